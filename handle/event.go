@@ -1,0 +1,88 @@
+package handle
+
+import "time"
+
+// Kind names what an event tells of.
+type Kind string
+
+const (
+	EventCreated   Kind = "created"
+	EventAsked     Kind = "asked" // Text: by Slack or by mail
+	EventVote      Kind = "vote"
+	EventRefused   Kind = "refused" // Text: the Why
+	EventDecided   Kind = "decided"
+	EventSignalled Kind = "signalled"
+	EventFailed    Kind = "failed"    // an attempt to reach somebody; Text: which step, and how it failed
+	EventAbandoned Kind = "abandoned" // a step that will not be tried again
+	EventBypass    Kind = "bypass"
+	EventEnded     Kind = "ended" // Text: the stack's final status
+)
+
+// Event is one line of the request's history, for whoever asks later.
+type Event struct {
+	At    time.Time `json:"at"` // the last time, if it happened more than once
+	Kind  Kind      `json:"kind"`
+	By    Person    `json:"by,omitzero"`
+	Text  string    `json:"text,omitempty"`
+	Count int       `json:"count,omitempty"` // how often, if more than once
+}
+
+// maxRepeatable bounds the events that somebody outside can cause at will, so
+// that no amount of clicking makes the record too large for its store.
+const maxRepeatable = 100
+
+// note appends e. A refusal or failed attempt that repeats an earlier one is
+// counted there instead; past maxRepeatable different ones, the rest are
+// counted together. Nothing is ever removed.
+func (r Request) note(e Event) Request {
+	e.Text = Cut(e.Text, 300)
+	e.By.Name = Line(e.By.Name, 80)
+	if e.Kind == EventRefused || e.Kind == EventFailed {
+		kinds := 0
+		for _, old := range r.Events {
+			if old.Kind == e.Kind {
+				kinds++
+			}
+		}
+		if r.recount(e) {
+			return r
+		}
+		if kinds >= maxRepeatable {
+			e = Event{At: e.At, Kind: e.Kind, Text: "others"}
+			if r.recount(e) {
+				return r
+			}
+		}
+	}
+	r.Events = append(r.Events, e)
+	return r
+}
+
+// recount counts e on the event that it repeats, and reports whether there is
+// one.
+func (r Request) recount(e Event) bool {
+	for i := range r.Events {
+		old := &r.Events[i]
+		if old.Kind == e.Kind && old.Text == e.Text && (old.By.Is(e.By) || old.By == e.By) {
+			old.At, old.Count = e.At, max(old.Count, 1)+1
+			return true
+		}
+	}
+	return false
+}
+
+// Refuse records a vote that was refused.
+func (r Request) Refuse(by Person, why Why, now time.Time) Request {
+	return r.Clone().note(Event{At: now, Kind: EventRefused, By: by, Text: string(why)})
+}
+
+// Refusals counts how often why was the answer.
+func (r Request) Refusals(why Why) int {
+	n := 0
+	for _, e := range r.Events {
+		if e.Kind == EventRefused && e.Text == string(why) {
+			n += max(e.Count, 1)
+		}
+	}
+	return n
+}

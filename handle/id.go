@@ -1,0 +1,40 @@
+package handle
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"regexp"
+	"strings"
+)
+
+var idEncoding = base32.NewEncoding("abcdefghijkmnpqrstuvwxyz23456789").WithPadding(base32.NoPadding)
+
+var idPattern = regexp.MustCompile(`^[a-km-np-z2-9]{16}-[a-km-np-z2-9]{8}$`)
+
+// NewID derives the ID of the request that one custom resource event asks for,
+// from the event's StackId, LogicalResourceId and RequestId. CloudFormation's
+// StackId and RequestId name one event uniquely, so a redelivered event leads
+// to the same ID. The part before the dash is the same for every request of
+// the stack. See
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html
+func NewID(stackID, logicalID, requestID string) string {
+	sum := sha256.Sum256([]byte(logicalID + "\x00" + requestID))
+	return StackKey(stackID) + "-" + idEncoding.EncodeToString(sum[:5])
+}
+
+// StackKey is what the IDs of all requests of one stack begin with: 16
+// characters.
+func StackKey(stackID string) string {
+	sum := sha256.Sum256([]byte(stackID))
+	return idEncoding.EncodeToString(sum[:10])
+}
+
+// SplitID parts an ID into its stack key and the rest. ok is false if id is
+// not of the form that NewID gives.
+func SplitID(id string) (stackKey, gate string, ok bool) {
+	if !idPattern.MatchString(id) {
+		return "", "", false
+	}
+	stackKey, gate, _ = strings.Cut(id, "-")
+	return stackKey, gate, true
+}

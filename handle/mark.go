@@ -1,0 +1,258 @@
+package handle
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The marks. Each records what has been done, or has failed to be done; none
+// says what ought to be. All of them hold on whatever the record has become
+// meanwhile, so that a mark which met a conflict can be made again on the next
+// value.
+
+// Try remembers the failed attempts at one step.
+type Try struct {
+	N         int       `json:"n"`
+	NotBefore time.Time `json:"notBefore"`
+	Why       string    `json:"why,omitempty"`
+	Limited   bool      `json:"limited,omitempty"`   // it was only asked to wait
+	Abandoned bool      `json:"abandoned,omitempty"` // it will not be tried again
+}
+
+// Refused reports whether an attempt failed, otherwise than by a few requests
+// to wait.
+func (t Try) Refused() bool { return t.N > 0 && (!t.Limited || t.N >= 5) }
+
+// Failure is how an attempt at a step failed.
+type Failure struct {
+	Why     string        // short, for the record; never with a secret in it
+	Wait    time.Duration // the least time to wait, if the other side said so (Retry-After)
+	Limited bool          // the other side is well and only asks to wait (429)
+	Never   bool          // trying again is of no use
+}
+
+const (
+	firstBackoff = 10 * time.Second
+	maxBackoff   = 10 * time.Minute
+	watchBackoff = time.Hour
+)
+
+// Signalled marks what the wait handle answered: never is empty if it took the
+// signal, else why it never will.
+func (r Request) Signalled(never string, now time.Time) Request {
+	body, ok := r.SignalBody()
+	if !ok || r.Signal != nil && r.Signal.Never == "" {
+		return r
+	}
+	r = r.settled(Step{Kind: StepSignal})
+	r.Signal = &Signal{Status: body.Status, At: now, Never: never}
+	if never != "" {
+		return r.note(Event{At: now, Kind: EventAbandoned, Text: "signal: " + never})
+	}
+	return r.note(Event{At: now, Kind: EventSignalled, Text: body.Status})
+}
+
+// Identified marks whom Slack knows the requester as: main is whom to mention,
+// empty if nobody or not clearly one; all are those who may not approve.
+func (r Request) Identified(main string, all []string) Request {
+	r = r.Clone()
+	r.Requester.SlackID, r.Requester.SlackIDs, r.Requester.LookedUp = main, slices.Clone(all), true
+	return r
+}
+
+// Posted marks a message as posted, showing face. The first becomes the root
+// of the thread.
+func (r Request) Posted(channel, ts, face string, now time.Time) Request {
+	r = r.settled(Step{Kind: StepPost})
+	r.Messages = append(r.Messages, Message{Channel: channel, TS: ts, Shown: face})
+	return r.note(Event{At: now, Kind: EventAsked, Text: "slack " + channel + " " + ts})
+}
+
+const maxMessages = 20
+
+// Adopt takes in a message that somebody clicked, if the record did not know
+// it: a post whose answer was lost. It will be refreshed like the others.
+func (r Request) Adopt(channel, ts string) Request {
+	known := slices.ContainsFunc(r.Messages, func(m Message) bool { return m.Channel == channel && m.TS == ts })
+	if known || channel == "" || ts == "" || len(r.Messages) >= maxMessages {
+		return r
+	}
+	r = r.Clone()
+	r.Messages = append(r.Messages, Message{Channel: channel, TS: ts})
+	return r
+}
+
+// Refreshed marks that the message m was made to show face.
+func (r Request) Refreshed(m Message, face string) Request {
+	r = r.settled(Step{Kind: StepRefresh, Message: m})
+	for i := range r.Messages {
+		if r.Messages[i].Channel == m.Channel && r.Messages[i].TS == m.TS {
+			r.Messages[i].Shown = face
+		}
+	}
+	return r
+}
+
+// Lost marks that the message m is no more. If it was the only one, another
+// will be posted.
+func (r Request) Lost(m Message, now time.Time) Request {
+	r = r.settled(Step{Kind: StepRefresh, Message: m})
+	r.Messages = slices.DeleteFunc(r.Messages, func(k Message) bool { return k.Channel == m.Channel && k.TS == m.TS })
+	return r.note(Event{At: now, Kind: EventFailed, Text: "refresh: the message was deleted"})
+}
+
+// Sent marks under key (one of Occasion's) that a message went out.
+func (r Request) Sent(key, ts string, now time.Time) Request {
+	if _, sent := r.Told[key]; sent {
+		return r
+	}
+	r = r.Clone()
+	if r.Told == nil {
+		r.Told = map[string]Told{}
+	}
+	r.Told[key] = Told{At: now, TS: ts}
+	if strings.HasPrefix(key, "mail/") {
+		return r.note(Event{At: now, Kind: EventAsked, Text: key})
+	}
+	return r
+}
+
+// Thread is the timestamp of the first direct message to the requester, in
+// whose thread the later ones go; empty if there is none yet.
+func (r Request) Thread() string {
+	first := Told{}
+	for key, told := range r.Told {
+		if strings.HasPrefix(key, "direct/") && (first.TS == "" || told.TS < first.TS) {
+			first = told
+		}
+	}
+	return first.TS
+}
+
+// Finished forgets the failed attempts at s: it is done.
+func (r Request) Finished(s Step) Request { return r.settled(s) }
+
+func (r Request) settled(s Step) Request {
+	r = r.Clone()
+	delete(r.Tries, s.Key())
+	return r
+}
+
+// Failed marks an attempt at s that came to nothing, and sets when to try
+// again: ever later, until it is of no more use.
+func (r Request) Failed(s Step, f Failure, now time.Time) Request {
+	r = r.Clone()
+	if r.Tries == nil {
+		r.Tries = map[string]Try{}
+	}
+	try := r.Tries[s.Key()]
+	try.N++
+	try.Why, try.Limited = Cut(f.Why, 200), f.Limited
+	try.NotBefore = now.Add(max(backoff(try.N, maxBackoff), f.Wait))
+	try.Abandoned = f.Never || try.NotBefore.After(r.until(s))
+	r.Tries[s.Key()] = try
+	if s.Kind == StepSignal && try.Abandoned {
+		return r.Signalled(try.Why, now)
+	}
+	if try.Abandoned {
+		r = r.note(Event{At: now, Kind: EventAbandoned, Text: s.Key() + ": " + try.Why})
+	}
+	return r.note(Event{At: now, Kind: EventFailed, Text: s.Key() + ": " + try.Why})
+}
+
+// NotYet marks that the stack has not come to its end.
+func (r Request) NotYet(now time.Time) Request {
+	s := Step{Kind: StepWatch}
+	r = r.Clone()
+	if r.Tries == nil {
+		r.Tries = map[string]Try{}
+	}
+	try := r.Tries[s.Key()]
+	try.N++
+	try.NotBefore = now.Add(max(watchAfter, backoff(try.N, watchBackoff)))
+	if try.NotBefore.After(r.until(s)) {
+		try.Abandoned = true
+		r = r.note(Event{At: now, Kind: EventAbandoned, Text: "watch: the stack has not ended in " + watchFor.String()})
+	}
+	r.Tries[s.Key()] = try
+	return r
+}
+
+// until is how long s is worth trying.
+func (r Request) until(s Step) time.Time {
+	end := r.Terms.Deadline
+	if r.Decision != nil && r.Decision.At.After(end) {
+		end = r.Decision.At
+	}
+	if r.Ended != nil && r.Ended.At.After(end) {
+		end = r.Ended.At
+	}
+	switch s.Kind {
+	case StepSignal:
+		if expires, ok := r.WaitURL.Expires(); ok {
+			return expires
+		}
+		return r.CreatedAt.Add(2 * MaxWait)
+	case StepWatch:
+		return end.Add(watchFor)
+	}
+	return end.Add(tellFor)
+}
+
+func backoff(n int, most time.Duration) time.Duration {
+	return min(firstBackoff<<min(n-1, 20), most)
+}
+
+// Heard records a final stack status that an event told of. What the status
+// means, CloudFormation is asked then.
+func (r Request) Heard(status, reason string, now time.Time) Request {
+	if r.Ended != nil || r.Stack.Status == status {
+		return r
+	}
+	r = r.settled(Step{Kind: StepWatch})
+	r.Stack.Status, r.Stack.Reason, r.Stack.HeardAt = status, Cut(reason, 500), now
+	return r
+}
+
+const maxOutputs = 20
+
+// End records what became of the stack. A pending request ends with it; and a
+// stack that was created without an approval has gone round the gate.
+func (r Request) End(e Ended) Request {
+	if r.Ended != nil {
+		return r
+	}
+	r = r.settled(Step{Kind: StepWatch})
+	e.Reason = Cut(r.WaitURL.Redact(e.Reason), 500)
+	outputs := make([]Field, 0, min(len(e.Outputs), maxOutputs))
+	for _, f := range e.Outputs[:min(len(e.Outputs), maxOutputs)] {
+		outputs = append(outputs, Field{Name: Line(f.Name, 100), Value: Line(r.WaitURL.Redact(f.Value), 300)})
+	}
+	e.Outputs = outputs
+	r.Ended = &e
+	r = r.note(Event{At: e.At, Kind: EventEnded, Text: e.Status})
+	if !e.Up() {
+		return r.Withdraw("the stack ended before anybody decided", e.At)
+	}
+	if r.State() != Approved {
+		r = r.GoneRound(fmt.Sprintf("the stack reached %s and the request was %s", e.Status, r.State()), e.At)
+	}
+	return r.Withdraw("the stack went on without a decision", e.At)
+}
+
+// Up reports whether the stack stands: its creation or update went through.
+func (e Ended) Up() bool { return e.Status == "CREATE_COMPLETE" || e.Status == "UPDATE_COMPLETE" }
+
+// FinalStatus reports whether status is one that a stack operation ends with.
+// See https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
+func FinalStatus(status string) bool {
+	switch status {
+	case "CREATE_COMPLETE", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED",
+		"UPDATE_COMPLETE", "UPDATE_FAILED", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED",
+		"DELETE_COMPLETE", "DELETE_FAILED":
+		return true
+	}
+	return false
+}

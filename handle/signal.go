@@ -1,0 +1,141 @@
+package handle
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Signal records what was sent to the wait handle.
+type Signal struct {
+	Status string    `json:"status"` // SUCCESS or FAILURE
+	At     time.Time `json:"at"`
+	Never  string    `json:"never,omitempty"` // why AWS will never take it; empty: it was taken
+}
+
+// SignalBody is the JSON document that a wait condition handle takes. See
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-waitcondition.html
+type SignalBody struct {
+	Status   string `json:"Status"`
+	Reason   string `json:"Reason"`
+	UniqueID string `json:"UniqueId"` // a repeated one is a retransmission and ignored, so sending twice does no harm
+	Data     string `json:"Data"`
+}
+
+// Status values of a signal.
+const (
+	SignalSuccess = "SUCCESS"
+	SignalFailure = "FAILURE"
+)
+
+// maxSignalReason bounds the reason, which becomes the failure reason of the
+// wait condition and of the stack.
+const maxSignalReason = 800 // bytes
+
+// SignalBody is the signal that the decision owes to CloudFormation. ok is
+// false if it owes none: undecided, or the stack has given up by itself.
+func (r Request) SignalBody() (body SignalBody, ok bool) {
+	d := r.Decision
+	if d == nil || d.State == Withdrawn {
+		return SignalBody{}, false
+	}
+	body = SignalBody{Status: SignalFailure, UniqueID: string(d.State) + "-" + r.ID, Data: r.ID}
+	switch d.State {
+	case Approved:
+		body.Status = SignalSuccess
+		body.Reason = "Approved by " + r.Decider()
+	case Rejected:
+		body.Reason = "Rejected by " + r.Decider() + ": " + Line(d.Reason, maxSignalReason)
+	case Expired:
+		body.Reason = "Expired: nobody decided by " + r.Terms.Deadline.UTC().Format("2006-01-02 15:04 MST")
+	}
+	body.Reason = Cut(body.Reason, maxSignalReason)
+	return body, true
+}
+
+// Decider names in plain text who decided, and by which way if it was not
+// Slack.
+func (r Request) Decider() string {
+	if r.Decision == nil {
+		return ""
+	}
+	name := Line(r.Decision.By.Name, 80)
+	if name == "" {
+		name = r.Decision.By.ID
+	}
+	if r.Decision.Via == ByMail {
+		return name + " (by mail)"
+	}
+	return name
+}
+
+// Outcome says what an attempt to reach somebody came to.
+type Outcome int
+
+const (
+	Done  Outcome = iota
+	Again         // not done, or the answer was lost: try again later
+	Never         // refused for good
+)
+
+func (o Outcome) String() string { return [...]string{"done", "again", "never"}[o] }
+
+// SignalTimeout bounds one PUT to the wait handle.
+const SignalTimeout = 5 * time.Second
+
+// Send PUTs body to the wait handle at u, through client, following no
+// redirect. Done means that the body is stored, not that the stack listened:
+// the URL leads to a storage bucket. The error, never with the URL in it, says
+// what hindered; it is nil exactly if the outcome is Done.
+func Send(ctx context.Context, client *http.Client, u WaitURL, body SignalBody) (Outcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, SignalTimeout)
+	defer cancel()
+	b, err := json.Marshal(body)
+	if err != nil {
+		return Never, fmt.Errorf("couldn't encode the signal: %w", err)
+	}
+	// From a bytes.Reader net/http sets Content-Length and no Content-Type:
+	// the handle's signature allows neither chunks nor a type.
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, u.Expose(), bytes.NewReader(b))
+	if err != nil {
+		return Never, errors.New("couldn't signal: the wait URL is unusable")
+	}
+	direct := *client
+	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	res, err := direct.Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return Again, fmt.Errorf("couldn't signal CloudFormation: %w", ctx.Err())
+		}
+		var quoting *url.Error // quotes the URL; what it wraps does not
+		if errors.As(err, &quoting) {
+			err = quoting.Err
+		}
+		return Again, fmt.Errorf("couldn't signal CloudFormation: %w", err)
+	}
+	defer res.Body.Close()
+	_, _ = io.CopyN(io.Discard, res.Body, 64<<10) // lets the connection be used again
+	if outcome := classify(res.StatusCode); outcome != Done {
+		return outcome, fmt.Errorf("couldn't signal CloudFormation: it answered %d %s", res.StatusCode, http.StatusText(res.StatusCode))
+	}
+	return Done, nil
+}
+
+// classify sorts the storage's answers. 403 is an expired or foreign
+// signature, 404 and 410 a bucket that is gone; a redirect to elsewhere is not
+// followed and will not go away.
+func classify(status int) Outcome {
+	switch {
+	case status >= 200 && status < 300:
+		return Done
+	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500, status < 200:
+		return Again
+	}
+	return Never
+}

@@ -1,0 +1,42 @@
+package handle
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Cut shortens s to at most n bytes, ending with an ellipsis if anything was
+// cut. It never parts a rune, and repairs invalid UTF-8.
+func Cut(s string, n int) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if len(s) <= n {
+		return s
+	}
+	const ellipsis = "…"
+	if n < len(ellipsis) {
+		return ""
+	}
+	end := n - len(ellipsis)
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return strings.TrimRightFunc(s[:end], unicode.IsSpace) + ellipsis
+}
+
+// Line makes outside text fit for one line of at most n bytes: control
+// characters and line breaks become spaces; the invisible characters that turn
+// the direction of text around are dropped, so that no name can rearrange the
+// line it stands in.
+func Line(s string, n int) string {
+	s = strings.Map(func(c rune) rune {
+		switch {
+		case c == '\u200E', c == '\u200F', c == '\u061C', c >= '\u202A' && c <= '\u202E', c >= '\u2066' && c <= '\u2069':
+			return -1
+		case unicode.IsControl(c), c == '\u2028', c == '\u2029':
+			return ' '
+		}
+		return c
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	return Cut(strings.Join(strings.Fields(s), " "), n)
+}
