@@ -65,6 +65,9 @@ func (r Request) Identified(main string, all []string) Request {
 // Posted marks a message as posted, showing face. The first becomes the root
 // of the thread.
 func (r Request) Posted(channel, ts, face string, now time.Time) Request {
+	if r.knows(channel, ts) {
+		return r.Refreshed(Message{Channel: channel, TS: ts}, face)
+	}
 	r = r.settled(Step{Kind: StepPost})
 	r.Messages = append(r.Messages, Message{Channel: channel, TS: ts, Shown: face})
 	return r.note(Event{At: now, Kind: EventAsked, Text: "slack " + channel + " " + ts})
@@ -75,13 +78,16 @@ const maxMessages = 20
 // Adopt takes in a message that somebody clicked, if the record did not know
 // it: a post whose answer was lost. It will be refreshed like the others.
 func (r Request) Adopt(channel, ts string) Request {
-	known := slices.ContainsFunc(r.Messages, func(m Message) bool { return m.Channel == channel && m.TS == ts })
-	if known || channel == "" || ts == "" || len(r.Messages) >= maxMessages {
+	if r.knows(channel, ts) || channel == "" || ts == "" || len(r.Messages) >= maxMessages {
 		return r
 	}
 	r = r.Clone()
 	r.Messages = append(r.Messages, Message{Channel: channel, TS: ts})
 	return r
+}
+
+func (r Request) knows(channel, ts string) bool {
+	return slices.ContainsFunc(r.Messages, func(m Message) bool { return m.Channel == channel && m.TS == ts })
 }
 
 // Refreshed marks that the message m was made to show face.
@@ -130,9 +136,6 @@ func (r Request) Thread() string {
 	}
 	return first.TS
 }
-
-// Finished forgets the failed attempts at s: it is done.
-func (r Request) Finished(s Step) Request { return r.settled(s) }
 
 func (r Request) settled(s Step) Request {
 	r = r.Clone()

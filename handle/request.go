@@ -141,6 +141,13 @@ func (r Request) Root() (Message, bool) {
 	return r.Messages[0], true
 }
 
+// Asked reports whether anybody has been asked to decide.
+func (r Request) Asked() bool {
+	_, posted := r.Root()
+	_, mailed := r.Told[Occasion{Name: OnAsked}.Mail()]
+	return posted || mailed
+}
+
 // Clone returns a copy that shares no memory with r that a change could reach.
 func (r Request) Clone() Request {
 	r.Requester.SlackIDs = slices.Clone(r.Requester.SlackIDs)

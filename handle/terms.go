@@ -38,7 +38,7 @@ const (
 // timeout counts from now, a little earlier than AWS counts it.
 func Deadline(now time.Time, timeout, margin time.Duration, url WaitURL) (time.Time, error) {
 	if timeout <= 0 || timeout > MaxWait {
-		return time.Time{}, fmt.Errorf("Timeout must be the wait condition's own, from 180 to %d seconds", int(MaxWait.Seconds())) //nolint:staticcheck // a sentence about a property
+		return time.Time{}, fmt.Errorf("the property Timeout must be the wait condition's own, from 180 to %d seconds", int(MaxWait.Seconds()))
 	}
 	end := now.Add(timeout)
 	if expires, ok := url.Expires(); ok && expires.Before(end) {
@@ -68,15 +68,15 @@ func (t Terms) Check() error {
 		return ErrNoApprovers
 	}
 	if len(t.Approvers) > maxApprovers {
-		return fmt.Errorf("Approvers names %d users and groups, more than %d: use a Slack user group", len(t.Approvers), maxApprovers)
+		return fmt.Errorf("the property Approvers names %d users and groups, more than %d: use a Slack user group", len(t.Approvers), maxApprovers)
 	}
 	for _, a := range t.Approvers {
 		if !IsUser(a) && !IsUserGroup(a) {
-			return fmt.Errorf("Approvers contains %q, which is no Slack user ID (U…) or user group ID (S…)", Line(a, 40))
+			return fmt.Errorf("the property Approvers contains %q, which is no Slack user ID (U…) or user group ID (S…)", Line(a, 40))
 		}
 	}
 	if t.Approvals < 1 || t.Approvals > maxApprovals {
-		return fmt.Errorf("Approvals must be from 1 to %d", maxApprovals)
+		return fmt.Errorf("the property Approvals must be from 1 to %d", maxApprovals)
 	}
 	if t.Channel == "" && t.Approvals > 1 {
 		return fmt.Errorf("this launch needs %d different approvers, which only Slack can tell apart: set Channel", t.Approvals)
