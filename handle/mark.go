@@ -22,8 +22,8 @@ type Try struct {
 }
 
 // Refused reports whether an attempt failed, otherwise than by a few requests
-// to wait.
-func (t Try) Refused() bool { return t.N > 0 && (!t.Limited || t.N >= 5) }
+// to wait: many of those are as good as a no.
+func (t Try) Refused() bool { return t.N > 0 && (!t.Limited || t.N >= 20) }
 
 // Failure is how an attempt at a step failed.
 type Failure struct {
@@ -48,6 +48,9 @@ func (r Request) Signalled(never string, now time.Time) Request {
 	}
 	r = r.settled(Step{Kind: StepSignal})
 	r.Signal = &Signal{Status: body.Status, At: now, Never: never}
+	if never != "" && r.State() == Withdrawn {
+		r.Signal.Never = "" // nobody listens any more: that is what withdrawn means
+	}
 	if never != "" {
 		return r.note(Event{At: now, Kind: EventAbandoned, Text: "signal: " + never})
 	}
@@ -109,8 +112,9 @@ func (r Request) Lost(m Message, now time.Time) Request {
 	return r.note(Event{At: now, Kind: EventFailed, Text: "refresh: the message was deleted"})
 }
 
-// Sent marks under key (one of Occasion's) that a message went out.
-func (r Request) Sent(key, ts string, now time.Time) Request {
+// Sent marks under key (one of Occasion's) that a message went out; channel and
+// ts are empty for mail.
+func (r Request) Sent(key, channel, ts string, now time.Time) Request {
 	if _, sent := r.Told[key]; sent {
 		return r
 	}
@@ -118,23 +122,22 @@ func (r Request) Sent(key, ts string, now time.Time) Request {
 	if r.Told == nil {
 		r.Told = map[string]Told{}
 	}
-	r.Told[key] = Told{At: now, TS: ts}
+	r.Told[key] = Told{At: now, Channel: channel, TS: ts}
 	if strings.HasPrefix(key, "mail/") {
 		return r.note(Event{At: now, Kind: EventAsked, Text: key})
 	}
 	return r
 }
 
-// Thread is the timestamp of the first direct message to the requester, in
-// whose thread the later ones go; empty if there is none yet.
-func (r Request) Thread() string {
-	first := Told{}
+// Thread is where the first direct message to the requester stands, in whose
+// thread the later ones go. ok is false if there is none yet.
+func (r Request) Thread() (channel, ts string, ok bool) {
 	for key, told := range r.Told {
-		if strings.HasPrefix(key, "direct/") && (first.TS == "" || told.TS < first.TS) {
-			first = told
+		if strings.HasPrefix(key, "direct/") && (ts == "" || told.TS < ts) {
+			channel, ts = told.Channel, told.TS
 		}
 	}
-	return first.TS
+	return channel, ts, ts != ""
 }
 
 func (r Request) settled(s Step) Request {
@@ -154,6 +157,9 @@ func (r Request) Failed(s Step, f Failure, now time.Time) Request {
 	try.N++
 	try.Why, try.Limited = Cut(f.Why, 200), f.Limited
 	try.NotBefore = now.Add(max(backoff(try.N, maxBackoff), f.Wait))
+	if f.Limited {
+		try.NotBefore = now.Add(max(firstBackoff, f.Wait))
+	}
 	try.Abandoned = f.Never || try.NotBefore.After(r.until(s))
 	r.Tries[s.Key()] = try
 	if s.Kind == StepSignal && try.Abandoned {

@@ -106,8 +106,9 @@ type Message struct {
 
 // Told marks one message as gone out.
 type Told struct {
-	At time.Time `json:"at"`
-	TS string    `json:"ts,omitempty"` // Slack's, empty for mail
+	At      time.Time `json:"at"`
+	Channel string    `json:"channel,omitempty"` // Slack's, empty for mail
+	TS      string    `json:"ts,omitempty"`
 }
 
 // Ended says what became of the stack.
@@ -122,6 +123,11 @@ type Ended struct {
 type Bypass struct {
 	At  time.Time `json:"at"`
 	How string    `json:"how"`
+}
+
+// Created begins the history of a new request.
+func (r Request) Created() Request {
+	return r.Clone().note(Event{At: r.CreatedAt, Kind: EventCreated})
 }
 
 // State reports how far the request has come.

@@ -39,10 +39,12 @@ const (
 const maxSignalReason = 800 // bytes
 
 // SignalBody is the signal that the decision owes to CloudFormation. ok is
-// false if it owes none: undecided, or the stack has given up by itself.
+// false while there is none. A withdrawn request owes FAILURE like the others:
+// where the stack has given up already nobody listens, and where it has not,
+// it shall not wait for nobody.
 func (r Request) SignalBody() (body SignalBody, ok bool) {
 	d := r.Decision
-	if d == nil || d.State == Withdrawn {
+	if d == nil {
 		return SignalBody{}, false
 	}
 	body = SignalBody{Status: SignalFailure, UniqueID: string(d.State) + "-" + r.ID, Data: r.ID}
@@ -54,6 +56,8 @@ func (r Request) SignalBody() (body SignalBody, ok bool) {
 		body.Reason = "Rejected by " + r.Decider() + ": " + Line(d.Reason, maxSignalReason)
 	case Expired:
 		body.Reason = "Expired: nobody decided by " + r.Terms.Deadline.UTC().Format("2006-01-02 15:04 MST")
+	case Withdrawn:
+		body.Reason = "Withdrawn: " + Line(d.Reason, maxSignalReason)
 	}
 	body.Reason = Cut(body.Reason, maxSignalReason)
 	return body, true

@@ -1,0 +1,191 @@
+package notifier
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"countersign/handle"
+)
+
+// properties are a resource's properties. CloudFormation sends every scalar as
+// a string; other senders may not.
+type properties map[string]json.RawMessage
+
+const maxProperties = 512 << 10 // bytes
+
+func parseProperties(raw json.RawMessage) (properties, error) {
+	if len(raw) > maxProperties {
+		return nil, fmt.Errorf("the resource's properties are too large: %d bytes, and at most %d are taken", len(raw), maxProperties)
+	}
+	p := properties{}
+	if len(raw) == 0 || string(raw) == "null" {
+		return p, nil
+	}
+	if err := json.Unmarshal(raw, &p); err != nil {
+		return nil, fmt.Errorf("the resource's properties are no object")
+	}
+	return p, nil
+}
+
+// has reports whether the property is there, whatever it is.
+func (p properties) has(name string) bool {
+	_, ok := p[name]
+	return ok
+}
+
+// text is the property as a string; empty if it is not there.
+func (p properties) text(name string) (string, error) {
+	raw, ok := p[name]
+	if !ok || string(raw) == "null" {
+		return "", nil
+	}
+	s, ok := scalar(raw)
+	if !ok {
+		return "", fmt.Errorf("the property %s must be a string", name)
+	}
+	return strings.TrimSpace(s), nil
+}
+
+// list is the property as a list of strings; a lone string counts as a list of
+// one, or of several parted by commas.
+func (p properties) list(name string) ([]string, error) {
+	raw, ok := p[name]
+	if !ok || string(raw) == "null" {
+		return nil, nil
+	}
+	var items []json.RawMessage
+	if s, ok := scalar(raw); ok {
+		return split(s), nil
+	}
+	if err := json.Unmarshal(raw, &items); err != nil {
+		return nil, fmt.Errorf("the property %s must be a list of strings", name)
+	}
+	var list []string
+	for _, item := range items {
+		s, ok := scalar(item)
+		if !ok {
+			return nil, fmt.Errorf("the property %s must be a list of strings", name)
+		}
+		list = append(list, split(s)...)
+	}
+	return list, nil
+}
+
+func split(s string) []string {
+	var list []string
+	for item := range strings.SplitSeq(s, ",") {
+		if item = strings.TrimSpace(item); item != "" && !slices.Contains(list, item) {
+			list = append(list, item)
+		}
+	}
+	return list
+}
+
+// number is the property as a whole number; otherwise if it is not there.
+func (p properties) number(name string, otherwise int) (int, error) {
+	s, err := p.text(name)
+	if err != nil || s == "" {
+		return otherwise, err
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0, fmt.Errorf("the property %s must be a whole number, not %q", name, handle.Line(s, 40))
+	}
+	return n, nil
+}
+
+// fields is the property as names and values, sorted by name, masked like
+// parameters.
+func (p properties) fields(name string) ([]handle.Field, error) {
+	raw, ok := p[name]
+	if !ok || string(raw) == "null" {
+		return nil, nil
+	}
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &object); err != nil {
+		return nil, fmt.Errorf("the property %s must be an object of names and values", name)
+	}
+	var list []handle.Field
+	for k, v := range object {
+		s, ok := scalar(v)
+		if !ok {
+			s = string(v)
+		}
+		list = append(list, handle.Field{Name: k, Value: s})
+	}
+	return mask(list), nil
+}
+
+func scalar(raw json.RawMessage) (string, bool) {
+	var v any
+	d := json.NewDecoder(strings.NewReader(string(raw)))
+	d.UseNumber()
+	if d.Decode(&v) != nil {
+		return "", false
+	}
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case bool:
+		return strconv.FormatBool(v), true
+	case json.Number:
+		return v.String(), true
+	}
+	return "", false
+}
+
+// asked is what a request resource asks for.
+type asked struct {
+	waitURL, email string
+	title, purpose string
+	details        []handle.Field
+	terms          handle.Terms
+	timeout        time.Duration
+}
+
+// asked reads the properties of a request resource; what they leave open, the
+// defaults settle. Region is accepted and ignored, for templates written for
+// the original sample.
+func (p properties) asked(d Defaults) (a asked, err error) {
+	text := func(name string, most int) string {
+		s, e := p.text(name)
+		if err == nil {
+			err = e
+		}
+		return handle.Cut(s, most)
+	}
+	a.waitURL, a.email = text("WaitUrl", 8193), handle.Line(text("EmailID", 320), 320)
+	a.title, a.purpose = text("Title", 300), text("Purpose", 2000)
+	a.terms = handle.Terms{Channel: handle.Line(text("Channel", 100), 100), SelfApproval: d.SelfApproval}
+	if err != nil {
+		return a, err
+	}
+	if a.details, err = p.fields("Details"); err != nil {
+		return a, err
+	}
+	if a.terms.Approvers, err = p.list("Approvers"); err != nil {
+		return a, err
+	}
+	if a.terms.Approvals, err = p.number("Approvals", max(d.Approvals, 1)); err != nil {
+		return a, err
+	}
+	seconds, err := p.number("Timeout", int(d.Timeout/time.Second))
+	if err != nil {
+		return a, err
+	}
+	a.timeout = time.Duration(seconds) * time.Second
+	if seconds == 0 && !p.has("Timeout") {
+		a.timeout = handle.MaxWait
+	}
+	if a.terms.Channel == "" {
+		a.terms.Channel = d.Channel
+	}
+	if !p.has("Approvers") {
+		a.terms.Approvers = slices.Clone(d.Approvers)
+	}
+	return a, nil
+}

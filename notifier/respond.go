@@ -1,0 +1,238 @@
+package notifier
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"countersign/handle"
+)
+
+// response is what a custom resource provider answers. See
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
+type response struct {
+	Status             string            `json:"Status"` // SUCCESS or FAILED
+	Reason             string            `json:"Reason,omitempty"`
+	PhysicalResourceID string            `json:"PhysicalResourceId"`
+	StackID            string            `json:"StackId"`
+	RequestID          string            `json:"RequestId"`
+	LogicalResourceID  string            `json:"LogicalResourceId"`
+	Data               map[string]string `json:"Data,omitempty"`
+}
+
+const (
+	maxResponse   = 4096 // bytes in all; CloudFormation takes no more
+	maxReason     = 1500 // bytes
+	maxPhysicalID = 1024
+	answerTime    = 3 * time.Second // kept back from the function's deadline for the answer
+	answerTimeout = 5 * time.Second // of one attempt
+	answerTries   = 4
+)
+
+func (ev custom) succeeded(physicalID string, data map[string]string) response {
+	return ev.response("SUCCESS", "", physicalID, data)
+}
+
+func (ev custom) failed(reason string) response {
+	return ev.response("FAILED", reason, "", nil)
+}
+
+// response keeps a PhysicalResourceId once given: another one would mean that
+// the resource was replaced, and bring a Delete for the first.
+func (ev custom) response(status, reason, physicalID string, data map[string]string) response {
+	if physicalID == "" {
+		physicalID = ev.PhysicalResourceID
+	}
+	if physicalID == "" {
+		physicalID = handle.NewID(ev.StackID, ev.LogicalResourceID, ev.RequestID)
+	}
+	return response{
+		Status:             status,
+		Reason:             handle.Cut(reason, maxReason),
+		PhysicalResourceID: handle.Cut(physicalID, maxPhysicalID),
+		StackID:            ev.StackID,
+		RequestID:          ev.RequestID,
+		LogicalResourceID:  ev.LogicalResourceID,
+		Data:               data,
+	}
+}
+
+// custom answers one custom resource request, whatever happens: a panic, a dead
+// store, or a deadline that is near. Work left undone comes back as the error,
+// so that Lambda delivers the event again.
+func (n *Notifier) custom(ctx context.Context, event json.RawMessage) error {
+	var ev custom
+	if err := json.Unmarshal(event, &ev); err != nil {
+		salvaged, ok := salvage(event)
+		if !ok {
+			return fmt.Errorf("%w: custom resource: %s", ErrEvent, jsonFault(err))
+		}
+		return n.answer(ctx, salvaged, salvaged.failed("the event could not be read: "+jsonFault(err)))
+	}
+	type result struct {
+		response response
+		err      error
+	}
+	work := func(ctx context.Context) (res result) {
+		defer func() {
+			if p := recover(); p != nil {
+				n.Log.ErrorContext(ctx, "panic", "at", string(debug.Stack())) // never p itself: it may quote a secret
+				res = result{n.broken(ev, "an internal fault stopped this request; the function's log has it"), errors.New("panic while answering CloudFormation")}
+			}
+		}()
+		r, err := n.decideAnswer(ctx, ev)
+		return result{r, err}
+	}
+	deadline, limited := ctx.Deadline()
+	if !limited {
+		res := work(ctx)
+		return errors.Join(res.err, n.answer(ctx, ev, res.response))
+	}
+	working, cancel := context.WithDeadline(ctx, deadline.Add(-answerTime))
+	defer cancel()
+	done := make(chan result, 1)
+	go func() { done <- work(working) }()
+	select {
+	case res := <-done:
+		return errors.Join(res.err, n.answer(ctx, ev, res.response))
+	case <-working.Done():
+	}
+	select { // work that heeds its context is about to say how far it came
+	case res := <-done:
+		return errors.Join(res.err, n.answer(ctx, ev, res.response))
+	case <-time.After(answerTime / 6):
+		late := n.broken(ev, "this request did not finish in time; launch again")
+		return errors.Join(errors.New("work did not finish before the function's deadline"), n.answer(ctx, ev, late))
+	}
+}
+
+// broken is the answer when nothing better is known. A Delete succeeds even
+// then: a stack must never hang on us.
+func (n *Notifier) broken(ev custom, reason string) response {
+	if ev.RequestType == "Delete" {
+		return ev.succeeded("", nil)
+	}
+	return ev.failed(reason)
+}
+
+// decideAnswer finds the answer to ev, and does what it stands for.
+func (n *Notifier) decideAnswer(ctx context.Context, ev custom) (response, error) {
+	if ev.RequestType == "Delete" {
+		return ev.succeeded("", nil), n.gone(ctx, ev)
+	}
+	if ev.RequestType != "Create" && ev.RequestType != "Update" {
+		return ev.failed(fmt.Sprintf("RequestType %q is none of Create, Update and Delete", handle.Line(ev.RequestType, 40))), nil
+	}
+	p, err := parseProperties(ev.ResourceProperties)
+	switch {
+	case err != nil:
+		return ev.failed(err.Error()), nil
+	case p.has("WaitUrl"):
+		return n.request(ctx, ev, p)
+	case p.has("RequestId"):
+		return n.verdict(ctx, ev, p)
+	}
+	return ev.failed("the resource needs the property WaitUrl (!Ref of an AWS::CloudFormation::WaitConditionHandle) to ask for an approval, or RequestId (!Ref of the resource that asked) to check it"), nil
+}
+
+// answer PUTs the response to where CloudFormation waits for it, and tries
+// again while there is time. The error never quotes the URL.
+func (n *Notifier) answer(ctx context.Context, ev custom, r response) error {
+	target, err := n.responseURL(ev.ResponseURL)
+	if err != nil {
+		return err
+	}
+	body, err := fit(r)
+	if err != nil {
+		return err
+	}
+	if r.Status != "SUCCESS" {
+		n.Log.WarnContext(ctx, "failed a resource", "reason", r.Reason, "stack", r.StackID, "resource", r.LogicalResourceID)
+	}
+	for try := 1; ; try++ {
+		status, err := n.put(ctx, target, body)
+		if err == nil && status >= 200 && status < 300 {
+			return nil
+		}
+		if err == nil {
+			err = fmt.Errorf("status %d", status)
+		}
+		if final := status >= 400 && status < 500 && status != http.StatusTooManyRequests; final || try == answerTries {
+			return fmt.Errorf("couldn't answer CloudFormation: %w", err)
+		}
+		if n.wait(ctx, time.Duration(try*try)*100*time.Millisecond) != nil {
+			return fmt.Errorf("couldn't answer CloudFormation before the deadline: %w", err)
+		}
+	}
+}
+
+// fit encodes r within CloudFormation's limit: first without Data, then with
+// ever less of a reason.
+func fit(r response) ([]byte, error) {
+	for {
+		body, err := json.Marshal(r)
+		if err != nil {
+			return nil, fmt.Errorf("couldn't encode the answer: %w", err)
+		}
+		switch {
+		case len(body) <= maxResponse:
+			return body, nil
+		case r.Data != nil:
+			r.Data = nil
+		case len(r.Reason) > 16:
+			r.Reason = handle.Cut(r.Reason, len(r.Reason)/2)
+		default:
+			return nil, errors.New("couldn't fit the answer: CloudFormation's own identifiers are too long")
+		}
+	}
+}
+
+func (n *Notifier) put(ctx context.Context, target string, body []byte) (status int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	// As with the wait handle: a length, and no Content-Type.
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, target, bytes.NewReader(body))
+	if err != nil {
+		return 0, errors.New("the ResponseURL is unusable")
+	}
+	direct := *n.Client
+	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	res, err := direct.Do(req)
+	if err != nil {
+		var quoting *url.Error // quotes the URL; what it wraps does not
+		if errors.As(err, &quoting) {
+			err = quoting.Err
+		}
+		return 0, err
+	}
+	defer res.Body.Close()
+	_, _ = io.CopyN(io.Discard, res.Body, 64<<10)
+	return res.StatusCode, nil
+}
+
+// responseURL lets answers go to AWS alone, or to a made world's origin: an
+// event is no proof of who sent it.
+func (n *Notifier) responseURL(raw string) (string, error) {
+	u, err := url.Parse(raw)
+	if err != nil || u.User != nil || u.Host == "" {
+		return "", fmt.Errorf("%w: a custom resource request without a usable ResponseURL", ErrEvent)
+	}
+	for _, o := range n.Origins {
+		if p, err := url.Parse(o); err == nil && p.Scheme == u.Scheme && p.Host == u.Host {
+			return raw, nil
+		}
+	}
+	aws := strings.HasSuffix(u.Host, ".amazonaws.com") || strings.HasSuffix(u.Host, ".amazonaws.com.cn")
+	if u.Scheme != "https" || !aws {
+		return "", fmt.Errorf("%w: a custom resource request whose ResponseURL does not lead to AWS", ErrEvent)
+	}
+	return raw, nil
+}

@@ -1,0 +1,292 @@
+package notifier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"countersign/handle"
+)
+
+// do takes one step and marks how it went. Its error says that the store
+// failed; all else is marked on the record.
+func (p *pass) do(ctx context.Context, s handle.Step) error {
+	switch s.Kind {
+	case handle.StepExpire:
+		now := p.n.Now()
+		p.mark(func(r handle.Request) handle.Request { return r.Expire(now) })
+		return p.write(ctx, p.claimed) // decided is what is on record, nothing else
+	case handle.StepSignal:
+		p.signal(ctx, s)
+		return nil
+	case handle.StepPost:
+		if !p.post(ctx, s) {
+			return nil
+		}
+		return p.write(ctx, p.kept)
+	case handle.StepRefresh:
+		p.refresh(ctx, s)
+		return nil
+	case handle.StepTell:
+		if !p.tell(ctx, s) {
+			return nil
+		}
+		return p.write(ctx, p.kept)
+	case handle.StepMail:
+		if !p.mail(ctx, s) {
+			return nil
+		}
+		return p.write(ctx, p.kept)
+	case handle.StepWatch:
+		return p.watch(ctx, s)
+	}
+	return fmt.Errorf("request %s owes an unknown step %q", p.r.ID, s.Kind)
+}
+
+// failed marks that a step came to nothing.
+func (p *pass) failed(ctx context.Context, s handle.Step, f handle.Failure) {
+	now := p.n.Now()
+	p.n.Log.WarnContext(ctx, "a step failed", "request", p.r.ID, "step", string(s.Kind), "about", s.About.Name, "why", f.Why)
+	p.mark(func(r handle.Request) handle.Request { return r.Failed(s, f, now) })
+}
+
+// signal tells CloudFormation. Sent twice, it counts once: its UniqueId is the
+// same.
+func (p *pass) signal(ctx context.Context, s handle.Step) {
+	body, ok := p.r.SignalBody()
+	if !ok {
+		return
+	}
+	outcome, err := handle.Send(ctx, p.n.Client, p.r.WaitURL, body)
+	now := p.n.Now()
+	switch outcome {
+	case handle.Done:
+		p.mark(func(r handle.Request) handle.Request { return r.Signalled("", now) })
+	case handle.Never:
+		p.n.Log.ErrorContext(ctx, "CloudFormation will not take the signal", "request", p.r.ID, "error", err)
+		p.mark(func(r handle.Request) handle.Request { return r.Signalled(err.Error(), now) })
+	case handle.Again:
+		p.failed(ctx, s, handle.Failure{Why: err.Error()})
+	}
+}
+
+// post finds the requester in Slack, so that it is known who must not approve,
+// and then posts the message. It reports whether a message went out, or the
+// request turned out to be impossible.
+func (p *pass) post(ctx context.Context, s handle.Step) bool {
+	if p.n.Slack == nil {
+		p.failed(ctx, s, handle.Failure{Why: "Slack is not configured"})
+		return false
+	}
+	if !p.r.Requester.LookedUp {
+		if err := p.identify(ctx); err != nil {
+			p.failed(ctx, s, failure(err))
+			return false
+		}
+	}
+	if err := p.r.Reachable(); err != nil {
+		now := p.n.Now()
+		p.mark(func(r handle.Request) handle.Request { return r.Withdraw(err.Error(), now) })
+		return true
+	}
+	var channel, ts string
+	face := p.r.Face()
+	err := p.patiently(ctx, func() (err error) {
+		channel, ts, err = p.n.Slack.Post(ctx, p.r.Terms.Channel, "", Message(p.r))
+		return err
+	})
+	if err != nil {
+		p.failed(ctx, s, failure(err))
+		return false
+	}
+	now := p.n.Now()
+	p.mark(func(r handle.Request) handle.Request { return r.Posted(channel, ts, face, now) })
+	return true
+}
+
+// identify asks Slack who the requester is: by the name that AWS proves, and by
+// the e-mail that was typed. Whoever either of them leads to may not approve.
+func (p *pass) identify(ctx context.Context) error {
+	proven := principalName(p.r.Requester.Principal)
+	if proven != "" && !strings.Contains(proven, "@") {
+		if p.n.Defaults.MailDomain != "" {
+			proven += "@" + p.n.Defaults.MailDomain
+		} else {
+			proven = ""
+		}
+	}
+	var main string
+	var all []string
+	for _, email := range []string{proven, p.r.Requester.Email} {
+		if !strings.Contains(email, "@") {
+			continue
+		}
+		user, err := p.n.Slack.UserByEmail(ctx, email)
+		if err != nil {
+			return err
+		}
+		if user == nil || slices.Contains(all, user.ID) {
+			continue
+		}
+		all = append(all, user.ID)
+		if main == "" && !user.Deleted && !user.IsBot {
+			main = user.ID
+		}
+	}
+	p.mark(func(r handle.Request) handle.Request { return r.Identified(main, all) })
+	return nil
+}
+
+// refresh makes a posted message show the truth. What is marked is what was
+// shown.
+func (p *pass) refresh(ctx context.Context, s handle.Step) {
+	if p.n.Slack == nil {
+		p.failed(ctx, s, handle.Failure{Why: "Slack is not configured"})
+		return
+	}
+	face := p.r.Face()
+	err := p.patiently(ctx, func() error {
+		return p.n.Slack.Update(ctx, s.Message.Channel, s.Message.TS, Message(p.r))
+	})
+	now := p.n.Now()
+	var slack *slackError
+	switch {
+	case err == nil:
+		p.mark(func(r handle.Request) handle.Request { return r.Refreshed(s.Message, face) })
+	case errors.As(err, &slack) && slack.gone:
+		p.mark(func(r handle.Request) handle.Request { return r.Lost(s.Message, now) })
+	default:
+		p.failed(ctx, s, failure(err))
+	}
+}
+
+// tell replies in the thread, and writes to the requester. It reports whether
+// anything went out: one write marks both.
+func (p *pass) tell(ctx context.Context, s handle.Step) bool {
+	if p.n.Slack == nil {
+		p.failed(ctx, s, handle.Failure{Why: "Slack is not configured"})
+		return false
+	}
+	sent := false
+	send := func(key, channel, thread string, v View) error {
+		return p.patiently(ctx, func() error {
+			channel, ts, err := p.n.Slack.Post(ctx, channel, thread, v)
+			if err != nil {
+				return err
+			}
+			now := p.n.Now()
+			sent = true
+			p.mark(func(r handle.Request) handle.Request { return r.Sent(key, channel, ts, now) })
+			return nil
+		})
+	}
+	var errs []error
+	reply, direct := p.r.Toward(s.About)
+	if root, ok := p.r.Root(); ok && reply {
+		errs = append(errs, send(s.About.Reply(), root.Channel, root.TS, Tell(p.r, s.About, false)))
+	}
+	if direct {
+		channel, thread, begun := p.r.Thread()
+		if !begun {
+			channel = p.r.Requester.SlackID // opens the conversation
+		}
+		errs = append(errs, send(s.About.Direct(), channel, thread, Tell(p.r, s.About, true)))
+	}
+	if err := errors.Join(errs...); err != nil {
+		p.failed(ctx, s, failure(err))
+	}
+	return sent
+}
+
+// mail sends a letter to the topic.
+func (p *pass) mail(ctx context.Context, s handle.Step) bool {
+	switch {
+	case p.n.Mail == nil:
+		p.failed(ctx, s, handle.Failure{Why: "no mail topic is configured", Never: true})
+		return false
+	case p.n.Links == nil && p.r.Terms.Channel == "" && s.About.Name == handle.OnAsked:
+		p.failed(ctx, s, handle.Failure{Why: "nobody could decide by mail: no mail key is configured", Never: true})
+		return false
+	}
+	subject, body := Letter(p.r, s.About, p.n.Links)
+	if err := p.n.Mail.Publish(ctx, subject, body); err != nil {
+		p.n.Log.WarnContext(ctx, "couldn't mail", "request", p.r.ID, "error", err)
+		p.failed(ctx, s, handle.Failure{Why: "the mail topic did not take it"})
+		return false
+	}
+	now := p.n.Now()
+	p.mark(func(r handle.Request) handle.Request { return r.Sent(s.About.Mail(), "", "", now) })
+	return true
+}
+
+// watch asks CloudFormation what became of the stack. Where it cannot be asked,
+// the event that told of the end has to do.
+func (p *pass) watch(ctx context.Context, s handle.Step) error {
+	d, err := p.n.Stacks.Describe(ctx, p.r.Stack.ID)
+	now := p.n.Now()
+	switch {
+	case errors.Is(err, ErrNoStack):
+		d = Description{Status: p.r.Stack.Status, Reason: p.r.Stack.Reason}
+	case err != nil && handle.FinalStatus(p.r.Stack.Status):
+		p.n.Log.WarnContext(ctx, "couldn't read the stack's end: going by its event", "request", p.r.ID, "error", err)
+		d = Description{Status: p.r.Stack.Status, Reason: p.r.Stack.Reason}
+	case err != nil:
+		p.n.Log.WarnContext(ctx, "couldn't read the stack", "request", p.r.ID, "error", err)
+		p.failed(ctx, s, handle.Failure{Why: "CloudFormation could not be asked"})
+		return nil
+	case !handle.FinalStatus(d.Status):
+		p.mark(func(r handle.Request) handle.Request { return r.NotYet(now) })
+		return nil
+	}
+	e := handle.Ended{Status: d.Status, Reason: d.Reason, Outputs: mask(d.Outputs), At: now}
+	if !e.Up() && err == nil {
+		if first, err := p.n.Stacks.FirstFailure(ctx, p.r.Stack.ID); err == nil && first != "" {
+			e.Reason = first
+		}
+	}
+	if errors.Is(err, ErrNoStack) && e.Up() {
+		e.Status = "" // it stood, and is gone since
+	}
+	p.mark(func(r handle.Request) handle.Request { return r.End(e) })
+	return p.write(ctx, p.kept) // told is only what is on record
+}
+
+// patiently makes a call, and makes it again after as long as Slack asks to
+// wait, while the context has the time. Where it has no end there is no
+// patience: the record remembers, and the sweep comes back to it.
+func (p *pass) patiently(ctx context.Context, call func() error) error {
+	for {
+		err := call()
+		var slack *slackError
+		deadline, ends := ctx.Deadline()
+		if !errors.As(err, &slack) || !slack.Limited || !ends || time.Until(deadline) < slack.Wait+2*reserve {
+			return err
+		}
+		if p.n.wait(ctx, slack.Wait) != nil {
+			return err
+		}
+	}
+}
+
+// failure says an error in the record's terms. Of several, the one that can be
+// tried again counts.
+func failure(err error) handle.Failure {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		var f handle.Failure
+		for i, e := range joined.Unwrap() {
+			if g := failure(e); i == 0 || f.Never && !g.Never {
+				f = g
+			}
+		}
+		return f
+	}
+	var slack *slackError
+	if errors.As(err, &slack) {
+		return slack.Failure
+	}
+	return handle.Failure{Why: "an internal fault"}
+}

@@ -1,0 +1,84 @@
+package notifier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"countersign/handle"
+)
+
+const verdictReads = 5
+
+// verdict answers the resource behind the wait. That the wait was released
+// proves nothing: requesters can read the wait URL in their stack's events. Only
+// an approval on record, of this very stack, opens it.
+func (n *Notifier) verdict(ctx context.Context, ev custom, p properties) (response, error) {
+	id, err := p.text("RequestId")
+	if err != nil {
+		return ev.failed(err.Error()), nil
+	}
+	r, err := n.loadPatiently(ctx, id)
+	if err != nil && !errors.Is(err, handle.ErrNotFound) {
+		return ev.failed("the record of this approval could not be read, so the launch does not go on; launch again"), err
+	}
+	if err == nil && r.Opens(ev.StackID) {
+		var names []string
+		for _, p := range r.ApprovedBy() {
+			names = append(names, handle.Line(p.Name, 80))
+		}
+		return ev.succeeded(id+"-verdict", map[string]string{
+			"RequestId":  id,
+			"ApprovedBy": strings.Join(names, ", "),
+			"ApprovedAt": r.Decision.At.UTC().Format(time.RFC3339),
+		}), nil
+	}
+	return ev.failed(n.refuse(ctx, ev, r, err == nil)), nil
+}
+
+// refuse raises the alarm and says why the launch does not go on. found tells
+// whether r was found at all.
+func (n *Notifier) refuse(ctx context.Context, ev custom, r handle.Request, found bool) string {
+	n.Log.ErrorContext(ctx, "signalled but not approved", "alarm", "bypass", "stack", ev.StackID, "request", r.ID)
+	if !found {
+		return "there is no such request on record: RequestId must be !Ref of the resource that asked for the approval"
+	}
+	if r.Stack.ID != ev.StackID {
+		n.alarm(ctx, ev.StackID, "the stack showed the approval of another stack")
+		return "the request belongs to another stack, and its approval opens nothing here"
+	}
+	how := fmt.Sprintf("the wait was released while the request was %s", r.State())
+	if _, err := n.changed(ctx, r, func(r handle.Request, now time.Time) handle.Request { return r.GoneRound(how, now) }); err != nil {
+		n.Log.ErrorContext(ctx, "couldn't record a bypass", "request", r.ID, "error", err)
+	}
+	return fmt.Sprintf("no approval is on record for this launch: request %s is %s", r.ID, r.State())
+}
+
+// alarm records on every request of a stack that somebody tried to go round.
+func (n *Notifier) alarm(ctx context.Context, stackID, how string) {
+	requests, err := n.Store.OfStack(ctx, stackID)
+	if err != nil {
+		n.Log.ErrorContext(ctx, "couldn't record a bypass", "stack", stackID, "error", err)
+	}
+	for _, r := range requests {
+		if _, err := n.changed(ctx, r, func(r handle.Request, now time.Time) handle.Request { return r.GoneRound(how, now) }); err != nil {
+			n.Log.ErrorContext(ctx, "couldn't record a bypass", "request", r.ID, "error", err)
+		}
+	}
+}
+
+// loadPatiently reads a record again and again while the store fails: an
+// approved launch should not be lost to a store's bad moment.
+func (n *Notifier) loadPatiently(ctx context.Context, id string) (r handle.Request, err error) {
+	for try := 1; ; try++ {
+		r, err = n.Store.Load(ctx, id)
+		if err == nil || errors.Is(err, handle.ErrNotFound) || try == verdictReads {
+			return r, err
+		}
+		if n.wait(ctx, time.Duration(try)*500*time.Millisecond) != nil {
+			return r, err
+		}
+	}
+}
