@@ -178,13 +178,15 @@ func (n *Notifier) answer(ctx context.Context, ev custom, r response) error {
 // ever less of a reason.
 func fit(r response) ([]byte, error) {
 	for {
-		body, err := json.Marshal(r)
-		if err != nil {
+		var body bytes.Buffer
+		encoder := json.NewEncoder(&body)
+		encoder.SetEscapeHTML(false) // it would make six bytes of one
+		if err := encoder.Encode(r); err != nil {
 			return nil, fmt.Errorf("couldn't encode the answer: %w", err)
 		}
 		switch {
-		case len(body) <= maxResponse:
-			return body, nil
+		case body.Len() <= maxResponse:
+			return body.Bytes(), nil
 		case r.Data != nil:
 			r.Data = nil
 		case len(r.Reason) > 16:

@@ -1,0 +1,286 @@
+package notifier_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"countersign/deploy/local/slack"
+	"countersign/handle"
+	"countersign/notifier"
+)
+
+// The world of these tests: a Slack, a wait bucket that takes signals and
+// answers, stacks and mail of this file, and a clock that stands still. The
+// whole made world, CloudFormation included, is played in deploy/local.
+
+var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+
+const (
+	account = "111122223333"
+	stackID = "arn:aws:cloudformation:us-east-1:111122223333:stack/SC-111122223333-pp-abcdefghijklm/0d5b6a60-1111-2222-3333-444455556666"
+	channel = "C0APPROVALS"
+	group   = "S0PLATFORM"
+	rita    = "U0RITA"
+	ann     = "U0ANN"
+)
+
+type testWorld struct {
+	*testing.T
+	notifier *notifier.Notifier
+	store    *handle.Memory
+	slack    *slack.Workspace
+	bucket   *bucket
+	stacks   *stacks
+	mail     *inbox
+	log      *bytes.Buffer
+
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newWorld(t *testing.T) *testWorld {
+	t.Helper()
+	w := &testWorld{T: t, store: &handle.Memory{}, bucket: &bucket{}, stacks: &stacks{}, mail: &inbox{}, now: start, log: &bytes.Buffer{}}
+	w.slack = slack.New(slack.Config{
+		Now: w.Now, TeamID: "T0EXAMPLE", AppID: "A0APP", BotID: "B0BOT", BotUserID: "U0BOT", BotToken: "xoxb-test",
+		Scopes: []string{"chat:write", "im:write", "users:read", "users:read.email", "usergroups:read"},
+	})
+	w.slack.AddUser(slack.User{ID: "U0BOT", Name: "countersign", Bot: true})
+	w.slack.AddUser(slack.User{ID: rita, Name: "rita", RealName: "Rita", Email: "rita@example.com"})
+	w.slack.AddUser(slack.User{ID: ann, Name: "ann", RealName: "Ann", Email: "ann@example.com"})
+	w.slack.AddUserGroup(slack.UserGroup{ID: group, Handle: "platform", Users: []string{ann}})
+	w.slack.AddChannel(slack.Channel{ID: channel, Name: "approvals", Members: []string{"U0BOT", rita, ann}})
+	bucketServer, slackServer := httptest.NewServer(w.bucket), httptest.NewServer(w.slack)
+	t.Cleanup(bucketServer.Close)
+	t.Cleanup(slackServer.Close)
+	w.bucket.origin = bucketServer.URL
+	client := &http.Client{Timeout: 10 * time.Second}
+	w.notifier = &notifier.Notifier{
+		Store: w.store, Stacks: w.stacks, Mail: w.mail, Client: client, Now: w.Now,
+		Slack:    notifier.NewSlack("xoxb-test", slackServer.URL+"/api/", client, w.Now),
+		Log:      slog.New(slog.NewJSONHandler(w.log, nil)),
+		Links:    &notifier.Links{Base: "https://bot.example.com", Key: handle.MailKey(strings.Repeat("k", handle.MinMailKey))},
+		Origins:  []string{w.bucket.origin},
+		Defaults: notifier.Defaults{Channel: channel, Approvers: []string{group}, Approvals: 1, Margin: handle.MinMargin},
+		Wait: func(_ context.Context, d time.Duration) error { // passes at once, on the made clock
+			w.advance(d)
+			return nil
+		},
+	}
+	t.Cleanup(w.noSecrets)
+	return w
+}
+
+func (w *testWorld) Now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
+}
+
+func (w *testWorld) advance(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(d)
+}
+
+// noSecrets holds the law that the wait URL is nowhere.
+func (w *testWorld) noSecrets() {
+	texts := []string{w.log.String(), strings.Join(w.bucket.answers(), "\n")}
+	for _, ch := range w.slack.Channels() {
+		for _, m := range w.slack.Messages(ch.ID) {
+			texts = append(texts, m.Text, string(m.Blocks))
+			for _, reply := range m.Thread {
+				texts = append(texts, reply.Text, string(reply.Blocks))
+			}
+		}
+	}
+	for _, l := range w.mail.letters {
+		texts = append(texts, l.subject, l.body)
+	}
+	for _, text := range texts {
+		if strings.Contains(text, "X-Amz-Signature") {
+			w.Errorf("a wait URL was shown: %.300s", text)
+		}
+	}
+}
+
+func (w *testWorld) waitURL() string {
+	return w.bucket.origin + "/" + url.PathEscape(stackID) + "/77777777-8888-9999-aaaa-bbbbccccdddd/ApprovalHandle" +
+		"?X-Amz-Date=" + start.Format("20060102T150405Z") + "&X-Amz-Expires=43199&X-Amz-Signature=5ec2e7"
+}
+
+// event is a custom resource event, with changes.
+func (w *testWorld) event(properties map[string]any, changes map[string]any) []byte {
+	ev := map[string]any{
+		"RequestType": "Create", "RequestId": "11111111-2222-3333-4444-555566667777", "StackId": stackID,
+		"ResponseURL":       w.bucket.origin + "/answer?X-Amz-Signature=5ec2e7",
+		"ResourceType":      "Custom::ApprovalRequest",
+		"LogicalResourceId": "ApprovalRequest",
+		"ServiceToken":      "arn:aws:lambda:us-east-1:111122223333:function:countersign-notifier",
+		"ResourceProperties": merge(map[string]any{
+			"ServiceToken": "arn:aws:lambda:us-east-1:111122223333:function:countersign-notifier",
+			"WaitUrl":      w.waitURL(), "EmailID": "rita@example.com", "Region": "us-east-1",
+		}, properties),
+	}
+	b, err := json.Marshal(merge(ev, changes))
+	if err != nil {
+		w.Fatal(err)
+	}
+	return b
+}
+
+// merge overlays b on a; a nil value removes.
+func merge(a, b map[string]any) map[string]any {
+	for k, v := range b {
+		if v == nil {
+			delete(a, k)
+			continue
+		}
+		a[k] = v
+	}
+	return a
+}
+
+type answer struct {
+	Status, Reason, PhysicalResourceId, StackId, RequestId, LogicalResourceId string
+	Data                                                                      map[string]string
+}
+
+// handle hands an event to the notifier and returns the last answer that
+// CloudFormation got.
+func (w *testWorld) handle(event []byte) (answer, error) {
+	w.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	err := w.notifier.Handle(ctx, event)
+	return w.bucket.last(w.T), err
+}
+
+func (w *testWorld) launch() handle.Request {
+	w.Helper()
+	got, err := w.handle(w.event(nil, nil))
+	if err != nil || got.Status != "SUCCESS" {
+		w.Fatalf("launch: answered %+v, error %v", got, err)
+	}
+	return w.load(got.PhysicalResourceId)
+}
+
+func (w *testWorld) load(id string) handle.Request {
+	w.Helper()
+	r, err := w.store.Load(context.Background(), id)
+	if err != nil {
+		w.Fatalf("load %s: %v", id, err)
+	}
+	return r
+}
+
+// bucket takes PUTs: answers to CloudFormation at /answer, signals elsewhere.
+type bucket struct {
+	origin string
+
+	mu      sync.Mutex
+	signals []handle.SignalBody
+	got     []string
+	refuse  func(*http.Request) int // a status other than 0 is the answer
+}
+
+func (b *bucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.refuse != nil {
+		if status := b.refuse(r); status != 0 {
+			w.WriteHeader(status)
+			return
+		}
+	}
+	body, _ := io.ReadAll(r.Body)
+	if r.Method != http.MethodPut || len(r.Header.Values("Content-Type")) > 0 || r.ContentLength < 0 {
+		w.WriteHeader(http.StatusForbidden)
+		return
+	}
+	if r.URL.Path == "/answer" {
+		if len(body) > 4096 {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		b.got = append(b.got, string(body))
+		return
+	}
+	var s handle.SignalBody
+	if err := json.Unmarshal(body, &s); err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	b.signals = append(b.signals, s)
+}
+
+func (b *bucket) answers() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]string(nil), b.got...)
+}
+
+func (b *bucket) last(t *testing.T) answer {
+	t.Helper()
+	all := b.answers()
+	if len(all) == 0 {
+		return answer{}
+	}
+	var a answer
+	if err := json.Unmarshal([]byte(all[len(all)-1]), &a); err != nil {
+		t.Fatalf("answer: %v", err)
+	}
+	return a
+}
+
+// stacks is a CloudFormation that describes one stack.
+type stacks struct {
+	is    notifier.Description
+	err   error
+	first string
+}
+
+func (s *stacks) Describe(context.Context, string) (notifier.Description, error) { return s.is, s.err }
+
+func (s *stacks) FirstFailure(context.Context, string) (string, error) { return s.first, nil }
+
+// inbox is a mail topic.
+type inbox struct {
+	letters []letter
+	err     error
+}
+
+type letter struct{ subject, body string }
+
+func (i *inbox) Publish(_ context.Context, subject, body string) error {
+	if i.err != nil {
+		return i.err
+	}
+	i.letters = append(i.letters, letter{subject, body})
+	return nil
+}
+
+func proven(principal string) notifier.Description {
+	return notifier.Description{
+		Status: "CREATE_IN_PROGRESS", Description: "Message queue",
+		Tags: map[string]string{
+			"aws:servicecatalog:provisioningPrincipalArn":       principal,
+			"aws:servicecatalog:productArn":                     "arn:aws:catalog:us-east-1:111122223333:product/prod-abcd1234",
+			"aws:servicecatalog:portfolioArn":                   "arn:aws:catalog:us-east-1:111122223333:portfolio/port-abcd1234",
+			"aws:servicecatalog:provisioningArtifactIdentifier": "pa-abcd1234",
+			"aws:servicecatalog:provisionedProductArn":          fmt.Sprintf("arn:aws:servicecatalog:us-east-1:%s:stack/my-queue/pp-abcdefghijklm", account),
+		},
+		Parameters: []handle.Field{{Name: "Environment", Value: "test"}, {Name: "AdminPassword", Value: "hunter2"}, {Name: "Key", Value: "****"}},
+	}
+}
