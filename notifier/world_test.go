@@ -37,13 +37,14 @@ const (
 
 type testWorld struct {
 	*testing.T
-	notifier *notifier.Notifier
-	store    *handle.Memory
-	slack    *slack.Workspace
-	bucket   *bucket
-	stacks   *stacks
-	mail     *inbox
-	log      *bytes.Buffer
+	notifier    *notifier.Notifier
+	store       *handle.Memory
+	slack       *slack.Workspace
+	bucket      *bucket
+	stacks      *stacks
+	mail        *inbox
+	log         *bytes.Buffer
+	slackOrigin string
 
 	mu  sync.Mutex
 	now time.Time
@@ -64,7 +65,7 @@ func newWorld(t *testing.T) *testWorld {
 	bucketServer, slackServer := httptest.NewServer(w.bucket), httptest.NewServer(w.slack)
 	t.Cleanup(bucketServer.Close)
 	t.Cleanup(slackServer.Close)
-	w.bucket.origin = bucketServer.URL
+	w.bucket.origin, w.slackOrigin = bucketServer.URL, slackServer.URL
 	client := &http.Client{Timeout: 10 * time.Second}
 	w.notifier = &notifier.Notifier{
 		Store: w.store, Stacks: w.stacks, Mail: w.mail, Client: client, Now: w.Now,

@@ -1,0 +1,426 @@
+package notifier_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"countersign/deploy/local/slack"
+	"countersign/handle"
+	"countersign/notifier"
+)
+
+// decide does what the bot does: one read, one conditional write, and After.
+func (w *testWorld) decide(id string, verdict handle.Verdict, reason string) handle.Request {
+	w.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	holder := notifier.NewHolder()
+	for range 5 {
+		r, err := w.store.Load(ctx, id)
+		if err != nil {
+			w.Fatalf("load: %v", err)
+		}
+		voter := handle.Voter{Person: handle.Person{Team: "T0EXAMPLE", ID: ann, Name: "Ann"}, Home: true, Groups: []string{group}}
+		r, err = r.VoteBySlack(voter, verdict, reason, w.Now())
+		if err != nil {
+			w.Fatalf("vote: %v", err)
+		}
+		claimed, ok := r.Claim(holder, w.Now())
+		if !ok {
+			claimed, holder = r, ""
+		}
+		r, err = w.store.Replace(ctx, claimed)
+		if err != nil {
+			continue
+		}
+		r, _ = w.notifier.Continue(ctx, r, holder)
+		return r
+	}
+	w.Fatal("no decision could be written")
+	return handle.Request{}
+}
+
+// ended sends EventBridge's document of a stack's end.
+func (w *testWorld) ended(status string) error {
+	w.Helper()
+	w.stacks.is.Status = status
+	event, _ := json.Marshal(map[string]any{
+		"version": "0", "id": "6840c78b-0000-0000-0000-000000000000", "detail-type": "CloudFormation Stack Status Change",
+		"source": "aws.cloudformation", "account": account, "time": w.Now().Format(time.RFC3339), "region": "us-east-1", "resources": []string{stackID},
+		"detail": map[string]any{"stack-id": stackID, "status-details": map[string]string{"status": status, "status-reason": ""}, "client-request-token": ""},
+	})
+	return w.notifier.Handle(context.Background(), event)
+}
+
+// sweep lets time pass, with a sweep every five minutes.
+func (w *testWorld) sweep(d time.Duration) {
+	w.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for end := w.Now().Add(d); w.Now().Before(end); w.advance(5 * time.Minute) {
+		if err := w.notifier.Handle(ctx, json.RawMessage(`{"source":"aws.events","detail-type":"Scheduled Event","detail":{}}`)); err != nil {
+			w.Fatalf("sweep: %v", err)
+		}
+	}
+}
+
+func TestALaunchIsToldFromBeginningToEnd(t *testing.T) {
+	w := newWorld(t)
+	w.stacks.is = proven("arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com")
+	r := w.launch()
+	if root, ok := r.Root(); !ok || len(w.message(root).Buttons()) != 2 {
+		t.Fatalf("no message with two buttons is posted: %+v", r.Messages)
+	}
+	w.decide(r.ID, handle.Approve, "")
+	w.stacks.is.Outputs = []handle.Field{{Name: "QueueUrl", Value: "https://sqs.example.com/q"}, {Name: "Stolen", Value: w.waitURL()}}
+	if err := w.ended("CREATE_COMPLETE"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.ended("CREATE_COMPLETE"); err != nil { // EventBridge delivers at least once
+		t.Fatal(err)
+	}
+	r = w.load(r.ID)
+	root, _ := r.Root()
+	m := w.message(root)
+	if got := len(m.Buttons()); got != 0 {
+		t.Errorf("the message still has %d buttons", got)
+	}
+	var said []string
+	for _, reply := range m.Thread {
+		said = append(said, reply.Text)
+	}
+	for i, want := range []string{"waits for the approval of <!subteam^S0PLATFORM>", "approved by <@U0ANN>", "the stack is up"} {
+		if i >= len(said) || !strings.Contains(said[i], want) || !strings.HasPrefix(said[i], "<@U0RITA>: ") {
+			t.Errorf("reply %d: want %q, addressed to Rita, in %q", i, want, said)
+		}
+	}
+	if len(said) != 3 {
+		t.Errorf("%d replies, want 3: %q", len(said), said)
+	}
+	direct := w.slack.DMs(rita)
+	if len(direct) != 1 || len(direct[0].Thread) != 1 {
+		t.Errorf("the requester got %+v, want two messages in one thread", direct)
+	}
+	if len(w.bucket.signals) != 1 || w.bucket.signals[0].Status != handle.SignalSuccess {
+		t.Errorf("signals: %+v", w.bucket.signals)
+	}
+	if wake := r.Wake(); !wake.IsZero() {
+		t.Errorf("the record still owes something, at %v: %+v", wake, r.Outstanding())
+	}
+}
+
+func (w *testWorld) message(m handle.Message) slack.Message {
+	w.Helper()
+	got, ok := w.slack.Message(m.Channel, m.TS)
+	if !ok {
+		w.Fatalf("there is no message %+v", m)
+	}
+	return got
+}
+
+// counted counts what a store is asked.
+type counted struct {
+	handle.Store
+	reads, writes int
+}
+
+func (c *counted) Create(ctx context.Context, r handle.Request) (handle.Request, error) {
+	c.writes++
+	return c.Store.Create(ctx, r)
+}
+
+func (c *counted) Load(ctx context.Context, id string) (handle.Request, error) {
+	c.reads++
+	return c.Store.Load(ctx, id)
+}
+
+func (c *counted) Replace(ctx context.Context, r handle.Request) (handle.Request, error) {
+	c.writes++
+	return c.Store.Replace(ctx, r)
+}
+
+func (c *counted) OfStack(ctx context.Context, id string) ([]handle.Request, error) {
+	c.reads++
+	return c.Store.OfStack(ctx, id)
+}
+
+// What an approval costs, from launch until it is told, the bot's own look-ups
+// left out. The signal leaves before anything else.
+func TestBudgetOfAnApproval(t *testing.T) {
+	w := newWorld(t)
+	count := &counted{Store: w.store}
+	w.notifier.Store = count
+	r := w.launch()
+	if count.writes > 3 || count.reads > 0 {
+		t.Errorf("a launch: %d writes, %d reads; at most 3 and 0", count.writes, count.reads)
+	}
+	w.bucket.refuse = func(*http.Request) int { // the signal's arrival
+		if n := w.slack.Counts()["chat.update"]; n != 0 || w.slack.Counts()["chat.postMessage"] != 2 {
+			t.Errorf("Slack was called before the signal left: %v", w.slack.Counts())
+		}
+		if count.reads != 0 {
+			t.Errorf("%d reads between the decision and the signal", count.reads)
+		}
+		return 0
+	}
+	before := count.writes
+	w.decide(r.ID, handle.Approve, "")
+	if got := count.writes - before; got > 1 || count.reads > 0 {
+		t.Errorf("after the decision: %d writes, %d reads; at most 1 and 0", got, count.reads)
+	}
+	calls := w.slack.Counts()
+	if got := calls["chat.postMessage"] + calls["chat.update"]; got > 5 {
+		t.Errorf("%d messages and updates: %v", got, calls)
+	}
+}
+
+// broken breaks one outside call, the at-th, in one of the ways.
+type broken struct {
+	base http.RoundTripper
+	n    int
+	at   int
+	way  string
+}
+
+var errLost = errors.New("connection reset")
+
+// hit counts a call and reports whether it is the one to break.
+func (b *broken) hit() bool {
+	b.n++
+	return b.n-1 == b.at
+}
+
+func (b *broken) RoundTrip(req *http.Request) (*http.Response, error) {
+	if strings.HasPrefix(req.URL.Path, "/answer") || !b.hit() { // answers are tested by themselves
+		return b.base.RoundTrip(req)
+	}
+	respond := func(status int, body string) (*http.Response, error) {
+		h := http.Header{"Content-Type": {"application/json"}}
+		if status == http.StatusTooManyRequests {
+			h.Set("Retry-After", "3")
+		}
+		return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body)), Request: req}, nil
+	}
+	switch b.way {
+	case "not done":
+		return nil, errLost
+	case "answer lost":
+		res, err := b.base.RoundTrip(req)
+		if err == nil {
+			_ = res.Body.Close()
+		}
+		return nil, errLost
+	case "503":
+		return respond(http.StatusServiceUnavailable, "")
+	case "429":
+		return respond(http.StatusTooManyRequests, "")
+	case "malformed":
+		res, err := b.base.RoundTrip(req)
+		if err == nil {
+			_ = res.Body.Close()
+		}
+		return respond(http.StatusOK, `{"ok":tr`)
+	}
+	return b.base.RoundTrip(req)
+}
+
+// brokenStore breaks calls of a store, counted together with the others.
+type brokenStore struct {
+	handle.Store
+	*broken
+}
+
+func (s brokenStore) Create(ctx context.Context, r handle.Request) (handle.Request, error) {
+	return store(s, func() (handle.Request, error) { return s.Store.Create(ctx, r) })
+}
+
+func (s brokenStore) Load(ctx context.Context, id string) (handle.Request, error) {
+	return store(s, func() (handle.Request, error) { return s.Store.Load(ctx, id) })
+}
+
+func (s brokenStore) Replace(ctx context.Context, r handle.Request) (handle.Request, error) {
+	return store(s, func() (handle.Request, error) { return s.Store.Replace(ctx, r) })
+}
+
+func (s brokenStore) OfStack(ctx context.Context, id string) ([]handle.Request, error) {
+	return store(s, func() ([]handle.Request, error) { return s.Store.OfStack(ctx, id) })
+}
+
+func store[T any](s brokenStore, call func() (T, error)) (zero T, err error) {
+	if !s.hit() {
+		return call()
+	}
+	if s.way == "answer lost" || s.way == "malformed" {
+		_, _ = call()
+	}
+	return zero, errLost
+}
+
+// Every outside call, of a launch from its beginning to its end, is broken once
+// in every way. Whatever breaks: CloudFormation is answered, what is decided is
+// signalled, every message shows the truth, and everything is told once; twice
+// only where an answer or a mark was lost.
+func TestEveryOutsideCallBreaksOnce(t *testing.T) {
+	for _, way := range []string{"not done", "answer lost", "503", "429", "malformed"} {
+		for _, verdict := range []handle.Verdict{handle.Approve, handle.Reject} {
+			calls := 0
+			for at := 0; at <= calls; at++ {
+				name := fmt.Sprintf("%s/%s/call %d", way, verdict, at)
+				t.Run(name, func(t *testing.T) {
+					w := newWorld(t)
+					b := &broken{base: http.DefaultTransport, at: at, way: way}
+					client := &http.Client{Transport: b, Timeout: 10 * time.Second}
+					w.notifier.Client, w.notifier.Store = client, brokenStore{w.store, b}
+					w.notifier.Slack = notifier.NewSlack("xoxb-test", w.slackURL(), client, w.Now)
+					w.tellAll(verdict)
+					calls = b.n
+				})
+				if calls > 200 {
+					t.Fatal("the number of calls does not settle")
+				}
+			}
+			if calls < 10 {
+				t.Errorf("only %d calls were broken", calls)
+			}
+		}
+	}
+}
+
+// tellAll plays a launch to its end, as patient as CloudFormation and Lambda
+// are, and checks the world.
+func (w *testWorld) tellAll(verdict handle.Verdict) {
+	w.Helper()
+	event := w.event(nil, nil)
+	got, err := w.handle(event)
+	for range 2 { // Lambda delivers again what failed
+		if err == nil {
+			break
+		}
+		w.advance(time.Minute)
+		_, err = w.handle(event)
+	}
+	if got.Status == "" {
+		w.Fatal("CloudFormation got no answer")
+	}
+	id := got.PhysicalResourceId
+	if got.Status == "FAILED" {
+		w.delete(id)
+		w.sweep(2 * time.Hour)
+		if r, err := w.store.Load(context.Background(), id); err == nil && r.State() == handle.Pending {
+			w.Errorf("the launch failed, and its request is pending")
+		}
+		return
+	}
+	w.sweep(time.Hour)
+	w.decide(id, verdict, "no")
+	status := map[handle.Verdict]string{handle.Approve: "CREATE_COMPLETE", handle.Reject: "ROLLBACK_COMPLETE"}[verdict]
+	if w.ended(status) != nil {
+		_ = w.ended(status)
+	}
+	w.sweep(26 * time.Hour)
+	w.truth(id, verdict)
+}
+
+func (w *testWorld) delete(id string) {
+	w.Helper()
+	event := w.event(nil, map[string]any{"RequestType": "Delete", "PhysicalResourceId": id, "RequestId": "delete"})
+	got, err := w.handle(event)
+	if err != nil {
+		got, _ = w.handle(event)
+	}
+	if got.Status != "SUCCESS" {
+		w.Errorf("Delete was answered %+v", got)
+	}
+}
+
+// truth checks the end of a launch that was decided.
+func (w *testWorld) truth(id string, verdict handle.Verdict) {
+	w.Helper()
+	r := w.load(id)
+	want := map[handle.Verdict]handle.State{handle.Approve: handle.Approved, handle.Reject: handle.Rejected}[verdict]
+	if r.State() != want {
+		w.Errorf("the request is %s, want %s", r.State(), want)
+	}
+	if steps := r.Due(w.Now()); len(steps) > 0 {
+		w.Errorf("still due: %+v", steps)
+	}
+	body, _ := r.SignalBody()
+	if len(w.bucket.signals) == 0 {
+		w.Error("nothing was signalled")
+	}
+	for _, s := range w.bucket.signals {
+		if s != body {
+			w.Errorf("signalled %+v, decided %+v", s, body)
+		}
+	}
+	root, ok := r.Root()
+	if !ok {
+		w.Fatal("no message is known")
+	}
+	if m := w.message(root); m.Text != notifier.Message(r).Text || len(m.Buttons()) > 0 {
+		w.Errorf("the message says %q with %d buttons, want %q", m.Text, len(m.Buttons()), notifier.Message(r).Text)
+	}
+	posts := w.slack.Messages(channel)
+	extra := len(posts) - 1
+	told := map[string]int{}
+	for _, p := range posts {
+		for _, reply := range p.Thread {
+			told[reply.Text]++
+		}
+	}
+	if len(told) != 3 {
+		w.Errorf("%d different replies, want 3: %v", len(told), told)
+	}
+	for _, n := range told {
+		extra += n - 1
+	}
+	if extra > 1 {
+		w.Errorf("%d messages too many, for one lost answer", extra)
+	}
+}
+
+func (w *testWorld) slackURL() string { return w.slackOrigin + "/api/" }
+
+func TestBurstOfLaunchesLosesNothing(t *testing.T) {
+	const launches = 1000
+	w := newWorld(t)
+	next := map[string]time.Time{}
+	w.slack.SetFault(func(method string, form url.Values) *slack.Fault { // one post a second in a channel
+		key := method + form.Get("channel")
+		if wait := next[key].Sub(w.Now()); wait > 0 {
+			return &slack.Fault{Status: http.StatusTooManyRequests, RetryAfter: wait}
+		}
+		next[key] = w.Now().Add(time.Second)
+		return nil
+	})
+	w.notifier.Wait = func(context.Context, time.Duration) error { return context.DeadlineExceeded } // launches have no patience
+	for i := range launches {
+		stack := fmt.Sprintf("%s%012d", stackID[:len(stackID)-12], i)
+		event := strings.ReplaceAll(string(w.event(nil, nil)), url.PathEscape(stackID), url.PathEscape(stack))
+		event = strings.ReplaceAll(event, stackID, stack)
+		if got, err := w.handle([]byte(event)); err != nil || got.Status != "SUCCESS" {
+			t.Fatalf("launch %d was answered %+v, error %v", i, got, err)
+		}
+	}
+	w.notifier.Wait = func(_ context.Context, d time.Duration) error { w.advance(d); return nil }
+	w.sweep(3 * time.Hour)
+	if got := len(w.slack.Messages(channel)); got != launches {
+		t.Errorf("%d messages were posted for %d launches", got, launches)
+	}
+	for _, m := range w.slack.Messages(channel) {
+		if len(m.Thread) < 1 {
+			t.Errorf("a thread does not say whom it waits for: %q", m.Text)
+		}
+	}
+	if n := len(w.mail.letters); n != 0 {
+		t.Errorf("%d mails, although Slack only asked to wait", n)
+	}
+}
