@@ -1,0 +1,243 @@
+package notifier_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"countersign/deploy/local/slack"
+	"countersign/handle"
+	"countersign/notifier"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// sample is a request with everything in it.
+func sample() handle.Request {
+	return handle.Request{
+		ID: "abcdefghijkmnpqr-stuvwxyz", CreatedAt: start,
+		Stack: handle.Stack{ID: stackID, Name: "SC-111122223333-pp-abcdefghijklm", Account: account, Region: "us-east-1", Gate: "ApprovalRequest"},
+		Product: handle.Product{Name: "Message queue (test)", ID: "prod-abcd1234", Version: "pa-abcd1234", Portfolio: "port-abcd1234",
+			Provisioned: "my-queue", ProvisionedID: "pp-abcdefghijklm"},
+		Requester: handle.Requester{Email: "rita@example.com", Principal: "arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com",
+			SlackID: rita, SlackIDs: []string{rita}, LookedUp: true},
+		Purpose:    "Orders of the web shop",
+		Details:    []handle.Field{{Name: "Kept for", Value: "4 days"}},
+		Parameters: []handle.Field{{Name: "AdminPassword", Value: "(hidden)"}, {Name: "Environment", Value: "test"}},
+		Terms:      handle.Terms{Channel: channel, Approvers: []string{group, "U0BOSS"}, Approvals: 1, Deadline: start.Add(11 * time.Hour), RemindAt: start.Add(8 * time.Hour)},
+	}.Created()
+}
+
+func must(r handle.Request, err error) handle.Request {
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
+func voter(id string) handle.Voter {
+	return handle.Voter{Person: handle.Person{Team: "T0EXAMPLE", ID: id, Name: id}, Home: true, Groups: []string{group}}
+}
+
+// states are records in every state that a person can see.
+func states() map[string]handle.Request {
+	at := start.Add(time.Hour)
+	pending := sample()
+	claimed := sample()
+	claimed.Requester = handle.Requester{Email: "somebody@example.com", LookedUp: true}
+	quorum := sample()
+	quorum.Terms.Approvals = 2
+	quorum = must(quorum.VoteBySlack(voter(ann), handle.Approve, "", at))
+	approved := must(pending.VoteBySlack(voter(ann), handle.Approve, "", at))
+	unsignalled := approved.Signalled("couldn't signal CloudFormation: it answered 403 Forbidden", at)
+	approved = approved.Signalled("", at)
+	rejected := must(pending.VoteBySlack(voter(ann), handle.Reject, "Use the shared queue, please", at))
+	up := handle.Ended{Status: "CREATE_COMPLETE", At: at.Add(time.Minute), Outputs: []handle.Field{{Name: "QueueUrl", Value: "https://sqs.example.com/q"}}}
+	down := handle.Ended{Status: "ROLLBACK_COMPLETE", At: at.Add(time.Minute), Reason: "Queue: You have reached the quota of your account."}
+	return map[string]handle.Request{
+		"pending":     pending,
+		"claimed":     claimed,
+		"quorum":      quorum,
+		"approved":    approved,
+		"unsignalled": unsignalled,
+		"by-mail":     must(pending.VoteByMail("Ann Approver", handle.Approve, "", at)),
+		"rejected":    rejected,
+		"expired":     pending.Expire(start.Add(11 * time.Hour)),
+		"withdrawn":   pending.Withdraw("the stack was rolled back or deleted before anybody decided", at),
+		"bypassed":    pending.End(up),
+		"launched":    approved.End(up),
+		"failed":      approved.End(down),
+	}
+}
+
+func wire(t *testing.T, v notifier.View) []byte {
+	t.Helper()
+	b, err := json.MarshalIndent(map[string]any{"text": v.Text, "blocks": v.Blocks}, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b = bytes.ReplaceAll(b, []byte(`\u003c`), []byte("<"))
+	b = bytes.ReplaceAll(b, []byte(`\u003e`), []byte(">"))
+	return append(bytes.ReplaceAll(b, []byte(`\u0026`), []byte("&")), '\n')
+}
+
+// golden compares got with the file, which holds what goes over the wire.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (-want +got; if the change is meant, run the test with -update):\n%s", path, diff)
+	}
+}
+
+func TestViews(t *testing.T) {
+	links := &notifier.Links{Base: "https://bot.example.com", Key: handle.MailKey(strings.Repeat("k", handle.MinMailKey))}
+	for name, r := range states() {
+		t.Run(name, func(t *testing.T) {
+			message := notifier.Message(r)
+			valid(t, message)
+			golden(t, name+".json", wire(t, message))
+			var said strings.Builder
+			for _, o := range r.Occasions() {
+				for _, direct := range []bool{false, true} {
+					v := notifier.Tell(r, o, direct)
+					valid(t, v)
+					said.WriteString(o.Name + ": " + v.Text + "\n")
+				}
+				if o.Name == handle.OnAsked || o.Name == handle.OnDecided || o.Name == handle.OnBypass {
+					subject, body := notifier.Letter(r, o, links)
+					said.WriteString("\nMail: " + subject + "\n\n" + body + "\n")
+				}
+			}
+			golden(t, name+".txt", []byte(said.String()))
+		})
+	}
+}
+
+func valid(t interface{ Errorf(string, ...any) }, v notifier.View) {
+	b, err := json.Marshal(v.Blocks)
+	if err != nil {
+		t.Errorf("%v", err)
+	}
+	for _, p := range slack.ValidateMessage(b) {
+		t.Errorf("Slack would refuse it: %v\n%s", p, b)
+	}
+	if v.Text == "" {
+		t.Errorf("no text for notifications and screen readers")
+	}
+}
+
+// Outside text is hostile: whatever stands in a template, a tag, a parameter, a
+// reason or an output, a message mentions only whom we mention, and links only
+// where we link.
+func TestOutsideTextStaysText(t *testing.T) {
+	hostile := []string{"<!channel>", "<!here>", "<@U0VICTIM>", "<!subteam^S0VICTIM>", "<https://evil.example.com|Approve>", "https://evil.example.com",
+		"*Approvals*\n2 of 2", "`", "```", "&lt;!channel&gt;", "<!date^0^{date}|x>", "\u202Egnp.exe", "😀", "\x00", "\xff", "_", "~", ">", "\n> quote", "@here", "#general", "|", "&", strings.Repeat("x", 5000)}
+	piece := rapid.OneOf(rapid.SampledFrom(hostile), rapid.String())
+	text := rapid.Custom(func(t *rapid.T) string { return strings.Join(rapid.SliceOfN(piece, 0, 5).Draw(t, "pieces"), "") })
+	rapid.Check(t, func(t *rapid.T) {
+		outside := func(label string) string { return text.Draw(t, label) }
+		r := sample()
+		r.Product = handle.Product{Name: outside("product"), ID: outside("id"), Version: outside("version"), Portfolio: outside("portfolio"), Provisioned: outside("provisioned")}
+		r.Requester = handle.Requester{Email: outside("email"), Principal: outside("principal"), LookedUp: true}
+		r.Purpose = outside("purpose")
+		r.Details = []handle.Field{{Name: outside("name"), Value: outside("value")}}
+		r.Parameters = slices.Repeat([]handle.Field{{Name: outside("parameter"), Value: outside("value")}}, 30)
+		r.Stack.Name = outside("stack")
+		switch at := start.Add(time.Hour); rapid.IntRange(0, 4).Draw(t, "then") {
+		case 1:
+			if rejected, err := r.VoteBySlack(voter(ann), handle.Reject, outside("reason"), at); err == nil {
+				r = rejected
+			}
+		case 2:
+			r = must(r.VoteByMail(outside("typed name"), handle.Approve, outside("reason"), at))
+		case 3:
+			r = r.End(handle.Ended{Status: "CREATE_COMPLETE", At: at, Outputs: slices.Repeat([]handle.Field{{Name: outside("output"), Value: outside("value")}}, 30)})
+		case 4:
+			r = r.Withdraw(outside("reason"), at).End(handle.Ended{Status: "ROLLBACK_COMPLETE", At: at, Reason: outside("failure")})
+		}
+		views := []notifier.View{notifier.Message(r)}
+		for _, o := range r.Occasions() {
+			views = append(views, notifier.Tell(r, o, false), notifier.Tell(r, o, true))
+		}
+		for _, v := range views {
+			valid(t, v)
+			ours(t, v.Text)
+			b, _ := json.Marshal(v.Blocks)
+			eachMrkdwn(b, func(s string) { ours(t, s) })
+		}
+	})
+}
+
+// ours checks that every mention and link in s is one that we make.
+func ours(t *rapid.T, s string) {
+	slack.Walk(slack.ParseMrkdwn(s), func(span slack.Span) {
+		switch {
+		case !span.Control(), span.Kind == slack.SpanDate:
+		case span.Kind == slack.SpanUser && slices.Contains([]string{rita, ann, "U0BOSS"}, span.Target):
+		case span.Kind == slack.SpanGroup && span.Target == group:
+		case span.Kind == slack.SpanLink && strings.HasPrefix(span.Target, "https://console.aws.amazon.com/cloudformation/"):
+		default:
+			t.Fatalf("outside text became a %s of %q in %q", span.Kind, span.Target, s)
+		}
+	})
+}
+
+// eachMrkdwn calls f with the text of every mrkdwn object in a document.
+func eachMrkdwn(document []byte, f func(string)) {
+	var v any
+	if json.Unmarshal(document, &v) != nil {
+		return
+	}
+	var walk func(any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, e := range v {
+				walk(e)
+			}
+		case map[string]any:
+			if text, ok := v["text"].(string); ok && v["type"] == "mrkdwn" {
+				f(text)
+			}
+			for _, e := range v {
+				walk(e)
+			}
+		}
+	}
+	walk(v)
+}
+
+func TestSubjectsAreWhatSNSTakes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := sample()
+		r.Product.Name = rapid.String().Draw(t, "name")
+		subject, _ := notifier.Letter(r, handle.Occasion{Name: handle.OnAsked}, nil)
+		if len(subject) == 0 || len(subject) > 99 {
+			t.Errorf("%d characters", len(subject))
+		}
+		for _, c := range subject {
+			if c < ' ' || c > '~' {
+				t.Errorf("%q in %q", c, subject)
+			}
+		}
+	})
+}
