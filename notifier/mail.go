@@ -100,7 +100,7 @@ func writeFacts(b *strings.Builder, r handle.Request) {
 	if r.Requester.Principal != "" {
 		fact("Proven by AWS", r.Requester.Principal)
 	}
-	if r.Requester.Email != "" {
+	if r.Requester.Email != "" && r.Requester.Email != principalName(r.Requester.Principal) {
 		fact("Claimed e-mail", r.Requester.Email+" (typed, not proven)")
 	}
 	fact("Provisioned product", r.Product.Provisioned)

@@ -12,12 +12,12 @@ import (
 // Tell is what is said of one occasion: in the thread of the request's message,
 // or, if direct, to the requester alone.
 func Tell(r handle.Request, o handle.Occasion, direct bool) View {
-	lead, said, aside := told(r, o)
+	lead, said, aside := told(r, o, direct)
 	if !direct && lead {
 		said = requester(r) + ": " + said
 	}
 	if direct {
-		said = "*" + escape(unmarked.Replace(title(r))) + "* (" + code(r.Product.Provisioned+" "+r.Stack.Account, 120) + "): " + said
+		said = about(r) + ": " + said
 	}
 	v := View{Text: said, Blocks: []slack.Block{section(said)}}
 	if aside != "" {
@@ -27,9 +27,18 @@ func Tell(r handle.Request, o handle.Occasion, direct bool) View {
 	return v
 }
 
+// about names the launch where no thread does.
+func about(r handle.Request) string {
+	s := bold(title(r), maxTitle)
+	if r.Product.Provisioned != "" {
+		s += " (" + code(r.Product.Provisioned, 100) + ")"
+	}
+	return s + " in account " + code(r.Stack.Account, 20)
+}
+
 // told says it: whether the requester is addressed, in our own words, and what
 // somebody typed.
-func told(r handle.Request, o handle.Occasion) (lead bool, said, aside string) {
+func told(r handle.Request, o handle.Occasion, direct bool) (lead bool, said, aside string) {
 	switch name, _, _ := strings.Cut(o.Name, "-"); name {
 	case handle.OnAsked:
 		need := ""
@@ -48,8 +57,11 @@ func told(r handle.Request, o handle.Occasion) (lead bool, said, aside string) {
 	case handle.OnDecided:
 		return decided(r)
 	case handle.OnBypass:
-		return true, ":rotating_light: this launch went round the approval: " + escape(handle.Line(r.Bypass.How, 300)) +
-			". Only the verdict on record counts. " + mentions(r.Terms.Approvers) + ", please look into it.", ""
+		said = ":rotating_light: this launch went round the approval: " + escape(handle.Line(r.Bypass.How, 300)) + ". "
+		if direct {
+			return false, said + "The approvers have been told.", ""
+		}
+		return true, said + mentions(r.Terms.Approvers) + ", please look into it.", ""
 	case handle.OnEnded:
 		return endedAtLength(r)
 	}

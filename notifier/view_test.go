@@ -122,7 +122,7 @@ func TestViews(t *testing.T) {
 					valid(t, v)
 					said.WriteString(o.Name + ": " + v.Text + "\n")
 				}
-				if o.Name == handle.OnAsked || o.Name == handle.OnDecided || o.Name == handle.OnBypass {
+				if asked := o.Name == handle.OnAsked && r.State() == handle.Pending; asked || o.Name == handle.OnDecided || o.Name == handle.OnBypass {
 					subject, body := notifier.Letter(r, o, links)
 					said.WriteString("\nMail: " + subject + "\n\n" + body + "\n")
 				}
