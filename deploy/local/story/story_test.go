@@ -2,16 +2,19 @@ package story_test
 
 import (
 	"context"
+	"errors"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"countersign/deploy"
 	"countersign/deploy/local/cloudformation"
 	"countersign/deploy/local/functions"
 	"countersign/deploy/local/story"
-	"log/slog"
 )
 
+// The crash story starts this program again, to kill it.
 func TestMain(m *testing.M) {
 	if functions.IsChild() {
 		functions.Child()
@@ -20,16 +23,58 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestStories(t *testing.T) {
-	tm, err := cloudformation.ParseTemplate(deploy.Product)
+func template(t *testing.T, src []byte) *cloudformation.Template {
+	t.Helper()
+	parsed, err := cloudformation.ParseTemplate(src)
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := os.Getenv("STORY")
-	if name == "" {
-		name = "all"
+	return parsed
+}
+
+func TestStories(t *testing.T) {
+	templates := map[string][]byte{"product.yaml": deploy.Product}
+	for _, name := range []string{"without-verdict.json", "two-subnets.yaml"} {
+		src, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		templates[name] = src
 	}
-	if err := story.Play(context.Background(), os.Stdout, name, story.Config{Template: tm, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}); err != nil {
-		t.Error(err)
+	for name, src := range templates {
+		for _, s := range story.Stories() {
+			t.Run(name+"/"+s.Name, func(t *testing.T) {
+				t.Parallel()
+				var out strings.Builder
+				if err := story.Play(context.Background(), &out, s.Name, story.Config{Template: template(t, src)}); err != nil {
+					t.Errorf("%v\n%s", err, out.String())
+				}
+				if !strings.Contains(out.String(), "every law held") {
+					t.Errorf("it does not say that every law held:\n%s", out.String())
+				}
+			})
+		}
+	}
+}
+
+// A gate that is left open is noticed: here the product does not depend on the
+// wait, and so nothing is gated.
+func TestStoriesFailWhereTheGateIsOpen(t *testing.T) {
+	open := strings.Replace(string(deploy.Product), "RequestId: !Ref ApprovalRequest", "WaitUrl: ''", 1)
+	var out strings.Builder
+	err := story.Play(context.Background(), &out, "approve", story.Config{Template: template(t, []byte(open))})
+	if !errors.Is(err, story.ErrBroken) || !strings.Contains(out.String(), "BROKEN") {
+		t.Errorf("error %v\n%s", err, out.String())
+	}
+}
+
+func TestUnknownStoriesAndParameters(t *testing.T) {
+	c := story.Config{Template: template(t, deploy.Product)}
+	if err := story.Play(context.Background(), &strings.Builder{}, "no-such", c); err == nil || !strings.Contains(err.Error(), "approve") {
+		t.Errorf("error %v does not list the stories", err)
+	}
+	c.Parameters = map[string]string{"NoSuch": "x"}
+	if err := story.Play(context.Background(), &strings.Builder{}, "approve", c); err == nil || !strings.Contains(err.Error(), "NoSuch") {
+		t.Errorf("error %v does not name the parameter", err)
 	}
 }
