@@ -1,0 +1,285 @@
+package bolt_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"countersign/handle"
+	"countersign/handle/bolt"
+	"countersign/handle/handletest"
+)
+
+var at = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+
+func TestStore(t *testing.T) {
+	handletest.Store(t, func(t *testing.T) handle.Store { return open(t, newPath(t)) })
+}
+
+func newPath(t *testing.T) string { return filepath.Join(t.TempDir(), "requests.db") }
+
+// open opens the file at path until the end of the test.
+func open(t *testing.T, path string) *bolt.Store {
+	t.Helper()
+	s, err := bolt.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return s
+}
+
+// edit changes the file at path by way of bbolt itself, as no release would.
+// do is given the bucket that everything of ours is in.
+func edit(t *testing.T, path string, do func(root *bbolt.Bucket) error) {
+	t.Helper()
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Update(func(tx *bbolt.Tx) error { return do(tx.Bucket([]byte("countersign"))) }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestReopen(t *testing.T) {
+	ctx, path := t.Context(), newPath(t)
+	s, err := bolt.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := s.Create(ctx, handletest.Request(1, at))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Load(ctx, want.ID); err == nil || errors.Is(err, handle.ErrNotFound) {
+		t.Errorf("Load after Close: got error %v, want one that is not %v", err, handle.ErrNotFound)
+	}
+
+	s = open(t, path)
+	got, err := s.Load(ctx, want.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := handletest.Diff(want, got); d != "" {
+		t.Errorf("the request differs after the file was opened again (-want +got):\n%s", d)
+	}
+	if ids, err := s.Due(ctx, at, 10); err != nil || !slices.Equal(ids, []string{want.ID}) {
+		t.Errorf("Due: got %v and error %v, want %s", ids, err, want.ID)
+	}
+}
+
+// TestMode: the file holds wait URLs.
+func TestMode(t *testing.T) {
+	path := newPath(t)
+	open(t, path)
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := info.Mode().Perm(), fs.FileMode(0o600); got != want {
+		t.Errorf("mode: got %v, want %v", got, want)
+	}
+}
+
+func TestOpenForeign(t *testing.T) {
+	other := filepath.Join(t.TempDir(), "other.db")
+	db, err := bbolt.Open(other, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		_, err := tx.CreateBucket([]byte("somebody else's"))
+		return err
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	bolted, err := os.ReadFile(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{
+		"a byte":                     "\x00",
+		"text":                       "channel: C0APPROVALS\n",
+		"text of a page":             strings.Repeat("0123456789abcdef", 256),
+		"long text":                  strings.Repeat("0123456789abcdef", 10000),
+		"zeros":                      strings.Repeat("\x00", 1<<16),
+		"another program's database": string(bolted),
+	} {
+		path := newPath(t)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bolt.Open(path); !errors.Is(err, bolt.ErrForeign) {
+			t.Errorf("%s: got error %v, want %v", name, err, bolt.ErrForeign)
+		}
+		after, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(after) != content {
+			t.Errorf("%s: Open changed the file", name)
+		}
+	}
+}
+
+func TestOpenElsewhere(t *testing.T) {
+	for name, path := range map[string]string{
+		"a directory":              t.TempDir(),
+		"in a directory not there": filepath.Join(t.TempDir(), "missing", "requests.db"),
+	} {
+		var pathError *fs.PathError
+		if _, err := bolt.Open(path); !errors.As(err, &pathError) {
+			t.Errorf("%s: got error %v, want an *fs.PathError", name, err)
+		}
+	}
+}
+
+// TestLaterLayout: an older release leaves alone what it does not understand.
+func TestLaterLayout(t *testing.T) {
+	path := newPath(t)
+	if s, err := bolt.Open(path); err != nil || s.Close() != nil {
+		t.Fatal(err)
+	}
+	edit(t, path, func(root *bbolt.Bucket) error { return root.Put([]byte("layout"), []byte("2")) })
+	if s, err := bolt.Open(path); err == nil {
+		s.Close()
+		t.Error("Open of a later layout: got no error")
+	}
+}
+
+// TestLaterLaw changes when a stored request is due, as a release with another
+// law of Wake would see it. It must still be found in the index, and taken out.
+func TestLaterLaw(t *testing.T) {
+	ctx, path := t.Context(), newPath(t)
+	s, err := bolt.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Create(ctx, handletest.Request(1, at))
+	if err != nil || s.Close() != nil {
+		t.Fatal(err)
+	}
+	later := r
+	later.CreatedAt = r.CreatedAt // where it is created stays
+	later.Terms.Channel = ""
+	later.Told = map[string]handle.Told{"mail/asked": {At: at}}
+	if later.Wake().Equal(r.Wake()) {
+		t.Fatal("the made law does not differ")
+	}
+	value, err := handle.Encode(later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit(t, path, func(root *bbolt.Bucket) error { return root.Bucket([]byte("requests")).Put([]byte(r.ID), value) })
+
+	s = open(t, path)
+	if _, err := s.Replace(ctx, later); err != nil {
+		t.Fatal(err)
+	}
+	if ids, err := s.Due(ctx, at, 10); err != nil || len(ids) != 0 {
+		t.Errorf("Due at the old time: got %v and error %v, want none", ids, err)
+	}
+	if ids, err := s.Due(ctx, later.Wake(), 10); err != nil || !slices.Equal(ids, []string{r.ID}) {
+		t.Errorf("Due at the new time: got %v and error %v, want %s once", ids, err, r.ID)
+	}
+}
+
+// TestDamaged: what cannot be read is an error, and not a request that is
+// missing or a list that is shorter.
+func TestDamaged(t *testing.T) {
+	ctx, path := t.Context(), newPath(t)
+	s, err := bolt.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Create(ctx, handletest.Request(1, at))
+	if err != nil || s.Close() != nil {
+		t.Fatal(err)
+	}
+	edit(t, path, func(root *bbolt.Bucket) error {
+		return root.Bucket([]byte("requests")).Put([]byte(r.ID), []byte(`{"v":1,`))
+	})
+	s = open(t, path)
+	_, errLoad := s.Load(ctx, r.ID)
+	_, errReplace := s.Replace(ctx, r)
+	_, errCreate := s.Create(ctx, r)
+	_, errOfStack := s.OfStack(ctx, r.Stack.ID)
+	var errSince error
+	for _, errSince = range s.Since(ctx, at) {
+	}
+	for verb, err := range map[string]error{"Load": errLoad, "Replace": errReplace, "OfStack": errOfStack, "Since": errSince} {
+		if err == nil || errors.Is(err, handle.ErrNotFound) || errors.Is(err, handle.ErrConflict) {
+			t.Errorf("%s of a damaged request: got error %v", verb, err)
+		}
+	}
+	if !errors.Is(errCreate, handle.ErrExists) {
+		t.Errorf("Create over a damaged request: got error %v, want %v", errCreate, handle.ErrExists)
+	}
+}
+
+func TestCreateWithoutID(t *testing.T) {
+	s := open(t, newPath(t))
+	for _, id := range []string{"", "request-1", strings.Repeat("a", 100)} {
+		r := handletest.Request(1, at, func(r *handle.Request) { r.ID = id })
+		if _, err := s.Create(t.Context(), r); err == nil {
+			t.Errorf("Create of request %q: got no error", id)
+		}
+	}
+	for r, err := range s.Since(t.Context(), time.Time{}) {
+		t.Errorf("stored: %s, error %v", r.ID, err)
+	}
+}
+
+// TestOrderOfTime checks the order of the index where the bytes of a time turn
+// over.
+func TestOrderOfTime(t *testing.T) {
+	s := open(t, newPath(t))
+	var want []string
+	for i, created := range []time.Time{
+		{},
+		time.Date(1901, 12, 13, 20, 45, 51, 0, time.UTC),
+		time.Unix(-1, 999999999),
+		time.Unix(0, 0),
+		time.Unix(0, 1),
+		time.Unix(255, 0),
+		time.Unix(256, 0),
+		time.Unix(1<<31-1, 999999999),
+		time.Unix(1<<31, 0),
+		time.Date(2262, 4, 11, 23, 47, 17, 0, time.UTC), // UnixNano ends here
+		time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
+	} {
+		r := handletest.Request(i, at, func(r *handle.Request) { r.CreatedAt = created })
+		if _, err := s.Create(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, fmt.Sprint(created.UTC()))
+	}
+	var got []string
+	for r, err := range s.Since(t.Context(), time.Time{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprint(r.CreatedAt.UTC()))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("Since: got %v, want %v", got, want)
+	}
+}

@@ -1,0 +1,341 @@
+package handle_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"countersign/handle"
+)
+
+// keys lists steps as the record names them.
+func keys(steps []handle.Step) []string {
+	var list []string
+	for _, s := range steps {
+		list = append(list, s.Key())
+	}
+	return list
+}
+
+// owes reports whether r owes a step of that name, now or later.
+func owes(r handle.Request, key string) bool { return slices.Contains(keys(r.Outstanding()), key) }
+
+var (
+	posted = handle.Message{Channel: "C0APPROVALS", TS: "1.000001"}
+	asked  = handle.Occasion{Name: handle.OnAsked}
+)
+
+// ask posts r's message and tells of it.
+func ask(r handle.Request) handle.Request {
+	return r.Posted(posted.Channel, posted.TS, r.Face(), at).Sent(asked.Reply(), "C0APPROVALS", "1.000002", at)
+}
+
+func TestOutstanding(t *testing.T) {
+	decided := at.Add(time.Hour)
+	for _, tt := range []struct {
+		name string
+		r    func() handle.Request
+		want []string // the most important first
+	}{
+		{"new", func() handle.Request { return launch() }, []string{"expire", "post"}},
+		{"new, without Slack", func() handle.Request { return launch(withoutSlack) }, []string{"expire", "mail/asked"}},
+		{"posted", func() handle.Request { return launch().Posted("C0APPROVALS", "1.000001", "pending", at) },
+			[]string{"expire", "tell/asked", "tell/reminder"}},
+		{"posted, and the face is another now", func() handle.Request { return launch().Posted("C0APPROVALS", "1.000001", "?", at) },
+			[]string{"expire", "refresh/C0APPROVALS/1.000001", "tell/asked", "tell/reminder"}},
+		{"asked", func() handle.Request { return ask(launch()) }, []string{"expire", "tell/reminder"}},
+		{"asked, no reminder", func() handle.Request {
+			return ask(launch(func(r *handle.Request) { r.Terms.RemindAt = time.Time{} }))
+		}, []string{"expire"}},
+		{"half approved", func() handle.Request { return votes(t, ask(launch()), handle.Approve, decided, ann) },
+			[]string{"expire", "refresh/C0APPROVALS/1.000001", "tell/vote-0", "tell/reminder"}},
+		{"approved", func() handle.Request { return approved(t, ask(launch(approvals(1))), decided) },
+			[]string{"signal", "refresh/C0APPROVALS/1.000001", "tell/decided", "watch"}},
+		{"approved by mail, never posted", func() handle.Request {
+			r, err := launch(withoutSlack).Sent("mail/asked", "", "", at).VoteByMail("Ann", handle.Approve, "", decided)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}, []string{"signal", "mail/decided", "watch"}},
+		{"rejected, with an orphan copy", func() handle.Request {
+			return rejected(t, ask(launch()).Adopt("C0APPROVALS", "1.000003"), decided)
+		}, []string{"signal", "refresh/C0APPROVALS/1.000001", "refresh/C0APPROVALS/1.000003", "tell/decided", "watch"}},
+		{"expired", func() handle.Request { r := ask(launch()); return r.Expire(r.Terms.Deadline) },
+			[]string{"signal", "refresh/C0APPROVALS/1.000001", "tell/decided", "watch"}},
+		{"withdrawn, never posted", func() handle.Request { return launch().Withdraw("x", decided) },
+			[]string{"signal", "tell/decided", "watch"}}, // to the requester alone
+		{"withdrawn, and nobody knows whom to tell", func() handle.Request { return launch(unidentified).Withdraw("x", decided) },
+			[]string{"signal", "watch"}},
+		{"heard of", func() handle.Request { return ask(launch()).Heard("CREATE_COMPLETE", "", decided) },
+			[]string{"expire", "tell/reminder", "watch"}},
+		{"gone round", func() handle.Request { return ask(launch()).GoneRound("x", decided) },
+			[]string{"expire", "refresh/C0APPROVALS/1.000001", "tell/bypass", "tell/reminder"}},
+		{"gone round, by mail", func() handle.Request {
+			return launch(withoutSlack).Sent("mail/asked", "", "", at).GoneRound("x", decided)
+		}, []string{"expire", "mail/bypass"}},
+		{"ended", func() handle.Request {
+			r := approved(t, ask(launch(approvals(1))), decided).Signalled("", decided)
+			r = r.End(handle.Ended{Status: "CREATE_COMPLETE", At: decided.Add(time.Minute)})
+			return r.Refreshed(posted, r.Face())
+		}, []string{"tell/decided", "tell/ended"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := tt.r()
+			if diff := cmp.Diff(tt.want, keys(r.Outstanding()), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("Outstanding (-want +got):\n%s", diff)
+			}
+			due := r.Due(r.Terms.Deadline.Add(100 * time.Hour))
+			if diff := cmp.Diff(tt.want, keys(due), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("Due in the end (-want +got):\n%s", diff)
+			}
+			if due := r.Due(at.Add(-1)); len(due) != 0 {
+				t.Errorf("before the launch: due is %q, want nothing", keys(due))
+			}
+		})
+	}
+}
+
+func TestWhenStepsAreDue(t *testing.T) {
+	r := ask(launch(approvals(1)))
+	decided := at.Add(time.Hour)
+	heard := decided.Add(time.Minute)
+	yes := approved(t, r, decided)
+	for _, tt := range []struct {
+		name, key string
+		r         handle.Request
+		want      time.Time
+	}{
+		{"the end of a pending request", "expire", r, r.Terms.Deadline},
+		{"the reminder", "tell/reminder", r, r.Terms.RemindAt},
+		{"the post", "post", launch(), at},
+		{"the post after a failure", "post", launch().Failed(handle.Step{Kind: handle.StepPost}, handle.Failure{}, at), at.Add(10 * time.Second)},
+		{"the question by mail", "mail/asked", launch(withoutSlack), at},
+		{"the signal", "signal", yes, decided},
+		{"the signal after a failure", "signal", yes.Failed(handle.Step{Kind: handle.StepSignal}, handle.Failure{}, decided), decided.Add(10 * time.Second)},
+		{"the news", "tell/decided", yes, decided},
+		{"the watch after a decision", "watch", yes, decided.Add(5 * time.Minute)},
+		{"the watch after news of the stack", "watch", yes.Heard("CREATE_COMPLETE", "", heard), heard},
+		{"the watch after news of a pending request's stack", "watch", r.Heard("CREATE_COMPLETE", "", heard), heard},
+		{"the watch when the stack has not ended", "watch", yes.NotYet(heard), heard.Add(5 * time.Minute)},
+		{"the watch when it had not ended, and then news came", "watch", yes.NotYet(heard).Heard("CREATE_COMPLETE", "", heard), heard},
+	} {
+		i := slices.Index(keys(tt.r.Outstanding()), tt.key)
+		if i < 0 {
+			t.Errorf("%s: not owed", tt.name)
+			continue
+		}
+		if got := tt.r.Outstanding()[i].At; !got.Equal(tt.want) {
+			t.Errorf("%s: due %s after the launch, want %s", tt.name, got.Sub(at), tt.want.Sub(at))
+		}
+		if due := keys(tt.r.Due(tt.want.Add(-1))); slices.Contains(due, tt.key) {
+			t.Errorf("%s: due before its time", tt.name)
+		}
+		if due := keys(tt.r.Due(tt.want)); !slices.Contains(due, tt.key) {
+			t.Errorf("%s: not due at its time", tt.name)
+		}
+	}
+}
+
+func TestOccasions(t *testing.T) {
+	r := votes(t, launch(approvals(3)), handle.Approve, at.Add(time.Hour), ann)
+	r = votes(t, r, handle.Approve, at.Add(2*time.Hour), ben)
+	pending := r
+	r = r.GoneRound("x", at.Add(9*time.Hour))
+	r = votes(t, r, handle.Approve, at.Add(10*time.Hour), gil)
+	r = r.End(handle.Ended{Status: "CREATE_COMPLETE", At: at.Add(11 * time.Hour)})
+
+	names := func(r handle.Request) (list []string) {
+		for _, o := range r.Occasions() {
+			list = append(list, o.Name)
+		}
+		return list
+	}
+	if diff := cmp.Diff([]string{"asked", "vote-0", "vote-1", "reminder"}, names(pending)); diff != "" {
+		t.Errorf("pending (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"vote-0", "vote-1", "bypass", "decided", "ended"}, without(names(r), "asked")); diff != "" {
+		t.Errorf("ended (-want +got):\n%s", diff)
+	}
+	no := rejected(t, pending, at.Add(3*time.Hour))
+	if diff := cmp.Diff([]string{"vote-0", "vote-1", "decided"}, without(names(no), "asked")); diff != "" {
+		t.Errorf("rejected (-want +got):\n%s", diff)
+	}
+	for _, o := range r.Occasions() {
+		if o.Name == "vote-1" && r.Votes[o.Vote].By.ID != ben {
+			t.Errorf("vote-1 is the vote of %s, want %s", r.Votes[o.Vote].By.ID, ben)
+		}
+	}
+}
+
+func without(list []string, name string) []string {
+	return slices.DeleteFunc(list, func(s string) bool { return s == name })
+}
+
+func TestToward(t *testing.T) {
+	r := approved(t, launch(approvals(1)), at).GoneRound("x", at).End(handle.Ended{Status: "CREATE_COMPLETE", At: at})
+	for _, o := range r.Occasions() {
+		outcome := o.Name == handle.OnDecided || o.Name == handle.OnBypass || o.Name == handle.OnEnded
+		if reply, direct := r.Toward(o); reply || direct != outcome {
+			t.Errorf("%s, not posted: got %t, %t, want only a message to the requester, and only of an outcome", o.Name, reply, direct)
+		}
+		if reply, direct := ask(r).Toward(o); reply != (o.Name != handle.OnAsked) || direct != outcome {
+			t.Errorf("%s, posted: got %t, %t", o.Name, reply, direct)
+		}
+		said := ask(r).Sent(o.Reply(), "C0APPROVALS", "2.000001", at).Sent(o.Direct(), "D0ROB", "2.000002", at)
+		if reply, direct := said.Toward(o); reply || direct {
+			t.Errorf("%s, told: got %t, %t, want nothing more", o.Name, reply, direct)
+		}
+		unknown := ask(r)
+		unknown.Requester.SlackID = ""
+		if _, direct := unknown.Toward(o); direct {
+			t.Errorf("%s: a message to nobody", o.Name)
+		}
+	}
+}
+
+func TestTheQuestionIsMailedWhenSlackFails(t *testing.T) {
+	post := handle.Step{Kind: handle.StepPost}
+	limited := handle.Failure{Why: "rate limited", Limited: true, Wait: 30 * time.Second}
+	for _, tt := range []struct {
+		name string
+		r    func(handle.Request) handle.Request
+		want bool
+	}{
+		{"not tried yet", func(r handle.Request) handle.Request { return r }, false},
+		{"no answer", func(r handle.Request) handle.Request { return r.Failed(post, handle.Failure{Why: "no answer"}, at) }, true},
+		{"refused for good", func(r handle.Request) handle.Request { return r.Failed(post, handle.Failure{Never: true}, at) }, true},
+		{"asked to wait", func(r handle.Request) handle.Request { return r.Failed(post, limited, at) }, false},
+		{"asked to wait twenty times", func(r handle.Request) handle.Request {
+			for range 20 {
+				r = r.Failed(post, limited, at)
+			}
+			return r
+		}, true},
+		{"asked to wait longer than the request lives", func(r handle.Request) handle.Request {
+			return r.Failed(post, handle.Failure{Limited: true, Wait: 100 * time.Hour}, at)
+		}, true},
+		{"posted", func(r handle.Request) handle.Request { return ask(r) }, false},
+		{"failed, then posted", func(r handle.Request) handle.Request { return ask(r.Failed(post, handle.Failure{}, at)) }, false},
+		{"failed, then decided", func(r handle.Request) handle.Request {
+			return r.Failed(post, handle.Failure{}, at).Withdraw("x", at)
+		}, false},
+		{"mailed", func(r handle.Request) handle.Request {
+			return r.Failed(post, handle.Failure{}, at).Sent("mail/asked", "", "", at)
+		}, false},
+	} {
+		if got := owes(tt.r(launch()), "mail/asked"); got != tt.want {
+			t.Errorf("%s: mail owed: got %t, want %t", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestSomebodyIsAlwaysAsked looks for records that wait for nobody: pending,
+// and neither asked about nor to be asked about before the deadline.
+func TestSomebodyIsAlwaysAsked(t *testing.T) {
+	for name, f := range map[string]handle.Failure{
+		"no answer":            {},
+		"refused for good":     {Never: true},
+		"asked to wait":        {Limited: true, Wait: 30 * time.Second},
+		"asked to wait long":   {Limited: true, Wait: time.Hour},
+		"asked to wait longer": {Limited: true, Wait: 100 * time.Hour},
+	} {
+		w := begin(launch())
+		w.fail = func(s handle.Step) (handle.Failure, bool) { return f, s.Kind == handle.StepPost }
+		w.until(t, at.Add(2*time.Hour))
+		if !w.r.Asked() {
+			t.Errorf("%s: two hours after the launch nobody has been asked", name)
+		}
+	}
+}
+
+func TestNobodyIsAskedAboutWhatIsSettled(t *testing.T) {
+	for state, r := range settled(t, launch()) {
+		r = r.Posted(posted.Channel, posted.TS, r.Face(), r.Decision.At) // Slack was down until now
+		if owes(r, "tell/asked") {
+			t.Errorf("%s: the approvers are told that it waits for them", state)
+		}
+		if owes(r, "tell/reminder") {
+			t.Errorf("%s: the approvers are reminded", state)
+		}
+	}
+}
+
+// TestAStrayClickDoesNotEndTheAsking is about a crash between posting and
+// recording that, and a click on that message before the next sweep: nobody has
+// found out yet who asks, so nobody may approve until somebody has.
+func TestAStrayClickDoesNotEndTheAsking(t *testing.T) {
+	r := launch(unidentified).Adopt("C0APPROVALS", "1.000001")
+	if why(r.Entitled(voter(ann))) == handle.WhyUnknown && !owes(r, "post") {
+		t.Errorf("nobody can be verified, and nobody will be: owed is only %q", keys(r.Outstanding()))
+	}
+}
+
+func TestLeased(t *testing.T) {
+	for kind, want := range map[handle.StepKind]bool{
+		handle.StepExpire: false, handle.StepSignal: false,
+		handle.StepPost: true, handle.StepRefresh: true, handle.StepTell: true, handle.StepMail: true, handle.StepWatch: true,
+	} {
+		if got := (handle.Step{Kind: kind}).Leased(); got != want {
+			t.Errorf("%s: got %t, want %t", kind, got, want)
+		}
+	}
+}
+
+func TestWake(t *testing.T) {
+	claim := func(r handle.Request) handle.Request {
+		next, ok := r.Claim("one", at)
+		if !ok {
+			t.Fatal("the lease is not free")
+		}
+		return next
+	}
+	for _, tt := range []struct {
+		name string
+		r    handle.Request
+		want time.Time
+	}{
+		{"at once", launch(), at},
+		{"at the reminder", ask(launch()), launch().Terms.RemindAt},
+		{"while somebody works on it", claim(launch()), at.Add(handle.LeaseTime)},
+		{"for the signal, whoever works on it", claim(approved(t, launch(), at.Add(time.Second))), at.Add(time.Second)},
+		{"when the worker gave it back", claim(launch()).Release("one"), at},
+		{"never", handle.Request{Decision: &handle.Decision{State: handle.Withdrawn}, Signal: &handle.Signal{}, Ended: &handle.Ended{}}, time.Time{}},
+	} {
+		if got := tt.r.Wake(); !got.Equal(tt.want) {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestFaceChangesWithWhatIsShown(t *testing.T) {
+	faces := map[string]string{}
+	add := func(what string, r handle.Request) {
+		t.Helper()
+		if old, ok := faces[r.Face()]; ok {
+			t.Errorf("%s looks like %s: %q", what, old, r.Face())
+		}
+		faces[r.Face()] = what
+	}
+	half := votes(t, launch(approvals(3)), handle.Approve, at, ann)
+	add("pending", launch())
+	add("one approval", half)
+	add("two approvals", votes(t, half, handle.Approve, at, ben))
+	add("pending, gone round", launch().GoneRound("x", at))
+	for state, r := range settled(t, launch()) {
+		add(string(state), r)
+		add(string(state)+", gone round", r.GoneRound("x", at))
+		if state != handle.Withdrawn {
+			add(string(state)+", signal refused", r.Signalled("403", at))
+		}
+		for _, status := range []string{"ROLLBACK_COMPLETE", "DELETE_FAILED", ""} {
+			add(string(state)+", ended "+status, r.End(handle.Ended{Status: status, At: at}))
+		}
+	}
+	if r := launch(); r.Signalled("", at).Face() != r.Face() || ask(r).Face() != r.Face() {
+		t.Error("the face changes with what is not shown")
+	}
+}

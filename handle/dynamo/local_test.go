@@ -1,0 +1,98 @@
+package dynamo_test
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"golang.org/x/sync/errgroup"
+
+	"countersign/handle"
+	"countersign/handle/dynamo"
+)
+
+const (
+	endpointEnv = "COUNTERSIGN_DYNAMODB" // URL of a DynamoDB Local; .ci/with-dynamodb sets it
+	peersEnv    = "COUNTERSIGN_PEERS"    // "required": a peer that is missing is a failure
+)
+
+// local is the configuration of the DynamoDB Local that the environment names.
+// Without one the test is skipped, or fails where peers are required.
+func local(t testing.TB) aws.Config {
+	t.Helper()
+	endpoint := os.Getenv(endpointEnv)
+	if endpoint == "" && os.Getenv(peersEnv) == "required" {
+		t.Fatalf("peers are required, and %s does not name a DynamoDB Local: run the tests by .ci/with-dynamodb", endpointEnv)
+	}
+	if endpoint == "" {
+		t.Skipf("%s does not name a DynamoDB Local: to have this tested, run .ci/peers and then .ci/with-dynamodb go test ./...", endpointEnv)
+	}
+	return aws.Config{
+		Region:       "us-east-1",
+		BaseEndpoint: aws.String(endpoint),
+		Credentials:  credentials.NewStaticCredentialsProvider("MADEKEY", "made secret", ""),
+	}
+}
+
+// patient does not lose the answer of a slow machine: a write that is tried
+// again meets itself.
+func patient() *http.Client { return &http.Client{Timeout: time.Minute} }
+
+// newTable makes a table that lives until the end of the test.
+func newTable(t testing.TB, cfg aws.Config) (name string) {
+	t.Helper()
+	name = "requests-" + rand.Text()
+	client := dynamodb.NewFromConfig(cfg)
+	out, err := client.CreateTable(t.Context(), dynamo.Table(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_, err := client.DeleteTable(context.WithoutCancel(t.Context()), &dynamodb.DeleteTableInput{TableName: aws.String(name)})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	if out.TableDescription.TableStatus != types.TableStatusActive {
+		t.Fatalf("the new table is %s", out.TableDescription.TableStatus)
+	}
+	return name
+}
+
+// seed puts the requests first to last-1 into the table, faster than Create
+// would.
+func seed(t testing.TB, cfg aws.Config, table string, first, last int, request func(n int) handle.Request) {
+	t.Helper()
+	client := dynamodb.NewFromConfig(cfg)
+	const batch = 25 // the most that BatchWriteItem takes
+	group, ctx := errgroup.WithContext(t.Context())
+	group.SetLimit(4)
+	for ; first < last; first += batch {
+		var puts []types.WriteRequest
+		for n := first; n < min(first+batch, last); n++ {
+			item, err := dynamo.Marshal(request(n))
+			if err != nil {
+				t.Fatal(err)
+			}
+			puts = append(puts, types.WriteRequest{PutRequest: &types.PutRequest{Item: item}})
+		}
+		group.Go(func() error {
+			out, err := client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{table: puts}})
+			if err == nil && len(out.UnprocessedItems) > 0 {
+				err = fmt.Errorf("%d items were left unwritten", len(out.UnprocessedItems[table]))
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,139 @@
+package handle_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"countersign/handle"
+)
+
+func TestRefusalsAreCounted(t *testing.T) {
+	by := voter(sam).Person
+	renamed := by
+	renamed.Name = "somebody else"
+	r := launch().
+		Refuse(by, handle.WhyNotApprover, at).
+		Refuse(by, handle.WhyNotApprover, at.Add(time.Second)).
+		Refuse(renamed, handle.WhyNotApprover, at.Add(2*time.Second)).
+		Refuse(by, handle.WhyExpired, at.Add(3*time.Second)).
+		Refuse(voter(ben).Person, handle.WhyNotApprover, at.Add(4*time.Second)).
+		Refuse(handle.Person{Name: "Ann"}, handle.WhyExpired, at.Add(5*time.Second)).
+		Refuse(handle.Person{Name: "Ann"}, handle.WhyExpired, at.Add(6*time.Second)).
+		Refuse(handle.Person{Name: "Ben"}, handle.WhyExpired, at.Add(7*time.Second))
+	want := []handle.Event{
+		{At: at, Kind: handle.EventCreated},
+		{At: at.Add(2 * time.Second), Kind: handle.EventRefused, By: by, Text: "not an approver", Count: 3},
+		{At: at.Add(3 * time.Second), Kind: handle.EventRefused, By: by, Text: "expired"},
+		{At: at.Add(4 * time.Second), Kind: handle.EventRefused, By: voter(ben).Person, Text: "not an approver"},
+		{At: at.Add(6 * time.Second), Kind: handle.EventRefused, By: handle.Person{Name: "Ann"}, Text: "expired", Count: 2},
+		{At: at.Add(7 * time.Second), Kind: handle.EventRefused, By: handle.Person{Name: "Ben"}, Text: "expired"},
+	}
+	if diff := cmp.Diff(want, r.Events); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for reason, want := range map[handle.Why]int{handle.WhyNotApprover: 4, handle.WhyExpired: 4, handle.WhyOwnRequest: 0} {
+		if got := r.Refusals(reason); got != want {
+			t.Errorf("%q: got %d refusals, want %d", reason, got, want)
+		}
+	}
+	if r.State() != handle.Pending || len(r.Votes) != 0 {
+		t.Error("a refusal is a vote")
+	}
+}
+
+func TestRefusalsCountHowOftenWhyWasTheAnswer(t *testing.T) {
+	r := launch()
+	for i := range 250 {
+		r = r.Refuse(voter(fmt.Sprintf("U%d", i)).Person, handle.WhyNotApprover, at)
+	}
+	if got := r.Refusals(handle.WhyNotApprover); got != 250 {
+		t.Errorf("250 strangers pressed: got %d refusals", got)
+	}
+}
+
+// TestClickingIsBounded lets a crowd press for hours: neither the events nor
+// the record grow beyond what a store takes.
+func TestClickingIsBounded(t *testing.T) {
+	r := launch()
+	reasons := []handle.Why{handle.WhyNotApprover, handle.WhyOwnRequest, handle.WhyOtherWorkspace, handle.WhyNoMember, handle.WhyDecided,
+		handle.WhyExpired, handle.WhyNoReason, handle.WhyNotByMail, handle.WhyUnknown}
+	for i := range 3000 {
+		by := voter(fmt.Sprintf("U%d", i/7)).Person
+		by.Name = strings.Repeat("<", 1000)
+		r = r.Refuse(by, reasons[i%len(reasons)], at.Add(time.Duration(i)*time.Second))
+	}
+	for i := range 3000 {
+		r = r.Failed(handle.Step{Kind: handle.StepPost}, handle.Failure{Why: fmt.Sprint(i)}, at)
+	}
+	total := 0
+	for _, e := range r.Events {
+		total += max(e.Count, 1)
+	}
+	if len(r.Events) > 220 || total != 6001 {
+		t.Errorf("got %d events that count %d, want at most 220 that count all 6001", len(r.Events), total)
+	}
+}
+
+// TestTheLargestRecordFitsItsStore fills a record with as much outside text as
+// the notifier lets in, all of it of the kind that grows when it is encoded,
+// then lets everybody press. An item of DynamoDB holds 400 KB. See
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+func TestTheLargestRecordFitsItsStore(t *testing.T) {
+	flood := func(n int) string { return strings.Repeat("<", n) }
+	fields := func(n, value int) (list []handle.Field) {
+		for range n {
+			list = append(list, handle.Field{Name: flood(100), Value: flood(value)})
+		}
+		return list
+	}
+	r := launch(approvals(20), func(r *handle.Request) {
+		r.Purpose, r.Requester.Email = flood(2000), flood(320)
+		r.Details, r.Parameters = fields(60, 300), fields(60, 300)
+		r.WaitURL = handle.StoredWaitURL("https://wait.example.com/" + flood(8000))
+	})
+	press := func(i int, verdict handle.Verdict) {
+		v := voter(fmt.Sprintf("U0%05d", i), guards)
+		v.Name = flood(80)
+		next, err := r.VoteBySlack(v, verdict, flood(600), at)
+		if err != nil {
+			r = r.Refuse(v.Person, why(err), at)
+			return
+		}
+		r = next
+	}
+	for i := range 19 {
+		press(i, handle.Approve)
+		r = r.Adopt("C0APPROVALS", fmt.Sprint(i))
+	}
+	press(0, handle.Reject)
+	for i := range 500 {
+		press(100+i, handle.Approve)
+		r = r.Failed(handle.Step{Kind: handle.StepWatch}, handle.Failure{Why: fmt.Sprint(i, flood(300))}, at)
+	}
+	for _, o := range r.Occasions() {
+		r = r.Sent(o.Reply(), "C0APPROVALS", "1.000001", at).Sent(o.Direct(), "D0ROB", "1.000002", at).Sent(o.Mail(), "", "", at)
+	}
+	r = r.End(handle.Ended{Status: "CREATE_COMPLETE", Reason: flood(500), Outputs: fields(20, 300), At: at})
+
+	b, err := handle.Encode(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if most := 380 << 10; len(b) > most {
+		t.Errorf("got %d bytes, want at most %d, so that the item's other attributes fit too", len(b), most)
+	}
+}
+
+func TestEventTextIsBounded(t *testing.T) {
+	by := handle.Person{Name: strings.Repeat("é\n", 1000)}
+	r := launch().Refuse(by, handle.Why(strings.Repeat("x", 1000)), at).GoneRound(strings.Repeat("😀", 1000), at)
+	for _, e := range r.Events {
+		if len(e.Text) > 300 || len(e.By.Name) > 80 || strings.Contains(e.By.Name, "\n") {
+			t.Errorf("%s: got %d bytes of text and the name %.20q of %d", e.Kind, len(e.Text), e.By.Name, len(e.By.Name))
+		}
+	}
+}

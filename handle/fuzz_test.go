@@ -1,0 +1,164 @@
+package handle_test
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+
+	"countersign/handle"
+)
+
+func FuzzParseWaitURL(f *testing.F) {
+	own := stackID("aws", "us-west-2")
+	const host = "https://cloudformation-waitcondition-us-west-2.s3-us-west-2.amazonaws.com"
+	for _, seed := range []string{
+		host + keyOf(own) + signed,
+		host + "/" + own + "/x/H?X-Amz-Date=20261123T080000Z&X-Amz-Expires=3600",
+		host + keyOf(own) + "/../../x",
+		host + ":443" + keyOf(own), "https://u@" + host[8:] + keyOf(own), "HTTPS://" + host[8:] + keyOf(own),
+		host + ".evil.example" + keyOf(own), "https://evil.example" + keyOf(own), "http://127.0.0.1:4310" + keyOf(own),
+		"http://127.0.0.1:4566/signals/x", "http://127.0.0.1:4566/signals/..", "https://[::1]/", "//x", "", "%", "#",
+	} {
+		f.Add(seed)
+	}
+	allowed := []string{"http://127.0.0.1:4310", "http://127.0.0.1:4566/signals/"}
+	f.Fuzz(func(t *testing.T, raw string) {
+		w, err := handle.ParseWaitURL(raw, own, allowed, at)
+		if err != nil {
+			known := errors.Is(err, handle.ErrWaitURLMissing) || errors.Is(err, handle.ErrWaitURLForm) || errors.Is(err, handle.ErrWaitURLHost) ||
+				errors.Is(err, handle.ErrWaitURLStack) || errors.Is(err, handle.ErrWaitURLExpired)
+			if !known || !w.IsZero() {
+				t.Errorf("got %v and a URL (%t), want a known error alone", err, !w.IsZero())
+			}
+			return
+		}
+		if w.Expose() != raw {
+			t.Errorf("got %q for %q", w.Expose(), raw)
+		}
+		u, err := url.Parse(raw)
+		if err != nil {
+			t.Fatalf("accepted what is no URL: %v", err)
+		}
+		if u.User != nil || u.Fragment != "" || u.Opaque != "" || strings.ContainsAny(raw, "#\r\n") {
+			t.Errorf("accepted %q", raw)
+		}
+		for part := range strings.SplitSeq(u.Path, "/") {
+			if part == ".." {
+				t.Errorf("accepted a path that leads up: %q", raw)
+			}
+		}
+		ours := strings.HasPrefix(u.Path, "/"+own+"/")
+		switch {
+		case u.Scheme == "http" && u.Host == "127.0.0.1:4310" && ours:
+		case u.Scheme == "http" && u.Host == "127.0.0.1:4566" && strings.HasPrefix(u.Path, "/signals/"):
+		case u.Scheme == "https" && strings.HasPrefix(u.Host, "cloudformation-waitcondition-") && ours && endsInAWS(u.Host) && !strings.Contains(u.Host, ":"):
+		default:
+			t.Errorf("accepted %q", raw)
+		}
+		if expires, ok := w.Expires(); ok && !at.Before(expires) {
+			t.Errorf("accepted what expired at %s", expires)
+		}
+	})
+}
+
+func endsInAWS(host string) bool {
+	return strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn") || strings.HasSuffix(host, ".amazonaws.eu")
+}
+
+func FuzzRedact(f *testing.F) {
+	f.Add("https://wait.example.com/a/b?c=d", "see https://wait.example.com/a/b?c=d.")
+	f.Add("", "https://cloudformation-waitcondition-x.s3.amazonaws.com/y")
+	f.Add("%", "%%")
+	f.Fuzz(func(t *testing.T, raw, text string) {
+		got := handle.StoredWaitURL(raw).Redact(text)
+		if len(raw) > len("[wait URL]") && strings.Contains(got, raw) {
+			t.Errorf("%q shows %q", got, raw)
+		}
+		if strings.Contains(got, "https://cloudformation-waitcondition-") {
+			t.Errorf("%q shows a wait URL", got)
+		}
+	})
+}
+
+func FuzzTicket(f *testing.F) {
+	f.Add(ticket(handle.Approve).String())
+	f.Add(mailKey.Seal(ticket(handle.Reject), at))
+	f.Add(mailKey.Seal(ticket(handle.Reject), at.AddDate(1, 0, 0)))
+	f.Add("v1..approve.1.x")
+	f.Add("....")
+	f.Fuzz(func(t *testing.T, s string) {
+		if parsed, err := handle.ParseTicket(s); err == nil && parsed.String() != s {
+			t.Errorf("%q is read as %q", s, parsed)
+		}
+		opened, key, err := handle.OpenTicket([]handle.MailKey{mailKey}, s, at)
+		if err != nil {
+			if !errors.Is(err, handle.ErrTicket) && !errors.Is(err, handle.ErrTicketExpired) {
+				t.Errorf("got %v", err)
+			}
+			return
+		}
+		if string(key) != string(mailKey) || !strings.HasPrefix(s, opened.String()+".") {
+			t.Errorf("%q opens as %q", s, opened)
+		}
+	})
+}
+
+func FuzzText(f *testing.F) {
+	for _, s := range []string{"", "plain", "ééé", "😀😀", "a\xff\xf0\x9f", "\u202Eevil", " \n ", "a  …", "\u2028"} {
+		f.Add(s, 0)
+		f.Add(s, 4)
+		f.Add(s, 1000)
+	}
+	f.Fuzz(checkCut)
+}
+
+func FuzzSplitID(f *testing.F) {
+	f.Add(launch().ID)
+	f.Add("aaaaaaaaaaaaaaaa-aaaaaaaa\n")
+	f.Add("-")
+	f.Fuzz(func(t *testing.T, id string) {
+		key, gate, ok := handle.SplitID(id)
+		if !ok {
+			if key != "" || gate != "" {
+				t.Errorf("%q: got %q and %q of no ID", id, key, gate)
+			}
+			return
+		}
+		if key+"-"+gate != id || len(key) != 16 || len(gate) != 8 {
+			t.Errorf("%q: got %q and %q", id, key, gate)
+		}
+	})
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, r := range []handle.Request{{}, launch(), launch().Withdraw("x", at)} {
+		b, err := handle.Encode(r)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Add([]byte(`{"v":2}`))
+	f.Add([]byte(`{"v":1,"decision":{},"signal":null,"told":{"direct/x":{}},"tries":{"post":{"n":-1}},"votes":[{}]}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := handle.Decode(b)
+		if err != nil {
+			return
+		}
+		again, err := handle.Encode(r)
+		if err != nil {
+			t.Skip("what decodes need not encode: years beyond 9999")
+		}
+		next, err := handle.Decode(again)
+		if err != nil {
+			t.Fatalf("couldn't decode what was encoded: %v", err)
+		}
+		same(t, "there and back", r, next)
+		// Whatever a store holds, the laws answer without a panic.
+		_, _, _, _ = r.Wake(), r.Due(at), r.Face(), r.Missing()
+		r.Expire(at).Withdraw("x", at).Signalled("", at).NotYet(at)
+		_, _ = r.SignalBody()
+		r.End(handle.Ended{At: at})
+	})
+}

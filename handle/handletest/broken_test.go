@@ -1,0 +1,331 @@
+package handletest_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"countersign/handle"
+	"countersign/handle/handletest"
+)
+
+// broken is a store that keeps the contract but for what its fields replace.
+type broken struct {
+	handle.Memory
+	create  func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error)
+	load    func(m *handle.Memory, ctx context.Context, id string) (handle.Request, error)
+	replace func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error)
+	due     func(m *handle.Memory, ctx context.Context, now time.Time, limit int) ([]string, error)
+	ofStack func(m *handle.Memory, ctx context.Context, stackID string) ([]handle.Request, error)
+	since   func(m *handle.Memory, ctx context.Context, t time.Time) iter.Seq2[handle.Request, error]
+}
+
+func (b *broken) Create(ctx context.Context, r handle.Request) (handle.Request, error) {
+	if b.create != nil {
+		return b.create(&b.Memory, ctx, r)
+	}
+	return b.Memory.Create(ctx, r)
+}
+
+func (b *broken) Load(ctx context.Context, id string) (handle.Request, error) {
+	if b.load != nil {
+		return b.load(&b.Memory, ctx, id)
+	}
+	return b.Memory.Load(ctx, id)
+}
+
+func (b *broken) Replace(ctx context.Context, r handle.Request) (handle.Request, error) {
+	if b.replace != nil {
+		return b.replace(&b.Memory, ctx, r)
+	}
+	return b.Memory.Replace(ctx, r)
+}
+
+func (b *broken) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	if b.due != nil {
+		return b.due(&b.Memory, ctx, now, limit)
+	}
+	return b.Memory.Due(ctx, now, limit)
+}
+
+func (b *broken) OfStack(ctx context.Context, stackID string) ([]handle.Request, error) {
+	if b.ofStack != nil {
+		return b.ofStack(&b.Memory, ctx, stackID)
+	}
+	return b.Memory.OfStack(ctx, stackID)
+}
+
+func (b *broken) Since(ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
+	if b.since != nil {
+		return b.since(&b.Memory, ctx, t)
+	}
+	return b.Memory.Since(ctx, t)
+}
+
+// faults are ways to break the contract, each with the test of the suite that
+// must catch it.
+var faults = []struct {
+	name   string
+	caught string
+	open   func() *broken
+}{
+	{"Create overwrites", "Create", func() *broken {
+		return &broken{create: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
+			next, err := m.Create(ctx, r)
+			if old, loadErr := m.Load(ctx, r.ID); errors.Is(err, handle.ErrExists) && loadErr == nil {
+				r.Rev = old.Rev
+				_, _ = m.Replace(ctx, r)
+			}
+			return next, err
+		}}
+	}},
+	{"Create looks before it leaps", "RacingCreates", func() *broken {
+		return &broken{create: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
+			if _, err := m.Load(ctx, r.ID); err == nil {
+				return handle.Request{}, handle.ErrExists
+			}
+			time.Sleep(time.Millisecond)
+			if next, err := m.Create(ctx, r); err == nil {
+				return next, nil
+			}
+			r.Rev = 1
+			return r, nil
+		}}
+	}},
+	{"Create keeps the revision it is given", "Create", func() *broken {
+		return &broken{create: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
+			_, err := m.Create(ctx, r)
+			return r, err
+		}}
+	}},
+	{"Load invents", "Load", func() *broken {
+		return &broken{load: func(m *handle.Memory, ctx context.Context, id string) (handle.Request, error) {
+			r, err := m.Load(ctx, id)
+			if errors.Is(err, handle.ErrNotFound) {
+				return handle.Request{ID: id}, nil
+			}
+			return r, err
+		}}
+	}},
+	{"Load reads what was a moment ago", "Replace", func() *broken {
+		var mu sync.Mutex
+		reads, old := 0, handle.Request{}
+		return &broken{load: func(m *handle.Memory, ctx context.Context, id string) (handle.Request, error) {
+			r, err := m.Load(ctx, id)
+			mu.Lock()
+			defer mu.Unlock()
+			if reads++; reads%2 == 0 && old.ID == id {
+				r, old = old, r
+			} else {
+				old = r
+			}
+			return r.Clone(), err
+		}}
+	}},
+	{"Load shares its memory", "NothingShared", func() *broken {
+		var mu sync.Mutex
+		last := map[string]handle.Request{}
+		return &broken{load: func(m *handle.Memory, ctx context.Context, id string) (handle.Request, error) {
+			r, err := m.Load(ctx, id)
+			mu.Lock()
+			defer mu.Unlock()
+			if old, ok := last[id]; ok && old.Rev == r.Rev {
+				return old, err
+			}
+			last[id] = r
+			return r, err
+		}}
+	}},
+	{"Load drops the wait URL", "Fidelity", func() *broken {
+		return &broken{load: func(m *handle.Memory, ctx context.Context, id string) (handle.Request, error) {
+			r, err := m.Load(ctx, id)
+			r.WaitURL = handle.WaitURL{}
+			return r, err
+		}}
+	}},
+	{"Load rounds times", "Fidelity", func() *broken {
+		return &broken{load: func(m *handle.Memory, ctx context.Context, id string) (handle.Request, error) {
+			r, err := m.Load(ctx, id)
+			r.CreatedAt = r.CreatedAt.Truncate(time.Microsecond)
+			return r, err
+		}}
+	}},
+	{"Replace does not compare", "RacingReplaces", func() *broken {
+		return &broken{replace: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
+			old, err := m.Load(ctx, r.ID)
+			if err != nil {
+				return handle.Request{}, err
+			}
+			r.Rev = max(r.Rev, old.Rev)
+			return m.Replace(ctx, r)
+		}}
+	}},
+	{"Replace accepts later revisions", "Replace", func() *broken {
+		return &broken{replace: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
+			if old, err := m.Load(ctx, r.ID); err == nil && r.Rev > old.Rev {
+				r.Rev = old.Rev
+			}
+			return m.Replace(ctx, r)
+		}}
+	}},
+	{"Replace creates", "Replace", func() *broken {
+		return &broken{replace: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
+			next, err := m.Replace(ctx, r)
+			if errors.Is(err, handle.ErrNotFound) {
+				return m.Create(ctx, r)
+			}
+			return next, err
+		}}
+	}},
+	{"Replace finds no difference between missing and changed", "Replace", func() *broken {
+		return &broken{replace: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
+			next, err := m.Replace(ctx, r)
+			if errors.Is(err, handle.ErrNotFound) {
+				err = handle.ErrConflict
+			}
+			return next, err
+		}}
+	}},
+	{"Replace returns the old revision", "Replace", func() *broken {
+		return &broken{replace: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
+			_, err := m.Replace(ctx, r)
+			return r, err
+		}}
+	}},
+	{"Due forgets the limit", "DueLimit", func() *broken {
+		return &broken{due: func(m *handle.Memory, ctx context.Context, now time.Time, limit int) ([]string, error) {
+			return m.Due(ctx, now, 10000)
+		}}
+	}},
+	{"Due lists the latest first", "Due", func() *broken {
+		return &broken{due: func(m *handle.Memory, ctx context.Context, now time.Time, limit int) ([]string, error) {
+			ids, err := m.Due(ctx, now, limit)
+			slices.Reverse(ids)
+			return ids, err
+		}}
+	}},
+	{"Due counts in seconds", "Due", func() *broken {
+		return &broken{due: func(m *handle.Memory, ctx context.Context, now time.Time, limit int) ([]string, error) {
+			return m.Due(ctx, now.Truncate(time.Second), limit)
+		}}
+	}},
+	{"Due excludes the very time", "Due", func() *broken {
+		return &broken{due: func(m *handle.Memory, ctx context.Context, now time.Time, limit int) ([]string, error) {
+			return m.Due(ctx, now.Add(-1), limit)
+		}}
+	}},
+	{"Due remembers old times", "DueMoves", func() *broken {
+		seen := map[string]bool{}
+		return &broken{due: func(m *handle.Memory, ctx context.Context, now time.Time, limit int) ([]string, error) {
+			ids, err := m.Due(ctx, now, limit)
+			for _, id := range ids {
+				seen[id] = true
+			}
+			for id := range seen {
+				if !slices.Contains(ids, id) {
+					ids = append(ids, id)
+				}
+			}
+			return ids, err
+		}}
+	}},
+	{"OfStack lists every stack", "OfStack", func() *broken {
+		return &broken{ofStack: func(m *handle.Memory, ctx context.Context, _ string) ([]handle.Request, error) {
+			var list []handle.Request
+			for r, err := range m.Since(ctx, time.Time{}) {
+				if err != nil {
+					return nil, err
+				}
+				list = append(list, r)
+			}
+			return list, nil
+		}}
+	}},
+	{"OfStack lists one page", "Largest", func() *broken {
+		return &broken{ofStack: func(m *handle.Memory, ctx context.Context, stackID string) ([]handle.Request, error) {
+			list, err := m.OfStack(ctx, stackID)
+			return list[:min(len(list), 4)], err
+		}}
+	}},
+	{"OfStack lags", "OfStackIsCurrent", func() *broken {
+		var last []handle.Request
+		return &broken{ofStack: func(m *handle.Memory, ctx context.Context, stackID string) ([]handle.Request, error) {
+			list, err := m.OfStack(ctx, stackID)
+			list, last = last, list
+			return list, err
+		}}
+	}},
+	{"Since yields one page", "SincePages", func() *broken {
+		return &broken{since: func(m *handle.Memory, ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
+			return func(yield func(handle.Request, error) bool) {
+				n := 0
+				for r, err := range m.Since(ctx, t) {
+					if n++; n > 100 || !yield(r, err) {
+						return
+					}
+				}
+			}
+		}}
+	}},
+	{"Since begins with the month", "SinceMonths", func() *broken {
+		return &broken{since: func(m *handle.Memory, ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
+			t = t.UTC()
+			return m.Since(ctx, time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC))
+		}}
+	}},
+	{"Since excludes the very time", "Since", func() *broken {
+		return &broken{since: func(m *handle.Memory, ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
+			return m.Since(ctx, t.Add(1))
+		}}
+	}},
+	{"Since swallows errors", "Context", func() *broken {
+		return &broken{since: func(m *handle.Memory, ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
+			return func(yield func(handle.Request, error) bool) {
+				for r, err := range m.Since(ctx, t) {
+					if err != nil || !yield(r, nil) {
+						return
+					}
+				}
+			}
+		}}
+	}},
+	{"Create does not heed ctx", "Context", func() *broken {
+		return &broken{create: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
+			return m.Create(context.WithoutCancel(ctx), r)
+		}}
+	}},
+}
+
+const breakEnv = "HANDLETEST_BREAK"
+
+// TestBroken runs the suite against stores that break the contract, each in a
+// process of its own: a test cannot fail and go on.
+func TestBroken(t *testing.T) {
+	if name := os.Getenv(breakEnv); name != "" {
+		for _, fault := range faults {
+			if fault.name == name {
+				handletest.StoreWithin(t, 50*time.Millisecond, func(*testing.T) handle.Store { return fault.open() })
+			}
+		}
+		return
+	}
+	for _, fault := range faults {
+		t.Run(fault.name, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBroken$/^"+fault.caught+"$")
+			cmd.Env = append(os.Environ(), breakEnv+"="+fault.name)
+			out, err := cmd.CombinedOutput()
+			var failed *exec.ExitError
+			if !errors.As(err, &failed) || !strings.Contains(string(out), "--- FAIL: TestBroken/"+fault.caught+" ") {
+				t.Errorf("the test %s did not catch it: %v\n%s", fault.caught, err, out)
+			}
+		})
+	}
+}

@@ -1,0 +1,13 @@
+package handletest
+
+import (
+	"testing"
+	"time"
+
+	"countersign/handle"
+)
+
+// StoreWithin is Store for indexes that may lag no longer than lag.
+func StoreWithin(t *testing.T, lag time.Duration, open func(t *testing.T) handle.Store) {
+	(&suite{open: open, lag: lag}).run(t)
+}

@@ -1,0 +1,130 @@
+package handletest
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"countersign/handle"
+)
+
+// Request builds what the notifier stores for the n-th launch of a made world,
+// received at the given time: pending, not posted yet, for two approvers of
+// whom one must approve, with all the time that CloudFormation gives. Each n is
+// a stack of its own, with a lawful wait URL of its own. The edits are applied
+// last, in order; one that changes Stack must set ID again, see [Gate].
+//
+// It panics if the laws of package handle refuse what it built.
+func Request(n int, at time.Time, edits ...func(*handle.Request)) handle.Request {
+	provisioned := fmt.Sprintf("pp-%013d", n)
+	stack := handle.Stack{
+		Name:    "SC-111122223333-" + provisioned,
+		Account: "111122223333",
+		Region:  "us-east-1",
+		Gate:    "ApprovalRequest",
+	}
+	stack.ID = fmt.Sprintf("arn:aws:cloudformation:us-east-1:111122223333:stack/%s/5f0c1d70-c8a1-11f0-9f6a-%012x", stack.Name, n)
+
+	waitURL := WaitURL(stack.ID, at)
+	deadline, err := handle.Deadline(at, 11*time.Hour, handle.MinMargin, waitURL)
+	if err != nil {
+		panic("handletest: " + err.Error())
+	}
+	r := handle.Request{
+		ID:        handle.NewID(stack.ID, stack.Gate, fmt.Sprintf("3c2e8a1f-%08x", n)),
+		CreatedAt: at,
+		Stack:     stack,
+		Product: handle.Product{
+			Name:          "Analytics workbench",
+			ID:            "prod-4abcdefghijkl",
+			Version:       "pa-4abcdefghijkl",
+			Portfolio:     "port-4abcdefghijkl",
+			Provisioned:   fmt.Sprintf("workbench-%d", n),
+			ProvisionedID: provisioned,
+		},
+		Requester: handle.Requester{
+			Email:     "robin.requester@example.com",
+			Principal: "arn:aws:sts::111122223333:assumed-role/Developers/robin.requester@example.com",
+		},
+		Purpose:    "Monthly report <draft> & review",
+		Details:    []handle.Field{{Name: "Instance type", Value: "m7i.large"}, {Name: "Cost centre", Value: "4711"}},
+		Parameters: []handle.Field{{Name: "InstanceType", Value: "m7i.large"}, {Name: "MasterPassword", Value: "****"}},
+		Terms: handle.Terms{
+			Channel:   "C0APPROVALS",
+			Approvers: []string{"U0APPROVER1", "S0APPROVERS"},
+			Approvals: 1,
+			Deadline:  deadline,
+			RemindAt:  handle.Reminder(at, deadline),
+		},
+		WaitURL: waitURL,
+	}.Created()
+	if err := r.Terms.Check(); err != nil {
+		panic("handletest: " + err.Error())
+	}
+	for _, edit := range edits {
+		edit(&r)
+	}
+	return r
+}
+
+// Gate is an edit for [Request]: the request is of another gate of the same
+// stack, the resource with the given logical ID.
+func Gate(logicalID string) func(*handle.Request) {
+	return func(r *handle.Request) {
+		r.Stack.Gate = logicalID
+		r.ID = handle.NewID(r.Stack.ID, logicalID, r.ID)
+	}
+}
+
+// WaitURL makes the URL of a wait condition handle that CloudFormation could
+// have made at the given time, for the stack with ARN stackID of us-east-1: of
+// its length too, with a session token, and good for 12 hours less a second.
+func WaitURL(stackID string, at time.Time) handle.WaitURL {
+	at = at.UTC()
+	raw := "https://cloudformation-waitcondition-us-east-1.s3.amazonaws.com/" + strings.ReplaceAll(stackID, ":", "%3A") + "/ApprovalHandle" +
+		"?X-Amz-Security-Token=" + fmt.Sprintf("%01000d", 0) +
+		"&X-Amz-Algorithm=AWS4-HMAC-SHA256" +
+		"&X-Amz-Date=" + at.Format("20060102T150405Z") +
+		"&X-Amz-SignedHeaders=host&X-Amz-Expires=43199" +
+		"&X-Amz-Credential=ASIAMADEWORLDEXAMPLE%2F" + at.Format("20060102") + "%2Fus-east-1%2Fs3%2Faws4_request" +
+		"&X-Amz-Signature=" + fmt.Sprintf("%064x", at.UnixNano())
+	u, err := handle.ParseWaitURL(raw, stackID, nil, at)
+	if err != nil {
+		panic("handletest: " + err.Error())
+	}
+	return u
+}
+
+// WakesAt is an edit for [Request]: Wake is then the given time, because all else
+// has been abandoned and only the expiry is left.
+func WakesAt(deadline time.Time) func(*handle.Request) {
+	return func(r *handle.Request) {
+		r.Terms.Deadline = deadline
+		abandon(r, handle.StepExpire)
+		if !r.Wake().Equal(deadline) {
+			panic(fmt.Sprintf("handletest: the request wakes at %v, not at its deadline %v", r.Wake(), deadline))
+		}
+	}
+}
+
+// Asleep is an edit for [Request]: the request owes nothing, and Wake is zero.
+func Asleep(r *handle.Request) {
+	*r = r.Withdraw("nobody could be asked", r.CreatedAt)
+	abandon(r, "")
+	if !r.Wake().IsZero() {
+		panic(fmt.Sprintf("handletest: the request wakes at %v, and should not", r.Wake()))
+	}
+}
+
+// abandon gives up all that r owes, but for steps of the kind that is kept.
+func abandon(r *handle.Request, kept handle.StepKind) {
+	r.Tries = map[string]handle.Try{}
+	for given := -1; given < len(r.Tries); { // giving up one thing can make another owed
+		given = len(r.Tries)
+		for _, step := range r.Outstanding() {
+			if step.Kind != kept {
+				r.Tries[step.Key()] = handle.Try{N: 1, Abandoned: true}
+			}
+		}
+	}
+}

@@ -1,0 +1,154 @@
+// Package handletest holds what the tests of several packages share: what every
+// [handle.Store] must do ([Store]), a Store that lies ([Lying]), and plausible
+// requests ([Request]).
+package handletest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"countersign/handle"
+)
+
+// Store proves that a store keeps every sentence of the contract of
+// [handle.Store]. Each test opens a store of its own, which must be empty; open
+// cleans up after itself with t.Cleanup. That what returned is durable, only
+// the store's own tests can prove, which know how to end its process.
+func Store(t *testing.T, open func(t *testing.T) handle.Store) {
+	(&suite{open: open, lag: 10 * time.Second}).run(t)
+}
+
+// suite is the conformance suite. lag is how long an index may lag behind.
+type suite struct {
+	open func(t *testing.T) handle.Store
+	lag  time.Duration
+}
+
+func (s *suite) run(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, *fixture)
+	}{
+		{"Create", testCreate},
+		{"Load", testLoad},
+		{"Replace", testReplace},
+		{"Fidelity", testFidelity},
+		{"NothingShared", testNothingShared},
+		{"Largest", testLargest},
+		{"RacingCreates", testRacingCreates},
+		{"RacingReplaces", testRacingReplaces},
+		{"NoLostUpdate", testNoLostUpdate},
+		{"Due", testDue},
+		{"DueLimit", testDueLimit},
+		{"DueMoves", testDueMoves},
+		{"OfStack", testOfStack},
+		{"OfStackIsCurrent", testOfStackIsCurrent},
+		{"Since", testSince},
+		{"SincePages", testSincePages},
+		{"SinceMonths", testSinceMonths},
+		{"SinceWhileWriting", testSinceWhileWriting},
+		{"Context", testContext},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.run(t, &fixture{T: t, Store: s.open(t), lag: s.lag, ctx: t.Context()})
+		})
+	}
+}
+
+// at is when the requests of the suite are created, if it does not matter.
+var at = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+
+// fixture is one test and its store.
+type fixture struct {
+	*testing.T
+	handle.Store
+	ctx context.Context
+	lag time.Duration
+}
+
+// create stores r, which must succeed.
+func (f *fixture) create(r handle.Request) handle.Request {
+	f.Helper()
+	next, err := f.Create(f.ctx, r)
+	if err != nil {
+		f.Fatalf("Create(%s): %v", r.ID, err)
+	}
+	return next
+}
+
+// replace stores the next value of r, which must succeed.
+func (f *fixture) replace(r handle.Request) handle.Request {
+	f.Helper()
+	next, err := f.Replace(f.ctx, r)
+	if err != nil {
+		f.Fatalf("Replace(%s, revision %d): %v", r.ID, r.Rev, err)
+	}
+	return next
+}
+
+// stored fails unless want is what the store holds.
+func (f *fixture) stored(when string, want handle.Request) {
+	f.Helper()
+	got, err := f.Load(f.ctx, want.ID)
+	if err != nil {
+		f.Fatalf("%s: Load(%s): %v", when, want.ID, err)
+	}
+	if d := Diff(want, got); d != "" {
+		f.Fatalf("%s: the stored request differs (-want +got):\n%s", when, d)
+	}
+}
+
+// fails fails unless err is want.
+func (f *fixture) fails(call string, err, want error) {
+	f.Helper()
+	if !errors.Is(err, want) {
+		f.Errorf("%s: got error %v, want %v", call, err, want)
+	}
+}
+
+// eventually waits for an index that lags: until got answers want, but no
+// longer than the lag that is allowed.
+func (f *fixture) eventually(call string, want []string, got func() []string) {
+	f.Helper()
+	end := time.Now().Add(f.lag)
+	for {
+		ids := got()
+		if slices.Equal(ids, want) {
+			return
+		}
+		if time.Now().After(end) {
+			f.Fatalf("%s: got %d requests %v, want %d requests %v", call, len(ids), ids, len(want), want)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// due waits until exactly want is due at now, in this order.
+func (f *fixture) due(when string, now time.Time, limit int, want ...string) {
+	f.Helper()
+	f.eventually(when+": Due", want, func() []string {
+		ids, err := f.Due(f.ctx, now, limit)
+		if err != nil {
+			f.Fatalf("%s: Due: %v", when, err)
+		}
+		return ids
+	})
+}
+
+// since waits until the requests since t are exactly want, in this order.
+func (f *fixture) since(when string, t time.Time, want ...string) {
+	f.Helper()
+	f.eventually(when+": Since", want, func() []string {
+		var ids []string
+		for r, err := range f.Since(f.ctx, t) {
+			if err != nil {
+				f.Fatalf("%s: Since: %v", when, err)
+			}
+			ids = append(ids, r.ID)
+		}
+		return ids
+	})
+}

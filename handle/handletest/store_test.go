@@ -1,0 +1,14 @@
+package handletest_test
+
+import (
+	"testing"
+
+	"countersign/handle"
+	"countersign/handle/handletest"
+)
+
+func TestStore(t *testing.T) {
+	handletest.Store(t, func(t *testing.T) handle.Store {
+		return &handletest.Lying{Store: new(handle.Memory)}
+	})
+}

@@ -1,0 +1,107 @@
+package handle_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"countersign/handle"
+	"countersign/handle/handletest"
+)
+
+// at is when every launch of these tests came.
+var at = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+
+// The people of these tests.
+const (
+	ann    = "U0ANN"    // named as an approver
+	ben    = "U0BEN"    // named too
+	gil    = "U0GIL"    // approver by user group alone
+	rob    = "U0ROB"    // asks, and is named as an approver
+	sam    = "U0SAM"    // a stranger
+	guards = "S0GUARDS" // the user group
+)
+
+// launch builds a pending request of rob's, whom Slack knows, for two approvals
+// out of ann, ben, rob and the group. The edits come last.
+func launch(edits ...func(*handle.Request)) handle.Request {
+	known := func(r *handle.Request) {
+		r.Requester.SlackID, r.Requester.SlackIDs, r.Requester.LookedUp = rob, []string{rob}, true
+		r.Terms.Approvers, r.Terms.Approvals = []string{ann, ben, rob, guards}, 2
+	}
+	return handletest.Request(1, at, slices.Concat([]func(*handle.Request){known}, edits)...)
+}
+
+func approvals(n int) func(*handle.Request) {
+	return func(r *handle.Request) { r.Terms.Approvals = n }
+}
+
+func unidentified(r *handle.Request) {
+	r.Requester.SlackID, r.Requester.SlackIDs, r.Requester.LookedUp = "", nil, false
+}
+
+func withoutSlack(r *handle.Request) {
+	unidentified(r)
+	r.Terms.Channel, r.Terms.Approvers, r.Terms.Approvals = "", nil, 1
+}
+
+// voter is a full member of the home workspace.
+func voter(id string, groups ...string) handle.Voter {
+	return handle.Voter{Person: handle.Person{Team: "T0HOME", ID: id, Name: id}, Home: true, Groups: groups}
+}
+
+// votes makes the votes that the law must allow.
+func votes(t *testing.T, r handle.Request, verdict handle.Verdict, now time.Time, ids ...string) handle.Request {
+	t.Helper()
+	for _, id := range ids {
+		next, err := r.VoteBySlack(voter(id, guards), verdict, "because", now)
+		if err != nil {
+			t.Fatalf("%s by %s: %v", verdict, id, err)
+		}
+		r = next
+	}
+	return r
+}
+
+func approved(t *testing.T, r handle.Request, now time.Time) handle.Request {
+	t.Helper()
+	return votes(t, r, handle.Approve, now, []string{ann, ben, gil}[:r.Terms.Approvals]...)
+}
+
+func rejected(t *testing.T, r handle.Request, now time.Time) handle.Request {
+	t.Helper()
+	return votes(t, r, handle.Reject, now, ann)
+}
+
+// settled makes a request of each final state.
+func settled(t *testing.T, r handle.Request) map[handle.State]handle.Request {
+	t.Helper()
+	return map[handle.State]handle.Request{
+		handle.Approved:  approved(t, r, at.Add(time.Hour)),
+		handle.Rejected:  rejected(t, r, at.Add(time.Hour)),
+		handle.Expired:   r.Expire(r.Terms.Deadline),
+		handle.Withdrawn: r.Withdraw("the stack gave up", at.Add(time.Hour)),
+	}
+}
+
+// same reports that want and got differ in anything.
+func same(t testing.TB, what string, want, got handle.Request) {
+	t.Helper()
+	if diff := handletest.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+	if diff := cmp.Diff(want.Rev, got.Rev); diff != "" {
+		t.Errorf("%s: the revision belongs to the store (-want +got):\n%s", what, diff)
+	}
+}
+
+// kinds lists what events tell of.
+func kinds(r handle.Request) []handle.Kind {
+	var list []handle.Kind
+	for _, e := range r.Events {
+		list = append(list, e.Kind)
+	}
+	return list
+}

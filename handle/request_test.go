@@ -1,0 +1,85 @@
+package handle_test
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"countersign/handle"
+	"countersign/handle/handletest"
+)
+
+// whole is a record with something in every list, map and pointer.
+func whole(t *testing.T) handle.Request {
+	t.Helper()
+	r := votes(t, ask(launch()), handle.Approve, at, ann).GoneRound("x", at).Adopt("C0APPROVALS", "1.000009")
+	r = votes(t, r, handle.Approve, at, ben)
+	r = r.Refuse(voter(sam).Person, handle.WhyDecided, at).Signalled("", at)
+	r = r.End(handle.Ended{Status: "CREATE_COMPLETE", Outputs: []handle.Field{{Name: "Queue", Value: "q"}}, At: at})
+	r, _ = r.Claim("one", at)
+	return r.Failed(handle.Step{Kind: handle.StepTell, About: handle.Occasion{Name: handle.OnEnded}}, handle.Failure{Why: "no answer"}, at)
+}
+
+// shared lists the fields by which a and b share memory that a change could
+// reach. It fails for fields that are empty: of those it cannot tell.
+func shared(t *testing.T, a, b reflect.Value, path string) []string {
+	t.Helper()
+	var list []string
+	switch a.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Slice:
+		if a.IsNil() || a.Kind() != reflect.Pointer && a.Len() == 0 {
+			t.Errorf("%s is empty: give it something in whole", path)
+			return nil
+		}
+		if a.Pointer() == b.Pointer() {
+			return []string{path}
+		}
+	}
+	switch a.Kind() {
+	case reflect.Pointer:
+		return shared(t, a.Elem(), b.Elem(), path)
+	case reflect.Slice:
+		return shared(t, a.Index(0), b.Index(0), path+"[0]")
+	case reflect.Struct:
+		for i := range a.NumField() {
+			if f := a.Type().Field(i); f.IsExported() && f.Type != reflect.TypeFor[handle.WaitURL]() {
+				list = append(list, shared(t, a.Field(i), b.Field(i), path+"."+f.Name)...)
+			}
+		}
+	}
+	return list
+}
+
+func TestClone(t *testing.T) {
+	r := whole(t)
+	clone := r.Clone()
+	same(t, "the clone", r, clone)
+	if list := shared(t, reflect.ValueOf(r), reflect.ValueOf(clone), "Request"); len(list) > 0 {
+		t.Errorf("a clone shares memory by %v", list)
+	}
+	if diff := handletest.Diff(handle.Request{}, handle.Request{}.Clone()); diff != "" {
+		t.Errorf("the clone of nothing (-want +got):\n%s", diff)
+	}
+}
+
+func TestStates(t *testing.T) {
+	if got := (handle.Request{}).State(); got != handle.Pending {
+		t.Errorf("without a decision: got %s, want %s", got, handle.Pending)
+	}
+	for want, r := range settled(t, launch()) {
+		if got := r.State(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+func TestCreated(t *testing.T) {
+	r := handle.Request{CreatedAt: at}
+	if diff := cmp.Diff([]handle.Event{{At: at, Kind: handle.EventCreated}}, r.Created().Events); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if len(r.Events) != 0 {
+		t.Error("Created changed its receiver")
+	}
+}

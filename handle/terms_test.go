@@ -1,0 +1,183 @@
+package handle_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"countersign/handle"
+)
+
+// signedUntil is a wait URL that expires d after at; never, if d is zero.
+func signedUntil(d time.Duration) handle.WaitURL {
+	if d == 0 {
+		return handle.StoredWaitURL("https://wait.example.com/")
+	}
+	return handle.StoredWaitURL(fmt.Sprintf("https://wait.example.com/?X-Amz-Date=%s&X-Amz-Expires=%d",
+		at.Format("20060102T150405Z"), int(d.Seconds())))
+}
+
+func TestDeadline(t *testing.T) {
+	for _, tt := range []struct {
+		name            string
+		timeout, margin time.Duration
+		url             time.Duration // expiry after at; zero: the URL does not say
+		want            time.Duration // after at; zero: an error
+		says            string
+	}{
+		{name: "the timeout is sooner", timeout: 11 * time.Hour, margin: 5 * time.Minute, url: 12*time.Hour - time.Second, want: 11*time.Hour - 5*time.Minute},
+		{name: "the URL expires sooner", timeout: 12 * time.Hour, margin: 5 * time.Minute, url: 12*time.Hour - time.Second, want: 12*time.Hour - 5*time.Minute - time.Second},
+		{name: "a URL of a day", timeout: 12 * time.Hour, margin: 2 * time.Minute, url: 24 * time.Hour, want: 12*time.Hour - 2*time.Minute},
+		{name: "the URL does not say", timeout: time.Hour, margin: 2 * time.Minute, want: 58 * time.Minute},
+		{name: "no margin", timeout: time.Hour, want: 58 * time.Minute},
+		{name: "a margin below the least", timeout: time.Hour, margin: time.Second, want: 58 * time.Minute},
+		{name: "a negative margin", timeout: time.Hour, margin: -time.Hour, want: 58 * time.Minute},
+		{name: "the shortest wait", timeout: 180 * time.Second, want: time.Minute},
+		{name: "too short by a second", timeout: 179 * time.Second, says: "at least 180 seconds"},
+		{name: "too short for the margin", timeout: 5 * time.Minute, margin: 10 * time.Minute, says: "at least 660 seconds"},
+		{name: "the URL is about to expire", timeout: 12 * time.Hour, url: 2 * time.Minute, says: "too short"},
+		{name: "nothing", timeout: 0, says: "from 180 to 43200 seconds"},
+		{name: "negative", timeout: -time.Hour, says: "from 180 to 43200 seconds"},
+		{name: "the longest wait", timeout: handle.MaxWait, want: 12*time.Hour - 2*time.Minute},
+		{name: "longer than any", timeout: handle.MaxWait + time.Second, says: "from 180 to 43200 seconds"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := handle.Deadline(at, tt.timeout, tt.margin, signedUntil(tt.url))
+			switch {
+			case tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)):
+				t.Errorf("got %s, %v, want an error that says %q", got, err, tt.says)
+			case tt.says == "" && err != nil:
+				t.Error(err)
+			case tt.says == "" && !got.Equal(at.Add(tt.want)):
+				t.Errorf("got %s after the launch, want %s", got.Sub(at), tt.want)
+			}
+		})
+	}
+}
+
+func TestReminder(t *testing.T) {
+	for _, length := range []time.Duration{time.Minute, 11 * time.Hour, 7 * time.Nanosecond} {
+		got := handle.Reminder(at, at.Add(length)).Sub(at)
+		if want := length * 3 / 4; got > want || want-got > 3*time.Nanosecond {
+			t.Errorf("of %s: got %s, want %s", length, got, want)
+		}
+	}
+}
+
+func TestTermsCheck(t *testing.T) {
+	ids := func(n int) (list []string) {
+		for i := range n {
+			list = append(list, fmt.Sprintf("U%07d", i))
+		}
+		return list
+	}
+	for _, tt := range []struct {
+		name string
+		edit func(*handle.Terms)
+		says string // empty: no error
+	}{
+		{"lawful", func(*handle.Terms) {}, ""},
+		{"no approvers", func(x *handle.Terms) { x.Approvers = nil }, handle.ErrNoApprovers.Error()},
+		{"empty approvers", func(x *handle.Terms) { x.Approvers = []string{} }, handle.ErrNoApprovers.Error()},
+		{"no approvers, by mail alone", func(x *handle.Terms) { x.Channel, x.Approvers = "", nil }, ""},
+		{"as many approvers as there may be", func(x *handle.Terms) { x.Approvers = ids(50) }, ""},
+		{"one more", func(x *handle.Terms) { x.Approvers = ids(51) }, "51 users and groups, more than 50"},
+		{"a name for an approver", func(x *handle.Terms) { x.Approvers = []string{ann, "@ben"} }, `"@ben"`},
+		{"an e-mail for an approver", func(x *handle.Terms) { x.Approvers = []string{"ben@example.com"} }, `"ben@example.com"`},
+		{"an empty approver", func(x *handle.Terms) { x.Approvers = []string{""} }, `""`},
+		{"a hostile approver", func(x *handle.Terms) { x.Approvers = []string{"<!channel>\n" + strings.Repeat("x", 5000)} }, "<!channel> xxx"},
+		{"nobody must approve", func(x *handle.Terms) { x.Approvals = 0 }, "from 1 to 20"},
+		{"fewer than nobody", func(x *handle.Terms) { x.Approvals = -1 }, "from 1 to 20"},
+		{"twenty must", func(x *handle.Terms) { x.Approvals = 20 }, ""},
+		{"twenty-one must", func(x *handle.Terms) { x.Approvals = 21 }, "from 1 to 20"},
+		{"two by mail alone", func(x *handle.Terms) { x.Channel, x.Approvals = "", 2 }, "only Slack can tell apart"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			terms := handle.Terms{Channel: "C0APPROVALS", Approvers: []string{ann, guards}, Approvals: 1}
+			tt.edit(&terms)
+			err := terms.Check()
+			switch {
+			case tt.says == "" && err != nil:
+				t.Error(err)
+			case tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)):
+				t.Errorf("got %v, want an error that says %q", err, tt.says)
+			case err != nil && (len(err.Error()) > 300 || strings.Contains(err.Error(), "\n")):
+				t.Errorf("the error is no sentence: %q", err)
+			}
+		})
+	}
+	if err := (handle.Terms{Channel: "C0"}).Check(); !errors.Is(err, handle.ErrNoApprovers) {
+		t.Errorf("the zero terms in Slack: got %v, want ErrNoApprovers", err)
+	}
+}
+
+func TestReachable(t *testing.T) {
+	for _, tt := range []struct {
+		name         string
+		approvers    []string
+		approvals    int
+		selfApproval bool
+		says         string
+	}{
+		{"one other", []string{ann}, 1, false, ""},
+		{"two of two others", []string{ann, ben}, 2, false, ""},
+		{"a group may hold anybody", []string{guards}, 20, false, ""},
+		{"the requester and a group", []string{rob, guards}, 2, false, ""},
+		{"only the requester", []string{rob}, 1, false, "nobody but the requester"},
+		{"only the requester, who may", []string{rob}, 1, true, ""},
+		{"nobody", nil, 1, true, "nobody"},
+		{"the requester does not count", []string{ann, rob}, 2, false, "needs 2 different approvers, and only 1"},
+		{"the requester counts where they may", []string{ann, rob}, 2, true, ""},
+		{"named twice is one person", []string{ann, ann}, 2, false, "only 1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := launch(approvals(tt.approvals))
+			r.Terms.Approvers, r.Terms.SelfApproval = tt.approvers, tt.selfApproval
+			err := r.Reachable()
+			switch {
+			case tt.says == "" && err != nil:
+				t.Error(err)
+			case tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)):
+				t.Errorf("got %v, want an error that says %q", err, tt.says)
+			}
+		})
+	}
+}
+
+func TestSlackIDs(t *testing.T) {
+	for _, tt := range []struct {
+		id          string
+		user, group bool
+	}{
+		{id: "U0ANN", user: true},
+		{id: "W012A3CDE", user: true},
+		{id: "S0GUARDS", group: true},
+		{id: "U1", user: true},
+		{id: "U" + strings.Repeat("A", 29), user: true},
+		{id: "U" + strings.Repeat("A", 30)},
+		{id: "U"}, {id: "S"}, {id: ""},
+		{id: "u0ann"}, {id: "U0ann"}, {id: " U0ANN"}, {id: "U0ANN\n"}, {id: "U0ÄNN"}, {id: "U0-ANN"},
+		{id: "C0APPROVALS"}, {id: "T0HOME"}, {id: "B0BOT"}, {id: "<@U0ANN>"}, {id: "0U0ANN"},
+	} {
+		if got := handle.IsUser(tt.id); got != tt.user {
+			t.Errorf("IsUser(%q): got %t, want %t", tt.id, got, tt.user)
+		}
+		if got := handle.IsUserGroup(tt.id); got != tt.group {
+			t.Errorf("IsUserGroup(%q): got %t, want %t", tt.id, got, tt.group)
+		}
+	}
+}
+
+func TestGroups(t *testing.T) {
+	terms := handle.Terms{Approvers: []string{ann, guards, "W0EVE", "S0OTHERS"}}
+	if diff := cmp.Diff([]string{guards, "S0OTHERS"}, terms.Groups()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := (handle.Terms{Approvers: []string{ann}}).Groups(); len(got) != 0 {
+		t.Errorf("without groups: got %q, want none", got)
+	}
+}

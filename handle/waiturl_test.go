@@ -1,0 +1,364 @@
+package handle_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"countersign/handle"
+)
+
+// A wait URL of these tests ends in its signature: whoever sees that, has it.
+const signature = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+const signed = "?X-Amz-Security-Token=IQoJb3JpZ2luX2VjE%2B%2F%3D%3D&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20261123T085500Z" +
+	"&X-Amz-SignedHeaders=host&X-Amz-Expires=43199&X-Amz-Credential=ASIAMADEWORLDEXAMPLE%2F20261123%2Fus-west-2%2Fs3%2Faws4_request" +
+	"&X-Amz-Signature=" + signature
+
+func stackID(partition, region string) string {
+	return "arn:" + partition + ":cloudformation:" + region + ":111122223333:stack/SC-111122223333-pp-abc/5f0c1d70-c8a1-11f0-9f6a-0a344b714dd5"
+}
+
+// keyOf is the path of a wait handle of the stack, as CloudFormation writes it.
+func keyOf(stack string) string {
+	return "/" + strings.ReplaceAll(stack, ":", "%3A") + "/969e1120-c7a8-11f0-9f6a-0a344b714dd5/ApprovalHandle"
+}
+
+func TestParseWaitURL(t *testing.T) {
+	const west = "cloudformation-waitcondition-us-west-2.s3-us-west-2.amazonaws.com"
+	var (
+		own    = stackID("aws", "us-west-2")
+		other  = strings.Replace(own, "pp-abc", "pp-xyz", 1)
+		longer = strings.Replace(own, "0a344b714dd5", "0a344b714dd5f", 1)
+		key    = keyOf(own)
+	)
+	for _, tt := range []struct {
+		name  string
+		raw   string
+		stack string // empty: own
+		want  error
+	}{
+		// As CloudFormation makes them.
+		{name: "us-east-1", stack: stackID("aws", "us-east-1"),
+			raw: "https://cloudformation-waitcondition-us-east-1.s3.amazonaws.com" + keyOf(stackID("aws", "us-east-1")) + signed},
+		{name: "dash form", raw: "https://" + west + key + signed},
+		{name: "dot form", stack: stackID("aws", "eu-west-3"),
+			raw: "https://cloudformation-waitcondition-eu-west-3.s3.eu-west-3.amazonaws.com" + keyOf(stackID("aws", "eu-west-3")) + signed},
+		{name: "China", stack: stackID("aws-cn", "cn-north-1"),
+			raw: "https://cloudformation-waitcondition-cn-north-1.s3.cn-north-1.amazonaws.com.cn" + keyOf(stackID("aws-cn", "cn-north-1")) + signed},
+		{name: "GovCloud, dot form", stack: stackID("aws-us-gov", "us-gov-west-1"),
+			raw: "https://cloudformation-waitcondition-us-gov-west-1.s3.us-gov-west-1.amazonaws.com" + keyOf(stackID("aws-us-gov", "us-gov-west-1")) + signed},
+		{name: "GovCloud, dash form", stack: stackID("aws-us-gov", "us-gov-east-1"),
+			raw: "https://cloudformation-waitcondition-us-gov-east-1.s3-us-gov-east-1.amazonaws.com" + keyOf(stackID("aws-us-gov", "us-gov-east-1")) + signed},
+		{name: "European Sovereign Cloud", stack: stackID("aws-eusc", "eusc-de-east-1"),
+			raw: "https://cloudformation-waitcondition-eusc-de-east-1.s3.eusc-de-east-1.amazonaws.eu" + keyOf(stackID("aws-eusc", "eusc-de-east-1")) + signed},
+		{name: "colons as they are", raw: "https://" + west + "/" + own + "/x/ApprovalHandle" + signed},
+		{name: "all escaped", raw: "https://" + west + "/" + strings.NewReplacer(":", "%3a", "/", "%2F").Replace(own) + "/x/H%7C1" + signed},
+		{name: "without a signature", raw: "https://" + west + key},
+		{name: "expiry without a date", raw: "https://" + west + key + "?X-Amz-Expires=1"},
+		{name: "a date without expiry", raw: "https://" + west + key + "?X-Amz-Date=20200101T000000Z"},
+
+		// Not a URL of ours at all.
+		{name: "empty", raw: "", want: handle.ErrWaitURLMissing},
+		{name: "a word", raw: "ApprovalHandle", want: handle.ErrWaitURLForm},
+		{name: "no scheme", raw: "//" + west + key + signed, want: handle.ErrWaitURLForm},
+		{name: "http", raw: "http://" + west + key + signed, want: handle.ErrWaitURLForm},
+		{name: "another scheme", raw: "ftp://" + west + key + signed, want: handle.ErrWaitURLForm},
+		{name: "opaque", raw: "https:" + west + key + signed, want: handle.ErrWaitURLForm},
+		{name: "port", raw: "https://" + west + ":8443" + key + signed, want: handle.ErrWaitURLForm},
+		{name: "the usual port", raw: "https://" + west + ":443" + key + signed, want: handle.ErrWaitURLForm},
+		{name: "an empty port", raw: "https://" + west + ":" + key + signed, want: handle.ErrWaitURLForm},
+		{name: "no number for a port", raw: "https://" + west + ":x" + key + signed, want: handle.ErrWaitURLForm},
+		{name: "user", raw: "https://user@" + west + key + signed, want: handle.ErrWaitURLForm},
+		{name: "user and password", raw: "https://user:password@" + west + key + signed, want: handle.ErrWaitURLForm},
+		{name: "an empty user", raw: "https://@" + west + key + signed, want: handle.ErrWaitURLForm},
+		{name: "the bucket as user", raw: "https://" + west + "@evil.example" + key + signed, want: handle.ErrWaitURLForm},
+		{name: "fragment", raw: "https://" + west + key + signed + "#x", want: handle.ErrWaitURLForm},
+		{name: "an empty fragment", raw: "https://" + west + key + signed + "#", want: handle.ErrWaitURLForm},
+		{name: "the bucket behind a fragment", raw: "https://evil.example/#@" + west + key + signed, want: handle.ErrWaitURLForm},
+		{name: "a bad escape", raw: "https://" + west + key + "%zz" + signed, want: handle.ErrWaitURLForm},
+		{name: "a line break", raw: "https://" + west + key + "\r\nX-Evil: 1" + signed, want: handle.ErrWaitURLForm},
+		{name: "a NUL", raw: "https://" + west + key + "\x00" + signed, want: handle.ErrWaitURLForm},
+		{name: "too long", raw: "https://" + west + key + signed + strings.Repeat("x", 8192), want: handle.ErrWaitURLForm},
+
+		// Other hosts.
+		{name: "another host", raw: "https://evil.example" + key + signed, want: handle.ErrWaitURLHost},
+		{name: "no host", raw: "https://" + key + signed, want: handle.ErrWaitURLHost},
+		{name: "metadata service", raw: "https://169.254.169.254" + key + signed, want: handle.ErrWaitURLHost},
+		{name: "IPv6", raw: "https://[::1]" + key + signed, want: handle.ErrWaitURLHost},
+		{name: "IPv6 with the bucket for a zone", raw: "https://[::1%25" + west + "]" + key + signed, want: handle.ErrWaitURLHost},
+		{name: "a domain behind it", raw: "https://" + west + ".evil.example" + key + signed, want: handle.ErrWaitURLHost},
+		{name: "a country behind it", raw: "https://" + west + ".eu" + key + signed, want: handle.ErrWaitURLHost},
+		{name: "a word before it", raw: "https://evil-" + west + key + signed, want: handle.ErrWaitURLHost},
+		{name: "a label before it", raw: "https://evil." + west + key + signed, want: handle.ErrWaitURLHost},
+		{name: "a host that ends alike", raw: "https://cloudformation-waitcondition-us-west-2.s3.evilamazonaws.com" + key + signed, want: handle.ErrWaitURLHost},
+		{name: "two labels after s3", raw: "https://cloudformation-waitcondition-us-west-2.s3.evil.example.amazonaws.com" + key + signed, want: handle.ErrWaitURLHost},
+		{name: "custom resource bucket", raw: "https://cloudformation-custom-resource-response-uswest2.s3-us-west-2.amazonaws.com" + key + signed, want: handle.ErrWaitURLHost},
+		{name: "path style", raw: "https://s3.us-west-2.amazonaws.com/cloudformation-waitcondition-us-west-2" + key + signed, want: handle.ErrWaitURLHost},
+		{name: "no bucket", raw: "https://s3.us-west-2.amazonaws.com" + key + signed, want: handle.ErrWaitURLHost},
+		{name: "capitals", raw: "https://" + strings.ToUpper(west) + key + signed, want: handle.ErrWaitURLHost},
+		{name: "a trailing dot", raw: "https://" + west + "." + key + signed, want: handle.ErrWaitURLHost},
+		{name: "an escaped dot", raw: "https://" + strings.Replace(west, ".s3", "%2Es3", 1) + key + signed, want: handle.ErrWaitURLForm},
+		{name: "a backslash", raw: `https://evil.example\.` + west + key + signed, want: handle.ErrWaitURLForm},
+		{name: "the bucket in the query", raw: "https://evil.example?" + west + key + signed, want: handle.ErrWaitURLHost},
+
+		// Other stacks.
+		{name: "another stack", raw: "https://" + west + keyOf(other) + signed, want: handle.ErrWaitURLStack},
+		{name: "a stack whose ARN begins alike", raw: "https://" + west + keyOf(longer) + signed, want: handle.ErrWaitURLStack},
+		{name: "the ARN alone", raw: "https://" + west + "/" + own + signed, want: handle.ErrWaitURLStack},
+		{name: "the ARN in the middle", raw: "https://" + west + "/x" + key + signed, want: handle.ErrWaitURLStack},
+		{name: "two slashes before it", raw: "https://" + west + "/" + key + signed, want: handle.ErrWaitURLStack},
+		{name: "no path", raw: "https://" + west + signed, want: handle.ErrWaitURLStack},
+		{name: "a slash", raw: "https://" + west + "/" + signed, want: handle.ErrWaitURLStack},
+		{name: "escaped twice", raw: "https://" + west + strings.ReplaceAll(key, "%3A", "%253A") + signed, want: handle.ErrWaitURLStack},
+		{name: "slashes escaped twice", raw: "https://" + west + strings.ReplaceAll(key, "stack/", "stack%252F") + signed, want: handle.ErrWaitURLStack},
+		{name: "in the query", raw: "https://" + west + "/x?" + key, want: handle.ErrWaitURLStack},
+		{name: "capitals in the path", raw: "https://" + west + strings.ToUpper(key) + signed, want: handle.ErrWaitURLStack},
+		{name: "up and down to another stack", raw: "https://" + west + "/" + own + "/../../../" + other + "/x/H" + signed, want: handle.ErrWaitURLForm},
+		{name: "the same escaped", raw: "https://" + west + "/" + own + "/%2e%2e/%2E%2E/..%2F" + other + "/x/H" + signed, want: handle.ErrWaitURLForm},
+		{name: "up in the end", raw: "https://" + west + key + "/../../.." + signed, want: handle.ErrWaitURLForm},
+
+		// Too late.
+		{name: "expired long ago", raw: "https://" + west + key + "?X-Amz-Date=20261122T085500Z&X-Amz-Expires=43199&X-Amz-Signature=" + signature, want: handle.ErrWaitURLExpired},
+		{name: "expires now", raw: "https://" + west + key + "?X-Amz-Date=20261123T080000Z&X-Amz-Expires=3600&X-Amz-Signature=" + signature, want: handle.ErrWaitURLExpired},
+		{name: "expires in a second", raw: "https://" + west + key + "?X-Amz-Date=20261123T080000Z&X-Amz-Expires=3601&X-Amz-Signature=" + signature},
+		{name: "good for no time at all", raw: "https://" + west + key + "?X-Amz-Date=20261123T085959Z&X-Amz-Expires=0&X-Amz-Signature=" + signature, want: handle.ErrWaitURLExpired},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			stack := tt.stack
+			if stack == "" {
+				stack = own
+			}
+			u, err := handle.ParseWaitURL(tt.raw, stack, nil, at)
+			if tt.want == nil {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if u.Expose() != tt.raw {
+					t.Errorf("got %q, want it as it was", u.Expose())
+				}
+				return
+			}
+			if !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+			if err != nil && (strings.Contains(err.Error(), signature) || strings.Contains(err.Error(), "://")) {
+				t.Errorf("the error quotes the URL: %v", err)
+			}
+			if !u.IsZero() {
+				t.Error("a refused URL was returned")
+			}
+		})
+	}
+}
+
+func TestParseWaitURLOfNoStack(t *testing.T) {
+	const raw = "https://cloudformation-waitcondition-us-west-2.s3-us-west-2.amazonaws.com//x" + signed
+	if _, err := handle.ParseWaitURL(raw, "", nil, at); !errors.Is(err, handle.ErrWaitURLStack) {
+		t.Errorf("got %v, want %v", err, handle.ErrWaitURLStack)
+	}
+}
+
+func TestParseWaitURLOfMadeWorlds(t *testing.T) {
+	own := stackID("aws", "us-west-2")
+	key := keyOf(own)
+	for _, tt := range []struct {
+		name    string
+		allowed []string
+		raw     string
+		want    error
+	}{
+		{name: "an origin", allowed: []string{"http://127.0.0.1:4310"}, raw: "http://127.0.0.1:4310" + key},
+		{name: "an origin with a slash", allowed: []string{"http://127.0.0.1:4310/"}, raw: "http://127.0.0.1:4310" + key},
+		{name: "one of several", allowed: []string{"", "http://[", "https://made.example", "http://127.0.0.1:4310"}, raw: "http://127.0.0.1:4310" + key},
+		{name: "an origin leaves the rule of the ARN", allowed: []string{"http://127.0.0.1:4310"}, raw: "http://127.0.0.1:4310/x", want: handle.ErrWaitURLStack},
+		{name: "an origin leaves the rule of expiry", allowed: []string{"http://127.0.0.1:4310"},
+			raw: "http://127.0.0.1:4310" + key + "?X-Amz-Date=20261122T085500Z&X-Amz-Expires=60", want: handle.ErrWaitURLExpired},
+		{name: "a path stands in for the ARN", allowed: []string{"http://127.0.0.1:4566/_ministack/cfn-signal/"}, raw: "http://127.0.0.1:4566/_ministack/cfn-signal/0a344b71"},
+		{name: "a path without its slash", allowed: []string{"http://127.0.0.1:4566/signals"}, raw: "http://127.0.0.1:4566/signals/0a344b71"},
+		{name: "a path ends at a slash", allowed: []string{"http://127.0.0.1:4566/signals"}, raw: "http://127.0.0.1:4566/signals-of-others/0a344b71", want: handle.ErrWaitURLForm},
+		{name: "the path of another server", allowed: []string{"http://127.0.0.1:4566/signals/"}, raw: "http://127.0.0.1:4567/signals/0a344b71", want: handle.ErrWaitURLForm},
+		{name: "out of the path", allowed: []string{"http://127.0.0.1:4566/signals/"}, raw: "http://127.0.0.1:4566/signals/../admin/", want: handle.ErrWaitURLForm},
+		{name: "out of the path, escaped", allowed: []string{"http://127.0.0.1:4566/signals/"}, raw: "http://127.0.0.1:4566/signals/%2e%2e/admin/", want: handle.ErrWaitURLForm},
+		{name: "out of the path in the end", allowed: []string{"http://127.0.0.1:4566/signals/"}, raw: "http://127.0.0.1:4566/signals/..", want: handle.ErrWaitURLForm},
+		{name: "another scheme", allowed: []string{"http://127.0.0.1:4310"}, raw: "https://127.0.0.1:4310" + key, want: handle.ErrWaitURLForm},
+		{name: "another port", allowed: []string{"http://127.0.0.1:4310"}, raw: "http://127.0.0.1:43100" + key, want: handle.ErrWaitURLForm},
+		{name: "no port", allowed: []string{"http://127.0.0.1:4310"}, raw: "http://127.0.0.1" + key, want: handle.ErrWaitURLForm},
+		{name: "a host that begins alike", allowed: []string{"https://made.example"}, raw: "https://made.example.evil.example" + key, want: handle.ErrWaitURLHost},
+		{name: "user", allowed: []string{"http://127.0.0.1:4310"}, raw: "http://127.0.0.1:4310@evil.example" + key, want: handle.ErrWaitURLForm},
+		{name: "nothing allows everything", allowed: []string{"", "/", "http://"}, raw: "http://evil.example" + key, want: handle.ErrWaitURLForm},
+		{name: "AWS stays allowed", allowed: []string{"http://127.0.0.1:4310"}, raw: "https://cloudformation-waitcondition-us-west-2.s3-us-west-2.amazonaws.com" + key},
+		{name: "the wider of two", allowed: []string{"http://127.0.0.1:4566", "http://127.0.0.1:4566/signals/"}, raw: "http://127.0.0.1:4566/signals/0a344b71"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := handle.ParseWaitURL(tt.raw, own, tt.allowed, at); !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestExpires(t *testing.T) {
+	for _, tt := range []struct {
+		name, query string
+		want        time.Time // zero: the URL does not say
+	}{
+		{"12 hours less a second", "X-Amz-Date=20261123T090000Z&X-Amz-Expires=43199", at.Add(43199 * time.Second)},
+		{"24 hours less a second", "X-Amz-Expires=86399&X-Amz-Date=20261123T090000Z", at.Add(86399 * time.Second)},
+		{"no time at all", "X-Amz-Date=20261123T090000Z&X-Amz-Expires=0", at},
+		{"as long as can be signed", "X-Amz-Date=20261123T090000Z&X-Amz-Expires=604800", at.Add(7 * 24 * time.Hour)},
+		{"longer than can be signed", "X-Amz-Date=20261123T090000Z&X-Amz-Expires=604801", time.Time{}},
+		{"longer than a number", "X-Amz-Date=20261123T090000Z&X-Amz-Expires=99999999999999999999", time.Time{}},
+		{"negative", "X-Amz-Date=20261123T090000Z&X-Amz-Expires=-1", time.Time{}},
+		{"no number", "X-Amz-Date=20261123T090000Z&X-Amz-Expires=x", time.Time{}},
+		{"no date", "X-Amz-Expires=43199", time.Time{}},
+		{"no expiry", "X-Amz-Date=20261123T090000Z", time.Time{}},
+		{"another form of date", "X-Amz-Date=2026-11-23T09:00:00Z&X-Amz-Expires=43199", time.Time{}},
+		{"nothing", "", time.Time{}},
+	} {
+		got, ok := handle.StoredWaitURL("https://wait.example.com/x?" + tt.query).Expires()
+		if !got.Equal(tt.want) || ok == tt.want.IsZero() {
+			t.Errorf("%s: got %s, %t, want %s", tt.name, got, ok, tt.want)
+		}
+	}
+	for _, raw := range []string{"", "https://[", "%"} {
+		if got, ok := handle.StoredWaitURL(raw).Expires(); ok {
+			t.Errorf("%q: got %s, want that it does not say", raw, got)
+		}
+	}
+}
+
+// holder keeps a wait URL where fmt cannot call its methods.
+type holder struct{ url handle.WaitURL }
+
+func TestWaitURLIsNeverShown(t *testing.T) {
+	r := launch()
+	u := r.WaitURL
+	raw := u.Expose()
+	values := map[string]any{
+		"value":                   u,
+		"pointer":                 &u,
+		"slice":                   []handle.WaitURL{u},
+		"map":                     map[string]handle.WaitURL{"url": u},
+		"key":                     map[handle.WaitURL]bool{u: true},
+		"struct":                  struct{ URL handle.WaitURL }{u},
+		"unexported field":        holder{u},
+		"pointer to such a field": &holder{u},
+		"interface":               []any{u},
+		"request":                 r,
+		"pointer to request":      &r,
+		"requests":                []handle.Request{r},
+		"error":                   fmt.Errorf("couldn't signal %s: %w", u, errors.New("no")),
+	}
+	check := func(t *testing.T, how, shown string) {
+		t.Helper()
+		secret := raw[len(raw)-32:] // of the signature
+		for _, leak := range []string{secret, fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), fmt.Sprintf("% x", secret)} {
+			if strings.Contains(shown, leak) {
+				t.Errorf("%s shows the wait URL: %.200s", how, shown)
+				return
+			}
+		}
+	}
+	for name, v := range values {
+		t.Run(name, func(t *testing.T) {
+			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%d", "%10.3v", "%T"} {
+				check(t, verb, fmt.Sprintf(verb, v))
+			}
+			check(t, "Sprint", fmt.Sprint(v))
+			check(t, "Sprintln", fmt.Sprintln(v))
+			if b, err := json.Marshal(v); err == nil {
+				check(t, "JSON", string(b))
+			}
+			if b, err := xml.Marshal(v); err == nil {
+				check(t, "XML", string(b))
+			}
+			var text, object bytes.Buffer
+			slog.New(slog.NewTextHandler(&text, nil)).Info("shown", "v", v)
+			slog.New(slog.NewJSONHandler(&object, nil)).Info("shown", "v", v, slog.Group("g", "v", v))
+			check(t, "the text log", text.String())
+			check(t, "the JSON log", object.String())
+		})
+	}
+	if got, want := u.String(), "[wait URL]"; got != want {
+		t.Errorf("String: got %q, want %q", got, want)
+	}
+	if got, err := json.Marshal(u); err != nil || string(got) != `"[wait URL]"` {
+		t.Errorf("JSON: got %s, %v, want the placeholder", got, err)
+	}
+}
+
+func TestWaitURLIsNotInTheRequestsJSON(t *testing.T) {
+	b, err := json.Marshal(launch())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(b, &fields); err != nil {
+		t.Fatal(err)
+	}
+	for name := range fields {
+		if strings.EqualFold(name, "waitURL") {
+			t.Errorf("the request's JSON has the field %q", name)
+		}
+	}
+}
+
+func TestIsZero(t *testing.T) {
+	if !(handle.WaitURL{}).IsZero() || handle.StoredWaitURL("x").IsZero() {
+		t.Error("IsZero confuses no URL with one")
+	}
+}
+
+func TestRedact(t *testing.T) {
+	own := stackID("aws", "us-west-2")
+	const host = "cloudformation-waitcondition-us-west-2.s3-us-west-2.amazonaws.com"
+	raw := "https://" + host + keyOf(own) + signed
+	made := "http://127.0.0.1:4310" + keyOf(own) + "?token=made"
+	elsewhere := "https://cloudformation-waitcondition-eu-west-3.s3.eu-west-3.amazonaws.com" + keyOf(stackID("aws", "eu-west-3")) + signed
+	for _, tt := range []struct {
+		name, url, text, want string
+	}{
+		{"nothing to hide", raw, "The queue is full.", "The queue is full."},
+		{"nothing", raw, "", ""},
+		{"the URL", raw, raw, "[wait URL]"},
+		{"in a sentence", raw, "could not PUT to " + raw + ", gave up", "could not PUT to [wait URL] gave up"},
+		{"in quotes", raw, `PhysicalResourceId='` + raw + `'`, `PhysicalResourceId='[wait URL]'`},
+		{"twice", raw, raw + " " + raw, "[wait URL] [wait URL]"},
+		{"cut off", raw, raw[:len(raw)-10], "[wait URL]"},
+		{"another stack's", raw, "see " + elsewhere, "see [wait URL]"},
+		{"another stack's, without a URL of our own", "", "see " + elsewhere, "see [wait URL]"},
+		{"as JSON", raw, `{"url":"` + strings.ReplaceAll(raw, "&", `\u0026`) + `"}`, "[wait URL]"},
+		{"without its scheme", raw, host + keyOf(own) + signed, "[wait URL]"},
+		{"made", made, "sent to " + made + ".", "sent to [wait URL]."},
+	} {
+		got := handle.StoredWaitURL(tt.url).Redact(tt.text)
+		if strings.Contains(got, signature) || strings.Contains(got, "token=made") {
+			t.Errorf("%s: still shown: %q", tt.name, got)
+		} else if tt.name != "in a sentence" && got != tt.want { // the comma may go with it
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestTheStacksEndHidesTheWaitURL(t *testing.T) {
+	r := launch()
+	raw := r.WaitURL.Expose()
+	r = r.End(handle.Ended{Status: "CREATE_COMPLETE", Reason: "because of " + raw, At: at,
+		Outputs: []handle.Field{{Name: "Handle", Value: raw}, {Name: "Queue", Value: "https://sqs.example.com/q"}}})
+	want := []handle.Field{{Name: "Handle", Value: "[wait URL]"}, {Name: "Queue", Value: "https://sqs.example.com/q"}}
+	if diff := cmp.Diff(want, r.Ended.Outputs); diff != "" {
+		t.Errorf("outputs (-want +got):\n%s", diff)
+	}
+	if want := "because of [wait URL]"; r.Ended.Reason != want {
+		t.Errorf("reason: got %q, want %q", r.Ended.Reason, want)
+	}
+}
