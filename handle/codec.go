@@ -1,6 +1,7 @@
 package handle
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 )
@@ -18,11 +19,21 @@ type encoded struct {
 // Encode writes r as stores keep it. The wait URL is in it: what comes out of
 // here goes into a store and nowhere else.
 func Encode(r Request) ([]byte, error) {
-	b, err := json.Marshal(encoded{Version: version, Request: r, WaitURL: r.WaitURL.Expose()})
+	b, err := compact(encoded{Version: version, Request: r, WaitURL: r.WaitURL.Expose()})
 	if err != nil {
 		return nil, fmt.Errorf("couldn't encode request %s: %w", r.ID, err)
 	}
 	return b, nil
+}
+
+// compact is json.Marshal without the escapes that only a web page needs: they
+// make six bytes of one.
+func compact(v any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 // Decode reads what Encode wrote.
@@ -34,6 +45,6 @@ func Decode(b []byte) (Request, error) {
 	if e.Version != version {
 		return Request{}, fmt.Errorf("couldn't decode stored request %s: it is of version %d, and this release knows version %d", e.ID, e.Version, version)
 	}
-	e.Request.WaitURL = WaitURL{e.WaitURL}
+	e.Request.WaitURL = StoredWaitURL(e.WaitURL)
 	return e.Request, nil
 }

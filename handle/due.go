@@ -12,7 +12,7 @@ type StepKind string
 const (
 	StepExpire  StepKind = "expire"  // settle the request: its deadline has passed
 	StepSignal  StepKind = "signal"  // tell CloudFormation the decision
-	StepPost    StepKind = "post"    // find the requester in Slack, then post the message with the buttons
+	StepPost    StepKind = "post"    // find the requester in Slack, then post the message, if none is known
 	StepRefresh StepKind = "refresh" // make a posted message show the truth
 	StepTell    StepKind = "tell"    // reply in the thread and write to the requester
 	StepMail    StepKind = "mail"    // the same to the mail topic
@@ -60,20 +60,20 @@ const (
 )
 
 // Occasions lists what there is to tell of, in order of time. The reminder is
-// listed before its time has come.
+// listed before its time has come. Once the request is settled, nobody is told
+// any more that it waits for them.
 func (r Request) Occasions() []Occasion {
-	list := []Occasion{{Name: OnAsked, At: r.CreatedAt}}
-	for i, v := range r.Votes {
-		decided := i == len(r.Votes)-1 && r.State() == Approved
-		if v.Verdict == Approve && !decided {
-			list = append(list, Occasion{Name: OnVote + "-" + strconv.Itoa(i), At: v.At, Vote: i})
-		}
-	}
-	if r.Decision == nil && !r.Terms.RemindAt.IsZero() {
-		list = append(list, Occasion{Name: OnReminder, At: r.Terms.RemindAt})
-	}
+	var list []Occasion
 	if r.Decision != nil {
 		list = append(list, Occasion{Name: OnDecided, At: r.Decision.At})
+	} else {
+		list = append(list, Occasion{Name: OnAsked, At: r.CreatedAt})
+		for i, v := range r.Votes {
+			list = append(list, Occasion{Name: OnVote + "-" + strconv.Itoa(i), At: v.At, Vote: i})
+		}
+		if !r.Terms.RemindAt.IsZero() {
+			list = append(list, Occasion{Name: OnReminder, At: r.Terms.RemindAt})
+		}
 	}
 	if r.Bypass != nil {
 		list = append(list, Occasion{Name: OnBypass, At: r.Bypass.At})
@@ -105,6 +105,7 @@ func (o Occasion) Direct() string { return "direct/" + o.Name }
 func (o Occasion) Mail() string { return "mail/" + o.Name }
 
 const (
+	mailAfter  = time.Hour       // after the launch, when Slack is well and only asks to wait
 	watchAfter = 5 * time.Minute // after a decision, when no event has told of the stack's end
 	tellFor    = 24 * time.Hour  // how long after the end of the request people are still told
 	watchFor   = 72 * time.Hour
@@ -131,7 +132,7 @@ func (r Request) Outstanding() []Step {
 	if _, owed := r.SignalBody(); owed && r.Signal == nil {
 		owe(Step{Kind: StepSignal, At: r.Decision.At})
 	}
-	if !posted && r.Terms.Channel != "" && r.State() != Withdrawn {
+	if unknown := r.Decision == nil && !r.Requester.LookedUp; (!posted || unknown) && r.Terms.Channel != "" && r.State() != Withdrawn {
 		owe(Step{Kind: StepPost, At: r.CreatedAt})
 	}
 	for i, m := range r.Messages {
@@ -143,8 +144,8 @@ func (r Request) Outstanding() []Step {
 		if reply, direct := r.Toward(o); reply || direct {
 			owe(Step{Kind: StepTell, About: o, At: o.At})
 		}
-		if r.toMail(o) {
-			owe(Step{Kind: StepMail, About: o, At: o.At})
+		if at, owed := r.mailAt(o); owed {
+			owe(Step{Kind: StepMail, About: o, At: at})
 		}
 	}
 	if at, owed := r.watchAt(); owed {
@@ -153,22 +154,29 @@ func (r Request) Outstanding() []Step {
 	return steps
 }
 
-// toMail reports whether o is still to be mailed: the question, when Slack is
-// not configured or has failed; and whatever settles it, to those who were
-// asked by mail.
-func (r Request) toMail(o Occasion) bool {
+// mailAt is when o is to be mailed: the question, when Slack is not configured,
+// has failed, or has only asked to wait for too long; and whatever settles it,
+// to those who were asked by mail.
+func (r Request) mailAt(o Occasion) (at time.Time, owed bool) {
 	if _, mailed := r.Told[o.Mail()]; mailed {
-		return false
+		return at, false
 	}
 	switch o.Name {
 	case OnAsked:
 		_, posted := r.Root()
-		return r.Decision == nil && !posted && (r.Terms.Channel == "" || r.Tries[string(StepPost)].Refused())
+		try := r.Tries[string(StepPost)]
+		switch {
+		case posted:
+			return at, false
+		case r.Terms.Channel == "", try.N > 0 && !try.Limited:
+			return o.At, true
+		}
+		return o.At.Add(min(mailAfter, r.Terms.Deadline.Sub(r.CreatedAt)/4)), true
 	case OnDecided, OnBypass:
 		_, asked := r.Told[Occasion{Name: OnAsked}.Mail()]
-		return asked
+		return o.At, asked
 	}
-	return false
+	return at, false
 }
 
 // watchAt is when to ask what became of the stack: at once when an event said

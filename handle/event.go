@@ -32,29 +32,34 @@ type Event struct {
 const maxRepeatable = 100
 
 // note appends e. A refusal or failed attempt that repeats an earlier one is
-// counted there instead; past maxRepeatable different ones, the rest are
-// counted together. Nothing is ever removed.
+// counted there instead; past maxRepeatable of them, those alike are counted
+// together whoever they were of, and past twice as many all the rest. Nothing is
+// ever removed.
 func (r Request) note(e Event) Request {
 	e.Text = Cut(e.Text, 300)
-	e.By.Name = Line(e.By.Name, 80)
-	if e.Kind == EventRefused || e.Kind == EventFailed {
-		kinds := 0
-		for _, old := range r.Events {
-			if old.Kind == e.Kind {
-				kinds++
-			}
-		}
-		if r.recount(e) {
-			return r
-		}
-		if kinds >= maxRepeatable {
-			e = Event{At: e.At, Kind: e.Kind, Text: "others"}
-			if r.recount(e) {
-				return r
-			}
+	e.By.Name = Line(e.By.Name, maxName)
+	if e.Kind != EventRefused && e.Kind != EventFailed {
+		r.Events = append(r.Events, e)
+		return r
+	}
+	if r.recount(e) {
+		return r
+	}
+	n := 0
+	for _, old := range r.Events {
+		if old.Kind == e.Kind {
+			n++
 		}
 	}
-	r.Events = append(r.Events, e)
+	if n >= maxRepeatable {
+		e.By = Person{}
+	}
+	if n >= 2*maxRepeatable {
+		e.Text = "others"
+	}
+	if n < maxRepeatable || !r.recount(e) {
+		r.Events = append(r.Events, e)
+	}
 	return r
 }
 

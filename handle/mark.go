@@ -21,10 +21,6 @@ type Try struct {
 	Abandoned bool      `json:"abandoned,omitempty"` // it will not be tried again
 }
 
-// Refused reports whether an attempt failed, otherwise than by a few requests
-// to wait: many of those are as good as a no.
-func (t Try) Refused() bool { return t.N > 0 && (!t.Limited || t.N >= 20) }
-
 // Failure is how an attempt at a step failed.
 type Failure struct {
 	Why     string        // short, for the record; never with a secret in it
@@ -43,7 +39,7 @@ const (
 // signal, else why it never will.
 func (r Request) Signalled(never string, now time.Time) Request {
 	body, ok := r.SignalBody()
-	if !ok || r.Signal != nil && r.Signal.Never == "" {
+	if !ok || r.Signal != nil && (r.Signal.Never == "" || never != "") {
 		return r
 	}
 	r = r.settled(Step{Kind: StepSignal})
@@ -149,11 +145,14 @@ func (r Request) settled(s Step) Request {
 // Failed marks an attempt at s that came to nothing, and sets when to try
 // again: ever later, until it is of no more use.
 func (r Request) Failed(s Step, f Failure, now time.Time) Request {
+	try := r.Tries[s.Key()]
+	if try.Abandoned {
+		return r
+	}
 	r = r.Clone()
 	if r.Tries == nil {
 		r.Tries = map[string]Try{}
 	}
-	try := r.Tries[s.Key()]
 	try.N++
 	try.Why, try.Limited = Cut(f.Why, 200), f.Limited
 	try.NotBefore = now.Add(max(backoff(try.N, maxBackoff), f.Wait))
@@ -174,11 +173,14 @@ func (r Request) Failed(s Step, f Failure, now time.Time) Request {
 // NotYet marks that the stack has not come to its end.
 func (r Request) NotYet(now time.Time) Request {
 	s := Step{Kind: StepWatch}
+	try := r.Tries[s.Key()]
+	if try.Abandoned {
+		return r
+	}
 	r = r.Clone()
 	if r.Tries == nil {
 		r.Tries = map[string]Try{}
 	}
-	try := r.Tries[s.Key()]
 	try.N++
 	try.NotBefore = now.Add(max(watchAfter, backoff(try.N, watchBackoff)))
 	if try.NotBefore.After(r.until(s)) {

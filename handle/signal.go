@@ -3,7 +3,6 @@ package handle
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -100,7 +99,7 @@ const SignalTimeout = 5 * time.Second
 func Send(ctx context.Context, client *http.Client, u WaitURL, body SignalBody) (Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, SignalTimeout)
 	defer cancel()
-	b, err := json.Marshal(body)
+	b, err := compact(body)
 	if err != nil {
 		return Never, fmt.Errorf("couldn't encode the signal: %w", err)
 	}

@@ -73,7 +73,7 @@ func (k MailKey) mac(use, text string) []byte {
 func OpenTicket(keys []MailKey, sealed string, now time.Time) (Ticket, MailKey, error) {
 	payload, mac, _ := cutLast(sealed)
 	sum, err := base64.RawURLEncoding.Strict().DecodeString(mac)
-	if err != nil || len(sealed) > 256 {
+	if err != nil || len(sealed) > 256 || strings.ContainsAny(sealed, "\r\n") { // which base64 skips
 		return Ticket{}, nil, ErrTicket
 	}
 	for _, k := range keys {

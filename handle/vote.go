@@ -22,8 +22,9 @@ const (
 	ByMail  Via = "mail"
 )
 
-// Person is somebody as the record remembers them. Who they are is the pair of
-// Team and ID; a Name identifies nobody.
+// Person is somebody as the record remembers them. Who they are is the ID alone:
+// in an Enterprise organization one person shows up under several workspaces. A
+// Name identifies nobody.
 type Person struct {
 	Team string `json:"team,omitempty"` // Slack workspace ID
 	ID   string `json:"id,omitempty"`   // Slack user ID; empty by mail
@@ -31,7 +32,7 @@ type Person struct {
 }
 
 // Is reports whether p and q are one person for sure.
-func (p Person) Is(q Person) bool { return p.ID != "" && p.ID == q.ID && p.Team == q.Team }
+func (p Person) Is(q Person) bool { return p.ID != "" && p.ID == q.ID }
 
 // Vote is one approver's verdict.
 type Vote struct {
@@ -82,7 +83,10 @@ type Refusal struct{ Why Why }
 
 func (e *Refusal) Error() string { return "vote refused: " + string(e.Why) }
 
-const maxReason = 600 // bytes kept of a typed reason
+const (
+	maxReason = 600 // bytes kept of a typed reason
+	maxName   = 80  // bytes kept of a person's name
+)
 
 // Entitled reports whether the law lets v, pressing in Slack, decide about r:
 // nil, or a *Refusal. It fails closed, and says nothing of r's state.
@@ -125,11 +129,11 @@ func (r Request) VoteByMail(name string, verdict Verdict, reason string, now tim
 	if verdict == Approve && r.Terms.Approvals > 1 {
 		return r, &Refusal{WhyNotByMail}
 	}
-	return r.vote(Vote{By: Person{Name: Line(name, 80)}, Verdict: verdict, Reason: reason, Via: ByMail, At: now})
+	return r.vote(Vote{By: Person{Name: name}, Verdict: verdict, Reason: reason, Via: ByMail, At: now})
 }
 
 func (r Request) vote(v Vote) (Request, error) {
-	v.Reason = Cut(v.Reason, maxReason)
+	v.Reason, v.By.Name = Cut(v.Reason, maxReason), Line(v.By.Name, maxName)
 	if r.said(v) {
 		return r, nil
 	}

@@ -17,18 +17,31 @@ const hidden = "[wait URL]"
 // WaitURL is the pre-signed URL of a wait condition handle. Whoever holds it
 // can release the stack, so it prints as a placeholder whichever way it is
 // printed, logged or marshalled. Only [WaitURL.Expose] gives it away.
-type WaitURL struct{ raw string }
+//
+// It is kept behind a pointer because package fmt reads unexported fields
+// without asking their methods, but follows no pointer inside a struct.
+type WaitURL struct{ raw *string }
 
 // Expose returns the URL itself. It is for stores, which must keep it, and for
 // the signal, which must go to it; for nobody else.
-func (u WaitURL) Expose() string { return u.raw }
+func (u WaitURL) Expose() string {
+	if u.raw == nil {
+		return ""
+	}
+	return *u.raw
+}
 
 // StoredWaitURL is for stores alone: the URL that Expose gave when the record
 // was written. It is not checked again.
-func StoredWaitURL(raw string) WaitURL { return WaitURL{raw} }
+func StoredWaitURL(raw string) WaitURL {
+	if raw == "" {
+		return WaitURL{}
+	}
+	return WaitURL{&raw}
+}
 
 // IsZero reports whether there is no URL.
-func (u WaitURL) IsZero() bool { return u.raw == "" }
+func (u WaitURL) IsZero() bool { return u.raw == nil }
 
 func (WaitURL) String() string               { return hidden }
 func (WaitURL) GoString() string             { return hidden }
@@ -39,7 +52,7 @@ func (WaitURL) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 // waitHost matches the hosts of CloudFormation's own wait condition buckets,
 // virtual-hosted, in every partition with public documentation. See
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-vpce-bucketnames.html
-var waitHost = regexp.MustCompile(`^cloudformation-waitcondition-[a-z0-9-]+\.s3([.-][a-z0-9-]+)?\.amazonaws\.com(\.cn)?$`)
+var waitHost = regexp.MustCompile(`^cloudformation-waitcondition-[a-z0-9-]+\.s3([.-][a-z0-9-]+)?\.amazonaws\.(com|com\.cn|eu)$`)
 
 // waitBucket finds a wait URL inside other text.
 var waitBucket = regexp.MustCompile(`https?://cloudformation-waitcondition-[^\s"'<>|]*`)
@@ -67,49 +80,61 @@ func ParseWaitURL(raw, stackID string, allowed []string, now time.Time) (WaitURL
 		return WaitURL{}, ErrWaitURLMissing
 	}
 	u, err := url.Parse(raw)
-	if err != nil || u.Opaque != "" || u.User != nil || u.Fragment != "" || strings.Contains(raw, "#") || len(raw) > 8192 {
+	if err != nil || u.Opaque != "" || u.User != nil || strings.Contains(raw, "#") || len(raw) > maxWaitURL || leadsUp(u.Path) {
 		return WaitURL{}, ErrWaitURLForm // never with err: it quotes the URL
 	}
-	ownStack := strings.HasPrefix(u.Path, "/"+stackID+"/")
-	switch prefix, ok := allowedPrefix(u, allowed); {
-	case ok && prefix.Path != "" && prefix.Path != "/":
-		ownStack = true
-	case ok:
+	ownStack := strings.HasPrefix(stackID, "arn:") && strings.HasPrefix(u.Path, "/"+stackID+"/")
+	host, path := allows(allowed, u)
+	switch {
+	case host: // and no rule of AWS's
 	case u.Scheme != "https" || u.Port() != "" || strings.HasSuffix(u.Host, ":"):
 		return WaitURL{}, ErrWaitURLForm
 	case !waitHost.MatchString(u.Host):
 		return WaitURL{}, ErrWaitURLHost
 	}
-	if !ownStack {
+	if !ownStack && !path {
 		return WaitURL{}, ErrWaitURLStack
 	}
-	w := WaitURL{raw}
+	w := WaitURL{&raw}
 	if expires, ok := w.Expires(); ok && !now.Before(expires) {
 		return WaitURL{}, ErrWaitURLExpired
 	}
 	return w, nil
 }
 
-// allowedPrefix finds the prefix that u falls under. Scheme and host must be
-// equal, not merely begin alike; a path ends at a slash.
-func allowedPrefix(u *url.URL, allowed []string) (*url.URL, bool) {
+const maxWaitURL = 8 << 10 // bytes
+
+// leadsUp reports whether a path has steps that are not names.
+func leadsUp(path string) bool {
+	for step := range strings.SplitSeq(path, "/") {
+		if step == "." || step == ".." {
+			return true
+		}
+	}
+	return false
+}
+
+// allows reports whether u falls under one of the allowed prefixes, and whether
+// under one with a path. Scheme and host must be equal, not merely begin alike; a
+// path ends at a slash.
+func allows(allowed []string, u *url.URL) (host, path bool) {
 	for _, a := range allowed {
 		p, err := url.Parse(a)
 		if err != nil || p.Host == "" || p.Scheme != u.Scheme || p.Host != u.Host {
 			continue
 		}
-		if path := strings.TrimSuffix(p.Path, "/"); strings.HasPrefix(u.Path, path+"/") && !strings.Contains(u.Path, "/../") {
-			return p, true
+		if below := strings.TrimSuffix(p.Path, "/"); strings.HasPrefix(u.Path, below+"/") {
+			host, path = true, path || below != ""
 		}
 	}
-	return nil, false
+	return host, path
 }
 
 // Expires tells when the URL's signature ends: X-Amz-Date plus X-Amz-Expires
 // (seconds). ok is false if the URL does not say. See
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 func (u WaitURL) Expires() (t time.Time, ok bool) {
-	parsed, err := url.Parse(u.raw)
+	parsed, err := url.Parse(u.Expose())
 	if err != nil {
 		return time.Time{}, false
 	}
@@ -128,12 +153,11 @@ func (u WaitURL) Expires() (t time.Time, ok bool) {
 // Redact removes the URL, and any other wait URL, from text that came from
 // outside: a stack's outputs and failure reasons can quote it.
 func (u WaitURL) Redact(text string) string {
-	if u.raw != "" {
-		text = strings.ReplaceAll(text, u.raw, hidden)
-		if parsed, err := url.Parse(u.raw); err == nil { // the same place written otherwise
-			if i := strings.Index(text, parsed.Host+"/"); i >= 0 && strings.Contains(text, parsed.EscapedPath()) {
-				return hidden
-			}
+	if raw := u.Expose(); raw != "" {
+		text = strings.ReplaceAll(text, raw, hidden)
+		// The same place, written a little otherwise.
+		if parsed, err := url.Parse(raw); err == nil && strings.Contains(text, parsed.Host) && strings.Contains(text, parsed.EscapedPath()) {
+			return hidden
 		}
 	}
 	return waitBucket.ReplaceAllString(text, hidden)

@@ -74,7 +74,7 @@ func (n *Notifier) launched(ctx context.Context, ev custom, r handle.Request, ho
 	switch {
 	case r.State() == handle.Withdrawn:
 		return ev.response("FAILED", r.Decision.Reason, r.ID, nil), nil
-	case r.Decision != nil, r.Asked(), waits.N > 0 && !waits.Refused(), busy:
+	case r.Decision != nil, r.Asked(), waits.Limited, busy:
 		// A message that only has to wait its turn is owed, and will be posted.
 		// Busy: another delivery of this event is asking at this moment; should
 		// it find nobody, it withdraws the request, and that fails the wait.

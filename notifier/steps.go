@@ -92,6 +92,9 @@ func (p *pass) post(ctx context.Context, s handle.Step) bool {
 		p.mark(func(r handle.Request) handle.Request { return r.Withdraw(err.Error(), now) })
 		return true
 	}
+	if _, posted := p.r.Root(); posted {
+		return true // somebody has clicked a message whose posting was never marked
+	}
 	var channel, ts string
 	face := p.r.Face()
 	err := p.patiently(ctx, func() (err error) {

@@ -1,0 +1,156 @@
+package notifier_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"countersign/handle"
+	"countersign/handle/handletest"
+	"countersign/notifier"
+)
+
+// TestFaceDigestsTheMessage holds handle.Request.Face to its word: whatever a
+// request goes through, two of its values with the same Face look the same in
+// Slack. A message is refreshed only when the Face has changed, so what Face
+// forgets, Slack would show for ever.
+func TestFaceDigestsTheMessage(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		f := &faced{
+			now:   time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC),
+			shown: map[string]shown{},
+		}
+		f.r = handletest.Request(1, f.now, func(r *handle.Request) {
+			r.Terms.Approvals = rapid.IntRange(1, 3).Draw(t, "approvals")
+			r.Terms.SelfApproval = rapid.Bool().Draw(t, "self-approval")
+		})
+		t.Repeat(map[string]func(*rapid.T){
+			"":            f.check,
+			"time passes": f.timePasses,
+			"step":        f.step,
+			"vote":        f.vote,
+			"mail":        f.mail,
+			"stack":       f.stack,
+			"claim":       f.claim,
+		})
+	})
+}
+
+// faced is one request, the clock, and the message as each Face has shown it.
+type faced struct {
+	r     handle.Request
+	now   time.Time
+	shown map[string]shown
+	ts    int
+}
+
+type shown struct {
+	message string
+	after   string // what had happened last
+}
+
+func (f *faced) check(t *rapid.T) {
+	b, err := json.MarshalIndent(notifier.Message(f.r), "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, posted := f.r.Root(); !posted {
+		return // nobody sees it
+	}
+	last := f.r.Events[len(f.r.Events)-1]
+	is := shown{string(b), fmt.Sprint(last.Kind, " ", last.Text)}
+	was, ok := f.shown[f.r.Face()]
+	if !ok {
+		f.shown[f.r.Face()] = is
+		return
+	}
+	if diff := cmp.Diff(was.message, is.message); diff != "" {
+		t.Fatalf("with the face %q, after %q and after %q:\n%s", f.r.Face(), was.after, is.after, diff)
+	}
+}
+
+func (f *faced) timePasses(t *rapid.T) {
+	f.now = f.now.Add(rapid.SampledFrom([]time.Duration{time.Second, time.Hour, 12 * time.Hour}).Draw(t, "by"))
+}
+
+func (f *faced) claim(t *rapid.T) {
+	f.r, _ = f.r.Claim(rapid.SampledFrom([]string{"one", "two"}).Draw(t, "who"), f.now)
+}
+
+func (f *faced) vote(t *rapid.T) {
+	id := rapid.SampledFrom([]string{"U0APPROVER1", "U0GUARD1", "U0GUARD2", "U0STRANGER"}).Draw(t, "who")
+	v := handle.Voter{Person: handle.Person{Team: "T0HOME", ID: id, Name: rapid.SampledFrom([]string{id, "Ann"}).Draw(t, "name")}, Home: true}
+	if id != "U0STRANGER" {
+		v.Groups = []string{"S0APPROVERS"}
+	}
+	verdict := rapid.SampledFrom([]handle.Verdict{handle.Approve, handle.Approve, handle.Approve, handle.Reject}).Draw(t, "verdict")
+	next, err := f.r.VoteBySlack(v, verdict, rapid.SampledFrom([]string{"", "because", "for <another> reason"}).Draw(t, "reason"), f.now)
+	if err != nil {
+		next = f.r.Refuse(v.Person, handle.WhyNotApprover, f.now)
+	}
+	f.r = next
+}
+
+func (f *faced) mail(t *rapid.T) {
+	verdict := rapid.SampledFrom([]handle.Verdict{handle.Approve, handle.Reject}).Draw(t, "verdict")
+	f.r, _ = f.r.VoteByMail(rapid.SampledFrom([]string{"Ann", "*Ben*"}).Draw(t, "name"), verdict, "because", f.now)
+}
+
+// step does one of the things that are due, as the notifier does.
+func (f *faced) step(t *rapid.T) {
+	due := f.r.Due(f.now)
+	if len(due) == 0 {
+		t.Skip("nothing is due")
+	}
+	s := rapid.SampledFrom(due).Draw(t, "step")
+	f.ts++
+	ts := fmt.Sprintf("%010d.000000", f.ts)
+	if s.Kind != handle.StepExpire && rapid.IntRange(0, 4).Draw(t, "fails") == 0 {
+		f.r = f.r.Failed(s, handle.Failure{Why: "x", Never: rapid.Bool().Draw(t, "for good")}, f.now)
+		return
+	}
+	switch s.Kind {
+	case handle.StepExpire:
+		f.r = f.r.Expire(f.now)
+	case handle.StepSignal:
+		f.r = f.r.Signalled(rapid.SampledFrom([]string{"", "403", "404"}).Draw(t, "answer"), f.now)
+	case handle.StepPost:
+		if !f.r.Requester.LookedUp {
+			f.r = f.r.Identified(rapid.SampledFrom([]string{"", "U0REQUESTER"}).Draw(t, "requester"), []string{"U0REQUESTER"})
+		}
+		f.r = f.r.Posted("C0APPROVALS", ts, f.r.Face(), f.now)
+	case handle.StepRefresh:
+		if rapid.IntRange(0, 4).Draw(t, "deleted") == 0 {
+			f.r = f.r.Lost(s.Message, f.now)
+			return
+		}
+		f.r = f.r.Refreshed(s.Message, f.r.Face())
+	case handle.StepTell:
+		f.r = f.r.Sent(s.About.Reply(), "C0APPROVALS", ts, f.now).Sent(s.About.Direct(), "D0REQUESTER", ts, f.now)
+	case handle.StepMail:
+		f.r = f.r.Sent(s.About.Mail(), "", "", f.now)
+	case handle.StepWatch:
+		f.stack(t)
+	}
+}
+
+func (f *faced) stack(t *rapid.T) {
+	status := rapid.SampledFrom([]string{"CREATE_COMPLETE", "ROLLBACK_COMPLETE", "DELETE_COMPLETE", "DELETE_FAILED", ""}).Draw(t, "status")
+	why := rapid.SampledFrom([]string{"", "no room", "no <money>"}).Draw(t, "why")
+	switch rapid.SampledFrom([]string{"heard", "ended", "not yet", "withdrawn", "gone round"}).Draw(t, "what") {
+	case "heard":
+		f.r = f.r.Heard(status, why, f.now)
+	case "ended":
+		f.r = f.r.End(handle.Ended{Status: status, Reason: why, Outputs: []handle.Field{{Name: "Queue", Value: why}}, At: f.now})
+	case "not yet":
+		f.r = f.r.NotYet(f.now)
+	case "withdrawn":
+		f.r = f.r.Withdraw(why, f.now)
+	case "gone round":
+		f.r = f.r.GoneRound("the wait was released "+why, f.now)
+	}
+}
