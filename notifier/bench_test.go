@@ -1,0 +1,28 @@
+package notifier_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"countersign/handle"
+	"countersign/notifier"
+)
+
+// What it takes to render a message, beside encoding the record that it shows.
+func BenchmarkRender(b *testing.B) {
+	r := states()["launched"]
+	b.Run("message", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := json.Marshal(notifier.Message(r).Blocks); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("record", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := handle.Encode(r); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
