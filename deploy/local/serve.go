@@ -37,7 +37,7 @@ func (o options) serve(ctx context.Context, template *cloudformation.Template, l
 		return err
 	}
 	defer w.Close()
-	p := page.New(w, store, template)
+	p := page.New(page.Config{World: w, Store: store, Template: template, Log: log})
 	server := &http.Server{Handler: p, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 	ended := make(chan error, 2)
 	go func() { ended <- server.Serve(listener) }()

@@ -5,47 +5,116 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// server serves a handler, that may be changed, on a free loopback port.
+// server serves a handler, that may be changed, at an origin.
 type server struct {
 	origin  string
-	http    *http.Server
+	http    *http.Server // nil: it is reached from inside only
 	handler atomic.Pointer[http.Handler]
 }
 
+// listen makes a server on a free loopback port.
 func listen() (*server, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("couldn't listen on loopback: %w", err)
 	}
 	s := &server{origin: "http://" + l.Addr().String()}
-	s.http = &http.Server{
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if h := s.handler.Load(); h != nil {
-				(*h).ServeHTTP(w, r)
-				return
-			}
-			http.Error(w, "nobody is here", http.StatusServiceUnavailable)
-		}),
-		ReadHeaderTimeout: 10 * time.Second,
-		MaxHeaderBytes:    64 << 10,
-	}
+	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
 	go func() { _ = s.http.Serve(l) }() // ends with close
 	return s, nil
 }
 
 func (s *server) serve(h http.Handler) { s.handler.Store(&h) }
 
-func (s *server) close() { _ = s.http.Close() }
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h := s.handler.Load(); h != nil {
+		(*h).ServeHTTP(w, r)
+		return
+	}
+	http.Error(w, "nobody is here", http.StatusServiceUnavailable)
+}
+
+func (s *server) close() {
+	if s.http != nil {
+		_ = s.http.Close()
+	}
+}
+
+// inside leads requests straight into the servers of one world, without
+// sockets: by their host.
+type inside []*server
+
+// RoundTrip implements http.RoundTripper. A handler that aborts is a connection
+// that is lost.
+func (in inside) RoundTrip(req *http.Request) (res *http.Response, err error) {
+	if err := req.Context().Err(); err != nil {
+		return nil, err
+	}
+	for _, s := range in {
+		if s.origin != req.URL.Scheme+"://"+req.URL.Host {
+			continue
+		}
+		defer func() {
+			if p := recover(); p != nil {
+				if p != http.ErrAbortHandler {
+					panic(p)
+				}
+				res, err = nil, ErrCut
+			}
+		}()
+		arriving := req.Clone(req.Context())
+		arriving.RequestURI, arriving.Host = req.URL.RequestURI(), req.URL.Host
+		if arriving.Body == nil {
+			arriving.Body = http.NoBody
+		}
+		w := &answer{header: http.Header{}}
+		s.ServeHTTP(w, arriving)
+		return w.response(req), nil
+	}
+	return nil, ErrCut
+}
+
+// answer is an http.ResponseWriter that becomes a response.
+type answer struct {
+	header http.Header
+	sent   http.Header // as it was when the status was sent
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header { return a.header }
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status, a.sent = status, a.header.Clone()
+	}
+}
+
+func (a *answer) Write(b []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	return a.body.Write(b)
+}
+
+func (a *answer) response(req *http.Request) *http.Response {
+	a.WriteHeader(http.StatusOK)
+	return &http.Response{
+		Status: strconv.Itoa(a.status) + " " + http.StatusText(a.status), StatusCode: a.status,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: a.sent, Body: io.NopCloser(bytes.NewReader(a.body.Bytes())), ContentLength: int64(a.body.Len()), Request: req,
+	}
+}
 
 // forward passes requests on to another origin.
 func forward(origin string, client *http.Client) http.Handler {

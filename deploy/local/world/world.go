@@ -33,6 +33,12 @@ type Config struct {
 	Log      *slog.Logger // of the functions; nil: none
 	Defaults func(*notifier.Defaults)
 	Limits   slack.Limits
+
+	// Inside leads all requests straight to their servers, without sockets: a
+	// simulation has no others. Nothing outside the process reaches such a world.
+	Inside bool
+	// NewID makes UUIDs; nil: at random.
+	NewID func() string
 }
 
 // World is the whole of it. Close it after use.
@@ -66,18 +72,12 @@ func New(c Config) (*World, error) {
 	if w.log == nil {
 		w.log = slog.New(slog.DiscardHandler)
 	}
-	w.Wire.base = &http.Transport{MaxIdleConnsPerHost: 16}
-	w.client = &http.Client{Transport: w.Wire, Timeout: 30 * time.Second}
-	var origins [5]string
-	for i := range origins {
-		s, err := listen()
-		if err != nil {
-			w.Close()
-			return nil, err
-		}
-		w.servers = append(w.servers, s)
-		origins[i] = s.origin
+	origins, err := w.listen(c.Inside)
+	if err != nil {
+		w.Close()
+		return nil, err
 	}
+	w.client = &http.Client{Transport: w.Wire, Timeout: 30 * time.Second}
 	w.InvokeURL = origins[4] + functions.InvokePath
 	w.FunctionsConfig = functionsConfig(origins[0], origins[1], origins[2], origins[3])
 	if c.Defaults != nil {
@@ -88,6 +88,7 @@ func New(c Config) (*World, error) {
 		Invoke: func(_ string, event []byte) { w.enqueue(event) },
 		Emit:   w.enqueue,
 		Delay:  c.Delay,
+		NewID:  c.NewID,
 	})
 	w.Slack = newWorkspace(w.Clock.Now, origins[1], origins[3], w.client, c.Limits)
 	w.Mail = newTopic(w.Clock.Now)
@@ -99,6 +100,27 @@ func New(c Config) (*World, error) {
 	}
 	w.nextSweep = w.Clock.Now().Truncate(time.Minute).Add(time.Minute)
 	return w, nil
+}
+
+// listen makes the servers of CloudFormation, Slack, mail, the bot and the
+// notifier, in this order.
+func (w *World) listen(within bool) (origins [5]string, err error) {
+	for i, name := range []string{"cloudformation", "slack", "mail", "bot", "notifier"} {
+		s := &server{origin: "http://" + name + ".localhost"}
+		if !within {
+			if s, err = listen(); err != nil {
+				return origins, err
+			}
+		}
+		w.servers = append(w.servers, s)
+		origins[i] = s.origin
+	}
+	if within {
+		w.Wire.base = inside(w.servers)
+	} else {
+		w.Wire.base = &http.Transport{MaxIdleConnsPerHost: 16}
+	}
+	return origins, nil
 }
 
 // Restart starts the functions over store, with nothing in memory.
@@ -119,7 +141,9 @@ func (w *World) Close() {
 	for _, s := range w.servers {
 		s.close()
 	}
-	w.client.CloseIdleConnections()
+	if w.client != nil {
+		w.client.CloseIdleConnections()
+	}
 }
 
 // invocation is one event on its way to the notifier.

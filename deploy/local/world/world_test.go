@@ -18,7 +18,7 @@ var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
 func newWorld(t *testing.T, store handle.Store) *world.World {
 	t.Helper()
-	w, err := world.New(world.Config{Store: store, Clock: world.StillClock(start)})
+	w, err := world.New(world.Config{Store: store, Clock: world.StillClock(start), Inside: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestCheckAccuses(t *testing.T) {
 		{"decided on record, signalled otherwise", func(t *testing.T, w *world.World, store handle.Store, stack string, root handle.Message) {
 			r := only(t, store, stack)
 			u := r.WaitURL
-			if _, err := handle.Send(context.Background(), http.DefaultClient, u, handle.SignalBody{Status: "SUCCESS", UniqueID: "approved-" + r.ID}); err != nil {
+			if _, err := handle.Send(context.Background(), &http.Client{Transport: w.Wire}, u, handle.SignalBody{Status: "SUCCESS", UniqueID: "approved-" + r.ID}); err != nil {
 				t.Fatal(err)
 			}
 		}, "signalled as decided"},
@@ -138,7 +138,7 @@ func TestCheckAccuses(t *testing.T) {
 			}
 		}, "no launch pings a channel"},
 		{"nobody answers CloudFormation", func(t *testing.T, w *world.World, store handle.Store, stack string, root handle.Message) {
-			w.InvokeURL = "http://127.0.0.1:1/"
+			w.InvokeURL = "http://nobody.localhost/"
 			if _, err := w.Slack.Press(world.Ann, root.Channel, root.TS, "approve"); err != nil {
 				t.Fatal(err)
 			}
