@@ -64,17 +64,18 @@ func (p properties) list(name string) ([]string, error) {
 	if err := json.Unmarshal(raw, &items); err != nil {
 		return nil, fmt.Errorf("the property %s must be a list of strings", name)
 	}
-	var list []string
+	var parts []string
 	for _, item := range items {
 		s, ok := scalar(item)
 		if !ok {
 			return nil, fmt.Errorf("the property %s must be a list of strings", name)
 		}
-		list = append(list, split(s)...)
+		parts = append(parts, s)
 	}
-	return list, nil
+	return split(strings.Join(parts, ",")), nil
 }
 
+// split parts s at commas, each part once.
 func split(s string) []string {
 	var list []string
 	for item := range strings.SplitSeq(s, ",") {
