@@ -220,6 +220,9 @@ func (r Request) Wake() time.Time {
 // values of one request with the same Face look the same in Slack.
 func (r Request) Face() string {
 	face := string(r.State())
+	if r.Requester.SlackID != "" {
+		face += " for " + r.Requester.SlackID
+	}
 	if r.Decision == nil && len(r.Votes) > 0 {
 		face += " " + strconv.Itoa(len(r.ApprovedBy()))
 	}

@@ -40,9 +40,9 @@ func TestOutstanding(t *testing.T) {
 		r    func() handle.Request
 		want []string // the most important first
 	}{
-		{"new", func() handle.Request { return launch() }, []string{"expire", "post"}},
+		{"new", func() handle.Request { return launch() }, []string{"expire", "post", "mail/asked"}},
 		{"new, without Slack", func() handle.Request { return launch(withoutSlack) }, []string{"expire", "mail/asked"}},
-		{"posted", func() handle.Request { return launch().Posted("C0APPROVALS", "1.000001", "pending", at) },
+		{"posted", func() handle.Request { r := launch(); return r.Posted("C0APPROVALS", "1.000001", r.Face(), at) },
 			[]string{"expire", "tell/asked", "tell/reminder"}},
 		{"posted, and the face is another now", func() handle.Request { return launch().Posted("C0APPROVALS", "1.000001", "?", at) },
 			[]string{"expire", "refresh/C0APPROVALS/1.000001", "tell/asked", "tell/reminder"}},
@@ -157,22 +157,18 @@ func TestOccasions(t *testing.T) {
 	if diff := cmp.Diff([]string{"asked", "vote-0", "vote-1", "reminder"}, names(pending)); diff != "" {
 		t.Errorf("pending (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"vote-0", "vote-1", "bypass", "decided", "ended"}, without(names(r), "asked")); diff != "" {
+	if diff := cmp.Diff([]string{"bypass", "decided", "ended"}, names(r)); diff != "" {
 		t.Errorf("ended (-want +got):\n%s", diff)
 	}
 	no := rejected(t, pending, at.Add(3*time.Hour))
-	if diff := cmp.Diff([]string{"vote-0", "vote-1", "decided"}, without(names(no), "asked")); diff != "" {
+	if diff := cmp.Diff([]string{"decided"}, names(no)); diff != "" {
 		t.Errorf("rejected (-want +got):\n%s", diff)
 	}
-	for _, o := range r.Occasions() {
-		if o.Name == "vote-1" && r.Votes[o.Vote].By.ID != ben {
-			t.Errorf("vote-1 is the vote of %s, want %s", r.Votes[o.Vote].By.ID, ben)
+	for _, o := range pending.Occasions() {
+		if o.Name == "vote-1" && pending.Votes[o.Vote].By.ID != ben {
+			t.Errorf("vote-1 is the vote of %s, want %s", pending.Votes[o.Vote].By.ID, ben)
 		}
 	}
-}
-
-func without(list []string, name string) []string {
-	return slices.DeleteFunc(list, func(s string) bool { return s == name })
 }
 
 func TestToward(t *testing.T) {
@@ -200,35 +196,40 @@ func TestToward(t *testing.T) {
 func TestTheQuestionIsMailedWhenSlackFails(t *testing.T) {
 	post := handle.Step{Kind: handle.StepPost}
 	limited := handle.Failure{Why: "rate limited", Limited: true, Wait: 30 * time.Second}
+	const never = -1
 	for _, tt := range []struct {
 		name string
 		r    func(handle.Request) handle.Request
-		want bool
+		want time.Duration // after the launch
 	}{
-		{"not tried yet", func(r handle.Request) handle.Request { return r }, false},
-		{"no answer", func(r handle.Request) handle.Request { return r.Failed(post, handle.Failure{Why: "no answer"}, at) }, true},
-		{"refused for good", func(r handle.Request) handle.Request { return r.Failed(post, handle.Failure{Never: true}, at) }, true},
-		{"asked to wait", func(r handle.Request) handle.Request { return r.Failed(post, limited, at) }, false},
-		{"asked to wait twenty times", func(r handle.Request) handle.Request {
-			for range 20 {
-				r = r.Failed(post, limited, at)
-			}
-			return r
-		}, true},
+		{"not tried yet", func(r handle.Request) handle.Request { return r }, time.Hour},
+		{"not tried yet, and soon closed", func(r handle.Request) handle.Request { r.Terms.Deadline = at.Add(time.Hour); return r }, 15 * time.Minute},
+		{"no answer", func(r handle.Request) handle.Request { return r.Failed(post, handle.Failure{Why: "no answer"}, at) }, 0},
+		{"refused for good", func(r handle.Request) handle.Request { return r.Failed(post, handle.Failure{Never: true}, at) }, 0},
+		{"asked to wait", func(r handle.Request) handle.Request { return r.Failed(post, limited, at) }, time.Hour},
+		{"asked to wait, and then no answer", func(r handle.Request) handle.Request {
+			return r.Failed(post, limited, at).Failed(post, handle.Failure{Why: "no answer"}, at)
+		}, 0},
 		{"asked to wait longer than the request lives", func(r handle.Request) handle.Request {
 			return r.Failed(post, handle.Failure{Limited: true, Wait: 100 * time.Hour}, at)
-		}, true},
-		{"posted", func(r handle.Request) handle.Request { return ask(r) }, false},
-		{"failed, then posted", func(r handle.Request) handle.Request { return ask(r.Failed(post, handle.Failure{}, at)) }, false},
+		}, time.Hour},
+		{"posted", func(r handle.Request) handle.Request { return ask(r) }, never},
+		{"failed, then posted", func(r handle.Request) handle.Request { return ask(r.Failed(post, handle.Failure{}, at)) }, never},
 		{"failed, then decided", func(r handle.Request) handle.Request {
 			return r.Failed(post, handle.Failure{}, at).Withdraw("x", at)
-		}, false},
+		}, never},
 		{"mailed", func(r handle.Request) handle.Request {
 			return r.Failed(post, handle.Failure{}, at).Sent("mail/asked", "", "", at)
-		}, false},
+		}, never},
 	} {
-		if got := owes(tt.r(launch()), "mail/asked"); got != tt.want {
-			t.Errorf("%s: mail owed: got %t, want %t", tt.name, got, tt.want)
+		got := time.Duration(never)
+		for _, s := range tt.r(launch()).Outstanding() {
+			if s.Key() == "mail/asked" {
+				got = s.At.Sub(at)
+			}
+		}
+		if got != tt.want {
+			t.Errorf("%s: owed %s after the launch, want %s", tt.name, got, tt.want)
 		}
 	}
 }

@@ -73,8 +73,8 @@ func TestClickingIsBounded(t *testing.T) {
 	for _, e := range r.Events {
 		total += max(e.Count, 1)
 	}
-	if len(r.Events) > 220 || total != 6001 {
-		t.Errorf("got %d events that count %d, want at most 220 that count all 6001", len(r.Events), total)
+	if len(r.Events) > 420 || total != 6001 {
+		t.Errorf("got %d events that count %d, want at most 420 that count all 6001", len(r.Events), total)
 	}
 }
 

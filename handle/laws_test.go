@@ -123,7 +123,28 @@ func (l *life) become(t *rapid.T, what string, change func(handle.Request) handl
 	}
 	l.past = append(l.past, moment{old, encoded})
 	checkChange(t, what, old, next)
+	became := encode(t, next)
+	l.elsewhere(old)
+	if now := encode(t, next); now != became {
+		t.Fatalf("%s shares memory with what else might have become (-before +after):\n%s", what, cmp.Diff(became, now))
+	}
 	l.r = next
+}
+
+// elsewhere is what another process makes of the same value at the same time.
+func (l *life) elsewhere(r handle.Request) {
+	other := handle.Person{Team: "T0HOME", ID: "U0ELSEWHERE"}
+	r.Refuse(other, handle.WhyNotApprover, at)
+	r.Expire(at.AddDate(1, 0, 0))
+	r.Withdraw("elsewhere", at)
+	r.GoneRound("elsewhere", at)
+	r.Posted("C0ELSEWHERE", "1", "elsewhere", at)
+	r.Adopt("C0ELSEWHERE", "2")
+	r.Sent("reply/elsewhere", "C0ELSEWHERE", "3", at)
+	r.Failed(handle.Step{Kind: handle.StepWatch}, handle.Failure{Why: "elsewhere"}, at)
+	r.End(handle.Ended{Status: "DELETE_FAILED", At: at})
+	r.Terms.SelfApproval, r.Terms.Approvers = true, []string{other.ID}
+	_, _ = r.VoteBySlack(handle.Voter{Person: other, Home: true}, handle.Approve, "", at)
 }
 
 // mark makes a mark, checks that it holds twice, and remembers it.
@@ -240,6 +261,13 @@ func (l *life) step(t *rapid.T) {
 		never := rapid.SampledFrom([]string{"", "", "403"}).Draw(t, "answer")
 		l.mark(t, "Signalled", func(r handle.Request) handle.Request { return r.Signalled(never, now) })
 	case handle.StepPost:
+		if !l.r.Requester.LookedUp {
+			l.lookUp(t)
+		}
+		if _, posted := l.r.Root(); posted {
+			return
+		}
+		face = l.r.Face()
 		l.mark(t, "Posted", func(r handle.Request) handle.Request { return r.Posted("C0APPROVALS", ts, face, now) })
 	case handle.StepRefresh:
 		if rapid.IntRange(0, 3).Draw(t, "deleted") == 0 {

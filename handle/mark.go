@@ -146,7 +146,7 @@ func (r Request) settled(s Step) Request {
 // again: ever later, until it is of no more use.
 func (r Request) Failed(s Step, f Failure, now time.Time) Request {
 	try := r.Tries[s.Key()]
-	if try.Abandoned {
+	if try.Abandoned || s.Kind == StepSignal && r.Signal != nil {
 		return r
 	}
 	r = r.Clone()

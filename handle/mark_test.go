@@ -128,6 +128,9 @@ func TestMessages(t *testing.T) {
 	if r.Messages[1].Shown != "pending 1" || r.Messages[0].Shown != "pending" || len(r.Tries) != 0 {
 		t.Errorf("refreshed: got %+v, tries %v, want the second alone", r.Messages, r.Tries)
 	}
+	if elsewhere := r.Refreshed(want[2], "pending 1"); elsewhere.Messages[0].Shown != "pending" || elsewhere.Messages[2].Shown != "pending 1" {
+		t.Errorf("refreshed a message of another channel: got %+v", elsewhere.Messages)
+	}
 	r = r.Posted("C0APPROVALS", "1.000002", "pending 2", at) // the post whose answer was late
 	if len(r.Messages) != 3 || r.Messages[1].Shown != "pending 2" {
 		t.Errorf("posted what was adopted: got %+v", r.Messages)
@@ -265,23 +268,6 @@ func TestFinalStatus(t *testing.T) {
 		up := status == "CREATE_COMPLETE" || status == "UPDATE_COMPLETE"
 		if got := (handle.Ended{Status: status}).Up(); got != up {
 			t.Errorf("%q up: got %t, want %t", status, got, up)
-		}
-	}
-}
-
-func TestRefused(t *testing.T) {
-	for _, tt := range []struct {
-		name string
-		try  handle.Try
-		want bool
-	}{
-		{"not tried", handle.Try{}, false},
-		{"failed", handle.Try{N: 1}, true},
-		{"asked to wait", handle.Try{N: 19, Limited: true}, false},
-		{"asked to wait often", handle.Try{N: 20, Limited: true}, true},
-	} {
-		if got := tt.try.Refused(); got != tt.want {
-			t.Errorf("%s: got %t, want %t", tt.name, got, tt.want)
 		}
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"net/url"
 	"time"
 )
 
@@ -113,14 +113,7 @@ func Send(ctx context.Context, client *http.Client, u WaitURL, body SignalBody) 
 	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	res, err := direct.Do(req)
 	if err != nil {
-		if ctx.Err() != nil {
-			return Again, fmt.Errorf("couldn't signal CloudFormation: %w", ctx.Err())
-		}
-		var quoting *url.Error // quotes the URL; what it wraps does not
-		if errors.As(err, &quoting) {
-			err = quoting.Err
-		}
-		return Again, fmt.Errorf("couldn't signal CloudFormation: %w", err)
+		return Again, fmt.Errorf("couldn't signal CloudFormation: %w", Unquoted(err))
 	}
 	defer res.Body.Close()
 	_, _ = io.CopyN(io.Discard, res.Body, 64<<10) // lets the connection be used again
@@ -130,14 +123,35 @@ func Send(ctx context.Context, client *http.Client, u WaitURL, body SignalBody) 
 	return Done, nil
 }
 
+// errNoAnswer stands for what cannot be said without quoting.
+var errNoAnswer = errors.New("no answer")
+
+// Unquoted says how an HTTP call failed without what it was sent to or given:
+// the errors of net/http, and of whatever transport it goes through, quote URLs
+// and answers. Of the cause it keeps whether time ran out, and what the network
+// said.
+func Unquoted(err error) error {
+	var network *net.OpError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%w: %w", errNoAnswer, context.DeadlineExceeded)
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("%w: %w", errNoAnswer, context.Canceled)
+	case errors.As(err, &network):
+		return network
+	}
+	return errNoAnswer
+}
+
 // classify sorts the storage's answers. 403 is an expired or foreign
 // signature, 404 and 410 a bucket that is gone; a redirect to elsewhere is not
-// followed and will not go away.
+// followed and will not go away. 400 can be a request that came in too slowly.
+// See https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 func classify(status int) Outcome {
 	switch {
 	case status >= 200 && status < 300:
 		return Done
-	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500, status < 200:
+	case status == http.StatusBadRequest, status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500, status < 200:
 		return Again
 	}
 	return Never

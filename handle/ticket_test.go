@@ -142,6 +142,17 @@ func TestEditedTickets(t *testing.T) {
 	}
 }
 
+func TestSealedTicketsStayTheSame(t *testing.T) {
+	// Mails wait in mailboxes while a release is rolled out.
+	sealed := mailKey.Seal(handle.Ticket{ID: "aaaaaaaaaaaaaaaa-bbbbbbbb", Verdict: handle.Approve}, at)
+	if want := "v1.aaaaaaaaaaaaaaaa-bbbbbbbb.approve.1795424400.k0gNGaEB42sfSQVYUxnxVuC5a-n4KZaAbTwbMkUjQ8Q"; sealed != want {
+		t.Errorf("got %q, want %q", sealed, want)
+	}
+	if got, want := mailKey.Code(sealed), "477100"; got != want {
+		t.Errorf("got code %s, want %s", got, want)
+	}
+}
+
 func TestCode(t *testing.T) {
 	digits := regexp.MustCompile(`^[0-9]{6}$`)
 	seen := map[string]bool{}

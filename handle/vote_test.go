@@ -389,7 +389,7 @@ func TestPersonIs(t *testing.T) {
 	}{
 		{"the same", home, home, true},
 		{"another name", home, handle.Person{Team: "T0HOME", ID: ann, Name: "Anne"}, true},
-		{"another workspace", home, handle.Person{Team: "T0AWAY", ID: ann, Name: "Ann"}, false},
+		{"another workspace", home, handle.Person{Team: "T0AWAY", ID: ann, Name: "Ann"}, true},
 		{"another ID, same name", home, handle.Person{Team: "T0HOME", ID: ben, Name: "Ann"}, false},
 		{"names identify nobody", handle.Person{Name: "Ann"}, handle.Person{Name: "Ann"}, false},
 		{"nobody", handle.Person{}, handle.Person{}, false},

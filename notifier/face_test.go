@@ -35,6 +35,7 @@ func TestFaceDigestsTheMessage(t *testing.T) {
 			"vote":        f.vote,
 			"mail":        f.mail,
 			"stack":       f.stack,
+			"stray click": f.strayClick,
 			"claim":       f.claim,
 		})
 	})
@@ -100,6 +101,11 @@ func (f *faced) mail(t *rapid.T) {
 	f.r, _ = f.r.VoteByMail(rapid.SampledFrom([]string{"Ann", "*Ben*"}).Draw(t, "name"), verdict, "because", f.now)
 }
 
+// strayClick is of a message whose posting was never marked.
+func (f *faced) strayClick(t *rapid.T) {
+	f.r = f.r.Adopt("C0APPROVALS", rapid.SampledFrom([]string{"9000000000.000001", "9000000000.000002"}).Draw(t, "message"))
+}
+
 // step does one of the things that are due, as the notifier does.
 func (f *faced) step(t *rapid.T) {
 	due := f.r.Due(f.now)
@@ -121,6 +127,9 @@ func (f *faced) step(t *rapid.T) {
 	case handle.StepPost:
 		if !f.r.Requester.LookedUp {
 			f.r = f.r.Identified(rapid.SampledFrom([]string{"", "U0REQUESTER"}).Draw(t, "requester"), []string{"U0REQUESTER"})
+		}
+		if _, posted := f.r.Root(); posted {
+			return
 		}
 		f.r = f.r.Posted("C0APPROVALS", ts, f.r.Face(), f.now)
 	case handle.StepRefresh:

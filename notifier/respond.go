@@ -209,11 +209,7 @@ func (n *Notifier) put(ctx context.Context, target string, body []byte) (status 
 	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	res, err := direct.Do(req)
 	if err != nil {
-		var quoting *url.Error // quotes the URL; what it wraps does not
-		if errors.As(err, &quoting) {
-			err = quoting.Err
-		}
-		return 0, err
+		return 0, handle.Unquoted(err)
 	}
 	defer res.Body.Close()
 	_, _ = io.CopyN(io.Discard, res.Body, 64<<10)
