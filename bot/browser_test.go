@@ -1,0 +1,75 @@
+package bot_test
+
+import (
+	"context"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"countersign/handle"
+)
+
+// TestPageInABrowser decides as a person does, in a real browser: its policies
+// are what no other client has. A browser sends the form of a page without
+// referrer from the origin "null".
+func TestPageInABrowser(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a browser takes a second")
+	}
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skip("no chromium")
+	}
+	w := newWorld(t)
+	r := w.launch()
+	link := w.link(r, handle.Reject)
+
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithAllocatorOptions(chromedp.ExecPath(chromium), chromedp.NoSandbox))
+	defer cancel()
+	do := func(steps ...chromedp.Action[chromedp.Void]) {
+		t.Helper()
+		if err := chromedp.Do(ctx, steps...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	see := func(a chromedp.Action[string]) string {
+		t.Helper()
+		v, err := chromedp.Run(ctx, a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	do(chromedp.EmulateViewport(390, 844), chromedp.Navigate(w.url+link))
+	height := see(chromedp.Evaluate[string](`getComputedStyle(document.querySelector("button")).minHeight`))
+	trapped := see(chromedp.Evaluate[string](`String(document.querySelector(".trap").getBoundingClientRect().right <= 0)`))
+	do(
+		chromedp.SendKeys[chromedp.CSS]("#name", "Kim Lee"),
+		chromedp.SendKeys[chromedp.CSS]("#code", wrongCode(link)),
+		chromedp.SendKeys[chromedp.CSS]("#reason", "too dear"),
+		chromedp.Click[chromedp.CSS]("button"),
+		chromedp.WaitVisible[chromedp.CSS]("#code-fault"),
+	)
+	name := see(chromedp.Value[chromedp.CSS]("#name"))
+	do(
+		chromedp.SetValue[chromedp.CSS]("#code", code(link)),
+		chromedp.Click[chromedp.CSS]("button"),
+		chromedp.WaitNotPresent[chromedp.CSS]("form"),
+	)
+	heading := see(chromedp.Text[chromedp.CSS]("h1"))
+	if height != "44px" || trapped != "true" {
+		t.Errorf("the style: got a button of %s, and the trap out of sight: %s; want 44px and true", height, trapped)
+	}
+	if name != "Kim Lee" {
+		t.Errorf("after a wrong code: got name %q, want what was typed", name)
+	}
+	if !strings.HasPrefix(heading, "Recorded: rejected by Kim Lee") {
+		t.Errorf("the result: got %q", heading)
+	}
+	w.votes(r.ID, 1, handle.Rejected)
+}

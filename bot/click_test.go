@@ -1,0 +1,448 @@
+package bot_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"countersign/bot"
+	"countersign/handle"
+	"countersign/handle/handletest"
+)
+
+func TestApprove(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch()
+	w.acked(w.send(w.approve(r)))
+
+	got := w.votes(r.ID, 1, handle.Approved)
+	want := handle.Person{Team: "T0HOME", ID: approver, Name: "Made " + approver}
+	if v := got.Votes[0]; v.By != want || v.Via != handle.BySlack || !v.At.Equal(w.clock()) {
+		t.Errorf("the vote: got %+v, want one by %+v now", v, want)
+	}
+	w.told() // the message itself changes
+	after := w.settled()
+	if len(after) != 1 || after[0].holder == "" || !after[0].request.Held(after[0].holder, w.clock()) {
+		t.Fatalf("After: got %+v, want one call under a lease", after)
+	}
+	if diff := handletest.Diff(got, after[0].request); diff != "" {
+		t.Errorf("After was not given the record as it was written (-stored +given):\n%s", diff)
+	}
+}
+
+// TestWhoMayDecide presses Approve as all kinds of people.
+func TestWhoMayDecide(t *testing.T) {
+	const notNamed = "You may not decide about this launch; nothing was decided. Ask <@U0APPROVER1>, <!subteam^S0APPROVERS>."
+	tests := []struct {
+		name  string
+		by    string // the workspace's own, unless edited
+		user  map[string]any
+		edit  func(*world, *handle.Request)
+		press func(document)
+		why   handle.Why // on the record; empty if the approval counts
+		told  string
+		cold  bool // Slack is not asked
+	}{
+		{name: "an approver named", by: approver},
+		{name: "a member of a group named", by: member},
+		{name: "somebody else", by: outsider, why: handle.WhyNotApprover, told: notNamed},
+		{
+			name: "the requester, an approver too", by: requester, why: handle.WhyOwnRequest,
+			edit: func(_ *world, r *handle.Request) { r.Terms.Approvers = append(r.Terms.Approvers, requester) },
+			told: "This is your own request, and nobody decides about their own; nothing was decided. Ask <@U0APPROVER1>, <!subteam^S0APPROVERS>, <@U0REQUESTER>.",
+		},
+		{
+			name: "the requester, where that is allowed", by: requester,
+			edit: func(_ *world, r *handle.Request) {
+				r.Terms.Approvers = append(r.Terms.Approvers, requester)
+				r.Terms.SelfApproval = true
+			},
+		},
+		{
+			name: "the requester, not an approver", by: requester, why: handle.WhyNotApprover, told: notNamed,
+		},
+		{
+			name: "an approver, of a request whose requester is not known yet", by: approver, why: handle.WhyUnknown,
+			edit: func(_ *world, r *handle.Request) {
+				r.Requester = handle.Requester{Email: "robin.requester@example.com"}
+			},
+			told: "I do not know yet whose request this is, so nobody may decide about it; nothing was decided.",
+		},
+		{name: "a guest", by: approver, user: map[string]any{"is_restricted": true}, why: handle.WhyNoMember, told: "Guests, bots and deactivated accounts may not decide"},
+		{name: "a single-channel guest", by: approver, user: map[string]any{"is_ultra_restricted": true}, why: handle.WhyNoMember, told: "Guests"},
+		{name: "a bot", by: approver, user: map[string]any{"is_bot": true}, why: handle.WhyNoMember, told: "Guests"},
+		{name: "deactivated", by: approver, user: map[string]any{"deleted": true}, why: handle.WhyNoMember, told: "Guests"},
+		{name: "a deactivated member of a group", by: member, user: map[string]any{"deleted": true}, why: handle.WhyNoMember, told: "Guests"},
+		{
+			name: "of another workspace, over Slack Connect", by: approver, why: handle.WhyOtherWorkspace,
+			press: func(d document) { d.set("T0ELSEWHERE", "user", "team_id") },
+			told:  "You are of another workspace",
+			cold:  true,
+		},
+		{
+			name: "of another workspace, whose organization the payload names", by: approver, why: handle.WhyOtherWorkspace,
+			edit: func(w *world, _ *handle.Request) { w.bot.EnterpriseID = "E0HOLDING" },
+			press: func(d document) {
+				d.set("T0ELSEWHERE", "user", "team_id").set(map[string]any{"id": "E0OTHERS"}, "enterprise")
+			},
+			told: "You are of another workspace",
+			cold: true,
+		},
+		{
+			name: "of another workspace, as Slack's answer shows", by: approver, why: handle.WhyOtherWorkspace,
+			user:  map[string]any{"team_id": "T0ELSEWHERE"},
+			press: func(d document) { delete(d["user"].(map[string]any), "team_id") },
+			told:  "You are of another workspace",
+		},
+		{
+			name: "without a workspace in the payload, at home as Slack's answer shows", by: approver,
+			press: func(d document) { delete(d["user"].(map[string]any), "team_id") },
+		},
+		{name: "a stranger", by: approver, user: map[string]any{"is_stranger": true}, why: handle.WhyOtherWorkspace, told: "another workspace"},
+		{
+			name: "nobody", by: "", why: handle.WhyNoMember,
+			press: func(d document) { d.set("ada.approver", "user", "name") },
+			cold:  true,
+		},
+		{name: "unknown to Slack", by: "U0GHOST", why: handle.WhyUnknown, told: "I could not check who you are with Slack just now; nothing was decided. Press again in a moment."},
+		{
+			name: "Slack answers of somebody else", by: approver, user: map[string]any{"id": outsider},
+			why: handle.WhyUnknown, told: "I could not check",
+		},
+		{
+			name: "users.info fails", by: approver, why: handle.WhyUnknown, told: "I could not check",
+			edit: func(w *world, _ *handle.Request) { w.slack.fail["users.info"] = "500" },
+		},
+		{
+			name: "users.info is rate limited", by: approver, why: handle.WhyUnknown, told: "I could not check",
+			edit: func(w *world, _ *handle.Request) { w.slack.fail["users.info"] = "ratelimited" },
+		},
+		{
+			name: "the group cannot be asked for", by: member, why: handle.WhyUnknown, told: "I could not check",
+			edit: func(w *world, _ *handle.Request) { w.slack.fail["usergroups.users.list"] = "missing_scope" },
+		},
+		{
+			name: "the group cannot be asked for, and need not", by: approver,
+			edit: func(w *world, _ *handle.Request) { w.slack.fail["usergroups.users.list"] = "missing_scope" },
+		},
+		{
+			name: "the group is no more", by: member, why: handle.WhyNotApprover, told: notNamed,
+			edit: func(w *world, _ *handle.Request) { delete(w.slack.groups, "S0APPROVERS") },
+		},
+		{
+			name: "in the last of many groups", by: outsider,
+			edit: func(w *world, r *handle.Request) {
+				for _, g := range []string{"S0A", "S0B", "S0C", "S0D", "S0E", "S0F"} {
+					r.Terms.Approvers = append(r.Terms.Approvers, g)
+					w.slack.groups[g] = []string{"U0X"}
+				}
+				w.slack.groups["S0F"] = []string{outsider}
+			},
+		},
+		{
+			name: "of another workspace of the organization", by: "W0DISTANT",
+			user: map[string]any{"team_id": "T0SISTER", "enterprise_user": map[string]any{"id": "W0DISTANT", "enterprise_id": "E0HOLDING"}},
+			edit: func(w *world, r *handle.Request) {
+				w.bot.EnterpriseID = "E0HOLDING"
+				r.Terms.Approvers = []string{"W0DISTANT"}
+			},
+			press: func(d document) {
+				d.set("T0SISTER", "user", "team_id").set(map[string]any{"id": "E0HOLDING"}, "enterprise")
+			},
+		},
+		{
+			name: "of the organization, which the payload names as their workspace", by: "W0DISTANT",
+			user: map[string]any{"team_id": "T0SISTER", "enterprise_user": map[string]any{"id": "W0DISTANT", "enterprise_id": "E0HOLDING"}},
+			edit: func(w *world, r *handle.Request) {
+				w.bot.EnterpriseID = "E0HOLDING"
+				r.Terms.Approvers = []string{"W0DISTANT"}
+			},
+			press: func(d document) { d.set("E0HOLDING", "user", "team_id").set(nil, "team") },
+		},
+		{
+			name: "of another organization, in a channel of ours", by: "W0DISTANT", why: handle.WhyOtherWorkspace,
+			user: map[string]any{"team_id": "T0ELSEWHERE", "enterprise_user": map[string]any{"id": "W0DISTANT", "enterprise_id": "E0OTHERS"}},
+			edit: func(w *world, r *handle.Request) {
+				w.bot.EnterpriseID = "E0HOLDING"
+				r.Terms.Approvers = []string{"W0DISTANT"}
+			},
+			// The payload's enterprise is the one in which the app is installed.
+			press: func(d document) {
+				d.set("T0ELSEWHERE", "user", "team_id").set(map[string]any{"id": "E0HOLDING"}, "enterprise")
+			},
+			told: "another workspace",
+		},
+		{
+			name: "the requester, under their other ID in the organization", by: approver, why: handle.WhyOwnRequest,
+			user: map[string]any{"enterprise_user": map[string]any{"id": "W0REQUESTER", "enterprise_id": "E0HOLDING"}},
+			edit: func(w *world, r *handle.Request) {
+				w.bot.EnterpriseID = "E0HOLDING"
+				*r = r.Identified("W0REQUESTER", []string{"W0REQUESTER"})
+			},
+			told: "This is your own request",
+		},
+		{
+			name: "in a group under their other ID in the organization", by: outsider,
+			user: map[string]any{"enterprise_user": map[string]any{"id": "W0OUTSIDER", "enterprise_id": "E0HOLDING"}},
+			edit: func(w *world, _ *handle.Request) {
+				w.bot.EnterpriseID = "E0HOLDING"
+				w.slack.groups["S0APPROVERS"] = []string{"W0OUTSIDER"}
+			},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			if tt.by != "" && tt.user != nil {
+				w.slack.add(tt.by, tt.user)
+			}
+			r := w.launch(func(r *handle.Request) {
+				if tt.edit != nil {
+					tt.edit(w, r)
+				}
+			})
+			d := w.approve(r).by(tt.by)
+			if tt.press != nil {
+				tt.press(d)
+			}
+			w.acked(w.send(d))
+			if tt.why == "" {
+				w.votes(r.ID, 1, handle.Approved)
+				w.told()
+				return
+			}
+			got := w.votes(r.ID, 0, handle.Pending)
+			if n := got.Refusals(tt.why); n != 1 {
+				t.Errorf("refusals on the record because of %q: got %d, want 1; events %+v", tt.why, n, got.Events)
+			}
+			if last := got.Events[len(got.Events)-1]; last.By.ID != tt.by {
+				t.Errorf("who was refused: got %+v, want %s", last.By, tt.by)
+			}
+			if tt.by != "" {
+				w.told(tt.told)
+			}
+			if n := w.slack.count("users.info"); tt.cold && n != 0 {
+				t.Errorf("look-ups: got %d, want none, for the payload says enough", n)
+			}
+		})
+	}
+}
+
+// TestNobodyCountsTwice lets one person of an organization approve from two
+// workspaces.
+func TestNobodyCountsTwice(t *testing.T) {
+	w := newWorld(t)
+	w.bot.EnterpriseID = "E0HOLDING"
+	w.slack.add(approver, map[string]any{"enterprise_user": map[string]any{"id": approver, "enterprise_id": "E0HOLDING"}})
+	r := w.launch(quorum(2))
+	for _, team := range []string{"T0HOME", "T0SISTER", "E0HOLDING"} {
+		w.acked(w.send(w.approve(r).set(team, "user", "team_id")))
+	}
+	w.votes(r.ID, 1, handle.Pending)
+	w.told("Recorded. 1 more approval needed.", "You already approved this. 1 more", "You already approved this. 1 more")
+}
+
+func TestQuorum(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch(quorum(3))
+	w.acked(w.send(w.approve(r)))
+	w.told("Recorded. 2 more approvals needed.")
+	w.acked(w.send(w.approve(r)))
+	w.told("Recorded.", "You already approved this. 2 more approvals needed.")
+	w.acked(w.send(w.approve(r).by(member)))
+	w.told("Recorded.", "You already", "Recorded. 1 more approval needed.")
+	w.acked(w.send(w.approve(r).by("U0SECOND")))
+	w.told("Recorded.", "You already", "Recorded.")
+	w.votes(r.ID, 3, handle.Approved)
+}
+
+func TestAlreadySettled(t *testing.T) {
+	ada := handle.Voter{Person: handle.Person{Team: "T0HOME", ID: approver, Name: "Ada"}, Home: true}
+	decided := func(v handle.Verdict) func(*handle.Request) {
+		return func(r *handle.Request) {
+			var err error
+			if *r, err = r.VoteBySlack(ada, v, "because", launched.Add(time.Minute)); err != nil {
+				panic(err)
+			}
+		}
+	}
+	tests := []struct {
+		name  string
+		edit  func(*handle.Request)
+		by    string
+		later time.Duration
+		why   handle.Why
+		told  string
+	}{
+		{"approved by somebody else", decided(handle.Approve), member, 0, handle.WhyDecided, "Already approved by <@U0APPROVER1> <!date^1795341660^{date_short_pretty} at {time}|at 2026-11-22 10:01 UTC>. There is nothing left"},
+		{"rejected by somebody else", decided(handle.Reject), member, 0, handle.WhyDecided, "Already rejected by <@U0APPROVER1> "},
+		{"approved by the same person", decided(handle.Approve), approver, 0, "", "You already approved this."},
+		{"rejected by the same person", decided(handle.Reject), approver, 0, handle.WhyDecided, "Already rejected by <@U0APPROVER1> "},
+		{
+			"approved by mail, under a hostile name", func(r *handle.Request) {
+				*r, _ = r.VoteByMail("<!channel> `Kim` & <@U0VICTIM>", handle.Approve, "", launched.Add(time.Minute))
+			}, member, 0, handle.WhyDecided, "Already approved by `&lt;!channel&gt; ˋKimˋ &amp; &lt;@U0VICTIM&gt;` (by mail) ",
+		},
+		{
+			"withdrawn", func(r *handle.Request) { *r = r.Withdraw("the stack gave up <here>", launched.Add(time.Minute)) },
+			approver, 0, handle.WhyDecided, "This request was withdrawn <!date^1795341660^{date_short_pretty} at {time}|at 2026-11-22 10:01 UTC>: `the stack gave up &lt;here&gt;`.",
+		},
+		{"expired, as recorded", func(r *handle.Request) { *r = r.Expire(r.Terms.Deadline) }, approver, 12 * time.Hour, handle.WhyExpired, "This request expired <!date^"},
+		{"expired, as nobody has seen yet", func(*handle.Request) {}, approver, 12 * time.Hour, handle.WhyExpired, "This request expired <!date^"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			r := w.launch(tt.edit)
+			w.wait(tt.later)
+			w.acked(w.send(w.approve(r).by(tt.by)))
+			w.told(tt.told)
+			got := w.stored(r.ID)
+			if len(got.Votes) != len(r.Votes) {
+				t.Errorf("votes: got %d, want %d as before", len(got.Votes), len(r.Votes))
+			}
+			if tt.why != "" && got.Refusals(tt.why) != 1 {
+				t.Errorf("refusals because of %q: got %d, want 1", tt.why, got.Refusals(tt.why))
+			}
+			if tt.later > 0 && got.State() != handle.Expired {
+				t.Errorf("state: got %s, want expired", got.State())
+			}
+			if n := w.slack.count("users.info") + w.slack.count("usergroups.users.list"); n != 0 {
+				t.Errorf("look-ups: got %d, want none, for they change nothing", n)
+			}
+			if len(w.settled()) != 1 {
+				t.Errorf("After: got %d calls, want 1, for the record owes something", len(w.settled()))
+			}
+		})
+	}
+}
+
+// TestRefusedClickSettles holds recovery to be the normal path: whoever presses
+// brings forward what is owed, and a refused click that owes nothing does not
+// call After.
+func TestRefusedClickSettles(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch()
+	w.acked(w.send(w.approve(r).by(outsider)))
+	if n := len(w.settled()); n != 0 {
+		t.Errorf("After when nothing is owed: got %d calls, want none", n)
+	}
+	w.acked(w.send(w.approve(r).by(outsider).set("1795341700.000300", "container", "message_ts")))
+	after := w.settled()
+	if len(after) != 1 || after[0].holder == "" {
+		t.Fatalf("After: got %+v, want one call under a lease", after)
+	}
+	if got := w.stored(r.ID); len(got.Messages) != 2 || got.Refusals(handle.WhyNotApprover) != 2 || got.Lease.Holder != after[0].holder {
+		t.Errorf("the record: got messages %v, lease %v, events %v", got.Messages, got.Lease, got.Events)
+	}
+}
+
+// TestLeaseOfAnother lets the vote through while somebody else holds the lease.
+func TestLeaseOfAnother(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch(func(r *handle.Request) { *r, _ = r.Claim("sweep", launched.Add(10*time.Minute)) })
+	w.acked(w.send(w.approve(r)))
+	got := w.votes(r.ID, 1, handle.Approved)
+	if got.Lease.Holder != "sweep" {
+		t.Errorf("lease: got %v, want the sweep's", got.Lease)
+	}
+	if after := w.settled(); len(after) != 1 || after[0].holder != "" {
+		t.Errorf("After: got %+v, want one call without a lease", after)
+	}
+}
+
+func TestAdopt(t *testing.T) {
+	tests := []struct {
+		name  string
+		press func(document)
+		want  int // messages on the record
+	}{
+		{"the known message", func(document) {}, 1},
+		{"a copy", func(d document) { d.set("1795341700.000300", "container", "message_ts") }, 2},
+		{"a copy in another channel", func(d document) { d.set("C0OTHER", "container", "channel_id") }, 2},
+		{"no container", func(d document) { delete(d, "container"); d.set("1795341700.000300", "message", "ts") }, 2},
+		{"an ephemeral message", func(d document) {
+			d.set("1795341700.000300", "container", "message_ts").set(true, "container", "is_ephemeral")
+		}, 1},
+		{"a channel that cannot be one", func(d document) { d.set("C0 evil", "container", "channel_id") }, 1},
+		{"a time stamp that cannot be one", func(d document) { d.set("17.0/../x", "container", "message_ts") }, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			r := w.launch()
+			d := w.approve(r)
+			tt.press(d)
+			w.acked(w.send(d))
+			if got := w.votes(r.ID, 1, handle.Approved); len(got.Messages) != tt.want {
+				t.Errorf("messages: got %v, want %d", got.Messages, tt.want)
+			}
+			if n := w.store.Counts(); n.Reads != 1 || n.Writes != 1 {
+				t.Errorf("calls of the store: got %+v, want one read and one write", n)
+			}
+		})
+	}
+}
+
+func TestUnknownButtons(t *testing.T) {
+	const unknown = "This button does not belong to a request I know."
+	ticket := func(s string) func(document) {
+		return func(d document) { d.set(s, "actions", "0", "value") }
+	}
+	tests := []struct {
+		name  string
+		press func(document)
+		told  []string
+	}{
+		{"no ticket", ticket(""), []string{unknown}},
+		{"no ticket of ours", ticket("v1.evil.approve"), []string{unknown}},
+		{"of a later release", ticket("v2.abcdefghabcdefgh-abcdefgh.approve"), []string{unknown}},
+		{"of no request", ticket("v1.abcdefghabcdefgh-abcdefgh.approve"), []string{unknown}},
+		{"of the other verdict", func(d document) { d.set("reject", "actions", "0", "action_id") }, []string{unknown}},
+		{"of another kind", func(d document) { d.set("details", "actions", "0", "action_id") }, nil},
+		{"no action", func(d document) { d.set([]any{}, "actions") }, nil},
+		{"nowhere to answer", func(d document) { delete(d, "container"); delete(d, "channel"); ticket("")(d) }, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			r := w.launch()
+			d := w.approve(r)
+			tt.press(d)
+			w.acked(w.send(d))
+			w.told(tt.told...)
+			if diff := handletest.Diff(r, w.stored(r.ID)); diff != "" {
+				t.Errorf("the record changed (-before +after):\n%s", diff)
+			}
+			if tt.told != nil && w.logs.String() == "" {
+				t.Error("nothing was logged")
+			}
+		})
+	}
+}
+
+// TestStrangePayload sends what Slack may send one day: unknown blocks, unknown
+// elements, fields of other types, no team.
+func TestStrangePayload(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch()
+	w.acked(w.send(w.document("approve-strange.json", handle.Ticket{ID: r.ID, Verdict: handle.Approve}.String())))
+	w.votes(r.ID, 1, handle.Approved)
+}
+
+// TestTexts holds what people are told to end with a next step, and to be short.
+func TestTexts(t *testing.T) {
+	w := newWorld(t)
+	long := strings.Repeat("é", 5000)
+	r := w.launch(func(r *handle.Request) {
+		*r = r.Withdraw(long, launched)
+		r.Product.Name = long
+	})
+	w.acked(w.send(w.approve(r)))
+	if got := w.slack.ephemerals(); len(got) != 1 || len(got[0]) > 500 {
+		t.Errorf("told: got %q, want one short message", got)
+	}
+	if bot.WhyWrongCode == "" {
+		t.Error("WhyWrongCode is empty")
+	}
+}

@@ -1,0 +1,78 @@
+package bot_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"countersign/handle"
+	"countersign/handle/handletest"
+)
+
+// TestCostOfAClick counts what stands between a click and the signal: one read,
+// one write, and look-ups only if they are not known from the last minute.
+func TestCostOfAClick(t *testing.T) {
+	w := newWorld(t)
+	tests := []struct {
+		name  string
+		by    string
+		later time.Duration // since the click before
+		asked []string
+	}{
+		{"named, cold", approver, 0, []string{"users.info"}},
+		{"named, warm", approver, 59 * time.Second, nil},
+		{"named, cold again", approver, time.Second, []string{"users.info"}},
+		{"in a group, cold", member, 0, []string{"users.info", "usergroups.users.list"}},
+		{"in a group, warm", member, time.Second, nil},
+		{"another of the group", "U0SECOND", 0, []string{"users.info"}},
+	}
+	for i, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w.wait(tt.later)
+			r, err := w.store.Store.Create(t.Context(), handletest.Request(100+i, launched, posted))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.store.Reset()
+			w.slack.forget()
+			w.after = nil
+			w.acked(w.send(w.approve(r).by(tt.by)))
+			after := w.settled()
+			if len(after) != 1 {
+				t.Fatalf("After: got %d calls, want 1", len(after))
+			}
+			if want := (handletest.Counts{Reads: 1, Writes: 1}); after[0].reads != want {
+				t.Errorf("calls of the store before After: got %+v, want %+v", after[0].reads, want)
+			}
+			if !slices.Equal(after[0].asked, tt.asked) {
+				t.Errorf("calls of Slack before After: got %v, want %v", after[0].asked, tt.asked)
+			}
+			w.votes(r.ID, 1, handle.Approved)
+		})
+	}
+}
+
+// TestFailedLookUpIsNotRemembered presses again after Slack is well again.
+func TestFailedLookUpIsNotRemembered(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch()
+	w.slack.fail["users.info"] = "fatal_error"
+	w.acked(w.send(w.approve(r)))
+	w.votes(r.ID, 0, handle.Pending)
+	delete(w.slack.fail, "users.info")
+	w.acked(w.send(w.approve(r)))
+	w.votes(r.ID, 1, handle.Approved)
+}
+
+// TestWhoLeftTheGroup may press for a minute more, and then no longer.
+func TestWhoLeftTheGroup(t *testing.T) {
+	w := newWorld(t)
+	first := w.launch(quorum(2))
+	w.acked(w.send(w.approve(first).by(member)))
+	w.votes(first.ID, 1, handle.Pending)
+	w.slack.groups["S0APPROVERS"] = nil
+	w.wait(time.Minute)
+	w.acked(w.send(w.approve(first).by("U0SECOND")))
+	w.votes(first.ID, 1, handle.Pending)
+	w.told("Recorded. 1 more approval needed.", "You may not decide")
+}

@@ -1,0 +1,326 @@
+package bot_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"countersign/handle"
+	"countersign/handle/handletest"
+)
+
+// stuck is a store whose calls do not return until it is let go, and heed no
+// context.
+type stuck struct {
+	handle.Store
+	load, replace chan struct{} // nil: not stuck
+	first         bool          // only the first call is
+	calls         atomic.Int32
+}
+
+func (s *stuck) wait(gone chan struct{}) {
+	if gone != nil && (s.calls.Add(1) == 1 || !s.first) {
+		<-gone
+	}
+}
+
+func (s *stuck) Load(ctx context.Context, id string) (handle.Request, error) {
+	s.wait(s.load)
+	return s.Store.Load(context.WithoutCancel(ctx), id)
+}
+
+func (s *stuck) Replace(ctx context.Context, r handle.Request) (handle.Request, error) {
+	s.wait(s.replace)
+	return s.Store.Replace(context.WithoutCancel(ctx), r)
+}
+
+// TestSlackIsAnsweredInTime lets everything outside hang, one after the other.
+// The time is made.
+func TestSlackIsAnsweredInTime(t *testing.T) {
+	const (
+		approves = iota
+		opens    // the form for a rejection
+		rejects
+	)
+	tests := []struct {
+		name  string
+		hang  func(*world, *stuck, chan struct{})
+		act   int
+		by    string
+		needs int           // approvals, if not 1
+		state handle.State  // when the answer comes
+		most  time.Duration // until then
+		told  []string
+		wrong string // at the reason of the form
+	}{
+		{
+			name:  "nothing hangs",
+			hang:  func(*world, *stuck, chan struct{}) {},
+			state: handle.Approved, most: 0,
+		},
+		{
+			name: "After, until its context ends",
+			hang: func(w *world, _ *stuck, _ chan struct{}) {
+				w.bot.After = func(ctx context.Context, _ handle.Request, _ string) { <-ctx.Done() }
+			},
+			state: handle.Approved, most: 2 * time.Second,
+		},
+		{
+			name: "After, for good",
+			hang: func(w *world, _ *stuck, gone chan struct{}) {
+				w.bot.After = func(context.Context, handle.Request, string) { <-gone }
+			},
+			state: handle.Approved, most: 2600 * time.Millisecond,
+		},
+		{
+			name: "After, for good, when there is something to tell",
+			hang: func(w *world, _ *stuck, gone chan struct{}) {
+				w.bot.After = func(context.Context, handle.Request, string) { <-gone }
+			},
+			needs: 2, state: handle.Pending, most: 2600 * time.Millisecond, told: []string{"Recorded. 1 more approval needed."},
+		},
+		{
+			name: "After, for good, of a form",
+			hang: func(w *world, _ *stuck, gone chan struct{}) {
+				w.bot.After = func(context.Context, handle.Request, string) { <-gone }
+			},
+			act: rejects, state: handle.Rejected, most: 2600 * time.Millisecond,
+		},
+		{
+			name: "users.info",
+			hang: func(w *world, _ *stuck, gone chan struct{}) { w.slack.hang["users.info"] = gone },
+			// Whoever is unverified is told so, in time.
+			state: handle.Pending, most: 1 * time.Second, told: []string{"I could not check who you are"},
+		},
+		{
+			name:  "the group, of a form",
+			hang:  func(w *world, _ *stuck, gone chan struct{}) { w.slack.hang["usergroups.users.list"] = gone },
+			act:   rejects,
+			by:    member,
+			state: handle.Pending, most: 1 * time.Second, wrong: "I could not check who you are",
+		},
+		{
+			name:  "the private message",
+			hang:  func(w *world, _ *stuck, gone chan struct{}) { w.slack.hang["chat.postEphemeral"] = gone },
+			by:    outsider,
+			state: handle.Pending, most: 2600 * time.Millisecond, told: []string{"You may not decide"},
+		},
+		{
+			name: "the form",
+			hang: func(w *world, _ *stuck, gone chan struct{}) { w.slack.hang["views.open"] = gone },
+			act:  opens, state: handle.Pending, most: 2 * time.Second, told: []string{"Slack was too slow"},
+		},
+		{
+			name:  "one read",
+			hang:  func(_ *world, s *stuck, gone chan struct{}) { s.load, s.first = gone, true },
+			state: handle.Approved, most: 1 * time.Second,
+		},
+		{
+			name:  "every read",
+			hang:  func(_ *world, s *stuck, gone chan struct{}) { s.load = gone },
+			state: handle.Pending, most: 2 * time.Second, told: []string{"I could not record your decision just now; nothing was decided."},
+		},
+		{
+			name:  "one write",
+			hang:  func(_ *world, s *stuck, gone chan struct{}) { s.replace, s.first = gone, true },
+			state: handle.Approved, most: 1100 * time.Millisecond,
+		},
+		{
+			name:  "every write",
+			hang:  func(_ *world, s *stuck, gone chan struct{}) { s.replace = gone },
+			state: handle.Pending, most: 2 * time.Second, told: []string{"I could not make sure"},
+		},
+		{
+			name:  "every write, of a form",
+			hang:  func(_ *world, s *stuck, gone chan struct{}) { s.replace = gone },
+			act:   rejects,
+			state: handle.Pending, most: 2 * time.Second, wrong: "I could not make sure",
+		},
+		{
+			name:  "the record of a refusal",
+			hang:  func(_ *world, s *stuck, gone chan struct{}) { s.replace = gone },
+			by:    outsider,
+			state: handle.Pending, most: 1 * time.Second, told: []string{"You may not decide"},
+		},
+		{
+			name: "everything but the secrets",
+			hang: func(w *world, s *stuck, gone chan struct{}) {
+				s.load, s.replace = gone, gone
+				for _, m := range []string{"users.info", "usergroups.users.list", "views.open", "chat.postEphemeral"} {
+					w.slack.hang[m] = gone
+				}
+				w.bot.After = func(context.Context, handle.Request, string) { <-gone }
+			},
+			state: handle.Pending, most: 2600 * time.Millisecond, told: []string{"I could not record"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newBareWorld(t)
+				r := w.launch(quorum(max(1, tt.needs)))
+				s := &stuck{Store: w.store}
+				w.bot.Store = s
+				gone := make(chan struct{})
+				tt.hang(w, s, gone)
+				var d document
+				switch tt.act {
+				case approves:
+					d = w.approve(r)
+				case opens:
+					d = w.reject(r)
+				case rejects:
+					d = w.submission(r)
+				}
+				if tt.by != "" {
+					d.by(tt.by)
+				}
+				start := time.Now()
+				res := w.send(d)
+				if took := time.Since(start); took > tt.most {
+					t.Errorf("the answer took %v, want at most %v", took, tt.most)
+				}
+				if tt.wrong != "" {
+					w.wrong(res, tt.wrong)
+				} else {
+					w.acked(res)
+				}
+				w.told(tt.told...)
+				if got := w.stored(r.ID); got.State() != tt.state {
+					t.Errorf("state: got %s, want %s", got.State(), tt.state)
+				}
+				close(gone)
+				synctest.Wait()
+				if got := w.stored(r.ID); len(got.Votes) > 1 {
+					t.Errorf("after what hung went on: got votes %+v, want at most one", got.Votes)
+				}
+			})
+		})
+	}
+}
+
+// TestSecretsHang lets what verifies a request hang.
+func TestSecretsHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newBareWorld(t)
+		r := w.launch()
+		gone := make(chan struct{})
+		w.bot.SigningSecrets = func(context.Context, bool) ([]string, error) { <-gone; return []string{secret}, nil }
+		w.bot.MailKeys = func(context.Context) ([]handle.MailKey, error) { <-gone; return nil, nil }
+		start := time.Now()
+		if res := w.send(w.approve(r)); res.status != http.StatusServiceUnavailable {
+			t.Errorf("a click: got %d, want 503", res.status)
+		}
+		if res := w.do(w.request("GET", w.link(r, handle.Approve), "")); res.status != http.StatusServiceUnavailable {
+			t.Errorf("a mailed link: got %d, want 503", res.status)
+		}
+		if took := time.Since(start); took > 2*time.Second {
+			t.Errorf("both answers took %v, want at most 2 s", took)
+		}
+		close(gone)
+	})
+}
+
+// TestClientHangsUp counts what was pressed although nobody waits for the
+// answer.
+func TestClientHangsUp(t *testing.T) {
+	w := newBareWorld(t)
+	r := w.launch()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w.acked(w.do(w.signedRequest(payloadForm(t, w.approve(r))).WithContext(ctx)))
+	w.votes(r.ID, 1, handle.Approved)
+}
+
+// TestPanics lets what the bot calls panic. The value of a panic can quote a
+// secret, so it is not logged.
+func TestPanics(t *testing.T) {
+	const quoted = "made panic quoting a secret"
+	tests := []struct {
+		name  string
+		spoil func(*world)
+		votes int
+		want  int
+		told  []string
+	}{
+		{"After", func(w *world) {
+			w.bot.After = func(context.Context, handle.Request, string) { panic(quoted) }
+		}, 1, 200, nil},
+		{"a read", func(w *world) {
+			w.store.Fault = panicAt(handletest.Load, 1, quoted)
+		}, 1, 200, nil},
+		{"a write", func(w *world) {
+			w.store.Fault = panicAt(handletest.Replace, 1, quoted)
+		}, 1, 200, nil},
+		{"every write", func(w *world) {
+			w.bot.Budget = 50 * time.Millisecond
+			w.store.Fault = panicAt(handletest.Replace, 1000, quoted)
+		}, 0, 200, []string{"I could not make sure"}},
+		{"the bot, before the vote is durable", func(w *world) {
+			// The clock is asked for the signature, the look-up and the vote.
+			calls := 0
+			w.bot.Now = func() time.Time {
+				if calls++; calls == 3 {
+					panic(quoted)
+				}
+				return w.clock()
+			}
+		}, 0, 500, []string{"I could not record your decision just now; nothing was decided."}},
+		{"the bot, after the vote is durable", func(w *world) {
+			w.bot.Now = func() time.Time {
+				if w.store.Counts().Writes > 0 {
+					panic(quoted)
+				}
+				return w.clock()
+			}
+		}, 1, 200, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newBareWorld(t)
+			r := w.launch()
+			tt.spoil(w)
+			if res := w.send(w.approve(r)); res.status != tt.want {
+				t.Errorf("status: got %d, want %d", res.status, tt.want)
+			}
+			w.told(tt.told...)
+			if got := w.stored(r.ID); len(got.Votes) != tt.votes {
+				t.Errorf("votes: got %d, want %d", len(got.Votes), tt.votes)
+			}
+			logs := w.logs.String()
+			if strings.Contains(logs, quoted) || !strings.Contains(logs, "panic") || !strings.Contains(logs, "hang_test.go") {
+				t.Errorf("the log: want the place of the panic, and not its value; got %s", logs)
+			}
+		})
+	}
+}
+
+// panicAt is a Fault hook that panics at the first n calls of the verb.
+func panicAt(verb handletest.Verb, n int, value any) func(handletest.Verb, string) handletest.Fault {
+	return func(v handletest.Verb, _ string) handletest.Fault {
+		if v == verb && n > 0 {
+			n--
+			panic(value)
+		}
+		return handletest.None
+	}
+}
+
+// TestFormPanics keeps what was typed.
+func TestFormPanics(t *testing.T) {
+	w := newBareWorld(t)
+	r := w.launch()
+	calls := 0
+	w.bot.Now = func() time.Time {
+		if calls++; calls == 3 {
+			panic("made panic")
+		}
+		return w.clock()
+	}
+	w.wrong(w.send(w.submission(r)), "I could not record your decision just now")
+	w.votes(r.ID, 0, handle.Pending)
+}

@@ -1,0 +1,535 @@
+package bot_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"countersign/bot"
+	"countersign/handle"
+	"countersign/handle/handletest"
+)
+
+// code is what the mail shows beside the link.
+func code(link string) string {
+	return mailKey.Code(strings.TrimPrefix(link, "/decide/"))
+}
+
+// wrongCode is another one.
+func wrongCode(link string) string {
+	c := []byte(code(link))
+	c[0] = '0' + (c[0]-'0'+1)%10
+	return string(c)
+}
+
+func form(name, code, reason string) url.Values {
+	return url.Values{"name": {name}, "code": {code}, "reason": {reason}, "extra": {""}}
+}
+
+func (w *world) post(link string, form url.Values) response {
+	w.Helper()
+	return w.do(w.posting(link, form))
+}
+
+func (w *world) posting(link string, form url.Values) *http.Request {
+	w.Helper()
+	r := w.request(http.MethodPost, link, form.Encode())
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return r
+}
+
+// shows checks the status of a page and what it shows.
+func (w *world) shows(res response, status int, want ...string) {
+	w.Helper()
+	if res.status != status {
+		w.Errorf("status: got %d, want %d; page %s", res.status, status, res.body)
+	}
+	for _, text := range want {
+		if !strings.Contains(res.body, text) {
+			w.Errorf("the page does not show %q: %s", text, res.body)
+		}
+	}
+}
+
+// TestReadingDecidesNothing follows both links as people and programs do. The
+// store is read at most.
+func TestReadingDecidesNothing(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch()
+	for range 2 {
+		for _, v := range []handle.Verdict{handle.Approve, handle.Reject} {
+			for _, method := range []string{http.MethodGet, http.MethodHead} {
+				res := w.do(w.request(method, w.link(r, v)+"?code="+code(w.link(r, v))+"&name=Kim&reason=because", ""))
+				w.shows(res, 200)
+				if method == http.MethodHead && res.body != "" {
+					t.Errorf("HEAD: got a body of %d bytes", len(res.body))
+				}
+			}
+			// Some scanners send forms too. They have not read the mail.
+			w.shows(w.post(w.link(r, v), url.Values{}), 422)
+			w.shows(w.post(w.link(r, v), form("scanner", "", "scanned")), 422)
+			w.shows(w.post(w.link(r, v), form("scanner", "scanner", "scanned")), 422)
+			w.shows(w.post(w.link(r, v), form("scanner", "12345", "scanned")), 422)
+		}
+	}
+	if diff := handletest.Diff(r, w.stored(r.ID)); diff != "" {
+		t.Errorf("the record changed (-before +after):\n%s", diff)
+	}
+	if n := w.store.Counts(); n.Writes != 0 || len(w.settled()) != 0 {
+		t.Errorf("got %d writes and %d calls of After, want none", n.Writes, len(w.settled()))
+	}
+}
+
+// TestHeadHasNoBody calls the bot without net/http's server, which would drop
+// one.
+func TestHeadHasNoBody(t *testing.T) {
+	w := newBareWorld(t)
+	res := w.do(w.request("HEAD", w.link(w.launch(), handle.Approve), ""))
+	if res.status != 200 || res.body != "" {
+		t.Errorf("HEAD: got %d and a body of %d bytes, want 200 and none", res.status, len(res.body))
+	}
+}
+
+func TestPage(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch(func(r *handle.Request) {
+		r.Product.Name = "Workbench <script>alert(1)</script>"
+		r.Details = append(r.Details, handle.Field{Name: "Asked for by, proven by AWS", Value: r.WaitURL.Expose()})
+	})
+	res := w.do(w.request("GET", w.link(r, handle.Reject), ""))
+	w.shows(res, 200,
+		"Reject the launch of Workbench &lt;script&gt;alert(1)&lt;/script&gt;?", "Opening it has changed nothing",
+		"Asked for by, proven by AWS</dt><dd>arn:aws:sts::111122223333:assumed-role/Developers/robin.requester@example.com",
+		"Asked for by, as typed and not proven</dt><dd>robin.requester@example.com",
+		"111122223333", "us-east-1", r.Stack.Name, "Monthly report &lt;draft&gt; &amp; review", "m7i.large", "MasterPassword", "****",
+		r.Terms.Deadline.Format("2006-01-02 15:04 UTC"), "What its template says", "Its parameters", `class="reject"`)
+	for _, secret := range []string{code(w.link(r, handle.Reject)), "X-Amz-Signature", "cloudformation-waitcondition", mailKey.Seal(handle.Ticket{ID: r.ID, Verdict: handle.Reject}, r.Terms.Deadline)} {
+		if strings.Contains(res.body, secret) {
+			t.Errorf("the page gives away %q", secret)
+		}
+	}
+	if strings.Contains(res.body, "<script") || strings.Contains(res.body, "style=") {
+		t.Errorf("the page has a script or an inline style, which its policy forbids: %s", res.body)
+	}
+	approve := w.do(w.request("GET", w.link(r, handle.Approve), ""))
+	w.shows(approve, 200, "Approve the launch of", `class="approve"`, "Reason (optional)")
+}
+
+// TestPageHeaders holds every page of the mail route to the same headers, and
+// the policy to the style that the page has.
+func TestPageHeaders(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch()
+	link := w.link(r, handle.Approve)
+	style := regexp.MustCompile(`(?s)<style>(.*)</style>`)
+	for name, res := range map[string]response{
+		"page":     w.do(w.request("GET", link, "")),
+		"head":     w.do(w.request("HEAD", link, "")),
+		"bad link": w.do(w.request("GET", link+"x", "")),
+		"faults":   w.post(link, form("", "", "")),
+		"wrong":    w.post(link, form("Kim", wrongCode(link), "")),
+		"recorded": w.post(link, form("Kim", code(link), "")),
+	} {
+		hash := ""
+		if found := style.FindStringSubmatch(res.body); found != nil {
+			sum := sha256.Sum256([]byte(found[1]))
+			hash = base64.StdEncoding.EncodeToString(sum[:])
+		} else if name != "head" {
+			t.Errorf("%s: no style in %s", name, res.body)
+			continue
+		}
+		policy := res.header.Get("Content-Security-Policy")
+		want := "default-src 'none'; style-src 'sha256-" + hash + "'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+		if name != "head" && policy != want || !strings.HasPrefix(policy, "default-src 'none'; ") {
+			t.Errorf("%s: policy: got %q, want %q", name, policy, want)
+		}
+		for key, want := range map[string]string{
+			"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY",
+			"X-Robots-Tag": "noindex, nofollow", "X-Content-Type-Options": "nosniff",
+			"Strict-Transport-Security": "max-age=63072000", "Content-Type": "text/html; charset=utf-8",
+		} {
+			if got := res.header.Get(key); got != want {
+				t.Errorf("%s: %s: got %q, want %q", name, key, got, want)
+			}
+		}
+	}
+}
+
+func TestDecideByMail(t *testing.T) {
+	tests := []struct {
+		verdict handle.Verdict
+		code    func(string) string
+		reason  string
+		state   handle.State
+		shows   string
+	}{
+		{handle.Approve, code, "", handle.Approved, "Recorded: approved by Kim Lee (by mail)"},
+		{handle.Approve, func(l string) string { return " " + code(l)[:3] + " " + code(l)[3:] }, "fine by me", handle.Approved, "Recorded: approved by Kim Lee (by mail)"},
+		{handle.Reject, func(l string) string { return code(l)[:3] + "-" + code(l)[3:] }, "  too dear\nby far ", handle.Rejected, "Recorded: rejected by Kim Lee (by mail)"},
+	}
+	for _, tt := range tests {
+		t.Run(string(tt.verdict), func(t *testing.T) {
+			w := newWorld(t)
+			r := w.launch()
+			link := w.link(r, tt.verdict)
+			w.shows(w.post(link, form(" Kim \u202E Lee ", tt.code(link), tt.reason)), 200, tt.shows)
+			got := w.votes(r.ID, 1, tt.state)
+			if v := got.Votes[0]; v.Via != handle.ByMail || v.By != (handle.Person{Name: "Kim Lee"}) || v.Reason != strings.TrimSpace(tt.reason) {
+				t.Errorf("the vote: got %+v, want one by mail by Kim Lee", v)
+			}
+			if n := w.store.Counts(); n.Reads != 1 || n.Writes != 1 {
+				t.Errorf("calls of the store: got %+v, want one read and one write", n)
+			}
+			if after := w.settled(); len(after) != 1 || after[0].holder == "" {
+				t.Errorf("After: got %+v, want one call under a lease", after)
+			}
+
+			w.shows(w.post(link, form("Kim Lee", code(link), tt.reason)), 200, tt.shows) // sent twice
+			w.votes(r.ID, 1, tt.state)
+			w.shows(w.post(link, form("Sam", code(link), "me too")), 409, "Already "+string(tt.state)+" by Kim Lee (by mail) at 2026-11-22 10:10 UTC.")
+			w.shows(w.post(link, form("Sam", wrongCode(link), "me too")), 409, "Already "+string(tt.state))
+			got = w.votes(r.ID, 1, tt.state)
+			if got.Refusals(handle.WhyDecided) != 1 || got.Refusals(bot.WhyWrongCode) != 0 {
+				t.Errorf("refusals on the record: got %+v, want one, of the one with the right code", got.Events)
+			}
+			res := w.do(w.request("GET", link, ""))
+			w.shows(res, 200, "Already decided")
+			if strings.Contains(res.body, "<form") {
+				t.Error("a form for what is decided")
+			}
+		})
+	}
+}
+
+func TestLinksThatDoNotWork(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch()
+	link := w.link(r, handle.Approve)
+	other := handle.MailKey("another key of at least thirty-two bytes")
+	ticket := handle.Ticket{ID: r.ID, Verdict: handle.Approve}
+	tests := []struct {
+		name, link string
+		status     int
+		shows      string
+	}{
+		{"edited", strings.Replace(link, "approve", "reject", 1), 404, "This link is not valid"},
+		{"cut", link[:len(link)-1], 404, "Nothing was changed."},
+		{"prolonged", link + "A", 404, "use its link in full, or decide in Slack"},
+		{"unsealed", "/decide/" + ticket.String(), 404, "This link is not valid"},
+		{"nonsense", "/decide/%00%ff", 404, "This link is not valid"},
+		{"very long", "/decide/" + strings.Repeat("A", 5000), 404, "This link is not valid"},
+		{"of another key", "/decide/" + other.Seal(ticket, r.Terms.Deadline), 404, "This link is not valid"},
+		{"of no request", "/decide/" + mailKey.Seal(handle.Ticket{ID: "abcdefghabcdefgh-abcdefgh", Verdict: handle.Approve}, r.Terms.Deadline), 404, "This link is not valid"},
+		{"expired", "/decide/" + mailKey.Seal(ticket, w.clock()), 410, "This link has expired"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w.shows(w.do(w.request("GET", tt.link, "")), tt.status, tt.shows, "Nothing was changed.")
+			w.shows(w.post(tt.link, form("Kim", mailKey.Code(strings.TrimPrefix(tt.link, "/decide/")), "because")), tt.status, tt.shows)
+			if diff := handletest.Diff(r, w.stored(r.ID)); diff != "" {
+				t.Errorf("the record changed (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestMailKeyRotation accepts what the old key has sealed.
+func TestMailKeyRotation(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch()
+	w.bot.MailKeys = func(context.Context) ([]handle.MailKey, error) {
+		return []handle.MailKey{handle.MailKey("a newer key of at least thirty-two bytes"), mailKey}, nil
+	}
+	link := w.link(r, handle.Approve)
+	w.shows(w.post(link, form("Kim", code(link), "")), 200, "Recorded")
+	w.votes(r.ID, 1, handle.Approved)
+
+	w.bot.MailKeys = func(context.Context) ([]handle.MailKey, error) { return nil, fmt.Errorf("made failure") }
+	w.shows(w.do(w.request("GET", link, "")), 503, "nothing was changed")
+}
+
+func TestFormFaults(t *testing.T) {
+	tests := []struct {
+		name    string
+		verdict handle.Verdict
+		form    func(link string) url.Values
+		status  int
+		shows   []string
+	}{
+		{"no name", handle.Approve, func(l string) url.Values { return form("\u200E \n", code(l), "why <not>") }, 422, []string{"Type your name", ">why &lt;not&gt;</textarea>"}},
+		{"no code", handle.Approve, func(string) url.Values { return form("Kim & Lee", "", "") }, 422, []string{"Type the six digits", `value="Kim &amp; Lee"`}},
+		{"a code that is none", handle.Approve, func(string) url.Values { return form("Kim", "12345x", "") }, 422, []string{"Type the six digits", `value="12345x"`}},
+		{"no reason to reject", handle.Reject, func(l string) url.Values { return form("Kim", code(l), " \n ") }, 422, []string{"Say why", `value="Kim"`}},
+		{"nothing", handle.Reject, func(string) url.Values { return nil }, 422, []string{"Type your name", "Type the six digits", "Say why"}},
+		{"the trap", handle.Approve, func(l string) url.Values {
+			f := form("Kim", code(l), "")
+			f.Set("extra", "https://spam.example")
+			return f
+		}, 400, []string{"Nothing was changed."}},
+		{"a field twice", handle.Approve, func(l string) url.Values {
+			f := form("Kim", wrongCode(l), "")
+			f.Add("code", code(l))
+			return f
+		}, 400, []string{"Nothing was changed."}},
+		{"too much", handle.Approve, func(l string) url.Values { return form("Kim", code(l), strings.Repeat("x", 64<<10)) }, 413, []string{"Nothing was changed."}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			r := w.launch()
+			link := w.link(r, tt.verdict)
+			w.shows(w.post(link, tt.form(link)), tt.status, tt.shows...)
+			if diff := handletest.Diff(r, w.stored(r.ID)); diff != "" {
+				t.Errorf("the record changed (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestFormFromElsewhere(t *testing.T) {
+	tests := []struct {
+		name   string
+		header map[string]string
+		want   int
+	}{
+		{"our own page, in a browser", map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": "null"}, 200}, // null, for the page sends no referrer
+		{"our own page, in an old browser", map[string]string{"Origin": "OURS"}, 200},
+		{"no browser", nil, 200},
+		{"another site", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
+		{"another site that says it is ours", map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "OURS"}, 403},
+		{"a neighbour", map[string]string{"Sec-Fetch-Site": "same-site"}, 403},
+		{"another site, in an old browser", map[string]string{"Origin": "https://evil.example"}, 403},
+		{"nowhere, in an old browser", map[string]string{"Origin": "null"}, 403},
+		{"no form", map[string]string{"Content-Type": "application/json"}, 415},
+		{"plain text", map[string]string{"Content-Type": "text/plain"}, 415},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			r := w.launch()
+			link := w.link(r, handle.Approve)
+			req := w.posting(link, form("Kim", code(link), ""))
+			for key, value := range tt.header {
+				req.Header.Set(key, strings.ReplaceAll(value, "OURS", w.url))
+			}
+			w.shows(w.do(req), tt.want)
+			if got := w.stored(r.ID); (len(got.Votes) == 1) != (tt.want == 200) {
+				t.Errorf("votes: got %+v", got.Votes)
+			}
+		})
+	}
+}
+
+// TestWrongCodes locks the links of a request after five wrong codes, the right
+// one included.
+func TestWrongCodes(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch()
+	yes, no := w.link(r, handle.Approve), w.link(r, handle.Reject)
+	for i, left := range []string{"4 more tries.", "3 more tries.", "2 more tries.", "One more try."} {
+		link := []string{yes, no}[i%2]
+		w.shows(w.post(link, form("Kim", wrongCode(link), "because")), 403, left, `value="`+wrongCode(link)+`"`, `value="Kim"`, ">because</textarea>")
+	}
+	w.shows(w.post(yes, form("Kim", wrongCode(yes), "")), 403, "are locked", "Decide in Slack")
+	w.shows(w.post(yes, form("Kim", code(yes), "")), 403, "are locked")
+	w.shows(w.post(no, form("Sam", code(no), "because")), 403, "are locked")
+	w.shows(w.do(w.request("GET", yes, "")), 200, "are locked")
+	got := w.votes(r.ID, 0, handle.Pending)
+	if n := got.Refusals(bot.WhyWrongCode); n != 5 {
+		t.Errorf("wrong codes on the record: got %d, want 5", n)
+	}
+	w.acked(w.send(w.approve(r))) // Slack goes on
+	w.votes(r.ID, 1, handle.Approved)
+	w.shows(w.do(w.request("GET", yes, "")), 200, "Already approved")
+}
+
+// TestGuessesAtOnce sends hundreds of guesses at the same moment: no more than
+// five are answered.
+func TestGuessesAtOnce(t *testing.T) {
+	w := newBareWorld(t)
+	w.bot.Budget = time.Minute
+	r := w.launch()
+	link := w.link(r, handle.Approve)
+	var wg sync.WaitGroup
+	var answered atomic.Int32
+	for i := range 200 {
+		guess := fmt.Sprintf("%06d", i)
+		if guess == code(link) {
+			continue
+		}
+		wg.Go(func() {
+			if res := w.post(link, form("Kim", guess, "")); strings.Contains(res.body, "more tr") {
+				answered.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if n := answered.Load(); n > 4 {
+		t.Errorf("guesses that were told to be wrong while there were more tries: got %d, want at most 4", n)
+	}
+	if n := w.votes(r.ID, 0, handle.Pending).Refusals(bot.WhyWrongCode); n != 5 {
+		t.Errorf("wrong codes on the record: got %d, want 5", n)
+	}
+}
+
+// TestWrongCodeIsDurableFirst answers no guess that is not counted.
+func TestWrongCodeIsDurableFirst(t *testing.T) {
+	w := newWorld(t)
+	w.bot.Budget = 60 * time.Millisecond
+	r := w.launch()
+	link := w.link(r, handle.Approve)
+	w.store.Fault = func(v handletest.Verb, _ string) handletest.Fault {
+		if v == handletest.Replace {
+			return handletest.NotDone
+		}
+		return handletest.None
+	}
+	res := w.post(link, form("Kim", wrongCode(link), "because"))
+	w.shows(res, 503, "It is not sure that your verdict was recorded.", `value="Kim"`, ">because</textarea>")
+	right := w.post(link, form("Kim", code(link), "because"))
+	if strings.ReplaceAll(right.body, code(link), wrongCode(link)) != res.body {
+		t.Errorf("a right code and a wrong one are answered differently:\n%s\n%s", right.body, res.body)
+	}
+	w.votes(r.ID, 0, handle.Pending)
+}
+
+// TestFullHistory counts wrong codes on a record that is full of other refusals.
+func TestFullHistory(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch(func(r *handle.Request) {
+		for i := range 300 {
+			*r = r.Refuse(handle.Person{Team: "T0HOME", ID: fmt.Sprintf("U0MANY%d", i)}, handle.WhyNotApprover, launched)
+		}
+	})
+	link := w.link(r, handle.Approve)
+	for i := range 5 {
+		w.post(link, form(fmt.Sprintf("Kim %d", i), wrongCode(link), ""))
+	}
+	w.shows(w.post(link, form("Kim", code(link), "")), 403, "are locked")
+	w.votes(r.ID, 0, handle.Pending)
+}
+
+// TestQuorumByMail cannot tell people apart.
+func TestQuorumByMail(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch(quorum(2))
+	yes, no := w.link(r, handle.Approve), w.link(r, handle.Reject)
+	res := w.do(w.request("GET", yes, ""))
+	w.shows(res, 200, "cannot be approved by mail", "needs 2 different approvers")
+	if strings.Contains(res.body, "<form") {
+		t.Error("a form for what cannot be")
+	}
+	w.shows(w.post(yes, form("Kim", code(yes), "")), 403, "cannot be approved by mail")
+	if got := w.votes(r.ID, 0, handle.Pending); got.Refusals(handle.WhyNotByMail) != 1 {
+		t.Errorf("refusals on the record: got %+v", got.Events)
+	}
+	w.shows(w.post(no, form("Kim", code(no), "too dear")), 200, "Recorded: rejected")
+	w.votes(r.ID, 1, handle.Rejected)
+}
+
+// TestLetterAfterTheDeadline has a link that outlives its request.
+func TestLetterAfterTheDeadline(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch()
+	link := "/decide/" + mailKey.Seal(handle.Ticket{ID: r.ID, Verdict: handle.Approve}, r.Terms.Deadline.Add(time.Hour))
+	w.wait(r.Terms.Deadline.Sub(w.clock()))
+	w.shows(w.do(w.request("GET", link, "")), 410, "This request expired at "+r.Terms.Deadline.Format("2006-01-02 15:04 UTC"))
+	w.votes(r.ID, 0, handle.Pending)
+	w.shows(w.post(link, form("Kim", code(link), "")), 410, "This request expired")
+	w.votes(r.ID, 0, handle.Expired)
+	if len(w.settled()) != 1 {
+		t.Errorf("After: got %d calls, want 1", len(w.settled()))
+	}
+}
+
+// TestLetterStoreFails is TestStoreFails for the form of a mailed link.
+func TestLetterStoreFails(t *testing.T) {
+	for _, fault := range []handletest.Fault{handletest.NotDone, handletest.AnswerLost, handletest.Repeated} {
+		for n := range 3 {
+			t.Run(fmt.Sprintf("%s at call %d", fault, n), func(t *testing.T) {
+				w := newWorld(t)
+				r := w.launch()
+				w.store.Fault = handletest.Nth(n, fault)
+				link := w.link(r, handle.Approve)
+				w.shows(w.post(link, form("Kim", code(link), "")), 200, "Recorded: approved by Kim (by mail)")
+				w.votes(r.ID, 1, handle.Approved)
+			})
+		}
+	}
+}
+
+// TestLetterPanics tells the truth about what was recorded.
+func TestLetterPanics(t *testing.T) {
+	tests := []struct {
+		name  string
+		spoil func(*world)
+		votes int
+		want  int
+		shows string
+	}{
+		{"After", func(w *world) {
+			w.bot.After = func(context.Context, handle.Request, string) { panic("made panic") }
+		}, 1, 200, "Recorded"},
+		{"the keys", func(w *world) {
+			w.bot.MailKeys = func(context.Context) ([]handle.MailKey, error) { panic("made panic") }
+		}, 0, 503, "nothing was changed"},
+		{"the bot, before", func(w *world) { w.bot.NewHolder = func() string { panic("made panic") } }, 0, 503, "nothing was changed"},
+		{"the bot, after", func(w *world) {
+			w.bot.Now = func() time.Time {
+				if w.store.Counts().Writes > 0 {
+					panic("made panic")
+				}
+				return w.clock()
+			}
+		}, 1, 200, "Recorded"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newBareWorld(t)
+			r := w.launch()
+			tt.spoil(w)
+			link := w.link(r, handle.Approve)
+			w.shows(w.post(link, form("Kim", code(link), "")), tt.want, tt.shows)
+			if got := w.stored(r.ID); len(got.Votes) != tt.votes {
+				t.Errorf("votes: got %d, want %d", len(got.Votes), tt.votes)
+			}
+			if !strings.Contains(w.logs.String(), "panic") {
+				t.Error("the panic was not logged")
+			}
+		})
+	}
+}
+
+// TestNothingOfALinkIsLogged greps the log of a whole day.
+func TestNothingOfALinkIsLogged(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch()
+	link := w.link(r, handle.Approve)
+	sealed := strings.TrimPrefix(link, "/decide/")
+	w.do(w.request("GET", link, ""))
+	w.do(w.request("GET", link+"x", ""))
+	w.post(link, form("Kim Lee", wrongCode(link), "very private"))
+	w.store.Fault = handletest.Nth(1, handletest.NotDone)
+	w.post(link, form("Kim Lee", code(link), "very private"))
+	w.do(w.request("GET", "/decide/"+mailKey.Seal(handle.Ticket{ID: r.ID, Verdict: handle.Approve}, launched), ""))
+	w.votes(r.ID, 1, handle.Approved)
+	logs := w.logs.String()
+	if logs == "" {
+		t.Fatal("nothing was logged at all")
+	}
+	mac := sealed[strings.LastIndexByte(sealed, '.')+1:]
+	for _, secret := range []string{mac, "/decide/", handle.Ticket{ID: r.ID, Verdict: handle.Approve}.String(), code(link), wrongCode(link), "Kim Lee", "very private"} {
+		if strings.Contains(logs, secret) {
+			t.Errorf("the log has %q: %s", secret, logs)
+		}
+	}
+}

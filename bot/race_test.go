@@ -1,0 +1,199 @@
+package bot_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"countersign/handle"
+	"countersign/handle/handletest"
+)
+
+// TestClicksAtOnce lets two approvers press ten times each at the same moment.
+func TestClicksAtOnce(t *testing.T) {
+	for _, approvals := range []int{1, 2} {
+		t.Run(fmt.Sprintf("%d needed", approvals), func(t *testing.T) {
+			w := newWorld(t)
+			r := w.launch(quorum(approvals))
+			var wg sync.WaitGroup
+			for range 10 {
+				for _, by := range []string{approver, member} {
+					d := w.approve(r).by(by)
+					wg.Go(func() { w.acked(w.send(d)) })
+				}
+			}
+			wg.Wait()
+			got := w.votes(r.ID, approvals, handle.Approved)
+			decisions := 0
+			for _, e := range got.Events {
+				if e.Kind == handle.EventDecided {
+					decisions++
+				}
+			}
+			if decisions != 1 {
+				t.Errorf("decisions: got %d, want 1; events %+v", decisions, got.Events)
+			}
+		})
+	}
+}
+
+// TestVerdictsAtOnce lets one approve and one reject at the same moment.
+func TestVerdictsAtOnce(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch()
+	var wg sync.WaitGroup
+	for range 10 {
+		yes, no := w.approve(r), w.submission(r).by(member)
+		wg.Go(func() { w.acked(w.send(yes)) })
+		wg.Go(func() { w.send(no) })
+	}
+	wg.Wait()
+	if got := w.stored(r.ID); len(got.Votes) != 1 || got.State() == handle.Pending {
+		t.Errorf("the record: got %s with votes %+v, want one", got.State(), got.Votes)
+	}
+}
+
+// TestStoreFails lets every call of the store fail once in each way, in every
+// flow that writes a vote. Whatever is said, it must be true: the vote counts
+// once, and a success is on the record.
+func TestStoreFails(t *testing.T) {
+	flows := []struct {
+		name string
+		send func(*world, handle.Request) response
+		want handle.State
+	}{
+		{"approve", func(w *world, r handle.Request) response { return w.send(w.approve(r)) }, handle.Approved},
+		{"approve a copy", func(w *world, r handle.Request) response {
+			return w.send(w.approve(r).set("1795341700.000300", "container", "message_ts"))
+		}, handle.Approved},
+		{"reject", func(w *world, r handle.Request) response { return w.send(w.submission(r)) }, handle.Rejected},
+	}
+	for _, flow := range flows {
+		for _, fault := range []handletest.Fault{handletest.NotDone, handletest.AnswerLost, handletest.Repeated} {
+			for n := range 3 {
+				t.Run(fmt.Sprintf("%s, %s at call %d", flow.name, fault, n), func(t *testing.T) {
+					w := newWorld(t)
+					r := w.launch()
+					w.store.Fault = handletest.Nth(n, fault)
+					w.acked(flow.send(w, r))
+					got := w.votes(r.ID, 1, flow.want)
+					w.told()
+					after := w.settled()
+					if len(after) != 1 || after[0].holder == "" || !got.Held(after[0].holder, w.clock()) {
+						t.Errorf("After: got %+v, want one call under the lease %v", after, got.Lease)
+					}
+					if w.slack.count("users.info") != 1 {
+						t.Errorf("look-ups: got %v, want one", w.slack.methods())
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestKnownIsKnown lets the answer of a write be lost, and Slack fail before the
+// bot reads again: it need not ask a second time who pressed.
+func TestKnownIsKnown(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch()
+	w.store.Fault = func(v handletest.Verb, _ string) handletest.Fault {
+		if v != handletest.Replace {
+			return handletest.None
+		}
+		w.slack.fail["users.info"] = "fatal_error"
+		w.wait(2 * time.Minute)
+		return handletest.AnswerLost
+	}
+	w.acked(w.send(w.approve(r)))
+	w.votes(r.ID, 1, handle.Approved)
+	w.told()
+}
+
+// TestConflict lets somebody else write between the bot's read and its write.
+func TestConflict(t *testing.T) {
+	other := handle.Voter{Person: handle.Person{Team: "T0HOME", ID: member, Name: "Made"}, Home: true, Groups: []string{"S0APPROVERS"}}
+	tests := []struct {
+		name   string
+		change func(*world, handle.Request) (handle.Request, error)
+		votes  int
+		state  handle.State
+		told   []string
+	}{
+		{"the sweep reminds", func(w *world, r handle.Request) (handle.Request, error) {
+			return r.Sent(handle.Occasion{Name: handle.OnReminder}.Reply(), channel, "1.2", w.clock()), nil
+		}, 1, handle.Approved, nil},
+		{"another approves", func(w *world, r handle.Request) (handle.Request, error) {
+			return r.VoteBySlack(other, handle.Approve, "", w.clock())
+		}, 1, handle.Approved, []string{"Already approved by <@U0MEMBER>"}},
+		{"another rejects", func(w *world, r handle.Request) (handle.Request, error) {
+			return r.VoteBySlack(other, handle.Reject, "too dear", w.clock())
+		}, 1, handle.Rejected, []string{"Already rejected by <@U0MEMBER>"}},
+		{"the stack gives up", func(w *world, r handle.Request) (handle.Request, error) {
+			return r.Withdraw("rolled back", w.clock()), nil
+		}, 0, handle.Withdrawn, []string{"This request was withdrawn"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			r := w.launch()
+			once := false
+			w.store.Fault = func(v handletest.Verb, _ string) handletest.Fault {
+				if v != handletest.Replace || once {
+					return handletest.None
+				}
+				once = true
+				next, err := tt.change(w, w.stored(r.ID))
+				if err == nil {
+					_, err = w.store.Store.Replace(t.Context(), next)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				return handletest.None
+			}
+			w.acked(w.send(w.approve(r)))
+			w.votes(r.ID, tt.votes, tt.state)
+			w.told(tt.told...)
+		})
+	}
+}
+
+// TestStoreFailsForGood says what is known: nothing was decided, or nobody
+// knows.
+func TestStoreFailsForGood(t *testing.T) {
+	failing := func(f handletest.Fault, verbs ...handletest.Verb) func(handletest.Verb, string) handletest.Fault {
+		return func(v handletest.Verb, _ string) handletest.Fault {
+			for _, failing := range verbs {
+				if v == failing {
+					return f
+				}
+			}
+			return handletest.None
+		}
+	}
+	const (
+		sure   = "I could not record your decision just now; nothing was decided. Press again in a moment."
+		unsure = "I could not make sure that your decision was recorded."
+	)
+	tests := []struct {
+		name  string
+		fault func(handletest.Verb, string) handletest.Fault
+		told  string
+	}{
+		{"it cannot be read", failing(handletest.NotDone, handletest.Load), sure},
+		{"it cannot be written", failing(handletest.NotDone, handletest.Replace), unsure},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.bot.Budget, w.bot.Limit = 60e6, 2e9
+			r := w.launch()
+			w.store.Fault = tt.fault
+			w.acked(w.send(w.approve(r)))
+			w.told(tt.told)
+			w.wrong(w.send(w.submission(r)), tt.told[:30])
+			w.votes(r.ID, 0, handle.Pending)
+		})
+	}
+}

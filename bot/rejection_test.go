@@ -1,0 +1,252 @@
+package bot_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"countersign/handle"
+)
+
+// wrong checks that the form stays open with the text at the reason.
+func (w *world) wrong(res response, want string) {
+	w.Helper()
+	var got struct {
+		Action string            `json:"response_action"`
+		Errors map[string]string `json:"errors"`
+	}
+	if err := json.Unmarshal([]byte(res.body), &got); err != nil {
+		w.Errorf("the answer to a form: got %q: %v", res.body, err)
+		return
+	}
+	text := got.Errors["reason"]
+	if res.status != http.StatusOK || got.Action != "errors" || len(got.Errors) != 1 || !strings.Contains(text, want) {
+		w.Errorf("the answer to a form: got %d %s, want %q at the reason", res.status, res.body, want)
+	}
+	if strings.ContainsAny(text, "<>`") || strings.Contains(text, "&lt;") {
+		w.Errorf("markup in plain text: %q", text)
+	}
+	if kind := res.header.Get("Content-Type"); kind != "application/json; charset=utf-8" {
+		w.Errorf("content type: got %q", kind)
+	}
+}
+
+// TestReject walks from the button through the form to the record.
+func TestReject(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch()
+	w.acked(w.send(w.reject(r)))
+	w.votes(r.ID, 0, handle.Pending)
+	w.told()
+	opened := w.slack.of("views.open")
+	if len(opened) != 1 || opened[0].params["trigger_id"] == "" {
+		t.Fatalf("views.open: got %+v, want one call", opened)
+	}
+	if n := w.store.Counts(); n.Reads != 1 || n.Writes != 0 {
+		t.Errorf("calls of the store to open the form: got %+v, want one read", n)
+	}
+
+	view := opened[0].view
+	blocks, _ := json.Marshal(view["blocks"])
+	for _, want := range []string{"Analytics workbench", "@U0REQUESTER", "robin.requester@example.com", "proven by AWS", "111122223333"} {
+		if !strings.Contains(string(blocks), want) {
+			t.Errorf("the form does not show %q: %s", want, blocks)
+		}
+	}
+	d := w.submission(r).set(view["private_metadata"], "view", "private_metadata").set(view["callback_id"], "view", "callback_id")
+	w.acked(w.send(d))
+	got := w.votes(r.ID, 1, handle.Rejected)
+	if want := "Use the shared cluster & ask <finance> first"; got.Decision.Reason != want || got.Decision.By.ID != approver {
+		t.Errorf("the decision: got %+v, want by %s because %q", got.Decision, approver, want)
+	}
+	if after := w.settled(); len(after) != 1 || after[0].holder == "" {
+		t.Errorf("After: got %+v, want one call under a lease", after)
+	}
+	w.told()
+
+	w.acked(w.send(d)) // once more
+	w.votes(r.ID, 1, handle.Rejected)
+	w.acked(w.send(w.reject(r)))
+	w.told("You already rejected this.")
+}
+
+// TestRejectAdopts takes in the message that was clicked, by way of the form.
+func TestRejectAdopts(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch()
+	w.acked(w.send(w.reject(r).set("1795341700.000300", "container", "message_ts")))
+	if got := w.stored(r.ID); len(got.Messages) != 2 || len(w.settled()) != 1 {
+		t.Errorf("after the click: got messages %v and %d calls of After", got.Messages, len(w.settled()))
+	}
+	metadata := w.slack.of("views.open")[0].view["private_metadata"].(string)
+	metadata = strings.Replace(metadata, "1795341700.000300", "1795341800.000400", 1)
+	w.acked(w.send(w.submission(r).set(metadata, "view", "private_metadata")))
+	if got := w.votes(r.ID, 1, handle.Rejected); len(got.Messages) != 3 {
+		t.Errorf("after the form: got messages %v, want 3", got.Messages)
+	}
+}
+
+// TestRejectRefused presses Reject as somebody who may not: there is no form.
+// Whoever submits one all the same is refused in it.
+func TestRejectRefused(t *testing.T) {
+	tests := []struct {
+		name       string
+		by         string
+		edit       func(*world, *handle.Request)
+		press      func(document)
+		told, form string
+		why        handle.Why
+	}{
+		{name: "not an approver", by: outsider, told: "You may not decide", form: "Ask one of the approvers whom the message names.", why: handle.WhyNotApprover},
+		{
+			name: "own request", by: requester, told: "This is your own request", form: "This is your own request", why: handle.WhyOwnRequest,
+			edit: func(_ *world, r *handle.Request) { r.Terms.Approvers = append(r.Terms.Approvers, requester) },
+		},
+		{
+			name: "another workspace", by: approver, told: "another workspace", form: "another workspace", why: handle.WhyOtherWorkspace,
+			press: func(d document) { d.set("T0ELSEWHERE", "user", "team_id") },
+		},
+		{
+			name: "unverified", by: approver, told: "I could not check", form: "I could not check", why: handle.WhyUnknown,
+			edit: func(w *world, _ *handle.Request) { w.slack.fail["users.info"] = "fatal_error" },
+		},
+		{
+			name: "decided", by: approver, told: "Already approved by `Kim` (by mail)", form: "Already approved by Kim (by mail) at 2026-11-22 10:01 UTC.", why: handle.WhyDecided,
+			edit: func(_ *world, r *handle.Request) {
+				*r, _ = r.VoteByMail("Kim", handle.Approve, "", launched.Add(time.Minute))
+			},
+		},
+		{
+			name: "expired", by: approver, told: "This request expired", form: "This request expired at 2026-11-22 10:05 UTC", why: handle.WhyExpired,
+			edit: func(_ *world, r *handle.Request) { r.Terms.Deadline = launched.Add(5 * time.Minute) },
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			r := w.launch(func(r *handle.Request) {
+				if tt.edit != nil {
+					tt.edit(w, r)
+				}
+			})
+			press := func(d document) document {
+				d.by(tt.by)
+				if tt.press != nil {
+					tt.press(d)
+				}
+				return d
+			}
+			w.acked(w.send(press(w.reject(r))))
+			w.told(tt.told)
+			if n := w.slack.count("views.open"); n != 0 {
+				t.Errorf("forms opened: got %d, want none", n)
+			}
+			w.wrong(w.send(press(w.submission(r))), tt.form)
+			got := w.stored(r.ID)
+			if got.State() == handle.Rejected || got.Refusals(tt.why) != 2 {
+				t.Errorf("the record: got %s with %d refusals because of %q, want 2", got.State(), got.Refusals(tt.why), tt.why)
+			}
+		})
+	}
+}
+
+func TestSubmission(t *testing.T) {
+	metadata := func(s string) func(document) {
+		return func(d document) { d.set(s, "view", "private_metadata") }
+	}
+	reason := func(v any) func(document) {
+		return func(d document) { d.set(v, "view", "state", "values", "reason", "reason", "value") }
+	}
+	const why = "Say why, in at least 3 characters"
+	tests := []struct {
+		name  string
+		press func(document)
+		wrong string // empty if the rejection counts
+	}{
+		{"as it comes", func(document) {}, ""},
+		{"without a message", metadata(`{"ticket":"TICKET"}`), ""},
+		{"three characters", reason("ñoñ"), ""},
+		{"blank", reason(" \n\t "), why},
+		{"two characters", reason("no"), why},
+		{"null", reason(nil), why},
+		{"no text", reason(map[string]any{"rich": true}), why},
+		{"no state", func(d document) { d.set(nil, "view", "state") }, why},
+		{"another input", func(d document) { d.set(map[string]any{"x": map[string]any{}}, "view", "state", "values") }, why},
+		{"strange inputs beside", func(d document) {
+			d.set(map[string]any{"dial": 7, "list": []any{}}, "view", "state", "values", "x")
+		}, ""},
+		{"no metadata", metadata(""), "This form does not belong to a request I know."},
+		{"metadata of another kind", metadata("[]"), "This form does not belong"},
+		{"a ticket to approve", metadata(`{"ticket":"APPROVE"}`), "This form does not belong"},
+		{"a ticket of no request", metadata(`{"ticket":"v1.abcdefghabcdefgh-abcdefgh.reject"}`), "This form does not belong"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			r := w.launch()
+			d := w.submission(r)
+			tt.press(d)
+			view := d["view"].(map[string]any)
+			view["private_metadata"] = strings.NewReplacer(
+				"TICKET", handle.Ticket{ID: r.ID, Verdict: handle.Reject}.String(),
+				"APPROVE", handle.Ticket{ID: r.ID, Verdict: handle.Approve}.String(),
+			).Replace(view["private_metadata"].(string))
+			res := w.send(d)
+			if tt.wrong == "" {
+				w.acked(res)
+				w.votes(r.ID, 1, handle.Rejected)
+				return
+			}
+			w.wrong(res, tt.wrong)
+			w.votes(r.ID, 0, handle.Pending)
+		})
+	}
+}
+
+func TestFormDoesNotOpen(t *testing.T) {
+	tests := []struct{ code, told string }{
+		{"expired_trigger_id", "Slack was too slow; nothing was decided. Press Reject again."},
+		{"trigger_expired", "Slack was too slow"},
+		{"exchanged_trigger_id", "Slack was too slow"},
+		{"invalid_arguments", "I could not open the form"},
+		{"ratelimited", "I could not open the form"},
+		{"500", "I could not open the form"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.code, func(t *testing.T) {
+			w := newWorld(t)
+			r := w.launch()
+			w.slack.fail["views.open"] = tt.code
+			w.acked(w.send(w.reject(r)))
+			w.told(tt.told)
+		})
+	}
+	t.Run("no trigger", func(t *testing.T) {
+		w := newWorld(t)
+		r := w.launch()
+		w.acked(w.send(w.reject(r).set("", "trigger_id")))
+		w.told("I could not open the form")
+	})
+}
+
+// TestFormOfHostileLaunch shows in a form what wants to be more than text. The
+// made Slack accuses of markup and of what is too long.
+func TestFormOfHostileLaunch(t *testing.T) {
+	w := newWorld(t)
+	hostile := "<!channel> `*bold*` & <https://evil.example|click>\n*Asked for by:* the boss \u202E" + strings.Repeat("🧨", 3000)
+	r := w.launch(func(r *handle.Request) {
+		r.Product.Name, r.Product.Provisioned, r.Stack.Name = hostile, hostile, hostile
+		r.Requester.Email, r.Requester.Principal = hostile, hostile
+		r.Stack.Region, r.Stack.Account = hostile, hostile
+	})
+	w.acked(w.send(w.reject(r)))
+	if n := w.slack.count("views.open"); n != 1 {
+		t.Fatalf("forms opened: got %d, want 1", n)
+	}
+	section := w.slack.of("views.open")[0].view["blocks"].([]any)[0].(map[string]any)["text"].(map[string]any)
+	if text := section["text"].(string); strings.Count(text, "\n") != 2 || section["verbatim"] != true {
+		t.Errorf("the form: got %q, want three lines of our own, verbatim", text)
+	}
+}

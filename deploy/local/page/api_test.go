@@ -1,0 +1,254 @@
+package page_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"countersign/deploy/local/world"
+	"countersign/handle"
+)
+
+func TestApprove(t *testing.T) {
+	s := newStage(t)
+	s.shows(world.Rita, "hints", "Launch as Rita", "press Approve", "Watch the stack")
+	s.shows(world.Rita, "slack", "No messages yet")
+	s.launch(world.Rita, nil)
+	s.shows(world.Rita, "stacks", "orders-queue", "waits for approval", "Cancel the launch", "PUT SUCCESS to it myself")
+	s.hides(world.Ann, "stacks", "Cancel the launch", "PUT SUCCESS")
+	s.shows(world.Ann, "slack", "Approval needed: Message queue (test)", "@Rita Requester asks to launch", "Approve", "Reject", "1 reply", "@platform-approvers")
+	s.shows(world.Ann, "record", "pending", "proven by AWS", "1 of @platform-approvers in #launch-approvals")
+	s.hides(world.Ann, "hints", "Launch as Rita")
+	s.press(world.Ann, "approve")
+	if got := s.request().State(); got != handle.Approved {
+		t.Fatalf("the request is %s, want approved", got)
+	}
+	s.shows(world.Ann, "stacks", "up (CREATE_COMPLETE)", "ApprovedBy Ann Approver")
+	s.shows(world.Ann, "slack", "Approved and launched", "approved by @Ann Approver", "The stack is up")
+	s.hides(world.Ann, "slack", "Direct messages")
+	s.shows(world.Rita, "slack", "Direct messages Countersign to Rita", "the stack is up")
+	s.shows(world.Ann, "record", "vote Ann Approver (U0ANN): approve by slack", "signalled SUCCESS", "ended CREATE_COMPLETE")
+	if got := s.read(world.Ann, "hints"); got != "" {
+		t.Errorf("after the story the hints say %q", got)
+	}
+}
+
+func TestReject(t *testing.T) {
+	s := newStage(t)
+	s.launch(world.Rita, nil)
+	s.press(world.Ann, "reject")
+	view, ok := s.world.Slack.View(world.Ann)
+	if !ok {
+		t.Fatal("no modal was opened")
+	}
+	s.shows(world.Ann, "modal", "Reject this launch?", "Why?", "Cancel")
+	s.hides(world.Bob, "modal", "Reject this launch?")
+	status, fault := s.try("submit", world.Ann, body{"view": view.ID, "values": body{"reason": body{"reason": "x"}}})
+	if status != http.StatusUnprocessableEntity || !strings.Contains(fault.Error, "shorter than 3") || cmp.Diff([]string{"reason"}, fault.Fields) != "" {
+		t.Errorf("a reason too short: got %d %+v", status, fault)
+	}
+	s.do("submit", world.Ann, body{"view": view.ID, "values": body{"reason": body{"reason": "Use the <b>shared</b> queue & <!channel>"}}})
+	s.hides(world.Ann, "modal", "Reject this launch?")
+	const why = "Rejected by Ann Approver: Use the <b>shared</b> queue & <!channel>"
+	s.shows(world.Rita, "stacks", "rolled back (ROLLBACK_COMPLETE)", "CREATE_FAILED", why)
+	s.shows(world.Rita, "slack", "Rejected by @Ann Approver", "“Use the <b>shared</b> queue & <!channel>”")
+	s.shows(world.Rita, "record", "rejected by Ann Approver: Use the <b>shared</b> queue")
+}
+
+func TestCloseTheForm(t *testing.T) {
+	s := newStage(t)
+	s.launch(world.Rita, nil)
+	s.press(world.Bob, "reject")
+	view, _ := s.world.Slack.View(world.Bob)
+	s.do("close", world.Bob, body{"view": view.ID})
+	s.hides(world.Bob, "modal", "Reject this launch?")
+	s.do("close", world.Bob, body{"view": view.ID}) // closed already: that is what was wanted
+	if status, fault := s.try("submit", world.Bob, body{"view": view.ID}); status != http.StatusConflict || !strings.Contains(fault.Error, "no longer open") {
+		t.Errorf("submitting a closed form: got %d %+v", status, fault)
+	}
+}
+
+func TestRefusedInPrivate(t *testing.T) {
+	for _, test := range []struct{ who, as, want string }{
+		{"a colleague", world.Dan, "You may not decide"},
+		{"a guest", world.Gwen, "Guests"},
+		{"somebody of another company", world.Olga, "another workspace"},
+		{"whoever asked", world.Rita, "nothing was decided"},
+	} {
+		t.Run(test.who, func(t *testing.T) {
+			s := newStage(t)
+			s.launch(world.Rita, nil)
+			s.press(test.as, "approve")
+			s.shows(test.as, "slack", "Only visible to you", test.want)
+			s.hides(world.Ann, "slack", "Only visible to you", test.want)
+			if got := s.request().State(); got != handle.Pending {
+				t.Errorf("the request is %s, want pending", got)
+			}
+		})
+	}
+}
+
+// Ann may launch too, and then may not approve.
+func TestNobodyApprovesTheirOwn(t *testing.T) {
+	s := newStage(t)
+	s.launch(world.Ann, body{"parameters": map[string]string{"UserEmail": "ann@example.com", "Purpose": "Mine"}})
+	s.shows(world.Ann, "stacks", "launched by Ann Approver")
+	s.press(world.Ann, "approve")
+	s.shows(world.Ann, "slack", "This is your own request")
+	s.press(world.Bob, "approve")
+	s.shows(world.Ann, "stacks", "up (CREATE_COMPLETE)")
+}
+
+func TestGoRoundTheApproval(t *testing.T) {
+	s := newStage(t)
+	s.launch(world.Rita, nil)
+	id := s.stack().ID
+	if status, fault := s.try("signal", world.Ann, body{"stack": id}); status != http.StatusConflict || !strings.Contains(fault.Error, "not Ann") {
+		t.Errorf("as somebody else: got %d %+v", status, fault)
+	}
+	s.do("signal", world.Rita, body{"stack": id})
+	s.shows(world.Rita, "stacks", "rolled back (ROLLBACK_COMPLETE)", "no approval is on record")
+	s.shows(world.Ann, "slack", "Went round the approval")
+	s.shows(world.Ann, "record", "went round the approval", "bypass")
+}
+
+func TestCancel(t *testing.T) {
+	s := newStage(t)
+	s.launch(world.Rita, nil)
+	id := s.stack().ID
+	if status, _ := s.try("cancel", world.Dan, body{"stack": id}); status != http.StatusConflict {
+		t.Errorf("as somebody else: got %d, want 409", status)
+	}
+	if status, _ := s.try("cancel", world.Rita, body{"stack": "arn:gone"}); status != http.StatusConflict {
+		t.Errorf("a stack that is not there: got %d, want 409", status)
+	}
+	s.do("cancel", world.Rita, body{"stack": id})
+	s.shows(world.Rita, "stacks", "deleted (DELETE_COMPLETE)")
+	s.shows(world.Rita, "slack", "Withdrawn")
+	s.shows(world.Rita, "record", "withdrawn")
+}
+
+func TestTimePasses(t *testing.T) {
+	s := newStage(t)
+	if status, fault := s.try("advance", world.Rita, body{"deadline": true}); status != http.StatusConflict || !strings.Contains(fault.Error, "Nothing is pending") {
+		t.Errorf("without a deadline: got %d %+v", status, fault)
+	}
+	for _, seconds := range []int{0, -60, 49 * 3600} {
+		if status, _ := s.try("advance", world.Rita, body{"seconds": seconds}); status != http.StatusConflict {
+			t.Errorf("by %d s: got %d, want 409", seconds, status)
+		}
+	}
+	s.launch(world.Rita, nil)
+	s.do("advance", world.Rita, body{"seconds": 900})
+	if got, want := s.world.Clock.Now(), start.Add(15*time.Minute); !got.Equal(want) {
+		t.Errorf("after 15 minutes it is %v, want %v", got, want)
+	}
+	s.shows(world.Rita, "clock", "15 min skipped")
+	s.do("advance", world.Rita, body{"deadline": true})
+	if got := s.request().State(); got != handle.Expired {
+		t.Errorf("past the deadline the request is %s, want expired", got)
+	}
+	s.shows(world.Rita, "slack", "this is still waiting", "nobody decided in time")
+	s.shows(world.Rita, "stacks", "rolled back", "Expired: nobody decided by")
+	if !strings.Contains(s.panes(world.Rita)["clock"], "disabled") {
+		t.Error("the way to a deadline is open, though nothing is pending")
+	}
+}
+
+func TestLaunchIsRefused(t *testing.T) {
+	s := newStage(t)
+	for _, test := range []struct {
+		name, as string
+		doc      body
+		status   int
+		want     string
+		fields   []string
+	}{
+		{"no access", world.Olga, body{"name": "x", "parameters": parameters}, http.StatusConflict, "no access", nil},
+		{"nobody", "U0NOBODY", body{"name": "x", "parameters": parameters}, http.StatusConflict, "Nobody here", nil},
+		{"no name", world.Rita, body{"parameters": parameters}, http.StatusConflict, "a name", []string{"name"}},
+		{"a missing parameter", world.Rita, body{"name": "x", "parameters": body{"UserEmail": "rita@example.com"}}, http.StatusUnprocessableEntity, "Purpose", []string{"Purpose"}},
+		{"a bad parameter", world.Rita, body{"name": "x", "parameters": body{"UserEmail": "rita", "Purpose": "Orders"}}, http.StatusUnprocessableEntity, "must be an e-mail address", []string{"UserEmail"}},
+		{"an unknown mishap", world.Rita, body{"name": "x", "parameters": parameters, "mishap": "flood"}, http.StatusConflict, "no such mishap", nil},
+		{"a bad parameter and a mishap", world.Rita, body{"name": "x", "mishap": "slack-down"}, http.StatusUnprocessableEntity, "UserEmail", []string{"UserEmail", "Purpose"}},
+	} {
+		status, fault := s.try("launch", test.as, test.doc)
+		if status != test.status || !strings.Contains(fault.Error, test.want) {
+			t.Errorf("%s: got %d %q, want %d and %q", test.name, status, fault.Error, test.status, test.want)
+		}
+		if diff := cmp.Diff(test.fields, fault.Fields); diff != "" {
+			t.Errorf("%s: fields (-want +got)\n%s", test.name, diff)
+		}
+	}
+	if n := len(s.world.CloudFormation.Stacks()); n != 0 {
+		t.Errorf("%d stacks were made", n)
+	}
+	s.hides(world.Rita, "slack", "Slack is down")
+}
+
+func TestLaterResourceFails(t *testing.T) {
+	s := newStage(t)
+	s.launch(world.Rita, body{"mishap": "later-resource"})
+	s.press(world.Ann, "approve")
+	s.shows(world.Rita, "stacks", "rolled back", "quota of your account")
+	s.shows(world.Rita, "slack", "Approved, but the launch failed", "quota of your account")
+}
+
+func TestSlackIsDown(t *testing.T) {
+	s := newStage(t)
+	s.launch(world.Rita, body{"mishap": "slack-down"})
+	s.shows(world.Ann, "slack", "Slack is down.", "Bring it back")
+	s.shows(world.Ann, "mail", "Approval needed: Message queue (test)", "To approve, open this page and type the code:")
+	if !strings.Contains(s.panes(world.Ann)["mail"], `<a href="http://127.0.0.1:`) {
+		t.Error("the links of the mail cannot be followed")
+	}
+	s.hides(world.Ann, "slack", "Approval needed")
+	s.do("clear", world.Ann, nil)
+	s.do("advance", world.Ann, body{"seconds": 900})
+	s.shows(world.Ann, "slack", "Approval needed")
+	s.hides(world.Ann, "slack", "Slack is down.")
+}
+
+func TestPressIsRefused(t *testing.T) {
+	s := newStage(t)
+	s.launch(world.Rita, nil)
+	m := s.world.Slack.Messages(world.Channel)[0]
+	for _, test := range []struct {
+		name, as string
+		doc      body
+		want     string
+	}{
+		{"no such message", world.Ann, body{"channel": m.ChannelID, "ts": "1.000000", "action": "approve"}, "no longer there"},
+		{"no such button", world.Ann, body{"channel": m.ChannelID, "ts": m.TS, "action": "launch"}, "no longer there"},
+		{"no such channel", world.Ann, body{"channel": "C0NONE", "ts": m.TS, "action": "approve"}, "no such channel"},
+		{"nobody", "U0NOBODY", body{"channel": m.ChannelID, "ts": m.TS, "action": "approve"}, "knows nobody"},
+	} {
+		if status, fault := s.try("press", test.as, test.doc); status != http.StatusConflict || !strings.Contains(fault.Error, test.want) {
+			t.Errorf("%s: got %d %q, want 409 and %q", test.name, status, fault.Error, test.want)
+		}
+	}
+	s.world.Slack.SetDown(true)
+	if status, fault := s.try("press", world.Ann, body{"channel": m.ChannelID, "ts": m.TS, "action": "approve"}); status != http.StatusConflict || !strings.Contains(fault.Error, "Slack is down") {
+		t.Errorf("while Slack is down: got %d %q", status, fault.Error)
+	}
+}
+
+// A bot that does not answer leaves Slack's mark beside the button, for whoever
+// pressed it, until they press again.
+func TestOperationFailed(t *testing.T) {
+	s := newStage(t)
+	s.launch(world.Rita, nil)
+	s.world.Remote("http://127.0.0.1:1", s.world.InvokeURL) // nobody listens there
+	m := s.world.Slack.Messages(world.Channel)[0]
+	if status, fault := s.try("press", world.Ann, body{"channel": m.ChannelID, "ts": m.TS, "action": "approve"}); status != http.StatusOK {
+		t.Fatalf("got %d %q", status, fault.Error)
+	}
+	s.shows(world.Ann, "slack", "operation failed")
+	s.hides(world.Bob, "slack", "operation failed")
+	s.world.Restart(s.store)
+	s.press(world.Ann, "approve")
+	s.hides(world.Ann, "slack", "operation failed")
+}

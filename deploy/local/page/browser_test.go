@@ -1,0 +1,145 @@
+package page_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"countersign/deploy/local/cloudformation"
+	"countersign/deploy/local/world"
+)
+
+// The whole story as a newcomer plays it: one launch is rejected with a reason,
+// one is approved, and who may not decide is told so in private.
+func TestBrowser(t *testing.T) {
+	s := newStageAt(t, nil)
+	s.live()
+	tab := openTab(s, 1280, 900)
+	tab.sees("#hints, .hints", "Launch as Rita")
+
+	tab.click("#launch-form button.primary")
+	tab.sees("#stacks .stack .state", "waits for approval")
+	tab.sees("#slack", "Approval needed: Message queue (test)")
+	tab.keepsTheSecret("while it is pending")
+	tab.is("the launch form is folded after the launch", `!document.querySelector("#launch-fold").open`)
+
+	tab.become(world.Ann)
+	tab.click("#slack .slack-button.danger")
+	tab.until("the form is open", `document.querySelector("#modal").open && document.activeElement.matches("textarea")`)
+	tab.rejectBecause("Use the shared queue of the orders team", " <b>please</b> & ask first")
+	const why = "Use the shared queue of the orders team <b>please</b> & ask first"
+	tab.sees("#stacks .stack .state", "rolled back")
+	tab.sees("#stacks .stack > .reason", why)
+	tab.sees("#stacks .events", why)
+	tab.sees("#slack", "Rejected by @Ann Approver")
+	tab.sees("#slack .thread", why)
+	if !strings.Contains(failures(s.stack()), why) {
+		t.Errorf("the stack's events do not say why: %s", failures(s.stack()))
+	}
+
+	tab.become(world.Rita)
+	tab.sees("#slack .direct", "rejected by @Ann Approver")
+	tab.click("#launch-fold > summary")
+	tab.do(chromedp.SetValue(chromedp.CSS("#f-Environment"), "production"))
+	tab.click("#launch-form button.primary")
+	tab.sees("#slack", "Approval needed: Message queue (production)")
+	tab.until("two launches are listed", `document.querySelectorAll(".launches li").length === 2`)
+
+	tab.become(world.Dan)
+	tab.click("#slack .message:last-child .slack-button.primary")
+	tab.sees("#slack .message.private", "Only visible to you")
+	tab.sees("#slack .message.private", "You may not decide about this launch")
+
+	tab.become(world.Ann)
+	tab.is("what was said to Dan alone is not shown to Ann", `!document.querySelector("#slack .message.private")`)
+	tab.picture(os.Getenv("COUNTERSIGN_PICTURE"))
+	tab.click("#slack .slack-button.primary")
+	tab.sees("#stacks .stack .state", "up")
+	tab.sees("#stacks .events", "CREATE_COMPLETE")
+	tab.sees("#slack .thread", "approved by @Ann Approver. The launch goes on")
+	tab.sees("#slack .thread", "the stack is up")
+	tab.is("the focus is not lost with the button that was pressed", `document.activeElement !== document.body`)
+	tab.sees("#record", "approve by slack")
+	tab.keepsTheSecret("at the end")
+	tab.fits("on a desk")
+	tab.onAPhone()
+}
+
+// rejectBecause types a reason in two parts. Between them the world moves, and
+// nothing of what was typed is lost.
+func (t *tab) rejectBecause(first, second string) {
+	t.Helper()
+	const typed = `document.querySelector("#modal textarea")`
+	t.do(chromedp.KeyEvent(first))
+	if _, err := t.world.Slack.Say(world.Bob, world.Channel, "", "Has anybody seen this one?"); err != nil {
+		t.Fatal(err)
+	}
+	t.sees("#channel", "Has anybody seen this one?")
+	t.is("what was typed is kept, and the focus", typed+`.value.length > 10 && document.activeElement === `+typed)
+	t.do(chromedp.KeyEvent(second))
+	t.click("#modal button.primary")
+	t.until("the form is closed", `!document.querySelector("#modal").open`)
+}
+
+// failures are the reasons of what failed in a stack.
+func failures(s cloudformation.Stack) string {
+	var reasons []string
+	for _, e := range s.Events {
+		if e.Status == cloudformation.CreateFailed {
+			reasons = append(reasons, e.Reason)
+		}
+	}
+	return strings.Join(reasons, "\n")
+}
+
+// onAPhone looks at the page as it is, as everybody, in a narrow window.
+func (t *tab) onAPhone() {
+	t.Helper()
+	t.do(chromedp.EmulateViewport(360, 740))
+	for _, id := range []string{world.Rita, world.Ann, world.Olga} {
+		t.become(id)
+		t.fits("on a phone, as " + shortName(id) + ",")
+	}
+	t.click("#launch-fold > summary")
+	t.fits("on a phone, with the launch form,")
+}
+
+// Everything can be done with the keys alone.
+func TestBrowserByKeyboard(t *testing.T) {
+	s := newStageAt(t, nil)
+	s.live()
+	tab := openTab(s, 1280, 900)
+	tab.do(chromedp.Focus(chromedp.CSS("#f-Purpose")), chromedp.KeyEvent(kb.Enter))
+	tab.sees("#stacks .stack .state", "waits for approval")
+	tab.do(chromedp.Focus(chromedp.CSS(`#people input:checked`)), chromedp.KeyEvent(kb.ArrowRight))
+	tab.sees("#slack .bar", "seen by Ann")
+	tab.do(chromedp.Focus(chromedp.CSS("#slack .slack-button.danger")), chromedp.KeyEvent(kb.Enter))
+	tab.until("the form is open", `document.querySelector("#modal").open`)
+	tab.do(chromedp.KeyEvent(kb.Escape))
+	tab.until("Escape closes the form", `!document.querySelector("#modal").open && !document.querySelector("#modal form")`)
+	if _, open := s.world.Slack.View(world.Ann); open {
+		t.Error("Slack still has the form open")
+	}
+	tab.do(chromedp.Focus(chromedp.CSS("#slack .slack-button.primary")), chromedp.KeyEvent(" "))
+	tab.sees("#stacks .stack .state", "up")
+	tab.is("the newest state is said to screen readers", `document.querySelector("#said").textContent.length > 0`)
+}
+
+// CloudFormation's refusal is shown in its own words, and points at the field.
+func TestBrowserShowsRefusals(t *testing.T) {
+	s := newStageAt(t, nil)
+	s.live()
+	tab := openTab(s, 1280, 900)
+	tab.do(chromedp.SetValue(chromedp.CSS("#f-MaxReceives"), "1000"))
+	tab.click("#launch-form button.primary")
+	tab.sees("#launch-form .error", "ValidationError: Parameter 'MaxReceives' must be a number not greater than 100")
+	tab.is("the field is pointed at", `document.querySelector("#f-MaxReceives").matches("[aria-invalid=true]:focus")`)
+	tab.do(chromedp.SetValue(chromedp.CSS("#f-MaxReceives"), "10"))
+	tab.click("#launch-form button.primary")
+	tab.sees("#stacks .stack .state", "waits for approval")
+	tab.become(world.Olga)
+	tab.sees("#stacks", "Olga has no access to this AWS account")
+}

@@ -1,0 +1,72 @@
+package page
+
+import "encoding/json"
+
+// The JSON of Block Kit, as far as the page draws it.
+
+type wireBlock struct {
+	Type      string        `json:"type"`
+	BlockID   string        `json:"block_id"`
+	Text      *wireText     `json:"text"`
+	Fields    []wireText    `json:"fields"`
+	Elements  []wireElement `json:"elements"`
+	Accessory *wireElement  `json:"accessory"`
+
+	Label    *wireText    `json:"label"`
+	Hint     *wireText    `json:"hint"`
+	Element  *wireElement `json:"element"`
+	Optional bool         `json:"optional"`
+}
+
+type wireText struct {
+	Type     string `json:"type"`
+	Text     string `json:"text"`
+	Verbatim bool   `json:"verbatim"` // Slack makes no links by itself
+	Emoji    bool   `json:"emoji"`    // of plain_text: :names: become emoji
+}
+
+type wireElement struct {
+	Type               string     `json:"type"`
+	ActionID           string     `json:"action_id"`
+	Text               wireEither `json:"text"`
+	Verbatim           bool       `json:"verbatim"`
+	Emoji              bool       `json:"emoji"`
+	AccessibilityLabel string     `json:"accessibility_label"`
+	Style              string     `json:"style"`
+	URL                string     `json:"url"`
+	AltText            string     `json:"alt_text"`
+	Confirm            *struct {
+		Title wireText `json:"title"`
+		Text  wireText `json:"text"`
+	} `json:"confirm"`
+
+	Placeholder      *wireText    `json:"placeholder"`
+	InitialValue     string       `json:"initial_value"`
+	Multiline        bool         `json:"multiline"`
+	IsDecimalAllowed bool         `json:"is_decimal_allowed"`
+	MinLength        int          `json:"min_length"`
+	MaxLength        int          `json:"max_length"`
+	FocusOnLoad      bool         `json:"focus_on_load"`
+	Options          []wireOption `json:"options"`
+	InitialOption    *wireOption  `json:"initial_option"`
+}
+
+type wireOption struct {
+	Text  wireText `json:"text"`
+	Value string   `json:"value"`
+}
+
+// wireEither is the text of an element: a text object for a button, a bare
+// string for a text that is itself an element of a context block.
+type wireEither struct {
+	raw    string
+	object *wireText
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *wireEither) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '"' {
+		return json.Unmarshal(b, &t.raw)
+	}
+	return json.Unmarshal(b, &t.object)
+}
