@@ -214,7 +214,7 @@ func TestNothingIsOwedForEver(t *testing.T) {
 	const patience = 5 * 24 * time.Hour
 	failures := map[string]handle.Failure{
 		"again":                {Why: "no answer"},
-		"asked to wait":        {Why: "rate limited", Limited: true, Wait: 5 * time.Minute},
+		"asked to wait":        {Why: "rate limited", Limited: true, Wait: 15 * time.Minute},
 		"asked to wait long":   {Why: "rate limited", Limited: true, Wait: 2 * time.Hour},
 		"asked to wait longer": {Why: "rate limited", Limited: true, Wait: 1000 * time.Hour},
 		"never":                {Why: "refused", Never: true},

@@ -312,8 +312,8 @@ func TestUnquoted(t *testing.T) {
 		err  error
 		want string
 	}{
-		{"time ran out", &url.Error{Op: "Put", URL: secret, Err: context.DeadlineExceeded}, "no answer in time"},
-		{"cancelled", fmt.Errorf("%s: %w", secret, context.Canceled), "no answer in time"},
+		{"time ran out", &url.Error{Op: "Put", URL: secret, Err: context.DeadlineExceeded}, "no answer: context deadline exceeded"},
+		{"cancelled", fmt.Errorf("%s: %w", secret, context.Canceled), "no answer: context canceled"},
 		{"the network", &url.Error{Op: "Put", URL: secret, Err: &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}}, "dial tcp: connection refused"},
 		{"a name", &url.Error{Op: "Put", URL: secret, Err: &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "wait.example.com"}}},
 			"dial tcp: lookup wait.example.com: no such host"},
