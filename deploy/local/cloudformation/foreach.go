@@ -2,6 +2,7 @@ package cloudformation
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -141,6 +142,9 @@ func (l *loops) collection(name string, n *yaml.Node, b *binding) ([]string, err
 		return nil, err
 	}
 	v, err := e.eval(l.scope)
+	if err != nil && slices.Contains(l.scope.parameters, nil) {
+		return nil, errNeedsValue // such as a FindInMap by that parameter
+	}
 	if err != nil {
 		return nil, err
 	}

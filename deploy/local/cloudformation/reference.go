@@ -76,11 +76,21 @@ func (r *references) miss(name string) {
 
 // ref compiles Ref.
 func (c *compiler) ref(arg *yaml.Node) (expr, error) {
-	name, ok := literal(arg)
+	name, ok := c.name(arg)
 	if !ok {
 		return nil, invalid("Template format error: Every Ref value must be a string.") // own words
 	}
 	return c.lookup(name), nil
+}
+
+// name reads what Ref or Fn::GetAtt names. With AWS::LanguageExtensions it may be put together by Fn::Sub; of that,
+// what the loops around it leave: text without variables.
+func (c *compiler) name(n *yaml.Node) (string, bool) {
+	if sub := member(n, fnSub); c.program.extended && sub != nil {
+		n = sub
+	}
+	name, ok := literal(n)
+	return name, ok && !strings.Contains(name, "${")
 }
 
 // lookup compiles the value of a name: pseudo parameter, parameter or resource, in this order.
@@ -111,7 +121,7 @@ func (c *compiler) getAtt(arg *yaml.Node) (expr, error) {
 		if len(arg.Content) < 2 {
 			return nil, invalid("%s", breach)
 		}
-		name, ok := literal(arg.Content[0])
+		name, ok := c.name(arg.Content[0])
 		if !ok || name == "" {
 			return nil, invalid("%s", breach)
 		}
