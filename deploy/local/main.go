@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,7 +27,7 @@ import (
 type options struct {
 	Addr      string            `help:"Address of the page; loopback only." default:"127.0.0.1:8080"`
 	Data      string            `help:"File that keeps the requests. By default they are forgotten at the end." type:"path" placeholder:"FILE"`
-	Template  string            `help:"Product template to launch, YAML or JSON. By default the sample product." type:"existingfile" placeholder:"FILE"`
+	Template  string            `help:"Product template to launch, YAML or JSON. By default the sample product." type:"path" placeholder:"FILE"`
 	Parameter map[string]string `help:"Parameter of the template, for stories: NAME=VALUE." placeholder:"NAME=VALUE"`
 	Story     string            `help:"Play a story without a browser and exit: ${stories}, or all." placeholder:"NAME"`
 	Verbose   bool              `help:"Log what the functions log." short:"v"`

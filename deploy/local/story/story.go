@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"countersign/deploy/local/cloudformation"
 	"countersign/deploy/local/functions"
@@ -63,7 +64,7 @@ func Names() []string {
 }
 
 // ErrBroken says that a story did not go as it must.
-var ErrBroken = errors.New("a law was broken")
+var ErrBroken = errors.New("not every story went as it must")
 
 // Play plays the story called name, or all of them, and prints what happens to
 // out. The error is ErrBroken if anything went other than it must.
@@ -73,7 +74,7 @@ func Play(ctx context.Context, out io.Writer, name string, c Config) error {
 		stories = slices.DeleteFunc(stories, func(s Story) bool { return s.Name != name })
 	}
 	if len(stories) == 0 {
-		return fmt.Errorf("there is no story %q: there are %v, and all", name, Names())
+		return fmt.Errorf("there is no story %q; there are %s, and all", name, strings.Join(Names(), ", "))
 	}
 	var failed []error
 	for _, s := range stories {

@@ -85,8 +85,11 @@ func (t *teller) withStore(f func(handle.Store) error) error {
 func (t *teller) request(ctx context.Context) (r handle.Request, err error) {
 	err = t.withStore(func(store handle.Store) error {
 		list, err := store.OfStack(ctx, t.stack)
-		if err == nil && len(list) != 1 {
-			err = fmt.Errorf("the launch has %d requests, not 1", len(list))
+		if err == nil && len(list) == 0 {
+			err = errors.New("the launch asked for no approval: has the template a gate?")
+		}
+		if err == nil && len(list) > 1 {
+			err = fmt.Errorf("the launch has %d requests, and stories are about one", len(list))
 		}
 		if err == nil {
 			r = list[0]
