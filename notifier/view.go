@@ -34,7 +34,7 @@ func Message(r handle.Request) View {
 	v.Blocks = append(v.Blocks, section(asks(r)))
 	v.Blocks = append(v.Blocks, slack.NewSectionBlock(nil, facts(r), nil, slack.SectionBlockOptionBlockID("facts")))
 	if r.Purpose != "" {
-		v.Blocks = append(v.Blocks, slack.NewSectionBlock(plain("“"+handle.Cut(strings.TrimSpace(r.Purpose), 400)+"”"), nil, nil))
+		v.Blocks = append(v.Blocks, slack.NewSectionBlock(quoted(r.Purpose, 400), nil, nil))
 	}
 	if shown := fields("Details", r.Details); shown != "" {
 		v.Blocks = append(v.Blocks, section(shown))
@@ -205,7 +205,7 @@ func verdict(r handle.Request) []slack.Block {
 	}
 	blocks := []slack.Block{section(line)}
 	if d.Reason != "" {
-		blocks = append(blocks, slack.NewSectionBlock(plain("“"+handle.Cut(strings.TrimSpace(d.Reason), 600)+"”"), nil, nil))
+		blocks = append(blocks, slack.NewSectionBlock(quoted(d.Reason, 600), nil, nil))
 	}
 	return blocks
 }
@@ -258,6 +258,10 @@ func section(text string) slack.Block {
 func markdown(text string) *slack.TextBlockObject {
 	return slack.NewTextBlockObject(slack.MarkdownType, text, false, true)
 }
+
+// quoted shows outside text as a quotation, on a line of its own: nothing in it
+// can look like a line of ours.
+func quoted(s string, n int) *slack.TextBlockObject { return plain("“" + handle.Line(s, n) + "”") }
 
 // plain is text that Slack does not interpret.
 func plain(text string) *slack.TextBlockObject {
