@@ -43,9 +43,10 @@ type Bot struct {
 	Slack *slack.Client
 
 	// SigningSecrets returns the app's signing secrets: the current one, and
-	// during a rotation the one before or after. It may remember them. again
-	// asks to read them anew, because a signature did not match; the bot asks
-	// so at most once a minute, so rotation needs no restart. An empty list, or
+	// during a rotation the one before or after. It may remember them; again
+	// asks to read them anew and to remember those, because a signature did not
+	// match. The bot asks so at most once a minute, so rotation needs no
+	// restart. An empty list, or
 	// an empty secret in it, refuses every request. Optional: without it there
 	// is no Slack route.
 	SigningSecrets func(ctx context.Context, again bool) ([]string, error)
@@ -122,7 +123,7 @@ func (b *Bot) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == "/slack/interactivity" && b.SigningSecrets != nil:
 		b.serveInteractivity(w, r)
-	case mailed && b.MailKeys != nil && sealed != "" && !strings.Contains(sealed, "/"):
+	case mailed && b.MailKeys != nil && sealed != "":
 		b.serveDecide(w, r, sealed)
 	default:
 		refuse(w, http.StatusNotFound)

@@ -277,6 +277,11 @@ func TestAlreadySettled(t *testing.T) {
 		{"approved by somebody else", decided(handle.Approve), member, 0, handle.WhyDecided, "Already approved by <@U0APPROVER1> <!date^1795341660^{date_short_pretty} at {time}|at 2026-11-22 10:01 UTC>. There is nothing left"},
 		{"rejected by somebody else", decided(handle.Reject), member, 0, handle.WhyDecided, "Already rejected by <@U0APPROVER1> "},
 		{"approved by the same person", decided(handle.Approve), approver, 0, "", "You already approved this."},
+		{"approved by the same person, then rejected", func(r *handle.Request) {
+			r.Terms.Approvals = 2
+			decided(handle.Approve)(r)
+			*r, _ = r.VoteByMail("Kim", handle.Reject, "because", launched.Add(time.Minute))
+		}, approver, 0, "", "You already approved this. Already rejected by `Kim` (by mail) <!date^"},
 		{"rejected by the same person", decided(handle.Reject), approver, 0, handle.WhyDecided, "Already rejected by <@U0APPROVER1> "},
 		{
 			"approved by mail, under a hostile name", func(r *handle.Request) {

@@ -54,7 +54,7 @@ type outcome struct {
 	why     handle.Why     // refused
 	again   bool           // the same person had said the same before
 	err     error          // not recorded, or not surely; handle.ErrNotFound if there is no such request
-	unsure  bool           // of err: it may be recorded all the same
+	tried   bool           // to write the ballot, without an answer: with err, it may be recorded all the same
 }
 
 // counts reports whether the ballot is durable on the record.
@@ -67,7 +67,6 @@ func (o outcome) counts() bool { return o.err == nil && o.why == "" }
 // click costs one read and one write.
 func (b *Bot) decide(ctx context.Context, v ballot) outcome {
 	holder := b.newHolder()
-	tried := false // to write the ballot
 	var o outcome
 	for n := 0; n == 0 || pause(ctx, n); n++ {
 		r, err := b.load(ctx, v.request)
@@ -80,29 +79,28 @@ func (b *Bot) decide(ctx context.Context, v ballot) outcome {
 			continue
 		}
 		now := b.Now()
-		ruling := v.rule(ctx, r, now)
-		if ruling.err != nil {
-			return outcome{request: r, err: ruling.err, unsure: o.unsure}
+		g := v.rule(ctx, r, now)
+		o = outcome{request: r, why: g.why, err: g.err, tried: o.tried}
+		if o.err != nil {
+			return o
 		}
-		must := ruling.must(r)
-		next, held := claim(ruling.change(r, now).Adopt(v.message.Channel, v.message.TS), holder, now)
-		o = outcome{request: r, why: ruling.why, unsure: o.unsure}
 		if r.Held(holder, now) {
-			o.holder = holder
+			o.holder = holder // a write whose answer was lost
 		}
+		must := g.must(r)
+		next, held := claim(g.change(r, now).Adopt(v.message.Channel, v.message.TS), holder, now)
 		if must || changes(r, next) {
 			written, err := b.replace(ctx, next)
 			switch {
 			case err == nil:
 				o.request, o.holder = written, held
-			case must:
+			case must: // a conflict too may be with our own write, if a client below repeated it
 				b.log().Info("could not write a request", "request", r.ID, "error", err)
-				tried, o.err = true, err
-				o.unsure = o.unsure || !errors.Is(err, handle.ErrConflict)
+				o.err, o.tried = err, true
 				continue
 			}
 		}
-		o.again = ruling.why == "" && !must && !tried
+		o.again = g.why == "" && !must && !o.tried
 		return o
 	}
 	return o
@@ -128,9 +126,6 @@ func (g ruling) change(r handle.Request, now time.Time) handle.Request {
 // claim takes the lease if something is due that needs it and nobody else has
 // it.
 func claim(r handle.Request, holder string, now time.Time) (next handle.Request, held string) {
-	if r.Held(holder, now) {
-		return r, holder
-	}
 	if !slices.ContainsFunc(r.Due(now), handle.Step.Leased) {
 		return r, ""
 	}

@@ -257,7 +257,6 @@ func TestPanics(t *testing.T) {
 			w.store.Fault = panicAt(handletest.Replace, 1, quoted)
 		}, 1, 200, nil},
 		{"every write", func(w *world) {
-			w.bot.Budget = 50 * time.Millisecond
 			w.store.Fault = panicAt(handletest.Replace, 1000, quoted)
 		}, 0, 200, []string{"I could not make sure"}},
 		{"the bot, before the vote is durable", func(w *world) {
@@ -281,20 +280,22 @@ func TestPanics(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newBareWorld(t)
-			r := w.launch()
-			tt.spoil(w)
-			if res := w.send(w.approve(r)); res.status != tt.want {
-				t.Errorf("status: got %d, want %d", res.status, tt.want)
-			}
-			w.told(tt.told...)
-			if got := w.stored(r.ID); len(got.Votes) != tt.votes {
-				t.Errorf("votes: got %d, want %d", len(got.Votes), tt.votes)
-			}
-			logs := w.logs.String()
-			if strings.Contains(logs, quoted) || !strings.Contains(logs, "panic") || !strings.Contains(logs, "hang_test.go") {
-				t.Errorf("the log: want the place of the panic, and not its value; got %s", logs)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				w := newBareWorld(t)
+				r := w.launch()
+				tt.spoil(w)
+				if res := w.send(w.approve(r)); res.status != tt.want {
+					t.Errorf("status: got %d, want %d", res.status, tt.want)
+				}
+				w.told(tt.told...)
+				if got := w.stored(r.ID); len(got.Votes) != tt.votes {
+					t.Errorf("votes: got %d, want %d", len(got.Votes), tt.votes)
+				}
+				logs := w.logs.String()
+				if strings.Contains(logs, quoted) || !strings.Contains(logs, "panic") || !strings.Contains(logs, "hang_test.go") {
+					t.Errorf("the log: want the place of the panic, and not its value; got %s", logs)
+				}
+			})
 		})
 	}
 }

@@ -54,23 +54,27 @@ func (b *Bot) serveDecide(w http.ResponseWriter, r *http.Request, sealed string)
 	}
 	v, cancel := b.visit(r.Context())
 	defer cancel()
-	b.letter(v, w, r, sealed).write(w, r)
+	b.answerLetter(v, w, r, sealed).write(w, r)
 }
 
-// letter does what the request asks for, and returns the page that says what
-// came of it.
-func (b *Bot) letter(v visit, w http.ResponseWriter, r *http.Request, sealed string) (answer page) {
+// answerLetter does what the request asks for, and returns the page that says
+// what came of it.
+func (b *Bot) answerLetter(v visit, w http.ResponseWriter, r *http.Request, sealed string) (answer page) {
 	var l *letter
 	defer func() {
 		if cause := recover(); cause != nil {
 			b.caught("a mailed link", cause)
-			answer = unreadable()
-			if l != nil && l.recorded.ID != "" {
+			switch {
+			case l == nil:
+				answer = unreadable()
+			case l.recorded.ID != "":
 				answer = l.done(l.recorded)
+			default:
+				answer = l.failed(outcome{err: errPanicked, tried: true})
 			}
 		}
 	}()
-	l, refused := b.open(v, sealed)
+	l, refused := b.unseal(v, sealed)
 	if l == nil {
 		return refused
 	}
@@ -84,9 +88,9 @@ func (b *Bot) letter(v visit, w http.ResponseWriter, r *http.Request, sealed str
 	return l.post(v, form)
 }
 
-// open reads the sealed ticket. What is in it must not be logged. Without a
+// unseal reads the sealed ticket, of which nothing must be logged. Without a
 // letter, the page says why.
-func (b *Bot) open(v visit, sealed string) (*letter, page) {
+func (b *Bot) unseal(v visit, sealed string) (*letter, page) {
 	ctx, cancel := b.call(v.work)
 	defer cancel()
 	keys, err := within(ctx, b, "read the mail keys", b.MailKeys)
@@ -104,8 +108,10 @@ func (b *Bot) open(v visit, sealed string) (*letter, page) {
 	return &letter{b: b, ticket: ticket, code: key.Code(sealed)}, page{}
 }
 
-// readLetter reads the form, if it is one that our own page can have sent.
-// status is not zero if it is not.
+// readLetter reads the form, if our own page can have sent it; else status is
+// not zero. Browsers say where a form comes from in Sec-Fetch-Site. Origin is
+// looked at only in those too old to say so: for our page, which sends no
+// referrer, it is "null".
 func readLetter(w http.ResponseWriter, r *http.Request) (form url.Values, status int) {
 	if err := http.NewCrossOriginProtection().Check(r); err != nil {
 		return nil, http.StatusForbidden

@@ -231,7 +231,7 @@ func (l *letter) failed(o outcome) page {
 		return p
 	}
 	p.Lead = "Your verdict could not be recorded just now; nothing was decided."
-	if o.unsure {
+	if o.tried {
 		p.Lead = "It is not sure that your verdict was recorded."
 	}
 	p.Next = "Send the form again in a moment: saying the same twice does no harm."

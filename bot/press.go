@@ -166,7 +166,7 @@ func (p *press) words(o outcome, s style) string {
 	switch {
 	case errors.Is(o.err, handle.ErrNotFound):
 		return textUnknownButton
-	case o.unsure && o.err != nil:
+	case o.err != nil && o.tried:
 		return textUnsure
 	case o.err != nil:
 		return textNotRecorded

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"countersign/handle"
@@ -96,7 +97,7 @@ func TestStoreFails(t *testing.T) {
 // bot reads again: it need not ask a second time who pressed.
 func TestKnownIsKnown(t *testing.T) {
 	w := newWorld(t)
-	r := w.launch()
+	r := w.launch(quorum(2))
 	w.store.Fault = func(v handletest.Verb, _ string) handletest.Fault {
 		if v != handletest.Replace {
 			return handletest.None
@@ -106,8 +107,8 @@ func TestKnownIsKnown(t *testing.T) {
 		return handletest.AnswerLost
 	}
 	w.acked(w.send(w.approve(r)))
-	w.votes(r.ID, 1, handle.Approved)
-	w.told()
+	w.votes(r.ID, 1, handle.Pending)
+	w.told("Recorded. 1 more approval needed.")
 }
 
 // TestConflict lets somebody else write between the bot's read and its write.
@@ -176,24 +177,45 @@ func TestStoreFailsForGood(t *testing.T) {
 		sure   = "I could not record your decision just now; nothing was decided. Press again in a moment."
 		unsure = "I could not make sure that your decision was recorded."
 	)
+	written := func(f handletest.Fault) func(handletest.Verb, string) handletest.Fault {
+		gone := false
+		return func(v handletest.Verb, _ string) handletest.Fault {
+			if gone {
+				return handletest.NotDone
+			}
+			if gone = v == handletest.Replace; gone {
+				return f
+			}
+			return handletest.None
+		}
+	}
 	tests := []struct {
 		name  string
 		fault func(handletest.Verb, string) handletest.Fault
 		told  string
+		votes int
 	}{
-		{"it cannot be read", failing(handletest.NotDone, handletest.Load), sure},
-		{"it cannot be written", failing(handletest.NotDone, handletest.Replace), unsure},
+		{"it cannot be read", failing(handletest.NotDone, handletest.Load), sure, 0},
+		{"it cannot be written", failing(handletest.NotDone, handletest.Replace), unsure, 0},
+		{"it is written, and then gone", written(handletest.AnswerLost), unsure, 1},
+		{"it is written twice, and then gone", written(handletest.Repeated), unsure, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t)
-			w.bot.Budget, w.bot.Limit = 60e6, 2e9
-			r := w.launch()
-			w.store.Fault = tt.fault
-			w.acked(w.send(w.approve(r)))
-			w.told(tt.told)
-			w.wrong(w.send(w.submission(r)), tt.told[:30])
-			w.votes(r.ID, 0, handle.Pending)
+			synctest.Test(t, func(t *testing.T) {
+				w := newBareWorld(t)
+				r := w.launch()
+				w.store.Fault = tt.fault
+				w.acked(w.send(w.approve(r)))
+				w.told(tt.told)
+				if got := w.stored(r.ID); len(got.Votes) != tt.votes {
+					t.Errorf("votes: got %d, want %d", len(got.Votes), tt.votes)
+				}
+				if tt.votes == 0 {
+					w.wrong(w.send(w.submission(r)), tt.told[:30])
+					w.votes(r.ID, 0, handle.Pending)
+				}
+			})
 		})
 	}
 }

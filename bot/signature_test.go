@@ -112,6 +112,14 @@ func TestUnverified(t *testing.T) {
 		{"the secrets cannot be read", func(w *world, _ *http.Request, _ string) {
 			w.bot.SigningSecrets = func(context.Context, bool) ([]string, error) { return nil, errors.New("made failure") }
 		}, 503},
+		{"the secrets cannot be read anew", func(w *world, r *http.Request, _ string) {
+			w.bot.SigningSecrets = func(_ context.Context, again bool) ([]string, error) {
+				if again {
+					return nil, errors.New("made failure")
+				}
+				return []string{"the old one"}, nil
+			}
+		}, 401},
 		{"reading the secrets panics", func(w *world, _ *http.Request, _ string) {
 			w.bot.SigningSecrets = func(context.Context, bool) ([]string, error) { panic("made panic") }
 		}, 503},

@@ -17,8 +17,7 @@ const (
 	plain
 )
 
-// What people are told when nothing is wrong with them. Each text ends with the
-// next step.
+// What people are told, each with the next step.
 const (
 	textUnknownButton = "This button does not belong to a request I know. If the launch still waits, look for a newer message of it."
 	textUnknownForm   = "This form does not belong to a request I know. Close it, and press Reject on the message again."

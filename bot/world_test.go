@@ -66,9 +66,11 @@ type settled struct {
 	asked   []string          // methods of Slack until then
 }
 
-// newWorld serves the bot and its Slack over HTTP.
+// newWorld serves the bot and its Slack over HTTP. Its bot has all the time that
+// a busy machine can need.
 func newWorld(t *testing.T) *world {
 	w := newBareWorld(t)
+	w.bot.Budget = time.Minute
 	made := httptest.NewServer(w.slack)
 	t.Cleanup(made.Close)
 	w.bot.Slack = slack.New(token, slack.OptionAPIURL(made.URL+"/api/"), slack.OptionHTTPClient(made.Client()))

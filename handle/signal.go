@@ -35,7 +35,7 @@ const (
 
 // maxSignalReason bounds the reason, which becomes the failure reason of the
 // wait condition and of the stack.
-const maxSignalReason = 800 // bytes
+const maxSignalReason = 1500 // bytes; twice as many when all of them are quotes
 
 // SignalBody is the signal that the decision owes to CloudFormation. ok is
 // false while there is none. A withdrawn request owes FAILURE like the others:

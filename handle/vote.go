@@ -84,8 +84,8 @@ type Refusal struct{ Why Why }
 func (e *Refusal) Error() string { return "vote refused: " + string(e.Why) }
 
 const (
-	maxReason = 600 // bytes kept of a typed reason
-	maxName   = 80  // bytes kept of a person's name
+	maxReason = 2000 // bytes kept of a typed reason: 500 characters of any script
+	maxName   = 80   // bytes kept of a person's name
 )
 
 // Entitled reports whether the law lets v, pressing in Slack, decide about r:

@@ -83,7 +83,7 @@ func Letter(r handle.Request, o handle.Occasion, links *Links) (subject, body st
 			fmt.Fprintf(&b, " Decided by %s.", who)
 		}
 		if r.Decision.Reason != "" {
-			fmt.Fprintf(&b, "\nReason: %s", handle.Line(r.Decision.Reason, 600))
+			fmt.Fprintf(&b, "\nReason: %s", handle.Line(r.Decision.Reason, 2000))
 		}
 		b.WriteString("\n\nNothing needs to be done. The links in the earlier mail no longer work.\n\n")
 		writeFacts(&b, r)

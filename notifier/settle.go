@@ -67,9 +67,9 @@ type pass struct {
 }
 
 const (
-	maxSteps  = 60              // a guard: every step marks the record, so that it is not due again
-	reserve   = time.Second     // of the context, kept for writing the marks
-	writeTime = 3 * time.Second // for a write that must outlive its context
+	maxSteps  = 60                     // a guard: every step marks the record, so that it is not due again
+	reserve   = 300 * time.Millisecond // of the context, kept for writing the marks
+	writeTime = 3 * time.Second        // for a write that must outlive its context
 	maxWrites = 10
 )
 

@@ -257,6 +257,8 @@ func (p *pass) watch(ctx context.Context, s handle.Step) error {
 	return p.write(ctx, p.kept) // told is only what is on record
 }
 
+const patience = 2 * time.Second // kept for the call after a wait
+
 // patiently makes a call, and makes it again after as long as Slack asks to
 // wait, while the context has the time. Where it has no end there is no
 // patience: the record remembers, and the sweep comes back to it.
@@ -265,7 +267,7 @@ func (p *pass) patiently(ctx context.Context, call func() error) error {
 		err := call()
 		var slack *slackError
 		deadline, ends := ctx.Deadline()
-		if !errors.As(err, &slack) || !slack.Limited || !ends || time.Until(deadline) < slack.Wait+2*reserve {
+		if !errors.As(err, &slack) || !slack.Limited || !ends || time.Until(deadline) < slack.Wait+patience {
 			return err
 		}
 		if p.n.wait(ctx, slack.Wait) != nil {

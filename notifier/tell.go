@@ -21,7 +21,7 @@ func Tell(r handle.Request, o handle.Occasion, direct bool) View {
 	}
 	v := View{Text: said, Blocks: []slack.Block{section(said)}}
 	if aside != "" {
-		v.Blocks = append(v.Blocks, slack.NewSectionBlock(quoted(aside, 600), nil, nil))
+		v.Blocks = append(v.Blocks, slack.NewSectionBlock(quoted(aside, 2000), nil, nil))
 		v.Text += " " + code(aside, 300)
 	}
 	return v

@@ -205,7 +205,7 @@ func verdict(r handle.Request) []slack.Block {
 	}
 	blocks := []slack.Block{section(line)}
 	if d.Reason != "" {
-		blocks = append(blocks, slack.NewSectionBlock(quoted(d.Reason, 600), nil, nil))
+		blocks = append(blocks, slack.NewSectionBlock(quoted(d.Reason, 2000), nil, nil))
 	}
 	return blocks
 }

@@ -1,0 +1,98 @@
+package handle_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"countersign/handle"
+)
+
+func TestOneDecisionEver(t *testing.T) {
+	for state, r := range settled(t, launch()) {
+		t.Run(string(state), func(t *testing.T) {
+			before := *r.Decision
+			late := r.Terms.Deadline.Add(time.Hour)
+			answer := handle.WhyDecided
+			if state == handle.Expired {
+				answer = handle.WhyExpired
+			}
+			for what, try := range map[string]func() (handle.Request, error){
+				"approve":         func() (handle.Request, error) { return r.VoteBySlack(voter(gil, guards), handle.Approve, "", at) },
+				"reject":          func() (handle.Request, error) { return r.VoteBySlack(voter(gil, guards), handle.Reject, "no", at) },
+				"reject by mail":  func() (handle.Request, error) { return r.VoteByMail("Gil", handle.Reject, "no", at) },
+				"reject too late": func() (handle.Request, error) { return r.VoteByMail("Gil", handle.Reject, "no", late) },
+			} {
+				next, err := try()
+				if got := why(err); got != answer {
+					t.Errorf("%s: got %q, want %q", what, got, answer)
+				}
+				same(t, what, r, next)
+			}
+			same(t, "expire", r, r.Expire(late))
+			same(t, "withdraw", r, r.Withdraw("again", late))
+			for _, status := range []string{"CREATE_COMPLETE", "ROLLBACK_COMPLETE", ""} {
+				if next := r.End(handle.Ended{Status: status, At: late}); *next.Decision != before {
+					t.Errorf("the stack's end %q: got %+v, want %+v", status, *next.Decision, before)
+				}
+			}
+			if next := r.GoneRound("the wait was released", late); *next.Decision != before {
+				t.Errorf("gone round: got %+v, want %+v", *next.Decision, before)
+			}
+		})
+	}
+}
+
+func TestExpire(t *testing.T) {
+	r := launch()
+	same(t, "before the deadline", r, r.Expire(r.Terms.Deadline.Add(-1)))
+	next := r.Expire(r.Terms.Deadline)
+	want := &handle.Decision{State: handle.Expired, Reason: "nobody decided in time", At: r.Terms.Deadline}
+	if diff := cmp.Diff(want, next.Decision); diff != "" {
+		t.Errorf("at the deadline (-want +got):\n%s", diff)
+	}
+	if half := votes(t, r, handle.Approve, at, ann); half.Expire(r.Terms.Deadline).State() != handle.Expired {
+		t.Errorf("one approval of two at the deadline: got %s, want %s", half.Expire(r.Terms.Deadline).State(), handle.Expired)
+	}
+}
+
+func TestWithdraw(t *testing.T) {
+	next := launch().Withdraw(strings.Repeat("é", 1000), at)
+	if next.State() != handle.Withdrawn || len(next.Decision.Reason) > 600 {
+		t.Errorf("got %s with %d bytes of reason, want %s with at most 600", next.State(), len(next.Decision.Reason), handle.Withdrawn)
+	}
+}
+
+func TestOpens(t *testing.T) {
+	r := launch()
+	if r.Opens(r.Stack.ID) {
+		t.Error("a pending request opens its stack")
+	}
+	for state, s := range settled(t, r) {
+		if got, want := s.Opens(r.Stack.ID), state == handle.Approved; got != want {
+			t.Errorf("%s: Opens of its own stack: got %t, want %t", state, got, want)
+		}
+		for _, other := range []string{"", r.Stack.ID + "x", r.Stack.Name, strings.ToUpper(r.Stack.ID)} {
+			if s.Opens(other) {
+				t.Errorf("%s: opens the stack %q", state, other)
+			}
+		}
+	}
+	nowhere := approved(t, launch(func(r *handle.Request) { r.Stack.ID = "" }), at)
+	if nowhere.Opens("") {
+		t.Error("an approval of no stack opens a stack without a name")
+	}
+	if !approved(t, r, at).GoneRound("tried early", at).Opens(r.Stack.ID) {
+		t.Error("an approval does not open its stack after somebody tried to go round")
+	}
+}
+
+func TestGoneRound(t *testing.T) {
+	r := launch().GoneRound("the wait was released", at)
+	if want := (handle.Bypass{At: at, How: "the wait was released"}); r.Bypass == nil || *r.Bypass != want {
+		t.Fatalf("got %+v, want %+v", r.Bypass, want)
+	}
+	same(t, "the second is not kept", r, r.GoneRound("again", at.Add(time.Hour)))
+}

@@ -1,0 +1,122 @@
+package handle_test
+
+import (
+	"testing"
+	"time"
+
+	"countersign/handle"
+)
+
+// TestNothingIsOwedForEver fails everything, each in every way there is, from
+// every state: what is owed then is given up in bounded time, the signal not
+// before the URL is of no more use.
+func TestNothingIsOwedForEver(t *testing.T) {
+	const patience = 5 * 24 * time.Hour
+	failures := map[string]handle.Failure{
+		"again":                {Why: "no answer"},
+		"asked to wait":        {Why: "rate limited", Limited: true, Wait: 15 * time.Minute},
+		"asked to wait long":   {Why: "rate limited", Limited: true, Wait: 2 * time.Hour},
+		"asked to wait longer": {Why: "rate limited", Limited: true, Wait: 1000 * time.Hour},
+		"never":                {Why: "refused", Never: true},
+	}
+	starts := settled(t, launch())
+	starts[handle.Pending] = launch()
+	for state, start := range starts {
+		for name, failure := range failures {
+			for where, edit := range map[string]func(*handle.Request){
+				"before it was posted": func(*handle.Request) {},
+				"after": func(r *handle.Request) {
+					*r = r.Posted("C0APPROVALS", "1.000001", "", at).Adopt("C0APPROVALS", "1.000002").Sent("mail/asked", "", "", at)
+				},
+				"with a URL that does not expire": func(r *handle.Request) { r.WaitURL = handle.StoredWaitURL("https://wait.example.com/") },
+				"after somebody went round":       func(r *handle.Request) { *r = r.GoneRound("the wait was released", at) },
+				"in the hands of the dead":        func(r *handle.Request) { *r, _ = r.Claim("dead", at) },
+				"when it has ended": func(r *handle.Request) {
+					*r = r.End(handle.Ended{Status: "ROLLBACK_COMPLETE", At: at.Add(2 * time.Hour)})
+				},
+				"when it was heard of": func(r *handle.Request) { *r = r.Heard("ROLLBACK_COMPLETE", "", at.Add(2*time.Hour)) },
+			} {
+				t.Run(string(state)+"/"+name+"/"+where, func(t *testing.T) {
+					w := begin(start)
+					edit(&w.r)
+					w.fail = func(handle.Step) (handle.Failure, bool) { return failure, true }
+					w.until(t, at.Add(patience))
+					if wake := w.r.Wake(); !wake.IsZero() {
+						t.Errorf("%s after the launch, still owed: %v", patience, w.r.Outstanding())
+					}
+					if w.r.Decision == nil {
+						t.Fatal("nobody ever decided")
+					}
+					if w.r.Signal == nil || w.r.State() != handle.Withdrawn && w.r.Signal.Never == "" {
+						t.Errorf("got signal %+v, want one that was given up", w.r.Signal)
+					}
+					if n := len(w.r.Events); n > 60 {
+						t.Errorf("got %d events of an outage, want a few", n)
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestTheSignalIsTriedWhileTheURLLives(t *testing.T) {
+	w := begin(approved(t, launch(), at))
+	expires, ok := w.r.WaitURL.Expires()
+	if !ok {
+		t.Fatal("the wait URL does not say when it expires")
+	}
+	w.fail = func(s handle.Step) (handle.Failure, bool) {
+		return handle.Failure{Why: "no answer"}, s.Kind == handle.StepSignal
+	}
+	w.until(t, expires.Add(-15*time.Minute))
+	if w.r.Signal != nil {
+		t.Fatalf("a quarter of an hour before the URL expires: given up: %+v", w.r.Signal)
+	}
+	w.until(t, expires)
+	if w.r.Signal == nil || w.r.Signal.Never == "" {
+		t.Errorf("when the URL has expired: got %+v, want a signal given up", w.r.Signal)
+	}
+}
+
+func TestTheStackIsWatchedForDays(t *testing.T) {
+	w := begin(approved(t, launch(), at)) // and it never comes to its end
+	w.until(t, w.r.Terms.Deadline.Add(70*time.Hour))
+	if w.r.Wake().IsZero() {
+		t.Error("70 hours after the deadline: nobody watches the stack any more")
+	}
+	asked := 0
+	for _, key := range w.read() {
+		if key == "watch" {
+			asked++
+		}
+	}
+	if asked > 100 {
+		t.Errorf("CloudFormation was asked %d times, want about once an hour", asked)
+	}
+	w.until(t, w.r.Terms.Deadline.Add(74*time.Hour))
+	if !w.r.Wake().IsZero() {
+		t.Errorf("74 hours after the deadline: still owed: %v", w.r.Outstanding())
+	}
+}
+
+func TestBackoff(t *testing.T) {
+	s := handle.Step{Kind: handle.StepPost}
+	r := launch()
+	for i, want := range []time.Duration{10 * time.Second, 20 * time.Second, 40 * time.Second, 80 * time.Second, 160 * time.Second,
+		320 * time.Second, 10 * time.Minute, 10 * time.Minute} {
+		r = r.Failed(s, handle.Failure{Why: "no answer"}, at)
+		if got := r.Tries[s.Key()].NotBefore.Sub(at); got != want || r.Tries[s.Key()].N != i+1 {
+			t.Errorf("after failure %d: waits %s, counts %d, want %s", i+1, got, r.Tries[s.Key()].N, want)
+		}
+	}
+	r = launch().Failed(s, handle.Failure{Why: "no answer", Wait: time.Hour}, at)
+	if got := r.Tries[s.Key()].NotBefore.Sub(at); got != time.Hour {
+		t.Errorf("asked to wait an hour: waits %s", got)
+	}
+	for range 5 {
+		r = r.Failed(s, handle.Failure{Why: "rate limited", Limited: true, Wait: 15 * time.Second}, at)
+		if got := r.Tries[s.Key()].NotBefore.Sub(at); got != 15*time.Second {
+			t.Errorf("only asked to wait 15 s: waits %s", got)
+		}
+	}
+}
