@@ -77,7 +77,7 @@ func (p *press) isRequester(r handle.Request) bool {
 // whether anybody could still decide at all. The vote that it asks with is
 // nobody's, and thrown away.
 func open(r handle.Request, verdict handle.Verdict, now time.Time) error {
-	_, err := r.VoteByMail("", verdict, "-", now)
+	_, err := r.VoteByMail("-", verdict, "-", now)
 	return err
 }
 

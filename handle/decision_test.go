@@ -60,8 +60,8 @@ func TestExpire(t *testing.T) {
 
 func TestWithdraw(t *testing.T) {
 	next := launch().Withdraw(strings.Repeat("é", 1000), at)
-	if next.State() != handle.Withdrawn || len(next.Decision.Reason) > 600 {
-		t.Errorf("got %s with %d bytes of reason, want %s with at most 600", next.State(), len(next.Decision.Reason), handle.Withdrawn)
+	if next.State() != handle.Withdrawn || len(next.Decision.Reason) > 2000 {
+		t.Errorf("got %s with %d bytes of reason, want %s with at most 2000", next.State(), len(next.Decision.Reason), handle.Withdrawn)
 	}
 }
 

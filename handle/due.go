@@ -135,9 +135,10 @@ func (r Request) Outstanding() []Step {
 	if unknown := r.Decision == nil && !r.Requester.LookedUp; (!posted || unknown) && r.Terms.Channel != "" && r.State() != Withdrawn {
 		owe(Step{Kind: StepPost, At: r.CreatedAt})
 	}
-	for i, m := range r.Messages {
-		if m.Shown != r.Face() {
-			owe(Step{Kind: StepRefresh, Message: r.Messages[i], At: r.CreatedAt})
+	face := r.Face()
+	for _, m := range r.Messages {
+		if m.Shown != face {
+			owe(Step{Kind: StepRefresh, Message: m, At: r.CreatedAt})
 		}
 	}
 	for _, o := range r.Occasions() {

@@ -10,8 +10,8 @@ type Lease struct {
 	Until  time.Time `json:"until,omitzero"`
 }
 
-// LeaseTime outlasts any single call to the outside and the mark after it. A
-// mark renews the lease.
+// LeaseTime is twice as long as any single call to the outside and the mark after
+// it may take. Whoever acts under a lease renews it when half of it is over.
 const LeaseTime = 30 * time.Second
 
 // Claim takes the lease for holder, or renews it. ok is false, and r

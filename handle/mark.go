@@ -2,6 +2,7 @@ package handle
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -155,7 +156,11 @@ func (r Request) Failed(s Step, f Failure, now time.Time) Request {
 	}
 	try.N++
 	try.Why, try.Limited = Cut(f.Why, 200), f.Limited
-	try.NotBefore = now.Add(max(backoff(try.N, maxBackoff), f.Wait))
+	most := maxBackoff
+	if s.Kind == StepWatch {
+		most = watchBackoff
+	}
+	try.NotBefore = now.Add(max(backoff(try.N, most), f.Wait))
 	if f.Limited {
 		try.NotBefore = now.Add(max(firstBackoff, f.Wait))
 	}
@@ -235,7 +240,7 @@ func (r Request) End(e Ended) Request {
 	if r.Ended != nil {
 		return r
 	}
-	r = r.settled(Step{Kind: StepWatch})
+	r = r.settled(Step{Kind: StepWatch}).refreshAnew()
 	e.Reason = Cut(r.WaitURL.Redact(e.Reason), 500)
 	outputs := make([]Field, 0, min(len(e.Outputs), maxOutputs))
 	for _, f := range e.Outputs[:min(len(e.Outputs), maxOutputs)] {
@@ -247,7 +252,7 @@ func (r Request) End(e Ended) Request {
 	if !e.Up() {
 		return r.Withdraw("the stack ended before anybody decided", e.At)
 	}
-	if r.State() != Approved {
+	if r.State() != Approved && !e.Superseded {
 		r = r.GoneRound(fmt.Sprintf("the stack reached %s and the request was %s", e.Status, r.State()), e.At)
 	}
 	return r.Withdraw("the stack went on without a decision", e.At)
@@ -255,6 +260,13 @@ func (r Request) End(e Ended) Request {
 
 // Up reports whether the stack stands: its creation or update went through.
 func (e Ended) Up() bool { return e.Status == "CREATE_COMPLETE" || e.Status == "UPDATE_COMPLETE" }
+
+// refreshAnew forgets what refreshes have failed: there is something new to
+// show, and new time to show it in.
+func (r Request) refreshAnew() Request {
+	maps.DeleteFunc(r.Tries, func(key string, _ Try) bool { return strings.HasPrefix(key, string(StepRefresh)+"/") })
+	return r
+}
 
 // FinalStatus reports whether status is one that a stack operation ends with.
 // See https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html

@@ -113,10 +113,13 @@ type Told struct {
 
 // Ended says what became of the stack.
 type Ended struct {
-	Status  string    `json:"status"` // CloudFormation's, such as ROLLBACK_COMPLETE; empty: the stack is gone
+	Status  string    `json:"status"` // CloudFormation's, such as ROLLBACK_COMPLETE
 	Reason  string    `json:"reason,omitempty"`
 	Outputs []Field   `json:"outputs,omitempty"`
 	At      time.Time `json:"at"`
+
+	// Superseded: the stack stands because a later request of it was approved.
+	Superseded bool `json:"superseded,omitempty"`
 }
 
 // Bypass says that the stack went past the gate without an approval.

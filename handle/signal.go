@@ -15,7 +15,7 @@ import (
 type Signal struct {
 	Status string    `json:"status"` // SUCCESS or FAILURE
 	At     time.Time `json:"at"`
-	Never  string    `json:"never,omitempty"` // why AWS will never take it; empty: it was taken
+	Never  string    `json:"never,omitempty"` // why AWS will never take it; empty: it was taken, or withdrawn and not needed
 }
 
 // SignalBody is the JSON document that a wait condition handle takes. See

@@ -12,7 +12,7 @@ import (
 // launch, and kept on the record: what was asked for is what is held to.
 type Terms struct {
 	Channel      string    `json:"channel,omitempty"` // Slack channel ID or #name; empty: Slack is not configured
-	Approvers    []string  `json:"approvers"`         // Slack user IDs (U…, W…) and user group IDs (S…); empty: nobody may approve
+	Approvers    []string  `json:"approvers"`         // Slack user IDs (U…, W…) and user group IDs (S…); empty: nobody may approve in Slack
 	Approvals    int       `json:"approvals"`         // how many different people must approve, at least 1
 	SelfApproval bool      `json:"selfApproval,omitempty"`
 	Deadline     time.Time `json:"deadline"`          // from then on nobody can approve

@@ -74,6 +74,7 @@ const (
 	WhyDecided        Why = "already decided"
 	WhyExpired        Why = "expired"
 	WhyNoReason       Why = "no reason given"
+	WhyNoName         Why = "no name given" // by mail
 	WhyNotByMail      Why = "cannot be approved by mail"
 	WhyUnknown        Why = "could not be verified"
 )
@@ -129,6 +130,9 @@ func (r Request) VoteByMail(name string, verdict Verdict, reason string, now tim
 	if verdict == Approve && r.Terms.Approvals > 1 {
 		return r, &Refusal{WhyNotByMail}
 	}
+	if Line(name, maxName) == "" {
+		return r, &Refusal{WhyNoName}
+	}
 	return r.vote(Vote{By: Person{Name: name}, Verdict: verdict, Reason: reason, Via: ByMail, At: now})
 }
 
@@ -161,13 +165,12 @@ func (r Request) vote(v Vote) (Request, error) {
 	return r, nil
 }
 
-// said reports whether v repeats what its person said before. Two mails with
-// the same typed name are the same person: that is all a mail can say.
+// said reports whether v repeats what its person said last. Two mails with the
+// same typed name are the same person: that is all a mail can say.
 func (r Request) said(v Vote) bool {
-	for _, old := range r.Votes {
-		same := old.By.Is(v.By) || v.Via == ByMail && old.Via == ByMail && old.By.Name == v.By.Name
-		if same && old.Verdict == v.Verdict {
-			return true
+	for _, old := range slices.Backward(r.Votes) {
+		if old.By.Is(v.By) || v.Via == ByMail && old.Via == ByMail && old.By.Name == v.By.Name {
+			return old.Verdict == v.Verdict
 		}
 	}
 	return false
@@ -194,7 +197,7 @@ func (r Request) ApprovedBy() []Person {
 // is none yet.
 func (r Request) decide(d Decision) Request {
 	r.Decision = &d
-	return r.note(Event{At: d.At, Kind: EventDecided, By: d.By, Text: string(d.State)})
+	return r.refreshAnew().note(Event{At: d.At, Kind: EventDecided, By: d.By, Text: string(d.State)})
 }
 
 // Expire settles a request that nobody decided. It changes nothing before the
@@ -229,5 +232,5 @@ func (r Request) GoneRound(how string, now time.Time) Request {
 	}
 	r = r.Clone()
 	r.Bypass = &Bypass{At: now, How: how}
-	return r.note(Event{At: now, Kind: EventBypass, Text: how})
+	return r.refreshAnew().note(Event{At: now, Kind: EventBypass, Text: how})
 }

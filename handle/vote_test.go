@@ -167,8 +167,8 @@ func TestTypedTextIsBounded(t *testing.T) {
 	if n := len(r.Decision.By.Name); n > 80 {
 		t.Errorf("name by mail: got %d bytes, want at most 80", n)
 	}
-	if n := len(r.Decision.Reason); n > 600 {
-		t.Errorf("reason: got %d bytes, want at most 600", n)
+	if n := len(r.Decision.Reason); n > 2000 {
+		t.Errorf("reason: got %d bytes, want at most 2000", n)
 	}
 	v := voter(ann)
 	v.Name = flood

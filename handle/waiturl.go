@@ -89,7 +89,7 @@ func ParseWaitURL(raw, stackID string, allowed []string, now time.Time) (WaitURL
 	case host: // and no rule of AWS's
 	case u.Scheme != "https" || u.Port() != "" || strings.HasSuffix(u.Host, ":"):
 		return WaitURL{}, ErrWaitURLForm
-	case !waitHost.MatchString(u.Host):
+	case !waitHost.MatchString(u.Host), !strings.HasPrefix(u.Host, "cloudformation-waitcondition-"+regionOf(stackID)+".s3"):
 		return WaitURL{}, ErrWaitURLHost
 	}
 	if !ownStack && !path {
@@ -100,6 +100,15 @@ func ParseWaitURL(raw, stackID string, allowed []string, now time.Time) (WaitURL
 		return WaitURL{}, ErrWaitURLExpired
 	}
 	return w, nil
+}
+
+// regionOf is the fourth field of an ARN. Anybody may own a bucket whose name
+// begins like CloudFormation's; only CloudFormation has the one of the Region.
+func regionOf(arn string) string {
+	if parts := strings.SplitN(arn, ":", 5); len(parts) == 5 {
+		return parts[3]
+	}
+	return ""
 }
 
 const maxWaitURL = 8 << 10 // bytes

@@ -155,8 +155,8 @@ func TestParseWaitURL(t *testing.T) {
 
 func TestParseWaitURLOfNoStack(t *testing.T) {
 	const raw = "https://cloudformation-waitcondition-us-west-2.s3-us-west-2.amazonaws.com//x" + signed
-	if _, err := handle.ParseWaitURL(raw, "", nil, at); !errors.Is(err, handle.ErrWaitURLStack) {
-		t.Errorf("got %v, want %v", err, handle.ErrWaitURLStack)
+	if _, err := handle.ParseWaitURL(raw, "", nil, at); !errors.Is(err, handle.ErrWaitURLHost) {
+		t.Errorf("got %v, want %v", err, handle.ErrWaitURLHost)
 	}
 }
 

@@ -31,7 +31,7 @@ func (c CloudFormation) Describe(ctx context.Context, stackID string) (Descripti
 	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 	defer cancel()
 	out, err := c.Client.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &stackID})
-	// A stack that is gone is a plain ValidationError: no code of its own.
+	// A stack that does not exist is a plain ValidationError: no code of its own.
 	if api := smithy.APIError(nil); errors.As(err, &api) && api.ErrorCode() == "ValidationError" {
 		return Description{}, ErrNoStack
 	}
@@ -50,12 +50,6 @@ func description(s types.Stack) Description {
 		Reason:      aws.ToString(s.StackStatusReason),
 		Description: aws.ToString(s.Description),
 		Tags:        map[string]string{},
-		Changed:     aws.ToTime(s.CreationTime),
-	}
-	for _, t := range []*time.Time{s.LastUpdatedTime, s.DeletionTime} {
-		if t != nil && t.After(d.Changed) {
-			d.Changed = *t
-		}
 	}
 	for _, t := range s.Tags {
 		d.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)

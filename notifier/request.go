@@ -32,13 +32,29 @@ func (n *Notifier) request(ctx context.Context, ev custom, p properties) (respon
 	if err != nil {
 		return ev.response("FAILED", "the request could not be put on record, so nobody was asked; launch again", id, nil), err
 	}
-	asking, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
-	stored, err = n.Continue(asking, stored, holder)
-	if err != nil {
-		n.Log.ErrorContext(ctx, "couldn't settle a new request", "request", id, "error", err)
-	}
+	stored = n.ask(ctx, stored, holder)
 	return n.launched(ctx, ev, stored, holder)
+}
+
+// ask settles a new request. What Slack or mail did not take at first may be a
+// bad moment, so it is tried once more before the launch is given up.
+func (n *Notifier) ask(ctx context.Context, r handle.Request, holder string) handle.Request {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	for try := 1; ; try++ {
+		next, err := n.Continue(ctx, r, holder)
+		if err != nil {
+			n.Log.ErrorContext(ctx, "couldn't settle a new request", "request", r.ID, "error", err)
+		}
+		r = next
+		failed := r.Tries[handle.Step{Kind: handle.StepPost}.Key()]
+		if try == 2 || r.Decision != nil || r.Asked() || failed.N == 0 || failed.Limited {
+			return r
+		}
+		if n.wait(ctx, failed.NotBefore.Sub(n.Now())) != nil {
+			return r
+		}
+	}
 }
 
 // waitURLChanged reports whether an Update brings another wait handle.
@@ -82,8 +98,11 @@ func (n *Notifier) launched(ctx context.Context, ev custom, r handle.Request, ho
 	}
 	reason := "nobody could be asked to approve this launch: " + n.why(r)
 	r, err := n.changed(ctx, r, func(r handle.Request, now time.Time) handle.Request { return r.Withdraw(reason, now) })
-	if err != nil {
-		return ev.response("FAILED", reason, handle.NewID(ev.StackID, ev.LogicalResourceID, ev.RequestID), nil), err
+	switch {
+	case err != nil:
+		return ev.response("FAILED", reason, r.ID, nil), err
+	case r.State() != handle.Withdrawn: // somebody was asked after all, and has decided
+		return ev.succeeded(r.ID, map[string]string{"RequestId": r.ID}), nil
 	}
 	return ev.response("FAILED", r.Decision.Reason, r.ID, nil), nil
 }
@@ -123,8 +142,6 @@ func (n *Notifier) newRequest(ctx context.Context, ev custom, p properties) (han
 		ID:        handle.NewID(ev.StackID, ev.LogicalResourceID, ev.RequestID),
 		CreatedAt: now,
 		Stack:     handle.Stack{ID: ev.StackID, Name: name, Account: account, Region: region, Gate: ev.LogicalResourceID},
-		Requester: handle.Requester{Email: a.email},
-		Purpose:   a.purpose,
 		Details:   a.details,
 		Terms:     a.terms,
 	}
@@ -141,20 +158,30 @@ func (n *Notifier) newRequest(ctx context.Context, ev custom, p properties) (han
 	if err := r.Terms.Check(); err != nil {
 		return handle.Request{}, err
 	}
-	n.prove(ctx, &r)
+	r.Requester.Email, r.Purpose = r.WaitURL.Redact(a.email), r.WaitURL.Redact(a.purpose)
+	for i := range r.Details {
+		r.Details[i].Value = r.WaitURL.Redact(r.Details[i].Value)
+	}
+	if err := n.prove(ctx, &r); err != nil {
+		return handle.Request{}, err
+	}
 	if a.title != "" {
-		r.Product.Name = handle.Line(a.title, maxTitle)
+		r.Product.Name = handle.Line(r.WaitURL.Redact(a.title), maxTitle)
 	}
 	return r.Created(), nil
 }
 
 // prove adds what CloudFormation knows of the stack. Where it cannot be asked,
-// the claims stay claims, and the message says so.
-func (n *Notifier) prove(ctx context.Context, r *handle.Request) {
+// the claims stay claims, and the message says so. Its error says that the stack
+// has no use for an approval any more: an event that was delivered too late.
+func (n *Notifier) prove(ctx context.Context, r *handle.Request) error {
 	d, err := n.Stacks.Describe(ctx, r.Stack.ID)
 	if err != nil {
 		n.Log.WarnContext(ctx, "couldn't read the stack: who asks stays unproven", "request", r.ID, "stack", r.Stack.ID, "error", err)
-		return
+		return nil
+	}
+	if d.Status != "" && d.Status != "CREATE_IN_PROGRESS" && d.Status != "UPDATE_IN_PROGRESS" {
+		return fmt.Errorf("the stack is %s, so there is nothing left to approve", handle.Line(d.Status, 60))
 	}
 	r.Product = d.product()
 	r.Requester.Principal = d.principal()
@@ -162,6 +189,7 @@ func (n *Notifier) prove(ctx context.Context, r *handle.Request) {
 		d.Parameters[i].Value = r.WaitURL.Redact(d.Parameters[i].Value)
 	}
 	r.Parameters = mask(d.Parameters)
+	return nil
 }
 
 // gone takes the Delete of a request resource: while pending it means that the

@@ -94,7 +94,7 @@ func (n *Notifier) custom(ctx context.Context, event json.RawMessage) error {
 	deadline, limited := ctx.Deadline()
 	if !limited {
 		res := work(ctx)
-		return errors.Join(res.err, n.answer(ctx, ev, res.response))
+		return n.finish(ctx, ev, res.response, res.err)
 	}
 	working, cancel := context.WithDeadline(ctx, deadline.Add(-answerTime))
 	defer cancel()
@@ -102,16 +102,33 @@ func (n *Notifier) custom(ctx context.Context, event json.RawMessage) error {
 	go func() { done <- work(working) }()
 	select {
 	case res := <-done:
-		return errors.Join(res.err, n.answer(ctx, ev, res.response))
+		return n.finish(ctx, ev, res.response, res.err)
 	case <-working.Done():
 	}
 	select { // work that heeds its context is about to say how far it came
 	case res := <-done:
-		return errors.Join(res.err, n.answer(ctx, ev, res.response))
+		return n.finish(ctx, ev, res.response, res.err)
 	case <-time.After(answerTime / 6):
 		late := n.broken(ev, "this request did not finish in time; launch again")
-		return errors.Join(errors.New("work did not finish before the function's deadline"), n.answer(ctx, ev, late))
+		return n.finish(ctx, ev, late, errors.New("work did not finish before the function's deadline"))
 	}
+}
+
+// finish answers, and says whether Lambda shall deliver the event again: if the
+// answer did not arrive, or if work was left undone. Once CloudFormation knows
+// that a resource has failed it rolls back, and nothing of the event is worth
+// doing any more: an approval asked for then would be about a dead stack.
+func (n *Notifier) finish(ctx context.Context, ev custom, r response, undone error) error {
+	if undone != nil {
+		n.Log.ErrorContext(ctx, "couldn't do all of a request", "stack", ev.StackID, "resource", ev.LogicalResourceID, "error", undone)
+	}
+	if err := n.answer(ctx, ev, r); err != nil {
+		return errors.Join(undone, err)
+	}
+	if r.Status == "FAILED" {
+		return nil
+	}
+	return undone
 }
 
 // broken is the answer when nothing better is known. A Delete succeeds even

@@ -95,6 +95,10 @@ func (p *pass) run(ctx context.Context) error {
 				return nil
 			}
 			continue // the record may have changed, and with it what is due
+		} else if step.Leased() && p.r.Lease.Until.Sub(now) < handle.LeaseTime/2 {
+			if err := p.write(ctx, p.kept); err != nil { // renewed, it outlasts the step
+				return err
+			}
 		} else if err := p.do(ctx, step); err != nil {
 			return err
 		}

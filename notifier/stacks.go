@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"time"
 
 	"countersign/handle"
 )
 
 // Stacks tells of CloudFormation stacks.
 type Stacks interface {
-	// Describe tells of one stack. The error is ErrNoStack if there is no such
-	// stack, or no more.
+	// Describe tells of one stack, also of one that was deleted of late. The
+	// error is ErrNoStack if there is no such stack here.
 	Describe(ctx context.Context, stackID string) (Description, error)
 
 	// FirstFailure is the reason of the resource whose failure ended the latest
@@ -20,7 +19,7 @@ type Stacks interface {
 	FirstFailure(ctx context.Context, stackID string) (string, error)
 }
 
-// ErrNoStack says that a stack does not exist, or no more.
+// ErrNoStack says that there is no such stack in this account and Region.
 var ErrNoStack = errors.New("no such stack")
 
 // Description is what CloudFormation says of a stack.
@@ -30,7 +29,6 @@ type Description struct {
 	Tags           map[string]string
 	Parameters     []handle.Field // NoEcho ones come as asterisks
 	Outputs        []handle.Field
-	Changed        time.Time
 }
 
 // The tags that Service Catalog puts on a stack. Users cannot set tags that

@@ -231,8 +231,6 @@ func (p *pass) watch(ctx context.Context, s handle.Step) error {
 	d, err := p.n.Stacks.Describe(ctx, p.r.Stack.ID)
 	now := p.n.Now()
 	switch {
-	case errors.Is(err, ErrNoStack):
-		d = Description{Status: p.r.Stack.Status, Reason: p.r.Stack.Reason}
 	case err != nil && handle.FinalStatus(p.r.Stack.Status):
 		p.n.Log.WarnContext(ctx, "couldn't read the stack's end: going by its event", "request", p.r.ID, "error", err)
 		d = Description{Status: p.r.Stack.Status, Reason: p.r.Stack.Reason}
@@ -250,14 +248,27 @@ func (p *pass) watch(ctx context.Context, s handle.Step) error {
 			e.Reason = first
 		}
 	}
-	if errors.Is(err, ErrNoStack) && e.Up() {
-		e.Status = "" // it stood, and is gone since
-	}
+	e.Superseded = e.Up() && p.superseded(ctx)
 	p.mark(func(r handle.Request) handle.Request { return r.End(e) })
 	return p.write(ctx, p.kept) // told is only what is on record
 }
 
 const patience = 2 * time.Second // kept for the call after a wait
+
+// superseded reports whether the stack stands because a later request of it was
+// approved: then it has not gone round this one. In doubt it has.
+func (p *pass) superseded(ctx context.Context) bool {
+	if p.r.State() == handle.Approved {
+		return false
+	}
+	requests, err := p.n.Store.OfStack(ctx, p.r.Stack.ID)
+	if err != nil {
+		p.n.Log.WarnContext(ctx, "couldn't look up the stack's other requests", "request", p.r.ID, "error", err)
+	}
+	return slices.ContainsFunc(requests, func(other handle.Request) bool {
+		return other.State() == handle.Approved && other.CreatedAt.After(p.r.CreatedAt)
+	})
+}
 
 // patiently makes a call, and makes it again after as long as Slack asks to
 // wait, while the context has the time. Where it has no end there is no
@@ -269,6 +280,9 @@ func (p *pass) patiently(ctx context.Context, call func() error) error {
 		deadline, ends := ctx.Deadline()
 		if !errors.As(err, &slack) || !slack.Limited || !ends || time.Until(deadline) < slack.Wait+patience {
 			return err
+		}
+		if p.r.Lease.Until.Sub(p.n.Now()) < slack.Wait+callTimeout+writeTime {
+			return err // the lease would end meanwhile, and somebody else send the same
 		}
 		if p.n.wait(ctx, slack.Wait) != nil {
 			return err

@@ -122,6 +122,9 @@ func asks(r handle.Request) string {
 	default:
 		s += "\n:warning: Nothing says who this is."
 	}
+	if r.Requester.LookedUp && len(r.Requester.SlackIDs) == 0 && !r.Terms.SelfApproval {
+		s += "\n:warning: Slack does not know them, so nobody can be stopped from approving their own launch. Make sure that it is not yours."
+	}
 	return s
 }
 
@@ -222,7 +225,7 @@ func ended(r handle.Request) string {
 	switch e := r.Ended; {
 	case e.Up():
 		return "The stack is up (" + code(e.Status, 40) + ")."
-	case e.Status == "" || e.Status == "DELETE_COMPLETE":
+	case e.Status == "DELETE_COMPLETE":
 		return "The stack was deleted."
 	case e.Status == "DELETE_FAILED":
 		return "The stack could not be deleted (" + code(e.Status, 40) + ")."

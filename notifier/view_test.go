@@ -168,7 +168,7 @@ func TestOutsideTextStaysText(t *testing.T) {
 				r = rejected
 			}
 		case 2:
-			r = must(r.VoteByMail(outside("typed name"), handle.Approve, outside("reason"), at))
+			r = must(r.VoteByMail("x"+outside("typed name"), handle.Approve, outside("reason"), at))
 		case 3:
 			r = r.End(handle.Ended{Status: "CREATE_COMPLETE", At: at, Outputs: slices.Repeat([]handle.Field{{Name: outside("output"), Value: outside("value")}}, 30)})
 		case 4:
