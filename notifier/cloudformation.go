@@ -50,6 +50,7 @@ func description(s types.Stack) Description {
 		Reason:      aws.ToString(s.StackStatusReason),
 		Description: aws.ToString(s.Description),
 		Tags:        map[string]string{},
+		Updated:     aws.ToTime(s.LastUpdatedTime),
 	}
 	for _, t := range s.Tags {
 		d.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)

@@ -147,22 +147,27 @@ func TestTheWaitURLIsNotShownAsText(t *testing.T) {
 }
 
 // An update that was rejected, and another that was approved soon after: the
-// stack's success is the second's.
+// stack's success is the second's. In one and the same operation it is not.
 func TestALaterApprovalIsNoBypassOfAnEarlierRejection(t *testing.T) {
-	w := newWorld(t)
-	rejected := w.launch()
-	w.decide(rejected.ID, handle.Reject, "too dear")
-	w.advance(time.Minute)
-	w.stacks.is.Status = "UPDATE_IN_PROGRESS"
-	second, err := w.handle(w.event(nil, map[string]any{"RequestId": "second", "LogicalResourceId": "SecondRequest"}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.decide(second.PhysicalResourceId, handle.Approve, "")
-	w.stacks.is.Status = "UPDATE_COMPLETE"
-	w.sweep(30 * time.Minute)
-	if r := w.load(rejected.ID); r.Bypass != nil {
-		t.Errorf("a false alarm: %s", r.Bypass.How)
+	for _, another := range []bool{true, false} {
+		w := newWorld(t)
+		rejected := w.launch()
+		w.decide(rejected.ID, handle.Reject, "too dear")
+		w.advance(time.Minute)
+		w.stacks.is.Status = "UPDATE_IN_PROGRESS"
+		if another {
+			w.stacks.is.Updated = w.Now()
+		}
+		second, err := w.handle(w.event(nil, map[string]any{"RequestId": "second", "LogicalResourceId": "SecondRequest"}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.decide(second.PhysicalResourceId, handle.Approve, "")
+		w.stacks.is.Status = "UPDATE_COMPLETE"
+		w.sweep(30 * time.Minute)
+		if r := w.load(rejected.ID); (r.Bypass == nil) != another {
+			t.Errorf("another operation: %v; bypass %+v", another, r.Bypass)
+		}
 	}
 }
 

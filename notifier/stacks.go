@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"countersign/handle"
 )
@@ -29,6 +30,7 @@ type Description struct {
 	Tags           map[string]string
 	Parameters     []handle.Field // NoEcho ones come as asterisks
 	Outputs        []handle.Field
+	Updated        time.Time // when its last update began; zero: never
 }
 
 // The tags that Service Catalog puts on a stack. Users cannot set tags that

@@ -87,7 +87,7 @@ func (p *pass) post(ctx context.Context, s handle.Step) bool {
 			return false
 		}
 	}
-	if err := p.r.Reachable(); err != nil {
+	if err := p.r.Reachable(); err != nil && p.r.Decision == nil {
 		now := p.n.Now()
 		p.mark(func(r handle.Request) handle.Request { return r.Withdraw(err.Error(), now) })
 		return true
@@ -248,17 +248,19 @@ func (p *pass) watch(ctx context.Context, s handle.Step) error {
 			e.Reason = first
 		}
 	}
-	e.Superseded = e.Up() && p.superseded(ctx)
+	e.Superseded = e.Up() && p.superseded(ctx, d.Updated)
 	p.mark(func(r handle.Request) handle.Request { return r.End(e) })
 	return p.write(ctx, p.kept) // told is only what is on record
 }
 
 const patience = 2 * time.Second // kept for the call after a wait
 
-// superseded reports whether the stack stands because a later request of it was
-// approved: then it has not gone round this one. In doubt it has.
-func (p *pass) superseded(ctx context.Context) bool {
-	if p.r.State() == handle.Approved {
+// superseded reports whether the stack stands because of a later update, begun
+// at updated, that was approved by itself: then it has not gone round this
+// request. Gates of one and the same operation do not stand in for each other. In
+// doubt it has.
+func (p *pass) superseded(ctx context.Context, updated time.Time) bool {
+	if p.r.State() == handle.Approved || !updated.After(p.r.CreatedAt) {
 		return false
 	}
 	requests, err := p.n.Store.OfStack(ctx, p.r.Stack.ID)
@@ -266,7 +268,7 @@ func (p *pass) superseded(ctx context.Context) bool {
 		p.n.Log.WarnContext(ctx, "couldn't look up the stack's other requests", "request", p.r.ID, "error", err)
 	}
 	return slices.ContainsFunc(requests, func(other handle.Request) bool {
-		return other.State() == handle.Approved && other.CreatedAt.After(p.r.CreatedAt)
+		return other.State() == handle.Approved && !other.CreatedAt.Before(updated)
 	})
 }
 
