@@ -120,7 +120,7 @@ func (r Request) Sent(key, channel, ts string, now time.Time) Request {
 		r.Told = map[string]Told{}
 	}
 	r.Told[key] = Told{At: now, Channel: channel, TS: ts}
-	if strings.HasPrefix(key, "mail/") {
+	if key == (Occasion{Name: OnAsked}).Mail() {
 		return r.note(Event{At: now, Kind: EventAsked, Text: key})
 	}
 	return r

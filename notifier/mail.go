@@ -68,14 +68,15 @@ func (l Links) to(r handle.Request, v handle.Verdict) (link, code string) {
 // how it was settled. links may be nil.
 func Letter(r handle.Request, o handle.Occasion, links *Links) (subject, body string) {
 	var b strings.Builder
-	word := headline(r).word
+	word := states[r.State()].word // as it is decided: what came of the stack is not mailed
 	switch o.Name {
 	case handle.OnAsked:
 		fmt.Fprintf(&b, "%s asks to launch %s. Slack could not be told, so this mail asks you.\n\n", requesterName(r), title(r))
 		writeFacts(&b, r)
 		writeLinks(&b, r, links)
 	case handle.OnBypass:
-		fmt.Fprintf(&b, "ALARM: %s went round the approval: %s.\n\n", title(r), r.Bypass.How)
+		word = "ALARM, went round the approval"
+		fmt.Fprintf(&b, "%s went round the approval: %s. Please look into it.\n\n", title(r), r.Bypass.How)
 		writeFacts(&b, r)
 	default:
 		fmt.Fprintf(&b, "%s: %s.", word, title(r))

@@ -68,13 +68,15 @@ func headline(r handle.Request) head {
 	case r.State() == handle.Approved && r.Ended != nil:
 		return head{"⚠️", "Approved, but the launch failed"}
 	}
-	return map[handle.State]head{
-		handle.Pending:   {"🟡", "Approval needed"},
-		handle.Approved:  {"✅", "Approved"},
-		handle.Rejected:  {"❌", "Rejected"},
-		handle.Expired:   {"⌛", "Expired"},
-		handle.Withdrawn: {"↩️", "Withdrawn"},
-	}[r.State()]
+	return states[r.State()]
+}
+
+var states = map[handle.State]head{
+	handle.Pending:   {"🟡", "Approval needed"},
+	handle.Approved:  {"✅", "Approved"},
+	handle.Rejected:  {"❌", "Rejected"},
+	handle.Expired:   {"⌛", "Expired"},
+	handle.Withdrawn: {"↩️", "Withdrawn"},
 }
 
 // title is the best name of what is launched.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -29,6 +30,10 @@ const (
 	portfolioID = "port-2c5dexample1"
 )
 
+// provisionedName is what Service Catalog takes. See
+// https://docs.aws.amazon.com/servicecatalog/latest/dg/API_ProvisionProduct.html
+var provisionedName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}$`)
+
 // launch launches the product as whoever acts.
 func (p *Page) launch(_ context.Context, a act) error {
 	who, err := p.person(a.As)
@@ -38,8 +43,8 @@ func (p *Page) launch(_ context.Context, a act) error {
 	if !who.AWS {
 		return refuse(who.Short + " has no access to this AWS account, and can launch nothing.")
 	}
-	if a.Name == "" {
-		return &refusal{text: "Give the launch a name.", fields: []string{"name"}}
+	if !provisionedName.MatchString(a.Name) {
+		return &refusal{"Name the provisioned product with at most 128 letters, digits, dots, dashes and underscores, a letter or digit first.", []string{"-name"}}
 	}
 	in := cloudformation.ProvisionProductInput{
 		Name:      a.Name,

@@ -83,8 +83,10 @@ func (p *Page) sentence(ctx context.Context, err error) (status int, f fault) {
 	var aws *cloudformation.Error
 	var input *slack.InputError
 	switch {
-	case errors.As(err, &refused):
-		return http.StatusConflict, fault{refused.text, refused.fields}
+	case errors.As(err, &refused) && refused.fields != nil:
+		return http.StatusUnprocessableEntity, fault{refused.text, refused.fields}
+	case refused != nil:
+		return http.StatusConflict, fault{Error: refused.text}
 	case errors.As(err, &aws):
 		return http.StatusUnprocessableEntity, fault{aws.Code + ": " + aws.Message, accused(aws.Message, p.template.Parameters())}
 	case errors.As(err, &input):

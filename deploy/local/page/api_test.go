@@ -169,7 +169,8 @@ func TestLaunchIsRefused(t *testing.T) {
 	}{
 		{"no access", world.Olga, body{"name": "x", "parameters": parameters}, http.StatusConflict, "no access", nil},
 		{"nobody", "U0NOBODY", body{"name": "x", "parameters": parameters}, http.StatusConflict, "Nobody here", nil},
-		{"no name", world.Rita, body{"parameters": parameters}, http.StatusConflict, "a name", []string{"name"}},
+		{"no name", world.Rita, body{"parameters": parameters}, http.StatusUnprocessableEntity, "Name the provisioned product", []string{"-name"}},
+		{"a name that is a path", world.Rita, body{"name": "a/b", "parameters": parameters}, http.StatusUnprocessableEntity, "Name the provisioned product", []string{"-name"}},
 		{"a missing parameter", world.Rita, body{"name": "x", "parameters": body{"UserEmail": "rita@example.com"}}, http.StatusUnprocessableEntity, "Purpose", []string{"Purpose"}},
 		{"a bad parameter", world.Rita, body{"name": "x", "parameters": body{"UserEmail": "rita", "Purpose": "Orders"}}, http.StatusUnprocessableEntity, "must be an e-mail address", []string{"UserEmail"}},
 		{"an unknown mishap", world.Rita, body{"name": "x", "parameters": parameters, "mishap": "flood"}, http.StatusConflict, "no such mishap", nil},

@@ -12,12 +12,24 @@ import (
 	"countersign/deploy/local/world"
 )
 
+// The page as people use it. Each test has a world and a tab of its own.
+func TestBrowser(t *testing.T) {
+	browser := startBrowser(t)
+	for name, test := range map[string]func(*testing.T, *stage, *tab){
+		"story": story, "keyboard": keyboard, "refusals": refusals, "audit": audit, "reconnects": reconnects,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStageAt(t, nil)
+			s.live()
+			test(t, s, openTab(browser, s, 1280, 900))
+		})
+	}
+}
+
 // The whole story as a newcomer plays it: one launch is rejected with a reason,
 // one is approved, and who may not decide is told so in private.
-func TestBrowser(t *testing.T) {
-	s := newStageAt(t, nil)
-	s.live()
-	tab := openTab(s, 1280, 900)
+func story(t *testing.T, s *stage, tab *tab) {
 	tab.sees("#hints, .hints", "Launch as Rita")
 
 	tab.click("#launch-form button.primary")
@@ -108,10 +120,7 @@ func (t *tab) onAPhone() {
 }
 
 // Everything can be done with the keys alone.
-func TestBrowserByKeyboard(t *testing.T) {
-	s := newStageAt(t, nil)
-	s.live()
-	tab := openTab(s, 1280, 900)
+func keyboard(t *testing.T, s *stage, tab *tab) {
 	tab.do(chromedp.Focus(chromedp.CSS("#f-Purpose")), chromedp.KeyEvent(kb.Enter))
 	tab.sees("#stacks .stack .state", "waits for approval")
 	tab.do(chromedp.Focus(chromedp.CSS(`#people input:checked`)), chromedp.KeyEvent(kb.ArrowRight))
@@ -129,10 +138,7 @@ func TestBrowserByKeyboard(t *testing.T) {
 }
 
 // CloudFormation's refusal is shown in its own words, and points at the field.
-func TestBrowserShowsRefusals(t *testing.T) {
-	s := newStageAt(t, nil)
-	s.live()
-	tab := openTab(s, 1280, 900)
+func refusals(t *testing.T, s *stage, tab *tab) {
 	tab.do(chromedp.SetValue(chromedp.CSS("#f-MaxReceives"), "1000"))
 	tab.click("#launch-form button.primary")
 	tab.sees("#launch-form .error", "ValidationError: Parameter 'MaxReceives' must be a number not greater than 100")
@@ -142,4 +148,58 @@ func TestBrowserShowsRefusals(t *testing.T) {
 	tab.sees("#stacks .stack .state", "waits for approval")
 	tab.become(world.Olga)
 	tab.sees("#stacks", "Olga has no access to this AWS account")
+}
+
+// Everything can be read, by day and by night, and everything has a name.
+func audit(t *testing.T, s *stage, tab *tab) {
+	script, err := os.ReadFile("testdata/audit.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func(when string) {
+		t.Helper()
+		for _, scheme := range []string{"light", "dark"} {
+			tab.media("prefers-color-scheme", scheme)
+			faults, err := chromedp.Run(tab.ctx, chromedp.Evaluate[[]string](string(script)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range faults {
+				t.Errorf("%s, %s: %s", when, scheme, f)
+			}
+		}
+	}
+	look("at first")
+	s.launch(world.Rita, body{"mishap": "slack-down"})
+	tab.sees("#mail", "Approval needed")
+	tab.click(".cheat > summary")
+	look("while Slack is down")
+	s.do("clear", world.Rita, nil)
+	s.do("advance", world.Rita, body{"seconds": 900})
+	s.press(world.Dan, "approve")
+	tab.become(world.Dan)
+	tab.sees("#slack", "Only visible to you")
+	look("refused")
+	s.press(world.Bob, "reject")
+	tab.become(world.Bob)
+	tab.until("the form is open", `document.querySelector("#modal").open`)
+	look("with a form open")
+	tab.do(chromedp.KeyEvent(kb.Escape))
+	s.do("signal", world.Rita, body{"stack": s.stack().ID})
+	tab.become(world.Rita)
+	tab.sees("#stacks", "rolled back")
+	look("gone round")
+	tab.do(chromedp.Navigate(s.url + "/storybook"))
+	look("in the storybook")
+}
+
+// A page whose program has gone says so, and goes on when it is back.
+func reconnects(t *testing.T, s *stage, tab *tab) {
+	tab.sees(".hints", "Launch as Rita")
+	s.hangUp()
+	tab.sees("#offline", "The program does not answer")
+	s.serveAt(strings.TrimPrefix(s.url, "http://"))
+	tab.until("the page is connected again", `document.querySelector("#offline").hidden`)
+	s.launch(world.Rita, nil)
+	tab.sees("#stacks .stack .state", "waits for approval")
 }

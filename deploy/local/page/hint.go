@@ -17,15 +17,14 @@ type hint struct {
 // hintsFor lists the steps that nobody has taken yet. After the last there are
 // none for ever.
 func hintsFor(stacks []cloudformation.Stack, requests []handle.Request, viewer person) []hint {
-	launched := len(stacks) > 0
-	decided, ended := false, false
-	for _, r := range requests {
-		decided = decided || len(r.Votes) > 0 || r.Decision != nil
-	}
+	launched, decided, ended := len(stacks) > 0, false, false
 	for _, s := range stacks {
 		ended = ended || !s.Status.InProgress()
+		for _, r := range requests { // the record may hold older ones
+			decided = decided || r.Stack.ID == s.ID && (len(r.Votes) > 0 || r.Decision != nil)
+		}
 	}
-	if launched && ended {
+	if ended {
 		return nil
 	}
 	steps := []struct {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -24,30 +25,48 @@ type tab struct {
 // patience is how long a tab waits for anything.
 const patience = 15 * time.Second
 
-// openTab starts a browser with one tab, on the page of s. Without a browser the
-// test is skipped; with COUNTERSIGN_PEERS=required it fails.
-func openTab(s *stage, width, height int64) *tab {
-	s.Helper()
+// startBrowser starts a browser, in which tests open tabs. Without a browser on
+// this machine the test is skipped; with COUNTERSIGN_PEERS=required it fails.
+func startBrowser(t *testing.T) context.Context {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a browser takes long")
+	}
 	path, err := findBrowser()
 	switch {
 	case err == nil:
 	case os.Getenv("COUNTERSIGN_PEERS") == "required":
-		s.Fatal(err)
+		t.Fatal(err)
 	default:
-		s.Skip(err)
+		t.Skip(err)
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(s.TempDir()),
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("lang", "en-US"),
 	)
 	allocated, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	s.Cleanup(stop)
-	ctx, closeTab := chromedp.NewContext(allocated)
-	s.Cleanup(closeTab)
-	if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, height)); err != nil { // without a deadline: it would be the browser's
-		s.Fatalf("couldn't start %s: %v", path, err)
+	t.Cleanup(stop)
+	browser, stopBrowser := chromedp.NewContext(allocated)
+	t.Cleanup(stopBrowser)
+	if err := chromedp.Do(browser); err != nil { // without a deadline: it would be the browser's
+		t.Fatalf("couldn't start %s: %v", path, err)
 	}
+	return browser
+}
+
+// openTab opens a tab on the page of s.
+func openTab(browser context.Context, s *stage, width, height int64) *tab {
+	s.Helper()
+	ctx, closeTab := chromedp.NewContext(browser)
+	s.Cleanup(closeTab)
 	t := &tab{s, ctx}
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, height)); err != nil {
+		s.Fatalf("couldn't open a tab: %v", err)
+	}
+	// Every tab believes that it is the one in front.
+	if _, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
+		s.Fatal(err)
+	}
 	t.media("prefers-reduced-motion", "reduce")
 	t.collectErrors()
 	t.do(chromedp.Navigate(s.url))

@@ -87,12 +87,14 @@ func (v view) panes() (map[string]string, error) {
 // serveState serves the panes as one JSON document: what the stream sends, once.
 func (p *Page) serveState(w http.ResponseWriter, r *http.Request) {
 	v, err := p.view(r)
-	if err == nil {
-		var panes map[string]string
-		if panes, err = v.panes(); err == nil {
-			answer(w, http.StatusOK, map[string]any{"build": build, "now": v.Clock.Now.UnixMilli(), "panes": panes})
-			return
-		}
+	if err != nil {
+		p.fail(w, r, err)
+		return
 	}
-	p.fail(w, r, err)
+	panes, err := v.panes()
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	answer(w, http.StatusOK, map[string]any{"build": build, "now": v.Clock.Now.UnixMilli(), "panes": panes})
 }

@@ -113,9 +113,11 @@ func TestFieldsOf(t *testing.T) {
 
 func TestHints(t *testing.T) {
 	rita, bob := cast[0], cast[2]
-	running := []cloudformation.Stack{{Status: cloudformation.CreateInProgress}}
-	ended := []cloudformation.Stack{{Status: cloudformation.RollbackComplete}}
 	pending, voted := asked(1), approved(asked(2), ann)
+	running := []cloudformation.Stack{{ID: voted.Stack.ID, Status: cloudformation.CreateInProgress}}
+	ended := []cloudformation.Stack{{ID: voted.Stack.ID, Status: cloudformation.RollbackComplete}}
+	older := voted.Clone()
+	older.Stack.ID = "arn:of-another-run"
 	for _, test := range []struct {
 		name     string
 		stacks   []cloudformation.Stack
@@ -126,6 +128,8 @@ func TestHints(t *testing.T) {
 	}{
 		{"at first", nil, nil, rita, []int{1, 2, 3}, ""},
 		{"at first, as somebody else", nil, nil, bob, []int{1, 2, 3}, world.Rita},
+		{"at first, with a record of another run", nil, []handle.Request{older}, rita, []int{1, 2, 3}, ""},
+		{"launched, with a record of another run", running, []handle.Request{pending, older}, rita, []int{2, 3}, world.Ann},
 		{"launched", running, []handle.Request{pending}, rita, []int{2, 3}, world.Ann},
 		{"voted", running, []handle.Request{voted}, rita, []int{3}, ""},
 		{"ended", ended, []handle.Request{voted}, rita, nil, ""},

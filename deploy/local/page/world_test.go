@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 	"html"
 	"io"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -27,7 +27,9 @@ type stage struct {
 	world *world.World
 	store *handle.Memory
 	page  *page.Page
-	url   string
+
+	url    string
+	hangUp func() // cuts all connections, and serves no more
 }
 
 var start = time.Date(2026, time.March, 2, 9, 0, 0, 0, time.UTC)
@@ -52,10 +54,22 @@ func newStageAt(t *testing.T, clock *world.Clock) *stage {
 	}
 	t.Cleanup(s.world.Close)
 	s.page = page.New(page.Config{World: s.world, Store: s.store, Template: template})
-	server := httptest.NewServer(s.page)
-	t.Cleanup(server.Close)
-	s.url = server.URL
+	s.serveAt("127.0.0.1:0")
 	return s
+}
+
+// serveAt serves the page at an address until the test ends or hangUp is called.
+func (s *stage) serveAt(address string) {
+	s.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		s.Fatal(err)
+	}
+	server := &http.Server{Handler: s.page, ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = server.Serve(l) }() // ends with Close
+	s.hangUp = func() { _ = server.Close() }
+	s.Cleanup(s.hangUp)
+	s.url = "http://" + l.Addr().String()
 }
 
 // run lets all happen that is due.

@@ -54,9 +54,10 @@ function setNow(ms) {
 
 const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE && (node.dataset.key || node.id)) || "";
 
-// What people have opened or folded themselves stays as they left it.
+// What people have opened or folded themselves stays as they left it, and so
+// does what was made to take the focus.
 const touched = new WeakSet();
-const theirs = (el, name) => name === "open" && touched.has(el);
+const theirs = (el, name) => (name === "open" && touched.has(el)) || name === "tabindex";
 document.addEventListener("click", (e) => {
   const summary = e.target.closest("summary");
   if (summary) touched.add(summary.parentNode);
