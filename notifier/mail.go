@@ -75,7 +75,7 @@ func Letter(r handle.Request, o handle.Occasion, links *Links) (subject, body st
 		writeFacts(&b, r)
 		writeLinks(&b, r, links)
 	case handle.OnBypass:
-		word = "ALARM, went round the approval"
+		word = "ALARM: went round the approval"
 		fmt.Fprintf(&b, "%s went round the approval: %s. Please look into it.\n\n", title(r), r.Bypass.How)
 		writeFacts(&b, r)
 	default:
