@@ -135,8 +135,9 @@ func forward(origin string, client *http.Client) http.Handler {
 type Wire struct {
 	base http.RoundTripper
 
-	mu  sync.Mutex
-	cut func(*http.Request) error
+	mu     sync.Mutex
+	cut    func(*http.Request) error
+	around func(*http.Request, http.RoundTripper) (*http.Response, error)
 }
 
 // Cut lets f refuse requests before they arrive; nil lets all pass.
@@ -146,15 +147,27 @@ func (t *Wire) Cut(f func(*http.Request) error) {
 	t.cut = f
 }
 
+// Around lets f answer every request in place of the wire: next is the wire
+// itself, to which f hands on what shall arrive. nil lets all pass. No lock is
+// held, so f may send requests of its own meanwhile.
+func (t *Wire) Around(f func(req *http.Request, next http.RoundTripper) (*http.Response, error)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.around = f
+}
+
 // RoundTrip implements http.RoundTripper.
 func (t *Wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	t.mu.Lock()
-	cut := t.cut
+	cut, around := t.cut, t.around
 	t.mu.Unlock()
 	if cut != nil {
 		if err := cut(req); err != nil {
 			return nil, err
 		}
+	}
+	if around != nil {
+		return around(req, t.base)
 	}
 	return t.base.RoundTrip(req)
 }
