@@ -49,7 +49,8 @@ func (c *check) breaks(format string, args ...any) {
 
 // record holds one record against what the world has seen.
 func (c *check) record(r handle.Request) {
-	settled := len(r.Due(c.now)) == 0
+	refreshing := slices.ContainsFunc(r.Outstanding(), func(s handle.Step) bool { return s.Kind == handle.StepRefresh })
+	settled := len(r.Due(c.now)) == 0 && !refreshing
 	c.signals(r)
 	for _, v := range r.Votes {
 		if v.Via != handle.BySlack {
@@ -118,7 +119,7 @@ func (c *check) signals(r handle.Request) {
 // message: every message shows the truth, and every thread has each event once.
 func (c *check) message(r handle.Request, m handle.Message, settled bool) {
 	got, ok := c.w.Slack.Message(m.Channel, m.TS)
-	if !ok {
+	if !ok || got.Deleted {
 		return // deleted by somebody, or of a world before this one
 	}
 	if live := len(got.Buttons()) > 0; settled && live != (r.State() == handle.Pending) {

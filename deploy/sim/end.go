@@ -1,0 +1,163 @@
+package sim
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"countersign/deploy/local/cloudformation"
+	"countersign/deploy/local/slack"
+	"countersign/deploy/local/world"
+	"countersign/handle"
+	"countersign/notifier"
+)
+
+// checkStep holds the world against the laws between two steps, when no
+// function is at work.
+func (s *play) checkStep() {
+	for _, id := range s.order {
+		if s.dead {
+			return
+		}
+		r := s.store.records[id]
+		if r.Signal != nil && r.Decision == nil {
+			s.breaks("signalled is what is decided", "%s is pending and marked as signalled", short(id))
+		}
+		for _, m := range r.Messages {
+			if m.Shown == r.Face() {
+				s.checkMessage(r, m)
+			}
+		}
+	}
+}
+
+// checkMessage: what is marked as shown is shown.
+func (s *play) checkMessage(r handle.Request, m handle.Message) {
+	got, ok := s.world.Slack.Message(m.Channel, m.TS)
+	if !ok || got.Deleted {
+		return // by somebody
+	}
+	if live := len(got.Buttons()) > 0; live != (r.State() == handle.Pending) {
+		s.breaks("messages show the truth", "%s is %s, and buttons shown are %v", short(r.ID), r.State(), live)
+	}
+	if want := notifier.Message(r).Text; got.Text != want {
+		s.breaks("messages show the truth", "%s: it says %q, and ought to say %q", short(r.ID), got.Text, want)
+	}
+}
+
+// checkEnd holds the world against the laws after all is healed and enough time
+// has passed for everything that is owed.
+func (s *play) checkEnd() {
+	for _, id := range s.order {
+		s.checkSettled(s.store.records[id])
+	}
+	for _, id := range s.order {
+		r := s.store.records[id]
+		s.tell("at the end %s is %s; its history:", short(id), r.State())
+		for _, e := range r.Events {
+			s.tell("  %s %s %s %s", e.At.Sub(start), e.Kind, e.By.Name, e.Text)
+		}
+	}
+	for _, l := range s.stacks {
+		stack, _ := s.world.CloudFormation.Stack(l.stack)
+		s.checkStack(l, stack)
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.asks)) {
+		if ask := s.asks[id]; !ask.answered {
+			s.breaks("CloudFormation is always answered", "%s was not", ask.label())
+		}
+	}
+	s.checkOnce()
+	for _, text := range s.world.Check(context.Background(), &s.store.memory) {
+		if strings.Contains(text, "each event is told once") && s.excuses > 0 {
+			continue // checkOnce knows how often it may
+		}
+		if strings.Contains(text, `"This message was deleted."`) || strings.Contains(text, "a message has buttons") && s.erased {
+			continue
+		}
+		s.breaks("the world's own check", "%s", text)
+	}
+}
+
+func (s *play) checkSettled(r handle.Request) {
+	name := short(r.ID)
+	if due := r.Due(s.now()); len(due) > 0 {
+		s.breaks("nothing is owed for ever", "%s still owes %s", name, due[0].Key())
+	}
+	if r.Decision == nil {
+		s.breaks("every request is decided", "%s is not", name)
+		return
+	}
+	if r.Signal == nil {
+		s.breaks("decided is signalled", "%s is not", name)
+	} else if expires, ok := r.WaitURL.Expires(); r.Signal.Never != "" && (!ok || r.Signal.At.Before(expires)) {
+		s.breaks("decided is signalled", "%s never was: %s", name, r.Signal.Never)
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.Tries)) {
+		try := r.Tries[key]
+		if gone := try.Why == "thread_not_found" && s.erased; try.Abandoned && !gone {
+			s.breaks("nothing is abandoned", "%s: %s after %d tries: %s", name, key, try.N, try.Why)
+		}
+	}
+	for _, m := range r.Messages {
+		s.checkMessage(r, m)
+	}
+}
+
+// checkStack: nothing behind the gate exists without an approval of this very
+// stack; where the template has no verdict, it is noticed.
+func (s *play) checkStack(l launched, stack cloudformation.Stack) {
+	if stack.Status.InProgress() {
+		s.breaks("every launch comes to an end", "%s is %s", stack.Name, stack.Status)
+	}
+	created := stack.Resource(behindGate).Status != ""
+	approved, bypassed := 0, false
+	for _, id := range s.order {
+		if r := s.store.records[id]; r.Stack.ID == l.stack {
+			bypassed = bypassed || r.Bypass != nil
+			if r.State() == handle.Approved {
+				approved++
+			}
+		}
+	}
+	switch {
+	case !created || approved >= l.gates:
+	case l.verdict:
+		s.breaks("nothing is created without an approval", "%s in %s was", behindGate, stack.Name)
+	case stack.Status == cloudformation.CreateComplete && !bypassed:
+		s.breaks("going round the gate is noticed", "%s went round", stack.Name)
+	}
+}
+
+// checkOnce: nothing is said twice, but where an answer or a mark was lost.
+func (s *play) checkOnce() {
+	again := 0
+	count := func(messages []slack.Message) {
+		said := map[string]int{}
+		for _, m := range messages {
+			if said[m.Text]++; said[m.Text] > 1 {
+				s.tell("said again: %s", m.Text)
+				again++
+			}
+		}
+	}
+	roots := map[string]int{}
+	for _, m := range s.world.Slack.Messages(world.Channel) {
+		count(m.Thread)
+		for _, id := range s.order {
+			if strings.Contains(string(m.Blocks), id) {
+				if roots[id]++; roots[id] > 1 && !s.erased {
+					s.tell("posted again: %s", m.Text)
+					again++
+				}
+			}
+		}
+	}
+	for _, m := range s.world.Slack.DMs(world.Rita) {
+		count(m.Thread)
+	}
+	if again > s.excuses {
+		s.breaks("everything is said once", "%d things were said again, and %d times an answer or a mark may have been lost", again, s.excuses)
+	}
+}

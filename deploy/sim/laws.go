@@ -1,0 +1,291 @@
+package sim
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"countersign/deploy/local/slack"
+	"countersign/deploy/local/world"
+	"countersign/handle"
+)
+
+// evidence is what the laws are judged by.
+type evidence struct {
+	order  []string                   // IDs of requests, as they were created
+	sent   map[string]map[string]bool // statuses that reached the wait handle, by request
+	mails  map[string]int             // that reached the topic, by request
+	hushed int                        // how often a person may not have heard the bot
+	erased bool                       // somebody deleted a message, or pressed on one that never was
+
+	// excuses bounds how many messages may have gone out once more: one for
+	// each post that may have been made though its answer was bad; and as many as
+	// one write marks for each mark that may have been lost, each function that
+	// died, and each holder of a lease that stood still for too long.
+	excuses int
+}
+
+// maxRevisions is more than any schedule needs.
+const maxRevisions = 1000
+
+func newEvidence() evidence {
+	return evidence{sent: map[string]map[string]bool{}, mails: map[string]int{}}
+}
+
+// together is how many messages one write marks: a reply, and the same to the
+// requester.
+const together = 2
+
+// The two calls without which nobody hears what became of a click.
+const (
+	toPerson = "chat.postEphemeral"
+	toTheBot = "the request to the bot"
+)
+
+// excuse counts what can lawfully make a message go out twice.
+func (s *play) excuse(what string, i Injection) {
+	if i.Fault != "" && (what == toPerson || what == toTheBot) {
+		s.hushed++
+	}
+	for _, a := range slices.Concat(i.Before, i.After) {
+		if a.Kind == Passes && a.D >= handle.LeaseTime/3 {
+			s.excuses += together
+		}
+	}
+	switch {
+	case i.Fault == "":
+	case i.Fault == Dies, i.Fault == DiesAfter, strings.HasPrefix(what, "store "):
+		s.excuses += together
+	case i.done() && (what == "chat.postMessage" || what == "mail"):
+		s.excuses++
+	}
+}
+
+// secret: the wait URL is nowhere but in the store.
+func (s *play) secret(where string, text []byte) {
+	if bytes.Contains(bytes.ToLower(text), []byte("x-amz-signature")) {
+		s.breaks("the wait URL is a secret", "it is in %s", where)
+	}
+}
+
+// checkChange holds one change of a record against the laws, at the moment at
+// which it becomes durable.
+func (s *play) checkChange(old, r handle.Request) {
+	if old.ID == "" {
+		s.order = append(s.order, r.ID)
+	}
+	name, now := short(r.ID), s.now()
+	s.tell("    stored %s: revision %d, %s", name, r.Rev, r.State())
+	if old.ID != "" && r.Rev != old.Rev+1 {
+		s.breaks("the store compares and swaps", "%s: revision %d after %d", name, r.Rev, old.Rev)
+	}
+	if r.Rev > maxRevisions {
+		s.breaks("a record comes to rest", "%s has been written %d times", name, r.Rev)
+	}
+	if old.Decision != nil && !reflect.DeepEqual(old.Decision, r.Decision) {
+		s.breaks("one decision, ever", "%s was %s and became %s", name, old.State(), r.State())
+	}
+	if old.ID != "" && (!reflect.DeepEqual(old.Terms, r.Terms) || old.Stack.ID != r.Stack.ID || old.WaitURL.Expose() != r.WaitURL.Expose()) {
+		s.breaks("what was asked for is kept", "%s changed its terms", name)
+	}
+	if len(r.Votes) < len(old.Votes) || !reflect.DeepEqual(old.Votes, r.Votes[:len(old.Votes)]) && len(old.Votes) > 0 {
+		s.breaks("no vote is lost", "%s had %d and has %d", name, len(old.Votes), len(r.Votes))
+	} else {
+		for _, v := range r.Votes[len(old.Votes):] {
+			s.checkVote(r, v, now)
+		}
+	}
+	if len(r.Events) < len(old.Events) {
+		s.breaks("no history is lost", "%s had %d events and has %d", name, len(old.Events), len(r.Events))
+	}
+	for key := range old.Told {
+		if _, ok := r.Told[key]; !ok {
+			s.breaks("no mark is lost", "%s: %s", name, key)
+		}
+	}
+	if old.Decision == nil && r.Decision != nil {
+		s.checkDecision(r, now)
+	}
+	s.checkMarks(old, r)
+}
+
+// checkDecision holds a decision against the votes and the clock.
+func (s *play) checkDecision(r handle.Request, now time.Time) {
+	switch r.State() {
+	case handle.Approved:
+		people := map[string]bool{}
+		for _, v := range r.Votes {
+			if v.Verdict == handle.Approve {
+				people[v.By.ID] = true
+			}
+		}
+		if len(people) < r.Terms.Approvals {
+			s.breaks("as many approve as must", "%s: %d of %d", short(r.ID), len(people), r.Terms.Approvals)
+		}
+	case handle.Rejected:
+		if r.Decision.Reason == "" {
+			s.breaks("a rejection has a reason", "%s has none", short(r.ID))
+		}
+	case handle.Expired:
+		if now.Before(r.Terms.Deadline) {
+			s.breaks("nothing expires early", "%s did", short(r.ID))
+		}
+	}
+}
+
+// checkVote asks the world, not the bot, whether somebody may have said that.
+func (s *play) checkVote(r handle.Request, v handle.Vote, now time.Time) {
+	who := v.By.ID
+	if v.Via == handle.ByMail {
+		who = v.By.Name
+	} else if !s.entitled(r, who) {
+		s.breaks("only the entitled vote", "%s: %s did", short(r.ID), who)
+	}
+	if !s.said[ballot{r.ID, who, v.Verdict}] {
+		s.breaks("votes are what people said", "%s: %s did not say %s", short(r.ID), who, v.Verdict)
+	}
+	said := 0
+	for _, other := range r.Votes {
+		if other.Via == v.Via && other.By.ID == v.By.ID && other.By.Name == v.By.Name && other.Verdict == v.Verdict {
+			said++
+		}
+	}
+	if said > 1 {
+		s.breaks("who says it twice says it once", "%s: %s said %s %d times", short(r.ID), who, v.Verdict, said)
+	}
+	if !v.At.Before(r.Terms.Deadline) || v.At.After(now) {
+		s.breaks("nobody votes past the deadline", "%s: %s did", short(r.ID), who)
+	}
+}
+
+// entitled says who may decide: of the workspace, no guest, named or in a group
+// that is named, and not who asks.
+func (s *play) entitled(r handle.Request, who string) bool {
+	if who == world.Rita && !s.plan.World.SelfApproval {
+		return false
+	}
+	member := who == world.Ann || who == world.Bob || who == world.Dan || who == world.Rita
+	grouped := (who == world.Ann || who == world.Bob) && slices.Contains(r.Terms.Approvers, world.Approvers)
+	return member && (grouped || slices.Contains(r.Terms.Approvers, who))
+}
+
+// checkHeard: who pressed Approve, and heard nothing or that it is recorded, has
+// approved.
+func (s *play) checkHeard(who string, m slack.Message) {
+	for _, b := range m.Buttons() {
+		t, err := handle.ParseTicket(b.Value)
+		r, ok := s.store.records[t.ID]
+		if err != nil || t.Verdict != handle.Approve || !ok {
+			continue
+		}
+		voted := slices.ContainsFunc(r.Votes, func(v handle.Vote) bool { return v.By.ID == who && v.Verdict == handle.Approve })
+		if !voted {
+			s.breaks("what people hear is true", "%s: %s pressed Approve, heard nothing but good, and it is not on record", short(r.ID), who)
+		}
+	}
+}
+
+// checkMarks: marked is what was done.
+func (s *play) checkMarks(old, r handle.Request) {
+	if r.Signal != nil && old.Signal == nil && r.Signal.Never == "" && r.State() != handle.Withdrawn && !s.sent[r.ID][r.Signal.Status] {
+		s.breaks("marked is what was done", "%s is marked as signalled, and was not", short(r.ID))
+	}
+	mails := 0
+	for _, key := range slices.Sorted(maps.Keys(r.Told)) {
+		told := r.Told[key]
+		if told.TS == "" {
+			mails++
+		} else if _, marked := old.Told[key]; !marked && !s.exists(told.Channel, told.TS) {
+			s.breaks("marked is what was done", "%s: %s is not in Slack", short(r.ID), key)
+		}
+	}
+	if mails > s.mails[r.ID] {
+		s.breaks("marked is what was done", "%s: %d mails are marked, %d went out", short(r.ID), mails, s.mails[r.ID])
+	}
+	for _, m := range r.Messages[min(len(old.Messages), len(r.Messages)):] {
+		if m.Shown != "" && !s.exists(m.Channel, m.TS) {
+			s.breaks("marked is what was done", "%s: its message is not in Slack", short(r.ID))
+		}
+	}
+}
+
+// exists reports whether a message is in Slack. One that was deleted meanwhile
+// counts.
+func (s *play) exists(channel, ts string) bool {
+	_, ok := s.world.Slack.Message(channel, ts)
+	return ok || s.erased
+}
+
+// signalling holds a signal that is about to leave against the record: decided
+// is what is durable, and nothing else is signalled.
+func (s *play) signalling(body []byte) {
+	r, got, ok := s.signalOf(body)
+	if !ok {
+		s.breaks("signalled is what is decided", "a signal of no request")
+		return
+	}
+	if want, owed := r.SignalBody(); !owed || got.Status != want.Status || (got.Status == handle.SignalSuccess) != (r.State() == handle.Approved) {
+		s.breaks("signalled is what is decided", "%s is %s, and %s is sent", short(r.ID), r.State(), got.Status)
+	}
+}
+
+// signalled notes a signal that arrived.
+func (s *play) signalled(body []byte) {
+	r, got, ok := s.signalOf(body)
+	if !ok {
+		return
+	}
+	if s.sent[r.ID] == nil {
+		s.sent[r.ID] = map[string]bool{}
+	}
+	if s.sent[r.ID][got.Status] = true; len(s.sent[r.ID]) > 1 {
+		s.breaks("one decision, ever", "%s was signalled both ways", short(r.ID))
+	}
+}
+
+func (s *play) signalOf(body []byte) (handle.Request, handle.SignalBody, bool) {
+	var got handle.SignalBody
+	if json.Unmarshal(body, &got) != nil {
+		return handle.Request{}, got, false
+	}
+	r, ok := s.store.records[got.Data]
+	return r, got, ok && strings.HasSuffix(got.UniqueID, r.ID)
+}
+
+// answering holds an answer to CloudFormation against the record.
+func (s *play) answering(body []byte, arrives bool) {
+	s.secret("an answer to CloudFormation", body)
+	var a struct{ Status, RequestId, Reason, PhysicalResourceId string }
+	err := json.Unmarshal(body, &a)
+	ask := s.asks[a.RequestId]
+	if err != nil || ask == nil || len(body) > 4096 {
+		s.breaks("CloudFormation can read its answers", "%d bytes, for request %q", len(body), a.RequestId)
+		return
+	}
+	s.tell("    answers %s with %s %s", ask.label(), a.Status, a.Reason)
+	ask.answered = ask.answered || arrives
+	id := ask.ResourceProperties.RequestId
+	if ask.RequestType == "Create" && id != "" && a.Status == "SUCCESS" && !s.store.records[id].Opens(ask.StackId) {
+		s.breaks("only an approval opens the verdict", "%s is %s", short(id), s.store.records[id].State())
+	}
+	if _, recorded := s.store.records[a.PhysicalResourceId]; ask.RequestType == "Create" && id == "" && a.Status == "SUCCESS" && !recorded {
+		s.breaks("a launch waits for what is on record", "%s was told to wait for nothing", ask.LogicalResourceId)
+	}
+	if ask.RequestType == "Delete" && a.Status != "SUCCESS" {
+		s.breaks("Delete always succeeds", "%s did not: %s", ask.LogicalResourceId, a.Reason)
+	}
+}
+
+// mailed notes a mail that reached the topic.
+func (s *play) mailed(body string) {
+	for _, id := range s.order {
+		if strings.Contains(body, id) {
+			s.mails[id]++
+			return
+		}
+	}
+}

@@ -1,0 +1,298 @@
+package sim
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"countersign/deploy/local/world"
+)
+
+// errDead is what a dead function meets: nothing it does has an effect.
+var errDead = errors.New("this function is dead")
+
+// errLost is an answer that never came.
+var errLost = errors.New("connection reset")
+
+// invocation is one run of a function. It travels in contexts.
+type invocation struct {
+	kind       string
+	generation int
+	tries      int // of an event
+	dead       bool
+}
+
+// Kinds of invocations.
+const (
+	clicking = "click" // of the bot
+	handling = "event" // of the notifier
+	settling = "after" // of the notifier within the bot
+)
+
+type invocationKey struct{}
+
+func invoked(ctx context.Context, i *invocation) context.Context {
+	return context.WithValue(ctx, invocationKey{}, i)
+}
+
+func invocationOf(ctx context.Context) *invocation {
+	i, _ := ctx.Value(invocationKey{}).(*invocation)
+	return i
+}
+
+func generationOf(ctx context.Context) int {
+	if i := invocationOf(ctx); i != nil {
+		return i.generation
+	}
+	return 0
+}
+
+// before is the beginning of every outside call: it draws or looks up what
+// befalls it, and lets others act. ok is false if the caller is dead.
+func (s *play) before(ctx context.Context, what string, can []Fault) (i Injection, ok bool) {
+	in := invocationOf(ctx)
+	if in != nil && in.dead {
+		return i, false
+	}
+	s.out.Calls++
+	s.call++
+	if s.healed || s.dead {
+		return i, true
+	}
+	i = s.befalls(can)
+	if i.none() {
+		return i, true
+	}
+	s.tell("  at %s", what)
+	s.within(i.Before, "before it arrives")
+	if i.Fault != "" {
+		s.tell("    %s", i.Fault)
+	}
+	s.excuse(what, i)
+	if i.Fault == Dies {
+		in.dead = true
+		return i, false
+	}
+	if in != nil && in.dead { // killed by who acted before
+		return i, false
+	}
+	return i, true
+}
+
+// befalls draws what befalls this call, or looks it up.
+func (s *play) befalls(can []Fault) Injection {
+	if s.plan.Drawn {
+		for _, i := range s.plan.Injections {
+			if i.Step == s.step && i.Call == s.call {
+				return i
+			}
+		}
+		return Injection{}
+	}
+	if s.injected >= maxInjected {
+		return Injection{}
+	}
+	i := s.plan.World.draw(s.rng, can, s.depth >= maxDepth)
+	if !i.none() {
+		s.injected++
+		i.Step, i.Call = s.step, s.call
+		s.out.Injections = append(s.out.Injections, i)
+	}
+	return i
+}
+
+// after is the end of every outside call that was not refused.
+func (s *play) after(i Injection) { s.within(i.After, "when it is done") }
+
+// within lets others act during a call.
+func (s *play) within(acts []Act, when string) {
+	for _, a := range acts {
+		s.depth++
+		s.tell("%s, %s: %s", s.time(), when, a)
+		s.do(a)
+		s.depth--
+	}
+}
+
+// around is the wire between everybody: see world.Wire.Around.
+func (s *play) around(req *http.Request, next http.RoundTripper) (*http.Response, error) {
+	host, _, _ := strings.Cut(req.URL.Host, ".")
+	in := invocationOf(req.Context())
+	switch {
+	case host == "notifier" && in == nil: // the world hands over an event: it gets onto the queue
+		s.enqueue(bodyOf(req))
+		return made(req, http.StatusOK, "null"), nil
+	case host == "notifier":
+		return next.RoundTrip(req)
+	case host == "bot":
+		return s.toBot(req, next)
+	case host == "slack":
+		return s.toSlack(req, next)
+	case host == "mail":
+		return s.toMail(req, next)
+	}
+	return s.toCloudFormation(req, next)
+}
+
+func (s *play) toBot(req *http.Request, next http.RoundTripper) (*http.Response, error) {
+	i, _ := s.before(req.Context(), toTheBot, []Fault{NotDone, Lost})
+	in := &invocation{kind: clicking, generation: s.generation}
+	return s.carry(req.WithContext(invoked(req.Context(), in)), next, i)
+}
+
+func (s *play) toSlack(req *http.Request, next http.RoundTripper) (*http.Response, error) {
+	method := strings.TrimPrefix(req.URL.Path, "/api/")
+	s.secret("Slack", []byte(unescaped(bodyOf(req))))
+	in := invocationOf(req.Context())
+	if in != nil && in.kind == clicking && (method == "users.info" || method == "usergroups.users.list") {
+		s.looking[in.generation]++
+		defer func() { s.looking[in.generation]-- }()
+	}
+	i, ok := s.before(req.Context(), method, s.mortal(in, NotDone, Lost, Limited, Unwell, DoneError, Truncated, Garbled))
+	if !ok {
+		return nil, errDead
+	}
+	return s.carry(req, next, i)
+}
+
+func (s *play) toMail(req *http.Request, next http.RoundTripper) (*http.Response, error) {
+	body := unescaped(bodyOf(req))
+	s.secret("mail", []byte(body))
+	i, ok := s.before(req.Context(), "mail", s.mortal(invocationOf(req.Context()), NotDone, Lost, Unwell, DoneError))
+	switch {
+	case !ok:
+		return nil, errDead
+	case !s.mailBack.IsZero():
+		return made(req, http.StatusServiceUnavailable, "down"), nil
+	}
+	res, err := s.carry(req, next, i)
+	if i.done() {
+		s.mailed(body)
+	}
+	return res, err
+}
+
+func (s *play) toCloudFormation(req *http.Request, next http.RoundTripper) (*http.Response, error) {
+	in := invocationOf(req.Context())
+	body := bodyOf(req)
+	switch {
+	case req.Method != http.MethodPut:
+		action := "CloudFormation's API"
+		if q, err := url.ParseQuery(string(body)); err == nil {
+			action = q.Get("Action")
+		}
+		i, ok := s.before(req.Context(), action, s.mortal(in, NotDone, Lost, Unwell, Truncated))
+		if !ok {
+			return nil, errDead
+		}
+		return s.carry(req, next, i)
+	case strings.Contains(req.URL.Path, "|"):
+		can := s.mortal(in, NotDone, Lost, Unwell, DoneError)
+		if in != nil && in.tries >= lastTry {
+			can = nil // so that a law without exceptions can be put: CloudFormation is always answered
+		}
+		i, ok := s.before(req.Context(), "the answer to CloudFormation", can)
+		if !ok {
+			return nil, errDead
+		}
+		s.answering(body, i.done())
+		return s.carry(req, next, i)
+	}
+	i, ok := s.before(req.Context(), "the signal", s.mortal(in, NotDone, Lost, Unwell, DoneError))
+	if !ok {
+		return nil, errDead
+	}
+	s.signalling(body)
+	res, err := s.carry(req, next, i)
+	if i.done() {
+		s.signalled(body)
+	}
+	return res, err
+}
+
+// mortal adds that the function may die, if it is one that may.
+func (s *play) mortal(in *invocation, can ...Fault) []Fault {
+	if in != nil && (in.kind == settling || in.kind == handling && in.tries < lastTry) {
+		can = append(can, Dies, DiesAfter)
+	}
+	return can
+}
+
+// done reports whether the call is carried out.
+func (i Injection) done() bool {
+	switch i.Fault {
+	case NotDone, Limited, Unwell, Dies:
+		return false
+	}
+	return true
+}
+
+// carry carries a request as far as its fault lets it, and spoils the answer.
+func (s *play) carry(req *http.Request, next http.RoundTripper, i Injection) (*http.Response, error) {
+	switch i.Fault {
+	case NotDone:
+		s.after(i)
+		return nil, world.ErrCut
+	case Limited:
+		s.after(i)
+		res := made(req, http.StatusTooManyRequests, `{"ok":false,"error":"ratelimited"}`)
+		res.Header.Set("Retry-After", strconv.Itoa(int(i.Wait/time.Second)))
+		return res, nil
+	case Unwell:
+		s.after(i)
+		return made(req, http.StatusServiceUnavailable, "unavailable"), nil
+	}
+	res, err := next.RoundTrip(req)
+	if err == nil && i.Fault == DiesAfter {
+		invocationOf(req.Context()).dead = true
+	}
+	s.after(i)
+	if err != nil {
+		return nil, err
+	}
+	switch i.Fault {
+	case Lost, DiesAfter:
+		return nil, errLost
+	case DoneError:
+		return made(req, http.StatusInternalServerError, "internal error"), nil
+	case Truncated:
+		b, _ := io.ReadAll(res.Body) // in memory: no error
+		res.Body, res.ContentLength = io.NopCloser(bytes.NewReader(b[:len(b)/2])), int64(len(b)/2)
+	case Garbled:
+		return made(req, http.StatusOK, "<html>It works!</html>"), nil
+	}
+	return res, nil
+}
+
+// made is an answer that nobody gave.
+func made(req *http.Request, status int, body string) *http.Response {
+	return &http.Response{
+		Status: strconv.Itoa(status) + " " + http.StatusText(status), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"Content-Type": {"text/plain"}}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: req,
+	}
+}
+
+// bodyOf reads a request's body and leaves it to be read again.
+func bodyOf(req *http.Request) []byte {
+	if req.Body == nil {
+		return nil
+	}
+	b, _ := io.ReadAll(req.Body) // in memory: no error
+	_ = req.Body.Close()
+	req.Body = io.NopCloser(bytes.NewReader(b))
+	return b
+}
+
+func unescaped(form []byte) string {
+	s, err := url.QueryUnescape(string(form))
+	if err != nil {
+		return string(form)
+	}
+	return s
+}
