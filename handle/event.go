@@ -7,7 +7,7 @@ type Kind string
 
 const (
 	EventCreated   Kind = "created"
-	EventAsked     Kind = "asked" // Text: by Slack or by mail
+	EventAsked     Kind = "asked" // Text: the Slack message, or mail/asked
 	EventVote      Kind = "vote"
 	EventRefused   Kind = "refused" // Text: the Why
 	EventDecided   Kind = "decided"

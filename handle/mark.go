@@ -101,8 +101,8 @@ func (r Request) Refreshed(m Message, face string) Request {
 	return r
 }
 
-// Lost marks that the message m is no more. If it was the only one, another
-// will be posted.
+// Lost marks that the message m is no more. If it was the only one, a post is
+// owed again, as to begin with.
 func (r Request) Lost(m Message, now time.Time) Request {
 	r = r.settled(Step{Kind: StepRefresh, Message: m})
 	r.Messages = slices.DeleteFunc(r.Messages, func(k Message) bool { return k.Channel == m.Channel && k.TS == m.TS })

@@ -54,7 +54,7 @@ type Request struct {
 	Told     map[string]Told `json:"told,omitempty"`     // by step key: what went out, once each
 	Tries    map[string]Try  `json:"tries,omitempty"`    // by step key: what failed so far
 	Lease    Lease           `json:"lease,omitzero"`
-	Events   []Event         `json:"events"` // append-only, bounded; see note
+	Events   []Event         `json:"events"` // append-only; refusals and failures are bounded, see note
 }
 
 // Stack says which CloudFormation stack waits, and what was last heard of it.

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -40,8 +41,17 @@ func ParseTicket(s string) (Ticket, error) {
 	return t, nil
 }
 
-// MailKey signs the tickets of mailed links.
+// MailKey signs the tickets of mailed links. Like a wait URL it prints as a
+// placeholder.
 type MailKey []byte
+
+const hiddenKey = "[mail key]"
+
+func (MailKey) String() string               { return hiddenKey }
+func (MailKey) GoString() string             { return hiddenKey }
+func (MailKey) Format(f fmt.State, _ rune)   { _, _ = f.Write([]byte(hiddenKey)) }
+func (MailKey) LogValue() slog.Value         { return slog.StringValue(hiddenKey) }
+func (MailKey) MarshalText() ([]byte, error) { return []byte(hiddenKey), nil }
 
 // MinMailKey is the least length of a MailKey.
 const MinMailKey = 32 // bytes

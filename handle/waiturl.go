@@ -31,8 +31,8 @@ func (u WaitURL) Expose() string {
 	return *u.raw
 }
 
-// StoredWaitURL is for stores alone: the URL that Expose gave when the record
-// was written. It is not checked again.
+// StoredWaitURL is for reading a stored record alone: the URL that Expose gave
+// when it was written. It is not checked again.
 func StoredWaitURL(raw string) WaitURL {
 	if raw == "" {
 		return WaitURL{}

@@ -24,12 +24,12 @@ const (
 )
 
 // mask makes outside names and values fit to be shown: one line each, bounded,
-// sorted by name, and without what looks like a secret.
-func mask(list []handle.Field) []handle.Field {
+// sorted by name, and without the wait URL or what looks like a secret.
+func mask(u handle.WaitURL, list []handle.Field) []handle.Field {
 	slices.SortFunc(list, func(a, b handle.Field) int { return cmp.Compare(a.Name, b.Name) })
 	out := make([]handle.Field, 0, min(len(list), maxFields))
 	for _, f := range list[:min(len(list), maxFields)] {
-		value := handle.Line(f.Value, maxValue)
+		value := handle.Line(u.Redact(f.Value), maxValue) // first whole, then cut
 		if secretName.MatchString(f.Name) || secretValue.MatchString(f.Value) {
 			value = masked
 		}

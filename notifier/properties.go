@@ -99,8 +99,7 @@ func (p properties) number(name string, otherwise int) (int, error) {
 	return n, nil
 }
 
-// fields is the property as names and values, sorted by name, masked like
-// parameters.
+// fields is the property as names and values, as they are.
 func (p properties) fields(name string) ([]handle.Field, error) {
 	raw, ok := p[name]
 	if !ok || string(raw) == "null" {
@@ -118,7 +117,7 @@ func (p properties) fields(name string) ([]handle.Field, error) {
 		}
 		list = append(list, handle.Field{Name: k, Value: s})
 	}
-	return mask(list), nil
+	return list, nil
 }
 
 func scalar(raw json.RawMessage) (string, bool) {

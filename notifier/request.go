@@ -142,7 +142,6 @@ func (n *Notifier) newRequest(ctx context.Context, ev custom, p properties) (han
 		ID:        handle.NewID(ev.StackID, ev.LogicalResourceID, ev.RequestID),
 		CreatedAt: now,
 		Stack:     handle.Stack{ID: ev.StackID, Name: name, Account: account, Region: region, Gate: ev.LogicalResourceID},
-		Details:   a.details,
 		Terms:     a.terms,
 	}
 	if r.WaitURL, err = handle.ParseWaitURL(a.waitURL, ev.StackID, n.Origins, now); err != nil {
@@ -159,9 +158,7 @@ func (n *Notifier) newRequest(ctx context.Context, ev custom, p properties) (han
 		return handle.Request{}, err
 	}
 	r.Requester.Email, r.Purpose = r.WaitURL.Redact(a.email), r.WaitURL.Redact(a.purpose)
-	for i := range r.Details {
-		r.Details[i].Value = r.WaitURL.Redact(r.Details[i].Value)
-	}
+	r.Details = mask(r.WaitURL, a.details)
 	if err := n.prove(ctx, &r); err != nil {
 		return handle.Request{}, err
 	}
@@ -185,10 +182,7 @@ func (n *Notifier) prove(ctx context.Context, r *handle.Request) error {
 	}
 	r.Product = d.product()
 	r.Requester.Principal = d.principal()
-	for i := range d.Parameters {
-		d.Parameters[i].Value = r.WaitURL.Redact(d.Parameters[i].Value)
-	}
-	r.Parameters = mask(d.Parameters)
+	r.Parameters = mask(r.WaitURL, d.Parameters)
 	return nil
 }
 

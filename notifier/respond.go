@@ -9,8 +9,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"countersign/handle"
@@ -233,8 +233,13 @@ func (n *Notifier) put(ctx context.Context, target string, body []byte) (status 
 	return res.StatusCode, nil
 }
 
-// responseURL lets answers go to AWS alone, or to a made world's origin: an
-// event is no proof of who sent it.
+// responseHost matches the hosts of the buckets in which CloudFormation takes
+// answers. See
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-vpce-bucketnames.html
+var responseHost = regexp.MustCompile(`^cloudformation-custom-resource-response-[a-z0-9]+\.s3([.-][a-z0-9-]+)*\.amazonaws\.(com|com\.cn|eu)$`)
+
+// responseURL lets answers go to CloudFormation alone, or to a made world's
+// origin: an event is no proof of who sent it.
 func (n *Notifier) responseURL(raw string) (string, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.User != nil || u.Host == "" {
@@ -245,9 +250,8 @@ func (n *Notifier) responseURL(raw string) (string, error) {
 			return raw, nil
 		}
 	}
-	aws := strings.HasSuffix(u.Host, ".amazonaws.com") || strings.HasSuffix(u.Host, ".amazonaws.com.cn")
-	if u.Scheme != "https" || !aws {
-		return "", fmt.Errorf("%w: a custom resource request whose ResponseURL does not lead to AWS", ErrEvent)
+	if u.Scheme != "https" || !responseHost.MatchString(u.Host) {
+		return "", fmt.Errorf("%w: a custom resource request whose ResponseURL does not lead to CloudFormation", ErrEvent)
 	}
 	return raw, nil
 }

@@ -65,7 +65,7 @@ func (d Description) principal() string { return handle.Line(d.Tags[tagPrincipal
 
 func lastPart(arn string) string { return handle.Line(arn[strings.LastIndex(arn, "/")+1:], 100) }
 
-// region and account are the fourth and fifth fields of a stack's ARN,
+// parseStackID takes apart a stack's ARN,
 // arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/UUID.
 func parseStackID(arn string) (region, account, name string, ok bool) {
 	parts := strings.SplitN(arn, ":", 6)

@@ -242,7 +242,7 @@ func (p *pass) watch(ctx context.Context, s handle.Step) error {
 		p.mark(func(r handle.Request) handle.Request { return r.NotYet(now) })
 		return nil
 	}
-	e := handle.Ended{Status: d.Status, Reason: d.Reason, Outputs: mask(d.Outputs), At: now}
+	e := handle.Ended{Status: d.Status, Reason: d.Reason, Outputs: mask(p.r.WaitURL, d.Outputs), At: now}
 	if !e.Up() && err == nil {
 		if first, err := p.n.Stacks.FirstFailure(ctx, p.r.Stack.ID); err == nil && first != "" {
 			e.Reason = first

@@ -35,7 +35,7 @@ type Config struct {
 	AppID    string
 
 	SigningSecrets []string
-	MailKey        handle.MailKey
+	MailKey        []byte
 
 	Defaults notifier.Defaults
 }
@@ -66,7 +66,7 @@ func New(c Config, store handle.Store, now func() time.Time, client *http.Client
 		Now:      now,
 		Log:      log.With("function", "notifier"),
 		Defaults: c.Defaults,
-		Links:    &notifier.Links{Base: c.Bot, Key: c.MailKey},
+		Links:    &notifier.Links{Base: c.Bot, Key: handle.MailKey(c.MailKey)},
 		Origins:  []string{c.CloudFormation},
 		Workers:  4,
 	}
@@ -77,8 +77,10 @@ func New(c Config, store handle.Store, now func() time.Time, client *http.Client
 		SigningSecrets: func(context.Context, bool) ([]string, error) { return c.SigningSecrets, nil },
 		TeamID:         c.TeamID,
 		AppID:          c.AppID,
-		MailKeys:       func(context.Context) ([]handle.MailKey, error) { return []handle.MailKey{c.MailKey}, nil },
-		Log:            log.With("function", "bot"),
+		MailKeys: func(context.Context) ([]handle.MailKey, error) {
+			return []handle.MailKey{handle.MailKey(c.MailKey)}, nil
+		},
+		Log: log.With("function", "bot"),
 		After: func(ctx context.Context, r handle.Request, holder string) {
 			if _, err := n.Continue(ctx, r, holder); err != nil {
 				log.ErrorContext(ctx, "couldn't settle after a decision", "request", r.ID, "error", err)

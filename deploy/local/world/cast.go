@@ -42,7 +42,7 @@ func functionsConfig(cloudFormation, slack, mail, bot string) functions.Config {
 		CloudFormation: cloudFormation, Slack: slack, Mail: mail, Bot: bot,
 		Region: Region, TopicARN: Topic, Token: token, TeamID: Team, AppID: AppID,
 		SigningSecrets: []string{signingSecret},
-		MailKey:        handle.MailKey("a made-up key for the links in mails"),
+		MailKey:        []byte("a made-up key for the links in mails"),
 		Defaults: notifier.Defaults{
 			Channel:   Channel,
 			Approvers: []string{Approvers},
