@@ -60,6 +60,19 @@ type outcome struct {
 // counts reports whether the ballot is durable on the record.
 func (o outcome) counts() bool { return o.err == nil && o.why == "" }
 
+// result is the outcome in a word or two, for the log.
+func (o outcome) result() string {
+	switch {
+	case o.err != nil:
+		return "not recorded"
+	case o.why != "":
+		return "refused: " + string(o.why)
+	case o.again:
+		return "said before"
+	}
+	return string(o.request.State())
+}
+
 // decide reads the record, puts the ballot to the law, and writes what follows
 // if nobody has written meanwhile; in the same write it takes in the clicked
 // message and the lease for After. After a conflict or a lost answer it reads

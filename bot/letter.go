@@ -227,14 +227,5 @@ func locked(r handle.Request) bool { return r.Refusals(WhyWrongCode) >= maxWrong
 // note logs what became of the letter: nothing of the link, and nothing that
 // was typed.
 func (l *letter) note(o outcome) {
-	result := string(o.request.State())
-	switch {
-	case o.err != nil:
-		result = "not recorded"
-	case o.why != "":
-		result = "refused: " + string(o.why)
-	case o.again:
-		result = "said before"
-	}
-	l.b.log().Info("mailed link", "request", o.request.ID, "result", result)
+	l.b.log().Info("mailed link", "request", o.request.ID, "result", o.result())
 }

@@ -202,14 +202,5 @@ func (p *press) tell(text string) {
 
 // note logs what became of the press.
 func (p *press) note(o outcome) {
-	result := string(o.request.State())
-	switch {
-	case o.err != nil:
-		result = "not recorded"
-	case o.why != "":
-		result = "refused: " + string(o.why)
-	case o.again:
-		result = "said before"
-	}
-	p.b.log().Info("press", "request", p.ticket.ID, "user", p.user.ID, "team", p.user.TeamID, "verdict", string(p.ticket.Verdict), "opening", p.opening, "result", result)
+	p.b.log().Info("press", "request", p.ticket.ID, "user", p.user.ID, "team", p.user.TeamID, "verdict", string(p.ticket.Verdict), "opening", p.opening, "result", o.result())
 }

@@ -14,6 +14,7 @@ import (
 // do takes one step and marks how it went. Its error says that the store
 // failed; all else is marked on the record.
 func (p *pass) do(ctx context.Context, s handle.Step) error {
+	sent := false // something that must not go out twice
 	switch s.Kind {
 	case handle.StepExpire:
 		now := p.n.Now()
@@ -21,29 +22,35 @@ func (p *pass) do(ctx context.Context, s handle.Step) error {
 		return p.write(ctx, p.claimed) // decided is what is on record, nothing else
 	case handle.StepSignal:
 		p.signal(ctx, s)
-		return nil
-	case handle.StepPost:
-		if !p.post(ctx, s) {
-			return nil
-		}
-		return p.write(ctx, p.kept)
-	case handle.StepRefresh:
-		p.refresh(ctx, s)
-		return nil
-	case handle.StepTell:
-		if !p.tell(ctx, s) {
-			return nil
-		}
-		return p.write(ctx, p.kept)
+	case handle.StepPost, handle.StepRefresh, handle.StepTell:
+		sent = p.slack(ctx, s)
 	case handle.StepMail:
-		if !p.mail(ctx, s) {
-			return nil
-		}
-		return p.write(ctx, p.kept)
+		sent = p.mail(ctx, s)
 	case handle.StepWatch:
 		return p.watch(ctx, s)
+	default:
+		return fmt.Errorf("request %s owes an unknown step %q", p.r.ID, s.Kind)
 	}
-	return fmt.Errorf("request %s owes an unknown step %q", p.r.ID, s.Kind)
+	if sent {
+		return p.write(ctx, p.kept)
+	}
+	return nil
+}
+
+// slack takes a step that needs Slack. It reports whether the marks should be
+// made durable at once.
+func (p *pass) slack(ctx context.Context, s handle.Step) bool {
+	switch {
+	case p.n.Slack == nil:
+		p.failed(ctx, s, handle.Failure{Why: "Slack is not configured"})
+		return false
+	case s.Kind == handle.StepPost:
+		return p.post(ctx, s)
+	case s.Kind == handle.StepTell:
+		return p.tell(ctx, s)
+	}
+	p.refresh(ctx, s) // twice does no harm
+	return false
 }
 
 // failed marks that a step came to nothing.
@@ -77,10 +84,6 @@ func (p *pass) signal(ctx context.Context, s handle.Step) {
 // and then posts the message. It reports whether a message went out, or the
 // request turned out to be impossible.
 func (p *pass) post(ctx context.Context, s handle.Step) bool {
-	if p.n.Slack == nil {
-		p.failed(ctx, s, handle.Failure{Why: "Slack is not configured"})
-		return false
-	}
 	if !p.r.Requester.LookedUp {
 		if err := p.identify(ctx); err != nil {
 			p.failed(ctx, s, failure(err))
@@ -146,10 +149,6 @@ func (p *pass) identify(ctx context.Context) error {
 // refresh makes a posted message show the truth. What is marked is what was
 // shown.
 func (p *pass) refresh(ctx context.Context, s handle.Step) {
-	if p.n.Slack == nil {
-		p.failed(ctx, s, handle.Failure{Why: "Slack is not configured"})
-		return
-	}
 	face := p.r.Face()
 	err := p.patiently(ctx, func() error {
 		return p.n.Slack.Update(ctx, s.Message.Channel, s.Message.TS, Message(p.r))
@@ -169,10 +168,6 @@ func (p *pass) refresh(ctx context.Context, s handle.Step) {
 // tell replies in the thread, and writes to the requester. It reports whether
 // anything went out: one write marks both.
 func (p *pass) tell(ctx context.Context, s handle.Step) bool {
-	if p.n.Slack == nil {
-		p.failed(ctx, s, handle.Failure{Why: "Slack is not configured"})
-		return false
-	}
 	sent := false
 	send := func(key, channel, thread string, v View) error {
 		return p.patiently(ctx, func() error {

@@ -97,18 +97,31 @@ func TestMutants(t *testing.T) {
 	}
 }
 
-// play plays schedules against the mutant.
-func (m mutant) play(t *testing.T, root string, schedules int) ([]byte, error) {
-	path := filepath.Join(root, m.file)
-	source, err := os.ReadFile(path)
+// Playing the mutants takes minutes; that each edit still fits the code is seen
+// at once.
+func TestMutantsFitTheCode(t *testing.T) {
+	for _, m := range lawless {
+		t.Run(m.breaks, func(t *testing.T) { m.edit(t, "../..") })
+	}
+}
+
+// edit is the mutant's file, edited.
+func (m mutant) edit(t *testing.T, root string) string {
+	source, err := os.ReadFile(filepath.Join(root, m.file))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(string(source), m.old); n != 1 {
 		t.Fatalf("%s has the text to edit %d times, want once: %q", m.file, n, m.old)
 	}
+	return strings.Replace(string(source), m.old, m.new, 1)
+}
+
+// play plays schedules against the mutant.
+func (m mutant) play(t *testing.T, root string, schedules int) ([]byte, error) {
+	path := filepath.Join(root, m.file)
 	edited := filepath.Join(t.TempDir(), filepath.Base(m.file))
-	if err := os.WriteFile(edited, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600); err != nil {
+	if err := os.WriteFile(edited, []byte(m.edit(t, root)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {path: edited}})

@@ -131,20 +131,12 @@ func forward(origin string, client *http.Client) http.Handler {
 	}
 }
 
-// Wire is what lies between the functions and the world. It can be cut.
+// Wire is what lies between the functions and the world.
 type Wire struct {
 	base http.RoundTripper
 
 	mu     sync.Mutex
-	cut    func(*http.Request) error
 	around func(*http.Request, http.RoundTripper) (*http.Response, error)
-}
-
-// Cut lets f refuse requests before they arrive; nil lets all pass.
-func (t *Wire) Cut(f func(*http.Request) error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.cut = f
 }
 
 // Around lets f answer every request in place of the wire: next is the wire
@@ -159,13 +151,8 @@ func (t *Wire) Around(f func(req *http.Request, next http.RoundTripper) (*http.R
 // RoundTrip implements http.RoundTripper.
 func (t *Wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	t.mu.Lock()
-	cut, around := t.cut, t.around
+	around := t.around
 	t.mu.Unlock()
-	if cut != nil {
-		if err := cut(req); err != nil {
-			return nil, err
-		}
-	}
 	if around != nil {
 		return around(req, t.base)
 	}
@@ -182,7 +169,7 @@ func signalTo(req *http.Request) (stackID string, ok bool) {
 	return strings.Join(parts[:3], "/"), true
 }
 
-// ErrCut is what a request meets that the wire was cut for.
+// ErrCut is what a request meets that does not arrive, or whose answer is lost.
 var ErrCut = errors.New("connection refused")
 
 func send(ctx context.Context, client *http.Client, method, target string, body []byte) (int, error) {
