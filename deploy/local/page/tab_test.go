@@ -2,7 +2,6 @@ package page_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +13,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"countersign/deploy/local/world"
+	"countersign/deploy/peers"
 )
 
 // tab is one tab of a browser, as one visitor uses it.
@@ -32,14 +32,7 @@ func startBrowser(t *testing.T) context.Context {
 	if testing.Short() {
 		t.Skip("a browser takes long")
 	}
-	path, err := findBrowser()
-	switch {
-	case err == nil:
-	case os.Getenv("COUNTERSIGN_PEERS") == "required":
-		t.Fatal(err)
-	default:
-		t.Skip(err)
-	}
+	path := findBrowser(t)
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("lang", "en-US"),
@@ -73,13 +66,15 @@ func openTab(browser context.Context, s *stage, width, height int64) *tab {
 	return t
 }
 
-func findBrowser() (path string, err error) {
+func findBrowser(t *testing.T) string {
+	t.Helper()
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err = exec.LookPath(name); err == nil {
-			return path, nil
+		if path, err := exec.LookPath(name); err == nil {
+			return path
 		}
 	}
-	return "", errors.New("no browser on this machine: install chromium to test the page as people use it")
+	peers.Missing(t, "a browser")
+	return ""
 }
 
 func (t *tab) media(feature, value string) {
