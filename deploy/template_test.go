@@ -1,0 +1,271 @@
+package deploy
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v4"
+
+	"countersign/handle"
+	"countersign/handle/dynamo"
+)
+
+// read parses a template; what its tags say becomes a map of one member, such
+// as {"Ref": "Table"}.
+func read(t *testing.T, name string) map[string]any {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var root yaml.Node
+	if err := yaml.Unmarshal(text, &root); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return plain(root.Content[0]).(map[string]any)
+}
+
+func plain(n *yaml.Node) any {
+	var v any
+	switch n.Kind {
+	case yaml.MappingNode:
+		m := map[string]any{}
+		for i := 0; i < len(n.Content); i += 2 {
+			m[n.Content[i].Value] = plain(n.Content[i+1])
+		}
+		v = m
+	case yaml.SequenceNode:
+		list := []any{}
+		for _, c := range n.Content {
+			list = append(list, plain(c))
+		}
+		v = list
+	default:
+		v = n.Value
+	}
+	if strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!") {
+		return map[string]any{n.Tag[1:]: v}
+	}
+	return v
+}
+
+// walk calls f for every map below v.
+func walk(v any, f func(map[string]any)) {
+	switch v := v.(type) {
+	case map[string]any:
+		f(v)
+		for _, c := range v {
+			walk(c, f)
+		}
+	case []any:
+		for _, c := range v {
+			walk(c, f)
+		}
+	}
+}
+
+func at(v any, path ...string) any {
+	for _, name := range path {
+		m, _ := v.(map[string]any)
+		v = m[name]
+	}
+	return v
+}
+
+var substituted = regexp.MustCompile(`\$\{([^!}][^}]*)\}`)
+
+func TestReferencesResolve(t *testing.T) {
+	for _, name := range templates(t) {
+		template := read(t, name)
+		known := func(id string, local map[string]any) bool {
+			id, _, _ = strings.Cut(id, ".")
+			return strings.HasPrefix(id, "AWS::") || at(template, "Parameters", id) != nil ||
+				at(template, "Resources", id) != nil || local[id] != nil
+		}
+		walk(template, func(m map[string]any) {
+			for _, tag := range []string{"Ref", "GetAtt"} {
+				if id, ok := m[tag].(string); ok && !known(id, nil) {
+					t.Errorf("%s: !%s %s resolves to nothing", name, tag, id)
+				}
+			}
+			for _, tag := range []string{"Condition", "If"} {
+				id, ok := m[tag].(string)
+				if list, is := m[tag].([]any); is {
+					id, ok = list[0].(string)
+				}
+				if ok && at(template, "Conditions", id) == nil {
+					t.Errorf("%s: there is no condition %s", name, id)
+				}
+			}
+			text, local := "", map[string]any(nil)
+			switch sub := m["Sub"].(type) {
+			case string:
+				text = sub
+			case []any:
+				text, local = sub[0].(string), sub[1].(map[string]any)
+			}
+			for _, found := range substituted.FindAllStringSubmatch(text, -1) {
+				if !known(found[1], local) {
+					t.Errorf("%s: %s in !Sub resolves to nothing", name, found[0])
+				}
+			}
+		})
+	}
+}
+
+func templates(t *testing.T) []string {
+	t.Helper()
+	var names []string
+	for _, name := range []string{"template.yaml", "product.yaml", "catalog.yaml"} {
+		if _, err := os.Stat(name); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+func TestTableIsTheStores(t *testing.T) {
+	properties := at(read(t, "template.yaml"), "Resources", "Table", "Properties")
+	keys := func(v any) (out []string) {
+		for _, k := range v.([]any) {
+			out = append(out, at(k, "AttributeName").(string)+" "+at(k, "KeyType").(string))
+		}
+		return out
+	}
+	want := dynamo.Table("x")
+	got := map[string][]string{"": keys(at(properties, "KeySchema"))}
+	for _, i := range at(properties, "GlobalSecondaryIndexes").([]any) {
+		got[at(i, "IndexName").(string)] = append(keys(at(i, "KeySchema")), at(i, "Projection", "ProjectionType").(string))
+	}
+	wanted := map[string][]string{}
+	for _, k := range want.KeySchema {
+		wanted[""] = append(wanted[""], *k.AttributeName+" "+string(k.KeyType))
+	}
+	for _, i := range want.GlobalSecondaryIndexes {
+		for _, k := range i.KeySchema {
+			wanted[*i.IndexName] = append(wanted[*i.IndexName], *k.AttributeName+" "+string(k.KeyType))
+		}
+		wanted[*i.IndexName] = append(wanted[*i.IndexName], string(i.Projection.ProjectionType))
+	}
+	if d := cmp.Diff(wanted, got); d != "" {
+		t.Errorf("keys (-store +template):\n%s", d)
+	}
+	var attributes []string
+	for _, a := range at(properties, "AttributeDefinitions").([]any) {
+		attributes = append(attributes, at(a, "AttributeName").(string)+" "+at(a, "AttributeType").(string))
+	}
+	var stores []string
+	for _, a := range want.AttributeDefinitions {
+		stores = append(stores, *a.AttributeName+" "+string(a.AttributeType))
+	}
+	if d := cmp.Diff(stores, attributes); d != "" {
+		t.Errorf("attributes (-store +template):\n%s", d)
+	}
+	if got := at(properties, "BillingMode"); got != string(want.BillingMode) {
+		t.Errorf("BillingMode is %v", got)
+	}
+}
+
+func TestTableOutlivesTheStack(t *testing.T) {
+	table := at(read(t, "template.yaml"), "Resources", "Table")
+	if at(table, "DeletionPolicy") != "Retain" || at(table, "UpdateReplacePolicy") != "Retain" ||
+		at(table, "Properties", "DeletionProtectionEnabled") != "true" ||
+		at(table, "Properties", "PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled") != "true" {
+		t.Error("the table must be retained, protected and recoverable")
+	}
+}
+
+// CloudFormation keeps no output longer than this. See
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+const maxOutput = 4096 // bytes
+
+func TestManifestIsTheSlackApps(t *testing.T) {
+	text := at(read(t, "template.yaml"), "Outputs", "SlackManifest", "Value", "Sub").([]any)[0].(string)
+	if len(text)+200 > maxOutput {
+		t.Errorf("the manifest has %d bytes", len(text))
+	}
+	var got, want any
+	if err := yaml.Unmarshal([]byte(strings.ReplaceAll(text, "${Address}", "https://countersign.example")), &got); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile("slack.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(file, &want); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("-slack.yaml +SlackManifest:\n%s", d)
+	}
+}
+
+func TestPoliciesNameWhatTheyAllow(t *testing.T) {
+	for _, name := range []string{"template.yaml", "catalog.yaml"} {
+		walk(read(t, name), func(m map[string]any) {
+			if m["Effect"] != "Allow" || m["Sid"] == "Templates" { // of stacks that are not there yet
+				return
+			}
+			for _, part := range []string{"Action", "Resource"} {
+				walked, ok := m[part].([]any)
+				if !ok {
+					walked = []any{m[part]}
+				}
+				for _, v := range walked {
+					if s, ok := v.(string); ok && (s == "*" || part == "Action" && strings.Contains(s, "*")) {
+						t.Errorf("%s: %s: %s", name, part, s)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestLogsEnd(t *testing.T) {
+	for id, r := range at(read(t, "template.yaml"), "Resources").(map[string]any) {
+		if at(r, "Type") == "AWS::Logs::LogGroup" && at(r, "Properties", "RetentionInDays") == nil {
+			t.Errorf("%s keeps its logs for ever", id)
+		}
+	}
+}
+
+func TestAccessLogsHoldNoTicket(t *testing.T) {
+	format := at(read(t, "template.yaml"), "Resources", "ApiStage", "Properties", "AccessLogSettings", "Format").(string)
+	for _, path := range []string{"$context.path", "$context.customDomain", "$context.error", "$context.authorizer"} {
+		if strings.Contains(format, path) {
+			t.Errorf("the access log holds %s", path)
+		}
+	}
+}
+
+func TestEveryFinalStatusIsHeard(t *testing.T) {
+	rule := at(read(t, "template.yaml"), "Resources", "StackStatus", "Properties", "EventPattern", "detail", "status-details", "status")
+	heard := rule.([]any)
+	for _, s := range heard {
+		if !handle.FinalStatus(s.(string)) {
+			t.Errorf("%v is not final", s)
+		}
+	}
+	for _, what := range []string{"CREATE", "ROLLBACK", "UPDATE", "UPDATE_ROLLBACK", "DELETE"} {
+		for _, end := range []string{"_COMPLETE", "_FAILED"} {
+			if handle.FinalStatus(what+end) && !slices.Contains(heard, any(what+end)) {
+				t.Errorf("%s is not heard", what+end)
+			}
+		}
+	}
+}
+
+func TestOutputs(t *testing.T) {
+	template := read(t, "template.yaml")
+	for _, name := range []string{"ServiceToken", "ServiceTokenForOtherAccounts", "SlackRequestUrl", "SlackManifest", "BotUrl",
+		"TableName", "MailTopicArn", "BotFunctionName", "NotifierFunctionName", "FailureQueueUrl"} {
+		if at(template, "Outputs", name, "Value") == nil {
+			t.Errorf("there is no output %s", name)
+		}
+	}
+}
