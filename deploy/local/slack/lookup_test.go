@@ -30,6 +30,21 @@ func TestAuthTest(t *testing.T) {
 	wantCode(t, "no token", err, "not_authed")
 }
 
+func TestBotInfo(t *testing.T) {
+	w := newWorld(t)
+	got, err := w.api.GetBotInfoContext(t.Context(), api.GetBotInfoParameters{Bot: "B0BOT"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.ID != "B0BOT" || got.AppID != "A0APP" || got.UserID != bot || got.Name != "countersign" || got.Deleted {
+		t.Errorf("got %+v", got)
+	}
+	for _, id := range []string{"B0OTHER", ""} {
+		_, err = w.api.GetBotInfoContext(t.Context(), api.GetBotInfoParameters{Bot: id})
+		wantCode(t, "bot "+id, err, "bot_not_found")
+	}
+}
+
 // Every method that needs a scope is refused without it, and does nothing.
 func TestScopes(t *testing.T) {
 	ctx := t.Context()
@@ -54,6 +69,10 @@ func TestScopes(t *testing.T) {
 		{"conversations.list", "channels:read", func(w *world) error { _, err := w.list(0, "public_channel"); return err }},
 		{"conversations.list of private channels", "groups:read", func(w *world) error { _, err := w.list(0, "private_channel"); return err }},
 		{"users.info", "users:read", func(w *world) error { _, err := w.api.GetUserInfoContext(ctx, ann); return err }},
+		{"bots.info", "users:read", func(w *world) error {
+			_, err := w.api.GetBotInfoContext(ctx, api.GetBotInfoParameters{Bot: "B0BOT"})
+			return err
+		}},
 		{"users.list", "users:read", func(w *world) error { _, err := w.api.GetUsersContext(ctx); return err }},
 		{"users.lookupByEmail", "users:read.email", func(w *world) error { _, err := w.api.GetUserByEmailContext(ctx, "ann@example.com"); return err }},
 		{"usergroups.list", "usergroups:read", func(w *world) error { _, err := w.api.GetUserGroupsContext(ctx); return err }},

@@ -12,6 +12,7 @@ type method struct {
 // pages under docs.slack.dev/reference/methods name for bot tokens.
 var methods = map[string]method{
 	"auth.test": {"", (*call).authTest},
+	"bots.info": {"users:read", (*call).botInfo},
 
 	"chat.postMessage":   {"chat:write", (*call).postMessage},
 	"chat.postEphemeral": {"chat:write", (*call).postEphemeral},
@@ -56,6 +57,26 @@ func (c *call) authTest() (any, *refusal) {
 		Team: c.config.TeamName, User: c.config.BotName,
 		TeamID: c.config.TeamID, UserID: c.config.BotUserID, BotID: c.config.BotID,
 	}, nil
+}
+
+// botInfo is bots.info. The app's own bot is the only one there is.
+func (c *call) botInfo() (any, *refusal) {
+	if c.form.Get("bot") != c.config.BotID {
+		return nil, refuse("bot_not_found")
+	}
+	type bot struct {
+		ID      string            `json:"id"`
+		Deleted bool              `json:"deleted"`
+		Name    string            `json:"name"`
+		Updated int64             `json:"updated"` // seconds since 1970
+		AppID   string            `json:"app_id"`
+		UserID  string            `json:"user_id"`
+		Icons   map[string]string `json:"icons"`
+	}
+	return struct {
+		good
+		Bot bot `json:"bot"`
+	}{yes, bot{c.config.BotID, false, c.config.BotName, 0, c.config.AppID, c.config.BotUserID, map[string]string{}}}, nil
 }
 
 // is reads a boolean argument as Slack does.

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/slack-go/slack"
+	"golang.org/x/sync/errgroup"
+)
+
+// doctor makes the checks of one deployment. What several checks need, it reads
+// once, as facts.
+type doctor struct {
+	options
+	aws    clients
+	region string
+	client *http.Client
+	clocks *clocks
+	now    func() time.Time
+
+	facts
+}
+
+// facts are read when they are first asked for. An error says that they cannot
+// be had; why, the check of that name has found.
+type facts struct {
+	identity func() (identity, error)
+	stack    func() (stack, error)
+	bot      func() (function, error)
+	notifier func() (function, error)
+	secret   func() (secret, error)
+	slack    func() (workspace, error)
+}
+
+// check makes the findings of one matter.
+type check func(*doctor, context.Context) []Finding
+
+// checks are in the order of a launch's way: what stands, who is asked, how an
+// answer comes back, what happens if it does not.
+var checks = []check{
+	(*doctor).checkIdentity,
+	(*doctor).checkStack,
+	(*doctor).checkBot,
+	(*doctor).checkNotifier,
+	(*doctor).checkTable,
+	(*doctor).checkSecret,
+	(*doctor).checkToken,
+	(*doctor).checkScopes,
+	(*doctor).checkApp,
+	(*doctor).checkChannel,
+	(*doctor).checkApprovers,
+	(*doctor).checkDoor,
+	(*doctor).checkMail,
+	(*doctor).checkMailPolicy,
+	(*doctor).checkLaunchTopic,
+	(*doctor).checkLaunchRoles,
+	(*doctor).checkSweep,
+	(*doctor).checkPulse,
+	(*doctor).checkStatusRule,
+	(*doctor).checkOverdue,
+	(*doctor).checkFailures,
+	(*doctor).checkAlarms,
+	(*doctor).checkHello,
+}
+
+const (
+	checkTimeout = 45 * time.Second
+	atOnce       = 6
+)
+
+// examine makes all checks, side by side: none waits for another but for the
+// facts that both need. The clocks come last, read off all answers.
+func (d *doctor) examine(ctx context.Context) Report {
+	d.facts = facts{
+		identity: sync.OnceValues(func() (identity, error) { return d.readIdentity(ctx) }),
+		stack:    sync.OnceValues(func() (stack, error) { return d.readStack(ctx) }),
+		bot:      sync.OnceValues(func() (function, error) { return d.readFunction(ctx, "bot", "BotFunctionName") }),
+		notifier: sync.OnceValues(func() (function, error) { return d.readFunction(ctx, "notifier", "NotifierFunctionName") }),
+		secret:   sync.OnceValues(func() (secret, error) { return d.readSecret(ctx) }),
+		slack:    sync.OnceValues(func() (workspace, error) { return d.readWorkspace(ctx) }),
+	}
+	found := make([][]Finding, len(checks))
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for i, check := range checks {
+		group.Go(func() error {
+			ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+			defer cancel()
+			found[i] = check(d, ctx)
+			return nil
+		})
+	}
+	_ = group.Wait()
+	who, _ := d.identity()
+	r := Report{
+		Stack: d.Stack, Region: d.region, Account: who.account, Identity: who.arn,
+		Findings: append(slices.Concat(found...), d.clocks.check()),
+	}
+	d.hide(r.Findings)
+	return r
+}
+
+// hide is the last guard of the secrets: whatever slipped into a finding is
+// taken out of it.
+func (d *doctor) hide(findings []Finding) {
+	s, _ := d.secret() // as far as it could be read
+	var pairs []string
+	for _, value := range s.values() {
+		pairs = append(pairs, value, "[hidden]")
+	}
+	hider := strings.NewReplacer(pairs...)
+	for i := range findings {
+		f := &findings[i]
+		f.Found, f.Do = hider.Replace(f.Found), hider.Replace(f.Do)
+	}
+}
+
+// cli is a command of the AWS CLI on a line of its own, for the Region and
+// profile that the doctor was given.
+func (d *doctor) cli(command string) string {
+	line := "\n  aws " + command + " --region " + d.region
+	if d.Profile != "" {
+		line += " --profile " + d.Profile
+	}
+	return line
+}
+
+// slackClient calls the Slack that the functions call.
+func (d *doctor) slackClient(token, api string) *slack.Client {
+	options := []slack.Option{slack.OptionHTTPClient(d.client)}
+	if api != "" {
+		options = append(options, slack.OptionAPIURL(api))
+	}
+	return slack.New(token, options...)
+}
