@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"sync"
 
 	"countersign/handle"
 )
@@ -52,9 +53,12 @@ var (
 	//go:embed page.css
 	pageCSS string
 
-	pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-		"style": func() template.HTML { return template.HTML("<style>" + pageCSS + "</style>") },
-	}).Parse(pageHTML))
+	// Parsed when it is first needed: a click, which must be quick, needs it not.
+	pageTemplate = sync.OnceValue(func() *template.Template {
+		return template.Must(template.New("page").Funcs(template.FuncMap{
+			"style": func() template.HTML { return template.HTML("<style>" + pageCSS + "</style>") },
+		}).Parse(pageHTML))
+	})
 
 	pagePolicy = fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'", digest(pageCSS))
 )
@@ -76,7 +80,7 @@ func pageHeaders(h http.Header) {
 
 func (p page) write(w http.ResponseWriter, r *http.Request) {
 	var b bytes.Buffer
-	if err := pageTemplate.Execute(&b, p); err != nil {
+	if err := pageTemplate().Execute(&b, p); err != nil {
 		refuse(w, http.StatusInternalServerError)
 		return
 	}

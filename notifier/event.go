@@ -43,6 +43,8 @@ func (n *Notifier) Handle(ctx context.Context, event json.RawMessage) error {
 		return n.records(ctx, d.Records)
 	case d.ResponseURL != "" || d.RequestType != "":
 		return n.custom(ctx, event)
+	case n.Unfit != nil:
+		return n.Unfit
 	case d.Source == "aws.cloudformation" && d.DetailType == "CloudFormation Stack Status Change":
 		return n.stackMoved(ctx, d.Detail)
 	case d.Source == "aws.events" && d.DetailType == "Scheduled Event", d.Source == "aws.scheduler":

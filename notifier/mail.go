@@ -22,8 +22,13 @@ type Mail interface {
 // Topic is an SNS topic with e-mail subscriptions. It needs sns:Publish on that
 // topic.
 type Topic struct {
-	Client *sns.Client
+	Client Publisher
 	ARN    string
+}
+
+// Publisher is as much as Topic needs of an *sns.Client.
+type Publisher interface {
+	Publish(context.Context, *sns.PublishInput, ...func(*sns.Options)) (*sns.PublishOutput, error)
 }
 
 var _ Mail = Topic{}
@@ -46,6 +51,15 @@ func (t Topic) Publish(ctx context.Context, subject, body string) error {
 type Links struct {
 	Base string         // where the bot is reachable, such as https://abc.execute-api.eu-west-1.amazonaws.com
 	Key  handle.MailKey // signs the tickets; the bot must know it too
+}
+
+// links returns what makes the links of a mail; nil if there is nothing to make
+// them with.
+func (n *Notifier) links(ctx context.Context) (*Links, error) {
+	if n.Links == nil {
+		return nil, nil
+	}
+	return n.Links(ctx)
 }
 
 // Check reports what makes the links unusable.

@@ -29,9 +29,10 @@ type Notifier struct {
 
 	Defaults Defaults
 
-	// Links makes the links of a mail. Optional: without it a mail can tell,
-	// and nobody can decide by it.
-	Links *Links
+	// Links returns what makes the links of a mail: anew for each mail, so that
+	// a rotated key needs no restart. nil, or none returned: a mail can tell, and
+	// nobody can decide by it. An error: the mail is tried again later. Optional.
+	Links func(ctx context.Context) (*Links, error)
 
 	// Origins lists URL prefixes that wait URLs and response URLs may have
 	// beside AWS's own. It is for made worlds, and empty on AWS.
@@ -41,9 +42,34 @@ type Notifier struct {
 	// Optional: nil uses the real clock.
 	Wait func(ctx context.Context, d time.Duration) error
 
+	// Unfit is why the notifier cannot do its work, such as a faulty
+	// configuration. CloudFormation is answered FAILED with it then, and Delete
+	// with success; all other events fail. Nothing else but Client, Now, Log and
+	// Origins is used. Optional.
+	Unfit error
+
+	// Watch is told what is worth counting and not to be read off the records.
+	// Optional.
+	Watch Watcher
+
 	// Workers is how many records a sweep settles at a time. Optional: at
 	// least 1.
 	Workers int
+}
+
+// Watcher is told of what happens. Its methods must return at once, but for
+// Swept, which has the rest of the sweep's time.
+type Watcher interface {
+	// StepFailed: a step came to nothing. The record has it, with when to try
+	// again.
+	StepFailed(ctx context.Context, s handle.Step)
+
+	// Bypassed: a verdict found no approval, and no record could be made to say
+	// so. What is on record as handle.Bypass is not told here.
+	Bypassed(ctx context.Context, stackID string)
+
+	// Swept: a sweep has found what was due, and seen to it as far as it came.
+	Swept(ctx context.Context)
 }
 
 // Defaults are the terms of launches whose template does not say otherwise.

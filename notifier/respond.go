@@ -142,6 +142,9 @@ func (n *Notifier) broken(ev custom, reason string) response {
 
 // decideAnswer finds the answer to ev, and does what it stands for.
 func (n *Notifier) decideAnswer(ctx context.Context, ev custom) (response, error) {
+	if n.Unfit != nil {
+		return n.broken(ev, n.Unfit.Error()), nil
+	}
 	if ev.RequestType == "Delete" {
 		return ev.succeeded("", nil), n.gone(ctx, ev)
 	}

@@ -56,6 +56,9 @@ func (p *pass) slack(ctx context.Context, s handle.Step) bool {
 // failed marks that a step came to nothing.
 func (p *pass) failed(ctx context.Context, s handle.Step, f handle.Failure) {
 	now := p.n.Now()
+	if p.n.Watch != nil {
+		p.n.Watch.StepFailed(ctx, s)
+	}
 	p.n.Log.WarnContext(ctx, "a step failed", "request", p.r.ID, "step", string(s.Kind), "about", s.About.Name, "why", f.Why)
 	p.mark(func(r handle.Request) handle.Request { return r.Failed(s, f, now) })
 }
@@ -201,15 +204,20 @@ func (p *pass) tell(ctx context.Context, s handle.Step) bool {
 
 // mail sends a letter to the topic.
 func (p *pass) mail(ctx context.Context, s handle.Step) bool {
+	links, err := p.n.links(ctx)
 	switch {
 	case p.n.Mail == nil:
 		p.failed(ctx, s, handle.Failure{Why: "no mail topic is configured", Never: true})
 		return false
-	case p.n.Links == nil && p.r.Terms.Channel == "" && s.About.Name == handle.OnAsked:
+	case err != nil:
+		p.n.Log.WarnContext(ctx, "couldn't make the links of a mail", "request", p.r.ID, "error", err)
+		p.failed(ctx, s, handle.Failure{Why: "the mail key could not be read"})
+		return false
+	case links == nil && p.r.Terms.Channel == "" && s.About.Name == handle.OnAsked:
 		p.failed(ctx, s, handle.Failure{Why: "nobody could decide by mail: no mail key is configured", Never: true})
 		return false
 	}
-	subject, body := Letter(p.r, s.About, p.n.Links)
+	subject, body := Letter(p.r, s.About, links)
 	if err := p.n.Mail.Publish(ctx, subject, body); err != nil {
 		p.n.Log.WarnContext(ctx, "couldn't mail", "request", p.r.ID, "error", err)
 		p.failed(ctx, s, handle.Failure{Why: "the mail topic did not take it"})

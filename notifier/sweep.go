@@ -35,9 +35,12 @@ func (n *Notifier) Sweep(ctx context.Context) error {
 			}
 		}
 		if len(fresh) == 0 {
-			return nil
+			break
 		}
 		n.settleAll(ctx, fresh)
+	}
+	if n.Watch != nil {
+		n.Watch.Swept(ctx)
 	}
 	return nil
 }

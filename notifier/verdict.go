@@ -43,6 +43,7 @@ func (n *Notifier) verdict(ctx context.Context, ev custom, p properties) (respon
 func (n *Notifier) refuse(ctx context.Context, ev custom, r handle.Request, found bool) string {
 	n.Log.ErrorContext(ctx, "signalled but not approved", "alarm", "bypass", "stack", ev.StackID, "request", r.ID)
 	if !found {
+		n.unrecorded(ctx, ev.StackID)
 		return "there is no such request on record: RequestId must be !Ref of the resource that asked for the approval"
 	}
 	if r.Stack.ID != ev.StackID {
@@ -50,8 +51,8 @@ func (n *Notifier) refuse(ctx context.Context, ev custom, r handle.Request, foun
 		return "the request belongs to another stack, and its approval opens nothing here"
 	}
 	how := fmt.Sprintf("the wait was released while the request was %s", r.State())
-	if _, err := n.changed(ctx, r, func(r handle.Request, now time.Time) handle.Request { return r.GoneRound(how, now) }); err != nil {
-		n.Log.ErrorContext(ctx, "couldn't record a bypass", "request", r.ID, "error", err)
+	if !n.goneRound(ctx, r, how) {
+		n.unrecorded(ctx, ev.StackID)
 	}
 	return fmt.Sprintf("no approval is on record for this launch: request %s is %s", r.ID, r.State())
 }
@@ -62,10 +63,28 @@ func (n *Notifier) alarm(ctx context.Context, stackID, how string) {
 	if err != nil {
 		n.Log.ErrorContext(ctx, "couldn't record a bypass", "stack", stackID, "error", err)
 	}
+	recorded := false
 	for _, r := range requests {
-		if _, err := n.changed(ctx, r, func(r handle.Request, now time.Time) handle.Request { return r.GoneRound(how, now) }); err != nil {
-			n.Log.ErrorContext(ctx, "couldn't record a bypass", "request", r.ID, "error", err)
-		}
+		recorded = n.goneRound(ctx, r, how) || recorded
+	}
+	if !recorded {
+		n.unrecorded(ctx, stackID)
+	}
+}
+
+// goneRound records a bypass, and reports whether it is on record.
+func (n *Notifier) goneRound(ctx context.Context, r handle.Request, how string) bool {
+	r, err := n.changed(ctx, r, func(r handle.Request, now time.Time) handle.Request { return r.GoneRound(how, now) })
+	if err != nil {
+		n.Log.ErrorContext(ctx, "couldn't record a bypass", "request", r.ID, "error", err)
+	}
+	return err == nil && r.Bypass != nil
+}
+
+// unrecorded tells of a bypass that no record tells of.
+func (n *Notifier) unrecorded(ctx context.Context, stackID string) {
+	if n.Watch != nil {
+		n.Watch.Bypassed(ctx, stackID)
 	}
 }
 

@@ -69,9 +69,11 @@ func newWorld(t *testing.T) *testWorld {
 	client := &http.Client{Timeout: 10 * time.Second}
 	w.notifier = &notifier.Notifier{
 		Store: w.store, Stacks: w.stacks, Mail: w.mail, Client: client, Now: w.Now,
-		Slack:    notifier.NewSlack("xoxb-test", slackServer.URL+"/api/", client, w.Now),
-		Log:      slog.New(slog.NewJSONHandler(w.log, nil)),
-		Links:    &notifier.Links{Base: "https://bot.example.com", Key: handle.MailKey(strings.Repeat("k", handle.MinMailKey))},
+		Slack: notifier.NewSlack("xoxb-test", slackServer.URL+"/api/", client, w.Now),
+		Log:   slog.New(slog.NewJSONHandler(w.log, nil)),
+		Links: func(context.Context) (*notifier.Links, error) {
+			return &notifier.Links{Base: "https://bot.example.com", Key: handle.MailKey(strings.Repeat("k", handle.MinMailKey))}, nil
+		},
 		Origins:  []string{w.bucket.origin},
 		Defaults: notifier.Defaults{Channel: channel, Approvers: []string{group}, Approvals: 1, Margin: handle.MinMargin},
 		Wait: func(_ context.Context, d time.Duration) error { // passes at once, on the made clock

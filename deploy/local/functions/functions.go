@@ -15,9 +15,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
-	"github.com/slack-go/slack"
 
 	"countersign/bot"
+	"countersign/deploy/function"
 	"countersign/handle"
 	"countersign/notifier"
 )
@@ -56,38 +56,28 @@ func New(c Config, store handle.Store, now func() time.Time, client *http.Client
 		HTTPClient:  client,
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDLOCAL", "local", ""),
 	}
-	slackAPI := c.Slack + "/api/"
-	n := &notifier.Notifier{
-		Store:    store,
-		Stacks:   notifier.CloudFormation{Client: cloudformation.NewFromConfig(aws, func(o *cloudformation.Options) { o.BaseEndpoint = &c.CloudFormation })},
-		Slack:    notifier.NewSlack(c.Token, slackAPI, client, now),
-		Mail:     notifier.Topic{Client: sns.NewFromConfig(aws, func(o *sns.Options) { o.BaseEndpoint = &c.Mail }), ARN: c.TopicARN},
-		Client:   client,
-		Now:      now,
-		Log:      log.With("function", "notifier"),
-		Defaults: c.Defaults,
-		Links:    &notifier.Links{Base: c.Bot, Key: handle.MailKey(c.MailKey)},
-		Origins:  []string{c.CloudFormation},
-		Workers:  4,
-	}
-	b := &bot.Bot{
+	keys := []handle.MailKey{handle.MailKey(c.MailKey)}
+	parts := function.Parts{
 		Store:          store,
+		Stacks:         notifier.CloudFormation{Client: cloudformation.NewFromConfig(aws, func(o *cloudformation.Options) { o.BaseEndpoint = &c.CloudFormation })},
+		Mail:           notifier.Topic{Client: sns.NewFromConfig(aws, func(o *sns.Options) { o.BaseEndpoint = &c.Mail }), ARN: c.TopicARN},
+		Client:         client,
 		Now:            now,
-		Slack:          slack.New(c.Token, slack.OptionAPIURL(slackAPI), slack.OptionHTTPClient(client)),
+		Log:            log.With("function", "notifier"),
+		Slack:          client,
+		SlackAPI:       c.Slack + "/api/",
+		Token:          c.Token,
 		SigningSecrets: func(context.Context, bool) ([]string, error) { return c.SigningSecrets, nil },
-		TeamID:         c.TeamID,
-		AppID:          c.AppID,
-		MailKeys: func(context.Context) ([]handle.MailKey, error) {
-			return []handle.MailKey{handle.MailKey(c.MailKey)}, nil
-		},
-		Log: log.With("function", "bot"),
-		After: func(ctx context.Context, r handle.Request, holder string) {
-			if _, err := n.Continue(ctx, r, holder); err != nil {
-				log.ErrorContext(ctx, "couldn't settle after a decision", "request", r.ID, "error", err)
-			}
-		},
+		MailKeys:       func(context.Context) ([]handle.MailKey, error) { return keys, nil },
+		Address:        func() string { return c.Bot },
+		Team:           c.TeamID,
+		App:            c.AppID,
+		Defaults:       c.Defaults,
+		Origins:        []string{c.CloudFormation},
 	}
-	return &Functions{Bot: b, Notifier: n}
+	n := parts.Notifier()
+	parts.Log = log.With("function", "bot")
+	return &Functions{Bot: parts.Bot(n), Notifier: n}
 }
 
 // InvokePath is where the notifier is invoked, as by the Lambda API: POST the
