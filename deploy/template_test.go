@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v4"
 
+	"countersign/deploy/function"
 	"countersign/handle"
 	"countersign/handle/dynamo"
 )
@@ -267,5 +269,28 @@ func TestOutputs(t *testing.T) {
 		if at(template, "Outputs", name, "Value") == nil {
 			t.Errorf("there is no output %s", name)
 		}
+	}
+}
+
+// What the functions read and what the template sets are the same, but for the
+// prefixes of made worlds.
+func TestEnvironmentIsTheFunctions(t *testing.T) {
+	template := read(t, "template.yaml")
+	set := map[string]bool{}
+	for _, v := range []any{at(template, "Globals", "Function"), at(template, "Resources", "BotFunction", "Properties"),
+		at(template, "Resources", "NotifierFunction", "Properties")} {
+		for name := range at(v, "Environment", "Variables").(map[string]any) {
+			set[name] = true
+		}
+	}
+	want := map[string]bool{}
+	config := reflect.TypeFor[function.Config]()
+	for i := range config.NumField() {
+		if name := config.Field(i).Tag.Get("env"); name != "" && name != "ORIGINS" {
+			want["COUNTERSIGN_"+name] = true
+		}
+	}
+	if d := cmp.Diff(want, set); d != "" {
+		t.Errorf("-functions +template:\n%s", d)
 	}
 }
