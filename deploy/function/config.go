@@ -60,7 +60,7 @@ type Config struct {
 	SelfApproval bool          `env:"SELF_APPROVAL" envDefault:"false"`
 	MailDomain   string        `env:"MAIL_DOMAIN"`
 	Timeout      time.Duration `env:"TIMEOUT" envDefault:"12h"` // such as 90m or 12h
-	Margin       time.Duration `env:"MARGIN" envDefault:"3m"`
+	Margin       time.Duration `env:"MARGIN" envDefault:"2m"`
 
 	// Origins are the URL prefixes, separated by commas, that wait URLs and
 	// response URLs may have beside AWS's own. For made worlds: never set on AWS.

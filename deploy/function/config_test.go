@@ -28,7 +28,7 @@ func TestConfigHasDefaults(t *testing.T) {
 	}
 	want := function.Config{
 		Table: "countersign", Secret: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:countersign-AbCdEf", SlackTeam: "T0123ABCD",
-		SlackAPI: "https://slack.com/api/", Approvals: 1, Timeout: 12 * time.Hour, Margin: 3 * time.Minute,
+		SlackAPI: "https://slack.com/api/", Approvals: 1, Timeout: 12 * time.Hour, Margin: 2 * time.Minute,
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
