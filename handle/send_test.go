@@ -104,7 +104,7 @@ func TestSendClassifies(t *testing.T) {
 	for status, want := range map[int]handle.Outcome{
 		200: handle.Done, 201: handle.Done, 204: handle.Done,
 		301: handle.Never, 302: handle.Never, 303: handle.Never, 307: handle.Never, 308: handle.Never,
-		403: handle.Never, 404: handle.Never, 405: handle.Never, 410: handle.Never, 411: handle.Never, 412: handle.Never, 413: handle.Never, 501: handle.Again,
+		403: handle.Again, 404: handle.Never, 405: handle.Never, 410: handle.Never, 411: handle.Never, 412: handle.Never, 413: handle.Never, 501: handle.Again,
 		408: handle.Again, 429: handle.Again, 500: handle.Again, 502: handle.Again, 503: handle.Again, 504: handle.Again,
 		// S3 answers 400 RequestTimeout when the body came too slowly, among
 		// other passing troubles. See

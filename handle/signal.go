@@ -143,15 +143,17 @@ func Unquoted(err error) error {
 	return errNoAnswer
 }
 
-// classify sorts the storage's answers. 403 is an expired or foreign
-// signature, 404 and 410 a bucket that is gone; a redirect to elsewhere is not
-// followed and will not go away. 400 can be a request that came in too slowly.
-// See https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+// classify sorts the storage's answers. 403 is an expired signature, or a policy
+// on the way that somebody may mend while the signature lasts: the record stops
+// trying when it has expired. 404 and 410 are a bucket that is gone; a redirect to
+// elsewhere is not followed and will not go away. 400 can be a request that came
+// in too slowly. See
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 func classify(status int) Outcome {
 	switch {
 	case status >= 200 && status < 300:
 		return Done
-	case status == http.StatusBadRequest, status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500, status < 200:
+	case status == http.StatusBadRequest, status == http.StatusForbidden, status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500, status < 200:
 		return Again
 	}
 	return Never

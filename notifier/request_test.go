@@ -328,11 +328,19 @@ func TestGoingOnWithoutApprovalRaisesTheAlarm(t *testing.T) {
 	}
 }
 
+// What the wait bucket refuses is sent again while that can help: a policy on the
+// way may be mended, an expired URL is not.
 func TestSignalAnswers(t *testing.T) {
 	tests := []struct {
 		status int
+		lasts  bool // the bucket never comes round
 		never  bool
-	}{{http.StatusServiceUnavailable, false}, {http.StatusForbidden, true}, {http.StatusGone, true}}
+	}{
+		{http.StatusServiceUnavailable, false, false},
+		{http.StatusForbidden, false, false},
+		{http.StatusForbidden, true, true},
+		{http.StatusGone, false, true},
+	}
 	for _, tt := range tests {
 		w := newWorld(t)
 		r := w.launch()
@@ -344,11 +352,13 @@ func TestSignalAnswers(t *testing.T) {
 			return 0
 		}
 		w.decide(r.ID, handle.Approve, "")
-		refuse = false
-		w.sweep(time.Hour)
+		refuse = tt.lasts
+		for range 30 {
+			w.sweep(time.Hour)
+		}
 		r = w.load(r.ID)
 		if tt.never != (r.Signal != nil && r.Signal.Never != "") || tt.never == (len(w.bucket.signals) > 0) {
-			t.Errorf("status %d: marked %+v, %d signals", tt.status, r.Signal, len(w.bucket.signals))
+			t.Errorf("status %d, for ever %v: marked %+v, %d signals", tt.status, tt.lasts, r.Signal, len(w.bucket.signals))
 		}
 	}
 }
