@@ -1,14 +1,19 @@
 package functions
 
 import (
+	"bufio"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"time"
 
+	"countersign/handle"
 	"countersign/handle/bolt"
 )
 
@@ -52,6 +57,12 @@ func child() error {
 		return err
 	}
 	defer store.Close()
+	return ServeChild(c, store)
+}
+
+// ServeChild runs the functions over any store, and tells the parent where they
+// serve.
+func ServeChild(c ChildConfig, store handle.Store) error {
 	now := func() time.Time { return time.Now().UTC().Add(c.Skipped) }
 	f := New(c.Functions, store, now, &http.Client{Timeout: 30 * time.Second}, slog.New(slog.DiscardHandler))
 	mux := http.NewServeMux()
@@ -67,4 +78,52 @@ func child() error {
 	}
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	return server.Serve(l)
+}
+
+// Process is a child as its parent has it.
+type Process struct {
+	ChildAddress
+	cmd *exec.Cmd
+}
+
+// Start starts this program again, to be a child. It is killed when ctx ends.
+func Start(ctx context.Context, c ChildConfig) (*Process, error) {
+	env, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	p := &Process{cmd: exec.CommandContext(ctx, self)}
+	p.cmd.Env = append(os.Environ(), ChildVariable+"="+string(env))
+	p.cmd.Stderr = os.Stderr
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("couldn't start the functions: %w", err)
+	}
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	if err != nil {
+		p.Kill()
+		return nil, errors.New("the functions ended at once")
+	}
+	if err := json.Unmarshal(line, &p.ChildAddress); err != nil {
+		p.Kill()
+		return nil, fmt.Errorf("couldn't read where the functions serve: %w", err)
+	}
+	return p, nil
+}
+
+// PID is the ID of the process.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Kill ends the process by SIGKILL, which it cannot notice, and waits until it
+// is gone.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill() // or it is gone already
+	_ = p.cmd.Wait()
 }

@@ -1,13 +1,8 @@
 package story
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 
 	"countersign/deploy/local/functions"
 	"countersign/deploy/local/world"
@@ -15,49 +10,24 @@ import (
 
 // child is a process that runs the functions, and can be killed.
 type child struct {
-	config functions.ChildConfig
-	cmd    *exec.Cmd
+	config  functions.ChildConfig
+	process *functions.Process
 }
 
-// start starts the functions in a process of their own: this program again.
-func (c *child) start(ctx context.Context, w *world.World) error {
+// start starts the functions in a process of their own.
+func (c *child) start(ctx context.Context, w *world.World) (err error) {
 	c.config.Skipped = w.Clock.Skipped()
-	env, err := json.Marshal(c.config)
-	if err != nil {
+	if c.process, err = functions.Start(ctx, c.config); err != nil {
 		return err
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	c.cmd = exec.CommandContext(ctx, self)
-	c.cmd.Env = append(os.Environ(), functions.ChildVariable+"="+string(env))
-	c.cmd.Stderr = os.Stderr
-	out, err := c.cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := c.cmd.Start(); err != nil {
-		return fmt.Errorf("couldn't start the functions: %w", err)
-	}
-	line, err := bufio.NewReader(out).ReadBytes('\n')
-	if err != nil {
-		c.kill()
-		return errors.New("the functions ended at once")
-	}
-	var address functions.ChildAddress
-	if err := json.Unmarshal(line, &address); err != nil {
-		return err
-	}
-	w.Remote(address.Bot, address.Invoke)
+	w.Remote(c.process.Bot, c.process.Invoke)
 	return nil
 }
 
 // kill ends the process by SIGKILL, which it cannot notice.
 func (c *child) kill() {
-	if c.cmd != nil && c.cmd.Process != nil {
-		_ = c.cmd.Process.Kill()
-		_ = c.cmd.Wait()
+	if c.process != nil {
+		c.process.Kill()
 	}
 }
 
