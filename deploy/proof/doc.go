@@ -3,7 +3,9 @@
 // loopback. .ci/peers installs it; without it the tests are skipped, or fail
 // where COUNTERSIGN_PEERS=required.
 //
-// So far it holds the ground for them: MiniStack is started by the first test
-// that needs it, is reached from this machine alone, and outlives no test run,
-// not even one that is killed.
+// Countersign is deployed there as it is on AWS: the secret, sam build and sam
+// deploy, the Slack app from the stack's manifest, a product. Then products are
+// launched. Of the world only Slack is ours, the made one of deploy/local, and
+// the people; what MiniStack does not send, the events of stacks that come to
+// their end, is sent as AWS documents it.
 package proof

@@ -60,6 +60,13 @@ func newWorkspace(now func() time.Time, origin, bot string, client *http.Client,
 		Origin: origin, SigningSecret: signingSecret, RequestURL: bot + "/slack/interactivity",
 		Client: client, Limits: limits,
 	})
+	Populate(w)
+	return w
+}
+
+// Populate puts the people into a workspace, and the channel that all of them
+// are in.
+func Populate(w *slack.Workspace) {
 	person := func(id, name, real, team string) slack.User {
 		return slack.User{ID: id, TeamID: team, Name: name, RealName: real, DisplayName: real, Email: name + "@example.com"}
 	}
@@ -73,7 +80,6 @@ func newWorkspace(now func() time.Time, origin, bot string, client *http.Client,
 	w.AddUser(person(Olga, "olga", "Olga Outsider", OtherTeam))
 	w.AddUserGroup(slack.UserGroup{ID: Approvers, Handle: "platform-approvers", Name: "Platform approvers", Users: []string{Ann, Bob}})
 	w.AddChannel(slack.Channel{ID: Channel, Name: "launch-approvals", Members: []string{BotUser, Rita, Ann, Bob, Dan, Gwen, Olga}, ExtShared: true})
-	return w
 }
 
 func newTopic(now func() time.Time) *mail.Topic {
