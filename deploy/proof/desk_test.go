@@ -1,7 +1,9 @@
 package proof_test
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -42,4 +44,22 @@ func (d *desk) at(path string) []answer {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.answers[path]
+}
+
+// answered waits until CloudFormation has been answered so often at a path, and
+// always the same.
+func (l *launch) answered(path string, times int) {
+	l.t.Helper()
+	until(l.t, soon, "the answers to CloudFormation", func(context.Context) error {
+		answers := l.desk.at(path)
+		if len(answers) != times {
+			return fmt.Errorf("%d came, not %d", len(answers), times)
+		}
+		for _, a := range answers {
+			if a != answers[0] || a.Status != "SUCCESS" || a.PhysicalResourceId == "" {
+				return fmt.Errorf("they are %+v", answers)
+			}
+		}
+		return nil
+	})
 }

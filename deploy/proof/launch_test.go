@@ -32,9 +32,10 @@ import (
 // around it.
 type launch struct {
 	*deployment
-	t       *testing.T
-	channel string
-	stack   string // ID
+	t         *testing.T
+	channel   string
+	requester slack.User
+	stack     string // ID
 }
 
 // product reads a product's template, and changes it: pairs of what is there
@@ -57,20 +58,62 @@ func product(t *testing.T, path string, changes ...string) string {
 
 // launch launches a product as Rita. Service Catalog names stacks so; its tags,
 // which prove who asks, nobody else can set, so here the address is a claim.
-func (d *deployment) launch(t *testing.T, channel, template string) *launch {
+//
+// Every launch has a Rita of its own: Slack lets an app write to one person no
+// more than once a second.
+func (d *deployment) launch(t *testing.T, channel, template string, parameters ...cfn.Parameter) *launch {
 	t.Helper()
-	name := "SC-" + account + "-pp-" + strings.ToLower(filepath.Base(t.Name()))
+	story := strings.ToLower(filepath.Base(t.Name()))
+	rita := slack.User{ID: world.Rita + strings.ToUpper(story), Name: "rita-" + story, RealName: "Rita Requester", Email: "rita+" + story + "@example.com"}
+	d.slack.AddUser(rita)
 	out, err := cloudformation.NewFromConfig(d.aws).CreateStack(t.Context(), &cloudformation.CreateStackInput{
-		StackName: &name, TemplateBody: &template,
-		Parameters: []cfn.Parameter{
-			{ParameterKey: aws.String("UserEmail"), ParameterValue: aws.String("rita@example.com")},
-			{ParameterKey: aws.String("Purpose"), ParameterValue: aws.String("Orders <!channel> & returns")},
-		},
+		StackName: aws.String("SC-" + account + "-pp-" + story), TemplateBody: &template,
+		Parameters: append(parameters, parameter("UserEmail", rita.Email)),
 	})
 	if err != nil {
 		t.Fatalf("couldn't launch: %v", err)
 	}
-	return &launch{deployment: d, t: t, channel: channel, stack: *out.StackId}
+	l := &launch{deployment: d, t: t, channel: channel, requester: rita, stack: *out.StackId}
+	t.Cleanup(l.told)
+	return l
+}
+
+func parameter(key, value string) cfn.Parameter {
+	return cfn.Parameter{ParameterKey: &key, ParameterValue: &value}
+}
+
+// purpose is what Rita types, of a product that asks for it.
+var purpose = parameter("Purpose", "Orders <!channel> & returns")
+
+// told shows what happened if the story went wrong.
+func (l *launch) told() {
+	if !l.t.Failed() {
+		return
+	}
+	ctx := context.Background()
+	for _, e := range l.events(ctx) {
+		l.t.Logf("%s %s %s", e.LogicalID, e.Status, e.Reason)
+	}
+	for _, m := range l.slack.Messages(l.channel) {
+		for _, m := range append([]slack.Message{m}, m.Thread...) {
+			l.t.Logf("Slack: %s", m.Text)
+		}
+	}
+	r, err := l.request(ctx)
+	if err != nil {
+		l.t.Logf("record: %v", err)
+		return
+	}
+	for _, m := range l.mailbox.all() {
+		if strings.Contains(m.Body, r.ID) {
+			l.t.Logf("mail: %s\n%s", m.Subject, m.Body)
+		}
+	}
+	for _, line := range l.logs(ctx) {
+		if strings.Contains(line, r.ID) {
+			l.t.Logf("log: %s", line)
+		}
+	}
 }
 
 // newChannel is a channel of one launch, in which all people are.
@@ -256,14 +299,8 @@ func (l *launch) tellStatus(status, reason string) {
 // matches asks EventBridge whether the event would reach the notifier.
 func (l *launch) matches(event []byte) error {
 	ctx := l.t.Context()
-	resource, err := cloudformation.NewFromConfig(l.aws).DescribeStackResource(ctx, &cloudformation.DescribeStackResourceInput{
-		StackName: &l.name, LogicalResourceId: aws.String("StackStatus"),
-	})
-	if err != nil {
-		return err
-	}
 	client := eventbridge.NewFromConfig(l.aws)
-	rule, err := client.DescribeRule(ctx, &eventbridge.DescribeRuleInput{Name: resource.StackResourceDetail.PhysicalResourceId})
+	rule, err := client.DescribeRule(ctx, &eventbridge.DescribeRuleInput{Name: aws.String(l.resource(ctx, "StackStatus"))})
 	if err != nil {
 		return err
 	}
@@ -284,6 +321,18 @@ func (l *launch) invoke(event []byte) {
 	if err != nil || out.StatusCode != http.StatusAccepted {
 		l.t.Fatalf("couldn't invoke the notifier: %v", err)
 	}
+}
+
+// resource is the physical ID of a resource of Countersign's own stack.
+func (l *launch) resource(ctx context.Context, logicalID string) string {
+	l.t.Helper()
+	out, err := cloudformation.NewFromConfig(l.aws).DescribeStackResource(ctx, &cloudformation.DescribeStackResourceInput{
+		StackName: &l.name, LogicalResourceId: &logicalID,
+	})
+	if err != nil {
+		l.t.Fatalf("couldn't find %s of Countersign's stack: %v", logicalID, err)
+	}
+	return *out.StackResourceDetail.PhysicalResourceId
 }
 
 // request is the one request of the launch.

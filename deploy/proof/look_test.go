@@ -10,14 +10,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 
 	"countersign/deploy/local/slack"
-	"countersign/deploy/local/world"
 	"countersign/handle"
 )
 
-// soon is how long anything takes that needs no clock.
-const soon = 45 * time.Second
+// soon is how long anything may take that happens at once, or, where Slack or
+// the machine is too busy for it, with the next sweep.
+const soon = 100 * time.Second
 
-// asked waits until Slack shows one message, with both buttons.
+// asked waits until Slack shows one message, with both buttons, and the stack
+// waits.
 func (l *launch) asked() {
 	l.t.Helper()
 	until(l.t, soon, "Slack is asked", func(ctx context.Context) error {
@@ -32,6 +33,14 @@ func (l *launch) asked() {
 			return fmt.Errorf("the message has %d buttons", n)
 		}
 		return nil
+	})
+	until(l.t, soon, "the stack waits", func(ctx context.Context) error {
+		for _, e := range l.events(ctx) {
+			if e.Type == "AWS::CloudFormation::WaitCondition" {
+				return nil
+			}
+		}
+		return errors.New("it does not")
 	})
 }
 
@@ -56,10 +65,14 @@ func (l *launch) stackName() string { return strings.Split(l.stack, "/")[1] }
 // mailed waits for the mail that asks.
 func (l *launch) mailed() (found mail) {
 	l.t.Helper()
-	until(l.t, soon, "a mail asks", func(context.Context) error {
+	until(l.t, soon, "a mail asks", func(ctx context.Context) error {
+		r, err := l.request(ctx)
+		if err != nil {
+			return err
+		}
 		n := 0
 		for _, m := range l.mailbox.all() {
-			if strings.Contains(m.Body, l.stackName()) && decideLink.MatchString(m.Body) {
+			if strings.Contains(m.Body, r.ID) && decideLink.MatchString(m.Body) {
 				found, n = m, n+1
 			}
 		}
@@ -154,15 +167,14 @@ func (l *launch) thread(words ...string) {
 	})
 }
 
-// wrote waits until Rita has been told all of that, in messages that name the
-// stack.
+// wrote waits until Rita has been told all of that.
 func (l *launch) wrote(words ...string) {
 	l.t.Helper()
 	until(l.t, soon, "the messages to Rita", func(context.Context) error {
 		var said strings.Builder
-		for _, m := range l.slack.DMs(world.Rita) {
+		for _, m := range l.slack.DMs(l.requester.ID) {
 			for _, m := range append([]slack.Message{m}, m.Thread...) {
-				said.WriteString(m.Text + string(m.Blocks) + "\n")
+				said.WriteString(m.Text + "\n")
 			}
 		}
 		return contains(said.String(), words)

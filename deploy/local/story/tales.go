@@ -20,8 +20,8 @@ func approve(ctx context.Context, t *teller) error {
 		t.press(world.Ann, handle.Approve),
 		t.decided(handle.Approved),
 		t.ends("CREATE_COMPLETE"),
-		t.thread("approved by @Ann Approver", "the stack is up"),
-		t.wrote(world.Rita, "approved by @Ann Approver", "the stack is up"),
+		t.thread("approved by @Ann Approver", "the stack is up ("),
+		t.wrote(world.Rita, "approved by @Ann Approver", "the stack is up ("),
 	)
 }
 
@@ -181,7 +181,7 @@ func slackDown(ctx context.Context, t *teller) error {
 		t.ends("CREATE_COMPLETE"),
 		t.act("Slack", "is back", func(context.Context) error { t.world.Slack.SetDown(false); return nil }),
 		t.pass("for half an hour", func(r handle.Request) time.Time { return t.world.Clock.Now().Add(30 * time.Minute) }),
-		t.thread("approved by", "by mail", "the stack is up"),
+		t.thread("approved by", "by mail", "the stack is up ("),
 		t.check("the message has no buttons", func(ctx context.Context) error {
 			root, err := t.root(ctx)
 			if err != nil {
@@ -233,7 +233,7 @@ func crash(ctx context.Context, t *teller) error {
 		t.decided(handle.Approved),
 		t.signals(1),
 		t.ends("CREATE_COMPLETE"),
-		t.thread("approved by @Ann Approver", "the stack is up"),
+		t.thread("approved by @Ann Approver", "the stack is up ("),
 	)
 }
 

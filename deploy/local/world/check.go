@@ -18,7 +18,7 @@ import (
 // sentences. It holds at any moment between two acts; what a request still owes
 // at this moment is not held against it.
 func (w *World) Check(ctx context.Context, store handle.Store) []string {
-	c := &check{w: w, now: w.Clock.Now(), records: map[string]handle.Request{}}
+	c := &check{w: w, slack: w.Slack, now: w.Clock.Now(), records: map[string]handle.Request{}}
 	for r, err := range store.Since(ctx, time.Time{}) {
 		if err != nil {
 			return []string{fmt.Sprintf("the store can be read: %v", err)}
@@ -36,8 +36,19 @@ func (w *World) Check(ctx context.Context, store handle.Store) []string {
 	return c.broken
 }
 
+// CheckMessages verifies the law of messages alone, in any workspace: what they
+// show of a request is the truth.
+func CheckMessages(s *slack.Workspace, r handle.Request, now time.Time) []string {
+	c := &check{slack: s, now: now}
+	for _, m := range r.Messages {
+		c.message(r, m)
+	}
+	return c.broken
+}
+
 type check struct {
 	w       *World
+	slack   *slack.Workspace
 	now     time.Time
 	records map[string]handle.Request
 	broken  []string
@@ -49,8 +60,6 @@ func (c *check) breaks(format string, args ...any) {
 
 // record holds one record against what the world has seen.
 func (c *check) record(r handle.Request) {
-	refreshing := slices.ContainsFunc(r.Outstanding(), func(s handle.Step) bool { return s.Kind == handle.StepRefresh })
-	settled := len(r.Due(c.now)) == 0 && !refreshing
 	c.signals(r)
 	for _, v := range r.Votes {
 		if v.Via != handle.BySlack {
@@ -63,12 +72,18 @@ func (c *check) record(r handle.Request) {
 	if r.State() == handle.Approved && len(r.ApprovedBy()) < r.Terms.Approvals {
 		c.breaks("%s: approved by %d of %d", r.ID, len(r.ApprovedBy()), r.Terms.Approvals)
 	}
-	if r.State() == handle.Pending && settled && !c.now.Before(r.Terms.Deadline) {
+	if r.State() == handle.Pending && c.settled(r) && !c.now.Before(r.Terms.Deadline) {
 		c.breaks("%s: nothing is pending past its deadline", r.ID)
 	}
 	for _, m := range r.Messages {
-		c.message(r, m, settled)
+		c.message(r, m)
 	}
+}
+
+// settled reports whether nothing is owed that messages show.
+func (c *check) settled(r handle.Request) bool {
+	refreshing := slices.ContainsFunc(r.Outstanding(), func(s handle.Step) bool { return s.Kind == handle.StepRefresh })
+	return len(r.Due(c.now)) == 0 && !refreshing
 }
 
 // entitled asks the workspace itself, not the bot.
@@ -76,7 +91,7 @@ func (c *check) entitled(r handle.Request, user string) bool {
 	if slices.Contains(r.Requester.SlackIDs, user) && !r.Terms.SelfApproval {
 		return false
 	}
-	for _, u := range c.w.Slack.Users() {
+	for _, u := range c.slack.Users() {
 		if u.ID == user && (u.TeamID != Team || u.Restricted || u.UltraRestricted || u.Bot || u.Deleted) {
 			return false
 		}
@@ -84,7 +99,7 @@ func (c *check) entitled(r handle.Request, user string) bool {
 	if slices.Contains(r.Terms.Approvers, user) {
 		return true
 	}
-	for _, g := range c.w.Slack.UserGroups() {
+	for _, g := range c.slack.UserGroups() {
 		if slices.Contains(r.Terms.Approvers, g.ID) && slices.Contains(g.Users, user) {
 			return true
 		}
@@ -117,11 +132,12 @@ func (c *check) signals(r handle.Request) {
 }
 
 // message: every message shows the truth, and every thread has each event once.
-func (c *check) message(r handle.Request, m handle.Message, settled bool) {
-	got, ok := c.w.Slack.Message(m.Channel, m.TS)
+func (c *check) message(r handle.Request, m handle.Message) {
+	got, ok := c.slack.Message(m.Channel, m.TS)
 	if !ok || got.Deleted {
 		return // deleted by somebody, or of a world before this one
 	}
+	settled := c.settled(r)
 	if live := len(got.Buttons()) > 0; settled && live != (r.State() == handle.Pending) {
 		c.breaks("%s: a message has buttons while the request is pending, and only then: it is %s", r.ID, r.State())
 	}
@@ -167,11 +183,11 @@ func VerdictOf(e cloudformation.Event) (id string, ok bool) {
 
 // secrets: no wait URL is in Slack or mail, and no message pings a channel.
 func (c *check) secrets() {
-	for _, ch := range c.w.Slack.Channels() {
-		c.texts("Slack", c.w.Slack.Messages(ch.ID))
+	for _, ch := range c.slack.Channels() {
+		c.texts("Slack", c.slack.Messages(ch.ID))
 	}
-	for _, u := range c.w.Slack.Users() {
-		c.texts("Slack", c.w.Slack.Ephemerals(u.ID))
+	for _, u := range c.slack.Users() {
+		c.texts("Slack", c.slack.Ephemerals(u.ID))
 	}
 	for _, m := range c.w.Mail.Messages() {
 		c.secret("mail", m.Subject+m.Body)
