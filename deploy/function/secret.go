@@ -210,10 +210,11 @@ func (k *Keeper) SigningSecrets(ctx context.Context, again bool) ([]string, erro
 }
 
 // Token returns the Slack token. refused is one that Slack has just refused;
-// empty if none was.
+// empty if none was. Where there is none yet, somebody may just have made the
+// Slack app, and be about to launch.
 func (k *Keeper) Token(ctx context.Context, refused string) (string, error) {
 	s, err := k.Secret(ctx)
-	if err == nil && refused != "" && s.SlackToken == refused {
+	if err == nil && s.SlackToken == refused { // both empty, too
 		s, err = k.Doubted(ctx)
 	}
 	return s.SlackToken, err

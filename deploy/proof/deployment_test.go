@@ -86,6 +86,7 @@ func deploy(t *testing.T, name, entry string) *deployment {
 	d.slack = newSlackApp(t, d.outputs["SlackManifest"], origin, d.people, d.fault)
 	slackServer.Config.Handler = d.slack
 	slackServer.Start()
+	d.wake(t)
 	d.installSlackApp(t, secret)
 	d.mailbox = subscribe(t, d.aws, d.outputs["MailTopicArn"])
 	d.store = dynamo.New(d.aws, d.aws.HTTPClient.(*http.Client), d.outputs["TableName"])
@@ -105,6 +106,31 @@ func (d *deployment) createSecret(t *testing.T, key handle.MailKey) (arn string)
 	return *out.ARN
 }
 
+// wake lets both functions read the secret as it is now, and keep it.
+func (d *deployment) wake(t *testing.T) {
+	t.Helper()
+	out, err := lambda.NewFromConfig(d.aws).Invoke(t.Context(), &lambda.InvokeInput{
+		FunctionName: aws.String(d.outputs["NotifierFunctionName"]), Payload: []byte(sweep),
+	})
+	if err != nil || out.FunctionError != nil {
+		t.Fatalf("the notifier does not sweep: %v, %s", err, out.Payload)
+	}
+	res, err := d.people.Post(d.outputs["SlackRequestUrl"], formType, strings.NewReader("payload=unsigned"))
+	if err != nil {
+		t.Fatalf("couldn't reach the bot: %v", err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusUnauthorized {
+		t.Fatalf("the bot answered %s to an unsigned request", res.Status)
+	}
+}
+
+// sweep is the event of the rule that fires each minute. See
+// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-rule-schedule.html
+const sweep = `{"version":"0","id":"53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa","detail-type":"Scheduled Event","source":"aws.events",` +
+	`"account":"` + account + `","time":"2026-11-26T09:00:00Z","region":"` + region + `",` +
+	`"resources":["arn:aws:events:` + region + `:` + account + `:rule/countersign-Sweep"],"detail":{}}`
+
 // installSlackApp puts into the secret what Slack shows of an app that was
 // installed. The functions are not deployed again.
 func (d *deployment) installSlackApp(t *testing.T, secret string) {
@@ -116,6 +142,7 @@ func (d *deployment) installSlackApp(t *testing.T, secret string) {
 	if err != nil {
 		t.Fatalf("couldn't change the secret: %v", err)
 	}
+	time.Sleep(2 * time.Second) // a secret that was read within the last two is not doubted
 }
 
 func (d *deployment) stackOutputs(t *testing.T, stack string) map[string]string {

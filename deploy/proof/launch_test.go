@@ -38,8 +38,8 @@ type launch struct {
 	stack     string // ID
 }
 
-// product reads a product's template, and changes it: pairs of what is there
-// once, and what it becomes.
+// product reads a product's template, and changes it: pairs of what is in
+// it, and what that becomes.
 func product(t *testing.T, path string, changes ...string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(peers.Root(t), filepath.FromSlash(path)))
@@ -48,10 +48,10 @@ func product(t *testing.T, path string, changes ...string) string {
 	}
 	template := string(b)
 	for i := 0; i < len(changes); i += 2 {
-		if strings.Count(template, changes[i]) != 1 {
-			t.Fatalf("%s has not just one %q to change", path, changes[i])
+		if !strings.Contains(template, changes[i]) {
+			t.Fatalf("%s has no %q to change", path, changes[i])
 		}
-		template = strings.Replace(template, changes[i], changes[i+1], 1)
+		template = strings.ReplaceAll(template, changes[i], changes[i+1])
 	}
 	return template
 }

@@ -2,6 +2,7 @@ package proof_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,10 +35,20 @@ func TestLaunches(t *testing.T) {
 	}
 }
 
+// A second deployment stands beside the first, under another name, and people
+// reach it by a Function URL.
+func TestFunctionURL(t *testing.T) {
+	d := deploy(t, "countersign-url", "FunctionUrl")
+	if host := d.outputs["BotUrl"]; !strings.HasSuffix(host, ".lambda-url."+region+".on.aws") {
+		t.Fatalf("the bot is at %s, which is no Function URL", host)
+	}
+	d.approved(t)
+}
+
 // Ann approves the sample product, and its stack goes on.
 func (d *deployment) approved(t *testing.T) {
 	bill := d.bill()
-	l := d.launch(t, world.Channel, product(t, "deploy/product.yaml"), purpose)
+	l := d.launch(t, world.Channel, d.sample(t), purpose)
 	l.asked()
 	l.press(world.Ann, handle.Approve)
 	l.decided(handle.Approved)
@@ -172,6 +183,11 @@ func (d *deployment) original(t *testing.T) {
 	l.ends("CREATE_COMPLETE")
 	l.thread("approved by <@"+world.Bob+">", "the stack is up (")
 	l.lawful()
+}
+
+// sample is the sample product, which names the notifier of this deployment.
+func (d *deployment) sample(t *testing.T) string {
+	return product(t, "deploy/product.yaml", "function:countersign-notifier", "function:"+d.name+"-notifier")
 }
 
 // gated is the sample product, asked about in a channel of its own.
