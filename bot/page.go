@@ -2,14 +2,9 @@ package bot
 
 import (
 	"bytes"
-	"crypto/sha256"
-	_ "embed"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"html/template"
 	"net/http"
-	"sync"
 
 	"countersign/handle"
 )
@@ -47,27 +42,6 @@ func (p page) Alert() bool { return p.status >= 400 }
 // Rejects reports whether the form rejects.
 func (f pageForm) Rejects() bool { return f.Verdict == handle.Reject }
 
-var (
-	//go:embed page.html
-	pageHTML string
-	//go:embed page.css
-	pageCSS string
-
-	// Parsed when it is first needed: a click, which must be quick, needs it not.
-	pageTemplate = sync.OnceValue(func() *template.Template {
-		return template.Must(template.New("page").Funcs(template.FuncMap{
-			"style": func() template.HTML { return template.HTML("<style>" + pageCSS + "</style>") },
-		}).Parse(pageHTML))
-	})
-
-	pagePolicy = fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'", digest(pageCSS))
-)
-
-func digest(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return base64.StdEncoding.EncodeToString(sum[:])
-}
-
 // pageHeaders makes a browser do nothing but show the page and send its form
 // back. The address is a secret, so it goes nowhere else.
 func pageHeaders(h http.Header) {
@@ -80,7 +54,7 @@ func pageHeaders(h http.Header) {
 
 func (p page) write(w http.ResponseWriter, r *http.Request) {
 	var b bytes.Buffer
-	if err := pageTemplate().Execute(&b, p); err != nil {
+	if err := p.html().Render(&b); err != nil {
 		refuse(w, http.StatusInternalServerError)
 		return
 	}

@@ -18,13 +18,7 @@ import (
 // CloudFormation is the Stacks of one Region. It needs
 // cloudformation:DescribeStacks and cloudformation:DescribeStackEvents on the
 // stacks that launch.
-type CloudFormation struct{ Client StackReader }
-
-// StackReader is as much as CloudFormation needs of a *cloudformation.Client.
-type StackReader interface {
-	cloudformation.DescribeStacksAPIClient
-	cloudformation.DescribeStackEventsAPIClient
-}
+type CloudFormation struct{ Client *cloudformation.Client }
 
 var _ Stacks = CloudFormation{}
 

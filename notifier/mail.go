@@ -22,13 +22,8 @@ type Mail interface {
 // Topic is an SNS topic with e-mail subscriptions. It needs sns:Publish on that
 // topic.
 type Topic struct {
-	Client Publisher
+	Client *sns.Client
 	ARN    string
-}
-
-// Publisher is as much as Topic needs of an *sns.Client.
-type Publisher interface {
-	Publish(context.Context, *sns.PublishInput, ...func(*sns.Options)) (*sns.PublishOutput, error)
 }
 
 var _ Mail = Topic{}

@@ -58,7 +58,7 @@ func NewBot(environ []string, out io.Writer) *Function {
 	f, parts := start(RoleBot, environ, out)
 	f.serve = http.HandlerFunc(unavailable)
 	if f.faults == nil {
-		f.serve = http.HandlerFunc(parts.Bot(parts.Notifier()).ServeHTTP)
+		f.serve = parts.Bot(parts.Notifier())
 	}
 	return f
 }
@@ -80,7 +80,7 @@ func start(role Role, environ []string, out io.Writer) (*Function, Parts) {
 		f.log.Error("the function cannot work", "error", f.faults)
 		return f, Parts{}
 	}
-	keeper := &Keeper{Client: secretReader{secretsmanager.NewFromConfig(sdk).GetSecretValue}, ARN: f.config.Secret, Now: now, Log: f.log}
+	keeper := &Keeper{Client: secretsmanager.NewFromConfig(sdk), ARN: f.config.Secret, Now: now, Log: f.log}
 	begun := time.Now()
 	_, err := keeper.Secret(context.Background())
 	f.log.Info("ready", "secret", err == nil, "secretMillis", float64(time.Since(begun).Microseconds())/1000)
@@ -96,7 +96,7 @@ func (f *Function) parts(sdk aws.Config, keeper *Keeper) Parts {
 	slackClient.Transport = authorized{f.wire.Client.Transport, keeper.Token}
 	p := Parts{
 		Store:          store,
-		Stacks:         notifier.CloudFormation{Client: newStackReader(cloudformation.NewFromConfig(sdk))},
+		Stacks:         notifier.CloudFormation{Client: cloudformation.NewFromConfig(sdk)},
 		Client:         f.wire.Client,
 		Now:            now,
 		Log:            f.log,
@@ -113,7 +113,7 @@ func (f *Function) parts(sdk aws.Config, keeper *Keeper) Parts {
 		Watch:          &watcher{metrics: f.metrics, keeper: keeper, store: store, log: f.log},
 	}
 	if c.Topic != "" {
-		p.Mail = notifier.Topic{Client: publisher{sns.NewFromConfig(sdk).Publish}, ARN: c.Topic}
+		p.Mail = notifier.Topic{Client: sns.NewFromConfig(sdk), ARN: c.Topic}
 	}
 	return p
 }

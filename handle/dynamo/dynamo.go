@@ -28,7 +28,7 @@ import (
 // tells that from having lost a race, so callers do after these errors what
 // they do after any other: load again, and ask who won.
 type Store struct {
-	client calls
+	client *dynamodb.Client
 	table  string
 }
 
@@ -52,13 +52,13 @@ func New(cfg aws.Config, client *http.Client, table string) *Store {
 	if bounded.Timeout == 0 {
 		bounded.Timeout = attemptTimeout
 	}
-	return &Store{table: table, client: callsOf(dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
+	return &Store{table: table, client: dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
 		o.HTTPClient = &bounded
 		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
 			o.MaxAttempts, o.MaxBackoff = attempts, maxBackoff
 		})
 		o.ClientLogMode &^= aws.LogRequestWithBody | aws.LogResponseWithBody // the bodies hold wait URLs
-	}))}
+	})}
 }
 
 func (s *Store) Create(ctx context.Context, r handle.Request) (handle.Request, error) {
@@ -105,7 +105,7 @@ func (s *Store) put(ctx context.Context, r handle.Request, condition expression.
 	if err != nil {
 		return err
 	}
-	_, err = s.client.put(ctx, &dynamodb.PutItemInput{
+	_, err = s.client.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName:                           aws.String(s.table),
 		Item:                                it,
 		ConditionExpression:                 expr.Condition(),
@@ -129,7 +129,7 @@ func (s *Store) get(ctx context.Context, id string) (handle.Request, error) {
 	if !ok {
 		return handle.Request{}, handle.ErrNotFound
 	}
-	out, err := s.client.get(ctx, &dynamodb.GetItemInput{
+	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName:      aws.String(s.table),
 		Key:            key,
 		ConsistentRead: aws.Bool(true),

@@ -86,7 +86,7 @@ func (s *Store) batch(ctx context.Context, keys []map[string]types.AttributeValu
 		if err := pause(ctx, time.Duration(idle)*maxBackoff/2); err != nil {
 			return nil, err
 		}
-		out, err := s.client.batch(ctx, &dynamodb.BatchGetItemInput{
+		out, err := s.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
 			// Consistent, because the index may be ahead of a lagging replica.
 			RequestItems: map[string]types.KeysAndAttributes{s.table: {Keys: keys, ConsistentRead: aws.Bool(true)}},
 		})
