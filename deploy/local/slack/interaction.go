@@ -77,7 +77,7 @@ func (w *Workspace) deliver(d delivery) Interaction {
 		"Content-Type":              {"application/x-www-form-urlencoded"},
 		"User-Agent":                {"Slackbot 1.0 (+https://api.slack.com/robots)"},
 		"X-Slack-Request-Timestamp": {strconv.FormatInt(at.Unix(), 10)},
-		"X-Slack-Signature":         {Sign(w.config.SigningSecret, at, body)},
+		"X-Slack-Signature":         {Sign(w.signingSecret(), at, body)},
 	}
 	w.send(&i, at)
 	return i

@@ -128,6 +128,20 @@ func (w *Workspace) SetFault(f func(method string, form url.Values) *Fault) {
 	w.fault = f
 }
 
+// Rotate gives the app another token and another signing secret; from now on
+// the old ones are good for nothing.
+func (w *Workspace) Rotate(token, signingSecret string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.config.BotToken, w.config.SigningSecret = token, signingSecret
+}
+
+func (w *Workspace) signingSecret() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.config.SigningSecret
+}
+
 // Version grows with every change that somebody in the workspace could see, so
 // that a page knows when to draw itself again.
 func (w *Workspace) Version() uint64 {

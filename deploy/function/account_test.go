@@ -1,0 +1,209 @@
+package function_test
+
+import (
+	"cmp"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// account is as much of an AWS account as the made world has not: one DynamoDB
+// table and one secret. It knows the requests that the store makes, and no
+// others; it accuses whoever makes another.
+type account struct {
+	t      testing.TB
+	server *httptest.Server
+
+	mu     sync.Mutex
+	items  map[string]map[string]attribute // by StackKey and GateKey
+	secret string                          // its text; empty: there is none
+	stall  time.Duration                   // before a secret is given
+	dead   bool                            // DynamoDB answers 500
+	hangs  bool                            // DynamoDB does not answer
+	calls  map[string]int                  // by operation
+}
+
+type attribute struct {
+	S string `json:"S,omitempty"`
+	N string `json:"N,omitempty"`
+}
+
+const (
+	tableName = "countersign"
+	secretARN = "arn:aws:secretsmanager:us-east-1:111122223333:secret:countersign-AbCdEf"
+)
+
+func newAccount(t testing.TB) *account {
+	a := &account{t: t, items: map[string]map[string]attribute{}, calls: map[string]int{}}
+	a.server = httptest.NewServer(a)
+	t.Cleanup(a.server.Close)
+	return a
+}
+
+// env leads the AWS clients of a function here.
+func (a *account) env() []string {
+	return []string{"AWS_ENDPOINT_URL_DYNAMODB=" + a.server.URL, "AWS_ENDPOINT_URL_SECRETS_MANAGER=" + a.server.URL}
+}
+
+func (a *account) set(change func(*account)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	change(a)
+}
+
+// count is how often an operation was called, and sets it to zero.
+func (a *account) count(operations ...string) (n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, operation := range operations {
+		n += a.calls[operation]
+		delete(a.calls, operation)
+	}
+	return n
+}
+
+type dynamoCall struct {
+	TableName, ConditionExpression, KeyConditionExpression, IndexName string
+	Item, Key                                                         map[string]attribute
+	ExpressionAttributeNames                                          map[string]string
+	ExpressionAttributeValues                                         map[string]attribute
+	RequestItems                                                      map[string]struct{ Keys []map[string]attribute }
+	Limit                                                             int
+	SecretId                                                          string
+}
+
+func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	var c dynamoCall
+	body, err := io.ReadAll(r.Body)
+	if err == nil {
+		err = json.Unmarshal(body, &c)
+	}
+	if err != nil || !strings.Contains(r.Header.Get("Authorization"), "Credential=ASIAMADE/") || r.Header.Get("X-Amz-Security-Token") != "made-session-token" {
+		a.t.Errorf("a call to AWS that is not signed, or unreadable: %s: %v", operation, err)
+	}
+	a.mu.Lock()
+	a.calls[operation]++
+	stall, hangs := a.stall, a.hangs
+	a.mu.Unlock()
+	switch {
+	case operation == "GetSecretValue":
+		time.Sleep(stall)
+	case hangs:
+		<-r.Context().Done()
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	status, answer := a.answer(operation, c)
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(answer)
+}
+
+func (a *account) answer(operation string, c dynamoCall) (int, any) {
+	failed := func(name string, more map[string]any) (int, any) {
+		answer := map[string]any{"__type": "com.amazonaws.dynamodb.v20120810#" + name, "message": "made"}
+		maps.Copy(answer, more)
+		return http.StatusBadRequest, answer
+	}
+	if operation == "GetSecretValue" {
+		if a.secret == "" || c.SecretId != secretARN {
+			return failed("ResourceNotFoundException", nil)
+		}
+		return http.StatusOK, map[string]any{"ARN": secretARN, "SecretString": a.secret}
+	}
+	if a.dead {
+		return http.StatusInternalServerError, map[string]any{"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError", "message": "made"}
+	}
+	switch operation {
+	case "PutItem":
+		old := a.items[key(c.Item)]
+		if !a.holds(c, old) {
+			return failed("ConditionalCheckFailedException", map[string]any{"Item": old})
+		}
+		a.items[key(c.Item)] = c.Item
+		return http.StatusOK, struct{}{}
+	case "GetItem":
+		if item := a.items[key(c.Key)]; item != nil {
+			return http.StatusOK, map[string]any{"Item": item}
+		}
+		return http.StatusOK, struct{}{}
+	case "Query":
+		found := a.query(c)
+		return http.StatusOK, map[string]any{"Items": found, "Count": len(found)}
+	case "BatchGetItem":
+		var found []map[string]attribute
+		for _, k := range c.RequestItems[tableName].Keys {
+			found = append(found, a.items[key(k)])
+		}
+		return http.StatusOK, map[string]any{"Responses": map[string]any{tableName: found}}
+	}
+	a.t.Errorf("DynamoDB was asked for %q", operation)
+	return failed("UnknownOperationException", nil)
+}
+
+func key(item map[string]attribute) string { return item["StackKey"].S + "/" + item["GateKey"].S }
+
+// holds evaluates the two conditions that the store has.
+func (a *account) holds(c dynamoCall, old map[string]attribute) bool {
+	switch expr := c.plain(c.ConditionExpression); {
+	case expr == "attribute_not_exists (StackKey)":
+		return old == nil
+	case regexp.MustCompile(`^Rev = \d+$`).MatchString(expr):
+		return old["Rev"].N == strings.TrimPrefix(expr, "Rev = ")
+	default:
+		a.t.Errorf("DynamoDB was asked to hold %q", expr)
+		return false
+	}
+}
+
+// query evaluates the key conditions that the store has.
+func (a *account) query(c dynamoCall) []map[string]attribute {
+	sort := map[string]string{"": "GateKey", "Due": "Wake", "Created": "CreatedAt"}[c.IndexName]
+	m := regexp.MustCompile(`^\(?(\w+) = ([^ )]+)\)?(?: AND \((\w+) ([<>]=) ([^ )]+)\))?$`).FindStringSubmatch(c.plain(c.KeyConditionExpression))
+	if m == nil || m[3] != "" && m[3] != sort {
+		a.t.Errorf("DynamoDB was asked for what is %q", c.plain(c.KeyConditionExpression))
+		return nil
+	}
+	found := []map[string]attribute{}
+	for _, item := range a.items {
+		at, listed := item[sort]
+		if listed && item[m[1]].S == m[2] && (m[3] == "" || m[4] == "<=" && at.S <= m[5] || m[4] == ">=" && at.S >= m[5]) {
+			found = append(found, item)
+		}
+	}
+	slices.SortFunc(found, func(x, y map[string]attribute) int { return cmp.Compare(x[sort].S, y[sort].S) })
+	if c.Limit > 0 {
+		found = found[:min(len(found), c.Limit)]
+	}
+	return found
+}
+
+// plain writes an expression without placeholders.
+func (c dynamoCall) plain(expr string) string {
+	return regexp.MustCompile(`[#:]\d+`).ReplaceAllStringFunc(expr, func(p string) string {
+		if name, ok := c.ExpressionAttributeNames[p]; ok {
+			return name
+		}
+		v := c.ExpressionAttributeValues[p]
+		return cmp.Or(v.S, v.N)
+	})
+}
+
+// secretText is a secret's JSON.
+func secretText(token string, signing []string, keys ...string) string {
+	b, err := json.Marshal(map[string]any{"slackToken": token, "signingSecrets": append([]string{}, signing...), "mailKeys": append([]string{}, keys...)})
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,6 @@
+package function
+
+import "countersign/handle"
+
+// SetStore lets a function work on another store.
+func (f *Function) SetStore(s handle.Store) { f.notifier.Store = s }
