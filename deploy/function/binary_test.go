@@ -314,7 +314,7 @@ func beFunction(role string) {
 type panics struct{ handle.Store }
 
 func (panics) Create(context.Context, handle.Request) (handle.Request, error) { panic("xoxb-secret") }
-func (panics) OfStack(context.Context, string) ([]handle.Request, error)     { panic("xoxb-secret") }
+func (panics) OfStack(context.Context, string) ([]handle.Request, error)      { panic("xoxb-secret") }
 
 // Whatever panics, CloudFormation is answered, the process goes on, and what
 // was panicked with is not logged.
