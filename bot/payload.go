@@ -99,17 +99,19 @@ func (p blockActions) place() handle.Message {
 }
 
 var (
-	channelID = regexp.MustCompile(`^[CDG][A-Z0-9]{1,30}$`)
-	messageTS = regexp.MustCompile(`^[0-9]{1,12}\.[0-9]{1,10}$`)
+	channelID = regexp.MustCompile(`^[CDG][A-Z0-9]+$`)
+	messageTS = regexp.MustCompile(`^[0-9]+\.[0-9]+$`)
 )
+
+const maxPlace = 32 // bytes, of a channel's ID and of a message's ts
 
 // plausible drops what is not of the form that Slack gives, before it gets onto
 // the record.
 func plausible(m handle.Message) handle.Message {
-	if !channelID.MatchString(m.Channel) {
+	if len(m.Channel) > maxPlace || !channelID.MatchString(m.Channel) {
 		m.Channel = ""
 	}
-	if !messageTS.MatchString(m.TS) {
+	if len(m.TS) > maxPlace || !messageTS.MatchString(m.TS) {
 		m.TS = ""
 	}
 	return m

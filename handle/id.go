@@ -3,13 +3,12 @@ package handle
 import (
 	"crypto/sha256"
 	"encoding/base32"
-	"regexp"
 	"strings"
 )
 
-var idEncoding = base32.NewEncoding("abcdefghijkmnpqrstuvwxyz23456789").WithPadding(base32.NoPadding)
+const idAlphabet = "abcdefghijkmnpqrstuvwxyz23456789"
 
-var idPattern = regexp.MustCompile(`^[a-km-np-z2-9]{16}-[a-km-np-z2-9]{8}$`)
+var idEncoding = base32.NewEncoding(idAlphabet).WithPadding(base32.NoPadding)
 
 // NewID derives the ID of the request that one custom resource event asks for,
 // from the event's StackId, LogicalResourceId and RequestId. CloudFormation's
@@ -32,9 +31,9 @@ func StackKey(stackID string) string {
 // SplitID parts an ID into its stack key and the rest. ok is false if id is
 // not of the form that NewID gives.
 func SplitID(id string) (stackKey, gate string, ok bool) {
-	if !idPattern.MatchString(id) {
+	stackKey, gate, ok = strings.Cut(id, "-")
+	if !ok || len(stackKey) != 16 || len(gate) != 8 || strings.Trim(stackKey+gate, idAlphabet) != "" {
 		return "", "", false
 	}
-	stackKey, gate, _ = strings.Cut(id, "-")
 	return stackKey, gate, true
 }

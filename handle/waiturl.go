@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -52,10 +53,14 @@ func (WaitURL) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 // waitHost matches the hosts of CloudFormation's own wait condition buckets,
 // virtual-hosted, in every partition with public documentation. See
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-vpce-bucketnames.html
-var waitHost = regexp.MustCompile(`^cloudformation-waitcondition-[a-z0-9-]+\.s3([.-][a-z0-9-]+)?\.amazonaws\.(com|com\.cn|eu)$`)
+var waitHost = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^cloudformation-waitcondition-[a-z0-9-]+\.s3([.-][a-z0-9-]+)?\.amazonaws\.(com|com\.cn|eu)$`)
+})
 
 // waitBucket finds a wait URL inside other text.
-var waitBucket = regexp.MustCompile(`https?://cloudformation-waitcondition-[^\s"'<>|]*`)
+var waitBucket = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`https?://cloudformation-waitcondition-[^\s"'<>|]*`)
+})
 
 // What ParseWaitURL finds wrong. The sentences are for the person who wrote the
 // template: they come back as the failure reason of the resource.
@@ -89,7 +94,7 @@ func ParseWaitURL(raw, stackID string, allowed []string, now time.Time) (WaitURL
 	case host: // and no rule of AWS's
 	case u.Scheme != "https" || u.Port() != "" || strings.HasSuffix(u.Host, ":"):
 		return WaitURL{}, ErrWaitURLForm
-	case !waitHost.MatchString(u.Host), !strings.HasPrefix(u.Host, "cloudformation-waitcondition-"+regionOf(stackID)+".s3"):
+	case !waitHost().MatchString(u.Host), !strings.HasPrefix(u.Host, "cloudformation-waitcondition-"+regionOf(stackID)+".s3"):
 		return WaitURL{}, ErrWaitURLHost
 	}
 	if !ownStack && !path {
@@ -169,5 +174,5 @@ func (u WaitURL) Redact(text string) string {
 			return hidden
 		}
 	}
-	return waitBucket.ReplaceAllString(text, hidden)
+	return waitBucket().ReplaceAllString(text, hidden)
 }

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"regexp"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"countersign/handle"
@@ -239,7 +240,9 @@ func (n *Notifier) put(ctx context.Context, target string, body []byte) (status 
 // responseHost matches the hosts of the buckets in which CloudFormation takes
 // answers. See
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-vpce-bucketnames.html
-var responseHost = regexp.MustCompile(`^cloudformation-custom-resource-response-[a-z0-9]+\.s3([.-][a-z0-9-]+)*\.amazonaws\.(com|com\.cn|eu)$`)
+var responseHost = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^cloudformation-custom-resource-response-[a-z0-9]+\.s3([.-][a-z0-9-]+)*\.amazonaws\.(com|com\.cn|eu)$`)
+})
 
 // responseURL lets answers go to CloudFormation alone, or to a made world's
 // origin: an event is no proof of who sent it.
@@ -253,7 +256,7 @@ func (n *Notifier) responseURL(raw string) (string, error) {
 			return raw, nil
 		}
 	}
-	if u.Scheme != "https" || !responseHost.MatchString(u.Host) {
+	if u.Scheme != "https" || !responseHost().MatchString(u.Host) {
 		return "", fmt.Errorf("%w: a custom resource request whose ResponseURL does not lead to CloudFormation", ErrEvent)
 	}
 	return raw, nil

@@ -7,11 +7,12 @@ import (
 	"net"
 	"net/url"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/caarlos0/env/v11"
 
 	"countersign/handle"
@@ -168,16 +169,42 @@ var forms = map[string]string{
 	"time.Duration": "a time with its unit, such as 90m or 12h",
 }
 
-var (
-	tableName   = regexp.MustCompile(`^[A-Za-z0-9_.-]{3,255}$`)
-	secretARN   = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+$`)
-	topicARN    = regexp.MustCompile(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}$`)
-	teamID      = regexp.MustCompile(`^T[A-Z0-9]{2,20}$`)
-	orgID       = regexp.MustCompile(`^E[A-Z0-9]{2,20}$`)
-	appID       = regexp.MustCompile(`^A[A-Z0-9]{2,20}$`)
-	channelName = regexp.MustCompile(`^([CG][A-Z0-9]{2,20}|#[^\s#@,]{1,80})$`)
-	domainName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]*\.[A-Za-z]{2,}$`)
+// The characters of names and IDs.
+const (
+	digits  = "0123456789"
+	upper   = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	letters = upper + "abcdefghijklmnopqrstuvwxyz"
 )
+
+// consists reports whether text is start, and then at least one character, all of
+// alphabet. (Not regular expressions: to compile them takes longer than all else
+// that a cold start does here.)
+func consists(text, start, alphabet string) bool {
+	rest, ok := strings.CutPrefix(text, start)
+	return ok && rest != "" && strings.Trim(rest, alphabet) == ""
+}
+
+// isARN reports whether text is the ARN of a resource of service in a Region and
+// an account.
+func isARN(text, service, start, alphabet string) bool {
+	a, err := arn.Parse(text)
+	return err == nil && strings.HasPrefix(a.Partition, "aws") && a.Service == service && a.Region != "" &&
+		len(a.AccountID) == 12 && consists(a.AccountID, "", digits) && consists(a.Resource, start, alphabet)
+}
+
+func isChannel(text string) bool {
+	name, named := strings.CutPrefix(text, "#")
+	if named {
+		return name != "" && !strings.ContainsFunc(name, unicode.IsSpace) && !strings.ContainsAny(name, "#@,")
+	}
+	return consists(text, "C", upper+digits) || consists(text, "G", upper+digits)
+}
+
+func isDomain(text string) bool {
+	top := text[strings.LastIndex(text, ".")+1:]
+	return len(top) >= 2 && len(top) < len(text)-1 && consists(top, "", letters) &&
+		consists(text, "", letters+digits+".-") && !strings.ContainsAny(text[:1], ".-")
+}
 
 const (
 	minTimeout   = 3 * time.Minute
@@ -192,19 +219,19 @@ func (c *checker) config(conf Config, role Role) {
 			c.fault(prefix+name, what)
 		}
 	}
-	form := func(name, value string, re *regexp.Regexp, want string) {
-		must(name, value == "" || re.MatchString(value), "must be "+want)
+	form := func(name, value string, ok bool, want string) {
+		must(name, value == "" || ok, "must be "+want)
 	}
 	must("TABLE", conf.Table != "", "is missing: set it to the name of the DynamoDB table")
-	form("TABLE", conf.Table, tableName, "the name of a DynamoDB table, not its ARN")
+	form("TABLE", conf.Table, consists(conf.Table, "", letters+digits+"_.-"), "the name of a DynamoDB table, not its ARN")
 	must("SECRET", conf.Secret != "", "is missing: set it to the ARN of the secret in Secrets Manager")
-	form("SECRET", conf.Secret, secretARN, "the ARN of a secret, such as arn:aws:secretsmanager:eu-west-1:123456789012:secret:countersign-AbCdEf")
-	form("TOPIC", conf.Topic, topicARN, "the ARN of an SNS topic, such as arn:aws:sns:eu-west-1:123456789012:countersign-mail")
-	form("SLACK_TEAM", conf.SlackTeam, teamID, "the ID of a Slack workspace, such as T0123ABCD")
-	form("SLACK_ENTERPRISE", conf.SlackEnterprise, orgID, "the ID of an Enterprise Grid organisation, such as E0123ABCD")
-	form("SLACK_APP", conf.SlackApp, appID, "the ID of a Slack app, such as A0123ABCD")
-	form("CHANNEL", conf.Channel, channelName, "the ID of a Slack channel, such as C0123ABCD, or its name, such as #approvals")
-	form("MAIL_DOMAIN", conf.MailDomain, domainName, "a domain, such as example.com")
+	form("SECRET", conf.Secret, isARN(conf.Secret, "secretsmanager", "secret:", letters+digits+"/_+=.@-"), "the ARN of a secret, such as arn:aws:secretsmanager:eu-west-1:123456789012:secret:countersign-AbCdEf")
+	form("TOPIC", conf.Topic, isARN(conf.Topic, "sns", "", letters+digits+"_-"), "the ARN of an SNS topic, such as arn:aws:sns:eu-west-1:123456789012:countersign-mail")
+	form("SLACK_TEAM", conf.SlackTeam, consists(conf.SlackTeam, "T", upper+digits), "the ID of a Slack workspace, such as T0123ABCD")
+	form("SLACK_ENTERPRISE", conf.SlackEnterprise, consists(conf.SlackEnterprise, "E", upper+digits), "the ID of an Enterprise Grid organisation, such as E0123ABCD")
+	form("SLACK_APP", conf.SlackApp, consists(conf.SlackApp, "A", upper+digits), "the ID of a Slack app, such as A0123ABCD")
+	form("CHANNEL", conf.Channel, isChannel(conf.Channel), "the ID of a Slack channel, such as C0123ABCD, or its name, such as #approvals")
+	form("MAIL_DOMAIN", conf.MailDomain, isDomain(conf.MailDomain), "a domain, such as example.com")
 	must("APPROVERS", !slices.ContainsFunc(conf.Approvers, func(a string) bool { return !handle.IsUser(a) && !handle.IsUserGroup(a) }),
 		"must be IDs of Slack users (U…) and user groups (S…), separated by commas")
 	must("APPROVALS", conf.Approvals >= 1 && conf.Approvals <= maxApprovals, fmt.Sprintf("must be from 1 to %d", maxApprovals))

@@ -26,8 +26,7 @@ type host struct {
 	binary string
 	env    []string
 	server *httptest.Server
-	next   chan *invocation // to be fetched by the process
-	turn   sync.Mutex       // held by the event that runs
+	turn   sync.Mutex // held by the event that runs
 
 	mu       sync.Mutex
 	process  *process
@@ -40,6 +39,7 @@ type host struct {
 type process struct {
 	cmd   *exec.Cmd
 	began time.Time
+	next  chan *invocation // to be fetched by this process, not by one that is dying
 	ended chan struct{}
 }
 
@@ -62,7 +62,7 @@ const hostARN = "arn:aws:lambda:us-east-1:111122223333:function:"
 // environment but what Lambda itself sets.
 func newHost(t testing.TB, name, binary string, env ...string) *host {
 	t.Helper()
-	h := &host{t: t, binary: binary, next: make(chan *invocation), running: map[string]*invocation{}}
+	h := &host{t: t, binary: binary, running: map[string]*invocation{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", h.serveNext(name))
 	mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/response", h.serveAnswer)
@@ -86,9 +86,12 @@ func newHost(t testing.TB, name, binary string, env ...string) *host {
 
 func (h *host) serveNext(name string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		h.mu.Lock()
+		next := h.process.next
+		h.mu.Unlock()
 		select {
 		case <-r.Context().Done():
-		case i := <-h.next:
+		case i := <-next:
 			w.Header().Set("Lambda-Runtime-Aws-Request-Id", i.id)
 			w.Header().Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(i.deadline.UnixMilli(), 10))
 			w.Header().Set("Lambda-Runtime-Invoked-Function-Arn", hostARN+name)
@@ -128,7 +131,7 @@ func (h *host) invoke(event []byte, limit time.Duration) outcome {
 	h.running[i.id] = i
 	h.mu.Unlock()
 	timeout := time.After(limit + 10*time.Second) // with what Lambda allows for starting
-	next := h.next
+	next := p.next
 	for {
 		select {
 		case next <- i:
@@ -187,7 +190,7 @@ func (h *host) started() *process {
 		h.t.Fatal(err)
 	}
 	cmd.Stderr = cmd.Stdout
-	p := &process{cmd: cmd, began: time.Now(), ended: make(chan struct{})}
+	p := &process{cmd: cmd, began: time.Now(), next: make(chan *invocation), ended: make(chan struct{})}
 	if err := cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}

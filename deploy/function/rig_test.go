@@ -31,7 +31,8 @@ type rig struct {
 	account       *account
 	store         handle.Store
 	bot, notifier *host
-	base64        bool // the front sends bodies as base64, as it may
+	base64        bool         // the front sends bodies as base64, as it may
+	before        func([]byte) // optional: sees an event before the notifier does
 }
 
 const (
@@ -80,6 +81,9 @@ func (r *rig) invoke(w http.ResponseWriter, req *http.Request) {
 	event, err := io.ReadAll(req.Body)
 	if err != nil {
 		r.t.Error(err)
+	}
+	if r.before != nil {
+		r.before(event)
 	}
 	if o := r.notifier.invoke(event, invokeTime); o.failed != "" {
 		http.Error(w, o.failed, http.StatusInternalServerError)
