@@ -42,6 +42,22 @@ func TestArrows(t *testing.T) {
 	}
 }
 
+// The functions carry the AWS clients that they use, and nothing of what an
+// admin's machine needs: the doctor's clients, profiles, SSO.
+func TestFunctionsCarryFewClients(t *testing.T) {
+	const sdk = "github.com/aws/aws-sdk-go-v2/"
+	may := []string{"cloudformation", "dynamodb", "secretsmanager", "sns", "internal"}
+	for _, path := range []string{"countersign/deploy/bot", "countersign/deploy/notifier"} {
+		for _, dep := range deps(t, path) {
+			client, is := strings.CutPrefix(dep, sdk+"service/")
+			client, _, _ = strings.Cut(client, "/")
+			if is && !slices.Contains(may, client) || strings.HasPrefix(dep, sdk+"config") || strings.HasPrefix(dep, "golang.org/x/term") {
+				t.Errorf("%s depends on %s", path, dep)
+			}
+		}
+	}
+}
+
 func TestHandleNeedsTheStandardLibraryOnly(t *testing.T) {
 	for _, dep := range deps(t, "countersign/handle") {
 		if first, _, _ := strings.Cut(dep, "/"); strings.Contains(first, ".") {

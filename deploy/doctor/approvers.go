@@ -73,17 +73,18 @@ func (d *doctor) checkApprovers(ctx context.Context) []Finding {
 			crowds, ids = append(crowds, c), append(ids, c.members...)
 		case handle.IsUser(a):
 			ids = append(ids, a)
+		case len(d.Approvers) == 0: // the check of the settings says so
 		default:
-			findings = append(findings, fault(nameApprovers, fmt.Sprintf("%q is no Slack user ID (U…) or user group ID (S…): every launch fails that relies on it", handle.Line(a, 40)),
-				"Give IDs, not names. In Slack: the person's profile > ⋮ > Copy member ID; a group's ID ends its address at People > User groups.\n  sam deploy --guided"))
+			findings = append(findings, fault(nameApprovers, fmt.Sprintf("%q is no Slack user ID (U…) or user group ID (S…)", handle.Line(a, 40)),
+				"Give IDs, not names. In Slack: the person's profile > ⋮ > Copy member ID; a group's ID ends its address at People > User groups."))
 		}
 	}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
 	people := lookUp(ctx, w.client, ids[:min(len(ids), maxLookUps)], b.env)
 	approvals, err := strconv.Atoi(cmp.Or(n.env[envApprovals], "1"))
-	if err != nil || approvals < 1 {
-		return append(findings, fault(nameApprovers, envApprovals+" is no number from 1 on", "Correct the stack's parameter Approvals:\n  sam deploy --guided"))
+	if err != nil {
+		return append(findings, needs(nameApprovers, settings(nameNotifier)))
 	}
 	return append(findings, judgeApprovers(named, crowds, people, len(ids), approvals)...)
 }

@@ -30,8 +30,8 @@ type doctor struct {
 type facts struct {
 	identity func() (identity, error)
 	stack    func() (stack, error)
-	bot      func() (function, error)
-	notifier func() (function, error)
+	bot      func() (deployed, error)
+	notifier func() (deployed, error)
 	secret   func() (secret, error)
 	slack    func() (workspace, error)
 }
@@ -78,8 +78,8 @@ func (d *doctor) examine(ctx context.Context) Report {
 	d.facts = facts{
 		identity: sync.OnceValues(func() (identity, error) { return d.readIdentity(ctx) }),
 		stack:    sync.OnceValues(func() (stack, error) { return d.readStack(ctx) }),
-		bot:      sync.OnceValues(func() (function, error) { return d.readFunction(ctx, "bot", "BotFunctionName") }),
-		notifier: sync.OnceValues(func() (function, error) { return d.readFunction(ctx, "notifier", "NotifierFunctionName") }),
+		bot:      sync.OnceValues(func() (deployed, error) { return d.readFunction(ctx, "bot", "BotFunctionName") }),
+		notifier: sync.OnceValues(func() (deployed, error) { return d.readFunction(ctx, "notifier", "NotifierFunctionName") }),
 		secret:   sync.OnceValues(func() (secret, error) { return d.readSecret(ctx) }),
 		slack:    sync.OnceValues(func() (workspace, error) { return d.readWorkspace(ctx) }),
 	}
@@ -100,8 +100,30 @@ func (d *doctor) examine(ctx context.Context) Report {
 		Stack: d.Stack, Region: d.region, Account: who.account, Identity: who.arn,
 		Findings: append(slices.Concat(found...), d.clocks.check()),
 	}
+	follow(r.Findings)
 	d.hide(r.Findings)
 	return r
+}
+
+// follow makes what needs a check that itself needs another, need that one.
+func follow(findings []Finding) {
+	needed := map[string]string{}
+	for _, f := range findings {
+		if f.Needs != "" {
+			needed[f.Name] = f.Needs
+		}
+	}
+	for i, f := range findings {
+		root := f.Needs
+		for range needed { // as many steps as there can be
+			if next := needed[root]; next != "" {
+				root = next
+			}
+		}
+		if root != "" {
+			findings[i] = needs(f.Name, root)
+		}
+	}
 }
 
 // hide is the last guard of the secrets: whatever slipped into a finding is

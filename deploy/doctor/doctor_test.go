@@ -181,25 +181,28 @@ func TestPlantedFaults(t *testing.T) {
 
 		// The secret.
 		{"no secret", func(p *patient) { p.account.secretGone = true }, []wanted{{"secret", Fault, "no secret", "Make it"}}},
-		{"no JSON", func(p *patient) { p.account.secretText = madeToken }, []wanted{{"secret", Fault, "no JSON", "slackToken"}}},
+		{"no JSON", func(p *patient) { p.account.secretText = madeToken }, []wanted{
+			{"secret", Fault, "must be a JSON object", "Edit"}, {"secret", Fault, "slackToken is empty", ""}, {"secret", Fault, "signingSecrets is empty", ""}, {"secret", Fault, "mailKeys is empty", ""},
+		}},
 		{"misspelt", func(p *patient) {
 			p.account.secretText = strings.Replace(p.account.secretText, "slackToken", "slack_token", 1)
-		}, []wanted{{"secret", Fault, `"slack_token"`, "slackToken"}}},
+		}, []wanted{{"secret", Fault, `"slack_token" means nothing`, "Edit"}, {"secret", Fault, "slackToken is empty", ""}}},
 		{"a string for a list", func(p *patient) {
-			p.account.secretText = `{"slackToken": "` + madeToken + `", "signingSecrets": "` + madeSigning + `"}`
-		}, []wanted{{"secret", Fault, "signingSecrets has the wrong type", ""}}},
+			p.account.secretText = `{"slackToken": "` + madeToken + `", "signingSecrets": "` + madeSigning + `", "mailKeys": ["` + madeMailKey + `"]}`
+		}, []wanted{{"secret", Fault, "signingSecrets must be a list", ""}, {"secret", Fault, "signingSecrets is empty", ""}}},
 		{"no token", func(p *patient) { p.secret("", []string{madeSigning}, []string{madeMailKey}) }, []wanted{{"secret", Fault, "slackToken is empty", "Bot User OAuth Token"}}},
 		{"a user's token", func(p *patient) { p.secret("xoxp-otherwise-secret", []string{madeSigning}, []string{madeMailKey}) },
-			[]wanted{{"secret", Fault, "no bot token", "Bot User OAuth Token"}, {"Slack token", Fault, "invalid_auth", "Reinstall"}}},
+			[]wanted{{"secret", Fault, "begins with xoxb-", "Bot User OAuth Token"}, {"Slack token", Fault, "invalid_auth", "Reinstall"}}},
 		{"a rotated token", func(p *patient) {
 			p.secret("xoxe.xoxb-otherwise-secret", []string{madeSigning}, []string{madeMailKey})
-		},
-			[]wanted{{"secret", Fault, "12 hours", "rotation"}, {"Slack token", Fault, "invalid_auth", "Reinstall"}}},
-		{"no signing secret", func(p *patient) { p.secret(madeToken, nil, []string{madeMailKey}); p.hold() }, []wanted{{"secret", Fault, "signingSecrets is empty", "Basic Information"}}},
-		{"a client secret", func(p *patient) { p.secret(madeToken, []string{"otherwise-secret "}, []string{madeMailKey}) },
+		}, []wanted{{"secret", Fault, "begins with xoxb-", ""}, {"secret", Fault, "12 hours", "rotation"}, {"Slack token", Fault, "invalid_auth", "Reinstall"}}},
+		{"no signing secret", func(p *patient) { p.secret(madeToken, []string{}, []string{madeMailKey}); p.hold() }, []wanted{{"secret", Fault, "signingSecrets is empty", "Basic Information"}}},
+		{"a client secret", func(p *patient) { p.secret(madeToken, []string{"otherwise-secret"}, []string{madeMailKey}) },
 			[]wanted{{"secret", Fault, "entry 1 of signingSecrets", "not the Client Secret"}, {"API signature", Fault, "401", "run the doctor again"}}},
-		{"no mail key", func(p *patient) { p.secret(madeToken, []string{madeSigning}, nil) }, []wanted{{"secret", Fault, "mailKeys is empty", "openssl rand"}}},
-		{"a short mail key", func(p *patient) { p.secret(madeToken, []string{madeSigning}, []string{"otherwise-secret"}) }, []wanted{{"secret", Fault, "entry 1 of mailKeys has 16 bytes", "openssl rand"}}},
+		{"blanks", func(p *patient) { p.secret(madeToken, []string{madeSigning + " "}, []string{madeMailKey}) },
+			[]wanted{{"secret", Fault, "begin or end with a space", "Edit"}, {"API signature", Fault, "401", ""}}},
+		{"no mail key", func(p *patient) { p.secret(madeToken, []string{madeSigning}, []string{}) }, []wanted{{"secret", Fault, "mailKeys is empty", "openssl rand"}}},
+		{"a short mail key", func(p *patient) { p.secret(madeToken, []string{madeSigning}, []string{"otherwise-secret"}) }, []wanted{{"secret", Fault, "mail key 1 must have", "openssl rand"}}},
 		{"an old signing secret", func(p *patient) { p.secret(madeToken, []string{madeSigning, oldSigning}, []string{madeMailKey}) }, []wanted{{"secret", Warning, "signingSecrets has held 2 entries for 10 days", "all but the first"}}},
 		{"one mail key twice", func(p *patient) { p.secret(madeToken, []string{madeSigning}, []string{madeMailKey, madeMailKey}) }, []wanted{{"secret", Warning, "mailKeys holds the same entry twice", "Take one out"}}},
 		{"two secrets", func(p *patient) { notifier(p).env[envSecret] = secretARN + "2" }, []wanted{{"secret", Fault, "different secrets", "sam deploy"}}},
@@ -210,7 +213,7 @@ func TestPlantedFaults(t *testing.T) {
 		{"Slack down", func(p *patient) { p.slack.SetDown(true) }, []wanted{{"Slack token", Unchecked, "503", "slack-status.com"}}},
 		{"another workspace", func(p *patient) { env(envTeam, "T0OTHER")(p) }, []wanted{{"Slack token", Fault, "T0OTHER", "sam deploy"}}},
 		{"another app", env(envApp, "A0OTHER"), []wanted{{"Slack app", Fault, "A0OTHER", "App ID"}}},
-		{"token in the clear", env(envSlackAPI, "http://slack.example.com/api/"), []wanted{{"Slack token", Fault, "in the clear", "sam deploy"}}},
+		{"token in the clear", env(envSlackAPI, "http://slack.example.com/api/"), []wanted{{"bot function settings", Fault, envSlackAPI, ""}, {"notifier function settings", Fault, envSlackAPI, ""}, {"Slack token", Fault, "in the clear", "sam deploy"}}},
 		{"bot not in the channel", channel(slack.Channel{Members: []string{"U0ANN"}}), []wanted{{"Slack channel", Fault, "not in #launch-approvals", "/invite @countersign"}}},
 		{"private channel without the bot", channel(slack.Channel{Private: true, Members: []string{"U0ANN"}}), []wanted{{"Slack channel", Fault, "private and the bot is not in it", "/invite @countersign"}}},
 		{"no such channel", env(envChannel, "C0NOWHERE"), []wanted{{"Slack channel", Fault, "no channel C0NOWHERE", "Channel ID"}}},
@@ -221,7 +224,8 @@ func TestPlantedFaults(t *testing.T) {
 
 		// Approvers.
 		{"no approvers", env(envApprovers, ""), []wanted{{"approvers", Warning, "names none", "Approvers"}}},
-		{"a name", env(envApprovers, "@ann,S0PLATFORM,U0EVE"), []wanted{{"approvers", Fault, `"@ann" is no Slack user ID`, "Copy member ID"}}},
+		{"a name", env(envApprovers, "@ann,S0PLATFORM,U0EVE"), []wanted{{"bot function settings", Fault, envApprovers, ""}, {"notifier function settings", Fault, envApprovers, "sam deploy"}}},
+		{"a name given", func(p *patient) { p.options.Approvers = []string{"@ann", "S0PLATFORM"} }, []wanted{{"approvers", Fault, `"@ann" is no Slack user ID`, "Copy member ID"}}},
 		{"no such user", env(envApprovers, "U0NOBODY,S0PLATFORM"), []wanted{{"approvers", Fault, "U0NOBODY may not decide: no such user", "Approvers"}}},
 		{"deactivated", func(p *patient) { p.slack.AddUser(slack.User{ID: "U0EVE", Name: "eve", Deleted: true}) }, []wanted{{"approvers", Fault, "deactivated", "Approvers"}}},
 		{"a guest", func(p *patient) { p.slack.AddUser(slack.User{ID: "U0EVE", Name: "eve", Restricted: true}) }, []wanted{{"approvers", Fault, "a guest", "Approvers"}}},
@@ -236,10 +240,10 @@ func TestPlantedFaults(t *testing.T) {
 			[]wanted{{"approvers", Fault, "no user group S0PLATFORM", "User groups"}, {"approvers", Warning, "as many", ""}}},
 		{"too few", env(envApprovals, "4"), []wanted{{"approvers", Fault, "3 people may approve, and 4 must", ""}}},
 		{"just enough", env(envApprovals, "3"), []wanted{{"approvers", Warning, "as many people may approve as must: 3", ""}}},
-		{"no number", env(envApprovals, "two"), []wanted{{"approvers", Fault, envApprovals, "Approvals"}}},
+		{"no number", env(envApprovals, "two"), []wanted{{"bot function settings", Fault, envApprovals, "sam deploy"}, {"notifier function settings", Fault, envApprovals, "sam deploy"}}},
 
 		// The API.
-		{"API gone", func(p *patient) { p.answers(http.NotFound) }, []wanted{{"API", Fault, "404", "logs tail /aws/lambda/countersign-bot"}}},
+		{"API gone", func(p *patient) { p.answers(http.NotFound) }, []wanted{{"API", Fault, "404", "logs tail log-of-countersign-bot"}}},
 		{"API fails", func(p *patient) { p.answers(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) }) }, []wanted{{"API", Fault, "502", "logs tail"}}},
 		{"API silent", func(p *patient) {
 			p.answers(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
@@ -271,7 +275,7 @@ func TestPlantedFaults(t *testing.T) {
 		{"open topic", func(p *patient) {
 			p.account.topics[mailTopicARN].policy = `{"Statement":[{"Sid":"all","Effect":"Allow","Principal":"*","Action":"sns:*","Resource":"*"}]}`
 		}, []wanted{{"mail topic policy", Fault, "statement all", "Access policy"}}},
-		{"bad links", env(envURL, "bot.example.com"), []wanted{{"mail links", Fault, envURL, "sam deploy"}}},
+		{"bad links", env(envURL, "bot.example.com"), []wanted{{"bot function settings", Fault, envURL, ""}, {"notifier function settings", Fault, envURL, "sam deploy"}}},
 		{"open launch topic", func(p *patient) {
 			p.account.topics[launchTopicARN].policy = `{"Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":["sns:Publish"],"Resource":"*"}]}`
 		}, []wanted{{"launch topic", Fault, "anybody in AWS", "organization"}}},
@@ -294,7 +298,7 @@ func TestPlantedFaults(t *testing.T) {
 			notifier(p).policy = `{"Statement":[` + permission("countersign-status") + `]}`
 		}, []wanted{{"sweep schedule", Fault, "may not call", "permission"}}},
 		{"no permission at all", func(p *patient) { notifier(p).policy = "" }, []wanted{{"sweep schedule", Fault, "may not call", ""}, {"stack status rule", Fault, "may not call", ""}}},
-		{"sweep dead", func(p *patient) { p.account.pulse = time.Now().Add(-20 * time.Minute) }, []wanted{{"sweep", Fault, "20m0s ago", "logs tail /aws/lambda/countersign-notifier"}}},
+		{"sweep dead", func(p *patient) { p.account.pulse = time.Now().Add(-20 * time.Minute) }, []wanted{{"sweep", Fault, "20 minutes ago", "logs tail log-of-countersign-notifier"}}},
 		{"sweep long dead", func(p *patient) { p.account.pulse = time.Now().Add(-24 * hour) }, []wanted{{"sweep", Fault, "no trace", "logs tail"}}},
 		{"sweep unheard of", func(p *patient) { p.account.pulse = time.Time{} }, []wanted{{"sweep", Fault, "no trace", "logs tail"}}},
 		{"just deployed", func(p *patient) {
@@ -312,7 +316,7 @@ func TestPlantedFaults(t *testing.T) {
 		{"no alarms", func(p *patient) {
 			p.account.resources = slices.DeleteFunc(p.account.resources, func(r resource) bool { return r.kind == "AWS::CloudWatch::Alarm" })
 		}, []wanted{{"alarms", Warning, "none", "sam deploy"}}},
-		{"overdue", func(p *patient) { p.account.requests = []handle.Request{overdue(t)} }, []wanted{{"overdue requests", Fault, "1 of them undecided past the deadline", "logs tail /aws/lambda/countersign-notifier"}}},
+		{"overdue", func(p *patient) { p.account.requests = []handle.Request{overdue(t)} }, []wanted{{"overdue requests", Fault, "1 of them undecided past the deadline", "logs tail log-of-countersign-notifier"}}},
 
 		// What the doctor may not read is said, and is no fault.
 		{"secret denied", func(p *patient) { p.account.denied = []string{"secretsmanager:GetSecretValue"} }, []wanted{{"secret", Unchecked, "secretsmanager:GetSecretValue", "as somebody who may"}}},

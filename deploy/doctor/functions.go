@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -13,11 +12,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
+	"countersign/deploy/function"
 	"countersign/handle"
 )
 
-// function is a Lambda function as it is deployed.
-type function struct {
+// deployed is a Lambda function as it is deployed.
+type deployed struct {
 	name, arn   string
 	state       types.State
 	stateReason string
@@ -26,6 +26,7 @@ type function struct {
 	changed     time.Time
 	env         map[string]string
 	envError    string // why Lambda cannot read the environment
+	log         string // log group
 
 	concurrency *int32 // reserved; nil: none is, or it could not be read
 }
@@ -36,23 +37,27 @@ const (
 )
 
 // readFunction reads the function that the stack's output names.
-func (d *doctor) readFunction(ctx context.Context, which, output string) (function, error) {
+func (d *doctor) readFunction(ctx context.Context, which, output string) (deployed, error) {
 	s, err := d.stack()
 	if err != nil {
-		return function{}, errNeedsStack
+		return deployed{}, errNeedsStack
 	}
 	name := s.outputs[output]
 	if name == "" {
-		return function{}, errNeedsStack
+		return deployed{}, errNeedsStack
 	}
 	out, err := d.aws.lambda.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &name})
 	if err != nil {
-		return function{name: name}, err
+		return deployed{name: name}, err
 	}
-	f := function{
+	f := deployed{
 		name: name, arn: aws.ToString(out.FunctionArn),
 		state: out.State, stateReason: aws.ToString(out.StateReason), update: out.LastUpdateStatus,
 		runtime: string(out.Runtime), env: map[string]string{},
+	}
+	f.log = "/aws/lambda/" + name
+	if l := out.LoggingConfig; l != nil && aws.ToString(l.LogGroup) != "" {
+		f.log = *l.LogGroup
 	}
 	if f.update == types.LastUpdateStatusFailed {
 		f.stateReason = aws.ToString(out.LastUpdateStatusReason)
@@ -74,6 +79,11 @@ func (d *doctor) readFunction(ctx context.Context, which, output string) (functi
 	return f, nil
 }
 
+// logs is the command that shows what a function has said lately.
+func (d *doctor) logs(f deployed) string {
+	return d.cli("logs tail " + f.log + " --since 15m")
+}
+
 // errLocked says that a function's environment cannot be read, by itself either.
 var errLocked = errors.New("the function's environment cannot be read")
 
@@ -82,15 +92,15 @@ var errNeedsStack = errors.New("the stack could not be read")
 
 func (d *doctor) checkBot(context.Context) []Finding {
 	f, err := d.bot()
-	return d.checkFunction(nameBot, f, err, botNeeds)
+	return d.checkFunction(nameBot, f, err, function.RoleBot)
 }
 
 func (d *doctor) checkNotifier(context.Context) []Finding {
 	f, err := d.notifier()
-	return d.checkFunction(nameNotifier, f, err, notifierNeeds)
+	return d.checkFunction(nameNotifier, f, err, function.RoleNotifier)
 }
 
-func (d *doctor) checkFunction(name string, f function, err error, missing func(map[string]string) []string) []Finding {
+func (d *doctor) checkFunction(name string, f deployed, err error, role function.Role) []Finding {
 	var gone *types.ResourceNotFoundException
 	switch {
 	case errors.Is(err, errNeedsStack):
@@ -101,18 +111,32 @@ func (d *doctor) checkFunction(name string, f function, err error, missing func(
 		return []Finding{unread(name, "lambda:GetFunctionConfiguration", err)}
 	}
 	findings := []Finding{d.judgeFunction(name, f)}
-	if bad := missing(f.env); len(bad) > 0 && f.envError == "" {
-		findings = append(findings, fault(settings(name), strings.Join(bad, "; "),
-			"Somebody has changed the function by hand, or a parameter of the stack is missing. Deploy again and give the parameters:\n  sam build && sam deploy --guided"))
+	if f.envError != "" {
+		return findings
+	}
+	// The functions' own check, on what they are told.
+	var faults function.Faults
+	if _, err := function.ReadConfig(role, f.environ()); errors.As(err, &faults) {
+		findings = append(findings, fault(settings(name), strings.Join(faults, "; "),
+			"Correct the stack's parameters. If they are right, somebody has changed the function by hand, and deploying puts it back:\n  sam build && sam deploy --guided"))
 	}
 	return findings
+}
+
+// environ is the environment as a process sees it.
+func (f deployed) environ() []string {
+	var list []string
+	for name, value := range f.env {
+		list = append(list, name+"="+value)
+	}
+	return list
 }
 
 // settings is the check of a function's environment.
 func settings(function string) string { return function + " settings" }
 
 // judgeFunction says whether the function can run at all.
-func (d *doctor) judgeFunction(name string, f function) Finding {
+func (d *doctor) judgeFunction(name string, f deployed) Finding {
 	redeploy := "Deploy again:\n  sam build && sam deploy"
 	switch {
 	case f.envError != "":
@@ -159,33 +183,6 @@ const (
 	envApprovers  = "COUNTERSIGN_APPROVERS"
 	envApprovals  = "COUNTERSIGN_APPROVALS"
 )
-
-// botNeeds and notifierNeeds say what is missing in a function's environment.
-func botNeeds(env map[string]string) []string {
-	missing := unset(env, envTable, envSecret)
-	if env[envTeam] == "" && env[envEnterprise] == "" {
-		missing = append(missing, "neither "+envTeam+" nor "+envEnterprise+" is set: nobody may decide")
-	}
-	return missing
-}
-
-func notifierNeeds(env map[string]string) []string {
-	missing := unset(env, envTable, envSecret)
-	if env[envTopic] != "" && env[envURL] == "" {
-		missing = append(missing, envURL+" is not set: mails carry no link")
-	}
-	return missing
-}
-
-func unset(env map[string]string, names ...string) []string {
-	var missing []string
-	for _, name := range names {
-		if env[name] == "" {
-			missing = append(missing, fmt.Sprintf("%s is not set", name))
-		}
-	}
-	return missing
-}
 
 // split is a comma-separated setting.
 func split(s string) []string {

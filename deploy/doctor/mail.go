@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -56,13 +55,7 @@ func (d *doctor) checkMail(ctx context.Context) []Finding {
 		}
 		subscriptions = append(subscriptions, page.Subscriptions...)
 	}
-	findings := []Finding{d.judgeSubscriptions(topic, subscriptions)}
-	if n, err := d.notifier(); err == nil {
-		if u, err := url.Parse(n.env[envURL]); n.env[envURL] != "" && (err != nil || u.Host == "" || !guarded(n.env[envURL])) {
-			findings = append(findings, fault("mail links", envURL+" is no https address: the links in mails lead nowhere", "Correct the stack's parameter, or leave it empty:\n  sam deploy --guided"))
-		}
-	}
-	return findings
+	return []Finding{d.judgeSubscriptions(topic, subscriptions)}
 }
 
 // judgeSubscriptions says who gets the mails: whoever has not confirmed gets

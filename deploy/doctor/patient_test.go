@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -31,10 +32,10 @@ const (
 	notifierARN    = "arn:aws:lambda:eu-west-1:111122223333:function:countersign-notifier"
 	secretARN      = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:countersign-AbCdEf"
 
-	appManifest = `{"oauth_config": {"scopes": {"bot": ["chat:write", "im:write", "users:read", "users:read.email", "usergroups:read", "channels:read", "groups:read"]}}}`
+	appManifest = `{"oauth_config": {"scopes": {"bot": ["chat:write", "users:read", "users:read.email", "usergroups:read", "channels:read", "groups:read"]}}}`
 )
 
-var madeScopes = []string{"chat:write", "im:write", "users:read", "users:read.email", "usergroups:read", "channels:read", "groups:read"}
+var madeScopes = []string{"chat:write", "users:read", "users:read.email", "usergroups:read", "channels:read", "groups:read"}
 
 // patient is a whole made deployment: an AWS account, a Slack workspace, and the
 // real bot behind its API. It is healthy; the tests make it ill.
@@ -50,12 +51,13 @@ type patient struct {
 	options options
 	now     func() time.Time
 
+	patience    time.Duration // the client's time-out
 	slackConfig slack.Config
 }
 
 func newPatient(t testing.TB, change ...func(*slack.Config)) *patient {
 	t.Helper()
-	p := &patient{t: t, now: time.Now, botTime: time.Now, options: options{Stack: "countersign", Catalog: "countersign-catalog"}}
+	p := &patient{t: t, now: time.Now, botTime: time.Now, patience: 5 * time.Second, options: options{Stack: "countersign", Catalog: "countersign-catalog"}}
 	p.slackConfig = slack.Config{
 		Now: time.Now, TeamID: "T0EXAMPLE", TeamName: "Example", AppID: "A0COUNTERSIGN", BotID: "B0COUNTERSIGN",
 		BotUserID: "U0COUNTERSIGN", BotName: "countersign", BotToken: madeToken, Scopes: madeScopes,
@@ -115,7 +117,7 @@ func (p *patient) secret(token string, signing, mail []string) {
 // doctor is one that examines the patient.
 func (p *patient) doctor() *doctor {
 	clocks := &clocks{now: p.now}
-	client := &http.Client{Timeout: 5 * time.Second, Transport: clocks.watch(http.DefaultTransport)}
+	client := &http.Client{Timeout: p.patience, Transport: clocks.watch(http.DefaultTransport)}
 	server := serve(p.t, p.account)
 	config := aws.Config{
 		Region: "eu-west-1", HTTPClient: client, BaseEndpoint: aws.String(server.URL), RetryMaxAttempts: 1,
@@ -138,6 +140,7 @@ func healthy(t testing.TB, slackAt, doorAt string) *account {
 		return &madeFunction{env: own, config: map[string]any{
 			"FunctionName": name, "FunctionArn": "arn:aws:lambda:eu-west-1:111122223333:function:" + name,
 			"Runtime": "provided.al2023", "State": "Active", "LastUpdateStatus": "Successful", "LastModified": "2026-11-20T10:02:03.000+0000",
+			"LoggingConfig": map[string]string{"LogFormat": "JSON", "LogGroup": "log-of-" + name},
 		}}
 	}
 	notifier := function("countersign-notifier")
@@ -185,4 +188,10 @@ func healthy(t testing.TB, slackAt, doorAt string) *account {
 
 func permission(rule string) string {
 	return fmt.Sprintf(`{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"lambda:InvokeFunction","Resource":"%s","Condition":{"ArnLike":{"AWS:SourceArn":"%s"}}}`, notifierARN, ruleARN(rule))
+}
+
+// hang takes a request and does not answer.
+func hang(_ http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body) // else nobody sees that the other side has gone
+	<-r.Context().Done()
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -67,25 +66,25 @@ func (d *doctor) pulseDimensions(ctx context.Context, notifier string) ([]types.
 	return nil, nil
 }
 
-func (d *doctor) judgePulse(n function, points []types.Datapoint, now time.Time) Finding {
+func (d *doctor) judgePulse(n deployed, points []types.Datapoint, now time.Time) Finding {
 	var last types.Datapoint
 	for _, p := range points {
 		if last.Timestamp == nil || p.Timestamp.After(*last.Timestamp) {
 			last = p
 		}
 	}
-	logs := "See whether the schedule calls it, and whether it fails:" + d.cli("logs tail /aws/lambda/"+n.name+" --since 15m")
+	logs := "See whether the schedule calls it, and whether it fails:" + d.logs(n)
 	switch {
 	case last.Timestamp == nil && now.Sub(n.changed) < pulseLimit:
-		return warning(namePulse, "it has left no trace yet: the notifier was deployed "+now.Sub(n.changed).Round(time.Minute).String()+" ago", "Run the doctor again in five minutes.")
+		return warning(namePulse, "it has left no trace yet: the notifier was deployed "+rough(now.Sub(n.changed))+" ago", "Run the doctor again in five minutes.")
 	case last.Timestamp == nil:
-		return fault(namePulse, "it has left no trace for "+pulseWindow.String()+": nothing expires, and what a crash left undone stays so", logs)
+		return fault(namePulse, "it has left no trace for "+rough(pulseWindow)+": nothing expires, and what a crash left undone stays so", logs)
 	case now.Sub(*last.Timestamp) > pulseLimit:
-		return fault(namePulse, "it was last alive "+now.Sub(*last.Timestamp).Round(time.Minute).String()+" ago", logs)
+		return fault(namePulse, "it was last alive "+rough(now.Sub(*last.Timestamp))+" ago: nothing expires, and what a crash left undone stays so", logs)
 	}
 	age := time.Duration(aws.ToFloat64(last.Maximum)) * time.Second
 	if age == 0 {
 		return ok(namePulse, "alive; nothing is pending")
 	}
-	return ok(namePulse, "alive; the oldest request has waited for %s", fmt.Sprint(age))
+	return ok(namePulse, "alive; the oldest request has waited for %s", rough(age))
 }

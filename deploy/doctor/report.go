@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 )
@@ -90,7 +91,7 @@ func (r Report) write(w io.Writer, p palette) error {
 	}
 	for _, f := range r.Findings { // in order, each need once
 		if names := blocked[f.Needs]; f.Needs != "" && names != nil {
-			line(&b, p, Unchecked, "not checked", strings.Join(names, ", ")+": mend first \""+f.Needs+"\"")
+			line(&b, p, Unchecked, "not checked", strings.Join(names, ", ")+": first see to \""+f.Needs+"\"")
 			delete(blocked, f.Needs)
 		}
 	}
@@ -155,6 +156,19 @@ func plural(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// rough is d as people say it.
+func rough(d time.Duration) string {
+	switch {
+	case d < 2*time.Minute:
+		return plural(int(d.Seconds()), "second")
+	case d < 2*time.Hour:
+		return plural(int(d.Minutes()), "minute")
+	case d < 48*time.Hour:
+		return plural(int(d.Hours()), "hour")
+	}
+	return plural(int(d.Hours()/24), "day")
 }
 
 // wrap breaks s between words into lines of at most n bytes, where words allow.

@@ -42,7 +42,7 @@ func (d *doctor) checkLaunchRoles(ctx context.Context) []Finding {
 	return findings
 }
 
-func (d *doctor) checkLaunchRole(ctx context.Context, role string, n function) Finding {
+func (d *doctor) checkLaunchRole(ctx context.Context, role string, n deployed) Finding {
 	source := role
 	who, _ := d.identity()
 	if parsed, err := arn.Parse(role); err != nil {

@@ -14,18 +14,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
-	"countersign/handle"
+	"countersign/deploy/function"
 )
 
 // secret is what the secret in Secrets Manager holds. Nothing prints it.
 type secret struct {
 	arn     string
 	changed time.Time
-	formErr error // why its text is no secret of ours
+	faults  function.SecretFaults
 
-	SlackToken     string   `json:"slackToken"`
-	SigningSecrets []string `json:"signingSecrets"`
-	MailKeys       []string `json:"mailKeys"`
+	SlackToken     string
+	SigningSecrets []string
+	MailKeys       []string
 }
 
 const nameSecret = "secret"
@@ -59,32 +59,18 @@ func (d *doctor) readSecret(ctx context.Context) (secret, error) {
 // errNeedsBot says that a fact lies behind a function that could not be read.
 var errNeedsBot = errors.New("the bot function could not be read")
 
-// parseSecret reads the secret's JSON. Its formErr quotes nothing of it.
+// parseSecret reads of the secret's JSON what can be read, so that one mistake in
+// it hides no other; faults are what the functions themselves find wrong.
 func parseSecret(text string) secret {
 	var s secret
-	decoder := json.NewDecoder(strings.NewReader(text))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(&s)
-	var kind *json.UnmarshalTypeError
-	switch {
-	case text == "":
-		s.formErr = errors.New("it is empty, or binary")
-	case errors.As(err, &kind):
-		s.formErr = fmt.Errorf("%s has the wrong type: it must be as in the README", kind.Field)
-	case err != nil:
-		// Unknown fields, or no JSON: read again what can be read.
-		var fields map[string]json.RawMessage
-		if json.Unmarshal([]byte(text), &fields) != nil {
-			s.formErr = errors.New("it is no JSON object")
-			break
-		}
-		known := []string{"slackToken", "signingSecrets", "mailKeys"}
-		for name := range fields {
-			if !slices.Contains(known, name) {
-				s.formErr = fmt.Errorf("it holds %q, which nothing reads; it reads %s", handle.Line(name, 40), strings.Join(known, ", "))
-			}
-		}
-		_ = json.Unmarshal([]byte(text), &s)
+	_, err := function.ParseSecret(text)
+	errors.As(err, &s.faults)
+	var members map[string]json.RawMessage
+	if json.Unmarshal([]byte(text), &members) != nil {
+		return s
+	}
+	for name, into := range map[string]any{"slackToken": &s.SlackToken, "signingSecrets": &s.SigningSecrets, "mailKeys": &s.MailKeys} {
+		_ = json.Unmarshal(members[name], into)
 	}
 	return s
 }
@@ -138,47 +124,39 @@ func (d *doctor) usesMail() bool {
 	return err == nil && n.env[envTopic] != ""
 }
 
-var (
-	signingSecret = regexp.MustCompile(`^[0-9a-f]{32}$`)
-	botToken      = regexp.MustCompile(`^xoxb-[A-Za-z0-9-]{8,}$`)
-)
+var signingSecret = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
 const rotation = 48 * time.Hour // longer than any request and any signature lives
 
+// sources is where the parts of the secret come from.
+const sources = "slackToken is the Bot User OAuth Token, at https://api.slack.com/apps > the app > OAuth & Permissions. " +
+	"An entry of signingSecrets is the Signing Secret (not the Client Secret), at Basic Information there. " +
+	"An entry of mailKeys is a random text; openssl rand -hex 32 makes one."
+
 // judgeSecret says whether the secret can be of use, and no word of what it is.
 func judgeSecret(s secret, slack, mail bool, now time.Time) []Finding {
-	if s.formErr != nil {
-		return []Finding{fault(nameSecret, s.formErr.Error(), s.edit(`It must read {"slackToken": "xoxb-…", "signingSecrets": ["…"], "mailKeys": ["…"]}.`))}
-	}
 	var findings []Finding
 	add := func(f Finding) { findings = append(findings, f) }
-	const app = " at api.slack.com/apps > the app > "
-	switch t := s.SlackToken; {
-	case !slack && t == "":
-	case t == "":
-		add(fault(nameSecret, "slackToken is empty: nothing can be posted", s.edit("Install the app"+app+"OAuth & Permissions, and put its Bot User OAuth Token into slackToken.")))
-	case strings.HasPrefix(t, "xoxe."):
-		add(fault(nameSecret, "slackToken is one that Slack rotates: it ends within 12 hours", s.edit("Make the app anew from the manifest: token rotation cannot be turned off. Put the new Bot User OAuth Token (xoxb-…) into slackToken.")))
-	case !botToken.MatchString(t):
-		add(fault(nameSecret, "slackToken is no bot token: it does not read xoxb-…"+spaces(t), s.edit("Copy the Bot User OAuth Token"+app+"OAuth & Permissions into slackToken.")))
+	if len(s.faults) > 0 {
+		add(fault(nameSecret, "the functions do not take it: "+strings.Join(s.faults, "; "), s.edit(sources)))
+	}
+	switch {
+	case strings.HasPrefix(s.SlackToken, "xoxe."):
+		add(fault(nameSecret, "Slack rotates slackToken: it ends within 12 hours",
+			s.edit("Token rotation cannot be turned off again: make the app anew from the stack's SlackManifest, and put its token and signing secret into the secret.")))
+	case slack && s.SlackToken == "":
+		add(fault(nameSecret, "slackToken is empty: nothing can be posted", s.edit(sources)))
 	}
 	if slack && len(s.SigningSecrets) == 0 {
-		add(fault(nameSecret, "signingSecrets is empty: every click is refused", s.edit("Copy the Signing Secret"+app+"Basic Information into signingSecrets, as a list of one.")))
+		add(fault(nameSecret, "signingSecrets is empty: every click is refused", s.edit(sources)))
 	}
 	for i, v := range s.SigningSecrets {
-		if !signingSecret.MatchString(v) {
-			add(fault(nameSecret, fmt.Sprintf("entry %d of signingSecrets is no signing secret: it is not 32 digits from 0 to f%s", i+1, spaces(v)),
-				s.edit("Copy the Signing Secret (not the Client Secret)"+app+"Basic Information.")))
+		if !signingSecret.MatchString(v) && strings.TrimSpace(v) == v {
+			add(fault(nameSecret, fmt.Sprintf("entry %d of signingSecrets is no signing secret of Slack's: it is not 32 digits from 0 to f", i+1), s.edit(sources)))
 		}
 	}
 	if mail && len(s.MailKeys) == 0 {
-		add(fault(nameSecret, "mailKeys is empty, and there is a mail topic: mails carry no link", s.edit("Put a random text of at least 32 characters into mailKeys, as a list of one; this makes one:\n  openssl rand -hex 32\n")))
-	}
-	for i, v := range s.MailKeys {
-		if len(v) < handle.MinMailKey {
-			add(fault(nameSecret, fmt.Sprintf("entry %d of mailKeys has %d bytes, fewer than %d: it is refused", i+1, len(v), handle.MinMailKey),
-				s.edit("Put a longer one in its place; this makes one:\n  openssl rand -hex 32\n")))
-		}
+		add(fault(nameSecret, "mailKeys is empty, and there is a mail topic: mails carry no link", s.edit(sources)))
 	}
 	for _, list := range []struct {
 		name    string
@@ -187,7 +165,7 @@ func judgeSecret(s secret, slack, mail bool, now time.Time) []Finding {
 		if slices.Contains(list.entries[min(1, len(list.entries)):], first(list.entries)) && len(list.entries) > 1 {
 			add(warning(nameSecret, list.name+" holds the same entry twice", s.edit("Take one out.")))
 		} else if open := now.Sub(s.changed); len(list.entries) > 1 && open > rotation {
-			add(warning(nameSecret, fmt.Sprintf("%s has held %d entries for %d days: old ones still open the door", list.name, len(list.entries), int(open.Hours()/24)),
+			add(warning(nameSecret, fmt.Sprintf("%s has held %d entries for %s: old ones still open the door", list.name, len(list.entries), rough(open)),
 				s.edit("The rotation is over; take out all but the first.")))
 		}
 	}
@@ -202,12 +180,4 @@ func first(list []string) string {
 		return ""
 	}
 	return list[0]
-}
-
-// spaces says what cannot be seen of a value that is pasted with blanks.
-func spaces(v string) string {
-	if strings.TrimSpace(v) != v {
-		return "; there are blanks round it"
-	}
-	return ""
 }

@@ -40,7 +40,7 @@ var (
 func (d *doctor) readWorkspace(ctx context.Context) (workspace, error) {
 	s, err := d.secret()
 	switch {
-	case err != nil || s.formErr != nil:
+	case err != nil:
 		return workspace{}, errNeedsSecret
 	case !d.usesSlack():
 		return workspace{}, errNoSlack

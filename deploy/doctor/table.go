@@ -74,18 +74,11 @@ func (d *doctor) judgeSafety(name string, protected bool) []Finding {
 
 // judgeTable says in what way a table is not the one wanted; empty if it is.
 func judgeTable(want *dynamodb.CreateTableInput, got *types.TableDescription) string {
-	if got.TableStatus != types.TableStatusActive {
-		return fmt.Sprintf("it is %s, not ACTIVE", got.TableStatus)
+	if s := got.TableStatus; s != types.TableStatusActive && s != types.TableStatusUpdating { // what is updated serves on
+		return fmt.Sprintf("it is %s, not ACTIVE", s)
 	}
 	if keys(want.KeySchema) != keys(got.KeySchema) {
 		return fmt.Sprintf("its keys are %s, not %s", keys(got.KeySchema), keys(want.KeySchema))
-	}
-	for _, a := range want.AttributeDefinitions {
-		if !slices.ContainsFunc(got.AttributeDefinitions, func(g types.AttributeDefinition) bool {
-			return aws.ToString(g.AttributeName) == aws.ToString(a.AttributeName) && g.AttributeType == a.AttributeType
-		}) {
-			return fmt.Sprintf("the attribute %s is not defined as %s", aws.ToString(a.AttributeName), a.AttributeType)
-		}
 	}
 	for _, index := range want.GlobalSecondaryIndexes {
 		name := aws.ToString(index.IndexName)
@@ -97,8 +90,15 @@ func judgeTable(want *dynamodb.CreateTableInput, got *types.TableDescription) st
 		if keys(index.KeySchema) != keys(g.KeySchema) {
 			return fmt.Sprintf("the keys of its index %s are %s, not %s", name, keys(g.KeySchema), keys(index.KeySchema))
 		}
-		if g.IndexStatus != types.IndexStatusActive {
-			return fmt.Sprintf("its index %s is %s, not ACTIVE", name, g.IndexStatus)
+		if s := g.IndexStatus; s == types.IndexStatusCreating || s == types.IndexStatusDeleting {
+			return fmt.Sprintf("its index %s is %s, not ACTIVE", name, s)
+		}
+	}
+	for _, a := range want.AttributeDefinitions {
+		if !slices.ContainsFunc(got.AttributeDefinitions, func(g types.AttributeDefinition) bool {
+			return aws.ToString(g.AttributeName) == aws.ToString(a.AttributeName) && g.AttributeType == a.AttributeType
+		}) {
+			return fmt.Sprintf("the attribute %s is not defined as %s", aws.ToString(a.AttributeName), a.AttributeType)
 		}
 	}
 	return ""

@@ -64,11 +64,11 @@ func (d *doctor) checkOverdue(ctx context.Context) []Finding {
 			late = append(late, r)
 		}
 	}
-	return []Finding{d.judgeOverdue(late, n.name, now)}
+	return []Finding{d.judgeOverdue(late, n, now)}
 }
 
 // judgeOverdue says what the requests owe, and why it could not be done.
-func (d *doctor) judgeOverdue(late []handle.Request, notifier string, now time.Time) Finding {
+func (d *doctor) judgeOverdue(late []handle.Request, notifier deployed, now time.Time) Finding {
 	if len(late) == 0 {
 		return ok(nameOverdue, "none")
 	}
@@ -92,7 +92,7 @@ func (d *doctor) judgeOverdue(late []handle.Request, notifier string, now time.T
 	}
 	return fault(nameOverdue, found+": "+strings.Join(lines, "; "),
 		"Mend what is said in brackets, or the sweep if it does not run; then all of it is done by itself within minutes. The notifier's log says more:"+
-			d.cli("logs tail /aws/lambda/"+notifier+" --since 15m"))
+			d.logs(notifier))
 }
 
 // checkFailures looks whether Lambda gave up events of CloudFormation's.
