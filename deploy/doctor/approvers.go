@@ -19,8 +19,8 @@ const (
 
 	maxLookUps   = 80 // of people; users.info allows some 100 a minute
 	lookUpsOnce  = 4
-	doApprovers  = "Change the stack's parameter Approvers:\n  sam deploy --guided"
-	doUserGroups = "In Slack: People > User groups; or change the stack's parameter Approvers:\n  sam deploy --guided"
+	doApprovers  = "Change the stack's parameter Approvers:" + redeploy
+	doUserGroups = "In Slack: People > User groups; or change the stack's parameter Approvers:" + redeploy
 )
 
 // person is what is known of somebody who is named as an approver.

@@ -74,13 +74,13 @@ func judgeChannel(w workspace, name string, c *slack.Channel) []Finding {
 	}
 	switch {
 	case c.IsIM || c.IsMpIM:
-		return []Finding{fault(nameChannel, called+" is a direct message, not a channel", "Give the stack the ID of a channel:\n  sam deploy --guided")}
+		return []Finding{fault(nameChannel, called+" is a direct message, not a channel", "Give the stack the ID of a channel:"+redeploy)}
 	case c.IsArchived:
-		return []Finding{fault(nameChannel, called+" is archived: nobody is asked in it", "Unarchive it (in Slack: the channel's name > Settings > Unarchive channel), or give the stack another:\n  sam deploy --guided")}
+		return []Finding{fault(nameChannel, called+" is archived: nobody is asked in it", "Unarchive it (in Slack: the channel's name > Settings > Unarchive channel), or give the stack another:"+redeploy)}
 	case !c.IsMember:
 		return []Finding{fault(nameChannel, "the bot is not in "+called+": nobody is asked in it", invite(w, ""))}
 	case c.IsExtShared || c.IsPendingExtShared:
-		return []Finding{warning(nameChannel, called+" is shared with another company: its people read every request. They cannot decide.", "Use a channel of your own, if they should not:\n  sam deploy --guided")}
+		return []Finding{warning(nameChannel, called+" is shared with another company: its people read every request. They cannot decide.", "Use a channel of your own, if they should not:"+redeploy)}
 	}
 	return []Finding{ok(nameChannel, "the bot is in %s", called)}
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
-	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -33,7 +32,6 @@ type clients struct {
 	eventBridge    *eventbridge.Client
 	iam            *iam.Client
 	lambda         *lambda.Client
-	scheduler      *scheduler.Client
 	secrets        *secretsmanager.Client
 	sns            *sns.Client
 	sqs            *sqs.Client
@@ -49,7 +47,6 @@ func newClients(c aws.Config) clients {
 		eventBridge:    eventbridge.NewFromConfig(c),
 		iam:            iam.NewFromConfig(c),
 		lambda:         lambda.NewFromConfig(c),
-		scheduler:      scheduler.NewFromConfig(c),
 		secrets:        secretsmanager.NewFromConfig(c),
 		sns:            sns.NewFromConfig(c),
 		sqs:            sqs.NewFromConfig(c),
@@ -73,7 +70,7 @@ func unread(name, action string, err error) Finding {
 	switch {
 	case strings.HasPrefix(c, "AccessDenied"), c == "AuthorizationError", c == "UnauthorizedOperation":
 		return unchecked(name, "your AWS identity may not do "+action,
-			"Run the doctor as somebody who may, or have "+action+" allowed. The README lists all that it reads.")
+			"Run the doctor as somebody who may, or have "+action+" allowed. The README lists all that it calls.")
 	case c == "ExpiredToken", c == "ExpiredTokenException", c == "RequestExpired", c == "UnrecognizedClientException",
 		c == "InvalidClientTokenId", c == "SignatureDoesNotMatch", c == "InvalidSignatureException":
 		return unchecked(name, "AWS does not accept your credentials ("+c+")", "Sign in again:\n  aws sso login")

@@ -101,6 +101,7 @@ func (d *doctor) examine(ctx context.Context) Report {
 		Findings: append(slices.Concat(found...), d.clocks.check()),
 	}
 	follow(r.Findings)
+	d.complete(r.Findings)
 	d.hide(r.Findings)
 	return r
 }
@@ -141,14 +142,43 @@ func (d *doctor) hide(findings []Finding) {
 	}
 }
 
+const (
+	anyStack = "--stack-name STACK"
+
+	// redeploy are the README's commands, which examine completes. They ask for
+	// the parameters, and offer those of the last time.
+	redeploy = "\n  sam build --template deploy/template.yaml && sam deploy --guided " + anyStack
+)
+
+// putBack mends what was changed or deleted by hand. To deploy the same template
+// again would not: CloudFormation compares templates. See
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html
+const putBack = "Have CloudFormation put it back, with a drift-aware change set of the stack's current template; a plain deployment does not see what was changed by hand:" +
+	"\n  AWS console > CloudFormation > Stacks > the stack > Change sets > Create change set" +
+	"\n  https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html"
+
+// complete names the stack, the Region and the profile in the commands that
+// cannot know them.
+func (d *doctor) complete(findings []Finding) {
+	for i := range findings {
+		findings[i].Do = strings.ReplaceAll(findings[i].Do, anyStack, "--stack-name "+d.Stack+d.there())
+	}
+}
+
+// there are the flags that lead to the account and the Region, in AWS's commands
+// and in SAM's.
+func (d *doctor) there() string {
+	flags := " --region " + d.region
+	if d.Profile != "" {
+		flags += " --profile " + d.Profile
+	}
+	return flags
+}
+
 // cli is a command of the AWS CLI on a line of its own, for the Region and
 // profile that the doctor was given.
 func (d *doctor) cli(command string) string {
-	line := "\n  aws " + command + " --region " + d.region
-	if d.Profile != "" {
-		line += " --profile " + d.Profile
-	}
-	return line
+	return "\n  aws " + command + d.there()
 }
 
 // slackClient calls the Slack that the functions call.

@@ -39,7 +39,7 @@ func (d *doctor) checkDoor(ctx context.Context) []Finding {
 	}
 	address := s.outputs["SlackRequestUrl"]
 	if !guarded(address) {
-		return []Finding{fault(nameDoor, "the stack's SlackRequestUrl is no https address: "+address, "Deploy again:\n  sam build && sam deploy")}
+		return []Finding{fault(nameDoor, "the stack's SlackRequestUrl is no https address: "+address, "Deploy again:"+redeploy)}
 	}
 	d.clocks.name(address, clockAPI)
 	stranger := d.knock(ctx, address, "", time.Time{})
@@ -102,9 +102,9 @@ func (d *doctor) judgeStranger(address string, b deployed, k knock) Finding {
 	case k.status == http.StatusUnauthorized, k.status == http.StatusForbidden:
 		return ok(nameDoor, "refuses what Slack has not signed; Slack's Interactivity Request URL must be %s", address)
 	case k.status == http.StatusNotFound:
-		return fault(nameDoor, address+" is not found (404): no click arrives", "The route or stage is gone, or the bot has no Slack route. Deploy again; if it stays so, look at the log:\n  sam build && sam deploy"+d.logs(b))
+		return fault(nameDoor, address+" is not found (404): no click arrives", "The route or stage is gone, or the bot has no Slack route. Look at the log; if nothing has come there, somebody has changed the API:"+d.logs(b)+"\n"+putBack)
 	case k.status < 300:
-		return fault(nameDoor, fmt.Sprintf("%s takes requests that nobody has signed (%d): it is not this bot, or not this version", address, k.status), "Deploy again:\n  sam build && sam deploy")
+		return fault(nameDoor, fmt.Sprintf("%s takes requests that nobody has signed (%d): it is not this bot, or not this version", address, k.status), "Deploy again:"+redeploy)
 	case k.status == http.StatusServiceUnavailable:
 		return fault(nameDoor, "the bot cannot verify requests (503): most likely it cannot read the secret", "Look at its log:"+d.logs(b))
 	}
@@ -119,14 +119,14 @@ func (d *doctor) judgeSigned(address string, b deployed, slack, replay knock) Fi
 		return unchecked(name, address+" does not answer every time: "+reason(errors.Join(slack.err, replay.err)), "Run the doctor again; then look at the bot's log:"+d.logs(b))
 	case slack.status == http.StatusForbidden:
 		return fault(name, "the API forbids even what Slack has signed (403): no click is taken",
-			"The address is not public. A Function URL needs both permissions, lambda:InvokeFunctionUrl and lambda:InvokeFunction; or something before it refuses. Deploy again:\n  sam build && sam deploy")
+			"The address is not public. A Function URL needs both permissions, lambda:InvokeFunctionUrl and lambda:InvokeFunction; or something before it refuses. "+putBack)
 	case slack.status == http.StatusUnauthorized:
 		return fault(name, "the bot refuses what is signed with the secret's first signing secret (401): it holds another one, or its clock is wrong",
 			"It reads the secret anew within a minute or so: run the doctor again then. If it stays so, look at the log:"+d.logs(b))
 	case slack.status != http.StatusOK:
 		return fault(name, fmt.Sprintf("the bot answers a signed request with HTTP status %d", slack.status), "Look at its log:"+d.logs(b))
 	case replay.status == http.StatusOK:
-		return fault(name, "the bot takes requests that were signed ten minutes ago: whoever has seen one can repeat it", "It is not this version. Deploy again:\n  sam build && sam deploy")
+		return fault(name, "the bot takes requests that were signed ten minutes ago: whoever has seen one can repeat it", "It is not this version. Deploy again:"+redeploy)
 	case slack.took > slow:
 		return warning(name, fmt.Sprintf("the bot takes what Slack has signed, after %s: Slack gives up after 3 s", slack.took.Round(100*time.Millisecond)),
 			"It may have been a cold start: run the doctor again. If it stays so, give the bot more memory.")

@@ -106,7 +106,7 @@ func (d *doctor) checkFunction(name string, f deployed, err error, role function
 	case errors.Is(err, errNeedsStack):
 		return []Finding{needs(name, nameStack)}
 	case errors.As(err, &gone):
-		return []Finding{fault(name, "the stack names "+f.name+", and there is no such function", "Somebody has deleted it. Deploy again:\n  sam build && sam deploy")}
+		return []Finding{fault(name, "the stack names "+f.name+", and there is no such function", "Somebody has deleted it. "+putBack)}
 	case err != nil && !errors.Is(err, errLocked):
 		return []Finding{unread(name, "lambda:GetFunctionConfiguration", err)}
 	}
@@ -118,7 +118,7 @@ func (d *doctor) checkFunction(name string, f deployed, err error, role function
 	var faults function.Faults
 	if _, err := function.ReadConfig(role, f.environ()); errors.As(err, &faults) {
 		findings = append(findings, fault(settings(name), strings.Join(faults, "; "),
-			"Correct the stack's parameters. If they are right, somebody has changed the function by hand, and deploying puts it back:\n  sam build && sam deploy --guided"))
+			"Correct the stack's parameters:"+redeploy+"\nIf they are right, somebody has changed the function by hand. "+putBack))
 	}
 	return findings
 }
@@ -137,19 +137,19 @@ func settings(function string) string { return function + " settings" }
 
 // judgeFunction says whether the function can run at all.
 func (d *doctor) judgeFunction(name string, f deployed) Finding {
-	redeploy := "Deploy again:\n  sam build && sam deploy"
+	again := "Deploy again:" + redeploy
 	switch {
 	case f.envError != "":
 		return fault(name, "Lambda cannot read its environment: "+handle.Line(f.envError, 200),
 			"Most often the KMS key is disabled, or the function's role may not use it. Look at the key:"+d.cli("lambda get-function-configuration --function-name "+f.name+" --query KMSKeyArn"))
 	case f.state == types.StateFailed:
-		return fault(name, f.name+" has failed"+because(f.stateReason), redeploy)
+		return fault(name, f.name+" has failed"+because(f.stateReason), again)
 	case f.update == types.LastUpdateStatusFailed:
-		return fault(name, "the last update of "+f.name+" failed"+because(f.stateReason), redeploy)
+		return fault(name, "the last update of "+f.name+" failed"+because(f.stateReason), again)
 	case f.concurrency != nil && *f.concurrency == 0:
 		return fault(name, f.name+" is switched off: its reserved concurrency is 0", "Switch it on:"+d.cli("lambda delete-function-concurrency --function-name "+f.name))
 	case !current(f.runtime):
-		return fault(name, f.name+" runs on "+f.runtime+", which AWS no longer updates", "Deploy this version, which runs on provided.al2023:\n  sam build && sam deploy")
+		return fault(name, f.name+" runs on "+f.runtime+", which AWS no longer updates", "Deploy this version, which runs on provided.al2023:"+redeploy)
 	case f.state == types.StatePending, f.update == types.LastUpdateStatusInProgress:
 		return warning(name, f.name+" is being created or updated", "Wait a minute and run the doctor again.")
 	}

@@ -31,7 +31,7 @@ func (d *doctor) mailTopic(name string) (arn string, no []Finding) {
 	case n.env[envTopic] != "":
 		return n.env[envTopic], nil
 	case n.env[envChannel] == "":
-		return "", []Finding{fault(name, "neither a channel nor a mail topic is set: nobody can be asked", "Give the stack a Slack channel, or a mail address:\n  sam deploy --guided")}
+		return "", []Finding{fault(name, "neither a channel nor a mail topic is set: nobody can be asked", "Give the stack a Slack channel, or a mail address:"+redeploy)}
 	}
 	return "", []Finding{skipped(name, "no mail topic is set: when Slack is down, nobody can be asked")}
 }
@@ -48,7 +48,7 @@ func (d *doctor) checkMail(ctx context.Context) []Finding {
 		page, err := pages.NextPage(ctx)
 		var gone *types.NotFoundException
 		if errors.As(err, &gone) {
-			return []Finding{fault(nameMail, "there is no topic "+topic, "Somebody has deleted it. Deploy again:\n  sam build && sam deploy")}
+			return []Finding{fault(nameMail, "there is no topic "+topic, "Somebody has deleted it. "+putBack)}
 		}
 		if err != nil {
 			return []Finding{unread(nameMail, "sns:ListSubscriptionsByTopic", err)}
@@ -103,7 +103,7 @@ func (d *doctor) checkMailPolicy(ctx context.Context) []Finding {
 }
 
 func judgeMailPolicy(text string) Finding {
-	const do = "Whoever reads a mail can decide by it. Deploy again, which puts the stack's own policy back; or take the statement out:\n  AWS console > Amazon SNS > Topics > the topic > Edit > Access policy"
+	const do = "Whoever reads a mail can decide by it. Take the statement out:\n  AWS console > Amazon SNS > Topics > the topic > Edit > Access policy"
 	p, err := parsePolicy(text)
 	if err != nil {
 		return unchecked(nameMailPolicy, "the topic's policy cannot be read", do)
@@ -134,7 +134,7 @@ func (d *doctor) checkLaunchTopic(ctx context.Context) []Finding {
 	var gone *types.NotFoundException
 	switch {
 	case errors.As(err, &gone):
-		return []Finding{fault(nameLaunchTopic, "there is no topic "+topic+": launches from other accounts hang for an hour", "Deploy again:\n  sam build && sam deploy")}
+		return []Finding{fault(nameLaunchTopic, "there is no topic "+topic+": launches from other accounts hang for an hour", putBack)}
 	case err != nil:
 		return []Finding{unread(nameLaunchTopic, "sns:GetTopicAttributes", err)}
 	}
@@ -147,7 +147,7 @@ func (d *doctor) checkLaunchTopic(ctx context.Context) []Finding {
 
 func judgeLaunchTopic(text string, subscriptions []types.Subscription, notifier string) Finding {
 	if !slices.ContainsFunc(subscriptions, func(s types.Subscription) bool { return sameFunction(aws.ToString(s.Endpoint), notifier) }) {
-		return fault(nameLaunchTopic, "the notifier does not listen to it: launches from other accounts hang for an hour", "Deploy again:\n  sam build && sam deploy")
+		return fault(nameLaunchTopic, "the notifier does not listen to it: launches from other accounts hang for an hour", putBack)
 	}
 	p, err := parsePolicy(text)
 	if err != nil {
@@ -155,7 +155,7 @@ func judgeLaunchTopic(text string, subscriptions []types.Subscription, notifier 
 	}
 	for _, s := range p {
 		if s.open() && s.allows("sns:Publish") {
-			return fault(nameLaunchTopic, "anybody in AWS may publish to it"+s.called(), "Deploy again with the ID of your organization, so that only its accounts may:\n  sam deploy --guided")
+			return fault(nameLaunchTopic, "anybody in AWS may publish to it"+s.called(), "Deploy again with the ID of your organization, so that only its accounts may:"+redeploy)
 		}
 	}
 	return ok(nameLaunchTopic, "the notifier listens to it")

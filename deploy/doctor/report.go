@@ -112,24 +112,41 @@ func line(b *strings.Builder, p palette, level Level, name, found string) {
 }
 
 func (r Report) writeRemedies(b *strings.Builder, p palette) {
-	n := 0
+	var order []string              // what is to be done, each once
+	wrong := map[string][]Finding{} // by what is to be done about it
 	for _, level := range []Level{Fault, Unchecked, Warning} {
 		for _, f := range r.Findings {
 			if f.Level != level || f.Do == "" {
 				continue
 			}
-			if n++; n == 1 {
-				b.WriteString("\nWhat to do\n")
+			if wrong[f.Do] == nil {
+				order = append(order, f.Do)
 			}
-			fmt.Fprintf(b, "\n%2d. %s %s: %s\n", n, p.paint(level, marks[level]), f.Name, f.Found)
-			for text := range strings.SplitSeq(f.Do, "\n") {
-				if strings.HasPrefix(text, "  ") {
-					b.WriteString("    " + text + "\n")
-					continue
-				}
-				b.WriteString("    " + strings.Join(wrap(text, width-4), "\n    ") + "\n")
-			}
+			wrong[f.Do] = append(wrong[f.Do], f)
 		}
+	}
+	if len(order) > 0 {
+		b.WriteString("\nWhat to do\n")
+	}
+	const margin = "\n    "
+	for i, do := range order {
+		fmt.Fprintf(b, "\n%2d. ", i+1)
+		for j, f := range wrong[do] {
+			if j > 0 {
+				b.WriteString(margin)
+			}
+			said := wrap(marks[f.Level]+" "+f.Name+": "+f.Found, width-4)
+			said[0] = p.paint(f.Level, marks[f.Level]) + strings.TrimPrefix(said[0], marks[f.Level])
+			b.WriteString(strings.Join(said, margin))
+		}
+		for text := range strings.SplitSeq(do, "\n") {
+			if strings.HasPrefix(text, "  ") {
+				b.WriteString(margin + text)
+				continue
+			}
+			b.WriteString(margin + strings.Join(wrap(text, width-4), margin))
+		}
+		b.WriteString("\n")
 	}
 }
 

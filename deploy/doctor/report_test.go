@@ -36,6 +36,11 @@ func TestReport(t *testing.T) {
 			p.account.backups = "DISABLED"
 			p.account.denied = []string{"iam:SimulatePrincipalPolicy"}
 		}},
+		{"mistakes", func(p *patient) {
+			p.account.secretText = madeToken
+			p.account.rules["countersign-sweep"].targets = nil
+			delete(p.account.rules, "countersign-status")
+		}},
 		{"no-secret", func(p *patient) { p.account.denied = []string{"secretsmanager:GetSecretValue"} }},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -13,26 +13,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
-	"github.com/aws/aws-sdk-go-v2/service/scheduler"
-	schedulertypes "github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 )
 
 const (
 	nameSweep      = "sweep schedule"
 	nameStatusRule = "stack status rule"
-
-	redeployRule = "Deploy again:\n  sam build && sam deploy"
 )
 
-// rule is what makes EventBridge call the notifier: a rule, or a schedule of
-// EventBridge Scheduler.
+// rule is what makes EventBridge call the notifier.
 type rule struct {
 	name, arn string
 	enabled   bool
 	schedule  string
 	pattern   string
 	targets   []string // ARNs
-	scheduler bool
 }
 
 // checkSweep looks at the schedule that calls the notifier each minute.
@@ -56,7 +50,7 @@ func (d *doctor) checkRule(ctx context.Context, name, harm string, is func(rule)
 	}
 	rules, missing, err := d.readRules(ctx, s)
 	if err != nil {
-		return []Finding{unread(name, "events:DescribeRule, events:ListTargetsByRule and scheduler:GetSchedule", err)}
+		return []Finding{unread(name, "events:DescribeRule and events:ListTargetsByRule", err)}
 	}
 	i := slices.IndexFunc(rules, is)
 	if i < 0 {
@@ -64,10 +58,10 @@ func (d *doctor) checkRule(ctx context.Context, name, harm string, is func(rule)
 		if len(missing) > 0 {
 			found = "of the stack's rules " + strings.Join(missing, ", ") + " is gone: "
 		}
-		return []Finding{fault(name, found+harm, redeployRule)}
+		return []Finding{fault(name, found+harm, putBack)}
 	}
 	f := d.judgeRule(name, harm, rules[i], n.arn)
-	if f.Level == OK && !rules[i].scheduler {
+	if f.Level == OK {
 		out, err := d.aws.lambda.GetPolicy(ctx, &lambda.GetPolicyInput{FunctionName: &n.name})
 		var gone *lambdatypes.ResourceNotFoundException
 		if err != nil && !errors.As(err, &gone) {
@@ -78,7 +72,7 @@ func (d *doctor) checkRule(ctx context.Context, name, harm string, is func(rule)
 			policy = aws.ToString(out.Policy)
 		}
 		if !mayInvoke(policy, rules[i].arn) {
-			return []Finding{fault(name, "EventBridge may not call the notifier: "+harm, "Its permission is gone. "+redeployRule)}
+			return []Finding{fault(name, "EventBridge may not call the notifier: "+harm, "Its permission is gone. "+putBack)}
 		}
 	}
 	return []Finding{f}
@@ -86,12 +80,10 @@ func (d *doctor) checkRule(ctx context.Context, name, harm string, is func(rule)
 
 func (d *doctor) judgeRule(name, harm string, r rule, notifier string) Finding {
 	switch {
-	case !r.enabled && r.scheduler:
-		return fault(name, r.name+" is disabled: "+harm, "Enable it, or deploy again:\n  AWS console > EventBridge > Schedules > "+r.name+" > Enable")
 	case !r.enabled:
 		return fault(name, r.name+" is disabled: "+harm, "Enable it:"+d.cli("events enable-rule --name "+r.name))
 	case !slices.ContainsFunc(r.targets, func(t string) bool { return sameFunction(t, notifier) }):
-		return fault(name, r.name+" does not call the notifier: "+harm, redeployRule)
+		return fault(name, r.name+" does not call the notifier: "+harm, putBack)
 	}
 	if r.schedule != "" {
 		return ok(name, "%s is enabled: %s", r.name, r.schedule)
@@ -142,7 +134,7 @@ func like(pattern, s string) bool {
 	return s == ""
 }
 
-// readRules reads all rules and schedules of the stack. missing are those that
+// readRules reads all rules of the stack. missing are those that
 // somebody has deleted.
 func (d *doctor) readRules(ctx context.Context, s stack) (rules []rule, missing []string, err error) {
 	for _, id := range s.ofKind("AWS::Events::Rule") {
@@ -154,26 +146,6 @@ func (d *doctor) readRules(ctx context.Context, s stack) (rules []rule, missing 
 		}
 		if err != nil {
 			return nil, nil, err
-		}
-		rules = append(rules, r)
-	}
-	for _, id := range s.ofKind("AWS::Scheduler::Schedule") {
-		group, name, ok := strings.Cut(id, "|")
-		if !ok {
-			group, name = "default", id
-		}
-		out, err := d.aws.scheduler.GetSchedule(ctx, &scheduler.GetScheduleInput{Name: &name, GroupName: &group})
-		var gone *schedulertypes.ResourceNotFoundException
-		if errors.As(err, &gone) {
-			missing = append(missing, id)
-			continue
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		r := rule{name: name, arn: aws.ToString(out.Arn), enabled: out.State == schedulertypes.ScheduleStateEnabled, schedule: aws.ToString(out.ScheduleExpression), scheduler: true}
-		if out.Target != nil {
-			r.targets = []string{aws.ToString(out.Target.Arn)}
 		}
 		rules = append(rules, r)
 	}

@@ -22,6 +22,7 @@ type secret struct {
 	arn     string
 	changed time.Time
 	faults  function.SecretFaults
+	unread  []string // members that are not what they must be
 
 	SlackToken     string
 	SigningSecrets []string
@@ -66,11 +67,11 @@ func parseSecret(text string) secret {
 	_, err := function.ParseSecret(text)
 	errors.As(err, &s.faults)
 	var members map[string]json.RawMessage
-	if json.Unmarshal([]byte(text), &members) != nil {
-		return s
-	}
+	broken := json.Unmarshal([]byte(text), &members) != nil
 	for name, into := range map[string]any{"slackToken": &s.SlackToken, "signingSecrets": &s.SigningSecrets, "mailKeys": &s.MailKeys} {
-		_ = json.Unmarshal(members[name], into)
+		if member, given := members[name]; broken || given && json.Unmarshal(member, into) != nil {
+			s.unread = append(s.unread, name)
+		}
 	}
 	return s
 }
@@ -100,7 +101,7 @@ func (d *doctor) checkSecret(context.Context) []Finding {
 		return []Finding{needs(nameSecret, nameBot)}
 	case errors.As(err, &gone):
 		return []Finding{fault(nameSecret, "there is no secret "+s.arn+", or it has no value yet",
-			"Make it, as the README's first step says; or give its ARN to the stack:\n  sam deploy --guided")}
+			"Make it, as the README's first step says; or give its ARN to the stack:"+redeploy)}
 	case errors.As(err, &deleted):
 		return []Finding{fault(nameSecret, "the secret is marked for deletion", "Take it back:"+d.cli("secretsmanager restore-secret --secret-id "+s.arn))}
 	case err != nil:
@@ -108,7 +109,7 @@ func (d *doctor) checkSecret(context.Context) []Finding {
 	}
 	findings := judgeSecret(s, d.usesSlack(), d.usesMail(), d.now())
 	if n, err := d.notifier(); err == nil && n.env[envSecret] != s.arn {
-		findings = append(findings, fault(nameSecret, "bot and notifier read different secrets", "Deploy again, so that both read the same one:\n  sam build && sam deploy"))
+		findings = append(findings, fault(nameSecret, "bot and notifier read different secrets", "Deploy again, so that both read the same one:"+redeploy))
 	}
 	return findings
 }
@@ -137,6 +138,7 @@ const sources = "slackToken is the Bot User OAuth Token, at https://api.slack.co
 func judgeSecret(s secret, slack, mail bool, now time.Time) []Finding {
 	var findings []Finding
 	add := func(f Finding) { findings = append(findings, f) }
+	empty := func(name string, length int) bool { return length == 0 && !slices.Contains(s.unread, name) }
 	if len(s.faults) > 0 {
 		add(fault(nameSecret, "the functions do not take it: "+strings.Join(s.faults, "; "), s.edit(sources)))
 	}
@@ -144,10 +146,10 @@ func judgeSecret(s secret, slack, mail bool, now time.Time) []Finding {
 	case strings.HasPrefix(s.SlackToken, "xoxe."):
 		add(fault(nameSecret, "Slack rotates slackToken: it ends within 12 hours",
 			s.edit("Token rotation cannot be turned off again: make the app anew from the stack's SlackManifest, and put its token and signing secret into the secret.")))
-	case slack && s.SlackToken == "":
+	case slack && empty("slackToken", len(s.SlackToken)):
 		add(fault(nameSecret, "slackToken is empty: nothing can be posted", s.edit(sources)))
 	}
-	if slack && len(s.SigningSecrets) == 0 {
+	if slack && empty("signingSecrets", len(s.SigningSecrets)) {
 		add(fault(nameSecret, "signingSecrets is empty: every click is refused", s.edit(sources)))
 	}
 	for i, v := range s.SigningSecrets {
@@ -155,7 +157,7 @@ func judgeSecret(s secret, slack, mail bool, now time.Time) []Finding {
 			add(fault(nameSecret, fmt.Sprintf("entry %d of signingSecrets is no signing secret of Slack's: it is not 32 digits from 0 to f", i+1), s.edit(sources)))
 		}
 	}
-	if mail && len(s.MailKeys) == 0 {
+	if mail && empty("mailKeys", len(s.MailKeys)) {
 		add(fault(nameSecret, "mailKeys is empty, and there is a mail topic: mails carry no link", s.edit(sources)))
 	}
 	for _, list := range []struct {

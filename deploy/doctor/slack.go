@@ -134,7 +134,7 @@ func (d *doctor) checkToken(context.Context) []Finding {
 	case errors.Is(err, errNeedsSecret), errors.Is(err, errNoToken):
 		return []Finding{needs(nameToken, nameSecret)}
 	case errors.Is(err, errPlain):
-		return []Finding{fault(nameToken, envSlackAPI+" is no https address: the functions send the token in the clear, and the doctor does not", "Deploy again without it, unless this is a test:\n  sam build && sam deploy")}
+		return []Finding{fault(nameToken, envSlackAPI+" is no https address: the functions send the token in the clear, and the doctor does not", "Deploy again without it, unless this is a test:"+redeploy)}
 	}
 	switch code := slackCode(err); code {
 	case "invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive", "not_allowed_token_type":
@@ -147,7 +147,7 @@ func (d *doctor) checkToken(context.Context) []Finding {
 func judgeTeam(self *slack.AuthTestResponse, env map[string]string) Finding {
 	team, enterprise := env[envTeam], env[envEnterprise]
 	found := fmt.Sprintf("good, in the workspace %s (%s), as @%s", handle.Line(self.Team, 60), self.TeamID, handle.Line(self.User, 60))
-	do := "If the token is right, correct the stack's parameter:\n  sam deploy --guided\nIf the parameter is right, put the token of the app in that workspace into the secret."
+	do := "If the token is right, correct the stack's parameter:" + redeploy + "\nIf the parameter is right, put the token of the app in that workspace into the secret."
 	switch {
 	case enterprise != "" && self.EnterpriseID != enterprise:
 		return fault(nameToken, fmt.Sprintf("it is of the organization %q, and %s is %s: nobody there may decide", self.EnterpriseID, envEnterprise, enterprise), do)
@@ -215,7 +215,7 @@ func judgeApp(is, wanted string) Finding {
 		return ok(nameApp, "%s; %s is not set, so requests are told by their signature alone", is, envApp)
 	case is != wanted:
 		return fault(nameApp, fmt.Sprintf("the token is of the app %s, and %s is %s: every click is refused", is, envApp, wanted),
-			"Correct the stack's parameter, or put the token and the signing secret of the right app into the secret:\n  sam deploy --guided"+page)
+			"Correct the stack's parameter, or put the token and the signing secret of the right app into the secret:"+redeploy+page)
 	}
 	return ok(nameApp, "%s", is)
 }

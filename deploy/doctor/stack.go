@@ -108,7 +108,7 @@ func (d *doctor) checkStack(context.Context) []Finding {
 		return []Finding{fault(nameStack, fmt.Sprintf("there is no stack %s in %s", d.Stack, d.region),
 			"Name the stack with --stack, or another Region or profile with --region and --profile; this lists the stacks that are there:"+
 				d.cli("cloudformation list-stacks --query 'StackSummaries[?StackStatus!=`DELETE_COMPLETE`].StackName'")+
-				"\nIf Countersign is not deployed yet:\n  sam build && sam deploy --guided")}
+				"\nIf Countersign is not deployed yet:"+redeploy)}
 	case err != nil:
 		return []Finding{unread(nameStack, "cloudformation:DescribeStacks and ListStackResources", err)}
 	}
@@ -141,7 +141,7 @@ func (d *doctor) judgeStack(s stack) Finding {
 	}
 	if len(missing) > 0 {
 		return fault(nameStack, "it has no output "+strings.Join(missing, ", "),
-			"It is another stack, or of another version. Check --stack; else deploy this version:\n  sam build && sam deploy")
+			"It is another stack, or of another version. Check --stack; else deploy this version:"+redeploy)
 	}
 	return ok(nameStack, "%s", found)
 }

@@ -30,7 +30,7 @@ func (d *doctor) checkTable(ctx context.Context) []Finding {
 	name := b.env[envTable]
 	var findings []Finding
 	if n.env[envTable] != name {
-		findings = append(findings, fault(nameTable, "the bot uses "+name+", the notifier "+n.env[envTable]+": every click is of an unknown request", "Deploy again, so that both use the stack's table:\n  sam build && sam deploy"))
+		findings = append(findings, fault(nameTable, "the bot uses "+name+", the notifier "+n.env[envTable]+": every click is of an unknown request", "Deploy again, so that both use the stack's table:"+redeploy))
 	}
 	out, err := d.aws.dynamoDB.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &name})
 	var gone *types.ResourceNotFoundException
@@ -43,7 +43,7 @@ func (d *doctor) checkTable(ctx context.Context) []Finding {
 		return append(findings, unread(nameTable, "dynamodb:DescribeTable", err))
 	}
 	if bad := judgeTable(dynamo.Table(name), out.Table); bad != "" {
-		return append(findings, fault(nameTable, name+": "+bad, "Use the table that the stack makes. Deploy again:\n  sam build && sam deploy"))
+		return append(findings, fault(nameTable, name+": "+bad, "Use the table that the stack makes. Deploy again:"+redeploy))
 	}
 	safe := d.judgeSafety(name, aws.ToBool(out.Table.DeletionProtectionEnabled))
 	backups, err := d.aws.dynamoDB.DescribeContinuousBackups(ctx, &dynamodb.DescribeContinuousBackupsInput{TableName: &name})

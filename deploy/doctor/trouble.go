@@ -109,7 +109,7 @@ func (d *doctor) checkFailures(ctx context.Context) []Finding {
 	var gone *types.QueueDoesNotExist
 	switch {
 	case errors.As(err, &gone):
-		return []Finding{fault(nameFailures, "there is no queue "+queue, "Deploy again:\n  sam build && sam deploy")}
+		return []Finding{fault(nameFailures, "there is no queue "+queue, "Somebody has deleted it. "+putBack)}
 	case err != nil:
 		return []Finding{unread(nameFailures, "sqs:GetQueueAttributes", err)}
 	}
@@ -139,7 +139,7 @@ func (d *doctor) checkAlarms(ctx context.Context) []Finding {
 	}
 	names := s.ofKind("AWS::CloudWatch::Alarm")
 	if len(names) == 0 {
-		return []Finding{warning(nameAlarms, "the stack has none: nobody is told of failures", "Deploy this version:\n  sam build && sam deploy")}
+		return []Finding{warning(nameAlarms, "the stack has none: nobody is told of failures", "Deploy this version:"+redeploy)}
 	}
 	var alarms []cloudwatchtypes.MetricAlarm
 	for batch := range slices.Chunk(names, 100) {
@@ -169,14 +169,14 @@ func (d *doctor) judgeAlarms(names []string, alarms []cloudwatchtypes.MetricAlar
 		}
 	}
 	if gone := len(names) - len(alarms); gone > 0 {
-		findings = append(findings, warning(nameAlarms, plural(gone, "alarm")+" of the stack's gone", "Somebody has deleted them. Deploy again:\n  sam build && sam deploy"))
+		findings = append(findings, warning(nameAlarms, plural(gone, "alarm")+" of the stack's gone", "Somebody has deleted them. "+putBack))
 	}
 	if len(findings) > 0 {
 		return findings
 	}
 	found := fmt.Sprintf("%d, none rings", len(alarms))
 	if deaf == len(alarms) {
-		found += "; if one does, it tells nobody but this page and the console"
+		found += "; but one that does tells nobody, for AlarmTopicArn is not set"
 	}
 	return []Finding{ok(nameAlarms, "%s", found)}
 }

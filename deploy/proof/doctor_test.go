@@ -149,10 +149,7 @@ func TestDoctor(t *testing.T) {
 				_, err := secrets.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &w.secret, SecretString: aws.String(doctoredToken)})
 				return err
 			},
-			want: [][3]string{
-				{"secret", "fault", "must be a JSON object"}, {"secret", "fault", "slackToken is empty"},
-				{"secret", "fault", "signingSecrets is empty"}, {"secret", "fault", "mailKeys is empty"},
-			},
+			want: [][3]string{{"secret", "fault", "must be a JSON object"}},
 		},
 		{
 			name:  "a wrong token",
@@ -369,7 +366,7 @@ func newWard(t *testing.T) *ward {
 	m := startMiniStack(t)
 	w := &ward{t: t, origin: m.origin, program: filepath.Join(t.TempDir(), "doctor")}
 	w.aws = aws.Config{
-		Region: region, BaseEndpoint: &m.origin, RetryMaxAttempts: 1, HTTPClient: &http.Client{Timeout: 30 * time.Second},
+		Region: region, BaseEndpoint: &m.origin, RetryMaxAttempts: 3, HTTPClient: &http.Client{Timeout: 30 * time.Second},
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 	}
 	w.build(w.program, "countersign/deploy/doctor")
