@@ -209,6 +209,7 @@ func isDomain(text string) bool {
 const (
 	minTimeout   = 3 * time.Minute
 	maxMargin    = 59 * time.Minute
+	minDecide    = time.Minute // what must be left to decide in
 	maxApprovals = 20
 )
 
@@ -237,6 +238,7 @@ func (c *checker) config(conf Config, role Role) {
 	must("APPROVALS", conf.Approvals >= 1 && conf.Approvals <= maxApprovals, fmt.Sprintf("must be from 1 to %d", maxApprovals))
 	must("TIMEOUT", conf.Timeout >= minTimeout && conf.Timeout <= handle.MaxWait, "must be from 3m to 12h, as the wait condition's own")
 	must("MARGIN", conf.Margin >= handle.MinMargin && conf.Margin <= maxMargin, "must be from 2m to 59m")
+	must("MARGIN", conf.Margin+minDecide <= conf.Timeout || conf.Timeout < minTimeout, "must be less than "+prefix+"TIMEOUT by a minute or more, or nobody has time to decide")
 	must("URL", conf.URL == "" || isAddress(conf.URL), "must be https:// and a host name, such as https://approvals.example.com, without a path")
 	must("SLACK_API", isSafe(conf.SlackAPI) && strings.HasSuffix(conf.SlackAPI, "/"), "must be an https URL that ends with a slash, such as https://slack.com/api/")
 	must("ORIGINS", !slices.ContainsFunc(conf.Origins, func(o string) bool { return !isSafe(o) }), "must be https URLs, separated by commas; leave it out on AWS")
@@ -251,7 +253,7 @@ func (c *checker) config(conf Config, role Role) {
 // isSafe reports whether raw is an https URL; plain http is for loopback alone.
 func isSafe(raw string) bool {
 	u, err := url.Parse(raw)
-	return err == nil && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" &&
+	return err == nil && u.Hostname() != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" &&
 		(u.Scheme == "https" || u.Scheme == "http" && net.ParseIP(u.Hostname()).IsLoopback())
 }
 

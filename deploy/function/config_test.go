@@ -105,11 +105,16 @@ func TestConfigFindsEachFault(t *testing.T) {
 		{bot, "COUNTERSIGN_TIMEOUT=12h1s", "COUNTERSIGN_TIMEOUT must be from"},
 		{bot, "COUNTERSIGN_MARGIN=119s", "COUNTERSIGN_MARGIN must be from"},
 		{bot, "COUNTERSIGN_MARGIN=1h", "COUNTERSIGN_MARGIN must be from"},
+		{bot, "COUNTERSIGN_TIMEOUT=2m30s", "COUNTERSIGN_TIMEOUT must be from"},
 		{bot, "COUNTERSIGN_MAIL_DOMAIN=@example.com", "COUNTERSIGN_MAIL_DOMAIN must be"},
 		{bot, "COUNTERSIGN_URL=http://approvals.example.com", "COUNTERSIGN_URL must be"},
 		{bot, "COUNTERSIGN_URL=https://approvals.example.com/decide", "COUNTERSIGN_URL must be"},
 		{bot, "COUNTERSIGN_SLACK_API=https://slack.com/api", "COUNTERSIGN_SLACK_API must be"},
 		{bot, "COUNTERSIGN_SLACK_API=https://user@slack.com/api/", "COUNTERSIGN_SLACK_API must be"},
+		{bot, "COUNTERSIGN_SLACK_API=https://:/", "COUNTERSIGN_SLACK_API must be"},
+		{bot, "COUNTERSIGN_SLACK_API=https://:443/api/", "COUNTERSIGN_SLACK_API must be"},
+		{bot, "COUNTERSIGN_URL=https://:443", "COUNTERSIGN_URL must be"},
+		{bot, "COUNTERSIGN_ORIGINS=https://:/", "COUNTERSIGN_ORIGINS must be"},
 		{bot, "COUNTERSIGN_ORIGINS=http://example.com/", "COUNTERSIGN_ORIGINS must be"},
 		{bot, "COUNTERSIGN_SLACK_TEAM=", "COUNTERSIGN_SLACK_TEAM is missing"},
 		{bot, "COUNTERSIGN_TABEL=t", "COUNTERSIGN_TABEL means nothing"},
@@ -120,6 +125,13 @@ func TestConfigFindsEachFault(t *testing.T) {
 		if !errors.As(err, &faults) || len(faults) != 1 || !strings.HasPrefix(faults[0], c.want) {
 			t.Errorf("%s: %v, want one fault: %s…", c.given, err, c.want)
 		}
+	}
+	_, err := function.ReadConfig(bot, good("COUNTERSIGN_TIMEOUT=59m", "COUNTERSIGN_MARGIN=59m"))
+	if err == nil || !strings.Contains(err.Error(), "COUNTERSIGN_MARGIN must be less than COUNTERSIGN_TIMEOUT") {
+		t.Errorf("no time is left to decide: %v", err)
+	}
+	if _, err := function.ReadConfig(bot, good("COUNTERSIGN_TIMEOUT=3m", "COUNTERSIGN_MARGIN=2m")); err != nil {
+		t.Errorf("a minute is left to decide: %v", err)
 	}
 	if _, err := function.ReadConfig(notifier, good("COUNTERSIGN_SLACK_TEAM=")); err != nil {
 		t.Errorf("the notifier needs no team: %v", err)

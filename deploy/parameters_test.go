@@ -1,0 +1,144 @@
+package deploy
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"countersign/deploy/function"
+)
+
+// told are the variables that the template sets from a parameter, by the
+// parameter's name.
+func told(template map[string]any) map[string]string {
+	told := map[string]string{}
+	for _, v := range []any{at(template, "Globals", "Function"), at(template, "Resources", "BotFunction", "Properties")} {
+		for variable, value := range at(v, "Environment", "Variables").(map[string]any) {
+			if list, joined := at(value, "Join").([]any); joined {
+				value = list[1]
+			}
+			if name, is := at(value, "Ref").(string); is && at(template, "Parameters", name) != nil {
+				told[name] = variable
+			}
+		}
+	}
+	return told
+}
+
+// pattern is a parameter's AllowedPattern, which must match the whole of it. See
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html
+func pattern(t *testing.T, parameter any) string {
+	t.Helper()
+	text, is := at(parameter, "AllowedPattern").(string)
+	if !is {
+		return ""
+	}
+	if _, err := regexp.Compile(text); err != nil {
+		t.Fatal(err)
+	}
+	return "^(?:" + text + ")$"
+}
+
+// configure reads the bot's configuration, with these variables beside what it needs.
+func configure(more ...string) error {
+	_, err := function.ReadConfig(function.RoleBot, append([]string{
+		"COUNTERSIGN_TABLE=countersign",
+		"COUNTERSIGN_SECRET=arn:aws:secretsmanager:eu-west-1:123456789012:secret:countersign-AbCdEf",
+		"COUNTERSIGN_SLACK_ENTERPRISE=E0123ABCD",
+		"COUNTERSIGN_SLACK_TEAM=T0123ABCD",
+	}, more...))
+	return err
+}
+
+// Whatever the template lets through the functions take: a parameter that is
+// wrong is refused before anything is deployed.
+func TestFunctionsTakeWhatTheTemplateAllows(t *testing.T) {
+	template := read(t, "template.yaml")
+	parameters := told(template)
+	if len(parameters) < 10 {
+		t.Fatalf("only %v are passed on", parameters)
+	}
+	for name, variable := range parameters {
+		parameter := at(template, "Parameters", name)
+		if list, is := at(parameter, "AllowedValues").([]any); is {
+			for _, value := range list {
+				if err := configure(variable + "=" + value.(string)); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+			continue
+		}
+		if at(parameter, "Type") == "Number" {
+			for _, end := range []string{"MinValue", "MaxValue"} {
+				if err := configure(variable + "=" + at(parameter, end).(string)); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+			continue
+		}
+		allowed := pattern(t, parameter)
+		if allowed == "" {
+			t.Errorf("%s may be anything", name)
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				value := rapid.StringMatching(allowed).Draw(t, "value")
+				if err := configure(variable + "=" + value); err != nil {
+					t.Fatalf("the template takes %q, and: %v", value, err)
+				}
+			})
+		})
+	}
+}
+
+// Any Timeout that the template takes leaves time to decide, with any Margin.
+func TestAnyTimeoutIsLongerThanAnyMargin(t *testing.T) {
+	template := read(t, "template.yaml")
+	timeouts, margins := pattern(t, at(template, "Parameters", "Timeout")), pattern(t, at(template, "Parameters", "Margin"))
+	rapid.Check(t, func(t *rapid.T) {
+		timeout, margin := rapid.StringMatching(timeouts).Draw(t, "timeout"), rapid.StringMatching(margins).Draw(t, "margin")
+		if err := configure("COUNTERSIGN_TIMEOUT="+timeout, "COUNTERSIGN_MARGIN="+margin); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// The template refuses what the functions refuse, and takes what they are made
+// for.
+func TestTemplateTakesWhatIsMeant(t *testing.T) {
+	template := read(t, "template.yaml")
+	parameters := told(template)
+	for name, values := range map[string]struct{ good, bad string }{
+		"SecretArn":       {"arn:aws:secretsmanager:eu-west-1:123456789012:secret:team/countersign-AbCdEf arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:c-a1B2c3", "countersign arn:aws:secretsmanager:eu-west-1:1234:secret:c-AbCdEf arn:aws:ssm:eu-west-1:123456789012:secret:c-AbCdEf"},
+		"SlackTeam":       {"T0123ABCD", "E0123ABCD t0123abcd T T0123-ABC"},
+		"SlackEnterprise": {"E0123ABCD", "T0123ABCD E"},
+		"SlackApp":        {"A0123ABCD", "xapp-1 A"},
+		"SlackApi": {"https://slack.com/api/ https://slack-gov.com/api/ https://slack.example.com:8443/a/b/ http://127.0.0.1:8080/api/",
+			"http://slack.com/api/ https://slack.com/api https://a:b/ https://:/ https://:443/api/ https:///api/ https://u@slack.com/api/ https://slack.com/api/?a= slack.com/api/"},
+		"Channel":    {"C0123ABCD G0123ABCD #approvals #zulassung-für-alle", "approvals @ann D0123ABCD # #a#b"},
+		"Approvers":  {"U0123ABCD W0123ABCD S0123ABCD", "@ann ann@example.com C0123ABCD U"},
+		"Timeout":    {"1h 12h 60m 90m 720m", "59m 3m 13h 0h 721m 60 3600s -1h"},
+		"Margin":     {"2m 3m 10m 59m", "1m 60m 1h 2 -2m"},
+		"MailDomain": {"example.com sub.example-bank.co", "@example.com example .example.com -a.com example.c"},
+	} {
+		allowed := regexp.MustCompile(pattern(t, at(template, "Parameters", name)))
+		for value := range strings.FieldsSeq(values.good) {
+			if !allowed.MatchString(value) {
+				t.Errorf("%s: %q is refused", name, value)
+			}
+		}
+		for value := range strings.FieldsSeq(values.bad) {
+			if allowed.MatchString(value) {
+				t.Errorf("%s: %q is taken", name, value)
+			}
+			var faults function.Faults
+			if err := configure(parameters[name] + "=" + value); !errors.As(err, &faults) && name != "Timeout" { // the functions take short ones, too
+				t.Errorf("%s: the functions take %q", name, value)
+			}
+		}
+	}
+}
