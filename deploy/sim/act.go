@@ -53,7 +53,7 @@ func (s *play) do(a Act) {
 	case Erases:
 		if s.look(); len(s.seen) > 0 {
 			m := s.seen[a.A%len(s.seen)]
-			s.erased = true
+			s.erase(m)
 			_ = s.world.Slack.Delete(m.ChannelID, m.TS) // gone already
 		}
 	case Delivers:
@@ -98,6 +98,7 @@ func (s *play) skip(d time.Duration) {
 		}
 	}
 	s.world.Clock.Skip(d)
+	s.stood += d
 	s.bringBack()
 	s.feed()
 }
@@ -213,12 +214,24 @@ func (s *play) forge(a Act) {
 	}
 	r := s.store.records[s.order[a.A%len(s.order)]]
 	r.Decision = nil
-	s.erased = true // as good as
 	blocks, err := json.Marshal(notifier.Message(r).Blocks)
 	if err != nil {
 		return
 	}
-	s.pressSeen(a, slack.Message{ChannelID: world.Channel, TS: "1700000000.000100", UserID: world.BotUser, Blocks: blocks})
+	m := slack.Message{ChannelID: world.Channel, TS: "1700000000.000100", UserID: world.BotUser, Blocks: blocks}
+	s.erase(m) // as good as
+	s.pressSeen(a, m)
+}
+
+// erase notes that a message is not there, so that it may be posted once more.
+func (s *play) erase(m slack.Message) {
+	s.erased[m.ChannelID+m.TS] = true
+	for _, b := range m.Buttons() {
+		if t, err := handle.ParseTicket(b.Value); err == nil {
+			s.erased[t.ID] = true
+			delete(s.posted, t.ID+" "+root)
+		}
+	}
 }
 
 func (s *play) pressSeen(a Act, m slack.Message) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,26 +20,38 @@ type evidence struct {
 	order  []string                   // IDs of requests, as they were created
 	sent   map[string]map[string]bool // statuses that reached the wait handle, by request
 	mails  map[string]int             // that reached the topic, by request
+	posted map[string]posting         // what was said last in the same words at the same place
+	doubt  map[string]int             // the last call at which a mark may have been lost, by request
+	stood  time.Duration              // how long functions stood still in the midst of a call
+	looked map[string]looked          // what checkStep has seen, by request
 	hushed int                        // how often a person may not have heard the bot
-	erased bool                       // somebody deleted a message, or pressed on one that never was
 
-	// excuses bounds how many messages may have gone out once more: one for
-	// each post that may have been made though its answer was bad; and as many as
-	// one write marks for each mark that may have been lost, each function that
-	// died, and each holder of a lease that stood still for too long.
-	excuses int
+	// Messages that somebody deleted, and such as were never posted though
+	// somebody pressed on them: by channel and ts, and by request.
+	erased map[string]bool
+}
+
+// posting is one message on its way out.
+type posting struct {
+	request string
+	call    int           // in order of all calls
+	stood   time.Duration // when its sender last wrote its lease; see evidence
+	unheard bool          // its answer was bad
+}
+
+// looked is a state of a record and of Slack.
+type looked struct {
+	rev   int64
+	slack uint64
 }
 
 // maxRevisions is more than any schedule needs.
 const maxRevisions = 1000
 
 func newEvidence() evidence {
-	return evidence{sent: map[string]map[string]bool{}, mails: map[string]int{}}
+	return evidence{sent: map[string]map[string]bool{}, mails: map[string]int{}, posted: map[string]posting{}, doubt: map[string]int{},
+		looked: map[string]looked{}, erased: map[string]bool{}}
 }
-
-// together is how many messages one write marks: a reply, and the same to the
-// requester.
-const together = 2
 
 // The two calls without which nobody hears what became of a click.
 const (
@@ -46,24 +59,64 @@ const (
 	toTheBot = "the request to the bot"
 )
 
-// excuse counts what can lawfully make a message go out twice.
-func (s *play) excuse(what string, i Injection) {
-	if i.Fault != "" && (what == toPerson || what == toTheBot) {
-		s.hushed++
-	}
-	for _, a := range slices.Concat(i.Before, i.After) {
-		if a.Kind == Passes && a.D >= handle.LeaseTime/3 {
-			s.excuses += together
-		}
-	}
+// tooLong is how long who holds a lease may stand still without losing it: a step
+// is begun with half of it left.
+const tooLong = handle.LeaseTime / 3
+
+// doubts notes what can lawfully make a message go out twice: a mark that was
+// perhaps not written.
+func (s *play) doubts(in *invocation, what string, i Injection) {
 	switch {
 	case i.Fault == "":
-	case i.Fault == Dies, i.Fault == DiesAfter, strings.HasPrefix(what, "store "):
-		s.excuses += together
-	case i.done() && (what == "chat.postMessage" || what == "mail"):
-		s.excuses++
+		return
+	case what == toPerson || what == toTheBot:
+		s.hushed++
+	}
+	if in != nil && (i.Fault == Dies || i.Fault == DiesAfter || strings.HasPrefix(what, "store ")) {
+		s.doubt[in.at] = s.out.Calls
 	}
 }
+
+// saying holds a message that is about to arrive against the record: who sends
+// it holds the lease, and it was not sent before, unless the answer to that or
+// the mark of it may have been lost. key is what it says, and where.
+func (s *play) saying(in *invocation, key string, i Injection) {
+	if in == nil || in.kind == clicking || !i.done() {
+		return
+	}
+	r, name, lapsed := s.store.records[in.at], short(in.at), s.stood-in.stood >= tooLong
+	if !r.Held(in.holder, s.now()) && !lapsed {
+		s.breaks("who tells holds the lease", "%s: %q went out without", name, in.what)
+	}
+	if key == "" {
+		return
+	}
+	key = in.at + " " + key
+	before, said := s.posted[key]
+	lapsed = lapsed || s.stood-before.stood >= tooLong
+	if said && !before.unheard && !lapsed && s.doubt[before.request] <= before.call {
+		s.breaks("everything is said once", "%s: %q", name, key)
+	}
+	s.posted[key] = posting{request: in.at, call: s.out.Calls, stood: in.stood, unheard: i.Fault != ""}
+}
+
+// place is what a call to Slack says, and where; empty if saying it again does
+// no harm. Of the message of a request its buttons and its words may change.
+func (s *play) place(method, form string) string {
+	if method != "chat.postMessage" {
+		return ""
+	}
+	q, err := url.ParseQuery(form)
+	if err != nil {
+		return form
+	}
+	if q.Get("thread_ts") != "" || q.Get("channel") != world.Channel {
+		return q.Get("channel") + " " + q.Get("thread_ts") + " " + q.Get("text")
+	}
+	return root
+}
+
+const root = "the request's message"
 
 // secret: the wait URL is nowhere but in the store.
 func (s *play) secret(where string, text []byte) {
@@ -217,7 +270,7 @@ func (s *play) checkMarks(old, r handle.Request) {
 // counts.
 func (s *play) exists(channel, ts string) bool {
 	_, ok := s.world.Slack.Message(channel, ts)
-	return ok || s.erased
+	return ok || s.erased[channel+ts]
 }
 
 // signalling holds a signal that is about to leave against the record: decided
@@ -277,15 +330,5 @@ func (s *play) answering(body []byte, arrives bool) {
 	}
 	if ask.RequestType == "Delete" && a.Status != "SUCCESS" {
 		s.breaks("Delete always succeeds", "%s did not: %s", ask.LogicalResourceId, a.Reason)
-	}
-}
-
-// mailed notes a mail that reached the topic.
-func (s *play) mailed(body string) {
-	for _, id := range s.order {
-		if strings.Contains(body, id) {
-			s.mails[id]++
-			return
-		}
 	}
 }

@@ -188,7 +188,8 @@ func (s *play) restart() {
 	// the shortest Retry-After. Here it has no end, which comes to the same.
 	b.Budget, b.Limit = time.Hour, time.Hour
 	b.After = func(ctx context.Context, r handle.Request, holder string) {
-		ctx = invoked(context.WithoutCancel(ctx), &invocation{kind: settling, generation: generationOf(ctx)})
+		click := invocationOf(ctx)
+		ctx = invoked(context.WithoutCancel(ctx), &invocation{kind: settling, generation: click.generation, at: r.ID, holder: holder, stood: click.stood})
 		i, ok := s.before(ctx, "settling after the click", []Fault{Dies})
 		if !ok {
 			return

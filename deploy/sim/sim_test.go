@@ -2,7 +2,11 @@ package sim_test
 
 import (
 	"flag"
+	"runtime"
+	"runtime/debug"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -12,34 +16,55 @@ import (
 )
 
 var (
-	schedules = flag.Int("schedules", 250, "how many schedules to play")
+	schedules = flag.Uint64("schedules", 250, "how many schedules to play")
 	seed      = flag.Uint64("seed", 1, "the first seed")
 )
 
-// The schedules are played in a bubble, where what sleeps or times out on the
-// real clock does so in no time: nothing depends on how fast the machine is.
-func TestSchedules(t *testing.T) {
-	synctest.Test(t, playAll)
+// The schedules make much that is soon forgotten.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	m.Run()
 }
 
-func playAll(t *testing.T) {
-	for n := range uint64(*schedules) {
-		p := sim.Draw(*seed + n)
-		out, err := sim.Play(p, false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(out.Broken) == 0 {
-			continue
-		}
-		p.Drawn, p.Injections = true, out.Injections
-		p = sim.Shrink(p, out.Broken[0].Law)
-		out, err = sim.Play(p, true)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Fatalf("seed %d: %v\n%s\n\nreplay: %s", p.Seed, out.Broken, strings.Join(out.Story, "\n"), p.Replay())
+// The schedules are played in bubbles, where what sleeps or times out on the
+// real clock does so in no time: nothing depends on how fast the machine is. As
+// many are played at a time as there are processors.
+func TestSchedules(t *testing.T) {
+	var next, failed atomic.Uint64
+	for n := range runtime.GOMAXPROCS(0) {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
+			t.Parallel()
+			for failed.Load() == 0 {
+				n := next.Add(1) - 1
+				if n >= *schedules {
+					return
+				}
+				synctest.Test(t, func(t *testing.T) { playSeed(t, *seed+n) })
+				if t.Failed() {
+					failed.Add(1)
+				}
+			}
+		})
 	}
+}
+
+// playSeed plays one seed. What fails is shrunk, and told.
+func playSeed(t *testing.T, seed uint64) {
+	p := sim.Draw(seed)
+	out, err := sim.Play(p, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(out.Broken) == 0 {
+		return
+	}
+	p.Drawn, p.Injections = true, out.Injections
+	p = sim.Shrink(p, out.Broken[0].Law)
+	out, err = sim.Play(p, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Errorf("seed %d: %v\n%s\n\nreplay: %s", p.Seed, out.Broken, strings.Join(out.Story, "\n"), p.Replay())
 }
 
 // The same seed tells the same story.

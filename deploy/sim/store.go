@@ -44,6 +44,9 @@ func call[T any](ctx context.Context, st *store, verb handletest.Verb, id string
 		}
 	}
 	in := invocationOf(ctx)
+	if in != nil && id != "" {
+		in.at = id
+	}
 	i, ok := st.s.before(ctx, "store "+string(verb)+" "+short(id), st.s.mortal(in, can...))
 	if !ok {
 		return v, errDead
@@ -94,8 +97,7 @@ type audited struct {
 func (a audited) Create(ctx context.Context, r handle.Request) (handle.Request, error) {
 	stored, err := a.Store.Create(ctx, r)
 	if err == nil {
-		a.st.s.checkChange(handle.Request{}, stored)
-		a.st.records[stored.ID] = stored.Clone()
+		a.stored(ctx, stored)
 	}
 	return stored, err
 }
@@ -103,8 +105,19 @@ func (a audited) Create(ctx context.Context, r handle.Request) (handle.Request, 
 func (a audited) Replace(ctx context.Context, r handle.Request) (handle.Request, error) {
 	stored, err := a.Store.Replace(ctx, r)
 	if err == nil {
-		a.st.s.checkChange(a.st.records[r.ID], stored)
-		a.st.records[stored.ID] = stored.Clone()
+		a.stored(ctx, stored)
 	}
 	return stored, err
+}
+
+func (a audited) stored(ctx context.Context, r handle.Request) {
+	old := a.st.records[r.ID]
+	a.st.s.checkChange(old, r)
+	a.st.records[r.ID] = r.Clone()
+	if in := invocationOf(ctx); in != nil {
+		if r.Lease.Holder != old.Lease.Holder && r.Lease.Holder != "" {
+			in.holder = r.Lease.Holder
+		}
+		in.stood = a.st.s.stood
+	}
 }

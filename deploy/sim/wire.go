@@ -26,6 +26,11 @@ type invocation struct {
 	generation int
 	tries      int // of an event
 	dead       bool
+
+	what   string        // its last call
+	at     string        // the request that it last read or wrote
+	holder string        // whose name it has in leases
+	stood  time.Duration // when it last wrote its lease; see evidence
 }
 
 // Kinds of invocations.
@@ -46,13 +51,6 @@ func invocationOf(ctx context.Context) *invocation {
 	return i
 }
 
-func generationOf(ctx context.Context) int {
-	if i := invocationOf(ctx); i != nil {
-		return i.generation
-	}
-	return 0
-}
-
 // before is the beginning of every outside call: it draws or looks up what
 // befalls it, and lets others act. ok is false if the caller is dead.
 func (s *play) before(ctx context.Context, what string, can []Fault) (i Injection, ok bool) {
@@ -62,6 +60,9 @@ func (s *play) before(ctx context.Context, what string, can []Fault) (i Injectio
 	}
 	s.out.Calls++
 	s.call++
+	if in != nil {
+		in.what = what
+	}
 	if s.healed || s.dead {
 		return i, true
 	}
@@ -74,7 +75,7 @@ func (s *play) before(ctx context.Context, what string, can []Fault) (i Injectio
 	if i.Fault != "" {
 		s.tell("    %s", i.Fault)
 	}
-	s.excuse(what, i)
+	s.doubts(in, what, i)
 	if i.Fault == Dies {
 		in.dead = true
 		return i, false
@@ -147,8 +148,8 @@ func (s *play) toBot(req *http.Request, next http.RoundTripper) (*http.Response,
 }
 
 func (s *play) toSlack(req *http.Request, next http.RoundTripper) (*http.Response, error) {
-	method := strings.TrimPrefix(req.URL.Path, "/api/")
-	s.secret("Slack", []byte(unescaped(bodyOf(req))))
+	method, form := strings.TrimPrefix(req.URL.Path, "/api/"), string(bodyOf(req))
+	s.secret("Slack", []byte(unescaped(form)))
 	in := invocationOf(req.Context())
 	if in != nil && in.kind == clicking && (method == "users.info" || method == "usergroups.users.list") {
 		s.looking[in.generation]++
@@ -158,24 +159,27 @@ func (s *play) toSlack(req *http.Request, next http.RoundTripper) (*http.Respons
 	if !ok {
 		return nil, errDead
 	}
+	if strings.HasPrefix(method, "chat.") && s.slackBack.IsZero() {
+		s.saying(in, s.place(method, form), i)
+	}
 	return s.carry(req, next, i)
 }
 
 func (s *play) toMail(req *http.Request, next http.RoundTripper) (*http.Response, error) {
-	body := unescaped(bodyOf(req))
+	body, in := unescaped(string(bodyOf(req))), invocationOf(req.Context())
 	s.secret("mail", []byte(body))
-	i, ok := s.before(req.Context(), "mail", s.mortal(invocationOf(req.Context()), NotDone, Lost, Unwell, DoneError))
+	i, ok := s.before(req.Context(), "mail", s.mortal(in, NotDone, Lost, Unwell, DoneError))
 	switch {
 	case !ok:
 		return nil, errDead
 	case !s.mailBack.IsZero():
 		return made(req, http.StatusServiceUnavailable, "down"), nil
 	}
-	res, err := s.carry(req, next, i)
+	s.saying(in, body, i)
 	if i.done() {
-		s.mailed(body)
+		s.mails[in.at]++
 	}
-	return res, err
+	return s.carry(req, next, i)
 }
 
 func (s *play) toCloudFormation(req *http.Request, next http.RoundTripper) (*http.Response, error) {
@@ -289,10 +293,10 @@ func bodyOf(req *http.Request) []byte {
 	return b
 }
 
-func unescaped(form []byte) string {
-	s, err := url.QueryUnescape(string(form))
+func unescaped(form string) string {
+	s, err := url.QueryUnescape(form)
 	if err != nil {
-		return string(form)
+		return form
 	}
 	return s
 }
