@@ -81,6 +81,8 @@ func (s *play) do(a Act) {
 		s.slackBack = s.now().Add(a.D)
 	case MailDown:
 		s.mailBack = s.now().Add(a.D)
+	case StoreDown:
+		s.storeBack = s.now().Add(a.D)
 	}
 }
 
@@ -113,6 +115,9 @@ func (s *play) choose(a Act) (launched, bool) {
 
 func (s *play) launch(a Act) {
 	p := drawn(a.A, a.B)
+	if p.borrows {
+		p.borrowed = s.approved()
+	}
 	if s.plan.World.MailOnly {
 		p.approvals = 1 // mail cannot tell people apart
 	}
@@ -134,6 +139,17 @@ func (s *play) launch(a Act) {
 	s.stacks = append(s.stacks, launched{stack, p})
 }
 
+// approved is the ID of a request that was approved, of another stack than any to
+// come; empty if there is none.
+func (s *play) approved() string {
+	for _, id := range s.order {
+		if r := s.store.records[id]; r.State() == handle.Approved {
+			return id
+		}
+	}
+	return ""
+}
+
 // look remembers the messages with buttons.
 func (s *play) look() {
 	if v := s.world.Slack.Version(); v == s.version {
@@ -149,9 +165,12 @@ func (s *play) look() {
 	}
 }
 
-// busy reports whether the bot asks Slack for somebody at this moment. Another
-// click would wait for the same answer, and here nobody goes on meanwhile.
-func (s *play) busy() bool { return s.looking[s.generation] > 0 }
+// busy reports whether a click would wait for long at this moment: for the same
+// answer of Slack as another, or in the midst of a call for a store that is
+// down. Here nobody goes on meanwhile.
+func (s *play) busy() bool {
+	return s.looking[s.generation] > 0 || s.depth > 0 && !s.storeBack.IsZero()
+}
 
 // press presses a button that is shown now.
 func (s *play) press(a Act, verdict handle.Verdict) {
@@ -286,6 +305,9 @@ func (s *play) follow(a Act) {
 		return
 	}
 	link := links[a.A%len(links)]
+	if s.busy() {
+		return
+	}
 	ticket, err := handle.ParseTicket(link[2])
 	if err != nil {
 		s.breaks("mailed links work", "%v", err)

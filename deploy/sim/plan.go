@@ -74,6 +74,8 @@ const (
 	SlackUp   Kind = "Slack comes up"
 	MailDown  Kind = "mail goes down"
 	MailUp    Kind = "mail comes up"
+	StoreDown Kind = "the store goes down"
+	StoreUp   Kind = "the store comes up"
 )
 
 func (a Act) String() string {
@@ -179,8 +181,10 @@ func drawAct(r *rand.Rand) Act {
 		a.Kind = Restarts
 	case n < 79:
 		a.Kind, a.D = SlackDown, drawTime(r, 2*time.Minute, 3*time.Hour)
-	case n < 81:
+	case n < 80:
 		a.Kind, a.D = MailDown, drawTime(r, 2*time.Minute, 3*time.Hour)
+	case n < 82:
+		a.Kind, a.D = StoreDown, drawTime(r, time.Second, 3*time.Hour)
 	case n < 84:
 		a.Kind, a.D = Passes, drawTime(r, 3*time.Hour, 13*time.Hour)
 	case n < 92:
@@ -215,7 +219,9 @@ func drawInside(r *rand.Rand) Act {
 		a.Kind = Sweeps
 	case n < 86:
 		a.Kind = Restarts
-	case n < 93:
+	case n < 88:
+		a.Kind, a.D = StoreDown, drawTime(r, time.Second, time.Hour)
+	case n < 94:
 		a.Kind, a.D = Passes, drawTime(r, time.Second, 20*time.Second)
 	case n < 98:
 		a.Kind, a.D = Passes, drawTime(r, 20*time.Second, 3*time.Minute)

@@ -53,6 +53,7 @@ type play struct {
 	looking    map[int]int // look-ups under way that others would wait for, by generation
 	slackBack  time.Time
 	mailBack   time.Time
+	storeBack  time.Time
 
 	queue  []queued          // events on their way
 	events [][]byte          // that came before, but for sweeps
@@ -184,9 +185,6 @@ func (s *play) restart() {
 	n.Mail = notifier.Topic{Client: sns.NewFromConfig(sdk, func(o *sns.Options) { o.BaseEndpoint = &c.Mail }), ARN: c.TopicARN}
 	n.Workers = 1
 	n.Wait = s.wait
-	// A click has no time to be patient with Slack: its budget is shorter than
-	// the shortest Retry-After. Here it has no end, which comes to the same.
-	b.Budget, b.Limit = time.Hour, time.Hour
 	b.After = func(ctx context.Context, r handle.Request, holder string) {
 		click := invocationOf(ctx)
 		ctx = invoked(context.WithoutCancel(ctx), &invocation{kind: settling, generation: click.generation, at: r.ID, holder: holder, stood: click.stood})
@@ -255,6 +253,7 @@ func (s *play) next(end time.Time) time.Time {
 	}
 	earlier(s.slackBack)
 	earlier(s.mailBack)
+	earlier(s.storeBack)
 	return next
 }
 
@@ -270,13 +269,17 @@ func (s *play) bringBack() {
 		s.mailBack = time.Time{}
 		s.tell("%s %s", s.time(), MailUp)
 	}
+	if !s.storeBack.IsZero() && !now.Before(s.storeBack) {
+		s.storeBack = time.Time{}
+		s.tell("%s %s", s.time(), StoreUp)
+	}
 }
 
 // heal ends all faults and outages, and lets time pass until nothing can be
 // owed any more.
 func (s *play) heal() {
 	s.healed, s.step, s.call = true, -1, 0
-	s.slackBack, s.mailBack = s.now(), s.now()
+	s.slackBack, s.mailBack, s.storeBack = s.now(), s.now(), s.now()
 	s.tell("%s everything is well again, and time passes", s.time())
 	s.pass(40 * time.Hour)
 }

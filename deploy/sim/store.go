@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"iter"
+	"slices"
 	"time"
 
 	"countersign/handle"
@@ -28,30 +29,48 @@ func newStore(s *play) *store {
 	return st
 }
 
-var lies = map[Fault]handletest.Fault{
-	NotDone: handletest.NotDone, Lost: handletest.AnswerLost, Repeated: handletest.Repeated, OutOfDate: handletest.Stale,
-	DiesAfter: handletest.AnswerLost,
+// lies are the faults of a store, and what they are to those who call it.
+var lies = []struct {
+	fault Fault
+	lie   handletest.Fault
+}{
+	{NotDone, handletest.NotDone}, {Lost, handletest.AnswerLost}, {Repeated, handletest.Repeated}, {OutOfDate, handletest.Stale},
+}
+
+func lieOf(f Fault) handletest.Fault {
+	if f == DiesAfter {
+		return handletest.AnswerLost
+	}
+	for _, l := range lies {
+		if l.fault == f {
+			return l.lie
+		}
+	}
+	return handletest.None
 }
 
 // call makes one call of a verb: what befalls it, and who acts around it.
 func call[T any](ctx context.Context, st *store, verb handletest.Verb, id string, do func() (T, error)) (v T, err error) {
 	var can []Fault
-	for _, f := range handletest.Faults(verb) {
-		for name, lie := range lies {
-			if lie == f && name != DiesAfter {
-				can = append(can, name)
-			}
+	for _, l := range lies {
+		if slices.Contains(handletest.Faults(verb), l.lie) {
+			can = append(can, l.fault)
 		}
 	}
 	in := invocationOf(ctx)
 	if in != nil && id != "" {
 		in.at = id
 	}
-	i, ok := st.s.before(ctx, "store "+string(verb)+" "+short(id), st.s.mortal(in, can...))
+	what := "store " + string(verb) + " " + short(id)
+	i, ok := st.s.before(ctx, what, st.s.mortal(in, can...))
 	if !ok {
 		return v, errDead
 	}
-	st.fault = lies[i.Fault]
+	if !st.s.storeBack.IsZero() && i.Fault != DiesAfter {
+		i.Fault = NotDone
+		st.s.doubts(in, what, i)
+	}
+	st.fault = lieOf(i.Fault)
 	v, err = do()
 	st.fault = handletest.None
 	if i.Fault == DiesAfter {

@@ -19,6 +19,8 @@ type product struct {
 	timeout   int      // seconds
 	fails     bool     // the product itself, behind the gate
 	deletion  string   // the policy of the request resource
+	borrows   bool     // the verdict names a request of another stack, if one was approved
+	borrowed  string   // its ID
 }
 
 // drawn reads a product off two numbers.
@@ -37,6 +39,7 @@ func drawn(a, b int) product {
 	if a/640%4 == 0 {
 		p.timeout = 1800
 	}
+	p.borrows = b/120%4 == 0
 	// Named are some who may not approve all the same.
 	switch b / 24 % 5 {
 	case 0:
@@ -73,7 +76,11 @@ func (p product) text() string {
 		last := fmt.Sprintf("Wait%d", i)
 		if p.verdict {
 			last = fmt.Sprintf("Verdict%d", i)
-			fmt.Fprintf(&b, "  %s:\n    Type: Custom::ApprovalVerdict\n    DependsOn: Wait%d\n    Properties: {ServiceToken: %s, RequestId: !Ref Request%d}\n", last, i, token, i)
+			id := fmt.Sprintf("!Ref Request%d", i)
+			if p.borrowed != "" {
+				id = p.borrowed
+			}
+			fmt.Fprintf(&b, "  %s:\n    Type: Custom::ApprovalVerdict\n    DependsOn: Wait%d\n    Properties: {ServiceToken: %s, RequestId: %s}\n", last, i, token, id)
 		}
 		behind = append(behind, last)
 	}

@@ -144,8 +144,15 @@ func (s *play) around(req *http.Request, next http.RoundTripper) (*http.Response
 func (s *play) toBot(req *http.Request, next http.RoundTripper) (*http.Response, error) {
 	i, _ := s.before(req.Context(), toTheBot, []Fault{NotDone, Lost})
 	in := &invocation{kind: clicking, generation: s.generation}
+	b := s.world.Functions.Bot
+	defer func(budget, limit time.Duration) { b.Budget, b.Limit = budget, limit }(b.Budget, b.Limit)
+	b.Budget, b.Limit = budgets[s.depth], budgets[s.depth]*4/3
 	return s.carry(req.WithContext(invoked(req.Context(), in)), next, i)
 }
+
+// budgets are what clicks have, by the depth at which they happen. While a click
+// waits, nothing else in it may come to the end of its patience.
+var budgets = [maxDepth + 1]time.Duration{2 * time.Second, 300 * time.Millisecond, 20 * time.Millisecond}
 
 func (s *play) toSlack(req *http.Request, next http.RoundTripper) (*http.Response, error) {
 	method, form := strings.TrimPrefix(req.URL.Path, "/api/"), string(bodyOf(req))
