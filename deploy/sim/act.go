@@ -158,7 +158,7 @@ func (s *play) look() {
 		s.version = v
 	}
 	for _, m := range s.world.Slack.Messages(world.Channel) {
-		if key := m.ChannelID + m.TS; len(m.Buttons()) > 0 && !s.known[key] {
+		if key := m.ChannelID + m.TS; !s.known[key] && len(m.Buttons()) > 0 {
 			s.known[key] = true
 			s.seen = append(s.seen, m)
 		}

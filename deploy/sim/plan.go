@@ -137,6 +137,9 @@ func Draw(seed uint64) Plan {
 		}
 	}
 	launches, steps := 1+r.IntN(3), 6+r.IntN(18)
+	if r.IntN(2) == 0 { // most of what can go wrong takes few steps
+		steps = 3 + r.IntN(5)
+	}
 	for n := range steps {
 		a := drawAct(r)
 		if n == 0 || launches > 1 && r.IntN(6) == 0 {

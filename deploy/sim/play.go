@@ -41,6 +41,8 @@ type play struct {
 	world  *world.World
 	client *http.Client // of people and of Lambda
 	store  *store
+	clouds notifier.CloudFormation
+	topic  notifier.Topic
 	rng    *rand.Rand // of injections
 
 	step, call int // see Injection
@@ -126,6 +128,7 @@ func Play(p Plan, story bool) (out Outcome, err error) {
 	defer s.world.Close()
 	s.client = &http.Client{Transport: s.world.Wire}
 	s.world.Wire.Around(s.around)
+	s.clients()
 	s.restart()
 	for _, step := range p.Steps {
 		s.step, s.call = step.N, 0
@@ -168,21 +171,26 @@ func (s *play) now() time.Time { return s.world.Clock.Now() }
 
 func (s *play) time() string { return "+" + s.now().Sub(start).String() }
 
-// restart starts the functions with nothing in memory. Those before go on as
-// zombies if they are in the midst of a call.
-func (s *play) restart() {
-	s.generation++
-	s.world.Restart(s.store)
-	c, f := s.world.FunctionsConfig, s.world.Functions
-	n, b := f.Notifier, f.Bot
-	// The SDK's own retries sleep on the real clock.
+// clients makes the clients of AWS. Their own retries would sleep on the real
+// clock.
+func (s *play) clients() {
+	c := s.world.FunctionsConfig
 	sdk := aws.Config{
 		Region: c.Region, HTTPClient: s.client,
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDLOCAL", "local", ""),
 		Retryer:     func() aws.Retryer { return aws.NopRetryer{} },
 	}
-	n.Stacks = notifier.CloudFormation{Client: cloudformation.NewFromConfig(sdk, func(o *cloudformation.Options) { o.BaseEndpoint = &c.CloudFormation })}
-	n.Mail = notifier.Topic{Client: sns.NewFromConfig(sdk, func(o *sns.Options) { o.BaseEndpoint = &c.Mail }), ARN: c.TopicARN}
+	s.clouds = notifier.CloudFormation{Client: cloudformation.NewFromConfig(sdk, func(o *cloudformation.Options) { o.BaseEndpoint = &c.CloudFormation })}
+	s.topic = notifier.Topic{Client: sns.NewFromConfig(sdk, func(o *sns.Options) { o.BaseEndpoint = &c.Mail }), ARN: c.TopicARN}
+}
+
+// restart starts the functions with nothing in memory. Those before go on as
+// zombies if they are in the midst of a call.
+func (s *play) restart() {
+	s.generation++
+	s.world.Restart(s.store)
+	n, b := s.world.Functions.Notifier, s.world.Functions.Bot
+	n.Stacks, n.Mail = s.clouds, s.topic
 	n.Workers = 1
 	n.Wait = s.wait
 	b.After = func(ctx context.Context, r handle.Request, holder string) {
