@@ -128,7 +128,7 @@ func (s *play) deliver(k int) bool {
 
 // invoke runs the notifier once. It reports whether Lambda is content.
 func (s *play) invoke(q queued) bool {
-	in := &invocation{kind: handling, generation: s.generation, tries: q.tries}
+	in := &invocation{kind: handling, generation: s.generation, tries: q.tries, begun: s.out.Calls}
 	if q.label == sweep {
 		in.tries = 0
 	}

@@ -17,14 +17,15 @@ import (
 
 // evidence is what the laws are judged by.
 type evidence struct {
-	order  []string                   // IDs of requests, as they were created
-	sent   map[string]map[string]bool // statuses that reached the wait handle, by request
-	mails  map[string]int             // that reached the topic, by request
-	posted map[string]posting         // what was said last in the same words at the same place
-	doubt  map[string]int             // the last call at which a mark may have been lost, by request
-	stood  time.Duration              // how long functions stood still in the midst of a call
-	looked map[string]looked          // what checkStep has seen, by request
-	hushed int                        // how often a person may not have heard the bot
+	order   []string                   // IDs of requests, as they were created
+	sent    map[string]map[string]bool // statuses that reached the wait handle, by request
+	mails   map[string]int             // that reached the topic, by request
+	posted  map[string]posting         // what was said last in the same words at the same place
+	decided map[string]int             // the last call before the decision, by request
+	doubt   map[string]int             // the last call at which a mark may have been lost, by request
+	stood   time.Duration              // how long functions stood still in the midst of a call
+	looked  map[string]looked          // what checkStep has seen, by request
+	hushed  int                        // how often a person may not have heard the bot
 
 	// Messages that somebody deleted, and such as were never posted though
 	// somebody pressed on them: by channel and ts, and by request.
@@ -49,7 +50,7 @@ type looked struct {
 const maxRevisions = 1000
 
 func newEvidence() evidence {
-	return evidence{sent: map[string]map[string]bool{}, mails: map[string]int{}, posted: map[string]posting{}, doubt: map[string]int{},
+	return evidence{sent: map[string]map[string]bool{}, mails: map[string]int{}, posted: map[string]posting{}, doubt: map[string]int{}, decided: map[string]int{},
 		looked: map[string]looked{}, erased: map[string]bool{}}
 }
 
@@ -74,6 +75,7 @@ func (s *play) doubts(in *invocation, what string, i Injection) {
 	}
 	if in != nil && (i.Fault == Dies || i.Fault == DiesAfter || strings.HasPrefix(what, "store ")) {
 		s.doubt[in.at] = s.out.Calls
+		in.doubted = true
 	}
 }
 
@@ -161,6 +163,7 @@ func (s *play) checkChange(old, r handle.Request) {
 		}
 	}
 	if old.Decision == nil && r.Decision != nil {
+		s.decided[r.ID] = s.out.Calls
 		s.checkDecision(r, now)
 	}
 	s.checkMarks(old, r)
@@ -180,7 +183,7 @@ func (s *play) checkDecision(r handle.Request, now time.Time) {
 			s.breaks("as many approve as must", "%s: %d of %d", short(r.ID), len(people), r.Terms.Approvals)
 		}
 	case handle.Rejected:
-		if r.Decision.Reason == "" {
+		if strings.TrimSpace(r.Decision.Reason) == "" {
 			s.breaks("a rejection has a reason", "%s has none", short(r.ID))
 		}
 	case handle.Expired:
@@ -195,6 +198,9 @@ func (s *play) checkVote(r handle.Request, v handle.Vote, now time.Time) {
 	who := v.By.ID
 	if v.Via == handle.ByMail {
 		who = v.By.Name
+		if v.Verdict == handle.Approve && r.Terms.Approvals > 1 {
+			s.breaks("mail cannot tell people apart", "%s: one of %d approved by mail", short(r.ID), r.Terms.Approvals)
+		}
 	} else if !s.entitled(r, who) {
 		s.breaks("only the entitled vote", "%s: %s did", short(r.ID), who)
 	}
@@ -310,7 +316,7 @@ func (s *play) signalOf(body []byte) (handle.Request, handle.SignalBody, bool) {
 }
 
 // answering holds an answer to CloudFormation against the record.
-func (s *play) answering(body []byte, arrives bool) {
+func (s *play) answering(in *invocation, body []byte, arrives bool) {
 	s.secret("an answer to CloudFormation", body)
 	var a struct{ Status, RequestId, Reason, PhysicalResourceId string }
 	err := json.Unmarshal(body, &a)
@@ -324,6 +330,10 @@ func (s *play) answering(body []byte, arrives bool) {
 	id := ask.ResourceProperties.RequestId
 	if ask.RequestType == "Create" && id != "" && a.Status == "SUCCESS" && !s.store.records[id].Opens(ask.StackId) {
 		s.breaks("only an approval opens the verdict", "%s is %s", short(id), s.store.records[id].State())
+	}
+	approved := s.store.records[id].Opens(ask.StackId) && in != nil && s.decided[id] <= in.begun
+	if ask.RequestType == "Create" && id != "" && a.Status != "SUCCESS" && approved && !in.doubted {
+		s.breaks("an approval opens the verdict", "%s is approved, and its verdict is %s", short(id), a.Reason)
 	}
 	if _, recorded := s.store.records[a.PhysicalResourceId]; ask.RequestType == "Create" && id == "" && a.Status == "SUCCESS" && !recorded {
 		s.breaks("a launch waits for what is on record", "%s was told to wait for nothing", ask.LogicalResourceId)

@@ -25,7 +25,10 @@ type invocation struct {
 	kind       string
 	generation int
 	tries      int // of an event
+	begun      int // after so many calls
 	dead       bool
+
+	doubted bool // a call of the store failed
 
 	what   string        // its last call
 	at     string        // the request that it last read or wrote
@@ -212,7 +215,7 @@ func (s *play) toCloudFormation(req *http.Request, next http.RoundTripper) (*htt
 		if !ok {
 			return nil, errDead
 		}
-		s.answering(body, i.done())
+		s.answering(in, body, i.done())
 		return s.carry(req, next, i)
 	}
 	i, ok := s.before(req.Context(), "the signal", s.mortal(in, NotDone, Lost, Unwell, DoneError))
