@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -29,8 +30,16 @@ func TestMain(m *testing.M) {
 // The schedules are played in bubbles, where what sleeps or times out on the
 // real clock does so in no time: nothing depends on how fast the machine is. As
 // many are played at a time as there are processors.
+//
+//	go test ./deploy/sim -run TestSchedules -schedules 1000000 -timeout 24h -v
 func TestSchedules(t *testing.T) {
-	var next, failed atomic.Uint64
+	var next, failed, calls atomic.Uint64
+	began := time.Now()
+	t.Cleanup(func() { // when all have been played
+		took, played := time.Since(began), min(next.Load(), *schedules)
+		t.Logf("%d schedules with %d outside calls in %v: %.0f a second on %d processors", played, calls.Load(), took.Round(time.Second),
+			float64(played)/took.Seconds(), runtime.GOMAXPROCS(0))
+	})
 	for n := range runtime.GOMAXPROCS(0) {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			t.Parallel()
@@ -39,7 +48,7 @@ func TestSchedules(t *testing.T) {
 				if n >= *schedules {
 					return
 				}
-				synctest.Test(t, func(t *testing.T) { playSeed(t, *seed+n) })
+				synctest.Test(t, func(t *testing.T) { calls.Add(uint64(playSeed(t, *seed+n))) })
 				if t.Failed() {
 					failed.Add(1)
 				}
@@ -48,15 +57,16 @@ func TestSchedules(t *testing.T) {
 	}
 }
 
-// playSeed plays one seed. What fails is shrunk, and told.
-func playSeed(t *testing.T, seed uint64) {
+// playSeed plays one seed, and counts the outside calls. What fails is shrunk, and
+// told.
+func playSeed(t *testing.T, seed uint64) (calls int) {
 	p := sim.Draw(seed)
 	out, err := sim.Play(p, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(out.Broken) == 0 {
-		return
+		return out.Calls
 	}
 	p.Drawn, p.Injections = true, out.Injections
 	p = sim.Shrink(p, out.Broken[0].Law)
@@ -65,6 +75,7 @@ func playSeed(t *testing.T, seed uint64) {
 		t.Fatal(err)
 	}
 	t.Errorf("seed %d: %v\n%s\n\nreplay: %s", p.Seed, out.Broken, strings.Join(out.Story, "\n"), p.Replay())
+	return out.Calls
 }
 
 // The same seed tells the same story.
@@ -91,21 +102,4 @@ func play(t testing.TB, p sim.Plan) sim.Outcome {
 		t.Fatal(err)
 	}
 	return out
-}
-
-// Schedules come without faults of the store, for the bot sleeps on the real
-// clock when it has to ask again.
-func BenchmarkSchedules(b *testing.B) {
-	calls := 0
-	for n := range b.N {
-		p := sim.Draw(uint64(n%100) + 1)
-		p.World.Faults = 0
-		out, err := sim.Play(p, false)
-		if err != nil || len(out.Broken) > 0 {
-			b.Fatal(err, out.Broken)
-		}
-		calls += out.Calls
-	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "schedules/s")
-	b.ReportMetric(float64(calls)/float64(b.N), "calls/schedule")
 }
