@@ -85,7 +85,7 @@ func ParseWaitURL(raw, stackID string, allowed []string, now time.Time) (WaitURL
 		return WaitURL{}, ErrWaitURLMissing
 	}
 	u, err := url.Parse(raw)
-	if err != nil || u.Opaque != "" || u.User != nil || strings.Contains(raw, "#") || len(raw) > maxWaitURL || leadsUp(u.Path) {
+	if err != nil || u.Opaque != "" || u.User != nil || strings.ContainsFunc(raw, foreign) || len(raw) > maxWaitURL || leadsUp(u.Path) {
 		return WaitURL{}, ErrWaitURLForm // never with err: it quotes the URL
 	}
 	ownStack := strings.HasPrefix(stackID, "arn:") && strings.HasPrefix(u.Path, "/"+stackID+"/")
@@ -117,6 +117,13 @@ func regionOf(arn string) string {
 }
 
 const maxWaitURL = 8 << 10 // bytes
+
+// foreign reports whether c stands in no wait URL: it begins a fragment, or is a
+// character that RFC 3986 allows in no URL. Package net/url lets some pass, and
+// where one stands, a URL quoted in other text would seem to end.
+func foreign(c rune) bool {
+	return c <= ' ' || c > '~' || strings.ContainsRune("#\"<>\\^`{|}", c)
+}
 
 // leadsUp reports whether a path has steps that are not names.
 func leadsUp(path string) bool {

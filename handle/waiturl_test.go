@@ -80,6 +80,12 @@ func TestParseWaitURL(t *testing.T) {
 		{name: "a bad escape", raw: "https://" + west + key + "%zz" + signed, want: handle.ErrWaitURLForm},
 		{name: "a line break", raw: "https://" + west + key + "\r\nX-Evil: 1" + signed, want: handle.ErrWaitURLForm},
 		{name: "a NUL", raw: "https://" + west + key + "\x00" + signed, want: handle.ErrWaitURLForm},
+		{name: "a space", raw: "https://" + west + key + " x" + signed, want: handle.ErrWaitURLForm},
+		{name: "a space in the query", raw: "https://" + west + key + "? " + signed[1:], want: handle.ErrWaitURLForm},
+		{name: "a quotation mark", raw: "https://" + west + key + `"` + signed, want: handle.ErrWaitURLForm},
+		{name: "a bar", raw: "https://" + west + key + "|" + signed, want: handle.ErrWaitURLForm},
+		{name: "no ASCII", raw: "https://" + west + key + "é" + signed, want: handle.ErrWaitURLForm},
+		{name: "no UTF-8", raw: "https://" + west + key + "\xff" + signed, want: handle.ErrWaitURLForm},
 		{name: "too long", raw: "https://" + west + key + signed + strings.Repeat("x", 8192), want: handle.ErrWaitURLForm},
 
 		// Other hosts.
