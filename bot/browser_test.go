@@ -2,13 +2,13 @@ package bot_test
 
 import (
 	"context"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
 
+	"countersign/deploy/peers"
 	"countersign/handle"
 )
 
@@ -19,10 +19,7 @@ func TestPageInABrowser(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a browser takes a second")
 	}
-	chromium, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Skip("no chromium")
-	}
+	chromium := peers.Browser(t)
 	w := newWorld(t)
 	r := w.launch()
 	link := w.link(r, handle.Reject)

@@ -26,6 +26,18 @@ func Path(tb testing.TB, name string) string {
 	return path
 }
 
+// Browser is where a Chromium is, of .ci/peers or of the machine. See Path.
+func Browser(tb testing.TB) string {
+	tb.Helper()
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	Missing(tb, "a browser")
+	return ""
+}
+
 // Missing skips the test for want of a peer, or fails it where peers are
 // required.
 func Missing(tb testing.TB, what string) {

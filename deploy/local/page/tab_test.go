@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +31,7 @@ func startBrowser(t *testing.T) context.Context {
 	if testing.Short() {
 		t.Skip("a browser takes long")
 	}
-	path := findBrowser(t)
+	path := peers.Browser(t)
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("lang", "en-US"),
@@ -64,17 +63,6 @@ func openTab(browser context.Context, s *stage, width, height int64) *tab {
 	t.collectErrors()
 	t.do(chromedp.Navigate(s.url))
 	return t
-}
-
-func findBrowser(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	peers.Missing(t, "a browser")
-	return ""
 }
 
 func (t *tab) media(feature, value string) {
