@@ -16,6 +16,7 @@ import (
 
 	"github.com/aws/smithy-go/encoding/cbor"
 
+	"countersign/deploy/function"
 	"countersign/handle"
 	"countersign/handle/dynamo"
 )
@@ -282,12 +283,12 @@ func (a *account) serveCBOR(w http.ResponseWriter, operation string, body []byte
 	case "ListMetrics":
 		metrics := cbor.List{}
 		if !a.pulse.IsZero() {
-			metrics = append(metrics, cbor.Map{"Namespace": cbor.String(namespace), "MetricName": cbor.String(oldest),
+			metrics = append(metrics, cbor.Map{"Namespace": cbor.String(function.Namespace), "MetricName": cbor.String(function.OldestPending),
 				"Dimensions": cbor.List{cbor.Map{"Name": cbor.String(functionName), "Value": cbor.String("countersign-notifier")}}})
 		}
 		answer["Metrics"] = metrics
 	case "GetMetricStatistics":
-		answer["Label"] = cbor.String(oldest)
+		answer["Label"] = cbor.String(function.OldestPending)
 		answer["Datapoints"] = cbor.List{}
 		if time.Since(a.pulse) < pulseWindow {
 			answer["Datapoints"] = cbor.List{cbor.Map{"Timestamp": &cbor.Tag{ID: 1, Value: cbor.Float64(a.pulse.Unix())}, "Maximum": cbor.Float64(a.pending), "Unit": cbor.String("Seconds")}}

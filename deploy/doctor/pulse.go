@@ -8,13 +8,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+
+	"countersign/deploy/function"
 )
 
 const (
 	namePulse = "sweep"
 
-	namespace    = "Countersign"
-	oldest       = "OldestPending" // seconds; each sweep says it, 0 if nothing is pending
 	functionName = "FunctionName"
 
 	pulseWindow = 30 * time.Minute
@@ -36,7 +36,7 @@ func (d *doctor) checkPulse(ctx context.Context) []Finding {
 	var points []types.Datapoint
 	if dimensions != nil {
 		out, err := d.aws.cloudWatch.GetMetricStatistics(ctx, &cloudwatch.GetMetricStatisticsInput{
-			Namespace: aws.String(namespace), MetricName: aws.String(oldest), Dimensions: dimensions,
+			Namespace: aws.String(function.Namespace), MetricName: aws.String(function.OldestPending), Dimensions: dimensions,
 			StartTime: aws.Time(now.Add(-pulseWindow)), EndTime: aws.Time(now.Add(time.Minute)),
 			Period: aws.Int32(60), Statistics: []types.Statistic{types.StatisticMaximum},
 		})
@@ -52,7 +52,7 @@ func (d *doctor) checkPulse(ctx context.Context) []Finding {
 // is none.
 func (d *doctor) pulseDimensions(ctx context.Context, notifier string) ([]types.Dimension, error) {
 	out, err := d.aws.cloudWatch.ListMetrics(ctx, &cloudwatch.ListMetricsInput{
-		Namespace: aws.String(namespace), MetricName: aws.String(oldest),
+		Namespace: aws.String(function.Namespace), MetricName: aws.String(function.OldestPending),
 		Dimensions: []types.DimensionFilter{{Name: aws.String(functionName), Value: &notifier}},
 	})
 	if err != nil {

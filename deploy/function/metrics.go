@@ -23,7 +23,8 @@ import (
 //	OldestPending        seconds  since the oldest undecided launch; told by every sweep, 0 if there is none
 //	ConfigurationFaults  count    the configuration has faults; told by every invocation then
 //
-// All have the dimension FunctionName. See
+// All have the dimension FunctionName; Decisions and StepFailures are there in
+// whole by it, and beside that by State and by Step. See
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 type Metrics struct {
 	Out      io.Writer // the function's standard output
@@ -33,13 +34,18 @@ type Metrics struct {
 	mu sync.Mutex
 }
 
+// What others look for.
 const (
-	namespace = "Countersign"
-	count     = "Count"
-	seconds   = "Seconds"
+	Namespace     = "Countersign"
+	OldestPending = "OldestPending"
 )
 
-// metric is one value; by names the dimensions that it has beside FunctionName.
+const (
+	count   = "Count"
+	seconds = "Seconds"
+)
+
+// metric is one value; by is what it is also told apart by.
 type metric struct {
 	name, unit string
 	value      float64
@@ -71,8 +77,11 @@ func (m *Metrics) put(ctx context.Context, about map[string]string, list ...metr
 		for name, value := range one.by {
 			root[name] = value
 		}
-		dimensions := append([]string{"FunctionName"}, slices.Sorted(maps.Keys(one.by))...)
-		directives = append(directives, directive{namespace, [][]string{dimensions}, []definition{{one.name, one.unit}}})
+		dimensions := [][]string{{"FunctionName"}} // an alarm needs the whole
+		if len(one.by) > 0 {
+			dimensions = append(dimensions, append([]string{"FunctionName"}, slices.Sorted(maps.Keys(one.by))...))
+		}
+		directives = append(directives, directive{Namespace, dimensions, []definition{{one.name, one.unit}}})
 	}
 	root["_aws"] = map[string]any{"Timestamp": m.Now().UnixMilli(), "CloudWatchMetrics": directives}
 	line, err := json.Marshal(root)
@@ -104,7 +113,7 @@ func (m *Metrics) stepFailed(ctx context.Context, s handle.Step) {
 }
 
 func (m *Metrics) oldestPending(ctx context.Context, age time.Duration) {
-	m.put(ctx, nil, metric{name: "OldestPending", unit: seconds, value: max(0, age.Seconds())})
+	m.put(ctx, nil, metric{name: OldestPending, unit: seconds, value: max(0, age.Seconds())})
 }
 
 func (m *Metrics) faulty(ctx context.Context) {

@@ -109,6 +109,7 @@ func TestDoctor(t *testing.T) {
 		topics  = sns.NewFromConfig(w.aws)
 		metrics = cloudwatch.NewFromConfig(w.aws)
 	)
+	policy := w.policy(topics)
 	setAlarm := func(state cloudwatchtypes.StateValue) error {
 		_, err := metrics.SetAlarmState(ctx, &cloudwatch.SetAlarmStateInput{AlarmName: &alarm, StateValue: state, StateReason: aws.String("a made reason")})
 		return err
@@ -281,11 +282,9 @@ func TestDoctor(t *testing.T) {
 		{
 			name: "anybody may subscribe",
 			plant: func() error {
-				_, err := topics.SetTopicAttributes(ctx, &sns.SetTopicAttributesInput{TopicArn: &topic, AttributeName: aws.String("Policy"),
-					AttributeValue: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sns:Subscribe","Resource":"*"}]}`)})
-				return err
+				return w.setPolicy(topics, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sns:Subscribe","Resource":"*"}]}`)
 			},
-			mend: func() error { w.correct(); return nil },
+			mend: func() error { return w.setPolicy(topics, policy) },
 			want: [][3]string{{"mail topic policy", "fault", "anybody may subscribe"}},
 		},
 		// What is not put back comes last.
@@ -376,7 +375,9 @@ func newWard(t *testing.T) *ward {
 	w.slackOrigin = w.serve(&w.slackAt)
 	w.answerAtDoor(w.bot())
 	w.deploy(w.serve(&w.door))
-	w.correct()
+	if err := w.recovery(true); err != nil { // MiniStack gives a stack's table none, whatever the template says
+		t.Fatal(err)
+	}
 	w.role("bare-launch", "")
 	w.role("good-launch", w.outputs["ServiceToken"])
 	return w
@@ -536,23 +537,21 @@ func (w *ward) upload(path string, body []byte) {
 	}
 }
 
-// correct puts right where MiniStack differs. A table that a stack makes has no
-// point-in-time recovery there, whatever the template says; and a topic has no
-// condition in its policy. AWS's own is at
-// https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
-func (w *ward) correct() {
+// policy is the mail topic's.
+func (w *ward) policy(topics *sns.Client) string {
 	w.t.Helper()
-	if err := w.recovery(true); err != nil {
-		w.t.Fatal(err)
-	}
-	topic := w.outputs["MailTopicArn"]
-	policy := fmt.Sprintf(`{"Version":"2008-10-17","Id":"__default_policy_ID","Statement":[{"Sid":"__default_statement_ID","Effect":"Allow","Principal":{"AWS":"*"},`+
-		`"Action":["SNS:GetTopicAttributes","SNS:SetTopicAttributes","SNS:AddPermission","SNS:RemovePermission","SNS:DeleteTopic","SNS:Subscribe","SNS:ListSubscriptionsByTopic","SNS:Publish"],`+
-		`"Resource":"%s","Condition":{"StringEquals":{"AWS:SourceOwner":"%s"}}}]}`, topic, account)
-	_, err := sns.NewFromConfig(w.aws).SetTopicAttributes(w.t.Context(), &sns.SetTopicAttributesInput{TopicArn: &topic, AttributeName: aws.String("Policy"), AttributeValue: &policy})
+	out, err := topics.GetTopicAttributes(w.t.Context(), &sns.GetTopicAttributesInput{TopicArn: aws.String(w.outputs["MailTopicArn"])})
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return out.Attributes["Policy"]
+}
+
+func (w *ward) setPolicy(topics *sns.Client, policy string) error {
+	_, err := topics.SetTopicAttributes(w.t.Context(), &sns.SetTopicAttributesInput{
+		TopicArn: aws.String(w.outputs["MailTopicArn"]), AttributeName: aws.String("Policy"), AttributeValue: &policy,
+	})
+	return err
 }
 
 // recovery switches the table's point-in-time recovery on or off.
