@@ -17,7 +17,7 @@ import (
 // gets is what was sent, and what it answers arrives.
 func FuzzServe(f *testing.F) {
 	for _, seed := range []string{
-		`{"version":"2.0","rawPath":"/slack/interactivity","headers":{"content-type":"application/x-www-form-urlencoded","x-slack-signature":"v0=a5","host":"h"},"requestContext":{"domainName":"d","http":{"method":"POST","path":"/slack/interactivity","sourceIp":"203.0.113.9"}},"body":"cGF5bG9hZD0=","isBase64Encoded":true}`,
+		`{"version":"2.0","rawPath":"/slack/interactivity","headers":{"content-type":"application/x-www-form-urlencoded","x-slack-signature":"v0=a5","host":"h","x-padded":" y "},"requestContext":{"domainName":"d","http":{"method":"POST","path":"/slack/interactivity","sourceIp":"203.0.113.9"}},"body":"cGF5bG9hZD0=","isBase64Encoded":true}`,
 		`{"version":"2.0","rawPath":"/decide/v1.a.b","rawQueryString":"a=b%zz","cookies":["a=b","c=d"],"requestContext":{"http":{"method":"GET"}},"body":""}`,
 		`{"version":"2.0","rawPath":"//evil.example/x","requestContext":{"http":{"method":"HEAD"}}}`,
 		`{"version":"2.0","rawPath":"/a%2Fb%","requestContext":{"http":{"method":"GET"}}}`,
