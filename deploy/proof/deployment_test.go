@@ -55,13 +55,8 @@ func deploy(t *testing.T, name, entry string) *deployment {
 	d := &deployment{
 		ministack: m,
 		name:      name,
-		aws: aws.Config{
-			Region:       region,
-			Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
-			BaseEndpoint: &m.origin,
-			HTTPClient:   &http.Client{Timeout: 30 * time.Second},
-		},
-		people: &http.Client{Transport: names{m.origin}, Timeout: 30 * time.Second},
+		aws:       reach(m.origin),
+		people:    &http.Client{Transport: names{m.origin}, Timeout: 30 * time.Second},
 	}
 	slackServer := httptest.NewUnstartedServer(nil) // there is no app yet, but an address
 	t.Cleanup(slackServer.Close)
@@ -91,6 +86,16 @@ func deploy(t *testing.T, name, entry string) *deployment {
 	d.mailbox = subscribe(t, d.aws, d.outputs["MailTopicArn"])
 	d.store = dynamo.New(d.aws, d.aws.HTTPClient.(*http.Client), d.outputs["TableName"])
 	return d
+}
+
+// reach is how AWS's clients reach an AWS at another address.
+func reach(origin string) aws.Config {
+	return aws.Config{
+		Region:       region,
+		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
+		BaseEndpoint: &origin,
+		HTTPClient:   &http.Client{Timeout: 30 * time.Second},
+	}
 }
 
 // createSecret makes the secret as it can be before there is a Slack app.
