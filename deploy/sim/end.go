@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"countersign/deploy/local/cloudformation"
+	"countersign/deploy/local/world"
 	"countersign/handle"
 	"countersign/notifier"
 )
@@ -77,6 +78,11 @@ func (s *play) checkEnd() {
 		s.tell("at the end %s is %s; its history:", short(id), r.State())
 		for _, e := range r.Events {
 			s.tell("  %s %s %s %s", e.At.Sub(start), e.Kind, e.By.Name, e.Text)
+		}
+	}
+	for _, m := range s.world.Slack.Messages(world.Channel) {
+		if len(m.Buttons()) > 0 {
+			s.breaks("messages show the truth", "everything is decided, and %s has buttons still, also after a click", m.TS)
 		}
 	}
 	for _, l := range s.stacks {

@@ -85,6 +85,8 @@ var lawless = []mutant{
 		"	if r.State() == handle.Pending {\n		v.Blocks", "	if r.State() != handle.Withdrawn {\n		v.Blocks"},
 	{"who gives up overrules who decided", "handle/vote.go",
 		"	if r.Decision != nil {\n		return r\n	}\n	return r.Clone().decide(Decision{State: Withdrawn", "	return r.Clone().decide(Decision{State: Withdrawn"},
+	{"a copy that nobody knows stays as it is", "bot/decide.go",
+		"g.change(r, now).Adopt(v.message.Channel, v.message.TS)", "g.change(r, now)"},
 	{"what has expired is left to CloudFormation", "handle/signal.go",
 		"	case Expired:\n", "	case Expired:\n		return SignalBody{}, false\n"},
 	{"direct messages are not marked", "handle/mark.go",

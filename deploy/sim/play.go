@@ -290,6 +290,19 @@ func (s *play) heal() {
 	s.slackBack, s.mailBack, s.storeBack = s.now(), s.now(), s.now()
 	s.tell("%s everything is well again, and time passes", s.time())
 	s.pass(40 * time.Hour)
+	s.pressOrphans()
+}
+
+// pressOrphans presses what buttons are left when everything is decided: those
+// of messages whose posting nobody could mark. Such a copy freezes at a click.
+func (s *play) pressOrphans() {
+	for _, m := range s.world.Slack.Messages(world.Channel) {
+		if len(m.Buttons()) > 0 && !s.dead {
+			s.speak(world.Ann, m, handle.Approve)
+			_, _ = s.world.Slack.Press(world.Ann, m.ChannelID, m.TS, string(handle.Approve)) // checkEnd sees what came of it
+		}
+	}
+	s.pass(time.Hour)
 }
 
 // logs are what the functions log. They are read for secrets, and kept by
