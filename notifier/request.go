@@ -45,13 +45,19 @@ func (n *Notifier) ask(ctx context.Context, r handle.Request, holder string) han
 		next, err := n.Continue(ctx, r, holder)
 		if err != nil {
 			n.Log.ErrorContext(ctx, "couldn't settle a new request", "request", r.ID, "error", err)
+			// next is not what is stored: neither its marks nor its lease hold.
+			stored, again := n.Store.Load(ctx, r.ID)
+			if again != nil {
+				return next
+			}
+			next = stored
 		}
 		r = next
 		failed := r.Tries[handle.Step{Kind: handle.StepPost}.Key()]
-		if try == 2 || r.Decision != nil || r.Asked() || failed.N == 0 || failed.Limited {
+		if try == 2 || r.Decision != nil || r.Asked() || failed.N == 0 && err == nil || failed.Limited {
 			return r
 		}
-		if n.wait(ctx, failed.NotBefore.Sub(n.Now())) != nil {
+		if n.wait(ctx, max(0, failed.NotBefore.Sub(n.Now()))) != nil {
 			return r
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"countersign/deploy/local/slack"
 	"countersign/handle"
+	"countersign/handle/handletest"
 )
 
 func TestRedeliveredLaunchIsOneRequestAndOneMessage(t *testing.T) {
@@ -155,6 +156,43 @@ func TestNobodyWaitsForNobody(t *testing.T) {
 				t.Errorf("the redelivered event was answered %+v", again)
 			}
 		})
+	}
+}
+
+// A launch asks twice. Between the two its record may have become another than it
+// knows: the answer to the last write was lost, and it could not be read again.
+func TestASecondTryHoldsTheLease(t *testing.T) {
+	w := newWorld(t)
+	store, tried := w.store, 0
+	w.mail.err = errors.New("no")
+	w.slack.SetFault(func(method string, _ url.Values) *slack.Fault {
+		if method != "chat.postMessage" {
+			return nil
+		}
+		if tried++; tried == 1 {
+			return &slack.Fault{Error: "internal_error"}
+		}
+		for r, err := range store.Since(t.Context(), time.Time{}) {
+			if err != nil || !w.Now().Before(r.Lease.Until) {
+				t.Errorf("posted, and nobody has the lease: %+v, %v", r.Lease, err)
+			}
+		}
+		return nil
+	})
+	wrote := false
+	w.notifier.Store = &handletest.Lying{Store: store, Fault: func(v handletest.Verb, _ string) handletest.Fault {
+		switch {
+		case v == handletest.Replace && tried == 1 && !wrote:
+			wrote = true
+			return handletest.Repeated
+		case v == handletest.Load && wrote && tried == 1:
+			tried++
+			return handletest.NotDone
+		}
+		return handletest.None
+	}}
+	if got, err := w.handle(w.event(nil, nil)); got.Status != "SUCCESS" || err != nil || tried < 3 {
+		t.Errorf("answered %+v, %v, after %d tries", got, err, tried)
 	}
 }
 

@@ -26,7 +26,7 @@ func (n *Notifier) Settle(ctx context.Context, id string) error {
 // stored. holder is who took r's lease in the same write, or any new name. It
 // returns the record as it has become. What could not be done is marked on the
 // record with the time to try again, and is no error; the error says that the
-// store failed.
+// store failed, and that the record returned is not what is stored.
 func (n *Notifier) Continue(ctx context.Context, r handle.Request, holder string) (handle.Request, error) {
 	p := &pass{n: n, holder: holder, r: r}
 	err := p.run(ctx)
