@@ -1,0 +1,137 @@
+package deploy
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/slack-go/slack"
+	"go.yaml.in/yaml/v4"
+)
+
+// Slack's own limits of what the manifest says. See
+// https://docs.slack.dev/reference/app-manifest
+const (
+	maxAppName     = 35 // characters, like all of these
+	maxDescription = 140
+	maxBotName     = 80
+	maxRequestURL  = 3500
+	maxBotScopes   = 255
+)
+
+// scopes are what Slack asks for, for the methods of the client that the code
+// calls, and where it does. See https://docs.slack.dev/reference/scopes
+var scopes = map[string]struct{ method, room string }{
+	"chat:write":       {"PostMessageContext", "notifier"},              // https://docs.slack.dev/reference/methods/chat.postMessage
+	"users:read":       {"GetUserInfoContext", "bot"},                   // https://docs.slack.dev/reference/methods/users.info
+	"users:read.email": {"GetUserByEmailContext", "notifier"},           // https://docs.slack.dev/reference/methods/users.lookupByEmail
+	"usergroups:read":  {"GetUserGroupMembersContext", "bot"},           // https://docs.slack.dev/reference/methods/usergroups.users.list
+	"channels:read":    {"GetConversationInfoContext", "deploy/doctor"}, // https://docs.slack.dev/reference/methods/conversations.info
+	"groups:read":      {"GetConversationInfoContext", "deploy/doctor"}, // the same, of private channels
+}
+
+// theManifest reads slack.yaml as the client's own type does, and refuses what
+// that does not know.
+func theManifest(t *testing.T) slack.Manifest {
+	t.Helper()
+	file, err := os.ReadFile("slack.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var root any
+	if err := yaml.Unmarshal(file, &root); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m slack.Manifest
+	strict := json.NewDecoder(bytes.NewReader(text))
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(&m); err != nil {
+		t.Fatalf("slack.yaml is no manifest: %v", err)
+	}
+	return m
+}
+
+func TestManifestIsWithinSlacksLimits(t *testing.T) {
+	m := theManifest(t)
+	for _, text := range []struct {
+		name, is string
+		most     int
+	}{
+		{"display_information.name", m.Display.Name, maxAppName},
+		{"display_information.description", m.Display.Description, maxDescription},
+		{"features.bot_user.display_name", m.Features.BotUser.DisplayName, maxBotName},
+		{"settings.interactivity.request_url", m.Settings.Interactivity.RequestUrl, maxRequestURL - maxHost},
+	} {
+		if n := utf8.RuneCountInString(text.is); n < 1 || n > text.most {
+			t.Errorf("%s has %d characters, and may have from 1 to %d", text.name, n, text.most)
+		}
+	}
+	if !regexp.MustCompile(`^#[0-9a-f]{6}$`).MatchString(m.Display.BackgroundColor) {
+		t.Errorf("background_color is %q", m.Display.BackgroundColor)
+	}
+	if !strings.HasPrefix(m.Settings.Interactivity.RequestUrl, "https://") {
+		t.Errorf("request_url is %q", m.Settings.Interactivity.RequestUrl)
+	}
+	if len(m.OAuthConfig.Scopes.Bot) > maxBotScopes || len(m.OAuthConfig.Scopes.User) > 0 {
+		t.Errorf("scopes: %+v", m.OAuthConfig.Scopes)
+	}
+}
+
+const maxHost = 253 // characters; in place of the example's
+
+// Without these there are no buttons, or no token that lasts.
+func TestManifestMakesTheAppThatIsMeant(t *testing.T) {
+	s := theManifest(t).Settings
+	if !s.Interactivity.IsEnabled || s.SocketModeEnabled || s.TokenRotationEnabled {
+		t.Errorf("settings: %+v", s)
+	}
+}
+
+// The app asks for what the code needs, and for nothing else.
+func TestEachScopeIsNeeded(t *testing.T) {
+	bot := theManifest(t).OAuthConfig.Scopes.Bot
+	for scope := range scopes {
+		if !slices.Contains(bot, scope) {
+			t.Errorf("the manifest lacks %s", scope)
+		}
+	}
+	for i, scope := range bot {
+		need, known := scopes[scope]
+		if !known {
+			t.Errorf("%s: nothing that the code calls needs it", scope)
+			continue
+		}
+		if slices.Contains(bot[:i], scope) {
+			t.Errorf("%s is there twice", scope)
+		}
+		if !calls(t, need.room, need.method) {
+			t.Errorf("%s: %s calls %s no more", scope, need.room, need.method)
+		}
+	}
+}
+
+// calls reports whether a package's own files, tests aside, call a method.
+func calls(t *testing.T, room, method string) bool {
+	t.Helper()
+	files, err := filepath.Glob("../" + room + "/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(files, func(name string) bool {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return !strings.HasSuffix(name, "_test.go") && bytes.Contains(text, []byte("."+method+"("))
+	})
+}
