@@ -2,10 +2,12 @@ package deploy
 
 import (
 	"errors"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"countersign/deploy/function"
@@ -140,5 +142,39 @@ func TestTemplateTakesWhatIsMeant(t *testing.T) {
 				t.Errorf("%s: the functions take %q", name, value)
 			}
 		}
+	}
+}
+
+// The README has every parameter, and its default.
+func TestReadmeHasTheParameters(t *testing.T) {
+	file, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(file), "| parameter | default | |\n| --- | --- | --- |\n")
+	if !found {
+		t.Fatal("there is no table of parameters")
+	}
+	quoted := regexp.MustCompile("`([^`]+)`")
+	got := map[string]string{}
+	for line := range strings.Lines(table) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 4 {
+			break // the table's end
+		}
+		defaults := quoted.FindAllStringSubmatch(cells[2], -1)
+		for i, name := range quoted.FindAllStringSubmatch(cells[1], -1) {
+			got[name[1]] = ""
+			if i < len(defaults) {
+				got[name[1]] = defaults[i][1]
+			}
+		}
+	}
+	want := map[string]string{}
+	for name, parameter := range at(read(t, "template.yaml"), "Parameters").(map[string]any) {
+		want[name], _ = at(parameter, "Default").(string)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-template +README:\n%s", diff)
 	}
 }
