@@ -141,7 +141,7 @@ func Draw(seed uint64) Plan {
 		steps = 3 + r.IntN(5)
 	}
 	for n := range steps {
-		a := drawAct(r)
+		a := drawAct(r, between)
 		if n == 0 || launches > 1 && r.IntN(6) == 0 {
 			a, launches = Act{Kind: Launches, Who: world.Rita, A: r.IntN(1 << 20), B: r.IntN(1 << 20)}, launches-1
 		}
@@ -152,98 +152,84 @@ func Draw(seed uint64) Plan {
 
 func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
 
-// drawAct draws what somebody does between two outside calls.
-func drawAct(r *rand.Rand) Act {
-	a := Act{A: r.IntN(1 << 20), B: r.IntN(1 << 20)}
-	switch n := r.IntN(100); {
-	case n < 30:
-		a = drawPress(r)
-	case n < 36:
-		a.Kind, a.Who = Stale, anybody(r)
-	case n < 38:
-		a.Kind, a.Who = Forges, anybody(r)
-	case n < 41:
-		a.Kind = Replays
-	case n < 52:
-		a.Kind, a.Who = Submits, pick(r, world.Ann, world.Bob)
-	case n < 53:
-		a.Kind, a.Who = Leaves, pick(r, world.Ann, world.Bob)
-	case n < 58:
-		a.Kind, a.Who = Follows, "an admin"
-	case n < 61:
-		a.Kind, a.Who = Steals, world.Rita
-	case n < 64:
-		a.Kind, a.Who = Deletes, world.Rita
-	case n < 65:
-		a.Kind = Erases
-	case n < 70:
-		a.Kind = Redeliver
-	case n < 73:
-		a.Kind = Sweeps
-	case n < 76:
-		a.Kind = Restarts
-	case n < 79:
-		a.Kind, a.D = SlackDown, drawTime(r, 2*time.Minute, 3*time.Hour)
-	case n < 80:
-		a.Kind, a.D = MailDown, drawTime(r, 2*time.Minute, 3*time.Hour)
-	case n < 82:
-		a.Kind, a.D = StoreDown, drawTime(r, time.Second, 3*time.Hour)
-	case n < 84:
-		a.Kind, a.D = Passes, drawTime(r, 3*time.Hour, 13*time.Hour)
-	case n < 92:
-		a.Kind, a.D = Passes, drawTime(r, time.Minute, 90*time.Minute)
-	default:
-		a.Kind, a.D = Passes, drawTime(r, time.Second, time.Minute)
-	}
-	return a
+// chance is an act, and how likely it is among those of its list.
+type chance struct {
+	weight      int
+	kind        Kind
+	who         []string      // one of them does it
+	least, most time.Duration // it lasts so long; zero: no time
 }
 
-// drawInside draws what somebody does during an outside call.
-func drawInside(r *rand.Rand) Act {
-	a := Act{A: r.IntN(1 << 20), B: r.IntN(1 << 20)}
-	switch n := r.IntN(100); {
-	case n < 25:
-		a = drawPress(r)
-	case n < 30:
-		a.Kind, a.Who = Stale, anybody(r)
-	case n < 40:
-		a.Kind, a.Who = Submits, pick(r, world.Ann, world.Bob)
-	case n < 42:
-		a.Kind, a.Who = Follows, "an admin"
-	case n < 45:
-		a.Kind, a.Who = Steals, world.Rita
-	case n < 50:
-		a.Kind, a.Who = Deletes, world.Rita
-	case n < 62:
-		a.Kind = Delivers
-	case n < 70:
-		a.Kind = Redeliver
-	case n < 82:
-		a.Kind = Sweeps
-	case n < 86:
-		a.Kind = Restarts
-	case n < 88:
-		a.Kind, a.D = StoreDown, drawTime(r, time.Second, time.Hour)
-	case n < 94:
-		a.Kind, a.D = Passes, drawTime(r, time.Second, 20*time.Second)
-	case n < 98:
-		a.Kind, a.D = Passes, drawTime(r, 20*time.Second, 3*time.Minute)
-	default:
-		a.Kind, a.D = Passes, drawTime(r, time.Hour, 12*time.Hour)
-	}
-	return a
+// Who decides: mostly those who may.
+var (
+	anybody = []string{world.Ann, world.Bob, world.Dan, world.Gwen, world.Olga, world.Rita}
+	voters  = slices.Concat(slices.Repeat([]string{world.Ann, world.Bob}, 6), anybody)
+	admins  = []string{world.Ann, world.Bob}
+)
+
+// between is what somebody does between two outside calls.
+var between = []chance{
+	{18, Approves, voters, 0, 0},
+	{12, Rejects, voters, 0, 0},
+	{6, Stale, anybody, 0, 0},
+	{2, Forges, anybody, 0, 0},
+	{3, Replays, nil, 0, 0},
+	{11, Submits, admins, 0, 0},
+	{1, Leaves, admins, 0, 0},
+	{5, Follows, []string{"an admin"}, 0, 0},
+	{3, Steals, []string{world.Rita}, 0, 0},
+	{3, Deletes, []string{world.Rita}, 0, 0},
+	{1, Erases, nil, 0, 0},
+	{5, Redeliver, nil, 0, 0},
+	{3, Sweeps, nil, 0, 0},
+	{3, Restarts, nil, 0, 0},
+	{3, SlackDown, nil, 2 * time.Minute, 3 * time.Hour},
+	{1, MailDown, nil, 2 * time.Minute, 3 * time.Hour},
+	{2, StoreDown, nil, time.Second, 3 * time.Hour},
+	{2, Passes, nil, 3 * time.Hour, 13 * time.Hour},
+	{8, Passes, nil, time.Minute, 90 * time.Minute},
+	{8, Passes, nil, time.Second, time.Minute},
 }
 
-func drawPress(r *rand.Rand) Act {
-	a := Act{Kind: pick(r, Approves, Approves, Approves, Rejects, Rejects), Who: pick(r, world.Ann, world.Ann, world.Bob, world.Bob), A: r.IntN(1 << 20), B: r.IntN(1 << 20)}
-	if r.IntN(3) == 0 {
-		a.Who = anybody(r)
-	}
-	return a
+// inside is what somebody does during an outside call.
+var inside = []chance{
+	{15, Approves, voters, 0, 0},
+	{10, Rejects, voters, 0, 0},
+	{5, Stale, anybody, 0, 0},
+	{10, Submits, admins, 0, 0},
+	{2, Follows, []string{"an admin"}, 0, 0},
+	{3, Steals, []string{world.Rita}, 0, 0},
+	{5, Deletes, []string{world.Rita}, 0, 0},
+	{12, Delivers, nil, 0, 0},
+	{8, Redeliver, nil, 0, 0},
+	{12, Sweeps, nil, 0, 0},
+	{4, Restarts, nil, 0, 0},
+	{2, StoreDown, nil, time.Second, time.Hour},
+	{6, Passes, nil, time.Second, 20 * time.Second},
+	{4, Passes, nil, 20 * time.Second, 3 * time.Minute},
+	{2, Passes, nil, time.Hour, 12 * time.Hour},
 }
 
-func anybody(r *rand.Rand) string {
-	return pick(r, world.Ann, world.Bob, world.Dan, world.Gwen, world.Olga, world.Rita)
+func drawAct(r *rand.Rand, list []chance) Act {
+	total := 0
+	for _, c := range list {
+		total += c.weight
+	}
+	n := r.IntN(total)
+	for _, c := range list {
+		if n -= c.weight; n >= 0 {
+			continue
+		}
+		a := Act{Kind: c.kind, A: r.IntN(1 << 20), B: r.IntN(1 << 20)}
+		if c.who != nil {
+			a.Who = pick(r, c.who...)
+		}
+		if c.most > 0 {
+			a.D = drawTime(r, c.least, c.most)
+		}
+		return a
+	}
+	panic("no act") // the weights are what their sum is made of
 }
 
 func drawTime(r *rand.Rand, least, most time.Duration) time.Duration {
@@ -263,7 +249,7 @@ func (w Weather) draw(r *rand.Rand, can []Fault, nested bool) (i Injection) {
 		return i
 	}
 	for range 1 + r.IntN(2) {
-		a := drawInside(r)
+		a := drawAct(r, inside)
 		if a.Kind == Passes && !w.Freezes {
 			a = Act{Kind: Sweeps}
 		}
