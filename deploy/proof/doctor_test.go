@@ -183,6 +183,12 @@ func TestDoctor(t *testing.T) {
 			want:  [][3]string{{"approvers", "fault", "no user group S0PLATFORM"}, {"approvers", "fault", "0 people may approve, and 1 must"}},
 		},
 		{
+			name:  "Slack is down",
+			plant: func() error { w.slack.SetDown(true); return nil },
+			mend:  func() error { w.slack.SetDown(false); return nil },
+			want:  [][3]string{{"Slack token", "could not check", "slack-status.com"}},
+		},
+		{
 			name: "Slack's clock is wrong",
 			plant: func() error {
 				w.answerForSlack(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
