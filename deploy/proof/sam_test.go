@@ -1,8 +1,11 @@
 package proof_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"errors"
+	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -76,4 +79,31 @@ func goFolders(t *testing.T) (env []string) {
 		env = append(env, name+"="+values[i])
 	}
 	return append(env, "GOTOOLCHAIN=local")
+}
+
+// What sam build builds are the binaries of our own zips, byte for byte.
+func TestSAMBuildsTheSame(t *testing.T) {
+	startMiniStack(t) // nothing of it is used but its home
+	built, zips := filepath.Dir(samBuild(t)), t.TempDir()
+	if said, err := command(t, "go", "run", "./deploy/build", "--arch", "amd64", "--out", zips); err != nil {
+		t.Fatalf("couldn't build: %v:\n%s", err, said)
+	}
+	for folder, name := range map[string]string{"BotFunction": "bot.zip", "NotifierFunction": "notifier.zip"} {
+		sams, err := os.ReadFile(filepath.Join(built, folder, "bootstrap"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		z, err := zip.OpenReader(filepath.Join(zips, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer z.Close()
+		ours, err := fs.ReadFile(z, "bootstrap")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(sams, ours) {
+			t.Errorf("%s: sam build gives %d bytes, and %s holds %d others", folder, len(sams), name, len(ours))
+		}
+	}
 }
