@@ -205,7 +205,11 @@ func TestWhoMayDecide(t *testing.T) {
 			if tt.press != nil {
 				tt.press(d)
 			}
-			w.acked(w.send(d))
+			if res := w.send(d); tt.by == "" {
+				w.untold(res)
+			} else {
+				w.acked(res)
+			}
 			if tt.why == "" {
 				w.votes(r.ID, 1, handle.Approved)
 				w.told()
@@ -390,6 +394,7 @@ func TestAdopt(t *testing.T) {
 }
 
 func TestUnknownButtons(t *testing.T) {
+	const nowhere = "nowhere to answer"
 	const unknown = "This button does not belong to a request I know."
 	ticket := func(s string) func(document) {
 		return func(d document) { d.set(s, "actions", "0", "value") }
@@ -406,7 +411,7 @@ func TestUnknownButtons(t *testing.T) {
 		{"of the other verdict", func(d document) { d.set("reject", "actions", "0", "action_id") }, []string{unknown}},
 		{"of another kind", func(d document) { d.set("details", "actions", "0", "action_id") }, nil},
 		{"no action", func(d document) { d.set([]any{}, "actions") }, nil},
-		{"nowhere to answer", func(d document) { delete(d, "container"); delete(d, "channel"); ticket("")(d) }, nil},
+		{nowhere, func(d document) { delete(d, "container"); delete(d, "channel"); ticket("")(d) }, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -414,7 +419,11 @@ func TestUnknownButtons(t *testing.T) {
 			r := w.launch()
 			d := w.approve(r)
 			tt.press(d)
-			w.acked(w.send(d))
+			if res := w.send(d); tt.name == nowhere {
+				w.untold(res)
+			} else {
+				w.acked(res)
+			}
 			w.told(tt.told...)
 			if diff := handletest.Diff(r, w.stored(r.ID)); diff != "" {
 				t.Errorf("the record changed (-before +after):\n%s", diff)

@@ -56,6 +56,7 @@ func TestSlackIsAnsweredInTime(t *testing.T) {
 		most  time.Duration // until then
 		told  []string
 		wrong string // at the reason of the form
+		fails bool   // the person may not have been told
 	}{
 		{
 			name:  "nothing hangs",
@@ -107,7 +108,7 @@ func TestSlackIsAnsweredInTime(t *testing.T) {
 			name:  "the private message",
 			hang:  func(w *world, _ *stuck, gone chan struct{}) { w.slack.hang["chat.postEphemeral"] = gone },
 			by:    outsider,
-			state: handle.Pending, most: 2600 * time.Millisecond, told: []string{"You may not decide"},
+			state: handle.Pending, most: 2600 * time.Millisecond, told: []string{"You may not decide"}, fails: true,
 		},
 		{
 			name: "the form",
@@ -155,7 +156,7 @@ func TestSlackIsAnsweredInTime(t *testing.T) {
 				}
 				w.bot.After = func(context.Context, handle.Request, string) { <-gone }
 			},
-			state: handle.Pending, most: 2600 * time.Millisecond, told: []string{"I could not record"},
+			state: handle.Pending, most: 2600 * time.Millisecond, told: []string{"I could not record"}, fails: true,
 		},
 	}
 	for _, tt := range tests {
@@ -184,9 +185,12 @@ func TestSlackIsAnsweredInTime(t *testing.T) {
 				if took := time.Since(start); took > tt.most {
 					t.Errorf("the answer took %v, want at most %v", took, tt.most)
 				}
-				if tt.wrong != "" {
+				switch {
+				case tt.wrong != "":
 					w.wrong(res, tt.wrong)
-				} else {
+				case tt.fails:
+					w.untold(res)
+				default:
 					w.acked(res)
 				}
 				w.told(tt.told...)

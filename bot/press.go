@@ -183,13 +183,13 @@ func (p *press) words(o outcome, s style) string {
 }
 
 // tell writes to the person alone. Slack does not promise that it arrives.
-func (p *press) tell(text string) {
+func (p *press) tell(text string) (told bool) {
 	if text == "" {
-		return
+		return true
 	}
 	if p.message.Channel == "" || p.user.ID == "" {
 		p.b.log().Warn("nowhere to tell a person what became of a click", "user", p.user.ID)
-		return
+		return false
 	}
 	_, err := within(p.answer, p.b, "write to a person", func(ctx context.Context) (string, error) {
 		return p.b.Slack.PostEphemeralContext(ctx, p.message.Channel, p.user.ID,
@@ -198,6 +198,7 @@ func (p *press) tell(text string) {
 	if err != nil {
 		p.b.log().Warn("could not tell a person what became of a click", "user", p.user.ID, "channel", p.message.Channel, "error", err)
 	}
+	return err == nil
 }
 
 // note logs what became of the press.

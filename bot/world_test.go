@@ -312,6 +312,15 @@ func (w *world) acked(res response) {
 	}
 }
 
+// untold: nothing was recorded, and the person could not be told: Slack shows
+// them that something went wrong.
+func (w *world) untold(res response) {
+	w.Helper()
+	if res.status != http.StatusInternalServerError {
+		w.Errorf("answer to Slack: got %d %q, want a 500", res.status, res.body)
+	}
+}
+
 // told checks what was written to people in private: one message for each want,
 // which it contains. Without want, nobody was told anything.
 func (w *world) told(want ...string) {

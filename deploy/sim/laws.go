@@ -54,11 +54,8 @@ func newEvidence() evidence {
 		looked: map[string]looked{}, erased: map[string]bool{}}
 }
 
-// The two calls without which nobody hears what became of a click.
-const (
-	toPerson = "chat.postEphemeral"
-	toTheBot = "the request to the bot"
-)
+// toTheBot is the call without which nobody hears what became of a click.
+const toTheBot = "the request to the bot"
 
 // tooLong is how long who holds a lease may stand still without losing it: a step
 // is begun with half of it left.
@@ -70,7 +67,7 @@ func (s *play) doubts(in *invocation, what string, i Injection) {
 	switch {
 	case i.Fault == "":
 		return
-	case what == toPerson || what == toTheBot:
+	case what == toTheBot:
 		s.hushed++
 	}
 	if in != nil && (i.Fault == Dies || i.Fault == DiesAfter || strings.HasPrefix(what, "store ")) {

@@ -51,6 +51,8 @@ var lawless = []mutant{
 		"owe(Step{Kind: StepExpire, At: r.Terms.Deadline})", "_ = owe"},
 	{"what could not be written counts as said", "bot/decide.go",
 		"case must: //", "case must && errors.Is(err, handle.ErrConflict): //"},
+	{"who cannot be told that nothing was recorded hears nothing", "bot/button.go",
+		"	return failed\n}", "	return fine\n}"},
 	{"patience outlasts the lease", "notifier/steps.go",
 		"if p.r.Lease.Until.Sub(p.n.Now()) < slack.Wait+callTimeout+writeTime {", "if false {"},
 	{"a stack that goes on alone is no alarm", "handle/mark.go",

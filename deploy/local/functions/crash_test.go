@@ -188,8 +188,15 @@ func (c *crash) approve(stackID, who string) {
 	if len(messages) == 0 {
 		return // decided meanwhile
 	}
+	heard := len(c.world.Slack.Ephemerals(who))
 	i, err := c.world.Slack.PressStale(who, messages[0], string(handle.Approve))
-	c.note(stackID, handle.Approve, err, !i.Failed)
+	c.note(stackID, handle.Approve, err, !i.Failed && c.assured(who, heard))
+}
+
+// assured reports whether the person has heard nothing but good since then: a slow
+// machine may come to the end of a click's budget, and the bot says so.
+func (c *crash) assured(who string, since int) bool {
+	return !slices.ContainsFunc(c.world.Slack.Ephemerals(who)[since:], func(m slack.Message) bool { return !strings.HasPrefix(m.Text, "Recorded.") })
 }
 
 // reject presses the button, and submits the form if it opens.
