@@ -43,7 +43,13 @@ func (s *play) do(a Act) {
 	case Follows:
 		s.follow(a)
 	case Steals:
-		if l, ok := s.choose(a); ok {
+		l, ok := s.choose(a)
+		for _, other := range s.stacks {
+			if other.borrowed != "" { // who names another's request means to get by with it
+				l = other
+			}
+		}
+		if ok {
 			_, _ = s.world.Steal(context.Background(), l.stack) // refused once the URL has expired
 		}
 	case Deletes:
@@ -324,8 +330,12 @@ func (s *play) follow(a Act) {
 	if code == link[3] {
 		s.said[ballot{ticket.ID, name, ticket.Verdict}] = true
 	}
+	reason := "by mail"
+	if a.B/48%3 == 0 {
+		reason = " "
+	}
 	s.tell("  %s as %s", ticket.Verdict, name)
-	s.browse(http.MethodPost, link[1], url.Values{"name": {name}, "code": {code}, "reason": {"by mail"}}.Encode())
+	s.browse(http.MethodPost, link[1], url.Values{"name": {name}, "code": {code}, "reason": {reason}}.Encode())
 }
 
 func (s *play) browse(method, target, form string) {
