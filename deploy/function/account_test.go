@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"maps"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -29,7 +30,11 @@ type account struct {
 	dead   bool                            // DynamoDB answers 500
 	hangs  bool                            // DynamoDB does not answer
 	calls  map[string]int                  // by operation
+	units  units
 }
+
+// units are what DynamoDB charges on demand.
+type units struct{ write, read float64 }
 
 type attribute struct {
 	S string `json:"S,omitempty"`
@@ -130,15 +135,24 @@ func (a *account) answer(operation string, c dynamoCall) (int, any) {
 		if !a.holds(c, old) {
 			return failed("ConditionalCheckFailedException", map[string]any{"Item": old})
 		}
+		a.units.write += written(old, c.Item)
 		a.items[key(c.Item)] = c.Item
 		return http.StatusOK, struct{}{}
 	case "GetItem":
+		a.units.read += math.Max(1, math.Ceil(size(a.items[key(c.Key)])/4096)) // as if each were consistent
 		if item := a.items[key(c.Key)]; item != nil {
 			return http.StatusOK, map[string]any{"Item": item}
 		}
 		return http.StatusOK, struct{}{}
 	case "Query":
 		found := a.query(c)
+		if c.IndexName == "" { // what the sweep asks of the indexes is of no one request
+			total := 0.0
+			for _, item := range found {
+				total += size(item)
+			}
+			a.units.read += math.Max(1, math.Ceil(total/4096))
+		}
 		return http.StatusOK, map[string]any{"Items": found, "Count": len(found)}
 	case "BatchGetItem":
 		var found []map[string]attribute
@@ -164,6 +178,39 @@ func (a *account) holds(c dynamoCall, old map[string]attribute) bool {
 		a.t.Errorf("DynamoDB was asked to hold %q", expr)
 		return false
 	}
+}
+
+// written is how many write units it takes to put an item in the place of
+// another: one for each begun KB of the larger, and in an index of the keys alone
+// one to put a new key and one to delete the old one. See
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html
+func written(old, item map[string]attribute) float64 {
+	n := math.Ceil(math.Max(size(old), size(item)) / 1024)
+	for _, sort := range []string{"Wake", "CreatedAt"} {
+		before, was := old[sort]
+		after, is := item[sort]
+		if before == after {
+			continue
+		}
+		if was {
+			n++
+		}
+		if is {
+			n++
+		}
+	}
+	return n
+}
+
+// size is at most how large DynamoDB takes an item to be, in bytes: a number
+// takes less there than its digits.
+func size(item map[string]attribute) float64 {
+	n := 0
+	for name, value := range item {
+		n += len(name) + len(value.S) + len(value.N)
+	}
+	return float64(n)
 }
 
 // query evaluates the key conditions that the store has.

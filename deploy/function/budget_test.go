@@ -124,9 +124,11 @@ type calls struct{ writes, reads, slack int }
 
 // cost is what one approval costs.
 type cost struct {
-	approved calls // from the launch until the approval is signalled and shown
-	told     calls // until the requester is told that the stack is up
-	resident int   // bytes that one of the functions had in memory, at the most
+	approved calls          // from the launch until the approval is signalled and shown
+	told     calls          // until the requester is told that the stack is up
+	units    units          // of DynamoDB, until then
+	events   map[string]int // that either function took, by its name, until then
+	resident int            // bytes that one of the functions had in memory, at the most
 }
 
 // lookUps are the calls to Slack that ask who somebody is.
@@ -153,6 +155,8 @@ func measureApproval(t testing.TB) cost {
 	stack, request := r.launch()
 	r.press(world.Ann, request, handle.Approve)
 	c.told = count()
+	c.units = r.account.units
+	c.events = map[string]int{"bot": r.bot.events, "notifier": r.notifier.events}
 	c.told.writes, c.told.reads = c.told.writes+c.approved.writes, c.told.reads+c.approved.reads // the account forgets what it has told
 	r.ended(stack, "CREATE_COMPLETE", handle.Approved)
 	_, bot := r.bot.resident()
@@ -208,6 +212,10 @@ func BenchmarkFunctions(b *testing.B) {
 		b.ReportMetric(float64(c.approved.reads), "reads/approval")
 		b.ReportMetric(float64(c.approved.slack), "slack-calls/approval")
 		b.ReportMetric(float64(c.told.writes), "writes/launch")
+		b.ReportMetric(c.units.write, "write-units/launch")
+		b.ReportMetric(c.units.read, "read-units/launch")
+		b.ReportMetric(float64(c.events["bot"]), "bot-events/launch")
+		b.ReportMetric(float64(c.events["notifier"]), "notifier-events/launch")
 		b.ReportMetric(float64(c.told.reads), "reads/launch")
 		b.ReportMetric(float64(c.told.slack), "slack-calls/launch")
 	}

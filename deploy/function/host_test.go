@@ -34,6 +34,7 @@ type host struct {
 	process  *process
 	running  map[string]*invocation
 	starts   int
+	events   int      // that it took, or was to take
 	lines    []string // of its output, and of the processes before
 	initFail int
 }
@@ -127,6 +128,7 @@ func (h *host) serveAnswer(w http.ResponseWriter, r *http.Request) {
 func (h *host) invoke(event []byte, limit time.Duration) outcome {
 	h.turn.Lock()
 	defer h.turn.Unlock()
+	h.events++
 	if h.elsewhere != nil {
 		return h.elsewhere(event, limit)
 	}
