@@ -52,7 +52,7 @@ func newRig(t testing.TB, more ...string) *rig {
 	t.Cleanup(w.Close)
 	c := w.FunctionsConfig
 	a := newAccount(t)
-	a.secret = secretText(c.Token, c.SigningSecrets, mailKey)
+	a.set(func(a *account) { a.secret = secretText(c.Token, c.SigningSecrets, mailKey) })
 	env := append(a.env(),
 		"AWS_ENDPOINT_URL_CLOUDFORMATION="+c.CloudFormation, "AWS_ENDPOINT_URL_SNS="+c.Mail,
 		"COUNTERSIGN_TABLE="+tableName, "COUNTERSIGN_SECRET="+secretARN, "COUNTERSIGN_TOPIC="+c.TopicARN, "COUNTERSIGN_URL="+c.Bot,
