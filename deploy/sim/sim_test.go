@@ -81,7 +81,7 @@ func playSeed(t *testing.T, seed uint64) (calls int) {
 // The same seed tells the same story.
 func TestASeedComesToTheSame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for n := range uint64(20) {
+		for n := range uint64(60) {
 			p := sim.Draw(*seed + n)
 			drawn, again := play(t, p), play(t, p)
 			if diff := cmp.Diff(drawn.Story, again.Story); diff != "" {

@@ -154,8 +154,9 @@ func (s *play) toBot(req *http.Request, next http.RoundTripper) (*http.Response,
 }
 
 // budgets are what clicks have, by the depth at which they happen. While a click
-// waits, nothing else in it may come to the end of its patience.
-var budgets = [maxDepth + 1]time.Duration{2 * time.Second, 300 * time.Millisecond, 20 * time.Millisecond}
+// waits, nothing else in it may come to the end of its patience; and no budget may
+// end at the very moment at which a pause does, for then anything may come first.
+var budgets = [maxDepth + 1]time.Duration{2001 * time.Millisecond, 301 * time.Millisecond, 21 * time.Millisecond}
 
 func (s *play) toSlack(req *http.Request, next http.RoundTripper) (*http.Response, error) {
 	method, form := strings.TrimPrefix(req.URL.Path, "/api/"), string(bodyOf(req))
