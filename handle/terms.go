@@ -38,7 +38,8 @@ const (
 // timeout counts from now, a little earlier than AWS counts it.
 func Deadline(now time.Time, timeout, margin time.Duration, url WaitURL) (time.Time, error) {
 	if timeout <= 0 || timeout > MaxWait {
-		return time.Time{}, fmt.Errorf("the property Timeout must be the wait condition's own, from 180 to %d seconds", int(MaxWait.Seconds()))
+		return time.Time{}, fmt.Errorf("the property Timeout must be the wait condition's own, from %d to %d seconds",
+			int((max(margin, MinMargin) + minDecide).Seconds()), int(MaxWait.Seconds()))
 	}
 	end := now.Add(timeout)
 	if expires, ok := url.Expires(); ok && expires.Before(end) {

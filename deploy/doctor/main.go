@@ -32,7 +32,7 @@ type options struct {
 	Timeout    time.Duration `help:"How long all of it may take." default:"2m"`
 }
 
-const about = `Checks a deployment of Countersign and says what to do. It changes nothing.
+const about = `Checks a deployment of Countersign and says what to do. It changes nothing, unless --say-hello is given.
 
 Exit status: 0 all is well, warnings aside; 1 there is a fault; 2 there is none, as far as could be checked, and something could not be.`
 

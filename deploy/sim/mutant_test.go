@@ -104,10 +104,10 @@ var unwired = []mutant{
 
 // The simulation is worth something: it catches every mutant.
 //
-//	go test ./deploy/sim -run TestMutants -mutants 3000
+//	go test ./deploy/sim -run TestMutants -mutants 10000
 func TestMutants(t *testing.T) {
 	if *mutants == 0 {
-		t.Skip("it takes minutes: go test ./deploy/sim -run TestMutants -mutants 3000 -timeout 1h")
+		t.Skip("it takes minutes: go test ./deploy/sim -run TestMutants -mutants 10000 -timeout 1h")
 	}
 	root, err := filepath.Abs("../..")
 	if err != nil {

@@ -24,7 +24,7 @@ var (
 	ErrAmbiguous  = errors.New("several buttons have that action_id: say which block")
 	ErrNotVisible = errors.New("the user cannot see that channel")
 	ErrNotAllowed = errors.New("slack does not let this user do that")
-	ErrNoClient   = errors.New("the workspace has no Client to reach the app with")
+	errNoClient   = errors.New("the workspace has no Client to reach the app with")
 )
 
 // What a person sees when the app does not answer as it should.
@@ -129,7 +129,7 @@ func (w *Workspace) actor(userID string) (*User, error) {
 	case w.down:
 		return nil, ErrDown
 	case w.client == nil:
-		return nil, ErrNoClient
+		return nil, errNoClient
 	case !ok || u.Deleted || u.Bot:
 		return nil, fmt.Errorf("%w: %s", ErrNoUser, userID)
 	}

@@ -19,7 +19,7 @@ const (
 	Topic   = "arn:aws:sns:" + Region + ":" + Account + ":countersign-mail"
 
 	Team      = "T0EXAMPLE"
-	OtherTeam = "T0ELSEWHERE"
+	otherTeam = "T0ELSEWHERE"
 	AppID     = "A0COUNTERSIGN"
 	BotUser   = "U0COUNTERSIGN"
 	Channel   = "C0APPROVALS"
@@ -77,7 +77,7 @@ func Populate(w *slack.Workspace) {
 	guest := person(Gwen, "gwen", "Gwen Guest", Team)
 	guest.Restricted = true
 	w.AddUser(guest)
-	w.AddUser(person(Olga, "olga", "Olga Outsider", OtherTeam))
+	w.AddUser(person(Olga, "olga", "Olga Outsider", otherTeam))
 	w.AddUserGroup(slack.UserGroup{ID: Approvers, Handle: "platform-approvers", Name: "Platform approvers", Users: []string{Ann, Bob}})
 	w.AddChannel(slack.Channel{ID: Channel, Name: "launch-approvals", Members: []string{BotUser, Rita, Ann, Bob, Dan, Gwen, Olga}, ExtShared: true})
 }
