@@ -3,6 +3,7 @@ package function_test
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -179,12 +180,23 @@ func TestBudget(t *testing.T) {
 	if c.resident > maxResident || c.resident == 0 {
 		t.Errorf("a function had %d bytes in memory; may have %d, but not none", c.resident, maxResident)
 	}
-	s := measureStarts(t, 31)
-	for range 5 { // a busy machine needs more of them to come to the fastest
+}
+
+var manyStarts = flag.Int("starts", 0, "start each function so many times; 0: not at all, for it wants a machine that does nothing else")
+
+// The functions start nearly as fast as an empty one. On a busy machine more
+// starts are needed to come to the fastest.
+func TestStart(t *testing.T) {
+	if *manyStarts == 0 {
+		t.Skip("it wants a machine that does nothing else: go test ./deploy/function -run TestStart -starts 61")
+	}
+	s := measureStarts(t, *manyStarts)
+	for range 5 {
 		if s.slowest() > maxStart {
-			s = s.fastest(measureStarts(t, 31))
+			s = s.fastest(measureStarts(t, *manyStarts))
 		}
 	}
+	t.Logf("%+v: %.2f times", s, s.slowest())
 	if s.slowest() > maxStart {
 		t.Errorf("the bot starts in %v and the notifier in %v, an empty function in %v; may take %.1f times that", s.bot, s.notifier, s.empty, maxStart)
 	}
