@@ -5,6 +5,7 @@
 package dynamo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,6 +50,7 @@ const (
 // second.
 func New(cfg aws.Config, client *http.Client, table string) *Store {
 	bounded := *client
+	bounded.Transport = plainBodies{cmp.Or[http.RoundTripper](client.Transport, http.DefaultTransport)}
 	if bounded.Timeout == 0 {
 		bounded.Timeout = attemptTimeout
 	}
