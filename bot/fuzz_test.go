@@ -140,6 +140,7 @@ func FuzzLetter(f *testing.F) {
 		good := form("Kim", mailKey.Code(sealed), "because").Encode()
 		f.Add("/decide/"+sealed, good)
 		f.Add("/decide/"+sealed, form("Kim", "000000", "because").Encode())
+		f.Add("/decide/"+sealed, form("Kim", mailKey.Code(sealed)[:3]+"\x00\x00"+mailKey.Code(sealed)[3:], "because").Encode())
 		f.Add("/decide/"+sealed+"A", good)
 		f.Add("/decide/"+sealed[:len(sealed)-3], good)
 		f.Add("/decide/"+strings.ToUpper(sealed), good)

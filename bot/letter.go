@@ -144,7 +144,7 @@ func (l *letter) get(v visit) page {
 func (l *letter) post(v visit, form url.Values) page {
 	l.typed = typed{
 		Name:   handle.Line(form.Get("name"), maxName),
-		Code:   handle.Line(form.Get("code"), 40),
+		Code:   handle.Cut(strings.TrimSpace(form.Get("code")), 40),
 		Reason: handle.Cut(strings.TrimSpace(form.Get("reason")), 4*maxReason),
 	}
 	if faults := l.faults(); len(faults) > 0 {
