@@ -107,7 +107,7 @@ func (o Occasion) Mail() string { return "mail/" + o.Name }
 const (
 	mailAfter  = time.Hour       // after the launch, when Slack is well and only asks to wait
 	watchAfter = 5 * time.Minute // after a decision, when no event has told of the stack's end
-	tellFor    = 24 * time.Hour  // how long after the end of the request people are still told
+	tellFor    = 24 * time.Hour  // how long people are still told: after the end of the request, or the first failure to
 	watchFor   = 72 * time.Hour
 )
 

@@ -84,7 +84,7 @@ func TestOutstanding(t *testing.T) {
 		{"ended", func() handle.Request {
 			r := approved(t, ask(launch(approvals(1))), decided).Signalled("", decided)
 			r = r.End(handle.Ended{Status: "CREATE_COMPLETE", At: decided.Add(time.Minute)})
-			return r.Refreshed(posted, r.Face())
+			return r.Refreshed(r.Messages[0], r.Face())
 		}, []string{"tell/decided", "tell/ended"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 // Try remembers the failed attempts at one step.
 type Try struct {
 	N         int       `json:"n"`
+	Since     time.Time `json:"since,omitzero"` // the first of them
 	NotBefore time.Time `json:"notBefore"`
 	Why       string    `json:"why,omitempty"`
 	Limited   bool      `json:"limited,omitempty"`   // it was only asked to wait
@@ -65,8 +66,8 @@ func (r Request) Identified(main string, all []string) Request {
 // Posted marks a message as posted, showing face. The first becomes the root
 // of the thread.
 func (r Request) Posted(channel, ts, face string, now time.Time) Request {
-	if r.knows(channel, ts) {
-		return r.Refreshed(Message{Channel: channel, TS: ts}, face)
+	if r.knows(channel, ts) { // somebody has clicked it, and perhaps it shows more by now
+		return r.Refreshed(Message{Channel: channel, TS: ts, Shown: face}, face)
 	}
 	r = r.settled(Step{Kind: StepPost})
 	r.Messages = append(r.Messages, Message{Channel: channel, TS: ts, Shown: face})
@@ -90,12 +91,18 @@ func (r Request) knows(channel, ts string) bool {
 	return slices.ContainsFunc(r.Messages, func(m Message) bool { return m.Channel == channel && m.TS == ts })
 }
 
-// Refreshed marks that the message m was made to show face.
+// Refreshed marks that the message m, as it was on the record then, was made to
+// show face. If somebody else has made it show something meanwhile, nobody knows
+// which of the two came last, and it is refreshed again.
 func (r Request) Refreshed(m Message, face string) Request {
 	r = r.settled(Step{Kind: StepRefresh, Message: m})
 	for i := range r.Messages {
-		if r.Messages[i].Channel == m.Channel && r.Messages[i].TS == m.TS {
-			r.Messages[i].Shown = face
+		switch k := &r.Messages[i]; {
+		case k.Channel != m.Channel || k.TS != m.TS:
+		case k.Shown == m.Shown || k.Shown == face:
+			k.Shown = face
+		default:
+			k.Shown = ""
 		}
 	}
 	return r
@@ -154,7 +161,9 @@ func (r Request) Failed(s Step, f Failure, now time.Time) Request {
 	if r.Tries == nil {
 		r.Tries = map[string]Try{}
 	}
-	try.N++
+	if try.N++; try.Since.IsZero() {
+		try.Since = now
+	}
 	try.Why, try.Limited = Cut(f.Why, 200), f.Limited
 	most := maxBackoff
 	if s.Kind == StepWatch {
@@ -164,7 +173,7 @@ func (r Request) Failed(s Step, f Failure, now time.Time) Request {
 	if f.Limited {
 		try.NotBefore = now.Add(max(firstBackoff, f.Wait))
 	}
-	try.Abandoned = f.Never || try.NotBefore.After(r.until(s))
+	try.Abandoned = f.Never || try.NotBefore.After(r.until(s, try))
 	r.Tries[s.Key()] = try
 	if s.Kind == StepSignal && try.Abandoned {
 		return r.Signalled(try.Why, now)
@@ -188,7 +197,7 @@ func (r Request) NotYet(now time.Time) Request {
 	}
 	try.N++
 	try.NotBefore = now.Add(max(watchAfter, backoff(try.N, watchBackoff)))
-	if try.NotBefore.After(r.until(s)) {
+	if try.NotBefore.After(r.until(s, try)) {
 		try.Abandoned = true
 		r = r.note(Event{At: now, Kind: EventAbandoned, Text: "watch: the stack has not ended in " + watchFor.String()})
 	}
@@ -196,8 +205,9 @@ func (r Request) NotYet(now time.Time) Request {
 	return r
 }
 
-// until is how long s is worth trying.
-func (r Request) until(s Step) time.Time {
+// until is how long s is worth trying, of which try tells. What is owed late,
+// as a message that is found long after the end, gets its time too.
+func (r Request) until(s Step, try Try) time.Time {
 	end := r.Terms.Deadline
 	if r.Decision != nil && r.Decision.At.After(end) {
 		end = r.Decision.At
@@ -213,6 +223,9 @@ func (r Request) until(s Step) time.Time {
 		return r.CreatedAt.Add(2 * MaxWait)
 	case StepWatch:
 		return end.Add(watchFor)
+	}
+	if try.Since.After(end) {
+		end = try.Since
 	}
 	return end.Add(tellFor)
 }

@@ -28,7 +28,7 @@ func TestMarksHoldTwice(t *testing.T) {
 		{"Identified", launch(unidentified), func(r handle.Request) handle.Request { return r.Identified(rob, []string{rob, ben}) }},
 		{"Posted", launch(), func(r handle.Request) handle.Request { return r.Posted("C0APPROVALS", "1.000001", "pending", at) }},
 		{"Adopt", ask(launch()), func(r handle.Request) handle.Request { return r.Adopt("C0APPROVALS", "1.000009") }},
-		{"Refreshed", yes, func(r handle.Request) handle.Request { return r.Refreshed(posted, "approved") }},
+		{"Refreshed", yes, func(r handle.Request) handle.Request { return r.Refreshed(yes.Messages[0], "approved") }},
 		{"Refreshed, of no message", yes, func(r handle.Request) handle.Request { return r.Refreshed(handle.Message{TS: "9"}, "approved") }},
 		{"Lost", yes, func(r handle.Request) handle.Request { return r.Lost(posted, at) }},
 		{"Sent", yes, func(r handle.Request) handle.Request { return r.Sent("reply/decided", "C0APPROVALS", "1.000003", at) }},
@@ -132,8 +132,15 @@ func TestMessages(t *testing.T) {
 		t.Errorf("refreshed a message of another channel: got %+v", elsewhere.Messages)
 	}
 	r = r.Posted("C0APPROVALS", "1.000002", "pending 2", at) // the post whose answer was late
-	if len(r.Messages) != 3 || r.Messages[1].Shown != "pending 2" {
-		t.Errorf("posted what was adopted: got %+v", r.Messages)
+	if len(r.Messages) != 3 || r.Messages[1].Shown != "" {
+		t.Errorf("posted what was adopted, and shows more by now: got %+v, want it to be refreshed", r.Messages)
+	}
+	r = r.Refreshed(r.Messages[1], "pending 2")
+	if late := r.Refreshed(want[1], "pending 1"); late.Messages[1].Shown != "" {
+		t.Errorf("two refreshed it, and nobody knows who was last: got %+v, want it to be refreshed", late.Messages)
+	}
+	if again := r.Refreshed(want[1], "pending 2"); again.Messages[1].Shown != "pending 2" {
+		t.Errorf("two made it show the same: got %+v", again.Messages)
 	}
 	r = r.Lost(want[0], at)
 	if root, _ := r.Root(); root.TS != "1.000002" || owes(r, "post") {

@@ -59,6 +59,25 @@ func TestNothingIsOwedForEver(t *testing.T) {
 	}
 }
 
+// TestWhatIsFoundLateIsTried: a message that somebody comes upon days after the
+// end is refreshed, though Slack fails at first; and not for ever.
+func TestWhatIsFoundLateIsTried(t *testing.T) {
+	late := at.Add(100 * time.Hour)
+	r := launch(approvals(1)).Withdraw("x", at).End(handle.Ended{Status: "ROLLBACK_COMPLETE", At: at.Add(time.Minute)})
+	r = r.Adopt("C0APPROVALS", "1.000007")
+	refresh := handle.Step{Kind: handle.StepRefresh, Message: r.Messages[0]}
+	for _, s := range []handle.Step{refresh, {Kind: handle.StepTell, About: handle.Occasion{Name: handle.OnEnded}}} {
+		failed, now, tries := r, late, 0
+		for ; owes(failed, s.Key()); tries++ {
+			failed = failed.Failed(s, handle.Failure{Why: "no answer"}, now)
+			now = failed.Tries[s.Key()].NotBefore
+		}
+		if gave := failed.Tries[s.Key()]; tries < 100 || now.Before(late.Add(24*time.Hour)) || now.After(late.Add(25*time.Hour)) {
+			t.Errorf("%s: given up after %d tries, %s: got %+v, want a day of them", s.Key(), tries, now.Sub(late), gave)
+		}
+	}
+}
+
 func TestTheSignalIsTriedWhileTheURLLives(t *testing.T) {
 	w := begin(approved(t, launch(), at))
 	expires, ok := w.r.WaitURL.Expires()
