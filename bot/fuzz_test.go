@@ -101,7 +101,7 @@ func FuzzPayload(f *testing.F) {
 			ticket := handle.Ticket{ID: r.ID, Verdict: v}.String()
 			payload := strings.NewReplacer(`"TICKET"`, `"`+ticket+`"`, `"METADATA"`, `"{\"ticket\":\"`+ticket+`\"}"`).Replace(string(b))
 			f.Add(url.Values{"payload": {payload}}.Encode())
-			f.Add(url.Values{"payload": {strings.ReplaceAll(payload, "C0APPROVALS", "C0NOWHERE")}}.Encode())
+			f.Add(url.Values{"payload": {strings.ReplaceAll(payload, "C0APPROVALS", "C0APPROVAL\x9b")}}.Encode())
 		}
 	}
 	for _, seed := range []string{"", "payload", "payload=&payload=", "payload=null", "payload=%7B%22type%22%3A%22view_submission%22%7D", "ssl_check=1", "%", ";", "payload=[[[["} {
