@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"countersign/handle"
 	"countersign/handle/dynamo"
@@ -32,7 +31,8 @@ func TestLargeAnswer(t *testing.T) {
 		io.WriteString(w, answer[1000:])
 	}))
 	t.Cleanup(server.Close)
-	cfg := aws.Config{Region: "eu-west-3", BaseEndpoint: aws.String(server.URL), Credentials: credentials.NewStaticCredentialsProvider("MADEKEY", "made secret", "")}
+	cfg := made
+	cfg.BaseEndpoint = aws.String(server.URL)
 	busy := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
 		return busyConn{conn}, err

@@ -9,9 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-
 	"countersign/handle"
 	"countersign/handle/dynamo"
 	"countersign/handle/handletest"
@@ -80,8 +77,7 @@ func TestWireLostAnswer(t *testing.T) {
 // TestWirePatience bounds how long a dead DynamoDB keeps a caller waiting.
 func TestWirePatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cfg := aws.Config{Region: "eu-west-3", Credentials: credentials.NewStaticCredentialsProvider("MADEKEY", "made secret", "")}
-		s := dynamo.New(cfg, &http.Client{Transport: silence{}}, "requests")
+		s := dynamo.New(made, &http.Client{Transport: silence{}}, "requests")
 		start := time.Now()
 		_, err := s.Load(t.Context(), handletest.Request(1, at).ID)
 		if err == nil || errors.Is(err, handle.ErrNotFound) {

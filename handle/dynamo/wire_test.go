@@ -59,11 +59,13 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
+// made is the configuration of an account that is none.
+var made = aws.Config{Region: "eu-west-3", Credentials: credentials.NewStaticCredentialsProvider("MADEKEY", "made secret", "")}
+
 // newWire opens a store whose requests meet these answers.
 func newWire(t *testing.T, answers ...answer) (*dynamo.Store, *wire) {
 	w := &wire{t: t, answers: answers}
-	cfg := aws.Config{Region: "eu-west-3", Credentials: credentials.NewStaticCredentialsProvider("MADEKEY", "made secret", "")}
-	return dynamo.New(cfg, &http.Client{Transport: w}, "requests"), w
+	return dynamo.New(made, &http.Client{Transport: w}, "requests"), w
 }
 
 // failure is DynamoDB's answer with an error.
