@@ -16,6 +16,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/aws/aws-sdk-go-v2/config"
+
+	"countersign/handle/dynamo"
 )
 
 // options are the command line.
@@ -62,7 +64,7 @@ func (o options) run(ctx context.Context) (status int, err error) {
 	}
 	aws, err := config.LoadDefaultConfig(ctx,
 		config.WithRegion(o.Region), config.WithSharedConfigProfile(o.Profile),
-		config.WithHTTPClient(client), config.WithRetryMaxAttempts(2))
+		config.WithHTTPClient(dynamo.Whole(client)), config.WithRetryMaxAttempts(2))
 	if err != nil {
 		return 0, fmt.Errorf("couldn't read the AWS configuration: %w", err)
 	}

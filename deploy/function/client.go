@@ -14,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"countersign/handle/dynamo"
 )
 
 // Wire is all network of a process: one pool of connections.
@@ -121,7 +123,7 @@ func AWS(client *http.Client) (aws.Config, error) {
 	c := aws.Config{
 		Region:      region,
 		Credentials: credentials.StaticCredentialsProvider{Value: keys},
-		HTTPClient:  client,
+		HTTPClient:  dynamo.Whole(client),
 		Retryer: func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = awsAttempts, awsBackoff })
 		},

@@ -94,7 +94,7 @@ func reach(origin string) aws.Config {
 		Region:       region,
 		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
 		BaseEndpoint: &origin,
-		HTTPClient:   &http.Client{Timeout: 30 * time.Second},
+		HTTPClient:   dynamo.Whole(&http.Client{Timeout: 30 * time.Second}),
 	}
 }
 

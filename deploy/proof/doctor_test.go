@@ -371,7 +371,7 @@ func newWard(t *testing.T) *ward {
 	m := startMiniStack(t)
 	w := &ward{t: t, origin: m.origin, program: filepath.Join(t.TempDir(), "doctor")}
 	w.aws = aws.Config{
-		Region: region, BaseEndpoint: &m.origin, RetryMaxAttempts: 3, HTTPClient: &http.Client{Timeout: 30 * time.Second},
+		Region: region, BaseEndpoint: &m.origin, RetryMaxAttempts: 3, HTTPClient: dynamo.Whole(&http.Client{Timeout: 30 * time.Second}),
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 	}
 	w.build(w.program, "countersign/deploy/doctor")

@@ -5,7 +5,6 @@
 package dynamo
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,13 +48,12 @@ const (
 // requests go through client. If its Timeout is zero, one attempt may take a
 // second.
 func New(cfg aws.Config, client *http.Client, table string) *Store {
-	bounded := *client
-	bounded.Transport = plainBodies{cmp.Or[http.RoundTripper](client.Transport, http.DefaultTransport)}
+	bounded := Whole(client)
 	if bounded.Timeout == 0 {
 		bounded.Timeout = attemptTimeout
 	}
 	return &Store{table: table, client: dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
-		o.HTTPClient = &bounded
+		o.HTTPClient = bounded
 		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
 			o.MaxAttempts, o.MaxBackoff = attempts, maxBackoff
 		})

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,12 +19,15 @@ import (
 )
 
 // TestLargeAnswer reads a record that comes in two pieces, on a machine so busy
-// that the answer has begun before the request is known to be written.
+// that the answer has begun before the request is known to be written. It asks
+// once.
 func TestLargeAnswer(t *testing.T) {
 	t.Parallel()
 	r := handletest.Request(1, at, func(r *handle.Request) { r.Rev, r.Purpose = 1, strings.Repeat("long ", 20<<10) })
 	answer := `{"Item":` + stored(t, r) + `}`
+	var asked atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		asked.Add(1)
 		io.Copy(io.Discard, req.Body)
 		io.WriteString(w, answer[:1000])
 		w.(http.Flusher).Flush()
@@ -41,6 +45,9 @@ func TestLargeAnswer(t *testing.T) {
 	got, err := dynamo.New(cfg, &http.Client{Transport: busy, Timeout: time.Minute}, "requests").Load(t.Context(), r.ID)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("asked %d times, want once", n)
 	}
 	if d := handletest.Diff(r, got); d != "" {
 		t.Errorf("read something else (-want +got):\n%s", d)

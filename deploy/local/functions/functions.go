@@ -19,6 +19,7 @@ import (
 	"countersign/bot"
 	"countersign/deploy/function"
 	"countersign/handle"
+	"countersign/handle/dynamo"
 	"countersign/notifier"
 )
 
@@ -53,7 +54,7 @@ type Functions struct {
 func New(c Config, store handle.Store, now func() time.Time, client *http.Client, log *slog.Logger) *Functions {
 	aws := aws.Config{
 		Region:      c.Region,
-		HTTPClient:  client,
+		HTTPClient:  dynamo.Whole(client),
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDLOCAL", "local", ""),
 	}
 	keys := []handle.MailKey{handle.MailKey(c.MailKey)}
