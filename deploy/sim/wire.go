@@ -155,8 +155,11 @@ func (s *play) toBot(req *http.Request, next http.RoundTripper) (*http.Response,
 
 // budgets are what clicks have, by the depth at which they happen. While a click
 // waits, nothing else in it may come to the end of its patience; and no budget may
-// end at the very moment at which a pause does, for then anything may come first.
-var budgets = [maxDepth + 1]time.Duration{2001 * time.Millisecond, 301 * time.Millisecond, 21 * time.Millisecond}
+// end at the very moment at which something else does, for then either may come
+// first. So their odd nanoseconds are such that no sum of pauses (whole
+// milliseconds), of halves (what one call has) and of what clicks within took is
+// a budget.
+var budgets = [maxDepth + 1]time.Duration{2_001_000_007, 301_001_003, 21_100_001}
 
 func (s *play) toSlack(req *http.Request, next http.RoundTripper) (*http.Response, error) {
 	method, form := strings.TrimPrefix(req.URL.Path, "/api/"), string(bodyOf(req))
