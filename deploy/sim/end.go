@@ -30,7 +30,7 @@ func (s *play) checkStep() {
 			s.breaks("signalled is what is decided", "%s is pending and marked as signalled", short(id))
 		}
 		for _, m := range r.Messages {
-			if m.Shown == r.Face() {
+			if m.Shown == r.Face() && !s.stale[m.Channel+m.TS] {
 				s.checkMessage(r, m)
 			}
 		}

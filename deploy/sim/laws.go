@@ -3,7 +3,9 @@ package sim
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"maps"
+	"net/http"
 	"net/url"
 	"reflect"
 	"slices"
@@ -26,6 +28,8 @@ type evidence struct {
 	stood   time.Duration              // how long functions stood still in the midst of a call
 	looked  map[string]looked          // what checkStep has seen, by request
 	hushed  int                        // how often a person may not have heard the bot
+
+	stale map[string]bool // messages last updated by who had lost the lease, by channel and ts
 
 	// Messages that somebody deleted, and such as were never posted though
 	// somebody pressed on them: by channel and ts, and by request.
@@ -51,7 +55,7 @@ const maxRevisions = 1000
 
 func newEvidence() evidence {
 	return evidence{sent: map[string]map[string]bool{}, mails: map[string]int{}, posted: map[string]posting{}, doubt: map[string]int{}, decided: map[string]int{},
-		looked: map[string]looked{}, erased: map[string]bool{}}
+		looked: map[string]looked{}, stale: map[string]bool{}, erased: map[string]bool{}}
 }
 
 // toTheBot is the call without which nobody hears what became of a click.
@@ -97,6 +101,31 @@ func (s *play) saying(in *invocation, key string, i Injection) {
 		s.breaks("everything is said once", "%s: %q", name, key)
 	}
 	s.posted[key] = posting{request: in.at, call: s.out.Calls, stood: in.stood, unheard: i.Fault != ""}
+}
+
+// showing notes whether a message that is about to be updated is updated by who
+// stood still for so long that the lease was lost. Slack knows no conditional
+// update, so this can overwrite what a later holder shows; it is mended at the
+// latest when the stack has ended.
+func (s *play) showing(in *invocation, form string, i Injection) {
+	q, err := url.ParseQuery(form)
+	if err != nil || in == nil || !i.done() {
+		return
+	}
+	s.stale[q.Get("channel")+q.Get("ts")] = in.kind != clicking && s.stood-in.stood >= tooLong
+}
+
+// refused forgets what Slack did not post after all: there is no such thread.
+func (s *play) refused(in *invocation, key string, res *http.Response) error {
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return err
+	}
+	res.Body = io.NopCloser(bytes.NewReader(body))
+	if in != nil && bytes.Contains(body, []byte(`"thread_not_found"`)) {
+		delete(s.posted, in.at+" "+key)
+	}
+	return nil
 }
 
 // place is what a call to Slack says, and where; empty if saying it again does
