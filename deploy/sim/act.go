@@ -232,6 +232,9 @@ func (s *play) pressStale(a Act) {
 	s.pressSeen(a, s.seen[a.A%len(s.seen)])
 }
 
+// neverPosted is the ts of the message that forge presses on.
+const neverPosted = "1700000000.000100"
+
 // forge presses a button on a message that was never posted.
 func (s *play) forge(a Act) {
 	if s.busy() || len(s.order) == 0 {
@@ -243,7 +246,7 @@ func (s *play) forge(a Act) {
 	if err != nil {
 		return
 	}
-	m := slack.Message{ChannelID: world.Channel, TS: "1700000000.000100", UserID: world.BotUser, Blocks: blocks}
+	m := slack.Message{ChannelID: world.Channel, TS: neverPosted, UserID: world.BotUser, Blocks: blocks}
 	s.erase(m) // as good as
 	s.pressSeen(a, m)
 }

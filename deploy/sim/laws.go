@@ -3,9 +3,7 @@ package sim
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"maps"
-	"net/http"
 	"net/url"
 	"reflect"
 	"slices"
@@ -65,6 +63,9 @@ const toTheBot = "the request to the bot"
 // is begun with half of it left.
 const tooLong = handle.LeaseTime / 3
 
+// lapsed reports whether who wrote a lease then may have lost it.
+func (s *play) lapsed(stood time.Duration) bool { return s.stood-stood >= tooLong }
+
 // doubts notes what can lawfully make a message go out twice: a mark that was
 // perhaps not written.
 func (s *play) doubts(in *invocation, what string, i Injection) {
@@ -87,7 +88,7 @@ func (s *play) saying(in *invocation, key string, i Injection) {
 	if in == nil || in.kind == clicking || !i.done() {
 		return
 	}
-	r, name, lapsed := s.store.records[in.at], short(in.at), s.stood-in.stood >= tooLong
+	r, name, lapsed := s.store.records[in.at], short(in.at), s.lapsed(in.stood)
 	if !r.Held(in.holder, s.now()) && !lapsed {
 		s.breaks("who tells holds the lease", "%s: %q went out without", name, in.what)
 	}
@@ -96,7 +97,7 @@ func (s *play) saying(in *invocation, key string, i Injection) {
 	}
 	key = in.at + " " + key
 	before, said := s.posted[key]
-	lapsed = lapsed || s.stood-before.stood >= tooLong
+	lapsed = lapsed || s.lapsed(before.stood)
 	if said && !before.unheard && !lapsed && s.doubt[before.request] <= before.call {
 		s.breaks("everything is said once", "%s: %q", name, key)
 	}
@@ -112,24 +113,12 @@ func (s *play) showing(in *invocation, form string, i Injection) {
 	if err != nil || in == nil || !i.done() {
 		return
 	}
-	s.stale[q.Get("channel")+q.Get("ts")] = in.kind != clicking && s.stood-in.stood >= tooLong
-}
-
-// refused forgets what Slack did not post after all: there is no such thread.
-func (s *play) refused(in *invocation, key string, res *http.Response) error {
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		return err
-	}
-	res.Body = io.NopCloser(bytes.NewReader(body))
-	if in != nil && bytes.Contains(body, []byte(`"thread_not_found"`)) {
-		delete(s.posted, in.at+" "+key)
-	}
-	return nil
+	s.stale[q.Get("channel")+q.Get("ts")] = in.kind != clicking && s.lapsed(in.stood)
 }
 
 // place is what a call to Slack says, and where; empty if saying it again does
-// no harm. Of the message of a request its buttons and its words may change.
+// no harm, as where Slack refuses it because there is no such thread. Of the
+// message of a request its buttons and its words may change.
 func (s *play) place(method, form string) string {
 	if method != "chat.postMessage" {
 		return ""
@@ -137,6 +126,9 @@ func (s *play) place(method, form string) string {
 	q, err := url.ParseQuery(form)
 	if err != nil {
 		return form
+	}
+	if q.Get("thread_ts") == neverPosted {
+		return ""
 	}
 	if q.Get("thread_ts") != "" || q.Get("channel") != world.Channel {
 		return q.Get("channel") + " " + q.Get("thread_ts") + " " + q.Get("text")

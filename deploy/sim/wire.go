@@ -173,19 +173,13 @@ func (s *play) toSlack(req *http.Request, next http.RoundTripper) (*http.Respons
 	if !ok {
 		return nil, errDead
 	}
-	if !strings.HasPrefix(method, "chat.") || !s.slackBack.IsZero() {
-		return s.carry(req, next, i)
+	if strings.HasPrefix(method, "chat.") && s.slackBack.IsZero() {
+		s.saying(in, s.place(method, form), i)
+		if method == "chat.update" {
+			s.showing(in, form, i)
+		}
 	}
-	key := s.place(method, form)
-	s.saying(in, key, i)
-	if method == "chat.update" {
-		s.showing(in, form, i)
-	}
-	res, err := s.carry(req, next, i)
-	if err == nil {
-		err = s.refused(in, key, res)
-	}
-	return res, err
+	return s.carry(req, next, i)
 }
 
 func (s *play) toMail(req *http.Request, next http.RoundTripper) (*http.Response, error) {
