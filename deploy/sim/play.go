@@ -195,6 +195,7 @@ func (s *play) restart() {
 	n.Wait = s.wait
 	b.After = func(ctx context.Context, r handle.Request, holder string) {
 		click := invocationOf(ctx)
+		defer click.calling()()
 		ctx = invoked(context.WithoutCancel(ctx), &invocation{kind: settling, generation: click.generation, at: r.ID, holder: holder, stood: click.stood})
 		i, ok := s.before(ctx, "settling after the click", []Fault{Dies})
 		if !ok {

@@ -58,6 +58,7 @@ func call[T any](ctx context.Context, st *store, verb handletest.Verb, id string
 		}
 	}
 	in := invocationOf(ctx)
+	defer in.calling()()
 	if in != nil && id != "" {
 		in.at = id
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"countersign/deploy/local/world"
@@ -34,6 +35,8 @@ type invocation struct {
 	at     string        // the request that it last read or wrote
 	holder string        // whose name it has in leases
 	stood  time.Duration // when it last wrote its lease; see evidence
+
+	calls sync.WaitGroup // that have not returned, though it may have left them behind
 }
 
 // Kinds of invocations.
@@ -52,6 +55,15 @@ func invoked(ctx context.Context, i *invocation) context.Context {
 func invocationOf(ctx context.Context) *invocation {
 	i, _ := ctx.Value(invocationKey{}).(*invocation)
 	return i
+}
+
+// calling counts an outside call, which goes on until returned is called.
+func (i *invocation) calling() (returned func()) {
+	if i == nil {
+		return func() {}
+	}
+	i.calls.Add(1)
+	return i.calls.Done
 }
 
 // before is the beginning of every outside call: it draws or looks up what
@@ -128,6 +140,7 @@ func (s *play) within(acts []Act, when string) {
 func (s *play) around(req *http.Request, next http.RoundTripper) (*http.Response, error) {
 	host, _, _ := strings.Cut(req.URL.Host, ".")
 	in := invocationOf(req.Context())
+	defer in.calling()()
 	switch {
 	case host == "notifier" && in == nil: // the world hands over an event: it gets onto the queue
 		s.enqueue(bodyOf(req))
@@ -150,7 +163,20 @@ func (s *play) toBot(req *http.Request, next http.RoundTripper) (*http.Response,
 	b := s.world.Functions.Bot
 	defer func(budget, limit time.Duration) { b.Budget, b.Limit = budget, limit }(b.Budget, b.Limit)
 	b.Budget, b.Limit = budgets[s.depth], budgets[s.depth]*4/3
-	return s.carry(req.WithContext(invoked(req.Context(), in)), next, i)
+	return s.carry(req.WithContext(invoked(req.Context(), in)), patient{in, next}, i)
+}
+
+// patient is the way to the bot. A click whose budget ends while others act
+// within one of its calls leaves that call behind; the world goes on when they
+// have done, so that only they act and the play has one order.
+type patient struct {
+	in *invocation
+	http.RoundTripper
+}
+
+func (p patient) RoundTrip(req *http.Request) (*http.Response, error) {
+	defer p.in.calls.Wait()
+	return p.RoundTripper.RoundTrip(req)
 }
 
 // budgets are what clicks have, by the depth at which they happen. While a click
