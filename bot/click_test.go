@@ -97,6 +97,21 @@ func TestWhoMayDecide(t *testing.T) {
 			name: "without a workspace in the payload, at home as Slack's answer shows", by: approver,
 			press: func(d document) { delete(d["user"].(map[string]any), "team_id") },
 		},
+		{
+			name: "at home as the payload says, elsewhere as Slack's answer shows", by: approver, why: handle.WhyOtherWorkspace,
+			user: map[string]any{"team_id": "T0ELSEWHERE"},
+			told: "You are of another workspace",
+		},
+		{
+			name: "at home as the payload says, of another organization as Slack's answer shows", by: approver, why: handle.WhyOtherWorkspace,
+			user: map[string]any{"enterprise_user": map[string]any{"id": approver, "enterprise_id": "E0OTHERS"}},
+			edit: func(w *world, _ *handle.Request) { w.bot.EnterpriseID = "E0HOLDING" },
+			told: "You are of another workspace",
+		},
+		{
+			name: "of a workspace of an organization, with another as the first", by: approver,
+			user: map[string]any{"team_id": "T0SISTER", "enterprise_user": map[string]any{"id": approver, "enterprise_id": "E0HOLDING"}},
+		},
 		{name: "a stranger", by: approver, user: map[string]any{"is_stranger": true}, why: handle.WhyOtherWorkspace, told: "another workspace"},
 		{
 			name: "nobody", by: "", why: handle.WhyNoMember,

@@ -141,7 +141,8 @@ func (b *Bot) abroad(u user, organization string) bool {
 	return organization != "" && organization != b.EnterpriseID
 }
 
-// asVoter joins what the signed payload and Slack's answer say of a person.
+// asVoter joins what the signed payload and Slack's answer say of a person. Who
+// is at home by one of them and elsewhere by the other is not at home.
 func (b *Bot) asVoter(u user, m member) handle.Voter {
 	v := handle.Voter{
 		Person:      handle.Person{Team: cmp.Or(u.TeamID, m.team), ID: u.ID, Name: cmp.Or(m.name, u.name())},
@@ -151,10 +152,12 @@ func (b *Bot) asVoter(u user, m member) handle.Voter {
 	}
 	switch {
 	case m.stranger:
-	case b.EnterpriseID != "" && cmp.Or(m.organization, u.TeamID) == b.EnterpriseID:
+	case b.EnterpriseID != "" && m.organization != "":
+		v.Home = m.organization == b.EnterpriseID
+	case b.EnterpriseID != "" && u.TeamID == b.EnterpriseID:
 		v.Home = true
 	case b.TeamID != "" && v.Team == b.TeamID:
-		v.Home = true
+		v.Home = cmp.Or(m.team, b.TeamID) == b.TeamID || m.organization != "" // whose people can have several workspaces
 	}
 	return v
 }
