@@ -374,7 +374,7 @@ func newWard(t *testing.T) *ward {
 		Region: region, BaseEndpoint: &m.origin, RetryMaxAttempts: 3, HTTPClient: dynamo.Whole(&http.Client{Timeout: 30 * time.Second}),
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 	}
-	w.build(w.program, "countersign/deploy/doctor")
+	build(t, w.program, "countersign/deploy/doctor")
 
 	w.slack = newDoctoredSlack("chat:write", "users:read", "users:read.email", "usergroups:read", "channels:read", "groups:read")
 	w.answerForSlack(w.slack)
@@ -423,16 +423,6 @@ func (w *ward) serve(at *atomic.Pointer[http.Handler]) (origin string) {
 	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*at.Load()).ServeHTTP(rw, r) }))
 	w.t.Cleanup(s.Close)
 	return s.URL
-}
-
-func (w *ward) build(out, what string) {
-	w.t.Helper()
-	cmd := exec.CommandContext(w.t.Context(), "go", "build", "-o", out, what)
-	cmd.Dir = peers.Root(w.t)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if said, err := cmd.CombinedOutput(); err != nil {
-		w.t.Fatalf("couldn't build %s: %v\n%s", what, err, said)
-	}
 }
 
 // deploy makes a stack of the real template. Two things differ: the functions do
@@ -504,7 +494,7 @@ func (w *ward) idleZip() []byte {
 	if err := os.WriteFile(source, []byte(idle), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
-	w.build(program, source)
+	build(w.t, program, source)
 	b, err := os.ReadFile(program)
 	if err != nil {
 		w.t.Fatal(err)

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"countersign/deploy/peers"
 )
 
 // program is a peer that runs beside the tests.
@@ -155,4 +157,15 @@ func environment(home string, more ...string) []string {
 		"AWS_EC2_METADATA_DISABLED=true", "NO_PROXY=127.0.0.1,localhost",
 	}
 	return append(env, more...)
+}
+
+// build makes the program of a package.
+func build(t *testing.T, program, of string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", program, of)
+	cmd.Dir = peers.Root(t)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if said, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("couldn't build %s: %v\n%s", of, err, said)
+	}
 }

@@ -55,7 +55,7 @@ func TestReject(t *testing.T) {
 	const why = "Rejected by Ann Approver: Use the <b>shared</b> queue & <!channel>"
 	s.shows(world.Rita, "stacks", "rolled back (ROLLBACK_COMPLETE)", "CREATE_FAILED", why)
 	s.shows(world.Rita, "slack", "Rejected by @Ann Approver", "“Use the <b>shared</b> queue & <!channel>”")
-	s.shows(world.Rita, "record", "rejected by Ann Approver: Use the <b>shared</b> queue")
+	s.shows(world.Rita, "record", "rejected by Ann Approver (U0ANN): Use the <b>shared</b> queue")
 }
 
 func TestCloseTheForm(t *testing.T) {

@@ -29,7 +29,7 @@ type view struct {
 	Slack  channel
 	Modal  *modal // nil: none is open
 	Mail   mailbox
-	Record record
+	Record auditPane
 }
 
 // view looks at the world now.

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+
+	"countersign/handle"
+)
+
+// print writes requests as they come, so that those before an error are not
+// lost.
+func print(w io.Writer, format string, requests iter.Seq2[handle.Request, error], s selection) error {
+	switch format {
+	case "csv":
+		return printCSV(w, requests)
+	case "json":
+		return printJSON(w, requests)
+	}
+	return printText(w, requests, s)
+}
+
+// printJSON writes a line of JSON for each request: the whole record, but for
+// the wait URL.
+func printJSON(w io.Writer, requests iter.Seq2[handle.Request, error]) error {
+	for r, err := range requests {
+		if err != nil {
+			return err
+		}
+		b, err := document(r)
+		if err == nil {
+			_, err = w.Write(b)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var errSecret = errors.New("a text of its record holds a wait URL, so it is not printed as JSON; it can be as text")
+
+func document(r handle.Request) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(struct {
+		State handle.State `json:"state"`
+		handle.Request
+	}{r.State(), r})
+	if err == nil && r.WaitURL.Redact(b.String()) != b.String() {
+		err = errSecret
+	}
+	if err != nil {
+		return nil, fmt.Errorf("request %s: %w", r.ID, err)
+	}
+	return b.Bytes(), nil
+}
+
+func printCSV(w io.Writer, requests iter.Seq2[handle.Request, error]) error {
+	out := csv.NewWriter(w)
+	row := make([]string, len(columns))
+	for i, c := range columns {
+		row[i] = c.name
+	}
+	err := out.Write(row)
+	for r, failed := range requests {
+		if err = errors.Join(err, failed); err != nil {
+			break
+		}
+		for i, c := range columns {
+			row[i] = cell(handle.Line(r.WaitURL.Redact(c.of(r)), 2500))
+		}
+		err = out.Write(row)
+	}
+	out.Flush()
+	return errors.Join(err, out.Error())
+}
+
+// cell keeps a spreadsheet from taking outside text for a formula: it shows the
+// apostrophe or hides it, and calculates nothing. See
+// https://owasp.org/www-community/attacks/CSV_Injection
+func cell(text string) string {
+	if text != "" && bytes.ContainsRune([]byte("=+-@"), rune(text[0])) {
+		return "'" + text
+	}
+	return text
+}
