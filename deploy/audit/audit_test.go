@@ -42,11 +42,12 @@ var (
 
 // asked is a request as the notifier makes it.
 func asked(stack string, at time.Time, approvals int) handle.Request {
-	id := "arn:aws:cloudformation:" + region + ":" + account + ":stack/SC-" + stack + "/5f0c2c40-1600-11f1-9d8e-0e1example01"
+	name := "SC-" + account + "-pp-" + stack
+	id := "arn:aws:cloudformation:" + region + ":" + account + ":stack/" + name + "/5f0c2c40-1600-11f1-9d8e-0e1example01"
 	return handle.Request{
 		ID:        handle.NewID(id, "ApprovalRequest", "5f0c2c40"),
 		CreatedAt: at,
-		Stack:     handle.Stack{ID: id, Name: "SC-" + stack, Account: account, Region: region, Gate: "ApprovalRequest"},
+		Stack:     handle.Stack{ID: id, Name: name, Account: account, Region: region, Gate: "ApprovalRequest"},
 		Product:   handle.Product{Name: "Message queue", ID: "prod-4a7bexample1", Version: "pa-6e8fexample1", Portfolio: "port-2c5dexample1", Provisioned: "orders", ProvisionedID: "pp-" + stack},
 		Requester: handle.Requester{Principal: "arn:aws:sts::" + account + ":assumed-role/Requesters/rita@example.com"},
 		Purpose:   "Orders wait here",
@@ -155,6 +156,29 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// The README shows how a list looks.
+func TestReadme(t *testing.T) {
+	file, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(file), "**Audit.**")
+	_, section, begun := strings.Cut(section, "```\n")
+	example, _, ended := strings.Cut(section, "```\n")
+	if !found || !begun || !ended {
+		t.Fatal("the README has no example of the audit")
+	}
+	golden, err := os.ReadFile("testdata/list.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(example) {
+		if line != "...\n" && !strings.Contains(string(golden), line) {
+			t.Errorf("a list has no line %q", line)
+		}
+	}
+}
+
 func TestSelection(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -188,7 +212,7 @@ func TestSelection(t *testing.T) {
 			var got []string
 			for _, row := range rows[1:] {
 				stack := row[indexOf(t, rows[0], "stack")]
-				got = append(got, strings.TrimPrefix(strings.Split(stack, "/")[1], "SC-"))
+				got = append(got, strings.TrimPrefix(strings.Split(stack, "/")[1], "SC-"+account+"-pp-"))
 			}
 			if diff := cmp.Diff(test.want, strings.Join(got, " ")); diff != "" {
 				t.Error(diff)

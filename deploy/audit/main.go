@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -15,10 +14,10 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/smithy-go"
 
+	"countersign/deploy/signin"
 	"countersign/handle"
 	"countersign/handle/dynamo"
 )
@@ -44,8 +43,6 @@ const about = `Prints who let what through: the requests of a deployment of Coun
 
 Exit status: 0 all was read; 1 something could not be, or what was named is not there.`
 
-const callTimeout = 10 * time.Second // one attempt at one call
-
 func main() {
 	var o options
 	kong.Parse(&o, kong.Name("audit"), kong.Description(about), kong.UsageOnError())
@@ -64,22 +61,17 @@ func (o options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client := &http.Client{Timeout: callTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	account, err := config.LoadDefaultConfig(ctx,
-		config.WithRegion(o.Region), config.WithSharedConfigProfile(o.Profile), config.WithHTTPClient(dynamo.Whole(client)))
+	here, err := signin.Open(ctx, o.Region, o.Profile, nil)
 	if err != nil {
-		return fmt.Errorf("couldn't read the AWS configuration: %w", err)
-	}
-	if account.Region == "" {
-		return errors.New("no AWS Region: give --region, or set AWS_REGION")
+		return err
 	}
 	table := o.Table
 	if table == "" {
-		if table, err = tableOf(ctx, cloudformation.NewFromConfig(account), o.Stack); err != nil {
+		if table, err = tableOf(ctx, cloudformation.NewFromConfig(here.Config), o.Stack); err != nil {
 			return err
 		}
 	}
-	return print(os.Stdout, o.Format, want.requests(ctx, dynamo.New(account, client, table)), want)
+	return print(os.Stdout, o.Format, want.requests(ctx, dynamo.New(here.Config, here.Client, table)), want)
 }
 
 // tableOf reads the name of the table off Countersign's stack.

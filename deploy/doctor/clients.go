@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -19,12 +18,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 
+	"countersign/deploy/signin"
 	"countersign/handle"
 )
 
 // clients are those of the AWS services that the doctor reads.
 type clients struct {
-	config aws.Config // for the store
+	account signin.Account // for the store
 
 	cloudFormation *cloudformation.Client
 	cloudWatch     *cloudwatch.Client
@@ -38,9 +38,10 @@ type clients struct {
 	sts            *sts.Client
 }
 
-func newClients(c aws.Config) clients {
+func newClients(here signin.Account) clients {
+	c := here.Config
 	return clients{
-		config:         c,
+		account:        here,
 		cloudFormation: cloudformation.NewFromConfig(c),
 		cloudWatch:     cloudwatch.NewFromConfig(c),
 		dynamoDB:       dynamodb.NewFromConfig(c),

@@ -347,7 +347,7 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, section, found := strings.Cut(string(file), "**Doctor.**")
-	section, _, ended := strings.Cut(section, "**Rotate.**")
+	section, _, ended := strings.Cut(section, "**Audit.**")
 	if !found || !ended {
 		t.Fatal("the README has no part about the doctor")
 	}

@@ -15,9 +15,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
-	"github.com/aws/aws-sdk-go-v2/config"
 
-	"countersign/handle/dynamo"
+	"countersign/deploy/signin"
 )
 
 // options are the command line.
@@ -38,8 +37,6 @@ const about = `Checks a deployment of Countersign and says what to do. It change
 
 Exit status: 0 all is well, warnings aside; 1 there is a fault; 2 there is none, as far as could be checked, and something could not be.`
 
-const callTimeout = 10 * time.Second // one attempt at one call
-
 func main() {
 	var o options
 	kong.Parse(&o, kong.Name("doctor"), kong.Description(about), kong.UsageOnError())
@@ -57,21 +54,12 @@ func (o options) run(ctx context.Context) (status int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	clocks := &clocks{now: time.Now}
-	client := &http.Client{
-		Timeout:       callTimeout,
-		Transport:     clocks.watch(http.DefaultTransport),
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	aws, err := config.LoadDefaultConfig(ctx,
-		config.WithRegion(o.Region), config.WithSharedConfigProfile(o.Profile),
-		config.WithHTTPClient(dynamo.Whole(client)), config.WithRetryMaxAttempts(2))
+	client := &http.Client{Timeout: signin.CallTimeout, Transport: clocks.watch(http.DefaultTransport), CheckRedirect: signin.Stay}
+	here, err := signin.Open(ctx, o.Region, o.Profile, clocks.watch)
 	if err != nil {
-		return 0, fmt.Errorf("couldn't read the AWS configuration: %w", err)
+		return 0, err
 	}
-	if aws.Region == "" {
-		return 0, fmt.Errorf("no AWS Region: give --region, or set AWS_REGION")
-	}
-	d := &doctor{options: o, aws: newClients(aws), region: aws.Region, client: client, clocks: clocks, now: time.Now}
+	d := &doctor{options: o, aws: newClients(here), region: here.Config.Region, client: client, clocks: clocks, now: time.Now}
 	report := d.examine(ctx)
 	if o.JSON {
 		err = report.writeJSON(os.Stdout)

@@ -18,6 +18,7 @@ import (
 
 	"countersign/bot"
 	"countersign/deploy/local/slack"
+	"countersign/deploy/signin"
 	"countersign/handle"
 )
 
@@ -123,7 +124,7 @@ func (p *patient) doctor() *doctor {
 		Region: "eu-west-1", HTTPClient: client, BaseEndpoint: aws.String(server.URL), RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "example", ""),
 	}
-	return &doctor{options: p.options, aws: newClients(config), region: "eu-west-1", client: client, clocks: clocks, now: p.now}
+	return &doctor{options: p.options, aws: newClients(signin.Account{Config: config, Client: client}), region: "eu-west-1", client: client, clocks: clocks, now: p.now}
 }
 
 func healthy(t testing.TB, slackAt, doorAt string) *account {

@@ -39,7 +39,7 @@ func (d *doctor) checkOverdue(ctx context.Context) []Finding {
 	case n.env[envTable] == "":
 		return []Finding{needs(nameOverdue, settings(nameNotifier))}
 	}
-	store := dynamo.New(d.aws.config, d.client, n.env[envTable])
+	store := dynamo.New(d.aws.account.Config, d.aws.account.Client, n.env[envTable])
 	now := d.now()
 	ids, err := store.Due(ctx, now.Add(-grace), maxLooks)
 	var gone *dynamodbtypes.ResourceNotFoundException
