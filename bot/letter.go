@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"countersign/handle"
 )
@@ -184,7 +185,12 @@ func (l *letter) faults() map[string]string {
 // digits are the six digits of a typed code, however they are grouped; empty if
 // it has not six.
 func digits(code string) string {
-	code = strings.NewReplacer(" ", "", "-", "").Replace(code)
+	code = strings.Map(func(c rune) rune {
+		if unicode.In(c, unicode.Zs, unicode.Pd, unicode.Cf) { // spaces, dashes, and what nobody sees
+			return -1
+		}
+		return c
+	}, code)
 	if len(code) != codeDigits || strings.Trim(code, "0123456789") != "" {
 		return ""
 	}

@@ -91,6 +91,27 @@ func TestReadingDecidesNothing(t *testing.T) {
 	}
 }
 
+// Mails are shown in many ways, and what is copied out of them is grouped in
+// many ways.
+func TestGroupedCodes(t *testing.T) {
+	for group, decides := range map[string]bool{
+		" ": true, "-": true, "\u00A0": true, "\u202F": true, "\u2013": true, "\u200E": true, "\u00AD": true,
+		"\x00": false, "\n": false, "x": false, "\xff": false, "0": false,
+	} {
+		w := newBareWorld(t)
+		r := w.launch()
+		link := w.link(r, handle.Approve)
+		status := 422
+		if decides {
+			status = 200
+		}
+		w.shows(w.post(link, form("Kim", " "+code(link)[:3]+group+code(link)[3:], "")), status)
+		if got := w.stored(r.ID); len(got.Votes) != 0 != decides || got.Rev != r.Rev != decides {
+			t.Errorf("grouped by %q: %d votes", group, len(got.Votes))
+		}
+	}
+}
+
 // TestHeadHasNoBody calls the bot without net/http's server, which would drop
 // one.
 func TestHeadHasNoBody(t *testing.T) {
