@@ -191,7 +191,7 @@ func TestWhoMayDecide(t *testing.T) {
 			user: map[string]any{"enterprise_user": map[string]any{"id": "W0REQUESTER", "enterprise_id": "E0HOLDING"}},
 			edit: func(w *world, r *handle.Request) {
 				w.bot.EnterpriseID = "E0HOLDING"
-				*r = r.Identified("W0REQUESTER", []string{"W0REQUESTER"})
+				*r = r.Identified("W0REQUESTER", []string{"W0REQUESTER"}, true)
 			},
 			told: "This is your own request",
 		},

@@ -93,7 +93,7 @@ func rejection(r handle.Request, from routing) (slack.ModalViewRequest, error) {
 func subject(r handle.Request) string {
 	lines := []string{"*Product:* " + mrkdwn.outside(title(r), 150)}
 	var who []string
-	if handle.IsUser(r.Requester.SlackID) {
+	if handle.IsUser(r.Requester.SlackID) && (r.Requester.Proven || r.Requester.Principal == "") {
 		who = append(who, mrkdwn.id(r.Requester.SlackID))
 	}
 	if r.Requester.Principal != "" {

@@ -130,7 +130,7 @@ func (w *world) settled() []settled {
 // posted is an edit for a request whose message stands, and which owes nothing
 // at the moment.
 func posted(r *handle.Request) {
-	*r = r.Identified(requester, []string{requester})
+	*r = r.Identified(requester, []string{requester}, true)
 	*r = r.Posted(channel, rootTS, r.Face(), r.CreatedAt)
 	*r = r.Sent(handle.Occasion{Name: handle.OnAsked}.Reply(), channel, "1795341601.000100", r.CreatedAt)
 }

@@ -165,7 +165,7 @@ func (l *life) lookUp(t *rapid.T) {
 		t.Skip("looked up already")
 	}
 	all := rapid.SampledFrom([][]string{{rob}, {rob, sam}}).Draw(t, "found")
-	l.mark(t, "Identified", func(r handle.Request) handle.Request { return r.Identified(rob, all) })
+	l.mark(t, "Identified", func(r handle.Request) handle.Request { return r.Identified(rob, all, true) })
 }
 
 func (l *life) strayClick(t *rapid.T) {

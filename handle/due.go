@@ -224,6 +224,9 @@ func (r Request) Face() string {
 	if r.Requester.SlackID != "" {
 		face += " for " + r.Requester.SlackID
 	}
+	if r.Requester.LookedUp && !r.Requester.Proven {
+		face += " unproven"
+	}
 	if r.Decision == nil && len(r.Votes) > 0 {
 		face += " " + strconv.Itoa(len(r.ApprovedBy()))
 	}

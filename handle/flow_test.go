@@ -68,7 +68,7 @@ func (w *world) do(s handle.Step) {
 		w.r = w.r.Signalled("", w.now)
 	case handle.StepPost:
 		if !w.r.Requester.LookedUp {
-			w.r = w.r.Identified(rob, []string{rob})
+			w.r = w.r.Identified(rob, []string{rob}, true)
 		}
 		if _, posted := w.r.Root(); !posted {
 			w.r = w.r.Posted("C0APPROVALS", w.ts(), w.r.Face(), w.now)

@@ -56,10 +56,13 @@ func (r Request) Signalled(never string, now time.Time) Request {
 }
 
 // Identified marks whom Slack knows the requester as: main is whom to mention,
-// empty if nobody or not clearly one; all are those who may not approve.
-func (r Request) Identified(main string, all []string) Request {
+// empty if nobody or not clearly one; all are those who may not approve. Proven
+// says that main is the person that the principal leads to, so that it is
+// certain who must not approve.
+func (r Request) Identified(main string, all []string, proven bool) Request {
 	r = r.Clone()
 	r.Requester.SlackID, r.Requester.SlackIDs, r.Requester.LookedUp = main, slices.Clone(all), true
+	r.Requester.Proven = proven && main != ""
 	return r
 }
 

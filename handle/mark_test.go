@@ -25,7 +25,7 @@ func TestMarksHoldTwice(t *testing.T) {
 		{"Signalled", yes, func(r handle.Request) handle.Request { return r.Signalled("", at) }},
 		{"Signalled, never", yes, func(r handle.Request) handle.Request { return r.Signalled("403", at) }},
 		{"Signalled, never, withdrawn", launch().Withdraw("x", at), func(r handle.Request) handle.Request { return r.Signalled("403", at) }},
-		{"Identified", launch(unidentified), func(r handle.Request) handle.Request { return r.Identified(rob, []string{rob, ben}) }},
+		{"Identified", launch(unidentified), func(r handle.Request) handle.Request { return r.Identified(rob, []string{rob, ben}, true) }},
 		{"Posted", launch(), func(r handle.Request) handle.Request { return r.Posted("C0APPROVALS", "1.000001", "pending", at) }},
 		{"Adopt", ask(launch()), func(r handle.Request) handle.Request { return r.Adopt("C0APPROVALS", "1.000009") }},
 		{"Refreshed", yes, func(r handle.Request) handle.Request { return r.Refreshed(yes.Messages[0], "approved") }},
@@ -95,13 +95,19 @@ func TestSignalled(t *testing.T) {
 
 func TestIdentified(t *testing.T) {
 	all := []string{rob, ben}
-	r := launch(unidentified).Identified(rob, all)
+	r := launch(unidentified).Identified(rob, all, true)
 	all[0] = sam
 	if diff := cmp.Diff(handle.Requester{Email: r.Requester.Email, Principal: r.Requester.Principal,
-		SlackID: rob, SlackIDs: []string{rob, ben}, LookedUp: true}, r.Requester); diff != "" {
+		SlackID: rob, SlackIDs: []string{rob, ben}, LookedUp: true, Proven: true}, r.Requester); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if nobody := launch(unidentified).Identified("", nil); !nobody.Requester.LookedUp || nobody.Requester.SlackID != "" {
+	if claimed := launch(unidentified).Identified(rob, []string{rob}, false); claimed.Requester.Proven {
+		t.Error("a claim is taken for a proof")
+	}
+	if nobody := launch(unidentified).Identified("", nil, true); nobody.Requester.Proven {
+		t.Error("a proof that leads to nobody is taken for one")
+	}
+	if nobody := launch(unidentified).Identified("", nil, false); !nobody.Requester.LookedUp || nobody.Requester.SlackID != "" {
 		t.Errorf("nobody: got %+v, want that Slack was asked", nobody.Requester)
 	}
 }

@@ -89,6 +89,7 @@ type Requester struct {
 	SlackID   string   `json:"slackId,omitempty"`   // whom to mention and write to; empty if unknown or ambiguous
 	SlackIDs  []string `json:"slackIds,omitempty"`  // every Slack user that the proof or the claim leads to: none of them may approve
 	LookedUp  bool     `json:"lookedUp,omitempty"`  // Slack has been asked, and answered
+	Proven    bool     `json:"proven,omitempty"`    // SlackID is whom the proof leads to; else a mere claim does, if anything
 }
 
 // Field is one shown detail or parameter.

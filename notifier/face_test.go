@@ -126,7 +126,7 @@ func (f *faced) step(t *rapid.T) {
 		f.r = f.r.Signalled(rapid.SampledFrom([]string{"", "403", "404"}).Draw(t, "answer"), f.now)
 	case handle.StepPost:
 		if !f.r.Requester.LookedUp {
-			f.r = f.r.Identified(rapid.SampledFrom([]string{"", "U0REQUESTER"}).Draw(t, "requester"), []string{"U0REQUESTER"})
+			f.r = f.r.Identified(rapid.SampledFrom([]string{"", "U0REQUESTER"}).Draw(t, "requester"), []string{"U0REQUESTER"}, rapid.Bool().Draw(t, "proven"))
 		}
 		if _, posted := f.r.Root(); posted {
 			return

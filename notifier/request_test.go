@@ -72,16 +72,20 @@ func TestWhoTheRequesterIs(t *testing.T) {
 		domain    string
 		main      string
 		all       []string
+		proven    bool
 	}{
-		{"proven and claimed alike", "rita@example.com", role + "rita@example.com", "", rita, []string{rita}},
-		{"the proof counts, the claim only forbids", "ann@example.com", role + "rita@example.com", "", rita, []string{rita, ann}},
-		{"only claimed", "ann@example.com", "", "", ann, []string{ann}},
-		{"a session name without a domain", "", role + "rita", "example.com", rita, []string{rita}},
-		{"a session name that says nothing", "", role + "botocore-session-1", "", "", nil},
-		{"unknown to Slack", "nobody@example.com", "", "", "", nil},
-		{"deactivated", "gone@example.com", "", "", "", nil},
-		{"no e-mail at all", "", "", "", "", nil},
-		{"no address", "rita", "", "", "", nil},
+		{"proven and claimed alike", "rita@example.com", role + "rita@example.com", "", rita, []string{rita}, true},
+		{"the proof counts, the claim only forbids", "ann@example.com", role + "rita@example.com", "", rita, []string{rita, ann}, true},
+		{"only claimed", "ann@example.com", "", "", ann, []string{ann}, false},
+		{"a session name without a domain", "", role + "rita", "example.com", rita, []string{rita}, true},
+		{"a session name that says nothing", "", role + "botocore-session-1", "", "", nil, false},
+		{"a session name that says nothing, and a claim", "ann@example.com", role + "rita", "", ann, []string{ann}, false},
+		{"proven and unknown to Slack, and a claim", "ann@example.com", role + "nobody@example.com", "", ann, []string{ann}, false},
+		{"proven and deactivated, and a claim", "ann@example.com", role + "gone@example.com", "", ann, []string{ann}, false},
+		{"unknown to Slack", "nobody@example.com", "", "", "", nil, false},
+		{"deactivated", "gone@example.com", "", "", "", nil, false},
+		{"no e-mail at all", "", "", "", "", nil, false},
+		{"no address", "rita", "", "", "", nil, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -94,8 +98,8 @@ func TestWhoTheRequesterIs(t *testing.T) {
 				t.Fatalf("answered %+v, error %v", got, err)
 			}
 			r := w.load(got.PhysicalResourceId).Requester
-			if r.SlackID != tt.main || !slices.Equal(r.SlackIDs, tt.all) || !r.LookedUp {
-				t.Errorf("got %+v, want %q of %q", r, tt.main, tt.all)
+			if r.SlackID != tt.main || !slices.Equal(r.SlackIDs, tt.all) || r.Proven != tt.proven || !r.LookedUp {
+				t.Errorf("got %+v, want %q of %q, proven: %t", r, tt.main, tt.all, tt.proven)
 			}
 		})
 	}

@@ -129,7 +129,8 @@ func (p *pass) identify(ctx context.Context) error {
 	}
 	var main string
 	var all []string
-	for _, email := range []string{proven, p.r.Requester.Email} {
+	known := false // by the proof
+	for i, email := range []string{proven, p.r.Requester.Email} {
 		if !strings.Contains(email, "@") {
 			continue
 		}
@@ -142,10 +143,10 @@ func (p *pass) identify(ctx context.Context) error {
 		}
 		all = append(all, user.ID)
 		if main == "" && !user.Deleted && !user.IsBot {
-			main = user.ID
+			main, known = user.ID, i == 0
 		}
 	}
-	p.mark(func(r handle.Request) handle.Request { return r.Identified(main, all) })
+	p.mark(func(r handle.Request) handle.Request { return r.Identified(main, all, known) })
 	return nil
 }
 

@@ -104,8 +104,9 @@ func requesterName(r handle.Request) string {
 func principalName(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
 
 // requester mentions the requester, or names them if Slack does not know them.
+// Whom a claim leads to is no requester where a proof says another name.
 func requester(r handle.Request) string {
-	if r.Requester.SlackID != "" {
+	if r.Requester.SlackID != "" && (r.Requester.Proven || r.Requester.Principal == "") {
 		return mention(r.Requester.SlackID)
 	}
 	return code(requesterName(r), 100)
@@ -124,8 +125,8 @@ func asks(r handle.Request) string {
 	default:
 		s += "\n:warning: Nothing says who this is."
 	}
-	if r.Requester.LookedUp && len(r.Requester.SlackIDs) == 0 && !r.Terms.SelfApproval {
-		s += "\n:warning: Slack does not know them, so nobody can be stopped from approving their own launch. Make sure that it is not yours."
+	if r.Requester.LookedUp && !r.Requester.Proven && !r.Terms.SelfApproval {
+		s += "\n:warning: Nothing proves who this is in Slack, so nobody can be stopped from approving their own launch. Make sure that it is not yours."
 	}
 	return s
 }

@@ -29,7 +29,7 @@ func sample() handle.Request {
 		Product: handle.Product{Name: "Message queue (test)", ID: "prod-abcd1234", Version: "pa-abcd1234", Portfolio: "port-abcd1234",
 			Provisioned: "my-queue", ProvisionedID: "pp-abcdefghijklm"},
 		Requester: handle.Requester{Email: "rita@example.com", Principal: "arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com",
-			SlackID: rita, SlackIDs: []string{rita}, LookedUp: true},
+			SlackID: rita, SlackIDs: []string{rita}, LookedUp: true, Proven: true},
 		Purpose:    "Orders of the web shop",
 		Details:    []handle.Field{{Name: "Kept for", Value: "4 days"}},
 		Parameters: []handle.Field{{Name: "AdminPassword", Value: "(hidden)"}, {Name: "Environment", Value: "test"}},
@@ -54,6 +54,9 @@ func states() map[string]handle.Request {
 	pending := sample()
 	claimed := sample()
 	claimed.Requester = handle.Requester{Email: "somebody@example.com", LookedUp: true}
+	another := sample()
+	another.Requester = handle.Requester{Email: "bob@example.com", Principal: "arn:aws:sts::111122223333:assumed-role/Requesters/rita",
+		SlackID: "U0BOB", SlackIDs: []string{"U0BOB"}, LookedUp: true}
 	quorum := sample()
 	quorum.Terms.Approvals = 2
 	quorum = must(quorum.VoteBySlack(voter(ann), handle.Approve, "", at))
@@ -66,6 +69,7 @@ func states() map[string]handle.Request {
 	return map[string]handle.Request{
 		"pending":     pending,
 		"claimed":     claimed,
+		"another":     another, // is claimed than is proven
 		"quorum":      quorum,
 		"approved":    approved,
 		"unsignalled": unsignalled,

@@ -53,7 +53,7 @@ func asked(stack string, at time.Time, approvals int) handle.Request {
 		Purpose:   "Orders wait here",
 		Terms:     handle.Terms{Channel: "C0APPROVALS", Approvers: []string{"U0ANN", "U0BOB"}, Approvals: approvals, Deadline: at.Add(11 * time.Hour)},
 		WaitURL:   handle.StoredWaitURL(secret),
-	}.Identified("U0RITA", []string{"U0RITA"}).Created()
+	}.Identified("U0RITA", []string{"U0RITA"}, true).Created()
 }
 
 // vote adds what an approver says, who may say it.

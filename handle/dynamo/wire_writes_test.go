@@ -53,7 +53,7 @@ func TestWireWrites(t *testing.T) {
 // that people read, and that the wait URL is in none but Record.
 func TestWireItem(t *testing.T) {
 	s, w := newWire(t, ok)
-	r := handletest.Request(1, at).Identified("", nil)
+	r := handletest.Request(1, at).Identified("", nil, false)
 	voter := handle.Voter{Person: handle.Person{Team: "T0", ID: r.Terms.Approvers[0], Name: "Ann Approver"}, Home: true}
 	r, err := r.VoteBySlack(voter, handle.Approve, "", at.Add(90*time.Minute))
 	if err != nil {

@@ -31,7 +31,7 @@ func TestRequest(t *testing.T) {
 	if r.State() != handle.Pending || !r.Wake().Equal(at) {
 		t.Errorf("got %s, waking at %v; want it pending and due at once", r.State(), r.Wake())
 	}
-	identified := r.Identified("U0REQUESTER", []string{"U0REQUESTER"})
+	identified := r.Identified("U0REQUESTER", []string{"U0REQUESTER"}, true)
 	voter := handle.Voter{Person: handle.Person{Team: "T0", ID: r.Terms.Approvers[0], Name: "Ann Approver"}, Home: true}
 	approved, err := identified.VoteBySlack(voter, handle.Approve, "", at.Add(time.Hour))
 	if err != nil || approved.State() != handle.Approved {

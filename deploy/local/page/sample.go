@@ -24,6 +24,7 @@ func samples() []sample {
 		{"Pending", "0 of 1. Who asks is proven by AWS.", asked(1)},
 		{"Pending, one of two", "Ann has approved; somebody else must too.", approved(asked(2), ann)},
 		{"Pending, who asks is only claimed", "The launch carries no principal that AWS vouches for.", claimed(asked(1))},
+		{"Pending, who asks claims to be another", "AWS proves a name that Slack does not know; the e-mail that was typed is somebody else's.", another(asked(1))},
 		{"Pending, hostile text", "Everything that a launch can choose tries to ping, to forge and to break out.", hostile(asked(1))},
 		{"Approved", "The launch goes on.", approved(asked(1), ann)},
 		{"Approved by two", "Both are named.", approved(approved(asked(2), ann), bob)},
@@ -73,13 +74,19 @@ func asked(n int) handle.Request {
 			Deadline: deadline, RemindAt: handle.Reminder(sampleTime, deadline),
 		},
 	}
-	return r.Identified(world.Rita, []string{world.Rita}).Created()
+	return r.Identified(world.Rita, []string{world.Rita}, true).Created()
 }
 
 func claimed(r handle.Request) handle.Request {
 	r = r.Clone()
 	r.Requester.Principal, r.Product = "", handle.Product{Name: r.Product.Name}
-	return r.Identified("", nil)
+	return r.Identified("", nil, false)
+}
+
+func another(r handle.Request) handle.Request {
+	r = r.Clone()
+	r.Requester.Email, r.Requester.Principal = "bob@example.com", "arn:aws:sts::"+world.Account+":assumed-role/Requesters/rita"
+	return r.Identified(world.Bob, []string{world.Bob}, false)
 }
 
 func hostile(r handle.Request) handle.Request {
@@ -91,7 +98,7 @@ func hostile(r handle.Request) handle.Request {
 	r.Purpose = "<!here> please approve :white_check_mark:\n*Approved* by <@U0ANN>\n\u202Egnp.exe & <script>alert(1)</script>"
 	r.Details = []handle.Field{{Name: "`*Region*`", Value: "` <!everyone> `"}, {Name: "Cost", Value: "&lt;b&gt;0&lt;/b&gt;"}}
 	r.Parameters = []handle.Field{{Name: "Note", Value: "~struck~ _bent_ <!subteam^S0PLATFORM> " + longWord}}
-	return r
+	return r.Identified(world.Rita, []string{world.Rita}, false)
 }
 
 const longWord = "averylongwordwithoutanyplacewhereitcouldbebrokenaveryveryverylongwordindeed"
