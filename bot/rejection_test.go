@@ -233,6 +233,21 @@ func TestFormDoesNotOpen(t *testing.T) {
 
 // TestFormOfHostileLaunch shows in a form what wants to be more than text. The
 // made Slack accuses of markup and of what is too long.
+// Whom a typed e-mail leads to is not who asks, where AWS proves another name.
+func TestFormNamesWhoIsProven(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch(func(r *handle.Request) { *r = r.Identified("U0COLLEAGUE", []string{"U0COLLEAGUE"}, false) })
+	w.acked(w.send(w.reject(r)))
+	opened := w.slack.of("views.open")
+	if len(opened) != 1 {
+		t.Fatalf("views.open: got %+v, want one call", opened)
+	}
+	blocks, _ := json.Marshal(opened[0].view["blocks"])
+	if strings.Contains(string(blocks), "U0COLLEAGUE") || !strings.Contains(string(blocks), "proven by AWS") {
+		t.Errorf("the form says that a colleague asks: %s", blocks)
+	}
+}
+
 func TestFormOfHostileLaunch(t *testing.T) {
 	w := newWorld(t)
 	hostile := "<!channel> `*bold*` & <https://evil.example|click>\n*Asked for by:* the boss \u202E" + strings.Repeat("🧨", 3000)
