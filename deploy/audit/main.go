@@ -71,7 +71,7 @@ func (o options) run(ctx context.Context) error {
 			return err
 		}
 	}
-	return print(os.Stdout, o.Format, want.requests(ctx, dynamo.New(here.Config, here.Client, table)), want)
+	return write(os.Stdout, o.Format, want.requests(ctx, dynamo.New(here.Config, here.Client, table)), want)
 }
 
 // tableOf reads the name of the table off Countersign's stack.

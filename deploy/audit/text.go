@@ -13,9 +13,9 @@ import (
 	"countersign/handle"
 )
 
-// printText writes for people: some lines for each request, or all that is known
+// writeText writes for people: some lines for each request, or all that is known
 // of those that were named.
-func printText(w io.Writer, requests iter.Seq2[handle.Request, error], s selection) error {
+func writeText(w io.Writer, requests iter.Seq2[handle.Request, error], s selection) error {
 	show := brief
 	if len(s.named) > 0 {
 		show = whole

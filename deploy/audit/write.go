@@ -8,38 +8,43 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
+	"unicode/utf8"
 
 	"countersign/handle"
 )
 
-// print writes requests as they come, so that those before an error are not
+// write writes requests as they come, so that those before an error are not
 // lost.
-func print(w io.Writer, format string, requests iter.Seq2[handle.Request, error], s selection) error {
+func write(w io.Writer, format string, requests iter.Seq2[handle.Request, error], s selection) error {
 	switch format {
 	case "csv":
-		return printCSV(w, requests)
+		return writeCSV(w, requests)
 	case "json":
-		return printJSON(w, requests)
+		return writeJSON(w, requests)
 	}
-	return printText(w, requests, s)
+	return writeText(w, requests, s)
 }
 
-// printJSON writes a line of JSON for each request: the whole record, but for
-// the wait URL.
-func printJSON(w io.Writer, requests iter.Seq2[handle.Request, error]) error {
+// writeJSON writes a line of JSON for each request: the whole record, but for
+// the wait URL. What cannot be written is left out, and is the error at the end.
+func writeJSON(w io.Writer, requests iter.Seq2[handle.Request, error]) error {
+	var errs []error
 	for r, err := range requests {
 		if err != nil {
-			return err
+			errs = append(errs, err)
+			break
 		}
 		b, err := document(r)
-		if err == nil {
-			_, err = w.Write(b)
-		}
 		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if _, err := w.Write(b); err != nil {
 			return err
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 var errSecret = errors.New("a text of its record holds a wait URL, so it is not printed as JSON; it can be as text")
@@ -61,7 +66,7 @@ func document(r handle.Request) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-func printCSV(w io.Writer, requests iter.Seq2[handle.Request, error]) error {
+func writeCSV(w io.Writer, requests iter.Seq2[handle.Request, error]) error {
 	out := csv.NewWriter(w)
 	row := make([]string, len(columns))
 	for i, c := range columns {
@@ -85,7 +90,7 @@ func printCSV(w io.Writer, requests iter.Seq2[handle.Request, error]) error {
 // apostrophe or hides it, and calculates nothing. See
 // https://owasp.org/www-community/attacks/CSV_Injection
 func cell(text string) string {
-	if text != "" && bytes.ContainsRune([]byte("=+-@"), rune(text[0])) {
+	if first, _ := utf8.DecodeRuneInString(text); strings.ContainsRune("=+-@＝＋－＠", first) {
 		return "'" + text
 	}
 	return text
