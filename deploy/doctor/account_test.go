@@ -176,8 +176,8 @@ func (a *account) serveJSON(w http.ResponseWriter, target string, body []byte) {
 		return
 	}
 	var in struct {
-		SecretId, TableName, Name, Rule, QueueUrl string //nolint: the services' names
-		Key                                       map[string]map[string]string
+		SecretId, TableName, IndexName, Name, Rule, QueueUrl string //nolint: the services' names
+		Key                                                  map[string]map[string]string
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
 		a.t.Error(err)
@@ -198,7 +198,9 @@ func (a *account) serveJSON(w http.ResponseWriter, target string, body []byte) {
 			"PointInTimeRecoveryDescription": map[string]string{"PointInTimeRecoveryStatus": a.backups}}}
 		no = a.noTable(in.TableName)
 	case "DynamoDB_20120810.Query":
-		answer, no = a.due(), a.noTable(in.TableName)
+		answer, no = a.listed(in.IndexName), a.noTable(in.TableName)
+	case "DynamoDB_20120810.BatchGetItem":
+		answer = a.items()
 	case "DynamoDB_20120810.GetItem":
 		answer, no = a.item(in.Key["StackKey"]["S"]+"-"+in.Key["GateKey"]["S"]), a.noTable(in.TableName)
 	case "AWSEvents.DescribeRule":
@@ -232,14 +234,26 @@ func (a *account) noTable(name string) *fail {
 	return nil
 }
 
-// due answers the store's query of the index Due: the real one reads the keys.
-func (a *account) due() any {
+// listed answers the store's query of an index: the real one reads the keys.
+func (a *account) listed(index string) any {
 	items := []map[string]any{}
 	for _, r := range a.requests {
+		if index == "Due" && r.Wake().IsZero() {
+			continue
+		}
 		key, gate, _ := handle.SplitID(r.ID)
 		items = append(items, map[string]any{"StackKey": map[string]string{"S": key}, "GateKey": map[string]string{"S": gate}})
 	}
 	return map[string]any{"Items": items, "Count": len(items)}
+}
+
+// items answers for all that are listed.
+func (a *account) items() any {
+	var list []any
+	for _, r := range a.requests {
+		list = append(list, a.item(r.ID).(map[string]any)["Item"])
+	}
+	return map[string]any{"Responses": map[string]any{"countersign": list}, "UnprocessedKeys": map[string]any{}}
 }
 
 func (a *account) item(id string) any {

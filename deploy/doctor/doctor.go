@@ -53,6 +53,7 @@ var checks = []check{
 	(*doctor).checkApp,
 	(*doctor).checkChannel,
 	(*doctor).checkApprovers,
+	(*doctor).checkRequesters,
 	(*doctor).checkDoor,
 	(*doctor).checkMail,
 	(*doctor).checkMailPolicy,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"os"
@@ -46,7 +47,7 @@ func (p *patient) examine() Report {
 // readsOnly accuses the doctor of every call that could change something.
 func (p *patient) readsOnly() {
 	p.t.Helper()
-	reads := []string{":Get", ":Describe", ":List", ":Query", ":Simulate"}
+	reads := []string{":Get", ":Describe", ":List", ":Query", ":BatchGet", ":Simulate"}
 	for _, call := range p.account.calls {
 		if !slices.ContainsFunc(reads, func(verb string) bool { return strings.Contains(call, verb) }) {
 			p.t.Errorf("the doctor calls %s", call)
@@ -320,10 +321,39 @@ func TestPlantedFaults(t *testing.T) {
 		}, []wanted{{"alarms", Warning, "none", "sam deploy"}}},
 		{"overdue", func(p *patient) { p.account.requests = []handle.Request{overdue(t)} }, []wanted{{"overdue requests", Fault, "1 of them undecided past the deadline", "logs tail log-of-countersign-notifier"}}},
 
+		{"Slack does not know a name", func(p *patient) {
+			p.account.requests = []handle.Request{asked("role/rita", false), asked("role/ann@example.com", true)}
+		},
+			[]wanted{{"requesters", Warning, "of 2 requests in the last 7 days, 1 by nobody whom Slack is proven to know: they could not be kept from approving their own; Slack does not know rita", "MailDomain"}}},
+		{"Slack does not know an address", func(p *patient) { p.account.requests = []handle.Request{asked("role/rita@example.com", false)} },
+			[]wanted{{"requesters", Warning, "does not know rita@example.com", "addresses by which Slack knows them. Or let two people approve"}}},
+		{"Slack does not know a name with the domain", func(p *patient) {
+			env("COUNTERSIGN_MAIL_DOMAIN", "example.com")(p)
+			p.account.requests = []handle.Request{asked("role/rita", false)}
+		}, []wanted{{"requesters", Warning, "does not know rita", "addresses by which Slack knows them. Or let two people approve"}}},
+		{"AWS proves nothing", func(p *patient) { p.account.requests = []handle.Request{asked("", false)} },
+			[]wanted{{"requesters", Warning, "of 1 AWS says nothing", "other accounts, and of stacks that are not Service Catalog's, nothing is proven. Or let two"}}},
+		{"many whom Slack does not know", func(p *patient) {
+			for _, name := range []string{"a", "b", "c", "d", "d", "e"} {
+				p.account.requests = append(p.account.requests, asked("role/"+name, false))
+			}
+		}, []wanted{{"requesters", Warning, "6 by nobody whom Slack is proven to know: they could not be kept from approving their own; Slack does not know a, b, c and 2 more", "Approvals=2"}}},
+		{"Slack knows all", func(p *patient) { p.account.requests = []handle.Request{asked("role/ann@example.com", true)} },
+			[]wanted{{"requesters", OK, "1 request in the last 7 days, each by somebody whom Slack knows", ""}}},
+		{"all may approve their own", func(p *patient) {
+			r := asked("role/rita", false)
+			r.Terms.SelfApproval = true
+			p.account.requests = []handle.Request{r}
+		}, []wanted{{"requesters", Skipped, "nobody has asked by Slack", ""}}},
+		{"records denied", func(p *patient) {
+			p.account.denied = []string{"dynamodb:BatchGetItem"}
+			p.account.requests = []handle.Request{asked("role/ann@example.com", true)}
+		}, []wanted{{"requesters", Unchecked, "dynamodb:Query and dynamodb:BatchGetItem", "as somebody who may"}}},
+
 		// What the doctor may not read is said, and is no fault.
 		{"secret denied", func(p *patient) { p.account.denied = []string{"secretsmanager:GetSecretValue"} }, []wanted{{"secret", Unchecked, "secretsmanager:GetSecretValue", "as somebody who may"}}},
 		{"table denied", func(p *patient) { p.account.denied = []string{"dynamodb:DescribeTable", "dynamodb:Query"} },
-			[]wanted{{"table", Unchecked, "dynamodb:DescribeTable", "as somebody who may"}, {"overdue requests", Unchecked, "dynamodb:Query", ""}}},
+			[]wanted{{"table", Unchecked, "dynamodb:DescribeTable", "as somebody who may"}, {"overdue requests", Unchecked, "dynamodb:Query", ""}, {"requesters", Unchecked, "dynamodb:Query", ""}}},
 		{"metrics denied", func(p *patient) { p.account.denied = []string{"cloudwatch:ListMetrics"} }, []wanted{{"sweep", Unchecked, "cloudwatch:ListMetrics", ""}}},
 		{"simulation denied", func(p *patient) { p.account.denied = []string{"iam:SimulatePrincipalPolicy"} }, []wanted{{"launch role", Unchecked, "iam:SimulatePrincipalPolicy", ""}}},
 	} {
@@ -333,6 +363,17 @@ func TestPlantedFaults(t *testing.T) {
 			p.want(p.examine(), test.want...)
 		})
 	}
+}
+
+// asked is a request of a moment ago, by whoever has that name in AWS.
+func asked(name string, known bool) handle.Request {
+	n := rand.IntN(1 << 30)
+	r := handletest.Request(n, time.Now().Add(-time.Minute))
+	r.Requester.Principal = ""
+	if name != "" {
+		r.Requester.Principal = "arn:aws:sts::111122223333:assumed-role/" + name
+	}
+	return r.Identified("U0SOMEBODY", []string{"U0SOMEBODY"}, known)
 }
 
 // overdue is a request past its deadline, that no sweep has found.

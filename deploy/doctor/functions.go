@@ -182,6 +182,7 @@ const (
 	envChannel    = "COUNTERSIGN_CHANNEL"
 	envApprovers  = "COUNTERSIGN_APPROVERS"
 	envApprovals  = "COUNTERSIGN_APPROVALS"
+	envMailDomain = "COUNTERSIGN_MAIL_DOMAIN"
 )
 
 // split is a comma-separated setting.
