@@ -51,6 +51,7 @@ type account struct {
 	messages               int // in the failure queue
 	noQueue                bool
 	roles                  map[string]string // name to the simulation's decision
+	trust                  map[string]string // name to the trust policy; others trust Lambda
 }
 
 type madeFunction struct {
@@ -401,10 +402,10 @@ func (a *account) query(action string, form url.Values) (string, *fail) {
 		fmt.Fprintf(&b, "<Attributes><entry><key>TopicArn</key><value>%s</value></entry><entry><key>Policy</key><value>%s</value></entry></Attributes>", form.Get("TopicArn"), escaped(topic.policy))
 	case "GetRole":
 		name := form.Get("RoleName")
-		if a.roles[name] == "" {
+		if a.roles[name] == "" && a.trust[name] == "" {
 			return "", &fail{http.StatusNotFound, "NoSuchEntity", "The role cannot be found"}
 		}
-		fmt.Fprintf(&b, "<Role><Path>/</Path><RoleName>%[1]s</RoleName><RoleId>AROA</RoleId><Arn>arn:aws:iam::111122223333:role/%[1]s</Arn><CreateDate>2026-11-20T10:02:03Z</CreateDate></Role>", name)
+		fmt.Fprintf(&b, "<Role><Path>/</Path><RoleName>%[1]s</RoleName><RoleId>AROA</RoleId><Arn>arn:aws:iam::111122223333:role/%[1]s</Arn><AssumeRolePolicyDocument>%[2]s</AssumeRolePolicyDocument><CreateDate>2026-11-20T10:02:03Z</CreateDate></Role>", name, url.PathEscape(cmp.Or(a.trust[name], trusts(`"Service":"lambda.amazonaws.com"`, "sts:AssumeRole", ""))))
 	case "SimulatePrincipalPolicy":
 		source := form.Get("PolicySourceArn")
 		decision := cmp.Or(a.roles[source[strings.LastIndex(source, "/")+1:]], "implicitDeny")
@@ -420,6 +421,14 @@ func escaped(s string) string {
 	var b strings.Builder
 	_ = xml.EscapeText(&b, []byte(s))
 	return b.String()
+}
+
+// trusts is a role's trust policy of one statement.
+func trusts(principal, action, condition string) string {
+	if condition != "" {
+		condition = `,"Condition":` + condition
+	}
+	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{` + principal + `},"Action":["` + action + `","sts:TagSession"]` + condition + `}]}`
 }
 
 func ruleARN(name string) string { return "arn:aws:events:eu-west-1:111122223333:rule/" + name }

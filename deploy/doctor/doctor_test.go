@@ -350,6 +350,23 @@ func TestPlantedFaults(t *testing.T) {
 			p.account.requests = []handle.Request{asked("role/ann@example.com", true)}
 		}, []wanted{{"requesters", Unchecked, "dynamodb:Query and dynamodb:BatchGetItem", "as somebody who may"}}},
 
+		{"who asks may choose a name", session(`"AWS":"arn:aws:iam::111122223333:root"`, "sts:AssumeRole", ""),
+			[]wanted{{"role sessions", Warning, "who assumes Requesters chooses the session's name, and so in whose name they launch", "sts:RoleSessionName"}}},
+		{"anybody may choose a name", session(`"Federated":"arn:aws:iam::111122223333:oidc-provider/idp.example.com"`, "sts:*", `{"StringEquals":{"idp.example.com:aud":"x"}}`),
+			[]wanted{{"role sessions", Warning, "who assumes Requesters chooses", "Approvals=2"}}},
+		{"who asks has a name that is held", session(`"AWS":"arn:aws:iam::111122223333:root"`, "sts:AssumeRole", `{"StringEquals":{"sts:RoleSessionName":"${aws:username}"}}`),
+			[]wanted{{"role sessions", OK, "who assumes Requesters does not choose", ""}}},
+		{"who asks is named by a directory", session(`"Federated":"arn:aws:iam::111122223333:saml-provider/AWSSSO_DO_NOT_DELETE"`, "sts:AssumeRoleWithSAML", `{"StringEquals":{"SAML:aud":"https://signin.aws.amazon.com/saml"}}`),
+			[]wanted{{"role sessions", OK, "who assumes Requesters does not choose", ""}}},
+		{"trust policy denied", func(p *patient) {
+			session(`"AWS":"111122223333"`, "sts:AssumeRole", "")(p)
+			p.account.denied = []string{"iam:GetRole"}
+		}, []wanted{{"role sessions", Unchecked, "iam:GetRole", "as somebody who may"}, {"launch role", Unchecked, "iam:GetRole", ""}}},
+		{"trust policy unreadable", func(p *patient) {
+			session("", "", "")(p)
+			p.account.trust["Requesters"] = "{"
+		}, []wanted{{"role sessions", Unchecked, "trust policy of Requesters", "get-role --role-name Requesters"}}},
+
 		// What the doctor may not read is said, and is no fault.
 		{"secret denied", func(p *patient) { p.account.denied = []string{"secretsmanager:GetSecretValue"} }, []wanted{{"secret", Unchecked, "secretsmanager:GetSecretValue", "as somebody who may"}}},
 		{"table denied", func(p *patient) { p.account.denied = []string{"dynamodb:DescribeTable", "dynamodb:Query"} },
@@ -374,6 +391,15 @@ func asked(name string, known bool) handle.Request {
 		r.Requester.Principal = "arn:aws:sts::111122223333:assumed-role/" + name
 	}
 	return r.Identified("U0SOMEBODY", []string{"U0SOMEBODY"}, known)
+}
+
+// session plants a request under a session of the role Requesters, which is
+// trusted as said.
+func session(principal, action, condition string) func(*patient) {
+	return func(p *patient) {
+		p.account.requests = []handle.Request{asked("Requesters/ann@example.com", true)}
+		p.account.trust = map[string]string{"Requesters": trusts(principal, action, condition)}
+	}
 }
 
 // overdue is a request past its deadline, that no sweep has found.

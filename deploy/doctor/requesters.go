@@ -48,7 +48,7 @@ func (d *doctor) checkRequesters(ctx context.Context) []Finding {
 			break
 		}
 	}
-	return []Finding{d.judgeRequesters(asked, n.env[envMailDomain])}
+	return append([]Finding{d.judgeRequesters(asked, n.env[envMailDomain])}, d.checkSessions(ctx, asked)...)
 }
 
 func (d *doctor) judgeRequesters(asked []handle.Request, mailDomain string) Finding {
