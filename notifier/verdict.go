@@ -1,11 +1,14 @@
 package notifier
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"countersign/handle"
 )
@@ -25,17 +28,49 @@ func (n *Notifier) verdict(ctx context.Context, ev custom, p properties) (respon
 		return ev.failed("the record of this approval could not be read, so the launch does not go on; launch again"), err
 	}
 	if err == nil && r.Opens(ev.StackID) {
-		var names []string
-		for _, p := range r.ApprovedBy() {
-			names = append(names, handle.Line(p.Name, 80))
-		}
 		return ev.succeeded(id+"-verdict", map[string]string{
 			"RequestId":  id,
-			"ApprovedBy": strings.Join(names, ", "),
+			"ApprovedBy": approvers(r.ApprovedBy()),
 			"ApprovedAt": r.Decision.At.UTC().Format(time.RFC3339),
 		}), nil
 	}
 	return ev.failed(n.refuse(ctx, ev, r, err == nil)), nil
+}
+
+const maxTag = 256 // characters of a tag's value
+
+// approvers names who approved, such that AWS takes it as the value of a tag:
+// templates put it into those, and an approved launch must not fail because of a
+// name. See https://docs.aws.amazon.com/IAM/latest/APIReference/API_Tag.html and
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html
+func approvers(people []handle.Person) string {
+	var names []string
+	for _, p := range people {
+		names = append(names, tagged(p))
+	}
+	s := strings.Join(names, " and ")
+	for n := len(names) - 1; n > 0 && utf8.RuneCountInString(s) > maxTag; n-- {
+		s = fmt.Sprintf("%s and %d more", strings.Join(names[:n], " and "), len(names)-n)
+	}
+	return s
+}
+
+// tagged is somebody's name in the characters that all services take, but for
+// the colon, so that none begins with the reserved "aws:".
+func tagged(p handle.Person) string {
+	name := handle.Line(strings.Map(func(c rune) rune {
+		switch {
+		case unicode.IsLetter(c), unicode.IsDigit(c), strings.ContainsRune("_./=+-@", c):
+			return c
+		case unicode.IsMark(c):
+			return -1
+		}
+		return ' '
+	}, handle.Cut(p.Name, 80)), 80)
+	if p.ID == "" {
+		return cmp.Or(name, "somebody") + " by mail"
+	}
+	return cmp.Or(name, p.ID)
 }
 
 // refuse raises the alarm and says why the launch does not go on. found tells
