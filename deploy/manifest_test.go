@@ -89,9 +89,15 @@ func TestManifestIsWithinSlacksLimits(t *testing.T) {
 
 const maxHost = 253 // characters; in place of the example's
 
-// Without these there are no buttons, or no token that lasts.
+// Without these there are no buttons, or no token that lasts, or requesters are
+// not written to: chat.postMessage answers messages_tab_disabled. See
+// https://docs.slack.dev/reference/methods/chat.postMessage
 func TestManifestMakesTheAppThatIsMeant(t *testing.T) {
-	s := theManifest(t).Settings
+	m := theManifest(t)
+	if !m.Features.AppHome.MessagesTabEnabled {
+		t.Errorf("features.app_home: %+v", m.Features.AppHome)
+	}
+	s := m.Settings
 	if !s.Interactivity.IsEnabled || s.SocketModeEnabled || s.TokenRotationEnabled {
 		t.Errorf("settings: %+v", s)
 	}

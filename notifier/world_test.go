@@ -55,7 +55,7 @@ func newWorld(t *testing.T) *testWorld {
 	w := &testWorld{T: t, store: &handle.Memory{}, bucket: &bucket{}, stacks: &stacks{}, mail: &inbox{}, now: start, log: &bytes.Buffer{}}
 	w.slack = slack.New(slack.Config{
 		Now: w.Now, TeamID: "T0EXAMPLE", AppID: "A0APP", BotID: "B0BOT", BotUserID: "U0BOT", BotToken: "xoxb-test",
-		Scopes: []string{"chat:write", "users:read", "users:read.email", "usergroups:read"},
+		Scopes: []string{"chat:write", "users:read", "users:read.email", "usergroups:read"}, MessagesTab: true,
 	})
 	w.slack.AddUser(slack.User{ID: "U0BOT", Name: "countersign", Bot: true})
 	w.slack.AddUser(slack.User{ID: rita, Name: "rita", RealName: "Rita", Email: "rita@example.com"})

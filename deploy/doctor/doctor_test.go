@@ -320,6 +320,17 @@ func TestPlantedFaults(t *testing.T) {
 			p.account.resources = slices.DeleteFunc(p.account.resources, func(r resource) bool { return r.kind == "AWS::CloudWatch::Alarm" })
 		}, []wanted{{"alarms", Warning, "none", "sam deploy"}}},
 		{"overdue", func(p *patient) { p.account.requests = []handle.Request{overdue(t)} }, []wanted{{"overdue requests", Fault, "1 of them undecided past the deadline", "logs tail log-of-countersign-notifier"}}},
+		{"told in vain", func(p *patient) {
+			for range 2 {
+				p.account.requests = append(p.account.requests, failing(p.t, "messages_tab_disabled", 10*time.Minute))
+			}
+		}, []wanted{{"failing steps", Warning, "tries in vain to tell (messages_tab_disabled) 2 times", "switch the Messages Tab on"}}},
+		{"told in vain for another reason", func(p *patient) {
+			p.account.requests = []handle.Request{failing(p.t, "Slack could not be reached", 10*time.Minute)}
+		}, []wanted{{"failing steps", Warning, "tries in vain to tell (Slack could not be reached)", "logs tail log-of-countersign-notifier"}}},
+		{"told in vain just now", func(p *patient) {
+			p.account.requests = []handle.Request{failing(p.t, "Slack could not be reached", time.Minute)}
+		}, nil},
 
 		{"Slack does not know a name", func(p *patient) {
 			p.account.requests = []handle.Request{asked("role/rita", false), asked("role/ann@example.com", true)}
@@ -400,6 +411,26 @@ func session(principal, action, condition string) func(*patient) {
 		p.account.requests = []handle.Request{asked("Requesters/ann@example.com", true)}
 		p.account.trust = map[string]string{"Requesters": trusts(principal, action, condition)}
 	}
+}
+
+// failing is an approved request whose requester could not be told for some
+// time.
+func failing(t testing.TB, why string, since time.Duration) handle.Request {
+	at := time.Now().Add(-since)
+	r := asked("", true)
+	r, err := r.VoteBySlack(handle.Voter{Person: handle.Person{Team: "T0EXAMPLE", ID: r.Terms.Approvers[0]}, Home: true}, handle.Approve, "", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r = r.Signalled("", at)
+	r = r.Posted("C0APPROVALS", "1772442000.000100", r.Face(), at).NotYet(time.Now())
+	for _, s := range r.Outstanding() {
+		if s.Kind == handle.StepTell {
+			return r.Failed(s, handle.Failure{Why: why}, at).Failed(s, handle.Failure{Why: why}, time.Now())
+		}
+	}
+	t.Fatal("nobody is to be told")
+	return r
 }
 
 // overdue is a request past its deadline, that no sweep has found.

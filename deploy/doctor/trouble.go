@@ -22,15 +22,17 @@ import (
 
 const (
 	nameOverdue  = "overdue requests"
+	nameSteps    = "failing steps"
 	nameFailures = "failure queue"
 	nameAlarms   = "alarms"
 
-	grace    = 5 * time.Minute // some sweeps
-	maxLooks = 20              // records that are read
+	grace    = 5 * time.Minute  // some sweeps
+	ahead    = 15 * time.Minute // longer than what fails waits until it is tried again
+	maxLooks = 20               // records that are read
 )
 
 // checkOverdue looks for records that have owed something for longer than a few
-// sweeps take.
+// sweeps take, and for those of which the sweep tries something in vain.
 func (d *doctor) checkOverdue(ctx context.Context) []Finding {
 	n, err := d.notifier()
 	switch {
@@ -41,7 +43,7 @@ func (d *doctor) checkOverdue(ctx context.Context) []Finding {
 	}
 	store := dynamo.New(d.aws.account.Config, d.aws.account.Client, n.env[envTable])
 	now := d.now()
-	ids, err := store.Due(ctx, now.Add(-grace), maxLooks)
+	ids, err := store.Due(ctx, now.Add(ahead), maxLooks)
 	var gone *dynamodbtypes.ResourceNotFoundException
 	switch {
 	case errors.As(err, &gone):
@@ -51,7 +53,7 @@ func (d *doctor) checkOverdue(ctx context.Context) []Finding {
 	case err != nil:
 		return []Finding{unread(nameOverdue, "dynamodb:Query and dynamodb:GetItem", err)}
 	}
-	var late []handle.Request
+	var late, failing []handle.Request
 	for _, id := range ids {
 		r, err := store.Load(ctx, id)
 		if errors.Is(err, handle.ErrNotFound) {
@@ -62,9 +64,42 @@ func (d *doctor) checkOverdue(ctx context.Context) []Finding {
 		}
 		if wake := r.Wake(); !wake.IsZero() && wake.Before(now.Add(-grace)) {
 			late = append(late, r)
+		} else {
+			failing = append(failing, r)
 		}
 	}
-	return []Finding{d.judgeOverdue(late, n, now)}
+	return append([]Finding{d.judgeOverdue(late, n, now)}, d.judgeSteps(failing, n, now)...)
+}
+
+// judgeSteps says what is tried again and again, and why it comes to nothing.
+func (d *doctor) judgeSteps(requests []handle.Request, notifier deployed, now time.Time) []Finding {
+	var whys []string
+	times := map[string]int{}
+	for _, r := range requests {
+		for _, s := range r.Outstanding() {
+			try := r.Tries[s.Key()]
+			if try.Why == "" || try.Limited || now.Sub(try.Since) < grace {
+				continue
+			}
+			why := string(s.Kind) + " (" + handle.Line(try.Why, 100) + ")"
+			if times[why]++; times[why] == 1 {
+				whys = append(whys, why)
+			}
+		}
+	}
+	if len(whys) == 0 {
+		return nil
+	}
+	do := "Mend what is said in brackets; it is tried again by itself every ten minutes, for a day at least. The notifier's log says more:" + d.logs(notifier)
+	for i, why := range whys {
+		if strings.Contains(why, "messages_tab_disabled") {
+			do = "At https://api.slack.com/apps, under App Home, Show Tabs, switch the Messages Tab on: without it nobody can be written to. " + do
+		}
+		if times[why] > 1 {
+			whys[i] += fmt.Sprintf(" %d times", times[why])
+		}
+	}
+	return []Finding{warning(nameSteps, "the sweep tries in vain to "+strings.Join(whys[:min(len(whys), 5)], ", "), do)}
 }
 
 // judgeOverdue says what the requests owe, and why it could not be done.

@@ -17,6 +17,11 @@ import (
 func newSlackApp(t *testing.T, manifest, origin string, client *http.Client, fault func(string, url.Values) *slack.Fault) *slack.Workspace {
 	t.Helper()
 	var app struct {
+		Features struct {
+			AppHome struct {
+				MessagesTab bool `json:"messages_tab_enabled"`
+			} `json:"app_home"`
+		}
 		OAuth struct {
 			Scopes struct{ Bot []string }
 		} `json:"oauth_config"`
@@ -33,7 +38,7 @@ func newSlackApp(t *testing.T, manifest, origin string, client *http.Client, fau
 	w := slack.New(slack.Config{
 		Now: time.Now, TeamID: world.Team, TeamName: "Example", Domain: "example",
 		AppID: world.AppID, BotID: "B0COUNTERSIGN", BotUserID: world.BotUser, BotName: "countersign", BotToken: botToken,
-		Scopes: app.OAuth.Scopes.Bot, RequestURL: app.Settings.Interactivity.RequestURL,
+		Scopes: app.OAuth.Scopes.Bot, MessagesTab: app.Features.AppHome.MessagesTab, RequestURL: app.Settings.Interactivity.RequestURL,
 		Origin: origin, SigningSecret: signingSecret, Client: client, Fault: fault, Limits: slack.PublishedLimits(),
 	})
 	world.Populate(w)

@@ -14,6 +14,7 @@ func TestPostMessageWhere(t *testing.T) {
 	tests := []struct {
 		name, to string
 		scopes   []string // on top of chat:write
+		noTab    bool     // the Messages tab is off
 		want     string   // the error
 		lands    string   // the channel; D for a direct message
 	}{
@@ -23,6 +24,8 @@ func TestPostMessageWhere(t *testing.T) {
 		{name: "a private channel by ID", to: private, lands: private},
 		{name: "a private channel by name", to: "secret", want: "channel_not_found"},
 		{name: "a person", to: ann, lands: "D"},
+		{name: "a person, without a Messages tab", to: ann, noTab: true, want: "messages_tab_disabled"},
+		{name: "a channel, without a Messages tab", to: public, noTab: true, lands: public},
 		{name: "a person of a partner", to: olga, lands: "D"},
 		{name: "a person who shares no channel", to: stranger, want: "channel_not_found"},
 		{name: "a deactivated person", to: gone, want: "user_disabled"},
@@ -38,7 +41,9 @@ func TestPostMessageWhere(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t, func(c *slack.Config) { c.Scopes = append([]string{"chat:write"}, tt.scopes...) })
+			w := newWorld(t, func(c *slack.Config) {
+				c.Scopes, c.MessagesTab = append([]string{"chat:write"}, tt.scopes...), !tt.noTab
+			})
 			channel, ts, err := w.api.PostMessageContext(t.Context(), tt.to, text("hello"))
 			wantCode(t, "chat.postMessage", err, tt.want)
 			if tt.want != "" {

@@ -23,8 +23,8 @@ func (c *call) roomToChange() (*room, *refusal) {
 }
 
 // roomToPost is where a new message is to go: a channel by ID, a public one also
-// by name, or a person by user ID. The bot must be in it; with chat:write.public
-// it need not be in a public one.
+// by name, or a person by user ID, if the app has a Messages tab. The bot must be in
+// it; with chat:write.public it need not be in a public one.
 func (c *call) roomToPost() (*room, *refusal) {
 	r, err := c.addressed(c.form.Get("channel"))
 	switch {
@@ -32,6 +32,8 @@ func (c *call) roomToPost() (*room, *refusal) {
 		return nil, err
 	case r == nil:
 		return nil, refuse("channel_not_found")
+	case r.IM != "" && !c.config.MessagesTab:
+		return nil, refuse("messages_tab_disabled")
 	case !r.has(c.config.BotUserID) && !c.granted("chat:write.public"):
 		return nil, refuse("not_in_channel")
 	case r.Archived:

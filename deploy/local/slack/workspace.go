@@ -27,6 +27,10 @@ type Config struct {
 	BotToken  string   // xoxb-...
 	Scopes    []string // what the token was granted
 
+	// MessagesTab says that the app can write to people: its manifest has
+	// features.app_home.messages_tab_enabled.
+	MessagesTab bool
+
 	// Origin is where this server is reached, such as http://127.0.0.1:4312,
 	// without a slash at its end. Permalinks and response URLs begin with it.
 	Origin string

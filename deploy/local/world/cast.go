@@ -56,7 +56,7 @@ func newWorkspace(now func() time.Time, origin, bot string, client *http.Client,
 	w := slack.New(slack.Config{
 		Now: now, TeamID: Team, TeamName: "Example", Domain: "example",
 		AppID: AppID, BotID: "B0COUNTERSIGN", BotUserID: BotUser, BotName: "countersign", BotToken: token,
-		Scopes: []string{"chat:write", "users:read", "users:read.email", "usergroups:read"},
+		Scopes: []string{"chat:write", "users:read", "users:read.email", "usergroups:read"}, MessagesTab: true,
 		Origin: origin, SigningSecret: signingSecret, RequestURL: bot + "/slack/interactivity",
 		Client: client, Limits: limits,
 	})
