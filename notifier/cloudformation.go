@@ -35,6 +35,9 @@ func (c CloudFormation) Describe(ctx context.Context, stackID string) (Descripti
 	if api := smithy.APIError(nil); errors.As(err, &api) && api.ErrorCode() == "ValidationError" {
 		return Description{}, ErrNoStack
 	}
+	if api := smithy.APIError(nil); errors.As(err, &api) && api.ErrorCode() == "AccessDenied" {
+		return Description{}, ErrDenied
+	}
 	if err != nil {
 		return Description{}, fmt.Errorf("couldn't describe the stack: %w", err)
 	}

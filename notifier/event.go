@@ -24,10 +24,14 @@ type document struct {
 	Detail      json.RawMessage   `json:"detail"`
 }
 
+func (d document) scheduled() bool {
+	return d.Source == "aws.events" && d.DetailType == "Scheduled Event" || d.Source == "aws.scheduler"
+}
+
 // Handle takes one event as Lambda hands it over: a custom resource request,
 // plain or inside an SNS record; a CloudFormation stack status change from
 // EventBridge; or a schedule, which sweeps. Its error is for Lambda, which then
-// delivers the event again: everything here may happen twice.
+// delivers the event again: everything here may happen twice. A sweep has none.
 func (n *Notifier) Handle(ctx context.Context, event json.RawMessage) error {
 	var d document
 	if err := json.Unmarshal(event, &d); err != nil {
@@ -43,12 +47,21 @@ func (n *Notifier) Handle(ctx context.Context, event json.RawMessage) error {
 		return n.records(ctx, d.Records)
 	case d.ResponseURL != "" || d.RequestType != "":
 		return n.custom(ctx, event)
+	case d.scheduled():
+		// The next one does as well. Delivered again, a failed one would only
+		// fill the failure queue, where launches are looked for.
+		err := n.Unfit
+		if err == nil {
+			err = n.Sweep(ctx)
+		}
+		if err != nil {
+			n.Log.ErrorContext(ctx, "couldn't sweep", "error", err)
+		}
+		return nil
 	case n.Unfit != nil:
 		return n.Unfit
 	case d.Source == "aws.cloudformation" && d.DetailType == "CloudFormation Stack Status Change":
 		return n.stackMoved(ctx, d.Detail)
-	case d.Source == "aws.events" && d.DetailType == "Scheduled Event", d.Source == "aws.scheduler":
-		return n.Sweep(ctx)
 	}
 	return fmt.Errorf("%w: source %q, detail-type %q", ErrEvent, handle.Line(d.Source, 60), handle.Line(d.DetailType, 60))
 }

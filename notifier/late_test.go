@@ -2,6 +2,7 @@ package notifier_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -130,6 +131,36 @@ func TestAStackThatCannotBeFoundEndsAsItsEventSays(t *testing.T) {
 			t.Errorf("half an hour after the approval it is told to have been deleted: %+v", r.Ended)
 		}
 	})
+}
+
+// A stack of another account cannot be read, and never will be: to try that for
+// days would ring the alarm. Should an event tell of its end, that counts.
+func TestAStackThatMayNotBeReadIsAskedAboutOnce(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch()
+	w.decide(r.ID, handle.Approve, "")
+	w.stacks.err = notifier.ErrDenied
+	w.sweep(10 * time.Minute)
+	watch := handle.Step{Kind: handle.StepWatch}.Key()
+	if r = w.load(r.ID); !r.Tries[watch].Abandoned || r.Tries[watch].N != 1 {
+		t.Errorf("%+v", r.Tries)
+	}
+	if err := w.ended("CREATE_COMPLETE"); err != nil {
+		t.Fatal(err)
+	}
+	if r = w.load(r.ID); r.Ended == nil || !r.Ended.Up() {
+		t.Errorf("ended %+v, want what the event says", r.Ended)
+	}
+}
+
+// What fails in a sweep is left to the next one: Lambda would put it where lost
+// launches are looked for.
+func TestASweepIsNotDeliveredAgain(t *testing.T) {
+	w := newWorld(t)
+	w.notifier.Unfit = errors.New("a fault of the configuration")
+	if err := w.notifier.Handle(t.Context(), json.RawMessage(`{"source":"aws.events","detail-type":"Scheduled Event","detail":{}}`)); err != nil {
+		t.Error(err)
+	}
 }
 
 // A template may show its handle by mistake.

@@ -12,7 +12,7 @@ import (
 // Stacks tells of CloudFormation stacks.
 type Stacks interface {
 	// Describe tells of one stack, also of one that was deleted of late. The
-	// error is ErrNoStack if there is no such stack here.
+	// error is ErrNoStack if there is no such stack here, or ErrDenied.
 	Describe(ctx context.Context, stackID string) (Description, error)
 
 	// FirstFailure is the reason of the resource whose failure ended the latest
@@ -22,6 +22,9 @@ type Stacks interface {
 
 // ErrNoStack says that there is no such stack in this account and Region.
 var ErrNoStack = errors.New("no such stack")
+
+// ErrDenied says that the stack may not be read, as one of another account.
+var ErrDenied = errors.New("the stack may not be read")
 
 // Description is what CloudFormation says of a stack.
 type Description struct {

@@ -238,6 +238,11 @@ func (p *pass) watch(ctx context.Context, s handle.Step) error {
 	case err != nil && handle.FinalStatus(p.r.Stack.Status):
 		p.n.Log.WarnContext(ctx, "couldn't read the stack's end: going by its event", "request", p.r.ID, "error", err)
 		d = Description{Status: p.r.Stack.Status, Reason: p.r.Stack.Reason}
+	case errors.Is(err, ErrDenied):
+		// A stack of another account, mostly. An event of its end, if one comes,
+		// begins anew.
+		p.failed(ctx, s, handle.Failure{Why: "the stack may not be read", Never: true})
+		return nil
 	case err != nil:
 		p.n.Log.WarnContext(ctx, "couldn't read the stack", "request", p.r.ID, "error", err)
 		p.failed(ctx, s, handle.Failure{Why: "CloudFormation could not be asked"})
