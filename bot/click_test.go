@@ -16,12 +16,12 @@ func TestApprove(t *testing.T) {
 
 	got := w.votes(r.ID, 1, handle.Approved)
 	want := handle.Person{Team: "T0HOME", ID: approver, Name: "Made " + approver}
-	if v := got.Votes[0]; v.By != want || v.Via != handle.BySlack || !v.At.Equal(w.clock()) {
+	if v := got.Votes[0]; v.By != want || v.Via != handle.ViaSlack || !v.At.Equal(w.clock()) {
 		t.Errorf("the vote: got %+v, want one by %+v now", v, want)
 	}
 	w.told() // the message itself changes
 	after := w.settled()
-	if len(after) != 1 || after[0].holder == "" || !after[0].request.Held(after[0].holder, w.clock()) {
+	if len(after) != 1 || after[0].holder == "" || !after[0].request.HeldBy(after[0].holder, w.clock()) {
 		t.Fatalf("After: got %+v, want one call under a lease", after)
 	}
 	if diff := handletest.Diff(got, after[0].request); diff != "" {
@@ -38,15 +38,15 @@ func TestWhoMayDecide(t *testing.T) {
 		user  map[string]any
 		edit  func(*world, *handle.Request)
 		press func(document)
-		why   handle.Why // on the record; empty if the approval counts
+		why   handle.RefusalReason // on the record; empty if the approval counts
 		told  string
 		cold  bool // Slack is not asked
 	}{
 		{name: "an approver named", by: approver},
 		{name: "a member of a group named", by: member},
-		{name: "somebody else", by: outsider, why: handle.WhyNotApprover, told: notNamed},
+		{name: "somebody else", by: outsider, why: handle.RefusedNotApprover, told: notNamed},
 		{
-			name: "the requester, an approver too", by: requester, why: handle.WhyOwnRequest,
+			name: "the requester, an approver too", by: requester, why: handle.RefusedOwnRequest,
 			edit: func(_ *world, r *handle.Request) { r.Terms.Approvers = append(r.Terms.Approvers, requester) },
 			told: "This is your own request, and nobody decides about their own; nothing was decided. Ask <@U0APPROVER1>, <!subteam^S0APPROVERS>, <@U0REQUESTER>.",
 		},
@@ -58,28 +58,28 @@ func TestWhoMayDecide(t *testing.T) {
 			},
 		},
 		{
-			name: "the requester, not an approver", by: requester, why: handle.WhyNotApprover, told: notNamed,
+			name: "the requester, not an approver", by: requester, why: handle.RefusedNotApprover, told: notNamed,
 		},
 		{
-			name: "an approver, of a request whose requester is not known yet", by: approver, why: handle.WhyUnknown,
+			name: "an approver, of a request whose requester is not known yet", by: approver, why: handle.RefusedUnverified,
 			edit: func(_ *world, r *handle.Request) {
 				r.Requester = handle.Requester{Email: "robin.requester@example.com"}
 			},
 			told: "I do not know yet whose request this is, so nobody may decide about it; nothing was decided.",
 		},
-		{name: "a guest", by: approver, user: map[string]any{"is_restricted": true}, why: handle.WhyNoMember, told: "Guests, bots and deactivated accounts may not decide"},
-		{name: "a single-channel guest", by: approver, user: map[string]any{"is_ultra_restricted": true}, why: handle.WhyNoMember, told: "Guests"},
-		{name: "a bot", by: approver, user: map[string]any{"is_bot": true}, why: handle.WhyNoMember, told: "Guests"},
-		{name: "deactivated", by: approver, user: map[string]any{"deleted": true}, why: handle.WhyNoMember, told: "Guests"},
-		{name: "a deactivated member of a group", by: member, user: map[string]any{"deleted": true}, why: handle.WhyNoMember, told: "Guests"},
+		{name: "a guest", by: approver, user: map[string]any{"is_restricted": true}, why: handle.RefusedNotMember, told: "Guests, bots and deactivated accounts may not decide"},
+		{name: "a single-channel guest", by: approver, user: map[string]any{"is_ultra_restricted": true}, why: handle.RefusedNotMember, told: "Guests"},
+		{name: "a bot", by: approver, user: map[string]any{"is_bot": true}, why: handle.RefusedNotMember, told: "Guests"},
+		{name: "deactivated", by: approver, user: map[string]any{"deleted": true}, why: handle.RefusedNotMember, told: "Guests"},
+		{name: "a deactivated member of a group", by: member, user: map[string]any{"deleted": true}, why: handle.RefusedNotMember, told: "Guests"},
 		{
-			name: "of another workspace, over Slack Connect", by: approver, why: handle.WhyOtherWorkspace,
+			name: "of another workspace, over Slack Connect", by: approver, why: handle.RefusedOtherWorkspace,
 			press: func(d document) { d.set("T0ELSEWHERE", "user", "team_id") },
 			told:  "You are of another workspace",
 			cold:  true,
 		},
 		{
-			name: "of another workspace, whose organization the payload names", by: approver, why: handle.WhyOtherWorkspace,
+			name: "of another workspace, whose organization the payload names", by: approver, why: handle.RefusedOtherWorkspace,
 			edit: func(w *world, _ *handle.Request) { w.bot.EnterpriseID = "E0HOLDING" },
 			press: func(d document) {
 				d.set("T0ELSEWHERE", "user", "team_id").set(map[string]any{"id": "E0OTHERS"}, "enterprise")
@@ -88,7 +88,7 @@ func TestWhoMayDecide(t *testing.T) {
 			cold: true,
 		},
 		{
-			name: "of another workspace, as Slack's answer shows", by: approver, why: handle.WhyOtherWorkspace,
+			name: "of another workspace, as Slack's answer shows", by: approver, why: handle.RefusedOtherWorkspace,
 			user:  map[string]any{"team_id": "T0ELSEWHERE"},
 			press: func(d document) { delete(d["user"].(map[string]any), "team_id") },
 			told:  "You are of another workspace",
@@ -98,12 +98,12 @@ func TestWhoMayDecide(t *testing.T) {
 			press: func(d document) { delete(d["user"].(map[string]any), "team_id") },
 		},
 		{
-			name: "at home as the payload says, elsewhere as Slack's answer shows", by: approver, why: handle.WhyOtherWorkspace,
+			name: "at home as the payload says, elsewhere as Slack's answer shows", by: approver, why: handle.RefusedOtherWorkspace,
 			user: map[string]any{"team_id": "T0ELSEWHERE"},
 			told: "You are of another workspace",
 		},
 		{
-			name: "at home as the payload says, of another organization as Slack's answer shows", by: approver, why: handle.WhyOtherWorkspace,
+			name: "at home as the payload says, of another organization as Slack's answer shows", by: approver, why: handle.RefusedOtherWorkspace,
 			user: map[string]any{"enterprise_user": map[string]any{"id": approver, "enterprise_id": "E0OTHERS"}},
 			edit: func(w *world, _ *handle.Request) { w.bot.EnterpriseID = "E0HOLDING" },
 			told: "You are of another workspace",
@@ -112,27 +112,27 @@ func TestWhoMayDecide(t *testing.T) {
 			name: "of a workspace of an organization, with another as the first", by: approver,
 			user: map[string]any{"team_id": "T0SISTER", "enterprise_user": map[string]any{"id": approver, "enterprise_id": "E0HOLDING"}},
 		},
-		{name: "a stranger", by: approver, user: map[string]any{"is_stranger": true}, why: handle.WhyOtherWorkspace, told: "another workspace"},
+		{name: "a stranger", by: approver, user: map[string]any{"is_stranger": true}, why: handle.RefusedOtherWorkspace, told: "another workspace"},
 		{
-			name: "nobody", by: "", why: handle.WhyNoMember,
+			name: "nobody", by: "", why: handle.RefusedNotMember,
 			press: func(d document) { d.set("ada.approver", "user", "name") },
 			cold:  true,
 		},
-		{name: "unknown to Slack", by: "U0GHOST", why: handle.WhyUnknown, told: "I could not check who you are with Slack just now; nothing was decided. Press again in a moment."},
+		{name: "unknown to Slack", by: "U0GHOST", why: handle.RefusedUnverified, told: "I could not check who you are with Slack just now; nothing was decided. Press again in a moment."},
 		{
 			name: "Slack answers of somebody else", by: approver, user: map[string]any{"id": outsider},
-			why: handle.WhyUnknown, told: "I could not check",
+			why: handle.RefusedUnverified, told: "I could not check",
 		},
 		{
-			name: "users.info fails", by: approver, why: handle.WhyUnknown, told: "I could not check",
+			name: "users.info fails", by: approver, why: handle.RefusedUnverified, told: "I could not check",
 			edit: func(w *world, _ *handle.Request) { w.slack.fail["users.info"] = "500" },
 		},
 		{
-			name: "users.info is rate limited", by: approver, why: handle.WhyUnknown, told: "I could not check",
+			name: "users.info is rate limited", by: approver, why: handle.RefusedUnverified, told: "I could not check",
 			edit: func(w *world, _ *handle.Request) { w.slack.fail["users.info"] = "ratelimited" },
 		},
 		{
-			name: "the group cannot be asked for", by: member, why: handle.WhyUnknown, told: "I could not check",
+			name: "the group cannot be asked for", by: member, why: handle.RefusedUnverified, told: "I could not check",
 			edit: func(w *world, _ *handle.Request) { w.slack.fail["usergroups.users.list"] = "missing_scope" },
 		},
 		{
@@ -140,7 +140,7 @@ func TestWhoMayDecide(t *testing.T) {
 			edit: func(w *world, _ *handle.Request) { w.slack.fail["usergroups.users.list"] = "missing_scope" },
 		},
 		{
-			name: "the group is no more", by: member, why: handle.WhyNotApprover, told: notNamed,
+			name: "the group is no more", by: member, why: handle.RefusedNotApprover, told: notNamed,
 			edit: func(w *world, _ *handle.Request) { delete(w.slack.groups, "S0APPROVERS") },
 		},
 		{
@@ -174,7 +174,7 @@ func TestWhoMayDecide(t *testing.T) {
 			press: func(d document) { d.set("E0HOLDING", "user", "team_id").set(nil, "team") },
 		},
 		{
-			name: "of another organization, in a channel of ours", by: "W0DISTANT", why: handle.WhyOtherWorkspace,
+			name: "of another organization, in a channel of ours", by: "W0DISTANT", why: handle.RefusedOtherWorkspace,
 			user: map[string]any{"team_id": "T0ELSEWHERE", "enterprise_user": map[string]any{"id": "W0DISTANT", "enterprise_id": "E0OTHERS"}},
 			edit: func(w *world, r *handle.Request) {
 				w.bot.EnterpriseID = "E0HOLDING"
@@ -187,11 +187,11 @@ func TestWhoMayDecide(t *testing.T) {
 			told: "another workspace",
 		},
 		{
-			name: "the requester, under their other ID in the organization", by: approver, why: handle.WhyOwnRequest,
+			name: "the requester, under their other ID in the organization", by: approver, why: handle.RefusedOwnRequest,
 			user: map[string]any{"enterprise_user": map[string]any{"id": "W0REQUESTER", "enterprise_id": "E0HOLDING"}},
 			edit: func(w *world, r *handle.Request) {
 				w.bot.EnterpriseID = "E0HOLDING"
-				*r = r.Identified("W0REQUESTER", []string{"W0REQUESTER"}, true)
+				*r = r.IdentifyRequester("W0REQUESTER", []string{"W0REQUESTER"}, true)
 			},
 			told: "This is your own request",
 		},
@@ -289,29 +289,29 @@ func TestAlreadySettled(t *testing.T) {
 		edit  func(*handle.Request)
 		by    string
 		later time.Duration
-		why   handle.Why
+		why   handle.RefusalReason
 		told  string
 	}{
-		{"approved by somebody else", decided(handle.Approve), member, 0, handle.WhyDecided, "Already approved by <@U0APPROVER1> <!date^1795341660^{date_short_pretty} at {time}|at 2026-11-22 10:01 UTC>. There is nothing left"},
-		{"rejected by somebody else", decided(handle.Reject), member, 0, handle.WhyDecided, "Already rejected by <@U0APPROVER1> "},
+		{"approved by somebody else", decided(handle.Approve), member, 0, handle.RefusedDecided, "Already approved by <@U0APPROVER1> <!date^1795341660^{date_short_pretty} at {time}|at 2026-11-22 10:01 UTC>. There is nothing left"},
+		{"rejected by somebody else", decided(handle.Reject), member, 0, handle.RefusedDecided, "Already rejected by <@U0APPROVER1> "},
 		{"approved by the same person", decided(handle.Approve), approver, 0, "", "You already approved this."},
 		{"approved by the same person, then rejected", func(r *handle.Request) {
 			r.Terms.Approvals = 2
 			decided(handle.Approve)(r)
 			*r, _ = r.VoteByMail("Kim", handle.Reject, "because", launched.Add(time.Minute))
 		}, approver, 0, "", "You already approved this. Already rejected by `Kim` (by mail) <!date^"},
-		{"rejected by the same person", decided(handle.Reject), approver, 0, handle.WhyDecided, "Already rejected by <@U0APPROVER1> "},
+		{"rejected by the same person", decided(handle.Reject), approver, 0, handle.RefusedDecided, "Already rejected by <@U0APPROVER1> "},
 		{
 			"approved by mail, under a hostile name", func(r *handle.Request) {
 				*r, _ = r.VoteByMail("<!channel> `Kim` & <@U0VICTIM>", handle.Approve, "", launched.Add(time.Minute))
-			}, member, 0, handle.WhyDecided, "Already approved by `&lt;!channel&gt; ˋKimˋ &amp; &lt;@U0VICTIM&gt;` (by mail) ",
+			}, member, 0, handle.RefusedDecided, "Already approved by `&lt;!channel&gt; ˋKimˋ &amp; &lt;@U0VICTIM&gt;` (by mail) ",
 		},
 		{
 			"withdrawn", func(r *handle.Request) { *r = r.Withdraw("the stack gave up <here>", launched.Add(time.Minute)) },
-			approver, 0, handle.WhyDecided, "This request was withdrawn <!date^1795341660^{date_short_pretty} at {time}|at 2026-11-22 10:01 UTC>: `the stack gave up &lt;here&gt;`.",
+			approver, 0, handle.RefusedDecided, "This request was withdrawn <!date^1795341660^{date_short_pretty} at {time}|at 2026-11-22 10:01 UTC>: `the stack gave up &lt;here&gt;`.",
 		},
-		{"expired, as recorded", func(r *handle.Request) { *r = r.Expire(r.Terms.Deadline) }, approver, 12 * time.Hour, handle.WhyExpired, "This request expired <!date^"},
-		{"expired, as nobody has seen yet", func(*handle.Request) {}, approver, 12 * time.Hour, handle.WhyExpired, "This request expired <!date^"},
+		{"expired, as recorded", func(r *handle.Request) { *r = r.Expire(r.Terms.Deadline) }, approver, 12 * time.Hour, handle.RefusedExpired, "This request expired <!date^"},
+		{"expired, as nobody has seen yet", func(*handle.Request) {}, approver, 12 * time.Hour, handle.RefusedExpired, "This request expired <!date^"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -355,7 +355,7 @@ func TestRefusedClickSettles(t *testing.T) {
 	if len(after) != 1 || after[0].holder == "" {
 		t.Fatalf("After: got %+v, want one call under a lease", after)
 	}
-	if got := w.stored(r.ID); len(got.Messages) != 2 || got.Refusals(handle.WhyNotApprover) != 2 || got.Lease.Holder != after[0].holder {
+	if got := w.stored(r.ID); len(got.Messages) != 2 || got.Refusals(handle.RefusedNotApprover) != 2 || got.Lease.Holder != after[0].holder {
 		t.Errorf("the record: got messages %v, lease %v, events %v", got.Messages, got.Lease, got.Events)
 	}
 }

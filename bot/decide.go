@@ -23,7 +23,7 @@ type ballot struct {
 // what was said before.
 type ruling struct {
 	next handle.Request
-	why  handle.Why // refused
+	why  handle.RefusalReason // refused
 	err  error      // neither: the law could not be asked
 	by   handle.Person
 	keep keep
@@ -42,7 +42,7 @@ const (
 func ruled(next handle.Request, err error) ruling {
 	var refusal *handle.Refusal
 	if errors.As(err, &refusal) {
-		return ruling{next: next, why: refusal.Why}
+		return ruling{next: next, why: refusal.Reason}
 	}
 	return ruling{next: next, err: err}
 }
@@ -51,7 +51,7 @@ func ruled(next handle.Request, err error) ruling {
 type outcome struct {
 	request handle.Request // as last written or read; zero if it could not be
 	holder  string         // who holds its lease; empty if we did not take it
-	why     handle.Why     // refused
+	why     handle.RefusalReason     // refused
 	again   bool           // the same person had said the same before
 	err     error          // not recorded, or not surely; handle.ErrNotFound if there is no such request
 	tried   bool           // to write the ballot, without an answer: with err, it may be recorded all the same
@@ -97,11 +97,11 @@ func (b *Bot) decide(ctx context.Context, v ballot) outcome {
 		if o.err != nil {
 			return o
 		}
-		if r.Held(holder, now) {
+		if r.HeldBy(holder, now) {
 			o.holder = holder // a write whose answer was lost
 		}
 		must := g.must(r)
-		next, held := claim(g.change(r, now).Adopt(v.message.Channel, v.message.TS), holder, now)
+		next, held := claim(g.change(r, now).AdoptMessage(v.message.Channel, v.message.TS), holder, now)
 		if must || changes(r, next) {
 			written, err := b.replace(ctx, next)
 			switch {
@@ -133,13 +133,13 @@ func (g ruling) change(r handle.Request, now time.Time) handle.Request {
 	case g.keep == keepNot:
 		return r.Expire(now)
 	}
-	return r.Expire(now).Refuse(g.by, g.why, now)
+	return r.Expire(now).RecordRefusal(g.by, g.why, now)
 }
 
 // claim takes the lease if something is due that needs it and nobody else has
 // it.
 func claim(r handle.Request, holder string, now time.Time) (next handle.Request, held string) {
-	if !slices.ContainsFunc(r.Due(now), handle.Step.Leased) {
+	if !slices.ContainsFunc(r.Due(now), handle.Step.NeedsLease) {
 		return r, ""
 	}
 	if next, ok := r.Claim(holder, now); ok {

@@ -58,7 +58,7 @@ func (b *Bot) askMember(ctx context.Context, id string) (member, error) {
 		return member{}, fmt.Errorf("asked for user %s, Slack answered of %q", id, u.ID)
 	}
 	return member{
-		name:         handle.Line(cmp.Or(u.Profile.RealName, u.RealName, u.Name), maxName),
+		name:         handle.OneLine(cmp.Or(u.Profile.RealName, u.RealName, u.Name), maxName),
 		team:         u.TeamID,
 		organization: u.Enterprise.EnterpriseID,
 		orgID:        u.Enterprise.ID,

@@ -81,7 +81,7 @@ func (b *Bot) interact(v visit, body []byte) reply {
 		return reply{status: http.StatusBadRequest}
 	}
 	if b.AppID != "" && head.AppID != b.AppID {
-		b.log().Warn("a signed request is of another app", "app", handle.Line(head.AppID, 40))
+		b.log().Warn("a signed request is of another app", "app", handle.OneLine(head.AppID, 40))
 		return reply{status: http.StatusForbidden}
 	}
 	switch head.Type {

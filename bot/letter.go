@@ -15,10 +15,10 @@ import (
 
 // WhyWrongCode is the refusal of a mailed link's form whose code was not the
 // one in the mail.
-const WhyWrongCode handle.Why = "wrong code"
+const WhyWrongCode handle.RefusalReason = "wrong code"
 
 // whyLocked is the refusal after too many of them. It is not put on the record.
-const whyLocked handle.Why = "too many wrong codes"
+const whyLocked handle.RefusalReason = "too many wrong codes"
 
 const (
 	maxLetter     = 64 << 10 // bytes of a request's body
@@ -144,9 +144,9 @@ func (l *letter) get(v visit) page {
 // post decides, if all that it takes was typed.
 func (l *letter) post(v visit, form url.Values) page {
 	l.typed = typed{
-		Name:   handle.Line(form.Get("name"), maxName),
-		Code:   handle.Cut(strings.TrimSpace(form.Get("code")), 40),
-		Reason: handle.Cut(strings.TrimSpace(form.Get("reason")), 4*maxReason),
+		Name:   handle.OneLine(form.Get("name"), maxName),
+		Code:   handle.Truncate(strings.TrimSpace(form.Get("code")), 40),
+		Reason: handle.Truncate(strings.TrimSpace(form.Get("reason")), 4*maxReason),
 	}
 	if faults := l.faults(); len(faults) > 0 {
 		return l.get(v).with(faults)
@@ -176,7 +176,7 @@ func (l *letter) faults() map[string]string {
 	if digits(l.typed.Code) == "" {
 		faults["code"] = "Type the six digits that the mail shows beside the link."
 	}
-	if l.ticket.Verdict == handle.Reject && handle.Line(l.typed.Reason, 4*maxReason) == "" {
+	if l.ticket.Verdict == handle.Reject && handle.OneLine(l.typed.Reason, 4*maxReason) == "" {
 		faults["reason"] = "Say why: whoever asked will read it."
 	}
 	return faults
@@ -217,7 +217,7 @@ func (l *letter) law(r handle.Request, now time.Time) ruling {
 }
 
 // state is why nobody could say the link's verdict; empty if somebody could.
-func (l *letter) state(r handle.Request, now time.Time) handle.Why {
+func (l *letter) state(r handle.Request, now time.Time) handle.RefusalReason {
 	if g := ruled(r, open(r, l.ticket.Verdict, now)); g.why != "" {
 		return g.why
 	}

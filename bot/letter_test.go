@@ -206,7 +206,7 @@ func TestDecideByMail(t *testing.T) {
 			link := w.link(r, tt.verdict)
 			w.shows(w.post(link, form(" Kim \u202E Lee ", tt.code(link), tt.reason)), 200, tt.shows)
 			got := w.votes(r.ID, 1, tt.state)
-			if v := got.Votes[0]; v.Via != handle.ByMail || v.By != (handle.Person{Name: "Kim Lee"}) || v.Reason != strings.TrimSpace(tt.reason) {
+			if v := got.Votes[0]; v.Via != handle.ViaMail || v.By != (handle.Person{Name: "Kim Lee"}) || v.Reason != strings.TrimSpace(tt.reason) {
 				t.Errorf("the vote: got %+v, want one by mail by Kim Lee", v)
 			}
 			if n := w.store.Counts(); n.Reads != 1 || n.Writes != 1 {
@@ -222,7 +222,7 @@ func TestDecideByMail(t *testing.T) {
 			w.shows(w.post(link, form("Sam", wrongCode(link), "me too")), 409, "Already "+string(tt.state))
 			w.shows(w.post(link, form("", "", "")), 409, "Already "+string(tt.state))
 			got = w.votes(r.ID, 1, tt.state)
-			if got.Refusals(handle.WhyDecided) != 1 || got.Refusals(bot.WhyWrongCode) != 0 {
+			if got.Refusals(handle.RefusedDecided) != 1 || got.Refusals(bot.WhyWrongCode) != 0 {
 				t.Errorf("refusals on the record: got %+v, want one, of the one with the right code", got.Events)
 			}
 			res := w.do(w.request("GET", link, ""))
@@ -432,7 +432,7 @@ func TestFullHistory(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch(func(r *handle.Request) {
 		for i := range 300 {
-			*r = r.Refuse(handle.Person{Team: "T0HOME", ID: fmt.Sprintf("U0MANY%d", i)}, handle.WhyNotApprover, launched)
+			*r = r.RecordRefusal(handle.Person{Team: "T0HOME", ID: fmt.Sprintf("U0MANY%d", i)}, handle.RefusedNotApprover, launched)
 		}
 	})
 	link := w.link(r, handle.Approve)
@@ -454,7 +454,7 @@ func TestQuorumByMail(t *testing.T) {
 		t.Error("a form for what cannot be")
 	}
 	w.shows(w.post(yes, form("Kim", code(yes), "")), 403, "cannot be approved by mail")
-	if got := w.votes(r.ID, 0, handle.Pending); got.Refusals(handle.WhyNotByMail) != 1 {
+	if got := w.votes(r.ID, 0, handle.Pending); got.Refusals(handle.RefusedNotByMail) != 1 {
 		t.Errorf("refusals on the record: got %+v", got.Events)
 	}
 	w.shows(w.post(no, form("Kim", code(no), "too dear")), 200, "Recorded: rejected")

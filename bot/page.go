@@ -128,7 +128,7 @@ func unreadable() page {
 
 // page shows the request, and the form unless why says that there is nothing
 // left to decide.
-func (l *letter) page(r handle.Request, why handle.Why) page {
+func (l *letter) page(r handle.Request, why handle.RefusalReason) page {
 	p := page{status: http.StatusOK, Groups: groups(r)}
 	verb := "Approve"
 	if l.ticket.Verdict == handle.Reject {
@@ -154,15 +154,15 @@ func (l *letter) page(r handle.Request, why handle.Why) page {
 		if r.Terms.Channel != "" {
 			p.Next = "Decide in Slack, or whoever asked can launch again."
 		}
-	case handle.WhyNotByMail:
+	case handle.RefusedNotByMail:
 		p.status = http.StatusForbidden
 		p.Title = "This launch cannot be approved by mail"
 		p.Lead = plain.refused(r, why)
-	case handle.WhyDecided:
+	case handle.RefusedDecided:
 		p.status = http.StatusConflict
 		p.Title = "Already decided: " + title(r)
 		p.Lead = plain.settled(r)
-	case handle.WhyExpired:
+	case handle.RefusedExpired:
 		p.status = http.StatusGone
 		p.Title = "Expired: " + title(r)
 		p.Lead = plain.refused(r, why)
@@ -254,5 +254,5 @@ func groups(r handle.Request) []pageGroup {
 
 // show makes outside text fit for the page.
 func show(r handle.Request, text string) string {
-	return handle.Line(r.WaitURL.Redact(text), 1000)
+	return handle.OneLine(r.WaitURL.Redact(text), 1000)
 }

@@ -36,9 +36,9 @@ type user struct {
 
 func (u user) name() string {
 	if u.Name == "" {
-		return handle.Line(u.Username, maxName)
+		return handle.OneLine(u.Username, maxName)
 	}
-	return handle.Line(u.Name, maxName)
+	return handle.OneLine(u.Name, maxName)
 }
 
 type ident struct {

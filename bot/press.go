@@ -44,7 +44,7 @@ func (p *press) rule(ctx context.Context, r handle.Request, now time.Time) rulin
 // asked where the answer does not depend on it.
 func (p *press) law(ctx context.Context, r handle.Request, now time.Time) ruling {
 	if p.b.abroad(p.user, p.organization) || !handle.IsUser(p.user.ID) {
-		return ruled(r, r.Entitled(handle.Voter{Person: p.person(), Home: !p.b.abroad(p.user, p.organization)}))
+		return ruled(r, r.Authorize(handle.Voter{Person: p.person(), Home: !p.b.abroad(p.user, p.organization)}))
 	}
 	if err := open(r, handle.Reject, now); err != nil {
 		if p.said(r) {
@@ -57,11 +57,11 @@ func (p *press) law(ctx context.Context, r handle.Request, now time.Time) ruling
 	switch {
 	case err != nil:
 		p.b.log().Warn("could not verify who pressed", "request", r.ID, "user", p.user.ID, "error", err)
-		return ruling{next: r, why: handle.WhyUnknown}
+		return ruling{next: r, why: handle.RefusedUnverified}
 	case p.isRequester(r):
-		return ruling{next: r, why: handle.WhyOwnRequest}
+		return ruling{next: r, why: handle.RefusedOwnRequest}
 	case p.opening:
-		return ruled(r, r.Entitled(v))
+		return ruled(r, r.Authorize(v))
 	}
 	return ruled(r.VoteBySlack(v, p.ticket.Verdict, p.reason, now))
 }
@@ -114,7 +114,7 @@ func (p *press) lookUp(ctx context.Context, r handle.Request) (handle.Voter, err
 		p.orgID = m.orgID
 		ids = append(ids, m.orgID)
 	}
-	if notNamed(r.Entitled(v)) {
+	if notNamed(r.Authorize(v)) {
 		if v.Groups, err = p.b.groupsOf(ctx, ids, r.Terms.Groups()); err != nil {
 			return handle.Voter{}, err
 		}
@@ -125,7 +125,7 @@ func (p *press) lookUp(ctx context.Context, r handle.Request) (handle.Voter, err
 
 func notNamed(err error) bool {
 	var refusal *handle.Refusal
-	return errors.As(err, &refusal) && refusal.Why == handle.WhyNotApprover
+	return errors.As(err, &refusal) && refusal.Reason == handle.RefusedNotApprover
 }
 
 // abroad reports whether the payload alone shows that the person is of another
@@ -173,7 +173,7 @@ func (p *press) words(o outcome, s style) string {
 		return textUnsure
 	case o.err != nil:
 		return textNotRecorded
-	case o.why == handle.WhyUnknown && !p.unverified:
+	case o.why == handle.RefusedUnverified && !p.unverified:
 		return textNoRequester
 	case o.why != "":
 		return s.refused(r, o.why)

@@ -81,7 +81,7 @@ func TestStoreFails(t *testing.T) {
 					got := w.votes(r.ID, 1, flow.want)
 					w.told()
 					after := w.settled()
-					if len(after) != 1 || after[0].holder == "" || !got.Held(after[0].holder, w.clock()) {
+					if len(after) != 1 || after[0].holder == "" || !got.HeldBy(after[0].holder, w.clock()) {
 						t.Errorf("After: got %+v, want one call under the lease %v", after, got.Lease)
 					}
 					if w.slack.count("users.info") != 1 {
@@ -122,7 +122,7 @@ func TestConflict(t *testing.T) {
 		told   []string
 	}{
 		{"the sweep reminds", func(w *world, r handle.Request) (handle.Request, error) {
-			return r.Sent(handle.Occasion{Name: handle.OnReminder}.Reply(), channel, "1.2", w.clock()), nil
+			return r.MarkDelivered(handle.Notification{Name: handle.NotifyReminder}.ReplyKey(), channel, "1.2", w.clock()), nil
 		}, 1, handle.Approved, nil},
 		{"another approves", func(w *world, r handle.Request) (handle.Request, error) {
 			return r.VoteBySlack(other, handle.Approve, "", w.clock())

@@ -112,7 +112,7 @@ func subject(r handle.Request) string {
 // title names what is to be launched.
 func title(r handle.Request) string {
 	for _, name := range []string{r.Product.Name, r.Product.Provisioned, r.Stack.Name} {
-		if name = handle.Line(r.WaitURL.Redact(name), 150); name != "" {
+		if name = handle.OneLine(r.WaitURL.Redact(name), 150); name != "" {
 			return name
 		}
 	}

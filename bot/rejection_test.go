@@ -97,29 +97,29 @@ func TestRejectRefused(t *testing.T) {
 		edit       func(*world, *handle.Request)
 		press      func(document)
 		told, form string
-		why        handle.Why
+		why        handle.RefusalReason
 	}{
-		{name: "not an approver", by: outsider, told: "You may not decide", form: "Ask one of the approvers whom the message names.", why: handle.WhyNotApprover},
+		{name: "not an approver", by: outsider, told: "You may not decide", form: "Ask one of the approvers whom the message names.", why: handle.RefusedNotApprover},
 		{
-			name: "own request", by: requester, told: "This is your own request", form: "This is your own request", why: handle.WhyOwnRequest,
+			name: "own request", by: requester, told: "This is your own request", form: "This is your own request", why: handle.RefusedOwnRequest,
 			edit: func(_ *world, r *handle.Request) { r.Terms.Approvers = append(r.Terms.Approvers, requester) },
 		},
 		{
-			name: "another workspace", by: approver, told: "another workspace", form: "another workspace", why: handle.WhyOtherWorkspace,
+			name: "another workspace", by: approver, told: "another workspace", form: "another workspace", why: handle.RefusedOtherWorkspace,
 			press: func(d document) { d.set("T0ELSEWHERE", "user", "team_id") },
 		},
 		{
-			name: "unverified", by: approver, told: "I could not check", form: "I could not check", why: handle.WhyUnknown,
+			name: "unverified", by: approver, told: "I could not check", form: "I could not check", why: handle.RefusedUnverified,
 			edit: func(w *world, _ *handle.Request) { w.slack.fail["users.info"] = "fatal_error" },
 		},
 		{
-			name: "decided", by: approver, told: "Already approved by `Kim` (by mail)", form: "Already approved by Kim (by mail) at 2026-11-22 10:01 UTC.", why: handle.WhyDecided,
+			name: "decided", by: approver, told: "Already approved by `Kim` (by mail)", form: "Already approved by Kim (by mail) at 2026-11-22 10:01 UTC.", why: handle.RefusedDecided,
 			edit: func(_ *world, r *handle.Request) {
 				*r, _ = r.VoteByMail("Kim", handle.Approve, "", launched.Add(time.Minute))
 			},
 		},
 		{
-			name: "expired", by: approver, told: "This request expired", form: "This request expired at 2026-11-22 10:05 UTC", why: handle.WhyExpired,
+			name: "expired", by: approver, told: "This request expired", form: "This request expired at 2026-11-22 10:05 UTC", why: handle.RefusedExpired,
 			edit: func(_ *world, r *handle.Request) { r.Terms.Deadline = launched.Add(5 * time.Minute) },
 		},
 	}
@@ -236,7 +236,7 @@ func TestFormDoesNotOpen(t *testing.T) {
 // Whom a typed e-mail leads to is not who asks, where AWS proves another name.
 func TestFormNamesWhoIsProven(t *testing.T) {
 	w := newWorld(t)
-	r := w.launch(func(r *handle.Request) { *r = r.Identified("U0COLLEAGUE", []string{"U0COLLEAGUE"}, false) })
+	r := w.launch(func(r *handle.Request) { *r = r.IdentifyRequester("U0COLLEAGUE", []string{"U0COLLEAGUE"}, false) })
 	w.acked(w.send(w.reject(r)))
 	opened := w.slack.of("views.open")
 	if len(opened) != 1 {

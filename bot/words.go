@@ -31,25 +31,25 @@ const (
 )
 
 // refused says why a ballot was refused, and what to do about it.
-func (s style) refused(r handle.Request, why handle.Why) string {
+func (s style) refused(r handle.Request, why handle.RefusalReason) string {
 	switch why {
-	case handle.WhyNotApprover:
+	case handle.RefusedNotApprover:
 		return "You may not decide about this launch; nothing was decided. " + s.whoMay(r)
-	case handle.WhyOwnRequest:
+	case handle.RefusedOwnRequest:
 		return "This is your own request, and nobody decides about their own; nothing was decided. " + s.whoMay(r)
-	case handle.WhyOtherWorkspace:
+	case handle.RefusedOtherWorkspace:
 		return "You are of another workspace: only people of the workspace that runs this approval may decide. Ask one of them."
-	case handle.WhyNoMember:
+	case handle.RefusedNotMember:
 		return "Guests, bots and deactivated accounts may not decide; nothing was decided. " + s.whoMay(r)
-	case handle.WhyDecided:
+	case handle.RefusedDecided:
 		return s.settled(r)
-	case handle.WhyExpired:
+	case handle.RefusedExpired:
 		return "This request expired " + s.date(r.Terms.Deadline) + ": nobody had decided. Whoever asked can launch again."
-	case handle.WhyNoReason:
+	case handle.RefusedNoReason:
 		return textReason
-	case handle.WhyNotByMail:
+	case handle.RefusedNotByMail:
 		return fmt.Sprintf("This launch needs %d different approvers, whom a mail cannot tell apart; nothing was decided. Approve it in Slack.", r.Terms.Approvals)
-	case handle.WhyUnknown:
+	case handle.RefusedUnverified:
 		return textUnverified
 	}
 	return "Your decision was refused: " + s.outside(string(why), 100) + "."
@@ -63,7 +63,7 @@ func (s style) settled(r handle.Request) string {
 	}
 	switch d.State {
 	case handle.Expired:
-		return s.refused(r, handle.WhyExpired)
+		return s.refused(r, handle.RefusedExpired)
 	case handle.Withdrawn:
 		return "This request was withdrawn " + s.date(d.At) + ": " + s.outside(r.WaitURL.Redact(d.Reason), 200) + ". There is nothing left to decide."
 	}
@@ -87,7 +87,7 @@ func (s style) repeated(r handle.Request, verdict handle.Verdict) string {
 
 // missing says how many approvals a pending request still needs.
 func missing(r handle.Request) string {
-	if n := r.Missing(); n > 1 {
+	if n := r.ApprovalsMissing(); n > 1 {
 		return fmt.Sprintf(" %d more approvals needed.", n)
 	}
 	return " 1 more approval needed."
@@ -118,7 +118,7 @@ func (s style) person(p handle.Person, via handle.Via) string {
 	if name == "" {
 		name = p.ID
 	}
-	if via == handle.ByMail {
+	if via == handle.ViaMail {
 		return s.outside(name, maxName) + " (by mail)"
 	}
 	return s.outside(name, maxName)
@@ -149,7 +149,7 @@ func (s style) date(t time.Time) string {
 // the code, becomes its look-alike. See
 // https://docs.slack.dev/messaging/formatting-message-text
 func (s style) outside(text string, n int) string {
-	text = handle.Line(text, n)
+	text = handle.OneLine(text, n)
 	if s == plain {
 		return text
 	}

@@ -48,7 +48,7 @@ var (
 type world struct {
 	*testing.T
 	bot   *bot.Bot
-	store *handletest.Lying
+	store *handletest.FaultyStore
 	slack *madeSlack
 	url   string // of the bot; empty if it is called directly
 
@@ -85,7 +85,7 @@ func newWorld(t *testing.T) *world {
 func newBareWorld(t *testing.T) *world {
 	w := &world{T: t, now: launched.Add(10 * time.Minute)}
 	w.slack = newMadeSlack(t)
-	w.store = &handletest.Lying{Store: &handle.Memory{}}
+	w.store = &handletest.FaultyStore{Store: &handle.Memory{}}
 	w.bot = &bot.Bot{
 		Store:          w.store,
 		Now:            w.clock,
@@ -130,9 +130,9 @@ func (w *world) settled() []settled {
 // posted is an edit for a request whose message stands, and which owes nothing
 // at the moment.
 func posted(r *handle.Request) {
-	*r = r.Identified(requester, []string{requester}, true)
-	*r = r.Posted(channel, rootTS, r.Face(), r.CreatedAt)
-	*r = r.Sent(handle.Occasion{Name: handle.OnAsked}.Reply(), channel, "1795341601.000100", r.CreatedAt)
+	*r = r.IdentifyRequester(requester, []string{requester}, true)
+	*r = r.MarkPosted(channel, rootTS, r.ViewHash(), r.CreatedAt)
+	*r = r.MarkDelivered(handle.Notification{Name: handle.NotifyAsked}.ReplyKey(), channel, "1795341601.000100", r.CreatedAt)
 }
 
 func quorum(n int) func(*handle.Request) {

@@ -15,14 +15,14 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"countersign/deploy/peers"
+	"countersign/deploy/internal/testtools"
 )
 
 // cfn-lint knows CloudFormation's schemas, and translates SAM first. What is
 // shipped has no finding at all, down to informational ones. Of the templates
 // that tests launch, too, whatever it warns of is in accepted.yaml with a reason.
 func TestLint(t *testing.T) {
-	lint := peers.Path(t, "lint/bin/cfn-lint")
+	lint := testtools.Path(t, "lint/bin/cfn-lint")
 	shipped, all := templates(t), allTemplates(t)
 	for _, name := range shipped {
 		if !slices.Contains(all, name) {
@@ -119,7 +119,7 @@ func accepted(t *testing.T) map[string]map[string]string {
 // checkov knows what auditors look for. What it finds is fixed, or is in
 // accepted.yaml with a reason.
 func TestCheckov(t *testing.T) {
-	checkov := peers.Path(t, "checkov/bin/checkov")
+	checkov := testtools.Path(t, "checkov/bin/checkov")
 	accepted := accepted(t)
 	for _, name := range templates(t) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"countersign/deploy/function"
+	"countersign/deploy/internal/function"
 )
 
 // told are the variables that the template sets from a parameter, by the

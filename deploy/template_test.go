@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v4"
 
-	"countersign/deploy/function"
+	"countersign/deploy/internal/function"
 	"countersign/handle"
 	"countersign/handle/dynamo"
 )

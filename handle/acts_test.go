@@ -86,14 +86,14 @@ func (l *life) step(t *rapid.T) {
 		t.Skip("nothing is due")
 	}
 	s := rapid.SampledFrom(due).Draw(t, "step")
-	now, face := l.now, l.r.Face()
+	now, face := l.now, l.r.ViewHash()
 	l.ts++
 	ts := fmt.Sprintf("%010d.000000", l.ts)
 	outcome := rapid.SampledFrom([]string{"done", "done", "done", "again", "limited", "never"}).Draw(t, "outcome")
 	if outcome != "done" && s.Kind != handle.StepExpire {
-		f := handle.Failure{Why: "x", Limited: outcome == "limited", Never: outcome == "never",
-			Wait: rapid.SampledFrom([]time.Duration{0, time.Minute, 1000 * time.Hour}).Draw(t, "wait")}
-		l.mark(t, "Failed", func(r handle.Request) handle.Request { return r.Failed(s, f, now) })
+		f := handle.Failure{Reason: "x", RateLimited: outcome == "limited", Permanent: outcome == "never",
+			RetryAfter: rapid.SampledFrom([]time.Duration{0, time.Minute, 1000 * time.Hour}).Draw(t, "wait")}
+		l.mark(t, "Failed", func(r handle.Request) handle.Request { return r.RecordFailure(s, f, now) })
 		return
 	}
 	switch s.Kind {
@@ -101,7 +101,7 @@ func (l *life) step(t *rapid.T) {
 		l.mark(t, "Expire", func(r handle.Request) handle.Request { return r.Expire(now) })
 	case handle.StepSignal:
 		never := rapid.SampledFrom([]string{"", "", "403"}).Draw(t, "answer")
-		l.mark(t, "Signalled", func(r handle.Request) handle.Request { return r.Signalled(never, now) })
+		l.mark(t, "Signalled", func(r handle.Request) handle.Request { return r.MarkSignalled(never, now) })
 	case handle.StepPost:
 		if !l.r.Requester.LookedUp {
 			l.lookUp(t)
@@ -109,24 +109,24 @@ func (l *life) step(t *rapid.T) {
 		if _, posted := l.r.Root(); posted {
 			return
 		}
-		face = l.r.Face()
-		l.mark(t, "Posted", func(r handle.Request) handle.Request { return r.Posted("C0APPROVALS", ts, face, now) })
+		face = l.r.ViewHash()
+		l.mark(t, "Posted", func(r handle.Request) handle.Request { return r.MarkPosted("C0APPROVALS", ts, face, now) })
 	case handle.StepRefresh:
 		if rapid.IntRange(0, 3).Draw(t, "deleted") == 0 {
-			l.mark(t, "Lost", func(r handle.Request) handle.Request { return r.Lost(s.Message, now) })
+			l.mark(t, "Lost", func(r handle.Request) handle.Request { return r.MarkMessageGone(s.Message, now) })
 			return
 		}
-		l.mark(t, "Refreshed", func(r handle.Request) handle.Request { return r.Refreshed(s.Message, face) })
-	case handle.StepTell:
-		reply, direct := l.r.Toward(s.About)
+		l.mark(t, "Refreshed", func(r handle.Request) handle.Request { return r.MarkRefreshed(s.Message, face) })
+	case handle.StepNotify:
+		reply, direct := l.r.PendingDeliveries(s.Notification)
 		if reply {
-			l.mark(t, "Sent", func(r handle.Request) handle.Request { return r.Sent(s.About.Reply(), "C0APPROVALS", ts, now) })
+			l.mark(t, "Sent", func(r handle.Request) handle.Request { return r.MarkDelivered(s.Notification.ReplyKey(), "C0APPROVALS", ts, now) })
 		}
 		if direct {
-			l.mark(t, "Sent", func(r handle.Request) handle.Request { return r.Sent(s.About.Direct(), "D0ROB", ts, now) })
+			l.mark(t, "Sent", func(r handle.Request) handle.Request { return r.MarkDelivered(s.Notification.DirectKey(), "D0ROB", ts, now) })
 		}
 	case handle.StepMail:
-		l.mark(t, "Sent", func(r handle.Request) handle.Request { return r.Sent(s.About.Mail(), "", "", now) })
+		l.mark(t, "Sent", func(r handle.Request) handle.Request { return r.MarkDelivered(s.Notification.MailKey(), "", "", now) })
 	case handle.StepWatch:
 		l.stack(t)
 	}
@@ -137,13 +137,13 @@ func (l *life) stack(t *rapid.T) {
 	status := rapid.SampledFrom([]string{"CREATE_COMPLETE", "ROLLBACK_COMPLETE", "DELETE_COMPLETE", ""}).Draw(t, "status")
 	switch rapid.SampledFrom([]string{"heard", "ended", "not yet"}).Draw(t, "what") {
 	case "heard":
-		l.mark(t, "Heard", func(r handle.Request) handle.Request { return r.Heard(status, "", now) })
+		l.mark(t, "Heard", func(r handle.Request) handle.Request { return r.ObserveStatus(status, "", now) })
 	case "ended":
 		l.mark(t, "End", func(r handle.Request) handle.Request {
-			return r.End(handle.Ended{Status: status, At: now, Outputs: []handle.Field{{Name: "Queue", Value: "q"}}})
+			return r.RecordEnd(handle.Ended{Status: status, At: now, Outputs: []handle.Field{{Name: "Queue", Value: "q"}}})
 		})
 	case "not yet":
-		l.mark(t, "NotYet", func(r handle.Request) handle.Request { return r.NotYet(now) })
+		l.mark(t, "NotYet", func(r handle.Request) handle.Request { return r.StillInProgress(now) })
 	}
 }
 
@@ -156,7 +156,7 @@ func (l *life) settle(t *rapid.T) {
 	case "withdraw":
 		l.mark(t, "Withdraw", func(r handle.Request) handle.Request { return r.Withdraw("x", now) })
 	case "go round":
-		l.mark(t, "GoneRound", func(r handle.Request) handle.Request { return r.GoneRound("x", now) })
+		l.mark(t, "GoneRound", func(r handle.Request) handle.Request { return r.RecordBypass("x", now) })
 	}
 }
 
@@ -165,19 +165,19 @@ func (l *life) lookUp(t *rapid.T) {
 		t.Skip("looked up already")
 	}
 	all := rapid.SampledFrom([][]string{{rob}, {rob, sam}}).Draw(t, "found")
-	l.mark(t, "Identified", func(r handle.Request) handle.Request { return r.Identified(rob, all, true) })
+	l.mark(t, "Identified", func(r handle.Request) handle.Request { return r.IdentifyRequester(rob, all, true) })
 }
 
 func (l *life) strayClick(t *rapid.T) {
 	ts := rapid.SampledFrom([]string{"", "9000000000.000001", "9000000000.000002"}).Draw(t, "message")
-	l.mark(t, "Adopt", func(r handle.Request) handle.Request { return r.Adopt("C0APPROVALS", ts) })
+	l.mark(t, "Adopt", func(r handle.Request) handle.Request { return r.AdoptMessage("C0APPROVALS", ts) })
 }
 
 func (l *life) refuse(t *rapid.T) {
 	by := rapid.SampledFrom(cast).Draw(t, "who").voter.Person
-	reason := rapid.SampledFrom([]handle.Why{handle.WhyNotApprover, handle.WhyDecided}).Draw(t, "why")
+	reason := rapid.SampledFrom([]handle.RefusalReason{handle.RefusedNotApprover, handle.RefusedDecided}).Draw(t, "why")
 	before := l.r.Refusals(reason)
-	l.become(t, "Refuse", func(r handle.Request) handle.Request { return r.Refuse(by, reason, l.now) })
+	l.become(t, "Refuse", func(r handle.Request) handle.Request { return r.RecordRefusal(by, reason, l.now) })
 	if got := l.r.Refusals(reason); got != before+1 {
 		t.Fatalf("refused once: counted %d, was %d", got, before)
 	}
@@ -190,13 +190,13 @@ func (l *life) lease(t *rapid.T) {
 		return
 	}
 	other := map[string]string{"one": "two", "two": "one"}[who]
-	taken := l.r.Held(other, l.now)
+	taken := l.r.HeldBy(other, l.now)
 	ok := false
 	l.become(t, "Claim", func(r handle.Request) (next handle.Request) {
 		next, ok = r.Claim(who, l.now)
 		return next
 	})
-	if ok == taken || ok != l.r.Held(who, l.now) || l.r.Held(who, l.now) && l.r.Held(other, l.now) {
+	if ok == taken || ok != l.r.HeldBy(who, l.now) || l.r.HeldBy(who, l.now) && l.r.HeldBy(other, l.now) {
 		t.Fatalf("%s claims what %s holds (%t): got %t, %+v", who, other, taken, ok, l.r.Lease)
 	}
 }

@@ -17,8 +17,8 @@ func TestApprovalsAreOfDifferentPeople(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", who, err)
 		}
-		if r = next; r.Missing() != missing {
-			t.Fatalf("after %s: got %d missing, want %d", who, r.Missing(), missing)
+		if r = next; r.ApprovalsMissing() != missing {
+			t.Fatalf("after %s: got %d missing, want %d", who, r.ApprovalsMissing(), missing)
 		}
 	}
 	renamed := voter(ann)
@@ -84,8 +84,8 @@ func TestSayingTheSameTwice(t *testing.T) {
 				same(t, string(verdict)+" again", r, next)
 			}
 			_, err := r.VoteBySlack(voter(ben), verdict, "because", later)
-			if got := why(err); got != handle.WhyDecided {
-				t.Errorf("%s by another: got %q, want %q", verdict, got, handle.WhyDecided)
+			if got := why(err); got != handle.RefusedDecided {
+				t.Errorf("%s by another: got %q, want %q", verdict, got, handle.RefusedDecided)
 			}
 		}
 	})
@@ -100,12 +100,12 @@ func TestSayingTheSameTwice(t *testing.T) {
 		}
 		same(t, "again", r, next)
 		_, err = r.VoteByMail("Ben", handle.Approve, "", later)
-		if got := why(err); got != handle.WhyDecided {
-			t.Errorf("another name: got %q, want %q", got, handle.WhyDecided)
+		if got := why(err); got != handle.RefusedDecided {
+			t.Errorf("another name: got %q, want %q", got, handle.RefusedDecided)
 		}
 		_, err = r.VoteByMail("Ann", handle.Reject, "no", later)
-		if got := why(err); got != handle.WhyDecided {
-			t.Errorf("another verdict: got %q, want %q", got, handle.WhyDecided)
+		if got := why(err); got != handle.RefusedDecided {
+			t.Errorf("another verdict: got %q, want %q", got, handle.RefusedDecided)
 		}
 	})
 }
@@ -113,8 +113,8 @@ func TestSayingTheSameTwice(t *testing.T) {
 func TestMailCannotApproveWhereSeveralMust(t *testing.T) {
 	r := launch(approvals(2))
 	next, err := r.VoteByMail("Ann", handle.Approve, "", at)
-	if got := why(err); got != handle.WhyNotByMail {
-		t.Errorf("approve: got %q, want %q", got, handle.WhyNotByMail)
+	if got := why(err); got != handle.RefusedNotByMail {
+		t.Errorf("approve: got %q, want %q", got, handle.RefusedNotByMail)
 	}
 	same(t, "after a refusal", r, next)
 	if next, err = r.VoteByMail("Ann", handle.Reject, "too dear", at); err != nil || next.State() != handle.Rejected {

@@ -9,7 +9,7 @@ import (
 
 func TestTheQuestionIsMailedWhenSlackFails(t *testing.T) {
 	post := handle.Step{Kind: handle.StepPost}
-	limited := handle.Failure{Why: "rate limited", Limited: true, Wait: 30 * time.Second}
+	limited := handle.Failure{Reason: "rate limited", RateLimited: true, RetryAfter: 30 * time.Second}
 	const never = -1
 	for _, tt := range []struct {
 		name string
@@ -18,22 +18,22 @@ func TestTheQuestionIsMailedWhenSlackFails(t *testing.T) {
 	}{
 		{"not tried yet", func(r handle.Request) handle.Request { return r }, time.Hour},
 		{"not tried yet, and soon closed", func(r handle.Request) handle.Request { r.Terms.Deadline = at.Add(time.Hour); return r }, 15 * time.Minute},
-		{"no answer", func(r handle.Request) handle.Request { return r.Failed(post, handle.Failure{Why: "no answer"}, at) }, 0},
-		{"refused for good", func(r handle.Request) handle.Request { return r.Failed(post, handle.Failure{Never: true}, at) }, 0},
-		{"asked to wait", func(r handle.Request) handle.Request { return r.Failed(post, limited, at) }, time.Hour},
+		{"no answer", func(r handle.Request) handle.Request { return r.RecordFailure(post, handle.Failure{Reason: "no answer"}, at) }, 0},
+		{"refused for good", func(r handle.Request) handle.Request { return r.RecordFailure(post, handle.Failure{Permanent: true}, at) }, 0},
+		{"asked to wait", func(r handle.Request) handle.Request { return r.RecordFailure(post, limited, at) }, time.Hour},
 		{"asked to wait, and then no answer", func(r handle.Request) handle.Request {
-			return r.Failed(post, limited, at).Failed(post, handle.Failure{Why: "no answer"}, at)
+			return r.RecordFailure(post, limited, at).RecordFailure(post, handle.Failure{Reason: "no answer"}, at)
 		}, 0},
 		{"asked to wait longer than the request lives", func(r handle.Request) handle.Request {
-			return r.Failed(post, handle.Failure{Limited: true, Wait: 100 * time.Hour}, at)
+			return r.RecordFailure(post, handle.Failure{RateLimited: true, RetryAfter: 100 * time.Hour}, at)
 		}, time.Hour},
 		{"posted", func(r handle.Request) handle.Request { return ask(r) }, never},
-		{"failed, then posted", func(r handle.Request) handle.Request { return ask(r.Failed(post, handle.Failure{}, at)) }, never},
+		{"failed, then posted", func(r handle.Request) handle.Request { return ask(r.RecordFailure(post, handle.Failure{}, at)) }, never},
 		{"failed, then decided", func(r handle.Request) handle.Request {
-			return r.Failed(post, handle.Failure{}, at).Withdraw("x", at)
+			return r.RecordFailure(post, handle.Failure{}, at).Withdraw("x", at)
 		}, never},
 		{"mailed", func(r handle.Request) handle.Request {
-			return r.Failed(post, handle.Failure{}, at).Sent("mail/asked", "", "", at)
+			return r.RecordFailure(post, handle.Failure{}, at).MarkDelivered("mail/asked", "", "", at)
 		}, never},
 	} {
 		got := time.Duration(never)
@@ -53,10 +53,10 @@ func TestTheQuestionIsMailedWhenSlackFails(t *testing.T) {
 func TestSomebodyIsAlwaysAsked(t *testing.T) {
 	for name, f := range map[string]handle.Failure{
 		"no answer":            {},
-		"refused for good":     {Never: true},
-		"asked to wait":        {Limited: true, Wait: 30 * time.Second},
-		"asked to wait long":   {Limited: true, Wait: time.Hour},
-		"asked to wait longer": {Limited: true, Wait: 100 * time.Hour},
+		"refused for good":     {Permanent: true},
+		"asked to wait":        {RateLimited: true, RetryAfter: 30 * time.Second},
+		"asked to wait long":   {RateLimited: true, RetryAfter: time.Hour},
+		"asked to wait longer": {RateLimited: true, RetryAfter: 100 * time.Hour},
 	} {
 		w := begin(launch())
 		w.fail = func(s handle.Step) (handle.Failure, bool) { return f, s.Kind == handle.StepPost }
@@ -69,7 +69,7 @@ func TestSomebodyIsAlwaysAsked(t *testing.T) {
 
 func TestNobodyIsAskedAboutWhatIsSettled(t *testing.T) {
 	for state, r := range settled(t, launch()) {
-		r = r.Posted(posted.Channel, posted.TS, r.Face(), r.Decision.At) // Slack was down until now
+		r = r.MarkPosted(posted.Channel, posted.TS, r.ViewHash(), r.Decision.At) // Slack was down until now
 		if owes(r, "tell/asked") {
 			t.Errorf("%s: the approvers are told that it waits for them", state)
 		}
@@ -83,8 +83,8 @@ func TestNobodyIsAskedAboutWhatIsSettled(t *testing.T) {
 // recording that, and a click on that message before the next sweep: nobody has
 // found out yet who asks, so nobody may approve until somebody has.
 func TestAStrayClickDoesNotEndTheAsking(t *testing.T) {
-	r := launch(unidentified).Adopt("C0APPROVALS", "1.000001")
-	if why(r.Entitled(voter(ann))) == handle.WhyUnknown && !owes(r, "post") {
+	r := launch(unidentified).AdoptMessage("C0APPROVALS", "1.000001")
+	if why(r.Authorize(voter(ann))) == handle.RefusedUnverified && !owes(r, "post") {
 		t.Errorf("nobody can be verified, and nobody will be: owed is only %q", keys(r.Outstanding()))
 	}
 }

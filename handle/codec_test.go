@@ -60,7 +60,7 @@ func TestStoredRecordsStayReadable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !r.Opens("arn:aws:cloudformation:us-east-1:111122223333:stack/SC-x/1") || r.Rev != 7 || r.WaitURL.Expose() != "https://wait.example.com/a%3Ab?c=%2B" {
+	if !r.ApprovedFor("arn:aws:cloudformation:us-east-1:111122223333:stack/SC-x/1") || r.Rev != 7 || r.WaitURL.Expose() != "https://wait.example.com/a%3Ab?c=%2B" {
 		t.Errorf("got %s, revision %d", r.State(), r.Rev)
 	}
 	want := []string{"signal", "refresh/C0APPROVALS/1.000001", "tell/decided", "watch"}

@@ -15,9 +15,9 @@ func TestOneDecisionEver(t *testing.T) {
 		t.Run(string(state), func(t *testing.T) {
 			before := *r.Decision
 			late := r.Terms.Deadline.Add(time.Hour)
-			answer := handle.WhyDecided
+			answer := handle.RefusedDecided
 			if state == handle.Expired {
-				answer = handle.WhyExpired
+				answer = handle.RefusedExpired
 			}
 			for what, try := range map[string]func() (handle.Request, error){
 				"approve":         func() (handle.Request, error) { return r.VoteBySlack(voter(gil, guards), handle.Approve, "", at) },
@@ -34,11 +34,11 @@ func TestOneDecisionEver(t *testing.T) {
 			same(t, "expire", r, r.Expire(late))
 			same(t, "withdraw", r, r.Withdraw("again", late))
 			for _, status := range []string{"CREATE_COMPLETE", "ROLLBACK_COMPLETE", ""} {
-				if next := r.End(handle.Ended{Status: status, At: late}); *next.Decision != before {
+				if next := r.RecordEnd(handle.Ended{Status: status, At: late}); *next.Decision != before {
 					t.Errorf("the stack's end %q: got %+v, want %+v", status, *next.Decision, before)
 				}
 			}
-			if next := r.GoneRound("the wait was released", late); *next.Decision != before {
+			if next := r.RecordBypass("the wait was released", late); *next.Decision != before {
 				t.Errorf("gone round: got %+v, want %+v", *next.Decision, before)
 			}
 		})
@@ -67,32 +67,32 @@ func TestWithdraw(t *testing.T) {
 
 func TestOpens(t *testing.T) {
 	r := launch()
-	if r.Opens(r.Stack.ID) {
+	if r.ApprovedFor(r.Stack.ID) {
 		t.Error("a pending request opens its stack")
 	}
 	for state, s := range settled(t, r) {
-		if got, want := s.Opens(r.Stack.ID), state == handle.Approved; got != want {
+		if got, want := s.ApprovedFor(r.Stack.ID), state == handle.Approved; got != want {
 			t.Errorf("%s: Opens of its own stack: got %t, want %t", state, got, want)
 		}
 		for _, other := range []string{"", r.Stack.ID + "x", r.Stack.Name, strings.ToUpper(r.Stack.ID)} {
-			if s.Opens(other) {
+			if s.ApprovedFor(other) {
 				t.Errorf("%s: opens the stack %q", state, other)
 			}
 		}
 	}
 	nowhere := approved(t, launch(func(r *handle.Request) { r.Stack.ID = "" }), at)
-	if nowhere.Opens("") {
+	if nowhere.ApprovedFor("") {
 		t.Error("an approval of no stack opens a stack without a name")
 	}
-	if !approved(t, r, at).GoneRound("tried early", at).Opens(r.Stack.ID) {
+	if !approved(t, r, at).RecordBypass("tried early", at).ApprovedFor(r.Stack.ID) {
 		t.Error("an approval does not open its stack after somebody tried to go round")
 	}
 }
 
 func TestGoneRound(t *testing.T) {
-	r := launch().GoneRound("the wait was released", at)
+	r := launch().RecordBypass("the wait was released", at)
 	if want := (handle.Bypass{At: at, How: "the wait was released"}); r.Bypass == nil || *r.Bypass != want {
 		t.Fatalf("got %+v, want %+v", r.Bypass, want)
 	}
-	same(t, "the second is not kept", r, r.GoneRound("again", at.Add(time.Hour)))
+	same(t, "the second is not kept", r, r.RecordBypass("again", at.Add(time.Hour)))
 }

@@ -14,7 +14,7 @@ const (
 	StepSignal  StepKind = "signal"  // tell CloudFormation the decision
 	StepPost    StepKind = "post"    // find the requester in Slack, then post the message, if none is known
 	StepRefresh StepKind = "refresh" // make a posted message show the truth
-	StepTell    StepKind = "tell"    // reply in the thread and write to the requester
+	StepNotify    StepKind = "tell"    // reply in the thread and write to the requester
 	StepMail    StepKind = "mail"    // the same to the mail topic
 	StepWatch   StepKind = "watch"   // ask CloudFormation what became of the stack
 )
@@ -22,7 +22,7 @@ const (
 // Step is one thing that the record owes.
 type Step struct {
 	Kind    StepKind
-	About   Occasion // of StepTell and StepMail
+	Notification   Notification // of StepTell and StepMail
 	Message Message  // of StepRefresh
 	At      time.Time
 }
@@ -30,8 +30,8 @@ type Step struct {
 // Key names the step on the record, among its Tries.
 func (s Step) Key() string {
 	switch s.Kind {
-	case StepTell, StepMail:
-		return string(s.Kind) + "/" + s.About.Name
+	case StepNotify, StepMail:
+		return string(s.Kind) + "/" + s.Notification.Name
 	case StepRefresh:
 		return string(s.Kind) + "/" + s.Message.Channel + "/" + s.Message.TS
 	}
@@ -40,10 +40,10 @@ func (s Step) Key() string {
 
 // Leased reports whether only the holder of the lease may take the step. The
 // others do no harm when done twice.
-func (s Step) Leased() bool { return s.Kind != StepExpire && s.Kind != StepSignal }
+func (s Step) NeedsLease() bool { return s.Kind != StepExpire && s.Kind != StepSignal }
 
 // Occasion is something that people are told of, once each.
-type Occasion struct {
+type Notification struct {
 	Name string // one of the constants below; those of votes end in the vote's index
 	At   time.Time
 	Vote int // of OnVote: index into Votes
@@ -51,58 +51,58 @@ type Occasion struct {
 
 // Names of occasions.
 const (
-	OnAsked    = "asked"
-	OnVote     = "vote" // an approval that does not decide yet: OnVote + "-" + index
-	OnReminder = "reminder"
-	OnDecided  = "decided"
-	OnBypass   = "bypass"
-	OnEnded    = "ended"
+	NotifyAsked    = "asked"
+	NotifyVote     = "vote" // an approval that does not decide yet: OnVote + "-" + index
+	NotifyReminder = "reminder"
+	NotifyDecided  = "decided"
+	NotifyBypass   = "bypass"
+	NotifyEnded    = "ended"
 )
 
 // Occasions lists what there is to tell of, in order of time. The reminder is
 // listed before its time has come. Once the request is settled, nobody is told
 // any more that it waits for them.
-func (r Request) Occasions() []Occasion {
-	var list []Occasion
+func (r Request) Notifications() []Notification {
+	var list []Notification
 	if r.Decision != nil {
-		list = append(list, Occasion{Name: OnDecided, At: r.Decision.At})
+		list = append(list, Notification{Name: NotifyDecided, At: r.Decision.At})
 	} else {
-		list = append(list, Occasion{Name: OnAsked, At: r.CreatedAt})
+		list = append(list, Notification{Name: NotifyAsked, At: r.CreatedAt})
 		for i, v := range r.Votes {
-			list = append(list, Occasion{Name: OnVote + "-" + strconv.Itoa(i), At: v.At, Vote: i})
+			list = append(list, Notification{Name: NotifyVote + "-" + strconv.Itoa(i), At: v.At, Vote: i})
 		}
 		if !r.Terms.RemindAt.IsZero() {
-			list = append(list, Occasion{Name: OnReminder, At: r.Terms.RemindAt})
+			list = append(list, Notification{Name: NotifyReminder, At: r.Terms.RemindAt})
 		}
 	}
 	if r.Bypass != nil {
-		list = append(list, Occasion{Name: OnBypass, At: r.Bypass.At})
+		list = append(list, Notification{Name: NotifyBypass, At: r.Bypass.At})
 	}
 	if r.Ended != nil {
-		list = append(list, Occasion{Name: OnEnded, At: r.Ended.At})
+		list = append(list, Notification{Name: NotifyEnded, At: r.Ended.At})
 	}
-	slices.SortStableFunc(list, func(a, b Occasion) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(list, func(a, b Notification) int { return a.At.Compare(b.At) })
 	return list
 }
 
 // Toward says by which ways of Slack an occasion is still to be told: as a
 // reply in the thread, and as a direct message to the requester.
-func (r Request) Toward(o Occasion) (reply, direct bool) {
+func (r Request) PendingDeliveries(o Notification) (reply, direct bool) {
 	_, posted := r.Root()
-	_, replied := r.Told[o.Reply()]
-	_, written := r.Told[o.Direct()]
-	outcome := o.Name == OnDecided || o.Name == OnBypass || o.Name == OnEnded
+	_, replied := r.Delivered[o.ReplyKey()]
+	_, written := r.Delivered[o.DirectKey()]
+	outcome := o.Name == NotifyDecided || o.Name == NotifyBypass || o.Name == NotifyEnded
 	return posted && !replied, outcome && r.Requester.SlackID != "" && !written
 }
 
 // Reply is the key under which Told remembers the reply in the thread.
-func (o Occasion) Reply() string { return "reply/" + o.Name }
+func (o Notification) ReplyKey() string { return "reply/" + o.Name }
 
 // Direct is the key under which Told remembers the direct message.
-func (o Occasion) Direct() string { return "direct/" + o.Name }
+func (o Notification) DirectKey() string { return "direct/" + o.Name }
 
 // Mail is the key under which Told remembers the mail.
-func (o Occasion) Mail() string { return "mail/" + o.Name }
+func (o Notification) MailKey() string { return "mail/" + o.Name }
 
 const (
 	mailAfter  = time.Hour       // after the launch, when Slack is well and only asks to wait
@@ -116,7 +116,7 @@ const (
 func (r Request) Outstanding() []Step {
 	var steps []Step
 	owe := func(s Step) {
-		try := r.Tries[s.Key()]
+		try := r.Attempts[s.Key()]
 		if try.Abandoned {
 			return
 		}
@@ -135,18 +135,18 @@ func (r Request) Outstanding() []Step {
 	if unknown := r.Decision == nil && !r.Requester.LookedUp; (!posted || unknown) && r.Terms.Channel != "" && r.State() != Withdrawn {
 		owe(Step{Kind: StepPost, At: r.CreatedAt})
 	}
-	face := r.Face()
+	face := r.ViewHash()
 	for _, m := range r.Messages {
 		if m.Shown != face {
 			owe(Step{Kind: StepRefresh, Message: m, At: r.CreatedAt})
 		}
 	}
-	for _, o := range r.Occasions() {
-		if reply, direct := r.Toward(o); reply || direct {
-			owe(Step{Kind: StepTell, About: o, At: o.At})
+	for _, o := range r.Notifications() {
+		if reply, direct := r.PendingDeliveries(o); reply || direct {
+			owe(Step{Kind: StepNotify, Notification: o, At: o.At})
 		}
 		if at, owed := r.mailAt(o); owed {
-			owe(Step{Kind: StepMail, About: o, At: at})
+			owe(Step{Kind: StepMail, Notification: o, At: at})
 		}
 	}
 	if at, owed := r.watchAt(); owed {
@@ -158,23 +158,23 @@ func (r Request) Outstanding() []Step {
 // mailAt is when o is to be mailed: the question, when Slack is not configured,
 // has failed, or has only asked to wait for too long; and whatever settles it,
 // to those who were asked by mail.
-func (r Request) mailAt(o Occasion) (at time.Time, owed bool) {
-	if _, mailed := r.Told[o.Mail()]; mailed {
+func (r Request) mailAt(o Notification) (at time.Time, owed bool) {
+	if _, mailed := r.Delivered[o.MailKey()]; mailed {
 		return at, false
 	}
 	switch o.Name {
-	case OnAsked:
+	case NotifyAsked:
 		_, posted := r.Root()
-		try := r.Tries[string(StepPost)]
+		try := r.Attempts[string(StepPost)]
 		switch {
 		case posted:
 			return at, false
-		case r.Terms.Channel == "", try.N > 0 && !try.Limited:
+		case r.Terms.Channel == "", try.Count > 0 && !try.RateLimited:
 			return o.At, true
 		}
 		return o.At.Add(min(mailAfter, r.Terms.Deadline.Sub(r.CreatedAt)/4)), true
-	case OnDecided, OnBypass:
-		_, asked := r.Told[Occasion{Name: OnAsked}.Mail()]
+	case NotifyDecided, NotifyBypass:
+		_, asked := r.Delivered[Notification{Name: NotifyAsked}.MailKey()]
 		return o.At, asked
 	}
 	return at, false
@@ -186,8 +186,8 @@ func (r Request) watchAt() (at time.Time, owed bool) {
 	switch {
 	case r.Ended != nil:
 		return time.Time{}, false
-	case !r.Stack.HeardAt.IsZero():
-		return r.Stack.HeardAt, true
+	case !r.Stack.StatusAt.IsZero():
+		return r.Stack.StatusAt, true
 	case r.Decision != nil:
 		return r.Decision.At.Add(watchAfter), true
 	}
@@ -203,11 +203,11 @@ func (r Request) Due(now time.Time) []Step {
 // Wake is when to look at the record again; zero if it owes nothing and never
 // will by itself. While somebody holds the lease, what needs it waits for the
 // lease to end: then its holder has died.
-func (r Request) Wake() time.Time {
+func (r Request) NextDue() time.Time {
 	var wake time.Time
 	for _, s := range r.Outstanding() {
 		at := s.At
-		if s.Leased() && at.Before(r.Lease.Until) {
+		if s.NeedsLease() && at.Before(r.Lease.Until) {
 			at = r.Lease.Until
 		}
 		if wake.IsZero() || at.Before(wake) {
@@ -219,7 +219,7 @@ func (r Request) Wake() time.Time {
 
 // Face is a digest of all that a posted message shows and that can change. Two
 // values of one request with the same Face look the same in Slack.
-func (r Request) Face() string {
+func (r Request) ViewHash() string {
 	face := string(r.State())
 	if r.Requester.SlackID != "" {
 		face += " for " + r.Requester.SlackID
@@ -230,7 +230,7 @@ func (r Request) Face() string {
 	if r.Decision == nil && len(r.Votes) > 0 {
 		face += " " + strconv.Itoa(len(r.ApprovedBy()))
 	}
-	if r.Signal != nil && r.Signal.Never != "" {
+	if r.Signal != nil && r.Signal.Undeliverable != "" {
 		face += " unsignalled"
 	}
 	if r.Bypass != nil {

@@ -25,12 +25,12 @@ func owes(r handle.Request, key string) bool { return slices.Contains(keys(r.Out
 
 var (
 	posted = handle.Message{Channel: "C0APPROVALS", TS: "1.000001"}
-	asked  = handle.Occasion{Name: handle.OnAsked}
+	asked  = handle.Notification{Name: handle.NotifyAsked}
 )
 
 // ask posts r's message and tells of it.
 func ask(r handle.Request) handle.Request {
-	return r.Posted(posted.Channel, posted.TS, r.Face(), at).Sent(asked.Reply(), "C0APPROVALS", "1.000002", at)
+	return r.MarkPosted(posted.Channel, posted.TS, r.ViewHash(), at).MarkDelivered(asked.ReplyKey(), "C0APPROVALS", "1.000002", at)
 }
 
 func TestOutstanding(t *testing.T) {
@@ -42,9 +42,9 @@ func TestOutstanding(t *testing.T) {
 	}{
 		{"new", func() handle.Request { return launch() }, []string{"expire", "post", "mail/asked"}},
 		{"new, without Slack", func() handle.Request { return launch(withoutSlack) }, []string{"expire", "mail/asked"}},
-		{"posted", func() handle.Request { r := launch(); return r.Posted("C0APPROVALS", "1.000001", r.Face(), at) },
+		{"posted", func() handle.Request { r := launch(); return r.MarkPosted("C0APPROVALS", "1.000001", r.ViewHash(), at) },
 			[]string{"expire", "tell/asked", "tell/reminder"}},
-		{"posted, and the face is another now", func() handle.Request { return launch().Posted("C0APPROVALS", "1.000001", "?", at) },
+		{"posted, and the face is another now", func() handle.Request { return launch().MarkPosted("C0APPROVALS", "1.000001", "?", at) },
 			[]string{"expire", "refresh/C0APPROVALS/1.000001", "tell/asked", "tell/reminder"}},
 		{"asked", func() handle.Request { return ask(launch()) }, []string{"expire", "tell/reminder"}},
 		{"asked, no reminder", func() handle.Request {
@@ -55,36 +55,36 @@ func TestOutstanding(t *testing.T) {
 		{"approved", func() handle.Request { return approved(t, ask(launch(approvals(1))), decided) },
 			[]string{"signal", "refresh/C0APPROVALS/1.000001", "tell/decided", "watch"}},
 		{"approved by mail, never posted", func() handle.Request {
-			r, err := launch(withoutSlack).Sent("mail/asked", "", "", at).VoteByMail("Ann", handle.Approve, "", decided)
+			r, err := launch(withoutSlack).MarkDelivered("mail/asked", "", "", at).VoteByMail("Ann", handle.Approve, "", decided)
 			if err != nil {
 				t.Fatal(err)
 			}
 			return r
 		}, []string{"signal", "mail/decided", "watch"}},
 		{"rejected, with an orphan copy", func() handle.Request {
-			return rejected(t, ask(launch()).Adopt("C0APPROVALS", "1.000003"), decided)
+			return rejected(t, ask(launch()).AdoptMessage("C0APPROVALS", "1.000003"), decided)
 		}, []string{"signal", "refresh/C0APPROVALS/1.000001", "refresh/C0APPROVALS/1.000003", "tell/decided", "watch"}},
 		{"expired", func() handle.Request { r := ask(launch()); return r.Expire(r.Terms.Deadline) },
 			[]string{"signal", "refresh/C0APPROVALS/1.000001", "tell/decided", "watch"}},
 		{"expired, and nobody found out who asked", func() handle.Request {
-			r := launch(unidentified).Adopt("C0APPROVALS", "1.000001")
+			r := launch(unidentified).AdoptMessage("C0APPROVALS", "1.000001")
 			return r.Expire(r.Terms.Deadline)
 		}, []string{"signal", "refresh/C0APPROVALS/1.000001", "tell/decided", "watch"}},
 		{"withdrawn, never posted", func() handle.Request { return launch().Withdraw("x", decided) },
 			[]string{"signal", "tell/decided", "watch"}}, // to the requester alone
 		{"withdrawn, and nobody knows whom to tell", func() handle.Request { return launch(unidentified).Withdraw("x", decided) },
 			[]string{"signal", "watch"}},
-		{"heard of", func() handle.Request { return ask(launch()).Heard("CREATE_COMPLETE", "", decided) },
+		{"heard of", func() handle.Request { return ask(launch()).ObserveStatus("CREATE_COMPLETE", "", decided) },
 			[]string{"expire", "tell/reminder", "watch"}},
-		{"gone round", func() handle.Request { return ask(launch()).GoneRound("x", decided) },
+		{"gone round", func() handle.Request { return ask(launch()).RecordBypass("x", decided) },
 			[]string{"expire", "refresh/C0APPROVALS/1.000001", "tell/bypass", "tell/reminder"}},
 		{"gone round, by mail", func() handle.Request {
-			return launch(withoutSlack).Sent("mail/asked", "", "", at).GoneRound("x", decided)
+			return launch(withoutSlack).MarkDelivered("mail/asked", "", "", at).RecordBypass("x", decided)
 		}, []string{"expire", "mail/bypass"}},
 		{"ended", func() handle.Request {
-			r := approved(t, ask(launch(approvals(1))), decided).Signalled("", decided)
-			r = r.End(handle.Ended{Status: "CREATE_COMPLETE", At: decided.Add(time.Minute)})
-			return r.Refreshed(r.Messages[0], r.Face())
+			r := approved(t, ask(launch(approvals(1))), decided).MarkSignalled("", decided)
+			r = r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", At: decided.Add(time.Minute)})
+			return r.MarkRefreshed(r.Messages[0], r.ViewHash())
 		}, []string{"tell/decided", "tell/ended"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -116,16 +116,16 @@ func TestWhenStepsAreDue(t *testing.T) {
 		{"the end of a pending request", "expire", r, r.Terms.Deadline},
 		{"the reminder", "tell/reminder", r, r.Terms.RemindAt},
 		{"the post", "post", launch(), at},
-		{"the post after a failure", "post", launch().Failed(handle.Step{Kind: handle.StepPost}, handle.Failure{}, at), at.Add(10 * time.Second)},
+		{"the post after a failure", "post", launch().RecordFailure(handle.Step{Kind: handle.StepPost}, handle.Failure{}, at), at.Add(10 * time.Second)},
 		{"the question by mail", "mail/asked", launch(withoutSlack), at},
 		{"the signal", "signal", yes, decided},
-		{"the signal after a failure", "signal", yes.Failed(handle.Step{Kind: handle.StepSignal}, handle.Failure{}, decided), decided.Add(10 * time.Second)},
+		{"the signal after a failure", "signal", yes.RecordFailure(handle.Step{Kind: handle.StepSignal}, handle.Failure{}, decided), decided.Add(10 * time.Second)},
 		{"the news", "tell/decided", yes, decided},
 		{"the watch after a decision", "watch", yes, decided.Add(5 * time.Minute)},
-		{"the watch after news of the stack", "watch", yes.Heard("CREATE_COMPLETE", "", heard), heard},
-		{"the watch after news of a pending request's stack", "watch", r.Heard("CREATE_COMPLETE", "", heard), heard},
-		{"the watch when the stack has not ended", "watch", yes.NotYet(heard), heard.Add(5 * time.Minute)},
-		{"the watch when it had not ended, and then news came", "watch", yes.NotYet(heard).Heard("CREATE_COMPLETE", "", heard), heard},
+		{"the watch after news of the stack", "watch", yes.ObserveStatus("CREATE_COMPLETE", "", heard), heard},
+		{"the watch after news of a pending request's stack", "watch", r.ObserveStatus("CREATE_COMPLETE", "", heard), heard},
+		{"the watch when the stack has not ended", "watch", yes.StillInProgress(heard), heard.Add(5 * time.Minute)},
+		{"the watch when it had not ended, and then news came", "watch", yes.StillInProgress(heard).ObserveStatus("CREATE_COMPLETE", "", heard), heard},
 	} {
 		i := slices.Index(keys(tt.r.Outstanding()), tt.key)
 		if i < 0 {
@@ -148,12 +148,12 @@ func TestOccasions(t *testing.T) {
 	r := votes(t, launch(approvals(3)), handle.Approve, at.Add(time.Hour), ann)
 	r = votes(t, r, handle.Approve, at.Add(2*time.Hour), ben)
 	pending := r
-	r = r.GoneRound("x", at.Add(9*time.Hour))
+	r = r.RecordBypass("x", at.Add(9*time.Hour))
 	r = votes(t, r, handle.Approve, at.Add(10*time.Hour), gil)
-	r = r.End(handle.Ended{Status: "CREATE_COMPLETE", At: at.Add(11 * time.Hour)})
+	r = r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", At: at.Add(11 * time.Hour)})
 
 	names := func(r handle.Request) (list []string) {
-		for _, o := range r.Occasions() {
+		for _, o := range r.Notifications() {
 			list = append(list, o.Name)
 		}
 		return list
@@ -168,7 +168,7 @@ func TestOccasions(t *testing.T) {
 	if diff := cmp.Diff([]string{"decided"}, names(no)); diff != "" {
 		t.Errorf("rejected (-want +got):\n%s", diff)
 	}
-	for _, o := range pending.Occasions() {
+	for _, o := range pending.Notifications() {
 		if o.Name == "vote-1" && pending.Votes[o.Vote].By.ID != ben {
 			t.Errorf("vote-1 is the vote of %s, want %s", pending.Votes[o.Vote].By.ID, ben)
 		}
@@ -176,22 +176,22 @@ func TestOccasions(t *testing.T) {
 }
 
 func TestToward(t *testing.T) {
-	r := approved(t, launch(approvals(1)), at).GoneRound("x", at).End(handle.Ended{Status: "CREATE_COMPLETE", At: at})
-	for _, o := range r.Occasions() {
-		outcome := o.Name == handle.OnDecided || o.Name == handle.OnBypass || o.Name == handle.OnEnded
-		if reply, direct := r.Toward(o); reply || direct != outcome {
+	r := approved(t, launch(approvals(1)), at).RecordBypass("x", at).RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", At: at})
+	for _, o := range r.Notifications() {
+		outcome := o.Name == handle.NotifyDecided || o.Name == handle.NotifyBypass || o.Name == handle.NotifyEnded
+		if reply, direct := r.PendingDeliveries(o); reply || direct != outcome {
 			t.Errorf("%s, not posted: got %t, %t, want only a message to the requester, and only of an outcome", o.Name, reply, direct)
 		}
-		if reply, direct := ask(r).Toward(o); reply != (o.Name != handle.OnAsked) || direct != outcome {
+		if reply, direct := ask(r).PendingDeliveries(o); reply != (o.Name != handle.NotifyAsked) || direct != outcome {
 			t.Errorf("%s, posted: got %t, %t", o.Name, reply, direct)
 		}
-		said := ask(r).Sent(o.Reply(), "C0APPROVALS", "2.000001", at).Sent(o.Direct(), "D0ROB", "2.000002", at)
-		if reply, direct := said.Toward(o); reply || direct {
+		said := ask(r).MarkDelivered(o.ReplyKey(), "C0APPROVALS", "2.000001", at).MarkDelivered(o.DirectKey(), "D0ROB", "2.000002", at)
+		if reply, direct := said.PendingDeliveries(o); reply || direct {
 			t.Errorf("%s, told: got %t, %t, want nothing more", o.Name, reply, direct)
 		}
 		unknown := ask(r)
 		unknown.Requester.SlackID = ""
-		if _, direct := unknown.Toward(o); direct {
+		if _, direct := unknown.PendingDeliveries(o); direct {
 			t.Errorf("%s: a message to nobody", o.Name)
 		}
 	}
@@ -200,9 +200,9 @@ func TestToward(t *testing.T) {
 func TestLeased(t *testing.T) {
 	for kind, want := range map[handle.StepKind]bool{
 		handle.StepExpire: false, handle.StepSignal: false,
-		handle.StepPost: true, handle.StepRefresh: true, handle.StepTell: true, handle.StepMail: true, handle.StepWatch: true,
+		handle.StepPost: true, handle.StepRefresh: true, handle.StepNotify: true, handle.StepMail: true, handle.StepWatch: true,
 	} {
-		if got := (handle.Step{Kind: kind}).Leased(); got != want {
+		if got := (handle.Step{Kind: kind}).NeedsLease(); got != want {
 			t.Errorf("%s: got %t, want %t", kind, got, want)
 		}
 	}
@@ -228,7 +228,7 @@ func TestWake(t *testing.T) {
 		{"when the worker gave it back", claim(launch()).Release("one"), at},
 		{"never", handle.Request{Decision: &handle.Decision{State: handle.Withdrawn}, Signal: &handle.Signal{}, Ended: &handle.Ended{}}, time.Time{}},
 	} {
-		if got := tt.r.Wake(); !got.Equal(tt.want) {
+		if got := tt.r.NextDue(); !got.Equal(tt.want) {
 			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
 		}
 	}
@@ -238,28 +238,28 @@ func TestFaceChangesWithWhatIsShown(t *testing.T) {
 	faces := map[string]string{}
 	add := func(what string, r handle.Request) {
 		t.Helper()
-		if old, ok := faces[r.Face()]; ok {
-			t.Errorf("%s looks like %s: %q", what, old, r.Face())
+		if old, ok := faces[r.ViewHash()]; ok {
+			t.Errorf("%s looks like %s: %q", what, old, r.ViewHash())
 		}
-		faces[r.Face()] = what
+		faces[r.ViewHash()] = what
 	}
 	half := votes(t, launch(approvals(3)), handle.Approve, at, ann)
 	add("pending", launch())
 	add("of an unknown requester", launch(unidentified))
 	add("one approval", half)
 	add("two approvals", votes(t, half, handle.Approve, at, ben))
-	add("pending, gone round", launch().GoneRound("x", at))
+	add("pending, gone round", launch().RecordBypass("x", at))
 	for state, r := range settled(t, launch()) {
 		add(string(state), r)
-		add(string(state)+", gone round", r.GoneRound("x", at))
+		add(string(state)+", gone round", r.RecordBypass("x", at))
 		if state != handle.Withdrawn {
-			add(string(state)+", signal refused", r.Signalled("403", at))
+			add(string(state)+", signal refused", r.MarkSignalled("403", at))
 		}
 		for _, status := range []string{"ROLLBACK_COMPLETE", "DELETE_FAILED", ""} {
-			add(string(state)+", ended "+status, r.End(handle.Ended{Status: status, At: at}))
+			add(string(state)+", ended "+status, r.RecordEnd(handle.Ended{Status: status, At: at}))
 		}
 	}
-	if r := launch(); r.Signalled("", at).Face() != r.Face() || ask(r).Face() != r.Face() {
+	if r := launch(); r.MarkSignalled("", at).ViewHash() != r.ViewHash() || ask(r).ViewHash() != r.ViewHash() {
 		t.Error("the face changes with what is not shown")
 	}
 }

@@ -3,25 +3,25 @@ package handle
 import "time"
 
 // Kind names what an event tells of.
-type Kind string
+type EventKind string
 
 const (
-	EventCreated   Kind = "created"
-	EventAsked     Kind = "asked" // Text: the Slack message, or mail/asked
-	EventVote      Kind = "vote"
-	EventRefused   Kind = "refused" // Text: the Why
-	EventDecided   Kind = "decided"
-	EventSignalled Kind = "signalled"
-	EventFailed    Kind = "failed"    // an attempt to reach somebody; Text: which step, and how it failed
-	EventAbandoned Kind = "abandoned" // a step that will not be tried again
-	EventBypass    Kind = "bypass"
-	EventEnded     Kind = "ended" // Text: the stack's final status
+	EventCreated   EventKind = "created"
+	EventAsked     EventKind = "asked" // Text: the Slack message, or mail/asked
+	EventVote      EventKind = "vote"
+	EventRefused   EventKind = "refused" // Text: the Why
+	EventDecided   EventKind = "decided"
+	EventSignalled EventKind = "signalled"
+	EventFailed    EventKind = "failed"    // an attempt to reach somebody; Text: which step, and how it failed
+	EventAbandoned EventKind = "abandoned" // a step that will not be tried again
+	EventBypass    EventKind = "bypass"
+	EventEnded     EventKind = "ended" // Text: the stack's final status
 )
 
 // Event is one line of the request's history, for whoever asks later.
 type Event struct {
 	At    time.Time `json:"at"` // the last time, if it happened more than once
-	Kind  Kind      `json:"kind"`
+	Kind  EventKind      `json:"kind"`
 	By    Person    `json:"by,omitzero"`
 	Text  string    `json:"text,omitempty"`
 	Count int       `json:"count,omitempty"` // how often, if more than once
@@ -36,8 +36,8 @@ const maxRepeatable = 100
 // together whoever they were of, and past twice as many all the rest. Nothing is
 // ever removed.
 func (r Request) note(e Event) Request {
-	e.Text = Cut(e.Text, 300)
-	e.By.Name = Line(e.By.Name, maxName)
+	e.Text = Truncate(e.Text, 300)
+	e.By.Name = OneLine(e.By.Name, maxName)
 	if e.Kind != EventRefused && e.Kind != EventFailed {
 		r.Events = append(r.Events, e)
 		return r
@@ -77,12 +77,12 @@ func (r Request) recount(e Event) bool {
 }
 
 // Refuse records a vote that was refused.
-func (r Request) Refuse(by Person, why Why, now time.Time) Request {
+func (r Request) RecordRefusal(by Person, why RefusalReason, now time.Time) Request {
 	return r.Clone().note(Event{At: now, Kind: EventRefused, By: by, Text: string(why)})
 }
 
 // Refusals counts how often why was the answer.
-func (r Request) Refusals(why Why) int {
+func (r Request) Refusals(why RefusalReason) int {
 	n := 0
 	for _, e := range r.Events {
 		if e.Kind == EventRefused && e.Text == string(why) {

@@ -16,14 +16,14 @@ func TestRefusalsAreCounted(t *testing.T) {
 	renamed := by
 	renamed.Name = "somebody else"
 	r := launch().
-		Refuse(by, handle.WhyNotApprover, at).
-		Refuse(by, handle.WhyNotApprover, at.Add(time.Second)).
-		Refuse(renamed, handle.WhyNotApprover, at.Add(2*time.Second)).
-		Refuse(by, handle.WhyExpired, at.Add(3*time.Second)).
-		Refuse(voter(ben).Person, handle.WhyNotApprover, at.Add(4*time.Second)).
-		Refuse(handle.Person{Name: "Ann"}, handle.WhyExpired, at.Add(5*time.Second)).
-		Refuse(handle.Person{Name: "Ann"}, handle.WhyExpired, at.Add(6*time.Second)).
-		Refuse(handle.Person{Name: "Ben"}, handle.WhyExpired, at.Add(7*time.Second))
+		RecordRefusal(by, handle.RefusedNotApprover, at).
+		RecordRefusal(by, handle.RefusedNotApprover, at.Add(time.Second)).
+		RecordRefusal(renamed, handle.RefusedNotApprover, at.Add(2*time.Second)).
+		RecordRefusal(by, handle.RefusedExpired, at.Add(3*time.Second)).
+		RecordRefusal(voter(ben).Person, handle.RefusedNotApprover, at.Add(4*time.Second)).
+		RecordRefusal(handle.Person{Name: "Ann"}, handle.RefusedExpired, at.Add(5*time.Second)).
+		RecordRefusal(handle.Person{Name: "Ann"}, handle.RefusedExpired, at.Add(6*time.Second)).
+		RecordRefusal(handle.Person{Name: "Ben"}, handle.RefusedExpired, at.Add(7*time.Second))
 	want := []handle.Event{
 		{At: at, Kind: handle.EventCreated},
 		{At: at.Add(2 * time.Second), Kind: handle.EventRefused, By: by, Text: "not an approver", Count: 3},
@@ -35,7 +35,7 @@ func TestRefusalsAreCounted(t *testing.T) {
 	if diff := cmp.Diff(want, r.Events); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	for reason, want := range map[handle.Why]int{handle.WhyNotApprover: 4, handle.WhyExpired: 4, handle.WhyOwnRequest: 0} {
+	for reason, want := range map[handle.RefusalReason]int{handle.RefusedNotApprover: 4, handle.RefusedExpired: 4, handle.RefusedOwnRequest: 0} {
 		if got := r.Refusals(reason); got != want {
 			t.Errorf("%q: got %d refusals, want %d", reason, got, want)
 		}
@@ -48,9 +48,9 @@ func TestRefusalsAreCounted(t *testing.T) {
 func TestRefusalsCountHowOftenWhyWasTheAnswer(t *testing.T) {
 	r := launch()
 	for i := range 250 {
-		r = r.Refuse(voter(fmt.Sprintf("U%d", i)).Person, handle.WhyNotApprover, at)
+		r = r.RecordRefusal(voter(fmt.Sprintf("U%d", i)).Person, handle.RefusedNotApprover, at)
 	}
-	if got := r.Refusals(handle.WhyNotApprover); got != 250 {
+	if got := r.Refusals(handle.RefusedNotApprover); got != 250 {
 		t.Errorf("250 strangers pressed: got %d refusals", got)
 	}
 }
@@ -59,15 +59,15 @@ func TestRefusalsCountHowOftenWhyWasTheAnswer(t *testing.T) {
 // the record grow beyond what a store takes.
 func TestClickingIsBounded(t *testing.T) {
 	r := launch()
-	reasons := []handle.Why{handle.WhyNotApprover, handle.WhyOwnRequest, handle.WhyOtherWorkspace, handle.WhyNoMember, handle.WhyDecided,
-		handle.WhyExpired, handle.WhyNoReason, handle.WhyNotByMail, handle.WhyUnknown}
+	reasons := []handle.RefusalReason{handle.RefusedNotApprover, handle.RefusedOwnRequest, handle.RefusedOtherWorkspace, handle.RefusedNotMember, handle.RefusedDecided,
+		handle.RefusedExpired, handle.RefusedNoReason, handle.RefusedNotByMail, handle.RefusedUnverified}
 	for i := range 3000 {
 		by := voter(fmt.Sprintf("U%d", i/7)).Person
 		by.Name = strings.Repeat("<", 1000)
-		r = r.Refuse(by, reasons[i%len(reasons)], at.Add(time.Duration(i)*time.Second))
+		r = r.RecordRefusal(by, reasons[i%len(reasons)], at.Add(time.Duration(i)*time.Second))
 	}
 	for i := range 3000 {
-		r = r.Failed(handle.Step{Kind: handle.StepPost}, handle.Failure{Why: fmt.Sprint(i)}, at)
+		r = r.RecordFailure(handle.Step{Kind: handle.StepPost}, handle.Failure{Reason: fmt.Sprint(i)}, at)
 	}
 	total := 0
 	for _, e := range r.Events {
@@ -100,24 +100,24 @@ func TestTheLargestRecordFitsItsStore(t *testing.T) {
 		v.Name = flood(80)
 		next, err := r.VoteBySlack(v, verdict, flood(600), at)
 		if err != nil {
-			r = r.Refuse(v.Person, why(err), at)
+			r = r.RecordRefusal(v.Person, why(err), at)
 			return
 		}
 		r = next
 	}
 	for i := range 19 {
 		press(i, handle.Approve)
-		r = r.Adopt("C0APPROVALS", fmt.Sprint(i))
+		r = r.AdoptMessage("C0APPROVALS", fmt.Sprint(i))
 	}
 	press(0, handle.Reject)
 	for i := range 500 {
 		press(100+i, handle.Approve)
-		r = r.Failed(handle.Step{Kind: handle.StepWatch}, handle.Failure{Why: fmt.Sprint(i, flood(300))}, at)
+		r = r.RecordFailure(handle.Step{Kind: handle.StepWatch}, handle.Failure{Reason: fmt.Sprint(i, flood(300))}, at)
 	}
-	for _, o := range r.Occasions() {
-		r = r.Sent(o.Reply(), "C0APPROVALS", "1.000001", at).Sent(o.Direct(), "D0ROB", "1.000002", at).Sent(o.Mail(), "", "", at)
+	for _, o := range r.Notifications() {
+		r = r.MarkDelivered(o.ReplyKey(), "C0APPROVALS", "1.000001", at).MarkDelivered(o.DirectKey(), "D0ROB", "1.000002", at).MarkDelivered(o.MailKey(), "", "", at)
 	}
-	r = r.End(handle.Ended{Status: "CREATE_COMPLETE", Reason: flood(500), Outputs: fields(20, 300), At: at})
+	r = r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", Reason: flood(500), Outputs: fields(20, 300), At: at})
 
 	b, err := handle.Encode(r)
 	if err != nil {
@@ -130,7 +130,7 @@ func TestTheLargestRecordFitsItsStore(t *testing.T) {
 
 func TestEventTextIsBounded(t *testing.T) {
 	by := handle.Person{Name: strings.Repeat("é\n", 1000)}
-	r := launch().Refuse(by, handle.Why(strings.Repeat("x", 1000)), at).GoneRound(strings.Repeat("😀", 1000), at)
+	r := launch().RecordRefusal(by, handle.RefusalReason(strings.Repeat("x", 1000)), at).RecordBypass(strings.Repeat("😀", 1000), at)
 	for _, e := range r.Events {
 		if len(e.Text) > 300 || len(e.By.Name) > 80 || strings.Contains(e.By.Name, "\n") {
 			t.Errorf("%s: got %d bytes of text and the name %.20q of %d", e.Kind, len(e.Text), e.By.Name, len(e.By.Name))

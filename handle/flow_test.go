@@ -41,7 +41,7 @@ func (w *world) until(t *testing.T, end time.Time) {
 	t.Helper()
 	for !w.now.After(end) {
 		w.work(t)
-		wake := w.r.Wake()
+		wake := w.r.NextDue()
 		if wake.IsZero() || wake.After(end) {
 			break
 		}
@@ -57,7 +57,7 @@ func (w *world) until(t *testing.T, end time.Time) {
 func (w *world) do(s handle.Step) {
 	if w.fail != nil && s.Kind != handle.StepExpire {
 		if f, failed := w.fail(s); failed {
-			w.r = w.r.Failed(s, f, w.now)
+			w.r = w.r.RecordFailure(s, f, w.now)
 			return
 		}
 	}
@@ -65,32 +65,32 @@ func (w *world) do(s handle.Step) {
 	case handle.StepExpire:
 		w.r = w.r.Expire(w.now)
 	case handle.StepSignal:
-		w.r = w.r.Signalled("", w.now)
+		w.r = w.r.MarkSignalled("", w.now)
 	case handle.StepPost:
 		if !w.r.Requester.LookedUp {
-			w.r = w.r.Identified(rob, []string{rob}, true)
+			w.r = w.r.IdentifyRequester(rob, []string{rob}, true)
 		}
 		if _, posted := w.r.Root(); !posted {
-			w.r = w.r.Posted("C0APPROVALS", w.ts(), w.r.Face(), w.now)
+			w.r = w.r.MarkPosted("C0APPROVALS", w.ts(), w.r.ViewHash(), w.now)
 		}
 	case handle.StepRefresh:
-		w.r = w.r.Refreshed(s.Message, w.r.Face())
-	case handle.StepTell:
-		reply, direct := w.r.Toward(s.About)
+		w.r = w.r.MarkRefreshed(s.Message, w.r.ViewHash())
+	case handle.StepNotify:
+		reply, direct := w.r.PendingDeliveries(s.Notification)
 		if reply {
-			w.r = w.r.Sent(s.About.Reply(), "C0APPROVALS", w.ts(), w.now)
+			w.r = w.r.MarkDelivered(s.Notification.ReplyKey(), "C0APPROVALS", w.ts(), w.now)
 		}
 		if direct {
-			w.r = w.r.Sent(s.About.Direct(), "D0ROB", w.ts(), w.now)
+			w.r = w.r.MarkDelivered(s.Notification.DirectKey(), "D0ROB", w.ts(), w.now)
 		}
 	case handle.StepMail:
-		w.r = w.r.Sent(s.About.Mail(), "", "", w.now)
+		w.r = w.r.MarkDelivered(s.Notification.MailKey(), "", "", w.now)
 	case handle.StepWatch:
 		if w.becomes == "" {
-			w.r = w.r.NotYet(w.now)
+			w.r = w.r.StillInProgress(w.now)
 			return
 		}
-		w.r = w.r.End(handle.Ended{Status: w.becomes, At: w.now})
+		w.r = w.r.RecordEnd(handle.Ended{Status: w.becomes, At: w.now})
 	}
 }
 
@@ -110,8 +110,8 @@ func TestFlows(t *testing.T) {
 	}
 	slackFails := func(s handle.Step) (handle.Failure, bool) {
 		switch s.Kind {
-		case handle.StepPost, handle.StepRefresh, handle.StepTell:
-			return handle.Failure{Why: "Slack is down"}, true
+		case handle.StepPost, handle.StepRefresh, handle.StepNotify:
+			return handle.Failure{Reason: "Slack is down"}, true
 		}
 		return handle.Failure{}, false
 	}
@@ -156,12 +156,12 @@ func TestFlows(t *testing.T) {
 		{name: "an event tells of the end", become: "CREATE_COMPLETE", steps: []step{
 			{0, nil, []string{"post", "tell/asked"}},
 			{time.Hour, approve(ann, ben), []string{"signal", "refresh/C0APPROVALS/20261123090000.000000000", "tell/decided"}},
-			{61 * time.Minute, func(_ *testing.T, w *world) { w.r = w.r.Heard("CREATE_COMPLETE", "", w.now) },
+			{61 * time.Minute, func(_ *testing.T, w *world) { w.r = w.r.ObserveStatus("CREATE_COMPLETE", "", w.now) },
 				[]string{"watch", "refresh/C0APPROVALS/20261123090000.000000000", "tell/ended"}},
 		}},
 		{name: "somebody goes round the gate", become: "CREATE_COMPLETE", steps: []step{
 			{0, nil, []string{"post", "tell/asked"}},
-			{time.Hour, func(_ *testing.T, w *world) { w.r = w.r.Heard("CREATE_COMPLETE", "", w.now) },
+			{time.Hour, func(_ *testing.T, w *world) { w.r = w.r.ObserveStatus("CREATE_COMPLETE", "", w.now) },
 				[]string{"watch", "signal", "refresh/C0APPROVALS/20261123090000.000000000", "tell/decided", "tell/bypass", "tell/ended"}},
 		}},
 		{name: "by mail alone", edit: withoutSlack, become: "CREATE_COMPLETE", steps: []step{
@@ -200,8 +200,8 @@ func TestFlows(t *testing.T) {
 				}
 			}
 			w.until(t, at.Add(24*time.Hour))
-			if !w.r.Wake().IsZero() || w.r.Ended == nil {
-				t.Errorf("when all is done: wakes at %s, ended %v, want neither more to do nor no end", w.r.Wake(), w.r.Ended)
+			if !w.r.NextDue().IsZero() || w.r.Ended == nil {
+				t.Errorf("when all is done: wakes at %s, ended %v, want neither more to do nor no end", w.r.NextDue(), w.r.Ended)
 			}
 		})
 	}

@@ -161,9 +161,9 @@ func FuzzDecode(f *testing.F) {
 		}
 		same(t, "there and back", r, next)
 		// Whatever a store holds, the laws answer without a panic.
-		_, _, _, _ = r.Wake(), r.Due(at), r.Face(), r.Missing()
-		r.Expire(at).Withdraw("x", at).Signalled("", at).NotYet(at)
+		_, _, _, _ = r.NextDue(), r.Due(at), r.ViewHash(), r.ApprovalsMissing()
+		r.Expire(at).Withdraw("x", at).MarkSignalled("", at).StillInProgress(at)
 		_, _ = r.SignalBody()
-		r.End(handle.Ended{At: at})
+		r.RecordEnd(handle.Ended{At: at})
 	})
 }

@@ -98,8 +98,8 @@ func same(t testing.TB, what string, want, got handle.Request) {
 }
 
 // kinds lists what events tell of.
-func kinds(r handle.Request) []handle.Kind {
-	var list []handle.Kind
+func kinds(r handle.Request) []handle.EventKind {
+	var list []handle.EventKind
 	for _, e := range r.Events {
 		list = append(list, e.Kind)
 	}

@@ -49,15 +49,15 @@ func checkChange(t *rapid.T, what string, old, next handle.Request) {
 	if len(next.Votes) < len(old.Votes) || !slices.Equal(next.Votes[:len(old.Votes)], old.Votes) {
 		fail("votes were changed from %v to %v", old.Votes, next.Votes)
 	}
-	if old.Signal != nil && old.Signal.Never == "" && *next.Signal != *old.Signal {
+	if old.Signal != nil && old.Signal.Undeliverable == "" && *next.Signal != *old.Signal {
 		fail("a signal that was taken was changed to %+v", next.Signal)
 	}
 	if old.Bypass != nil && *next.Bypass != *old.Bypass || old.Ended != nil && !reflect.DeepEqual(next.Ended, old.Ended) {
 		fail("the bypass or the end was changed")
 	}
-	for key, told := range old.Told {
-		if next.Told[key] != told {
-			fail("what was told as %s was changed from %+v to %+v", key, told, next.Told[key])
+	for key, told := range old.Delivered {
+		if next.Delivered[key] != told {
+			fail("what was told as %s was changed from %+v to %+v", key, told, next.Delivered[key])
 		}
 	}
 	if len(next.Events) < len(old.Events) {
@@ -103,7 +103,7 @@ func (l *life) checkDecision(t *rapid.T) {
 	if !maps.Equal(people, l.approvers) {
 		t.Fatalf("approved by %v, and lawfully by %v", people, l.approvers)
 	}
-	if got, want := r.Missing(), max(0, r.Terms.Approvals-len(people)); got != want {
+	if got, want := r.ApprovalsMissing(), max(0, r.Terms.Approvals-len(people)); got != want {
 		t.Fatalf("got %d missing, want %d", got, want)
 	}
 	decided := 0
@@ -113,8 +113,8 @@ func (l *life) checkDecision(t *rapid.T) {
 		}
 	}
 	if d == nil {
-		if decided != 0 || r.Missing() == 0 {
-			t.Fatalf("pending with %d decisions in its history and %d approvals missing", decided, r.Missing())
+		if decided != 0 || r.ApprovalsMissing() == 0 {
+			t.Fatalf("pending with %d decisions in its history and %d approvals missing", decided, r.ApprovalsMissing())
 		}
 		return
 	}
@@ -153,14 +153,14 @@ func (l *life) checkSignal(t *rapid.T) {
 	if l.r.Signal != nil && (!ok || l.r.Signal.Status != body.Status) {
 		t.Fatalf("%s, and signalled %s", l.r.State(), l.r.Signal.Status)
 	}
-	if l.r.Opens(l.r.Stack.ID) != approved || l.r.Opens("") {
-		t.Fatalf("%s, and opens: %t", l.r.State(), l.r.Opens(l.r.Stack.ID))
+	if l.r.ApprovedFor(l.r.Stack.ID) != approved || l.r.ApprovedFor("") {
+		t.Fatalf("%s, and opens: %t", l.r.State(), l.r.ApprovedFor(l.r.Stack.ID))
 	}
 }
 
 func (l *life) checkOwed(t *rapid.T) {
 	r := l.r
-	owed, wake := r.Outstanding(), r.Wake()
+	owed, wake := r.Outstanding(), r.NextDue()
 	if wake.IsZero() != (len(owed) == 0) {
 		t.Fatalf("owes %q and wakes at %s", keys(owed), wake)
 	}
@@ -171,7 +171,7 @@ func (l *life) checkOwed(t *rapid.T) {
 			t.Fatalf("owes %s twice", s.Key())
 		}
 		seen[s.Key()] = true
-		if s.Leased() {
+		if s.NeedsLease() {
 			message = true
 		} else if message {
 			t.Fatalf("a message comes before %s: %q", s.Key(), keys(owed))
@@ -179,7 +179,7 @@ func (l *life) checkOwed(t *rapid.T) {
 		// With nobody at work it wakes by the time of every step; with
 		// somebody, a step that needs the lease waits for its end.
 		latest := s.At
-		if s.Leased() && latest.Before(r.Lease.Until) {
+		if s.NeedsLease() && latest.Before(r.Lease.Until) {
 			latest = r.Lease.Until
 		}
 		if wake.After(latest) {
@@ -188,13 +188,13 @@ func (l *life) checkOwed(t *rapid.T) {
 	}
 	free := r
 	free.Lease = handle.Lease{}
-	for _, now := range []time.Time{free.Wake(), free.Wake().Add(time.Hour), l.now} {
-		if due := free.Due(now); (len(due) == 0) != (free.Wake().IsZero() || now.Before(free.Wake())) {
-			t.Fatalf("wakes at %s, and at %s due is %q", free.Wake(), now, keys(due))
+	for _, now := range []time.Time{free.NextDue(), free.NextDue().Add(time.Hour), l.now} {
+		if due := free.Due(now); (len(due) == 0) != (free.NextDue().IsZero() || now.Before(free.NextDue())) {
+			t.Fatalf("wakes at %s, and at %s due is %q", free.NextDue(), now, keys(due))
 		}
 	}
-	occasions := r.Occasions()
-	if !slices.IsSortedFunc(occasions, func(a, b handle.Occasion) int { return a.At.Compare(b.At) }) {
+	occasions := r.Notifications()
+	if !slices.IsSortedFunc(occasions, func(a, b handle.Notification) int { return a.At.Compare(b.At) }) {
 		t.Fatalf("occasions out of order: %+v", occasions)
 	}
 }

@@ -26,7 +26,7 @@ func (r Request) Claim(holder string, now time.Time) (next Request, ok bool) {
 }
 
 // Held reports whether holder has the lease at now.
-func (r Request) Held(holder string, now time.Time) bool {
+func (r Request) HeldBy(holder string, now time.Time) bool {
 	return holder != "" && r.Lease.Holder == holder && now.Before(r.Lease.Until)
 }
 

@@ -9,18 +9,18 @@ import (
 
 func TestLease(t *testing.T) {
 	r := launch()
-	if r.Held("", at) || r.Held("one", at) {
+	if r.HeldBy("", at) || r.HeldBy("one", at) {
 		t.Error("a new request is held")
 	}
 	one, ok := r.Claim("one", at)
-	if !ok || !one.Held("one", at) || one.Held("two", at) || one.Held("", at) {
+	if !ok || !one.HeldBy("one", at) || one.HeldBy("two", at) || one.HeldBy("", at) {
 		t.Fatalf("claimed by one: got %t, %+v", ok, one.Lease)
 	}
 	if want := at.Add(handle.LeaseTime); !one.Lease.Until.Equal(want) {
 		t.Errorf("got a lease until %s, want %s", one.Lease.Until, want)
 	}
 	last := one.Lease.Until.Add(-1)
-	if !one.Held("one", last) || one.Held("one", one.Lease.Until) {
+	if !one.HeldBy("one", last) || one.HeldBy("one", one.Lease.Until) {
 		t.Error("the lease does not end when it says")
 	}
 	for _, now := range []time.Time{at, last} {
@@ -31,7 +31,7 @@ func TestLease(t *testing.T) {
 		same(t, "refused the lease", one, next)
 	}
 	two, ok := one.Claim("two", one.Lease.Until)
-	if !ok || !two.Held("two", one.Lease.Until) || two.Held("one", one.Lease.Until) {
+	if !ok || !two.HeldBy("two", one.Lease.Until) || two.HeldBy("one", one.Lease.Until) {
 		t.Errorf("two did not get the lease of one who died: %+v", two.Lease)
 	}
 	renewed, ok := one.Claim("one", last)
@@ -51,7 +51,7 @@ func TestLease(t *testing.T) {
 
 func TestNobodyHoldsALease(t *testing.T) {
 	r, _ := launch().Claim("", at)
-	if r.Held("", at) {
+	if r.HeldBy("", at) {
 		t.Error("a process without a name holds the lease")
 	}
 	if _, ok := r.Claim("one", at); !ok {

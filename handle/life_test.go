@@ -82,15 +82,15 @@ func roomy(r handle.Request) handle.Request {
 // elsewhere is what another process makes of the same value at the same time.
 func (l *life) elsewhere(r handle.Request) {
 	other := handle.Person{Team: "T0HOME", ID: "U0ELSEWHERE"}
-	r.Refuse(other, handle.WhyNotApprover, at)
+	r.RecordRefusal(other, handle.RefusedNotApprover, at)
 	r.Expire(at.AddDate(1, 0, 0))
 	r.Withdraw("elsewhere", at)
-	r.GoneRound("elsewhere", at)
-	r.Posted("C0ELSEWHERE", "1", "elsewhere", at)
-	r.Adopt("C0ELSEWHERE", "2")
-	r.Sent("reply/elsewhere", "C0ELSEWHERE", "3", at)
-	r.Failed(handle.Step{Kind: handle.StepWatch}, handle.Failure{Why: "elsewhere"}, at)
-	r.End(handle.Ended{Status: "DELETE_FAILED", At: at})
+	r.RecordBypass("elsewhere", at)
+	r.MarkPosted("C0ELSEWHERE", "1", "elsewhere", at)
+	r.AdoptMessage("C0ELSEWHERE", "2")
+	r.MarkDelivered("reply/elsewhere", "C0ELSEWHERE", "3", at)
+	r.RecordFailure(handle.Step{Kind: handle.StepWatch}, handle.Failure{Reason: "elsewhere"}, at)
+	r.RecordEnd(handle.Ended{Status: "DELETE_FAILED", At: at})
 	r.Terms.SelfApproval, r.Terms.Approvers = true, []string{other.ID}
 	_, _ = r.VoteBySlack(handle.Voter{Person: other, Home: true}, handle.Approve, "", at)
 }
@@ -134,7 +134,7 @@ func (l *life) timePasses(t *rapid.T) {
 	end := l.r.Terms.Deadline
 	to := rapid.SampledFrom([]time.Time{
 		l.now.Add(time.Nanosecond), l.now.Add(time.Second), l.now.Add(20 * time.Second), l.now.Add(10 * time.Minute), l.now.Add(5 * time.Hour),
-		end.Add(-1), end, end.Add(30 * time.Hour), l.r.Wake(), l.r.Wake().Add(-1),
+		end.Add(-1), end, end.Add(30 * time.Hour), l.r.NextDue(), l.r.NextDue().Add(-1),
 	}).Draw(t, "to")
 	if to.After(l.now) {
 		l.now = to

@@ -14,21 +14,21 @@ import (
 // value.
 
 // Try remembers the failed attempts at one step.
-type Try struct {
-	N         int       `json:"n"`
+type Attempts struct {
+	Count         int       `json:"n"`
 	Since     time.Time `json:"since,omitzero"` // the first of them
 	NotBefore time.Time `json:"notBefore"`
-	Why       string    `json:"why,omitempty"`
-	Limited   bool      `json:"limited,omitempty"`   // it was only asked to wait
+	Reason       string    `json:"why,omitempty"`
+	RateLimited   bool      `json:"limited,omitempty"`   // it was only asked to wait
 	Abandoned bool      `json:"abandoned,omitempty"` // it will not be tried again
 }
 
 // Failure is how an attempt at a step failed.
 type Failure struct {
-	Why     string        // short, for the record; never with a secret in it
-	Wait    time.Duration // the least time to wait, if the other side said so (Retry-After)
-	Limited bool          // the other side is well and only asks to wait (429)
-	Never   bool          // trying again is of no use
+	Reason     string        // short, for the record; never with a secret in it
+	RetryAfter    time.Duration // the least time to wait, if the other side said so (Retry-After)
+	RateLimited bool          // the other side is well and only asks to wait (429)
+	Permanent   bool          // trying again is of no use
 }
 
 const (
@@ -39,15 +39,15 @@ const (
 
 // Signalled marks what the wait handle answered: never is empty if it took the
 // signal, else why it never will.
-func (r Request) Signalled(never string, now time.Time) Request {
+func (r Request) MarkSignalled(never string, now time.Time) Request {
 	body, ok := r.SignalBody()
-	if !ok || r.Signal != nil && (r.Signal.Never == "" || never != "") {
+	if !ok || r.Signal != nil && (r.Signal.Undeliverable == "" || never != "") {
 		return r
 	}
 	r = r.settled(Step{Kind: StepSignal})
-	r.Signal = &Signal{Status: body.Status, At: now, Never: never}
+	r.Signal = &Signal{Status: body.Status, At: now, Undeliverable: never}
 	if never != "" && r.State() == Withdrawn {
-		r.Signal.Never = "" // nobody listens any more: that is what withdrawn means
+		r.Signal.Undeliverable = "" // nobody listens any more: that is what withdrawn means
 	}
 	if never != "" {
 		return r.note(Event{At: now, Kind: EventAbandoned, Text: "signal: " + never})
@@ -59,7 +59,7 @@ func (r Request) Signalled(never string, now time.Time) Request {
 // empty if nobody or not clearly one; all are those who may not approve. Proven
 // says that main is the person that the principal leads to, so that it is
 // certain who must not approve.
-func (r Request) Identified(main string, all []string, proven bool) Request {
+func (r Request) IdentifyRequester(main string, all []string, proven bool) Request {
 	r = r.Clone()
 	r.Requester.SlackID, r.Requester.SlackIDs, r.Requester.LookedUp = main, slices.Clone(all), true
 	r.Requester.Proven = proven && main != ""
@@ -68,9 +68,9 @@ func (r Request) Identified(main string, all []string, proven bool) Request {
 
 // Posted marks a message as posted, showing face. The first becomes the root
 // of the thread.
-func (r Request) Posted(channel, ts, face string, now time.Time) Request {
+func (r Request) MarkPosted(channel, ts, face string, now time.Time) Request {
 	if r.knows(channel, ts) { // somebody has clicked it, and perhaps it shows more by now
-		return r.Refreshed(Message{Channel: channel, TS: ts, Shown: face}, face)
+		return r.MarkRefreshed(Message{Channel: channel, TS: ts, Shown: face}, face)
 	}
 	r = r.settled(Step{Kind: StepPost})
 	r.Messages = append(r.Messages, Message{Channel: channel, TS: ts, Shown: face})
@@ -81,7 +81,7 @@ const maxMessages = 20
 
 // Adopt takes in a message that somebody clicked, if the record did not know
 // it: a post whose answer was lost. It will be refreshed like the others.
-func (r Request) Adopt(channel, ts string) Request {
+func (r Request) AdoptMessage(channel, ts string) Request {
 	if r.knows(channel, ts) || channel == "" || ts == "" || len(r.Messages) >= maxMessages {
 		return r
 	}
@@ -97,7 +97,7 @@ func (r Request) knows(channel, ts string) bool {
 // Refreshed marks that the message m, as it was on the record then, was made to
 // show face. If somebody else has made it show something meanwhile, nobody knows
 // which of the two came last, and it is refreshed again.
-func (r Request) Refreshed(m Message, face string) Request {
+func (r Request) MarkRefreshed(m Message, face string) Request {
 	r = r.settled(Step{Kind: StepRefresh, Message: m})
 	for i := range r.Messages {
 		switch k := &r.Messages[i]; {
@@ -113,7 +113,7 @@ func (r Request) Refreshed(m Message, face string) Request {
 
 // Lost marks that the message m is no more. If it was the only one, a post is
 // owed again, as to begin with.
-func (r Request) Lost(m Message, now time.Time) Request {
+func (r Request) MarkMessageGone(m Message, now time.Time) Request {
 	r = r.settled(Step{Kind: StepRefresh, Message: m})
 	r.Messages = slices.DeleteFunc(r.Messages, func(k Message) bool { return k.Channel == m.Channel && k.TS == m.TS })
 	return r.note(Event{At: now, Kind: EventFailed, Text: "refresh: the message was deleted"})
@@ -121,16 +121,16 @@ func (r Request) Lost(m Message, now time.Time) Request {
 
 // Sent marks under key (one of Occasion's) that a message went out; channel and
 // ts are empty for mail.
-func (r Request) Sent(key, channel, ts string, now time.Time) Request {
-	if _, sent := r.Told[key]; sent {
+func (r Request) MarkDelivered(key, channel, ts string, now time.Time) Request {
+	if _, sent := r.Delivered[key]; sent {
 		return r
 	}
 	r = r.Clone()
-	if r.Told == nil {
-		r.Told = map[string]Told{}
+	if r.Delivered == nil {
+		r.Delivered = map[string]Delivery{}
 	}
-	r.Told[key] = Told{At: now, Channel: channel, TS: ts}
-	if key == (Occasion{Name: OnAsked}).Mail() {
+	r.Delivered[key] = Delivery{At: now, Channel: channel, TS: ts}
+	if key == (Notification{Name: NotifyAsked}).MailKey() {
 		return r.note(Event{At: now, Kind: EventAsked, Text: key})
 	}
 	return r
@@ -139,7 +139,7 @@ func (r Request) Sent(key, channel, ts string, now time.Time) Request {
 // Thread is where the first direct message to the requester stands, in whose
 // thread the later ones go. ok is false if there is none yet.
 func (r Request) Thread() (channel, ts string, ok bool) {
-	for key, told := range r.Told {
+	for key, told := range r.Delivered {
 		if strings.HasPrefix(key, "direct/") && (ts == "" || told.TS < ts) {
 			channel, ts = told.Channel, told.TS
 		}
@@ -149,68 +149,68 @@ func (r Request) Thread() (channel, ts string, ok bool) {
 
 func (r Request) settled(s Step) Request {
 	r = r.Clone()
-	delete(r.Tries, s.Key())
+	delete(r.Attempts, s.Key())
 	return r
 }
 
 // Failed marks an attempt at s that came to nothing, and sets when to try
 // again: ever later, until it is of no more use.
-func (r Request) Failed(s Step, f Failure, now time.Time) Request {
-	try := r.Tries[s.Key()]
+func (r Request) RecordFailure(s Step, f Failure, now time.Time) Request {
+	try := r.Attempts[s.Key()]
 	if try.Abandoned || s.Kind == StepSignal && r.Signal != nil {
 		return r
 	}
 	r = r.Clone()
-	if r.Tries == nil {
-		r.Tries = map[string]Try{}
+	if r.Attempts == nil {
+		r.Attempts = map[string]Attempts{}
 	}
-	if try.N++; try.Since.IsZero() {
+	if try.Count++; try.Since.IsZero() {
 		try.Since = now
 	}
-	try.Why, try.Limited = Cut(f.Why, 200), f.Limited
+	try.Reason, try.RateLimited = Truncate(f.Reason, 200), f.RateLimited
 	most := maxBackoff
 	if s.Kind == StepWatch {
 		most = watchBackoff
 	}
-	try.NotBefore = now.Add(max(backoff(try.N, most), f.Wait))
-	if f.Limited {
-		try.NotBefore = now.Add(max(firstBackoff, f.Wait))
+	try.NotBefore = now.Add(max(backoff(try.Count, most), f.RetryAfter))
+	if f.RateLimited {
+		try.NotBefore = now.Add(max(firstBackoff, f.RetryAfter))
 	}
-	try.Abandoned = f.Never || try.NotBefore.After(r.until(s, try))
-	r.Tries[s.Key()] = try
+	try.Abandoned = f.Permanent || try.NotBefore.After(r.until(s, try))
+	r.Attempts[s.Key()] = try
 	if s.Kind == StepSignal && try.Abandoned {
-		return r.Signalled(try.Why, now)
+		return r.MarkSignalled(try.Reason, now)
 	}
 	if try.Abandoned {
-		r = r.note(Event{At: now, Kind: EventAbandoned, Text: s.Key() + ": " + try.Why})
+		r = r.note(Event{At: now, Kind: EventAbandoned, Text: s.Key() + ": " + try.Reason})
 	}
-	return r.note(Event{At: now, Kind: EventFailed, Text: s.Key() + ": " + try.Why})
+	return r.note(Event{At: now, Kind: EventFailed, Text: s.Key() + ": " + try.Reason})
 }
 
 // NotYet marks that the stack has not come to its end.
-func (r Request) NotYet(now time.Time) Request {
+func (r Request) StillInProgress(now time.Time) Request {
 	s := Step{Kind: StepWatch}
-	try := r.Tries[s.Key()]
+	try := r.Attempts[s.Key()]
 	if try.Abandoned {
 		return r
 	}
 	r = r.Clone()
-	if r.Tries == nil {
-		r.Tries = map[string]Try{}
+	if r.Attempts == nil {
+		r.Attempts = map[string]Attempts{}
 	}
-	try.N++
-	try.NotBefore = now.Add(max(watchAfter, backoff(try.N, watchBackoff)))
+	try.Count++
+	try.NotBefore = now.Add(max(watchAfter, backoff(try.Count, watchBackoff)))
 	if try.NotBefore.After(r.until(s, try)) {
 		try.Abandoned = true
 		r = r.note(Event{At: now, Kind: EventAbandoned, Text: "watch: the stack has not ended in " + watchFor.String()})
 	}
-	r.Tries[s.Key()] = try
+	r.Attempts[s.Key()] = try
 	return r
 }
 
 // until is how long s is worth trying, of which try tells. What is owed late,
 // as a message that is found long after the end, gets its time too.
-func (r Request) until(s Step, try Try) time.Time {
+func (r Request) until(s Step, try Attempts) time.Time {
 	end := r.Terms.Deadline
 	if r.Decision != nil && r.Decision.At.After(end) {
 		end = r.Decision.At
@@ -239,12 +239,12 @@ func backoff(n int, most time.Duration) time.Duration {
 
 // Heard records a final stack status that an event told of. What the status
 // means, CloudFormation is asked then.
-func (r Request) Heard(status, reason string, now time.Time) Request {
+func (r Request) ObserveStatus(status, reason string, now time.Time) Request {
 	if r.Ended != nil || r.Stack.Status == status {
 		return r
 	}
 	r = r.settled(Step{Kind: StepWatch})
-	r.Stack.Status, r.Stack.Reason, r.Stack.HeardAt = status, Cut(reason, 500), now
+	r.Stack.Status, r.Stack.Reason, r.Stack.StatusAt = status, Truncate(reason, 500), now
 	return r
 }
 
@@ -252,35 +252,35 @@ const maxOutputs = 20
 
 // End records what became of the stack. A pending request ends with it; and a
 // stack that was created without an approval has gone round the gate.
-func (r Request) End(e Ended) Request {
+func (r Request) RecordEnd(e Ended) Request {
 	if r.Ended != nil {
 		return r
 	}
 	r = r.settled(Step{Kind: StepWatch}).refreshAnew()
-	e.Reason = Cut(r.WaitURL.Redact(e.Reason), 500)
+	e.Reason = Truncate(r.WaitURL.Redact(e.Reason), 500)
 	outputs := make([]Field, 0, min(len(e.Outputs), maxOutputs))
 	for _, f := range e.Outputs[:min(len(e.Outputs), maxOutputs)] {
-		outputs = append(outputs, Field{Name: Line(f.Name, 100), Value: Line(r.WaitURL.Redact(f.Value), 300)})
+		outputs = append(outputs, Field{Name: OneLine(f.Name, 100), Value: OneLine(r.WaitURL.Redact(f.Value), 300)})
 	}
 	e.Outputs = outputs
 	r.Ended = &e
 	r = r.note(Event{At: e.At, Kind: EventEnded, Text: e.Status})
-	if !e.Up() {
+	if !e.Succeeded() {
 		return r.Withdraw("the stack ended before anybody decided", e.At)
 	}
 	if r.State() != Approved && !e.Superseded {
-		r = r.GoneRound(fmt.Sprintf("the stack reached %s and the request was %s", e.Status, r.State()), e.At)
+		r = r.RecordBypass(fmt.Sprintf("the stack reached %s and the request was %s", e.Status, r.State()), e.At)
 	}
 	return r.Withdraw("the stack went on without a decision", e.At)
 }
 
 // Up reports whether the stack stands: its creation or update went through.
-func (e Ended) Up() bool { return e.Status == "CREATE_COMPLETE" || e.Status == "UPDATE_COMPLETE" }
+func (e Ended) Succeeded() bool { return e.Status == "CREATE_COMPLETE" || e.Status == "UPDATE_COMPLETE" }
 
 // refreshAnew forgets what refreshes have failed: there is something new to
 // show, and new time to show it in.
 func (r Request) refreshAnew() Request {
-	maps.DeleteFunc(r.Tries, func(key string, _ Try) bool { return strings.HasPrefix(key, string(StepRefresh)+"/") })
+	maps.DeleteFunc(r.Attempts, func(key string, _ Attempts) bool { return strings.HasPrefix(key, string(StepRefresh)+"/") })
 	return r
 }
 

@@ -22,30 +22,30 @@ func TestMarksHoldTwice(t *testing.T) {
 		r    handle.Request
 		mark func(handle.Request) handle.Request
 	}{
-		{"Signalled", yes, func(r handle.Request) handle.Request { return r.Signalled("", at) }},
-		{"Signalled, never", yes, func(r handle.Request) handle.Request { return r.Signalled("403", at) }},
-		{"Signalled, never, withdrawn", launch().Withdraw("x", at), func(r handle.Request) handle.Request { return r.Signalled("403", at) }},
-		{"Identified", launch(unidentified), func(r handle.Request) handle.Request { return r.Identified(rob, []string{rob, ben}, true) }},
-		{"Posted", launch(), func(r handle.Request) handle.Request { return r.Posted("C0APPROVALS", "1.000001", "pending", at) }},
-		{"Adopt", ask(launch()), func(r handle.Request) handle.Request { return r.Adopt("C0APPROVALS", "1.000009") }},
-		{"Refreshed", yes, func(r handle.Request) handle.Request { return r.Refreshed(yes.Messages[0], "approved") }},
-		{"Refreshed, of no message", yes, func(r handle.Request) handle.Request { return r.Refreshed(handle.Message{TS: "9"}, "approved") }},
-		{"Lost", yes, func(r handle.Request) handle.Request { return r.Lost(posted, at) }},
-		{"Sent", yes, func(r handle.Request) handle.Request { return r.Sent("reply/decided", "C0APPROVALS", "1.000003", at) }},
-		{"Sent by mail", launch(), func(r handle.Request) handle.Request { return r.Sent("mail/asked", "", "", at) }},
-		{"Failed", launch(), func(r handle.Request) handle.Request { return r.Failed(post, handle.Failure{Why: "no answer"}, at) }},
+		{"Signalled", yes, func(r handle.Request) handle.Request { return r.MarkSignalled("", at) }},
+		{"Signalled, never", yes, func(r handle.Request) handle.Request { return r.MarkSignalled("403", at) }},
+		{"Signalled, never, withdrawn", launch().Withdraw("x", at), func(r handle.Request) handle.Request { return r.MarkSignalled("403", at) }},
+		{"Identified", launch(unidentified), func(r handle.Request) handle.Request { return r.IdentifyRequester(rob, []string{rob, ben}, true) }},
+		{"Posted", launch(), func(r handle.Request) handle.Request { return r.MarkPosted("C0APPROVALS", "1.000001", "pending", at) }},
+		{"Adopt", ask(launch()), func(r handle.Request) handle.Request { return r.AdoptMessage("C0APPROVALS", "1.000009") }},
+		{"Refreshed", yes, func(r handle.Request) handle.Request { return r.MarkRefreshed(yes.Messages[0], "approved") }},
+		{"Refreshed, of no message", yes, func(r handle.Request) handle.Request { return r.MarkRefreshed(handle.Message{TS: "9"}, "approved") }},
+		{"Lost", yes, func(r handle.Request) handle.Request { return r.MarkMessageGone(posted, at) }},
+		{"Sent", yes, func(r handle.Request) handle.Request { return r.MarkDelivered("reply/decided", "C0APPROVALS", "1.000003", at) }},
+		{"Sent by mail", launch(), func(r handle.Request) handle.Request { return r.MarkDelivered("mail/asked", "", "", at) }},
+		{"Failed", launch(), func(r handle.Request) handle.Request { return r.RecordFailure(post, handle.Failure{Reason: "no answer"}, at) }},
 		{"Failed for good", launch(), func(r handle.Request) handle.Request {
-			return r.Failed(post, handle.Failure{Why: "refused", Never: true}, at)
+			return r.RecordFailure(post, handle.Failure{Reason: "refused", Permanent: true}, at)
 		}},
 		{"Failed to signal for good", yes, func(r handle.Request) handle.Request {
-			return r.Failed(handle.Step{Kind: handle.StepSignal}, handle.Failure{Why: "refused", Never: true}, at)
+			return r.RecordFailure(handle.Step{Kind: handle.StepSignal}, handle.Failure{Reason: "refused", Permanent: true}, at)
 		}},
-		{"NotYet", yes, func(r handle.Request) handle.Request { return r.NotYet(at) }},
-		{"NotYet, too late", yes, func(r handle.Request) handle.Request { return r.NotYet(at.Add(1000 * time.Hour)) }},
-		{"Heard", yes, func(r handle.Request) handle.Request { return r.Heard("CREATE_COMPLETE", "", at) }},
-		{"End", yes, func(r handle.Request) handle.Request { return r.End(handle.Ended{Status: "CREATE_COMPLETE", At: at}) }},
-		{"End of a pending one", launch(), func(r handle.Request) handle.Request { return r.End(handle.Ended{Status: "CREATE_COMPLETE", At: at}) }},
-		{"GoneRound", launch(), func(r handle.Request) handle.Request { return r.GoneRound("x", at) }},
+		{"NotYet", yes, func(r handle.Request) handle.Request { return r.StillInProgress(at) }},
+		{"NotYet, too late", yes, func(r handle.Request) handle.Request { return r.StillInProgress(at.Add(1000 * time.Hour)) }},
+		{"Heard", yes, func(r handle.Request) handle.Request { return r.ObserveStatus("CREATE_COMPLETE", "", at) }},
+		{"End", yes, func(r handle.Request) handle.Request { return r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", At: at}) }},
+		{"End of a pending one", launch(), func(r handle.Request) handle.Request { return r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", At: at}) }},
+		{"GoneRound", launch(), func(r handle.Request) handle.Request { return r.RecordBypass("x", at) }},
 		{"Expire", launch(), func(r handle.Request) handle.Request { return r.Expire(r.Terms.Deadline) }},
 		{"Withdraw", launch(), func(r handle.Request) handle.Request { return r.Withdraw("x", at) }},
 	} {
@@ -55,7 +55,7 @@ func TestMarksHoldTwice(t *testing.T) {
 				t.Error("the mark leaves no trace")
 			}
 			counts := []cmp.Option{
-				cmpopts.IgnoreFields(handle.Try{}, "N", "NotBefore"),
+				cmpopts.IgnoreFields(handle.Attempts{}, "N", "NotBefore"),
 				cmpopts.IgnoreFields(handle.Event{}, "Count"),
 				cmp.Comparer(func(a, b handle.WaitURL) bool { return a.Expose() == b.Expose() }),
 				cmpopts.EquateEmpty(),
@@ -68,26 +68,26 @@ func TestMarksHoldTwice(t *testing.T) {
 }
 
 func TestSignalled(t *testing.T) {
-	same(t, "a signal of nothing", launch(), launch().Signalled("", at))
+	same(t, "a signal of nothing", launch(), launch().MarkSignalled("", at))
 	yes := approved(t, launch(), at)
-	taken := yes.Failed(handle.Step{Kind: handle.StepSignal}, handle.Failure{Why: "no answer"}, at).Signalled("", at.Add(time.Second))
+	taken := yes.RecordFailure(handle.Step{Kind: handle.StepSignal}, handle.Failure{Reason: "no answer"}, at).MarkSignalled("", at.Add(time.Second))
 	if want := (handle.Signal{Status: "SUCCESS", At: at.Add(time.Second)}); *taken.Signal != want {
 		t.Errorf("taken: got %+v, want %+v", *taken.Signal, want)
 	}
-	if len(taken.Tries) != 0 || owes(taken, "signal") {
-		t.Errorf("taken: still remembers %v and owes %q", taken.Tries, keys(taken.Outstanding()))
+	if len(taken.Attempts) != 0 || owes(taken, "signal") {
+		t.Errorf("taken: still remembers %v and owes %q", taken.Attempts, keys(taken.Outstanding()))
 	}
-	same(t, "what was taken stays taken", taken, taken.Signalled("403", at.Add(time.Minute)))
-	same(t, "a late failure of what was taken", taken, taken.Failed(handle.Step{Kind: handle.StepSignal}, handle.Failure{Never: true}, at.Add(time.Minute)))
+	same(t, "what was taken stays taken", taken, taken.MarkSignalled("403", at.Add(time.Minute)))
+	same(t, "a late failure of what was taken", taken, taken.RecordFailure(handle.Step{Kind: handle.StepSignal}, handle.Failure{Permanent: true}, at.Add(time.Minute)))
 
-	never := yes.Signalled("403", at)
-	if want := (handle.Signal{Status: "SUCCESS", At: at, Never: "403"}); *never.Signal != want || owes(never, "signal") {
+	never := yes.MarkSignalled("403", at)
+	if want := (handle.Signal{Status: "SUCCESS", At: at, Undeliverable: "403"}); *never.Signal != want || owes(never, "signal") {
 		t.Errorf("refused: got %+v, want %+v", *never.Signal, want)
 	}
-	if again := never.Signalled("", at); again.Signal.Never != "" {
+	if again := never.MarkSignalled("", at); again.Signal.Undeliverable != "" {
 		t.Errorf("refused to one and taken from another: got %+v, want it taken", *again.Signal)
 	}
-	withdrawn := launch().Withdraw("x", at).Signalled("403", at)
+	withdrawn := launch().Withdraw("x", at).MarkSignalled("403", at)
 	if want := (handle.Signal{Status: "FAILURE", At: at}); *withdrawn.Signal != want {
 		t.Errorf("withdrawn and refused: got %+v, want %+v, for nobody listens", *withdrawn.Signal, want)
 	}
@@ -95,33 +95,33 @@ func TestSignalled(t *testing.T) {
 
 func TestIdentified(t *testing.T) {
 	all := []string{rob, ben}
-	r := launch(unidentified).Identified(rob, all, true)
+	r := launch(unidentified).IdentifyRequester(rob, all, true)
 	all[0] = sam
 	if diff := cmp.Diff(handle.Requester{Email: r.Requester.Email, Principal: r.Requester.Principal,
 		SlackID: rob, SlackIDs: []string{rob, ben}, LookedUp: true, Proven: true}, r.Requester); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if claimed := launch(unidentified).Identified(rob, []string{rob}, false); claimed.Requester.Proven {
+	if claimed := launch(unidentified).IdentifyRequester(rob, []string{rob}, false); claimed.Requester.Proven {
 		t.Error("a claim is taken for a proof")
 	}
-	if nobody := launch(unidentified).Identified("", nil, true); nobody.Requester.Proven {
+	if nobody := launch(unidentified).IdentifyRequester("", nil, true); nobody.Requester.Proven {
 		t.Error("a proof that leads to nobody is taken for one")
 	}
-	if nobody := launch(unidentified).Identified("", nil, false); !nobody.Requester.LookedUp || nobody.Requester.SlackID != "" {
+	if nobody := launch(unidentified).IdentifyRequester("", nil, false); !nobody.Requester.LookedUp || nobody.Requester.SlackID != "" {
 		t.Errorf("nobody: got %+v, want that Slack was asked", nobody.Requester)
 	}
 }
 
 func TestMessages(t *testing.T) {
-	r := launch().Failed(handle.Step{Kind: handle.StepPost}, handle.Failure{Why: "no answer"}, at)
+	r := launch().RecordFailure(handle.Step{Kind: handle.StepPost}, handle.Failure{Reason: "no answer"}, at)
 	if _, ok := r.Root(); ok || r.Asked() {
 		t.Error("what was not posted has a root, or was asked")
 	}
-	r = r.Posted("C0APPROVALS", "1.000001", "pending", at)
-	if len(r.Tries) != 0 {
-		t.Errorf("posted: still remembers %v", r.Tries)
+	r = r.MarkPosted("C0APPROVALS", "1.000001", "pending", at)
+	if len(r.Attempts) != 0 {
+		t.Errorf("posted: still remembers %v", r.Attempts)
 	}
-	r = r.Adopt("C0APPROVALS", "1.000002").Adopt("C0OTHER", "1.000001").Adopt("", "1.000003").Adopt("C0APPROVALS", "")
+	r = r.AdoptMessage("C0APPROVALS", "1.000002").AdoptMessage("C0OTHER", "1.000001").AdoptMessage("", "1.000003").AdoptMessage("C0APPROVALS", "")
 	want := []handle.Message{{Channel: "C0APPROVALS", TS: "1.000001", Shown: "pending"}, {Channel: "C0APPROVALS", TS: "1.000002"}, {Channel: "C0OTHER", TS: "1.000001"}}
 	if diff := cmp.Diff(want, r.Messages); diff != "" {
 		t.Fatalf("adopted (-want +got):\n%s", diff)
@@ -129,30 +129,30 @@ func TestMessages(t *testing.T) {
 	if root, ok := r.Root(); !ok || root != want[0] || !r.Asked() {
 		t.Errorf("got root %+v, want the first", root)
 	}
-	r = r.Failed(handle.Step{Kind: handle.StepRefresh, Message: want[1]}, handle.Failure{Why: "no answer"}, at)
-	r = r.Refreshed(want[1], "pending 1")
-	if r.Messages[1].Shown != "pending 1" || r.Messages[0].Shown != "pending" || len(r.Tries) != 0 {
-		t.Errorf("refreshed: got %+v, tries %v, want the second alone", r.Messages, r.Tries)
+	r = r.RecordFailure(handle.Step{Kind: handle.StepRefresh, Message: want[1]}, handle.Failure{Reason: "no answer"}, at)
+	r = r.MarkRefreshed(want[1], "pending 1")
+	if r.Messages[1].Shown != "pending 1" || r.Messages[0].Shown != "pending" || len(r.Attempts) != 0 {
+		t.Errorf("refreshed: got %+v, tries %v, want the second alone", r.Messages, r.Attempts)
 	}
-	if elsewhere := r.Refreshed(want[2], "pending 1"); elsewhere.Messages[0].Shown != "pending" || elsewhere.Messages[2].Shown != "pending 1" {
+	if elsewhere := r.MarkRefreshed(want[2], "pending 1"); elsewhere.Messages[0].Shown != "pending" || elsewhere.Messages[2].Shown != "pending 1" {
 		t.Errorf("refreshed a message of another channel: got %+v", elsewhere.Messages)
 	}
-	r = r.Posted("C0APPROVALS", "1.000002", "pending 2", at) // the post whose answer was late
+	r = r.MarkPosted("C0APPROVALS", "1.000002", "pending 2", at) // the post whose answer was late
 	if len(r.Messages) != 3 || r.Messages[1].Shown != "" {
 		t.Errorf("posted what was adopted, and shows more by now: got %+v, want it to be refreshed", r.Messages)
 	}
-	r = r.Refreshed(r.Messages[1], "pending 2")
-	if late := r.Refreshed(want[1], "pending 1"); late.Messages[1].Shown != "" {
+	r = r.MarkRefreshed(r.Messages[1], "pending 2")
+	if late := r.MarkRefreshed(want[1], "pending 1"); late.Messages[1].Shown != "" {
 		t.Errorf("two refreshed it, and nobody knows who was last: got %+v, want it to be refreshed", late.Messages)
 	}
-	if again := r.Refreshed(want[1], "pending 2"); again.Messages[1].Shown != "pending 2" {
+	if again := r.MarkRefreshed(want[1], "pending 2"); again.Messages[1].Shown != "pending 2" {
 		t.Errorf("two made it show the same: got %+v", again.Messages)
 	}
-	r = r.Lost(want[0], at)
+	r = r.MarkMessageGone(want[0], at)
 	if root, _ := r.Root(); root.TS != "1.000002" || owes(r, "post") {
 		t.Errorf("the root was deleted: got root %+v, owed %q, want the next in its place", root, keys(r.Outstanding()))
 	}
-	r = r.Lost(want[1], at).Lost(want[2], at)
+	r = r.MarkMessageGone(want[1], at).MarkMessageGone(want[2], at)
 	if _, ok := r.Root(); ok || !owes(r, "post") {
 		t.Errorf("all were deleted: owed is %q, want another post", keys(r.Outstanding()))
 	}
@@ -161,7 +161,7 @@ func TestMessages(t *testing.T) {
 func TestClickedCopiesAreBounded(t *testing.T) {
 	r := ask(launch())
 	for i := range 1000 {
-		r = r.Adopt("C0APPROVALS", strings.Repeat("1", 1+i))
+		r = r.AdoptMessage("C0APPROVALS", strings.Repeat("1", 1+i))
 	}
 	if n := len(r.Messages); n != 20 {
 		t.Errorf("got %d messages, want 20", n)
@@ -169,25 +169,25 @@ func TestClickedCopiesAreBounded(t *testing.T) {
 }
 
 func TestSent(t *testing.T) {
-	r := launch().Sent("reply/asked", "C0APPROVALS", "1.000001", at)
-	same(t, "sent twice", r, r.Sent("reply/asked", "C0APPROVALS", "2.000002", at.Add(time.Hour)))
-	if want := (handle.Told{At: at, Channel: "C0APPROVALS", TS: "1.000001"}); r.Told["reply/asked"] != want {
-		t.Errorf("got %+v, want %+v", r.Told["reply/asked"], want)
+	r := launch().MarkDelivered("reply/asked", "C0APPROVALS", "1.000001", at)
+	same(t, "sent twice", r, r.MarkDelivered("reply/asked", "C0APPROVALS", "2.000002", at.Add(time.Hour)))
+	if want := (handle.Delivery{At: at, Channel: "C0APPROVALS", TS: "1.000001"}); r.Delivered["reply/asked"] != want {
+		t.Errorf("got %+v, want %+v", r.Delivered["reply/asked"], want)
 	}
 	if r.Asked() {
 		t.Error("a reply in a thread asks somebody")
 	}
-	if !r.Sent("mail/asked", "", "", at).Asked() {
+	if !r.MarkDelivered("mail/asked", "", "", at).Asked() {
 		t.Error("a mail asks nobody")
 	}
 }
 
 func TestThread(t *testing.T) {
-	r := launch().Sent("reply/asked", "C0APPROVALS", "1.000001", at).Sent("mail/asked", "", "", at)
+	r := launch().MarkDelivered("reply/asked", "C0APPROVALS", "1.000001", at).MarkDelivered("mail/asked", "", "", at)
 	if channel, ts, ok := r.Thread(); ok {
 		t.Errorf("nothing was written to the requester: got %s %s", channel, ts)
 	}
-	r = r.Sent("direct/ended", "D0ROB", "3.000001", at).Sent("direct/decided", "D0ROB", "2.000001", at).Sent("direct/bypass", "D0ROB", "2.500001", at)
+	r = r.MarkDelivered("direct/ended", "D0ROB", "3.000001", at).MarkDelivered("direct/decided", "D0ROB", "2.000001", at).MarkDelivered("direct/bypass", "D0ROB", "2.500001", at)
 	for range 20 { // maps have no order
 		if channel, ts, ok := r.Thread(); channel != "D0ROB" || ts != "2.000001" || !ok {
 			t.Fatalf("got %s %s %t, want the first", channel, ts, ok)
@@ -196,16 +196,16 @@ func TestThread(t *testing.T) {
 }
 
 func TestHeard(t *testing.T) {
-	r := launch().Heard("ROLLBACK_COMPLETE", strings.Repeat("é", 1000), at)
-	if r.Stack.Status != "ROLLBACK_COMPLETE" || len(r.Stack.Reason) > 500 || !r.Stack.HeardAt.Equal(at) {
+	r := launch().ObserveStatus("ROLLBACK_COMPLETE", strings.Repeat("é", 1000), at)
+	if r.Stack.Status != "ROLLBACK_COMPLETE" || len(r.Stack.Reason) > 500 || !r.Stack.StatusAt.Equal(at) {
 		t.Errorf("got %+v", r.Stack)
 	}
-	same(t, "heard again", r, r.Heard("ROLLBACK_COMPLETE", "another reason", at.Add(time.Hour)))
-	if next := r.Heard("DELETE_COMPLETE", "", at.Add(time.Hour)); next.Stack.Status != "DELETE_COMPLETE" || next.Stack.Reason != "" {
+	same(t, "heard again", r, r.ObserveStatus("ROLLBACK_COMPLETE", "another reason", at.Add(time.Hour)))
+	if next := r.ObserveStatus("DELETE_COMPLETE", "", at.Add(time.Hour)); next.Stack.Status != "DELETE_COMPLETE" || next.Stack.Reason != "" {
 		t.Errorf("heard another: got %+v", next.Stack)
 	}
-	ended := r.End(handle.Ended{Status: "ROLLBACK_COMPLETE", At: at})
-	same(t, "heard when it had ended", ended, ended.Heard("DELETE_COMPLETE", "", at.Add(time.Hour)))
+	ended := r.RecordEnd(handle.Ended{Status: "ROLLBACK_COMPLETE", At: at})
+	same(t, "heard when it had ended", ended, ended.ObserveStatus("DELETE_COMPLETE", "", at.Add(time.Hour)))
 }
 
 func TestEnd(t *testing.T) {
@@ -225,10 +225,10 @@ func TestEnd(t *testing.T) {
 		{"approved, rolled back", approved(t, launch(), at), "ROLLBACK_COMPLETE", handle.Approved, ""},
 		{"rejected, created all the same", rejected(t, launch(), at), "CREATE_COMPLETE", handle.Rejected, "the stack reached CREATE_COMPLETE and the request was rejected"},
 		{"rejected, rolled back", rejected(t, launch(), at), "UPDATE_ROLLBACK_COMPLETE", handle.Rejected, ""},
-		{"gone round before", launch().GoneRound("first", at), "CREATE_COMPLETE", handle.Withdrawn, "first"},
+		{"gone round before", launch().RecordBypass("first", at), "CREATE_COMPLETE", handle.Withdrawn, "first"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := tt.r.NotYet(at).End(handle.Ended{Status: tt.status, At: at.Add(time.Hour)})
+			r := tt.r.StillInProgress(at).RecordEnd(handle.Ended{Status: tt.status, At: at.Add(time.Hour)})
 			if r.State() != tt.want {
 				t.Errorf("got %s, want %s", r.State(), tt.want)
 			}
@@ -239,10 +239,10 @@ func TestEnd(t *testing.T) {
 			if got != tt.bypass {
 				t.Errorf("bypass: got %q, want %q", got, tt.bypass)
 			}
-			if r.Ended.Status != tt.status || !r.Ended.At.Equal(at.Add(time.Hour)) || len(r.Tries) != 0 {
-				t.Errorf("got %+v, tries %v", r.Ended, r.Tries)
+			if r.Ended.Status != tt.status || !r.Ended.At.Equal(at.Add(time.Hour)) || len(r.Attempts) != 0 {
+				t.Errorf("got %+v, tries %v", r.Ended, r.Attempts)
 			}
-			same(t, "ended again", r, r.End(handle.Ended{Status: "DELETE_COMPLETE", At: at.Add(2 * time.Hour)}))
+			same(t, "ended again", r, r.RecordEnd(handle.Ended{Status: "DELETE_COMPLETE", At: at.Add(2 * time.Hour)}))
 		})
 	}
 }
@@ -252,7 +252,7 @@ func TestEndIsBounded(t *testing.T) {
 	for range 200 {
 		outputs = append(outputs, handle.Field{Name: strings.Repeat("n\n", 500), Value: strings.Repeat("😀", 500)})
 	}
-	r := launch().End(handle.Ended{Status: "ROLLBACK_COMPLETE", Reason: strings.Repeat("x", 5000), Outputs: outputs, At: at})
+	r := launch().RecordEnd(handle.Ended{Status: "ROLLBACK_COMPLETE", Reason: strings.Repeat("x", 5000), Outputs: outputs, At: at})
 	if len(r.Ended.Outputs) != 20 || len(r.Ended.Reason) > 500 {
 		t.Fatalf("got %d outputs and %d bytes of reason, want 20 and at most 500", len(r.Ended.Outputs), len(r.Ended.Reason))
 	}
@@ -279,7 +279,7 @@ func TestFinalStatus(t *testing.T) {
 			t.Errorf("%q: got %t, want %t", status, got, want)
 		}
 		up := status == "CREATE_COMPLETE" || status == "UPDATE_COMPLETE"
-		if got := (handle.Ended{Status: status}).Up(); got != up {
+		if got := (handle.Ended{Status: status}).Succeeded(); got != up {
 			t.Errorf("%q up: got %t, want %t", status, got, up)
 		}
 	}

@@ -27,11 +27,11 @@ func (w wake) compare(v wake) int { return cmp.Or(w.at.Compare(v.at), cmp.Compar
 // put stores r and keeps the order of wakes.
 func (m *Memory) put(r Request) {
 	if old, ok := m.requests[r.ID]; ok {
-		if i, found := slices.BinarySearchFunc(m.wakes, wake{old.Wake(), r.ID}, wake.compare); found {
+		if i, found := slices.BinarySearchFunc(m.wakes, wake{old.NextDue(), r.ID}, wake.compare); found {
 			m.wakes = slices.Delete(m.wakes, i, i+1)
 		}
 	}
-	if w := (wake{r.Wake(), r.ID}); !w.at.IsZero() {
+	if w := (wake{r.NextDue(), r.ID}); !w.at.IsZero() {
 		i, _ := slices.BinarySearchFunc(m.wakes, w, wake.compare)
 		m.wakes = slices.Insert(m.wakes, i, w)
 	}

@@ -13,11 +13,11 @@ import (
 func TestNothingIsOwedForEver(t *testing.T) {
 	const patience = 5 * 24 * time.Hour
 	failures := map[string]handle.Failure{
-		"again":                {Why: "no answer"},
-		"asked to wait":        {Why: "rate limited", Limited: true, Wait: 15 * time.Minute},
-		"asked to wait long":   {Why: "rate limited", Limited: true, Wait: 2 * time.Hour},
-		"asked to wait longer": {Why: "rate limited", Limited: true, Wait: 1000 * time.Hour},
-		"never":                {Why: "refused", Never: true},
+		"again":                {Reason: "no answer"},
+		"asked to wait":        {Reason: "rate limited", RateLimited: true, RetryAfter: 15 * time.Minute},
+		"asked to wait long":   {Reason: "rate limited", RateLimited: true, RetryAfter: 2 * time.Hour},
+		"asked to wait longer": {Reason: "rate limited", RateLimited: true, RetryAfter: 1000 * time.Hour},
+		"never":                {Reason: "refused", Permanent: true},
 	}
 	starts := settled(t, launch())
 	starts[handle.Pending] = launch()
@@ -26,28 +26,28 @@ func TestNothingIsOwedForEver(t *testing.T) {
 			for where, edit := range map[string]func(*handle.Request){
 				"before it was posted": func(*handle.Request) {},
 				"after": func(r *handle.Request) {
-					*r = r.Posted("C0APPROVALS", "1.000001", "", at).Adopt("C0APPROVALS", "1.000002").Sent("mail/asked", "", "", at)
+					*r = r.MarkPosted("C0APPROVALS", "1.000001", "", at).AdoptMessage("C0APPROVALS", "1.000002").MarkDelivered("mail/asked", "", "", at)
 				},
 				"with a URL that does not expire": func(r *handle.Request) { r.WaitURL = handle.StoredWaitURL("https://wait.example.com/") },
-				"after somebody went round":       func(r *handle.Request) { *r = r.GoneRound("the wait was released", at) },
+				"after somebody went round":       func(r *handle.Request) { *r = r.RecordBypass("the wait was released", at) },
 				"in the hands of the dead":        func(r *handle.Request) { *r, _ = r.Claim("dead", at) },
 				"when it has ended": func(r *handle.Request) {
-					*r = r.End(handle.Ended{Status: "ROLLBACK_COMPLETE", At: at.Add(2 * time.Hour)})
+					*r = r.RecordEnd(handle.Ended{Status: "ROLLBACK_COMPLETE", At: at.Add(2 * time.Hour)})
 				},
-				"when it was heard of": func(r *handle.Request) { *r = r.Heard("ROLLBACK_COMPLETE", "", at.Add(2*time.Hour)) },
+				"when it was heard of": func(r *handle.Request) { *r = r.ObserveStatus("ROLLBACK_COMPLETE", "", at.Add(2*time.Hour)) },
 			} {
 				t.Run(string(state)+"/"+name+"/"+where, func(t *testing.T) {
 					w := begin(start)
 					edit(&w.r)
 					w.fail = func(handle.Step) (handle.Failure, bool) { return failure, true }
 					w.until(t, at.Add(patience))
-					if wake := w.r.Wake(); !wake.IsZero() {
+					if wake := w.r.NextDue(); !wake.IsZero() {
 						t.Errorf("%s after the launch, still owed: %v", patience, w.r.Outstanding())
 					}
 					if w.r.Decision == nil {
 						t.Fatal("nobody ever decided")
 					}
-					if w.r.Signal == nil || w.r.State() != handle.Withdrawn && w.r.Signal.Never == "" {
+					if w.r.Signal == nil || w.r.State() != handle.Withdrawn && w.r.Signal.Undeliverable == "" {
 						t.Errorf("got signal %+v, want one that was given up", w.r.Signal)
 					}
 					if n := len(w.r.Events); n > 60 {
@@ -63,16 +63,16 @@ func TestNothingIsOwedForEver(t *testing.T) {
 // end is refreshed, though Slack fails at first; and not for ever.
 func TestWhatIsFoundLateIsTried(t *testing.T) {
 	late := at.Add(100 * time.Hour)
-	r := launch(approvals(1)).Withdraw("x", at).End(handle.Ended{Status: "ROLLBACK_COMPLETE", At: at.Add(time.Minute)})
-	r = r.Adopt("C0APPROVALS", "1.000007")
+	r := launch(approvals(1)).Withdraw("x", at).RecordEnd(handle.Ended{Status: "ROLLBACK_COMPLETE", At: at.Add(time.Minute)})
+	r = r.AdoptMessage("C0APPROVALS", "1.000007")
 	refresh := handle.Step{Kind: handle.StepRefresh, Message: r.Messages[0]}
-	for _, s := range []handle.Step{refresh, {Kind: handle.StepTell, About: handle.Occasion{Name: handle.OnEnded}}} {
+	for _, s := range []handle.Step{refresh, {Kind: handle.StepNotify, Notification: handle.Notification{Name: handle.NotifyEnded}}} {
 		failed, now, tries := r, late, 0
 		for ; owes(failed, s.Key()); tries++ {
-			failed = failed.Failed(s, handle.Failure{Why: "no answer"}, now)
-			now = failed.Tries[s.Key()].NotBefore
+			failed = failed.RecordFailure(s, handle.Failure{Reason: "no answer"}, now)
+			now = failed.Attempts[s.Key()].NotBefore
 		}
-		if gave := failed.Tries[s.Key()]; tries < 100 || now.Before(late.Add(24*time.Hour)) || now.After(late.Add(25*time.Hour)) {
+		if gave := failed.Attempts[s.Key()]; tries < 100 || now.Before(late.Add(24*time.Hour)) || now.After(late.Add(25*time.Hour)) {
 			t.Errorf("%s: given up after %d tries, %s: got %+v, want a day of them", s.Key(), tries, now.Sub(late), gave)
 		}
 	}
@@ -85,14 +85,14 @@ func TestTheSignalIsTriedWhileTheURLLives(t *testing.T) {
 		t.Fatal("the wait URL does not say when it expires")
 	}
 	w.fail = func(s handle.Step) (handle.Failure, bool) {
-		return handle.Failure{Why: "no answer"}, s.Kind == handle.StepSignal
+		return handle.Failure{Reason: "no answer"}, s.Kind == handle.StepSignal
 	}
 	w.until(t, expires.Add(-15*time.Minute))
 	if w.r.Signal != nil {
 		t.Fatalf("a quarter of an hour before the URL expires: given up: %+v", w.r.Signal)
 	}
 	w.until(t, expires)
-	if w.r.Signal == nil || w.r.Signal.Never == "" {
+	if w.r.Signal == nil || w.r.Signal.Undeliverable == "" {
 		t.Errorf("when the URL has expired: got %+v, want a signal given up", w.r.Signal)
 	}
 }
@@ -100,7 +100,7 @@ func TestTheSignalIsTriedWhileTheURLLives(t *testing.T) {
 func TestTheStackIsWatchedForDays(t *testing.T) {
 	w := begin(approved(t, launch(), at)) // and it never comes to its end
 	w.until(t, w.r.Terms.Deadline.Add(70*time.Hour))
-	if w.r.Wake().IsZero() {
+	if w.r.NextDue().IsZero() {
 		t.Error("70 hours after the deadline: nobody watches the stack any more")
 	}
 	asked := 0
@@ -113,7 +113,7 @@ func TestTheStackIsWatchedForDays(t *testing.T) {
 		t.Errorf("CloudFormation was asked %d times, want about once an hour", asked)
 	}
 	w.until(t, w.r.Terms.Deadline.Add(74*time.Hour))
-	if !w.r.Wake().IsZero() {
+	if !w.r.NextDue().IsZero() {
 		t.Errorf("74 hours after the deadline: still owed: %v", w.r.Outstanding())
 	}
 }
@@ -123,18 +123,18 @@ func TestBackoff(t *testing.T) {
 	r := launch()
 	for i, want := range []time.Duration{10 * time.Second, 20 * time.Second, 40 * time.Second, 80 * time.Second, 160 * time.Second,
 		320 * time.Second, 10 * time.Minute, 10 * time.Minute} {
-		r = r.Failed(s, handle.Failure{Why: "no answer"}, at)
-		if got := r.Tries[s.Key()].NotBefore.Sub(at); got != want || r.Tries[s.Key()].N != i+1 {
-			t.Errorf("after failure %d: waits %s, counts %d, want %s", i+1, got, r.Tries[s.Key()].N, want)
+		r = r.RecordFailure(s, handle.Failure{Reason: "no answer"}, at)
+		if got := r.Attempts[s.Key()].NotBefore.Sub(at); got != want || r.Attempts[s.Key()].Count != i+1 {
+			t.Errorf("after failure %d: waits %s, counts %d, want %s", i+1, got, r.Attempts[s.Key()].Count, want)
 		}
 	}
-	r = launch().Failed(s, handle.Failure{Why: "no answer", Wait: time.Hour}, at)
-	if got := r.Tries[s.Key()].NotBefore.Sub(at); got != time.Hour {
+	r = launch().RecordFailure(s, handle.Failure{Reason: "no answer", RetryAfter: time.Hour}, at)
+	if got := r.Attempts[s.Key()].NotBefore.Sub(at); got != time.Hour {
 		t.Errorf("asked to wait an hour: waits %s", got)
 	}
 	for range 5 {
-		r = r.Failed(s, handle.Failure{Why: "rate limited", Limited: true, Wait: 15 * time.Second}, at)
-		if got := r.Tries[s.Key()].NotBefore.Sub(at); got != 15*time.Second {
+		r = r.RecordFailure(s, handle.Failure{Reason: "rate limited", RateLimited: true, RetryAfter: 15 * time.Second}, at)
+		if got := r.Attempts[s.Key()].NotBefore.Sub(at); got != 15*time.Second {
 			t.Errorf("only asked to wait 15 s: waits %s", got)
 		}
 	}

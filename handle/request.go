@@ -51,8 +51,8 @@ type Request struct {
 	Ended    *Ended    `json:"ended,omitempty"`
 
 	Messages []Message       `json:"messages,omitempty"` // the first is the thread's root, the others are orphan copies that somebody clicked
-	Told     map[string]Told `json:"told,omitempty"`     // by step key: what went out, once each
-	Tries    map[string]Try  `json:"tries,omitempty"`    // by step key: what failed so far
+	Delivered     map[string]Delivery `json:"told,omitempty"`     // by step key: what went out, once each
+	Attempts    map[string]Attempts  `json:"tries,omitempty"`    // by step key: what failed so far
 	Lease    Lease           `json:"lease,omitzero"`
 	Events   []Event         `json:"events"` // append-only; refusals and failures are bounded, see note
 }
@@ -66,7 +66,7 @@ type Stack struct {
 	Gate    string    `json:"gate"`             // logical ID of the request resource
 	Status  string    `json:"status,omitempty"` // the last final status an event told us, such as CREATE_COMPLETE
 	Reason  string    `json:"reason,omitempty"`
-	HeardAt time.Time `json:"heardAt,omitzero"` // when that event came; zero: none came
+	StatusAt time.Time `json:"heardAt,omitzero"` // when that event came; zero: none came
 }
 
 // Product is what Service Catalog's own stack tags say of the launch. Fields
@@ -106,7 +106,7 @@ type Message struct {
 }
 
 // Told marks one message as gone out.
-type Told struct {
+type Delivery struct {
 	At      time.Time `json:"at"`
 	Channel string    `json:"channel,omitempty"` // Slack's, empty for mail
 	TS      string    `json:"ts,omitempty"`
@@ -154,7 +154,7 @@ func (r Request) Root() (Message, bool) {
 // Asked reports whether anybody has been asked to decide.
 func (r Request) Asked() bool {
 	_, posted := r.Root()
-	_, mailed := r.Told[Occasion{Name: OnAsked}.Mail()]
+	_, mailed := r.Delivered[Notification{Name: NotifyAsked}.MailKey()]
 	return posted || mailed
 }
 
@@ -173,8 +173,8 @@ func (r Request) Clone() Request {
 		r.Ended.Outputs = slices.Clone(r.Ended.Outputs)
 	}
 	r.Messages = slices.Clone(r.Messages)
-	r.Told = maps.Clone(r.Told)
-	r.Tries = maps.Clone(r.Tries)
+	r.Delivered = maps.Clone(r.Delivered)
+	r.Attempts = maps.Clone(r.Attempts)
 	r.Events = slices.Clone(r.Events)
 	return r
 }

@@ -13,12 +13,12 @@ import (
 // whole is a record with something in every list, map and pointer.
 func whole(t *testing.T) handle.Request {
 	t.Helper()
-	r := votes(t, ask(launch()), handle.Approve, at, ann).GoneRound("x", at).Adopt("C0APPROVALS", "1.000009")
+	r := votes(t, ask(launch()), handle.Approve, at, ann).RecordBypass("x", at).AdoptMessage("C0APPROVALS", "1.000009")
 	r = votes(t, r, handle.Approve, at, ben)
-	r = r.Refuse(voter(sam).Person, handle.WhyDecided, at).Signalled("", at)
-	r = r.End(handle.Ended{Status: "CREATE_COMPLETE", Outputs: []handle.Field{{Name: "Queue", Value: "q"}}, At: at})
+	r = r.RecordRefusal(voter(sam).Person, handle.RefusedDecided, at).MarkSignalled("", at)
+	r = r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", Outputs: []handle.Field{{Name: "Queue", Value: "q"}}, At: at})
 	r, _ = r.Claim("one", at)
-	return r.Failed(handle.Step{Kind: handle.StepTell, About: handle.Occasion{Name: handle.OnEnded}}, handle.Failure{Why: "no answer"}, at)
+	return r.RecordFailure(handle.Step{Kind: handle.StepNotify, Notification: handle.Notification{Name: handle.NotifyEnded}}, handle.Failure{Reason: "no answer"}, at)
 }
 
 // shared lists the fields by which a and b share memory that a change could

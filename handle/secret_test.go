@@ -134,7 +134,7 @@ func TestRedact(t *testing.T) {
 func TestTheStacksEndHidesTheWaitURL(t *testing.T) {
 	r := launch()
 	raw := r.WaitURL.Expose()
-	r = r.End(handle.Ended{Status: "CREATE_COMPLETE", Reason: "because of " + raw, At: at,
+	r = r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", Reason: "because of " + raw, At: at,
 		Outputs: []handle.Field{{Name: "Handle", Value: raw}, {Name: "Queue", Value: "https://sqs.example.com/q"}}})
 	want := []handle.Field{{Name: "Handle", Value: "[wait URL]"}, {Name: "Queue", Value: "https://sqs.example.com/q"}}
 	if diff := cmp.Diff(want, r.Ended.Outputs); diff != "" {

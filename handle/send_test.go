@@ -74,8 +74,8 @@ func TestSend(t *testing.T) {
 	b := newBucket(t, nil)
 	u := b.url(t)
 	r := approved(t, launch(), at)
-	outcome, err := handle.Send(t.Context(), b.Client(), u, signalOf(t, r))
-	if outcome != handle.Done || err != nil {
+	outcome, err := handle.SendSignal(t.Context(), b.Client(), u, signalOf(t, r))
+	if outcome != handle.Delivered || err != nil {
 		t.Fatalf("got %s, %v, want done", outcome, err)
 	}
 	puts := b.got()
@@ -101,15 +101,15 @@ func TestSend(t *testing.T) {
 }
 
 func TestSendClassifies(t *testing.T) {
-	for status, want := range map[int]handle.Outcome{
-		200: handle.Done, 201: handle.Done, 204: handle.Done,
-		301: handle.Never, 302: handle.Never, 303: handle.Never, 307: handle.Never, 308: handle.Never,
-		403: handle.Again, 404: handle.Never, 405: handle.Never, 410: handle.Never, 411: handle.Never, 412: handle.Never, 413: handle.Never, 501: handle.Again,
-		408: handle.Again, 429: handle.Again, 500: handle.Again, 502: handle.Again, 503: handle.Again, 504: handle.Again,
+	for status, want := range map[int]handle.SendResult{
+		200: handle.Delivered, 201: handle.Delivered, 204: handle.Delivered,
+		301: handle.Permanent, 302: handle.Permanent, 303: handle.Permanent, 307: handle.Permanent, 308: handle.Permanent,
+		403: handle.Retry, 404: handle.Permanent, 405: handle.Permanent, 410: handle.Permanent, 411: handle.Permanent, 412: handle.Permanent, 413: handle.Permanent, 501: handle.Retry,
+		408: handle.Retry, 429: handle.Retry, 500: handle.Retry, 502: handle.Retry, 503: handle.Retry, 504: handle.Retry,
 		// S3 answers 400 RequestTimeout when the body came too slowly, among
 		// other passing troubles. See
 		// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-		400: handle.Again,
+		400: handle.Retry,
 	} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			elsewhere := newBucket(t, nil)
@@ -120,11 +120,11 @@ func TestSendClassifies(t *testing.T) {
 					_, _ = io.WriteString(w, "<Error><Message>Request has expired</Message></Error>")
 				}
 			})
-			got, err := handle.Send(t.Context(), b.Client(), b.url(t), signalOf(t, launch().Withdraw("x", at)))
+			got, err := handle.SendSignal(t.Context(), b.Client(), b.url(t), signalOf(t, launch().Withdraw("x", at)))
 			if got != want {
 				t.Errorf("got %s, want %s", got, want)
 			}
-			if (err == nil) != (want == handle.Done) {
+			if (err == nil) != (want == handle.Delivered) {
 				t.Errorf("got the error %v with the outcome %s", err, got)
 			}
 			if err != nil && !strings.Contains(err.Error(), fmt.Sprint(status)) {
@@ -145,7 +145,7 @@ func TestSendLeavesTheClientAlone(t *testing.T) {
 	client := b.Client()
 	followed := func(*http.Request, []*http.Request) error { return nil }
 	client.CheckRedirect = followed
-	if _, err := handle.Send(t.Context(), client, b.url(t), handle.SignalBody{}); err != nil {
+	if _, err := handle.SendSignal(t.Context(), client, b.url(t), handle.SignalBody{}); err != nil {
 		t.Fatal(err)
 	}
 	if client.CheckRedirect == nil || client.CheckRedirect(nil, nil) != nil {
@@ -181,12 +181,12 @@ func TestSendFailsWithoutTheURL(t *testing.T) {
 		answer http.HandlerFunc
 		client func(*http.Client)
 		raw    func(raw string) string
-		want   handle.Outcome
+		want   handle.SendResult
 	}{
-		{name: "the answer is lost", answer: hangUp, want: handle.Again},
-		{name: "nobody listens", raw: func(raw string) string { return nobody + raw[len("http://127.0.0.1:")+5:] }, want: handle.Again},
-		{name: "already cancelled", ctx: cancelled, want: handle.Again},
-		{name: "no HTTP", want: handle.Again, answer: func(w http.ResponseWriter, req *http.Request) {
+		{name: "the answer is lost", answer: hangUp, want: handle.Retry},
+		{name: "nobody listens", raw: func(raw string) string { return nobody + raw[len("http://127.0.0.1:")+5:] }, want: handle.Retry},
+		{name: "already cancelled", ctx: cancelled, want: handle.Retry},
+		{name: "no HTTP", want: handle.Retry, answer: func(w http.ResponseWriter, req *http.Request) {
 			conn, _, err := w.(http.Hijacker).Hijack()
 			if err != nil {
 				t.Error(err)
@@ -195,21 +195,21 @@ func TestSendFailsWithoutTheURL(t *testing.T) {
 			fmt.Fprintf(conn, "%s\r\n\r\n", req.RequestURI)
 			conn.Close()
 		}},
-		{name: "a redirect that quotes it", want: handle.Again, answer: func(w http.ResponseWriter, req *http.Request) {
+		{name: "a redirect that quotes it", want: handle.Retry, answer: func(w http.ResponseWriter, req *http.Request) {
 			w.Header().Set("Location", "http://[::1"+req.RequestURI)
 			w.WriteHeader(http.StatusTemporaryRedirect)
 		}},
-		{name: "a transport that quotes it", want: handle.Again, client: func(c *http.Client) {
+		{name: "a transport that quotes it", want: handle.Retry, client: func(c *http.Client) {
 			c.Transport = transport(func(req *http.Request) (*http.Response, error) {
 				return nil, fmt.Errorf("couldn't reach %s", req.URL)
 			})
 		}},
-		{name: "a transport that quotes its path", want: handle.Again, client: func(c *http.Client) {
+		{name: "a transport that quotes its path", want: handle.Retry, client: func(c *http.Client) {
 			c.Transport = transport(func(req *http.Request) (*http.Response, error) {
 				return nil, fmt.Errorf("couldn't reach %s %s", req.URL.Host, req.URL.RequestURI())
 			})
 		}},
-		{name: "an unusable URL", raw: func(raw string) string { return raw + "\x7f" }, want: handle.Never},
+		{name: "an unusable URL", raw: func(raw string) string { return raw + "\x7f" }, want: handle.Permanent},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBucket(t, tt.answer)
@@ -225,7 +225,7 @@ func TestSendFailsWithoutTheURL(t *testing.T) {
 			if ctx == nil {
 				ctx = t.Context()
 			}
-			got, err := handle.Send(ctx, &client, u, handle.SignalBody{Status: handle.SignalFailure})
+			got, err := handle.SendSignal(ctx, &client, u, handle.SignalBody{Status: handle.SignalFailure})
 			if err == nil {
 				t.Fatalf("got %s and no error", got)
 			}
@@ -254,7 +254,7 @@ func TestUnquoted(t *testing.T) {
 		{"anything else", errors.New(secret), "no answer"},
 		{"the end", &url.Error{Op: "Put", URL: secret, Err: io.EOF}, "no answer"},
 	} {
-		if got := handle.Unquoted(tt.err); got.Error() != tt.want {
+		if got := handle.SanitizeError(tt.err); got.Error() != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
 		}
 	}
@@ -283,8 +283,8 @@ func TestSendGivesUpInTime(t *testing.T) {
 				defer cancel()
 			}
 			start := time.Now()
-			outcome, err := handle.Send(ctx, silent, u, handle.SignalBody{})
-			if outcome != handle.Again || err == nil {
+			outcome, err := handle.SendSignal(ctx, silent, u, handle.SignalBody{})
+			if outcome != handle.Retry || err == nil {
 				t.Errorf("%s: got %s, %v, want again and why", tt.name, outcome, err)
 			}
 			if got := time.Since(start); got != tt.want {

@@ -15,7 +15,7 @@ import (
 type Signal struct {
 	Status string    `json:"status"` // SUCCESS or FAILURE
 	At     time.Time `json:"at"`
-	Never  string    `json:"never,omitempty"` // why AWS will never take it; empty: it was taken, or withdrawn and not needed
+	Undeliverable  string    `json:"never,omitempty"` // why AWS will never take it; empty: it was taken, or withdrawn and not needed
 }
 
 // SignalBody is the JSON document that a wait condition handle takes. See
@@ -52,13 +52,13 @@ func (r Request) SignalBody() (body SignalBody, ok bool) {
 		body.Status = SignalSuccess
 		body.Reason = "Approved by " + r.Decider()
 	case Rejected:
-		body.Reason = "Rejected by " + r.Decider() + ": " + Line(d.Reason, maxSignalReason)
+		body.Reason = "Rejected by " + r.Decider() + ": " + OneLine(d.Reason, maxSignalReason)
 	case Expired:
 		body.Reason = "Expired: nobody decided by " + r.Terms.Deadline.UTC().Format("2006-01-02 15:04 MST")
 	case Withdrawn:
-		body.Reason = "Withdrawn: " + Line(d.Reason, maxSignalReason)
+		body.Reason = "Withdrawn: " + OneLine(d.Reason, maxSignalReason)
 	}
-	body.Reason = Cut(body.Reason, maxSignalReason)
+	body.Reason = Truncate(body.Reason, maxSignalReason)
 	return body, true
 }
 
@@ -68,26 +68,26 @@ func (r Request) Decider() string {
 	if r.Decision == nil {
 		return ""
 	}
-	name := Line(r.Decision.By.Name, 80)
+	name := OneLine(r.Decision.By.Name, 80)
 	if name == "" {
 		name = r.Decision.By.ID
 	}
-	if r.Decision.Via == ByMail {
+	if r.Decision.Via == ViaMail {
 		return name + " (by mail)"
 	}
 	return name
 }
 
 // Outcome says what an attempt to reach somebody came to.
-type Outcome int
+type SendResult int
 
 const (
-	Done  Outcome = iota
-	Again         // not done, or the answer was lost: try again later
-	Never         // refused for good
+	Delivered  SendResult = iota
+	Retry         // not done, or the answer was lost: try again later
+	Permanent         // refused for good
 )
 
-func (o Outcome) String() string { return [...]string{"done", "again", "never"}[o] }
+func (o SendResult) String() string { return [...]string{"done", "again", "never"}[o] }
 
 // SignalTimeout bounds one PUT to the wait handle.
 const SignalTimeout = 5 * time.Second
@@ -96,31 +96,31 @@ const SignalTimeout = 5 * time.Second
 // redirect. Done means that the body is stored, not that the stack listened:
 // the URL leads to a storage bucket. The error, never with the URL in it, says
 // what hindered; it is nil exactly if the outcome is Done.
-func Send(ctx context.Context, client *http.Client, u WaitURL, body SignalBody) (Outcome, error) {
+func SendSignal(ctx context.Context, client *http.Client, u WaitURL, body SignalBody) (SendResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, SignalTimeout)
 	defer cancel()
 	b, err := compact(body)
 	if err != nil {
-		return Never, fmt.Errorf("couldn't encode the signal: %w", err)
+		return Permanent, fmt.Errorf("couldn't encode the signal: %w", err)
 	}
 	// From a bytes.Reader net/http sets Content-Length and no Content-Type:
 	// the handle's signature allows neither chunks nor a type.
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, u.Expose(), bytes.NewReader(b))
 	if err != nil {
-		return Never, errors.New("couldn't signal: the wait URL is unusable")
+		return Permanent, errors.New("couldn't signal: the wait URL is unusable")
 	}
 	direct := *client
 	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	res, err := direct.Do(req)
 	if err != nil {
-		return Again, fmt.Errorf("couldn't signal CloudFormation: %w", Unquoted(err))
+		return Retry, fmt.Errorf("couldn't signal CloudFormation: %w", SanitizeError(err))
 	}
 	defer res.Body.Close()
 	_, _ = io.CopyN(io.Discard, res.Body, 64<<10) // lets the connection be used again
-	if outcome := classify(res.StatusCode); outcome != Done {
+	if outcome := classify(res.StatusCode); outcome != Delivered {
 		return outcome, fmt.Errorf("couldn't signal CloudFormation: it answered %d %s", res.StatusCode, http.StatusText(res.StatusCode))
 	}
-	return Done, nil
+	return Delivered, nil
 }
 
 // errNoAnswer stands for what cannot be said without quoting.
@@ -130,7 +130,7 @@ var errNoAnswer = errors.New("no answer")
 // the errors of net/http, and of whatever transport it goes through, quote URLs
 // and answers. Of the cause it keeps whether time ran out, and what the network
 // said.
-func Unquoted(err error) error {
+func SanitizeError(err error) error {
 	var network *net.OpError
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
@@ -149,12 +149,12 @@ func Unquoted(err error) error {
 // elsewhere is not followed and will not go away. 400 can be a request that came
 // in too slowly. See
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-func classify(status int) Outcome {
+func classify(status int) SendResult {
 	switch {
 	case status >= 200 && status < 300:
-		return Done
+		return Delivered
 	case status == http.StatusBadRequest, status == http.StatusForbidden, status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500, status < 200:
-		return Again
+		return Retry
 	}
-	return Never
+	return Permanent
 }

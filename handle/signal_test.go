@@ -96,7 +96,7 @@ func TestSignalsStaySmall(t *testing.T) {
 				stored := rejected(t, launch(), at) // by a release with other bounds
 				stored.Decision.Reason, stored.Decision.By.Name = flood, flood
 				for way, r := range map[string]handle.Request{"Slack": bySlack, "mail": byMail, "withdrawal": launch().Withdraw(flood, at), "store": stored} {
-					if _, err := handle.Send(t.Context(), b.Client(), u, signalOf(t, r)); err != nil {
+					if _, err := handle.SendSignal(t.Context(), b.Client(), u, signalOf(t, r)); err != nil {
 						t.Fatal(err)
 					}
 					puts := b.got()
@@ -124,7 +124,7 @@ func TestSignalsStaySmall(t *testing.T) {
 }
 
 func TestOutcomeString(t *testing.T) {
-	for outcome, want := range map[handle.Outcome]string{handle.Done: "done", handle.Again: "again", handle.Never: "never"} {
+	for outcome, want := range map[handle.SendResult]string{handle.Delivered: "done", handle.Retry: "again", handle.Permanent: "never"} {
 		if got := outcome.String(); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}

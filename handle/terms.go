@@ -36,7 +36,7 @@ const (
 // Deadline is when we end the wait: at the wait's own timeout or at the expiry
 // of its URL, whichever is sooner, less margin (at least MinMargin). The
 // timeout counts from now, a little earlier than AWS counts it.
-func Deadline(now time.Time, timeout, margin time.Duration, url WaitURL) (time.Time, error) {
+func DecisionDeadline(now time.Time, timeout, margin time.Duration, url WaitURL) (time.Time, error) {
 	if timeout <= 0 || timeout > MaxWait {
 		return time.Time{}, fmt.Errorf("the property Timeout must be the wait condition's own, from %d to %d seconds",
 			int((max(margin, MinMargin) + minDecide).Seconds()), int(MaxWait.Seconds()))
@@ -55,7 +55,7 @@ func Deadline(now time.Time, timeout, margin time.Duration, url WaitURL) (time.T
 
 // Reminder is when the approvers are reminded: when three quarters of the time
 // to decide are gone.
-func Reminder(created, deadline time.Time) time.Time {
+func ReminderTime(created, deadline time.Time) time.Time {
 	return created.Add(deadline.Sub(created) / 4 * 3)
 }
 
@@ -73,7 +73,7 @@ func (t Terms) Check() error {
 	}
 	for _, a := range t.Approvers {
 		if !IsUser(a) && !IsUserGroup(a) {
-			return fmt.Errorf("the property Approvers contains %q, which is no Slack user ID (U…) or user group ID (S…)", Line(a, 40))
+			return fmt.Errorf("the property Approvers contains %q, which is no Slack user ID (U…) or user group ID (S…)", OneLine(a, 40))
 		}
 	}
 	if t.Approvals < 1 || t.Approvals > maxApprovals {
@@ -87,7 +87,7 @@ func (t Terms) Check() error {
 
 // Reachable reports whether the named approvers, less those who are the
 // requester, can suffice. Who is in a user group is known only at the click.
-func (r Request) Reachable() error {
+func (r Request) CheckApprovers() error {
 	named := map[string]bool{}
 	for _, a := range r.Terms.Approvers {
 		if IsUserGroup(a) {

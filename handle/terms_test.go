@@ -46,7 +46,7 @@ func TestDeadline(t *testing.T) {
 		{name: "longer than any", timeout: handle.MaxWait + time.Second, says: "from 180 to 43200 seconds"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := handle.Deadline(at, tt.timeout, tt.margin, signedUntil(tt.url))
+			got, err := handle.DecisionDeadline(at, tt.timeout, tt.margin, signedUntil(tt.url))
 			switch {
 			case tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)):
 				t.Errorf("got %s, %v, want an error that says %q", got, err, tt.says)
@@ -61,7 +61,7 @@ func TestDeadline(t *testing.T) {
 
 func TestReminder(t *testing.T) {
 	for _, length := range []time.Duration{time.Minute, 11 * time.Hour, 7 * time.Nanosecond} {
-		got := handle.Reminder(at, at.Add(length)).Sub(at)
+		got := handle.ReminderTime(at, at.Add(length)).Sub(at)
 		if want := length * 3 / 4; got > want || want-got > 3*time.Nanosecond {
 			t.Errorf("of %s: got %s, want %s", length, got, want)
 		}
@@ -137,7 +137,7 @@ func TestReachable(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := launch(approvals(tt.approvals))
 			r.Terms.Approvers, r.Terms.SelfApproval = tt.approvers, tt.selfApproval
-			err := r.Reachable()
+			err := r.CheckApprovers()
 			switch {
 			case tt.says == "" && err != nil:
 				t.Error(err)

@@ -8,7 +8,7 @@ import (
 
 // Cut shortens s to at most n bytes, ending with an ellipsis if anything was
 // cut. It never parts a rune, and repairs invalid UTF-8.
-func Cut(s string, n int) string {
+func Truncate(s string, n int) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if len(s) <= n {
 		return s
@@ -28,7 +28,7 @@ func Cut(s string, n int) string {
 // characters and line breaks become spaces; the invisible characters that turn
 // the direction of text around are dropped, so that no name can rearrange the
 // line it stands in.
-func Line(s string, n int) string {
+func OneLine(s string, n int) string {
 	s = strings.Map(func(c rune) rune {
 		switch {
 		case c == '\u200E', c == '\u200F', c == '\u061C', c >= '\u202A' && c <= '\u202E', c >= '\u2066' && c <= '\u2069':
@@ -38,5 +38,5 @@ func Line(s string, n int) string {
 		}
 		return c
 	}, strings.ToValidUTF8(s, "\uFFFD"))
-	return Cut(strings.Join(strings.Fields(s), " "), n)
+	return Truncate(strings.Join(strings.Fields(s), " "), n)
 }

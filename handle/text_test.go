@@ -25,7 +25,7 @@ func TestCut(t *testing.T) {
 		{"a\xffb", 10, "a\uFFFDb"}, {"\xff\xff", 3, "\uFFFD"}, {"\xf0\x9f\x98", 1, ""},
 		{"line\nline", 20, "line\nline"},
 	} {
-		if got := handle.Cut(tt.s, tt.n); got != tt.want {
+		if got := handle.Truncate(tt.s, tt.n); got != tt.want {
 			t.Errorf("Cut(%q, %d): got %q, want %q", tt.s, tt.n, got, tt.want)
 		}
 	}
@@ -46,12 +46,12 @@ func TestLine(t *testing.T) {
 		{"markup is not its matter", "<!channel> & *x*", "<!channel> & *x*"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := handle.Line(tt.s, 100); got != tt.want {
+			if got := handle.OneLine(tt.s, 100); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
 	}
-	if got := handle.Line(strings.Repeat("ab ", 100), 10); got != "ab ab a…" && got != "ab ab…" {
+	if got := handle.OneLine(strings.Repeat("ab ", 100), 10); got != "ab ab a…" && got != "ab ab…" {
 		t.Errorf("cut: got %q", got)
 	}
 }
@@ -59,7 +59,7 @@ func TestLine(t *testing.T) {
 // checkCut holds Cut and Line to their laws for one text and budget.
 func checkCut(t *testing.T, s string, n int) {
 	t.Helper()
-	cut, line := handle.Cut(s, n), handle.Line(s, n)
+	cut, line := handle.Truncate(s, n), handle.OneLine(s, n)
 	for name, got := range map[string]string{"Cut": cut, "Line": line} {
 		if len(got) > max(n, 0) {
 			t.Errorf("%s(%q, %d): got %d bytes", name, s, n, len(got))
@@ -75,10 +75,10 @@ func checkCut(t *testing.T, s string, n int) {
 	if kept, ok := strings.CutSuffix(cut, "…"); ok && len(valid) > n && !strings.HasPrefix(valid, kept) {
 		t.Errorf("Cut(%q, %d): got %q, which is not its beginning", s, n, cut)
 	}
-	if again := handle.Cut(cut, n); again != cut {
+	if again := handle.Truncate(cut, n); again != cut {
 		t.Errorf("Cut(%q, %d): got %q, and cut again %q", s, n, cut, again)
 	}
-	if again := handle.Line(line, n); again != line {
+	if again := handle.OneLine(line, n); again != line {
 		t.Errorf("Line(%q, %d): got %q, and again %q", s, n, line, again)
 	}
 	for _, c := range line {

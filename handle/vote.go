@@ -18,8 +18,8 @@ const (
 type Via string
 
 const (
-	BySlack Via = "slack"
-	ByMail  Via = "mail"
+	ViaSlack Via = "slack"
+	ViaMail  Via = "mail"
 )
 
 // Person is somebody as the record remembers them. Who they are is the ID alone:
@@ -64,25 +64,25 @@ type Voter struct {
 }
 
 // Why says why a vote was refused.
-type Why string
+type RefusalReason string
 
 const (
-	WhyNotApprover    Why = "not an approver"
-	WhyOwnRequest     Why = "own request"
-	WhyOtherWorkspace Why = "another workspace"
-	WhyNoMember       Why = "guest, bot or deactivated"
-	WhyDecided        Why = "already decided"
-	WhyExpired        Why = "expired"
-	WhyNoReason       Why = "no reason given"
-	WhyNoName         Why = "no name given" // by mail
-	WhyNotByMail      Why = "cannot be approved by mail"
-	WhyUnknown        Why = "could not be verified"
+	RefusedNotApprover    RefusalReason = "not an approver"
+	RefusedOwnRequest     RefusalReason = "own request"
+	RefusedOtherWorkspace RefusalReason = "another workspace"
+	RefusedNotMember       RefusalReason = "guest, bot or deactivated"
+	RefusedDecided        RefusalReason = "already decided"
+	RefusedExpired        RefusalReason = "expired"
+	RefusedNoReason       RefusalReason = "no reason given"
+	RefusedNoName         RefusalReason = "no name given" // by mail
+	RefusedNotByMail      RefusalReason = "cannot be approved by mail"
+	RefusedUnverified        RefusalReason = "could not be verified"
 )
 
 // Refusal is the error of a vote that the law does not allow.
-type Refusal struct{ Why Why }
+type Refusal struct{ Reason RefusalReason }
 
-func (e *Refusal) Error() string { return "vote refused: " + string(e.Why) }
+func (e *Refusal) Error() string { return "vote refused: " + string(e.Reason) }
 
 const (
 	maxReason = 2000 // bytes kept of a typed reason: 500 characters of any script
@@ -91,12 +91,12 @@ const (
 
 // Entitled reports whether the law lets v, pressing in Slack, decide about r:
 // nil, or a *Refusal. It fails closed, and says nothing of r's state.
-func (r Request) Entitled(v Voter) error {
+func (r Request) Authorize(v Voter) error {
 	switch {
 	case !v.Home:
-		return &Refusal{WhyOtherWorkspace}
+		return &Refusal{RefusedOtherWorkspace}
 	case !IsUser(v.ID) || v.Guest || v.Bot || v.Deactivated:
-		return &Refusal{WhyNoMember}
+		return &Refusal{RefusedNotMember}
 	}
 	named := slices.Contains(r.Terms.Approvers, v.ID)
 	for _, g := range v.Groups {
@@ -104,11 +104,11 @@ func (r Request) Entitled(v Voter) error {
 	}
 	switch {
 	case !named:
-		return &Refusal{WhyNotApprover}
+		return &Refusal{RefusedNotApprover}
 	case !r.Terms.SelfApproval && slices.Contains(r.Requester.SlackIDs, v.ID):
-		return &Refusal{WhyOwnRequest}
+		return &Refusal{RefusedOwnRequest}
 	case !r.Requester.LookedUp && !r.Terms.SelfApproval:
-		return &Refusal{WhyUnknown} // who asks is not known yet, so nobody can be told apart from them
+		return &Refusal{RefusedUnverified} // who asks is not known yet, so nobody can be told apart from them
 	}
 	return nil
 }
@@ -117,10 +117,10 @@ func (r Request) Entitled(v Voter) error {
 // next value, or r itself and a *Refusal. The same person saying the same again
 // is no error and changes nothing.
 func (r Request) VoteBySlack(v Voter, verdict Verdict, reason string, now time.Time) (Request, error) {
-	if err := r.Entitled(v); err != nil {
+	if err := r.Authorize(v); err != nil {
 		return r, err
 	}
-	return r.vote(Vote{By: v.Person, Verdict: verdict, Reason: reason, Via: BySlack, At: now})
+	return r.vote(Vote{By: v.Person, Verdict: verdict, Reason: reason, Via: ViaSlack, At: now})
 }
 
 // VoteByMail adds the verdict of whoever followed a mailed link and typed name.
@@ -128,30 +128,30 @@ func (r Request) VoteBySlack(v Voter, verdict Verdict, reason string, now time.T
 // different people must; and it counts for one request and one verdict, once.
 func (r Request) VoteByMail(name string, verdict Verdict, reason string, now time.Time) (Request, error) {
 	if verdict == Approve && r.Terms.Approvals > 1 {
-		return r, &Refusal{WhyNotByMail}
+		return r, &Refusal{RefusedNotByMail}
 	}
-	if Line(name, maxName) == "" {
-		return r, &Refusal{WhyNoName}
+	if OneLine(name, maxName) == "" {
+		return r, &Refusal{RefusedNoName}
 	}
-	return r.vote(Vote{By: Person{Name: name}, Verdict: verdict, Reason: reason, Via: ByMail, At: now})
+	return r.vote(Vote{By: Person{Name: name}, Verdict: verdict, Reason: reason, Via: ViaMail, At: now})
 }
 
 func (r Request) vote(v Vote) (Request, error) {
-	v.Reason, v.By.Name = Cut(v.Reason, maxReason), Line(v.By.Name, maxName)
+	v.Reason, v.By.Name = Truncate(v.Reason, maxReason), OneLine(v.By.Name, maxName)
 	if r.said(v) {
 		return r, nil
 	}
 	switch {
 	case r.Decision != nil && r.Decision.State == Expired:
-		return r, &Refusal{WhyExpired}
+		return r, &Refusal{RefusedExpired}
 	case r.Decision != nil:
-		return r, &Refusal{WhyDecided}
+		return r, &Refusal{RefusedDecided}
 	case !v.At.Before(r.Terms.Deadline):
-		return r, &Refusal{WhyExpired}
+		return r, &Refusal{RefusedExpired}
 	case v.Verdict != Approve && v.Verdict != Reject:
 		return r, fmt.Errorf("unknown verdict %q", v.Verdict)
-	case v.Verdict == Reject && Line(v.Reason, maxReason) == "":
-		return r, &Refusal{WhyNoReason}
+	case v.Verdict == Reject && OneLine(v.Reason, maxReason) == "":
+		return r, &Refusal{RefusedNoReason}
 	}
 	r = r.Clone()
 	r.Votes = append(r.Votes, v)
@@ -159,7 +159,7 @@ func (r Request) vote(v Vote) (Request, error) {
 	if v.Verdict == Reject {
 		return r.decide(Decision{State: Rejected, By: v.By, Reason: v.Reason, Via: v.Via, At: v.At}), nil
 	}
-	if r.Missing() == 0 {
+	if r.ApprovalsMissing() == 0 {
 		return r.decide(Decision{State: Approved, By: v.By, Reason: v.Reason, Via: v.Via, At: v.At}), nil
 	}
 	return r, nil
@@ -169,7 +169,7 @@ func (r Request) vote(v Vote) (Request, error) {
 // same typed name are the same person: that is all a mail can say.
 func (r Request) said(v Vote) bool {
 	for _, old := range slices.Backward(r.Votes) {
-		if old.By.Is(v.By) || v.Via == ByMail && old.Via == ByMail && old.By.Name == v.By.Name {
+		if old.By.Is(v.By) || v.Via == ViaMail && old.Via == ViaMail && old.By.Name == v.By.Name {
 			return old.Verdict == v.Verdict
 		}
 	}
@@ -177,7 +177,7 @@ func (r Request) said(v Vote) bool {
 }
 
 // Missing is how many more different people must approve.
-func (r Request) Missing() int {
+func (r Request) ApprovalsMissing() int {
 	return max(0, r.Terms.Approvals-len(r.ApprovedBy()))
 }
 
@@ -215,18 +215,18 @@ func (r Request) Withdraw(reason string, now time.Time) Request {
 	if r.Decision != nil {
 		return r
 	}
-	return r.Clone().decide(Decision{State: Withdrawn, Reason: Cut(reason, maxReason), At: now})
+	return r.Clone().decide(Decision{State: Withdrawn, Reason: Truncate(reason, maxReason), At: now})
 }
 
 // Opens reports whether the verdict resource of the stack with ARN stackID
 // may let its launch go on: only with an approval of this very stack's request.
-func (r Request) Opens(stackID string) bool {
+func (r Request) ApprovedFor(stackID string) bool {
 	return stackID != "" && r.Stack.ID == stackID && r.State() == Approved
 }
 
 // GoneRound records that the stack went past the gate, or tried to, without an
 // approval. Only the first is kept.
-func (r Request) GoneRound(how string, now time.Time) Request {
+func (r Request) RecordBypass(how string, now time.Time) Request {
 	if r.Bypass != nil {
 		return r
 	}

@@ -14,15 +14,15 @@ import (
 
 // why reads the reason off a refusal; empty for no error. Any other error is
 // returned as it prints.
-func why(err error) handle.Why {
+func why(err error) handle.RefusalReason {
 	var refusal *handle.Refusal
 	switch {
 	case err == nil:
 		return ""
 	case errors.As(err, &refusal):
-		return refusal.Why
+		return refusal.Reason
 	}
-	return handle.Why(err.Error())
+	return handle.RefusalReason(err.Error())
 }
 
 func TestEntitled(t *testing.T) {
@@ -36,37 +36,37 @@ func TestEntitled(t *testing.T) {
 		name  string
 		terms func(*handle.Request)
 		voter handle.Voter
-		want  handle.Why
+		want  handle.RefusalReason
 	}{
 		{name: "named", voter: voter(ann)},
 		{name: "by group", voter: voter(gil, guards)},
 		{name: "by one of several groups", voter: voter(gil, "S0OTHERS", guards)},
-		{name: "stranger", voter: voter(sam), want: handle.WhyNotApprover},
-		{name: "in another group", voter: voter(sam, "S0OTHERS"), want: handle.WhyNotApprover},
-		{name: "in a group that bears an approver's name", voter: voter(sam, ann), want: handle.WhyNotApprover},
-		{name: "in a nameless group", voter: voter(sam, ""), want: handle.WhyNotApprover},
-		{name: "the zero voter", voter: handle.Voter{}, want: handle.WhyOtherWorkspace},
-		{name: "nobody", voter: voter(""), want: handle.WhyNoMember},
-		{name: "a group as a person", voter: voter(guards), want: handle.WhyNoMember},
-		{name: "an ID in small letters", voter: voter("u0ann"), want: handle.WhyNoMember},
-		{name: "another workspace", voter: member(ann, func(v *handle.Voter) { v.Home = false }), want: handle.WhyOtherWorkspace},
-		{name: "guest", voter: member(ann, func(v *handle.Voter) { v.Guest = true }), want: handle.WhyNoMember},
-		{name: "bot", voter: member(ann, func(v *handle.Voter) { v.Bot = true }), want: handle.WhyNoMember},
-		{name: "deactivated", voter: member(ann, func(v *handle.Voter) { v.Deactivated = true }), want: handle.WhyNoMember},
-		{name: "own request", voter: voter(rob), want: handle.WhyOwnRequest},
-		{name: "own request, by group", voter: voter(rob, guards), want: handle.WhyOwnRequest},
+		{name: "stranger", voter: voter(sam), want: handle.RefusedNotApprover},
+		{name: "in another group", voter: voter(sam, "S0OTHERS"), want: handle.RefusedNotApprover},
+		{name: "in a group that bears an approver's name", voter: voter(sam, ann), want: handle.RefusedNotApprover},
+		{name: "in a nameless group", voter: voter(sam, ""), want: handle.RefusedNotApprover},
+		{name: "the zero voter", voter: handle.Voter{}, want: handle.RefusedOtherWorkspace},
+		{name: "nobody", voter: voter(""), want: handle.RefusedNotMember},
+		{name: "a group as a person", voter: voter(guards), want: handle.RefusedNotMember},
+		{name: "an ID in small letters", voter: voter("u0ann"), want: handle.RefusedNotMember},
+		{name: "another workspace", voter: member(ann, func(v *handle.Voter) { v.Home = false }), want: handle.RefusedOtherWorkspace},
+		{name: "guest", voter: member(ann, func(v *handle.Voter) { v.Guest = true }), want: handle.RefusedNotMember},
+		{name: "bot", voter: member(ann, func(v *handle.Voter) { v.Bot = true }), want: handle.RefusedNotMember},
+		{name: "deactivated", voter: member(ann, func(v *handle.Voter) { v.Deactivated = true }), want: handle.RefusedNotMember},
+		{name: "own request", voter: voter(rob), want: handle.RefusedOwnRequest},
+		{name: "own request, by group", voter: voter(rob, guards), want: handle.RefusedOwnRequest},
 		{name: "own request, self-approval", terms: selfApproval, voter: voter(rob)},
-		{name: "the claim leads to another person", voter: voter(ben), want: handle.WhyOwnRequest,
+		{name: "the claim leads to another person", voter: voter(ben), want: handle.RefusedOwnRequest,
 			terms: func(r *handle.Request) { r.Requester.SlackIDs = []string{rob, ben} }},
-		{name: "requester not looked up", terms: unidentified, voter: voter(ann), want: handle.WhyUnknown},
+		{name: "requester not looked up", terms: unidentified, voter: voter(ann), want: handle.RefusedUnverified},
 		{name: "requester not looked up, self-approval", voter: voter(ann),
 			terms: func(r *handle.Request) { unidentified(r); selfApproval(r) }},
-		{name: "stranger and not looked up", terms: unidentified, voter: voter(sam), want: handle.WhyNotApprover},
-		{name: "no approvers", voter: voter(ann), want: handle.WhyNotApprover,
+		{name: "stranger and not looked up", terms: unidentified, voter: voter(sam), want: handle.RefusedNotApprover},
+		{name: "no approvers", voter: voter(ann), want: handle.RefusedNotApprover,
 			terms: func(r *handle.Request) { r.Terms.Approvers = nil }},
-		{name: "no approvers, no group", voter: voter(ann, ""), want: handle.WhyNotApprover,
+		{name: "no approvers, no group", voter: voter(ann, ""), want: handle.RefusedNotApprover,
 			terms: func(r *handle.Request) { r.Terms.Approvers = []string{""} }},
-		{name: "an approver that is no ID", voter: voter(sam, "everybody"), want: handle.WhyNotApprover,
+		{name: "an approver that is no ID", voter: voter(sam, "everybody"), want: handle.RefusedNotApprover,
 			terms: func(r *handle.Request) { r.Terms.Approvers = []string{"everybody"} }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -74,7 +74,7 @@ func TestEntitled(t *testing.T) {
 			if tt.terms != nil {
 				tt.terms(&r)
 			}
-			if got := why(r.Entitled(tt.voter)); got != tt.want {
+			if got := why(r.Authorize(tt.voter)); got != tt.want {
 				t.Errorf("Entitled: got %q, want %q", got, tt.want)
 			}
 			for _, verdict := range []handle.Verdict{handle.Approve, handle.Reject} {
@@ -92,7 +92,7 @@ func TestEntitled(t *testing.T) {
 
 func TestEntitledSaysNothingOfTheState(t *testing.T) {
 	for state, r := range settled(t, launch()) {
-		if err := r.Entitled(voter(gil, guards)); err != nil {
+		if err := r.Authorize(voter(gil, guards)); err != nil {
 			t.Errorf("%s: got %v, want nil", state, err)
 		}
 	}
@@ -106,18 +106,18 @@ func TestVote(t *testing.T) {
 		reason  string
 		now     time.Time
 		want    handle.State
-		why     handle.Why
+		why     handle.RefusalReason
 	}{
 		{name: "approve", verdict: handle.Approve, now: at, want: handle.Approved},
 		{name: "approve with a reason", verdict: handle.Approve, reason: "fine", now: at, want: handle.Approved},
 		{name: "approve in the last moment", verdict: handle.Approve, now: deadline.Add(-1), want: handle.Approved},
-		{name: "approve at the deadline", verdict: handle.Approve, now: deadline, want: handle.Pending, why: handle.WhyExpired},
-		{name: "approve after the deadline", verdict: handle.Approve, now: deadline.Add(time.Hour), want: handle.Pending, why: handle.WhyExpired},
+		{name: "approve at the deadline", verdict: handle.Approve, now: deadline, want: handle.Pending, why: handle.RefusedExpired},
+		{name: "approve after the deadline", verdict: handle.Approve, now: deadline.Add(time.Hour), want: handle.Pending, why: handle.RefusedExpired},
 		{name: "reject", verdict: handle.Reject, reason: "too dear", now: at, want: handle.Rejected},
 		{name: "reject in the last moment", verdict: handle.Reject, reason: "too dear", now: deadline.Add(-1), want: handle.Rejected},
-		{name: "reject at the deadline", verdict: handle.Reject, reason: "too dear", now: deadline, want: handle.Pending, why: handle.WhyExpired},
-		{name: "reject without a reason", verdict: handle.Reject, now: at, want: handle.Pending, why: handle.WhyNoReason},
-		{name: "reject with nothing but space", verdict: handle.Reject, reason: " \n\t\u2028\u202e", now: at, want: handle.Pending, why: handle.WhyNoReason},
+		{name: "reject at the deadline", verdict: handle.Reject, reason: "too dear", now: deadline, want: handle.Pending, why: handle.RefusedExpired},
+		{name: "reject without a reason", verdict: handle.Reject, now: at, want: handle.Pending, why: handle.RefusedNoReason},
+		{name: "reject with nothing but space", verdict: handle.Reject, reason: " \n\t\u2028\u202e", now: at, want: handle.Pending, why: handle.RefusedNoReason},
 		{name: "neither", verdict: "maybe", now: at, want: handle.Pending, why: `unknown verdict "maybe"`},
 		{name: "nothing", verdict: "", now: at, want: handle.Pending, why: `unknown verdict ""`},
 	} {
@@ -128,8 +128,8 @@ func TestVote(t *testing.T) {
 				by   handle.Person
 				vote func() (handle.Request, error)
 			}{
-				{handle.BySlack, voter(ann).Person, func() (handle.Request, error) { return r.VoteBySlack(voter(ann), tt.verdict, tt.reason, tt.now) }},
-				{handle.ByMail, handle.Person{Name: "Ann"}, func() (handle.Request, error) { return r.VoteByMail("Ann", tt.verdict, tt.reason, tt.now) }},
+				{handle.ViaSlack, voter(ann).Person, func() (handle.Request, error) { return r.VoteBySlack(voter(ann), tt.verdict, tt.reason, tt.now) }},
+				{handle.ViaMail, handle.Person{Name: "Ann"}, func() (handle.Request, error) { return r.VoteByMail("Ann", tt.verdict, tt.reason, tt.now) }},
 			} {
 				next, err := way.vote()
 				if got := why(err); got != tt.why {
@@ -150,7 +150,7 @@ func TestVote(t *testing.T) {
 				if diff := cmp.Diff(wantVotes, next.Votes); diff != "" {
 					t.Errorf("by %s: votes (-want +got):\n%s", way.via, diff)
 				}
-				if diff := cmp.Diff([]handle.Kind{handle.EventCreated, handle.EventVote, handle.EventDecided}, kinds(next)); diff != "" {
+				if diff := cmp.Diff([]handle.EventKind{handle.EventCreated, handle.EventVote, handle.EventDecided}, kinds(next)); diff != "" {
 					t.Errorf("by %s: events (-want +got):\n%s", way.via, diff)
 				}
 			}
@@ -181,9 +181,9 @@ func TestTypedTextIsBounded(t *testing.T) {
 }
 
 func TestRefusalIsAnErrorWithItsReason(t *testing.T) {
-	err := fmt.Errorf("couldn't vote: %w", &handle.Refusal{Why: handle.WhyOwnRequest})
-	if got := why(err); got != handle.WhyOwnRequest {
-		t.Errorf("got %q, want %q", got, handle.WhyOwnRequest)
+	err := fmt.Errorf("couldn't vote: %w", &handle.Refusal{Reason: handle.RefusedOwnRequest})
+	if got := why(err); got != handle.RefusedOwnRequest {
+		t.Errorf("got %q, want %q", got, handle.RefusedOwnRequest)
 	}
 	if want := "couldn't vote: vote refused: own request"; err.Error() != want {
 		t.Errorf("got %q, want %q", err, want)

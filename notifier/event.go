@@ -50,7 +50,7 @@ func (n *Notifier) Handle(ctx context.Context, event json.RawMessage) error {
 	case d.scheduled():
 		// The next one does as well. Delivered again, a failed one would only
 		// fill the failure queue, where launches are looked for.
-		err := n.Unfit
+		err := n.ConfigErr
 		if err == nil {
 			err = n.Sweep(ctx)
 		}
@@ -58,12 +58,12 @@ func (n *Notifier) Handle(ctx context.Context, event json.RawMessage) error {
 			n.Log.ErrorContext(ctx, "couldn't sweep", "error", err)
 		}
 		return nil
-	case n.Unfit != nil:
-		return n.Unfit
+	case n.ConfigErr != nil:
+		return n.ConfigErr
 	case d.Source == "aws.cloudformation" && d.DetailType == "CloudFormation Stack Status Change":
 		return n.stackMoved(ctx, d.Detail)
 	}
-	return fmt.Errorf("%w: source %q, detail-type %q", ErrEvent, handle.Line(d.Source, 60), handle.Line(d.DetailType, 60))
+	return fmt.Errorf("%w: source %q, detail-type %q", ErrEvent, handle.OneLine(d.Source, 60), handle.OneLine(d.DetailType, 60))
 }
 
 // records takes what came through a topic. See
@@ -99,7 +99,7 @@ func jsonFault(err error) string {
 	case errors.As(err, &syntax):
 		return fmt.Sprintf("it is no JSON from byte %d on", syntax.Offset)
 	case errors.As(err, &kind):
-		return fmt.Sprintf("%s must be %s, not %s", handle.Line(kind.Field, 80), kind.Type, handle.Line(kind.Value, 20))
+		return fmt.Sprintf("%s must be %s, not %s", handle.OneLine(kind.Field, 80), kind.Type, handle.OneLine(kind.Value, 20))
 	}
 	return "it is no JSON document"
 }
@@ -171,7 +171,7 @@ func (n *Notifier) stackMoved(ctx context.Context, detail json.RawMessage) error
 	var errs []error
 	for _, r := range requests {
 		errs = append(errs, n.change(ctx, r, func(r handle.Request, now time.Time) handle.Request {
-			return r.Heard(d.Status.Status, r.WaitURL.Redact(d.Status.Reason), now)
+			return r.ObserveStatus(d.Status.Status, r.WaitURL.Redact(d.Status.Reason), now)
 		}))
 	}
 	return errors.Join(errs...)

@@ -64,13 +64,13 @@ func (f *faced) check(t *rapid.T) {
 	}
 	last := f.r.Events[len(f.r.Events)-1]
 	is := shown{string(b), fmt.Sprint(last.Kind, " ", last.Text)}
-	was, ok := f.shown[f.r.Face()]
+	was, ok := f.shown[f.r.ViewHash()]
 	if !ok {
-		f.shown[f.r.Face()] = is
+		f.shown[f.r.ViewHash()] = is
 		return
 	}
 	if diff := cmp.Diff(was.message, is.message); diff != "" {
-		t.Fatalf("with the face %q, after %q and after %q:\n%s", f.r.Face(), was.after, is.after, diff)
+		t.Fatalf("with the face %q, after %q and after %q:\n%s", f.r.ViewHash(), was.after, is.after, diff)
 	}
 }
 
@@ -91,7 +91,7 @@ func (f *faced) vote(t *rapid.T) {
 	verdict := rapid.SampledFrom([]handle.Verdict{handle.Approve, handle.Approve, handle.Approve, handle.Reject}).Draw(t, "verdict")
 	next, err := f.r.VoteBySlack(v, verdict, rapid.SampledFrom([]string{"", "because", "for <another> reason"}).Draw(t, "reason"), f.now)
 	if err != nil {
-		next = f.r.Refuse(v.Person, handle.WhyNotApprover, f.now)
+		next = f.r.RecordRefusal(v.Person, handle.RefusedNotApprover, f.now)
 	}
 	f.r = next
 }
@@ -103,7 +103,7 @@ func (f *faced) mail(t *rapid.T) {
 
 // strayClick is of a message whose posting was never marked.
 func (f *faced) strayClick(t *rapid.T) {
-	f.r = f.r.Adopt("C0APPROVALS", rapid.SampledFrom([]string{"9000000000.000001", "9000000000.000002"}).Draw(t, "message"))
+	f.r = f.r.AdoptMessage("C0APPROVALS", rapid.SampledFrom([]string{"9000000000.000001", "9000000000.000002"}).Draw(t, "message"))
 }
 
 // step does one of the things that are due, as the notifier does.
@@ -116,32 +116,32 @@ func (f *faced) step(t *rapid.T) {
 	f.ts++
 	ts := fmt.Sprintf("%010d.000000", f.ts)
 	if s.Kind != handle.StepExpire && rapid.IntRange(0, 4).Draw(t, "fails") == 0 {
-		f.r = f.r.Failed(s, handle.Failure{Why: "x", Never: rapid.Bool().Draw(t, "for good")}, f.now)
+		f.r = f.r.RecordFailure(s, handle.Failure{Reason: "x", Permanent: rapid.Bool().Draw(t, "for good")}, f.now)
 		return
 	}
 	switch s.Kind {
 	case handle.StepExpire:
 		f.r = f.r.Expire(f.now)
 	case handle.StepSignal:
-		f.r = f.r.Signalled(rapid.SampledFrom([]string{"", "403", "404"}).Draw(t, "answer"), f.now)
+		f.r = f.r.MarkSignalled(rapid.SampledFrom([]string{"", "403", "404"}).Draw(t, "answer"), f.now)
 	case handle.StepPost:
 		if !f.r.Requester.LookedUp {
-			f.r = f.r.Identified(rapid.SampledFrom([]string{"", "U0REQUESTER"}).Draw(t, "requester"), []string{"U0REQUESTER"}, rapid.Bool().Draw(t, "proven"))
+			f.r = f.r.IdentifyRequester(rapid.SampledFrom([]string{"", "U0REQUESTER"}).Draw(t, "requester"), []string{"U0REQUESTER"}, rapid.Bool().Draw(t, "proven"))
 		}
 		if _, posted := f.r.Root(); posted {
 			return
 		}
-		f.r = f.r.Posted("C0APPROVALS", ts, f.r.Face(), f.now)
+		f.r = f.r.MarkPosted("C0APPROVALS", ts, f.r.ViewHash(), f.now)
 	case handle.StepRefresh:
 		if rapid.IntRange(0, 4).Draw(t, "deleted") == 0 {
-			f.r = f.r.Lost(s.Message, f.now)
+			f.r = f.r.MarkMessageGone(s.Message, f.now)
 			return
 		}
-		f.r = f.r.Refreshed(s.Message, f.r.Face())
-	case handle.StepTell:
-		f.r = f.r.Sent(s.About.Reply(), "C0APPROVALS", ts, f.now).Sent(s.About.Direct(), "D0REQUESTER", ts, f.now)
+		f.r = f.r.MarkRefreshed(s.Message, f.r.ViewHash())
+	case handle.StepNotify:
+		f.r = f.r.MarkDelivered(s.Notification.ReplyKey(), "C0APPROVALS", ts, f.now).MarkDelivered(s.Notification.DirectKey(), "D0REQUESTER", ts, f.now)
 	case handle.StepMail:
-		f.r = f.r.Sent(s.About.Mail(), "", "", f.now)
+		f.r = f.r.MarkDelivered(s.Notification.MailKey(), "", "", f.now)
 	case handle.StepWatch:
 		f.stack(t)
 	}
@@ -152,14 +152,14 @@ func (f *faced) stack(t *rapid.T) {
 	why := rapid.SampledFrom([]string{"", "no room", "no <money>"}).Draw(t, "why")
 	switch rapid.SampledFrom([]string{"heard", "ended", "not yet", "withdrawn", "gone round"}).Draw(t, "what") {
 	case "heard":
-		f.r = f.r.Heard(status, why, f.now)
+		f.r = f.r.ObserveStatus(status, why, f.now)
 	case "ended":
-		f.r = f.r.End(handle.Ended{Status: status, Reason: why, Outputs: []handle.Field{{Name: "Queue", Value: why}}, At: f.now})
+		f.r = f.r.RecordEnd(handle.Ended{Status: status, Reason: why, Outputs: []handle.Field{{Name: "Queue", Value: why}}, At: f.now})
 	case "not yet":
-		f.r = f.r.NotYet(f.now)
+		f.r = f.r.StillInProgress(f.now)
 	case "withdrawn":
 		f.r = f.r.Withdraw(why, f.now)
 	case "gone round":
-		f.r = f.r.GoneRound("the wait was released "+why, f.now)
+		f.r = f.r.RecordBypass("the wait was released "+why, f.now)
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"countersign/deploy/local/slack"
+	"countersign/bot/slacktest"
 	"countersign/handle"
 	"countersign/notifier"
 )
@@ -263,7 +263,7 @@ func FuzzOutsideText(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if handle.Line(text, 20) == "" {
+		if handle.OneLine(text, 20) == "" {
 			return // an empty field is not shown
 		}
 		for then := range 6 {
@@ -294,18 +294,18 @@ func outside(t *testing.T, text string, then int) []notifier.View {
 	case 2:
 		r, err = r.VoteByMail("x"+text, handle.Reject, "no: "+text, at)
 	case 3:
-		r = r.End(handle.Ended{Status: "CREATE_COMPLETE", At: at, Outputs: []handle.Field{{Name: text, Value: text}}})
+		r = r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", At: at, Outputs: []handle.Field{{Name: text, Value: text}}})
 	case 4:
-		r = r.Withdraw(text, at).End(handle.Ended{Status: "ROLLBACK_COMPLETE", At: at, Reason: text})
+		r = r.Withdraw(text, at).RecordEnd(handle.Ended{Status: "ROLLBACK_COMPLETE", At: at, Reason: text})
 	case 5:
-		r = r.GoneRound("the stack reached CREATE_COMPLETE and the request was pending", at) // our own words, always
+		r = r.RecordBypass("the stack reached CREATE_COMPLETE and the request was pending", at) // our own words, always
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	views := []notifier.View{notifier.Message(r)}
-	for _, o := range r.Occasions() {
-		views = append(views, notifier.Tell(r, o, false), notifier.Tell(r, o, true))
+	for _, o := range r.Notifications() {
+		views = append(views, notifier.Notification(r, o, false), notifier.Notification(r, o, true))
 	}
 	return views
 }
@@ -350,7 +350,7 @@ func shape(t *testing.T, v notifier.View) string {
 	}
 	walk(blocks)
 	// The sentence for notifications stands alone: a style in it frames nothing.
-	slack.Walk(slack.ParseMrkdwn(v.Text), func(span slack.Span) {
+	slacktest.Walk(slacktest.ParseMrkdwn(v.Text), func(span slacktest.Span) {
 		if span.Control() {
 			out.WriteString(" " + string(span.Kind) + " " + span.Target)
 		}
@@ -369,8 +369,8 @@ func brackets(s string) string {
 
 func spans(s string) string {
 	var out strings.Builder
-	slack.Walk(slack.ParseMrkdwn(s), func(span slack.Span) {
-		if span.Control() || span.Kind == slack.SpanCodeBlock || span.Kind == slack.SpanQuote {
+	slacktest.Walk(slacktest.ParseMrkdwn(s), func(span slacktest.Span) {
+		if span.Control() || span.Kind == slacktest.SpanCodeBlock || span.Kind == slacktest.SpanQuote {
 			out.WriteString(" " + string(span.Kind) + " " + span.Target)
 		}
 	})

@@ -37,7 +37,7 @@ func isPost(req *http.Request) bool { return strings.HasSuffix(req.URL.Path, "ch
 func TestAFailedLaunchIsNotAskedAboutLater(t *testing.T) {
 	w := newWorld(t)
 	dead := true
-	w.notifier.Store = &handletest.Lying{Store: w.store, Fault: func(handletest.Verb, string) handletest.Fault {
+	w.notifier.Store = &handletest.FaultyStore{Store: w.store, Fault: func(handletest.Verb, string) handletest.Fault {
 		if dead {
 			return handletest.NotDone
 		}
@@ -93,13 +93,13 @@ func TestPatienceKeepsTheLease(t *testing.T) {
 	defer cancel()
 	first.Wait = func(_ context.Context, d time.Duration) error {
 		w.advance(d)
-		return other.Settle(ctx, launched.PhysicalResourceId) // the next sweep
+		return other.Reconcile(ctx, launched.PhysicalResourceId) // the next sweep
 	}
-	if err := first.Settle(ctx, launched.PhysicalResourceId); err != nil {
+	if err := first.Reconcile(ctx, launched.PhysicalResourceId); err != nil {
 		t.Fatal(err)
 	}
 	w.advance(41 * time.Second)
-	if err := other.Settle(ctx, launched.PhysicalResourceId); err != nil { // what the first left
+	if err := other.Reconcile(ctx, launched.PhysicalResourceId); err != nil { // what the first left
 		t.Fatal(err)
 	}
 	if n := len(w.slack.Messages(channel)); n != 1 {
@@ -117,7 +117,7 @@ func TestAStackThatCannotBeFoundEndsAsItsEventSays(t *testing.T) {
 		if err := w.ended("CREATE_COMPLETE"); err != nil {
 			t.Fatal(err)
 		}
-		if r = w.load(r.ID); r.Bypass == nil || !r.Ended.Up() {
+		if r = w.load(r.ID); r.Bypass == nil || !r.Ended.Succeeded() {
 			t.Errorf("ended %+v, bypass %+v, want the alarm", r.Ended, r.Bypass)
 		}
 	})
@@ -142,13 +142,13 @@ func TestAStackThatMayNotBeReadIsAskedAboutOnce(t *testing.T) {
 	w.stacks.err = notifier.ErrDenied
 	w.sweep(10 * time.Minute)
 	watch := handle.Step{Kind: handle.StepWatch}.Key()
-	if r = w.load(r.ID); !r.Tries[watch].Abandoned || r.Tries[watch].N != 1 {
-		t.Errorf("%+v", r.Tries)
+	if r = w.load(r.ID); !r.Attempts[watch].Abandoned || r.Attempts[watch].Count != 1 {
+		t.Errorf("%+v", r.Attempts)
 	}
 	if err := w.ended("CREATE_COMPLETE"); err != nil {
 		t.Fatal(err)
 	}
-	if r = w.load(r.ID); r.Ended == nil || !r.Ended.Up() {
+	if r = w.load(r.ID); r.Ended == nil || !r.Ended.Succeeded() {
 		t.Errorf("ended %+v, want what the event says", r.Ended)
 	}
 }
@@ -157,7 +157,7 @@ func TestAStackThatMayNotBeReadIsAskedAboutOnce(t *testing.T) {
 // launches are looked for.
 func TestASweepIsNotDeliveredAgain(t *testing.T) {
 	w := newWorld(t)
-	w.notifier.Unfit = errors.New("a fault of the configuration")
+	w.notifier.ConfigErr = errors.New("a fault of the configuration")
 	if err := w.notifier.Handle(t.Context(), json.RawMessage(`{"source":"aws.events","detail-type":"Scheduled Event","detail":{}}`)); err != nil {
 		t.Error(err)
 	}

@@ -15,24 +15,24 @@ import (
 )
 
 // Mail sends a plain-text mail to whoever reads the topic.
-type Mail interface {
+type MailTopic interface {
 	Publish(ctx context.Context, subject, body string) error
 }
 
 // Topic is an SNS topic with e-mail subscriptions. It needs sns:Publish on that
 // topic.
-type Topic struct {
+type SNSTopic struct {
 	Client *sns.Client
 	ARN    string
 }
 
-var _ Mail = Topic{}
+var _ MailTopic = SNSTopic{}
 
 const publishTimeout = 5 * time.Second
 
 // Publish sends a mail. subject must be at most 99 characters of printable
 // ASCII. See https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
-func (t Topic) Publish(ctx context.Context, subject, body string) error {
+func (t SNSTopic) Publish(ctx context.Context, subject, body string) error {
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
 	_, err := t.Client.Publish(ctx, &sns.PublishInput{TopicArn: &t.ARN, Subject: &subject, Message: &body})
@@ -76,15 +76,15 @@ func (l Links) to(r handle.Request, v handle.Verdict) (link, code string) {
 
 // Letter is what a mail says of an occasion: the question with its links, or
 // how it was settled. links may be nil.
-func Letter(r handle.Request, o handle.Occasion, links *Links) (subject, body string) {
+func Mail(r handle.Request, o handle.Notification, links *Links) (subject, body string) {
 	var b strings.Builder
 	word := states[r.State()].word // as it is decided: what came of the stack is not mailed
 	switch o.Name {
-	case handle.OnAsked:
+	case handle.NotifyAsked:
 		fmt.Fprintf(&b, "%s asks to launch %s. Slack could not be told, so this mail asks you.\n\n", requesterName(r), title(r))
 		writeFacts(&b, r)
 		writeLinks(&b, r, links)
-	case handle.OnBypass:
+	case handle.NotifyBypass:
 		word = "ALARM: went round the approval"
 		fmt.Fprintf(&b, "%s went round the approval: %s. Please look into it.\n\n", title(r), r.Bypass.How)
 		writeFacts(&b, r)
@@ -94,7 +94,7 @@ func Letter(r handle.Request, o handle.Occasion, links *Links) (subject, body st
 			fmt.Fprintf(&b, " Decided by %s.", who)
 		}
 		if r.Decision.Reason != "" {
-			fmt.Fprintf(&b, "\nReason: %s", handle.Line(r.Decision.Reason, 2000))
+			fmt.Fprintf(&b, "\nReason: %s", handle.OneLine(r.Decision.Reason, 2000))
 		}
 		b.WriteString("\n\nNothing needs to be done. The links in the earlier mail no longer work.\n\n")
 		writeFacts(&b, r)
@@ -104,7 +104,7 @@ func Letter(r handle.Request, o handle.Occasion, links *Links) (subject, body st
 
 func writeFacts(b *strings.Builder, r handle.Request) {
 	fact := func(name, value string) {
-		if value = handle.Line(value, 300); value != "" {
+		if value = handle.OneLine(value, 300); value != "" {
 			fmt.Fprintf(b, "  %-20s %s\n", name+":", value)
 		}
 	}
@@ -125,7 +125,7 @@ func writeFacts(b *strings.Builder, r handle.Request) {
 		fact(f.Name, f.Value)
 	}
 	for _, f := range r.Parameters {
-		fact("Parameter "+handle.Line(f.Name, 100), f.Value)
+		fact("Parameter "+handle.OneLine(f.Name, 100), f.Value)
 	}
 	fact("Closes", r.Terms.Deadline.UTC().Format("2006-01-02 15:04 UTC"))
 	fact("Request", r.ID)
@@ -158,6 +158,6 @@ func ascii(s string) string {
 			return '?'
 		}
 		return c
-	}, handle.Line(s, 400))
+	}, handle.OneLine(s, 400))
 	return s[:min(len(s), 99)]
 }

@@ -36,11 +36,11 @@ func mask(u handle.WaitURL, list []handle.Field) []handle.Field {
 	slices.SortFunc(list, func(a, b handle.Field) int { return cmp.Compare(a.Name, b.Name) })
 	out := make([]handle.Field, 0, min(len(list), maxFields))
 	for _, f := range list[:min(len(list), maxFields)] {
-		value := handle.Line(u.Redact(f.Value), maxValue) // first whole, then cut
+		value := handle.OneLine(u.Redact(f.Value), maxValue) // first whole, then cut
 		if secretName().MatchString(f.Name) || secretValue().MatchString(f.Value) {
 			value = masked
 		}
-		out = append(out, handle.Field{Name: handle.Line(f.Name, 100), Value: value})
+		out = append(out, handle.Field{Name: handle.OneLine(f.Name, 100), Value: value})
 	}
 	return out
 }

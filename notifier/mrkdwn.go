@@ -21,7 +21,7 @@ func escape(s string) string { return controls.Replace(s) }
 // code shows outside text of at most n bytes as inline code. A backtick would
 // end the code, so it becomes its look-alike.
 func code(s string, n int) string {
-	s = strings.ReplaceAll(handle.Line(s, n), "`", "ˋ")
+	s = strings.ReplaceAll(handle.OneLine(s, n), "`", "ˋ")
 	if s == "" {
 		s = "–"
 	}
@@ -30,7 +30,7 @@ func code(s string, n int) string {
 
 // bold shows outside text as bold, without any markup of its own.
 func bold(s string, n int) string {
-	return "*" + escape(unmarked.Replace(handle.Line(s, n))) + "*"
+	return "*" + escape(unmarked.Replace(handle.OneLine(s, n))) + "*"
 }
 
 // unmarked takes away the look of markup: each character becomes a look-alike

@@ -22,7 +22,7 @@ type Notifier struct {
 	Store  handle.Store
 	Stacks Stacks
 	Slack  *Slack       // optional: nil if Slack is not configured
-	Mail   Mail         // optional: nil if there is no topic
+	Mail   MailTopic         // optional: nil if there is no topic
 	Client *http.Client // for the wait handle and for answers to CloudFormation
 	Now    func() time.Time
 	Log    *slog.Logger
@@ -46,11 +46,11 @@ type Notifier struct {
 	// configuration. CloudFormation is answered FAILED with it then, and Delete
 	// with success; all other events fail. Nothing else but Client, Now, Log and
 	// Origins is used. Optional.
-	Unfit error
+	ConfigErr error
 
 	// Watch is told what is worth counting and not to be read off the records.
 	// Optional.
-	Watch Watcher
+	Observer Observer
 
 	// Workers is how many records a sweep settles at a time. Optional: at
 	// least 1.
@@ -59,7 +59,7 @@ type Notifier struct {
 
 // Watcher is told of what happens. Its methods must return at once, but for
 // Swept, which has the rest of the sweep's time.
-type Watcher interface {
+type Observer interface {
 	// StepFailed: a step came to nothing. The record has it, with when to try
 	// again.
 	StepFailed(ctx context.Context, s handle.Step)

@@ -94,7 +94,7 @@ func (p properties) number(name string, otherwise int) (int, error) {
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil {
-		return 0, fmt.Errorf("the property %s must be a whole number, not %q", name, handle.Line(s, 40))
+		return 0, fmt.Errorf("the property %s must be a whole number, not %q", name, handle.OneLine(s, 40))
 	}
 	return n, nil
 }
@@ -156,11 +156,11 @@ func (p properties) asked(d Defaults) (a asked, err error) {
 		if err == nil {
 			err = e
 		}
-		return handle.Cut(s, most)
+		return handle.Truncate(s, most)
 	}
-	a.waitURL, a.email = text("WaitUrl", 8193), handle.Line(text("EmailID", 320), 320)
+	a.waitURL, a.email = text("WaitUrl", 8193), handle.OneLine(text("EmailID", 320), 320)
 	a.title, a.purpose = text("Title", 300), text("Purpose", 2000)
-	a.terms = handle.Terms{Channel: handle.Line(text("Channel", 100), 100), SelfApproval: d.SelfApproval}
+	a.terms = handle.Terms{Channel: handle.OneLine(text("Channel", 100), 100), SelfApproval: d.SelfApproval}
 	if err != nil {
 		return a, err
 	}

@@ -42,7 +42,7 @@ func (n *Notifier) ask(ctx context.Context, r handle.Request, holder string) han
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	for try := 1; ; try++ {
-		next, err := n.Continue(ctx, r, holder)
+		next, err := n.ReconcileRecord(ctx, r, holder)
 		if err != nil {
 			n.Log.ErrorContext(ctx, "couldn't settle a new request", "request", r.ID, "error", err)
 			// next is not what is stored: neither its marks nor its lease hold.
@@ -53,8 +53,8 @@ func (n *Notifier) ask(ctx context.Context, r handle.Request, holder string) han
 			next = stored
 		}
 		r = next
-		failed := r.Tries[handle.Step{Kind: handle.StepPost}.Key()]
-		if try == 2 || r.Decision != nil || r.Asked() || failed.N == 0 && err == nil || failed.Limited {
+		failed := r.Attempts[handle.Step{Kind: handle.StepPost}.Key()]
+		if try == 2 || r.Decision != nil || r.Asked() || failed.Count == 0 && err == nil || failed.RateLimited {
 			return r
 		}
 		if n.wait(ctx, max(0, failed.NotBefore.Sub(n.Now()))) != nil {
@@ -91,12 +91,12 @@ func (n *Notifier) create(ctx context.Context, r handle.Request) (handle.Request
 // launched answers by how far the request has come. If nobody could be asked,
 // the launch fails at once instead of waiting hours for nobody.
 func (n *Notifier) launched(ctx context.Context, ev custom, r handle.Request, holder string) (response, error) {
-	waits := r.Tries[handle.Step{Kind: handle.StepPost}.Key()]
+	waits := r.Attempts[handle.Step{Kind: handle.StepPost}.Key()]
 	busy := r.Lease.Holder != holder && n.Now().Before(r.Lease.Until)
 	switch {
 	case r.State() == handle.Withdrawn:
 		return ev.response("FAILED", r.Decision.Reason, r.ID, nil), nil
-	case r.Decision != nil, r.Asked(), waits.Limited, busy:
+	case r.Decision != nil, r.Asked(), waits.RateLimited, busy:
 		// A message that only has to wait its turn is owed, and will be posted.
 		// Busy: another delivery of this event is asking at this moment; should
 		// it find nobody, it withdraws the request, and that fails the wait.
@@ -115,8 +115,8 @@ func (n *Notifier) launched(ctx context.Context, ev custom, r handle.Request, ho
 
 // why says what kept us from asking.
 func (n *Notifier) why(r handle.Request) string {
-	post := r.Tries[handle.Step{Kind: handle.StepPost}.Key()].Why
-	mail := r.Tries[handle.Step{Kind: handle.StepMail, About: handle.Occasion{Name: handle.OnAsked}}.Key()].Why
+	post := r.Attempts[handle.Step{Kind: handle.StepPost}.Key()].Reason
+	mail := r.Attempts[handle.Step{Kind: handle.StepMail, Notification: handle.Notification{Name: handle.NotifyAsked}}.Key()].Reason
 	switch {
 	case r.Terms.Channel == "" || n.Slack == nil:
 		post = "Slack is not configured"
@@ -156,10 +156,10 @@ func (n *Notifier) newRequest(ctx context.Context, ev custom, p properties) (han
 	if n.Slack == nil {
 		r.Terms.Channel = ""
 	}
-	if r.Terms.Deadline, err = handle.Deadline(now, a.timeout, n.Defaults.Margin, r.WaitURL); err != nil {
+	if r.Terms.Deadline, err = handle.DecisionDeadline(now, a.timeout, n.Defaults.Margin, r.WaitURL); err != nil {
 		return handle.Request{}, err
 	}
-	r.Terms.RemindAt = handle.Reminder(now, r.Terms.Deadline)
+	r.Terms.RemindAt = handle.ReminderTime(now, r.Terms.Deadline)
 	if err := r.Terms.Check(); err != nil {
 		return handle.Request{}, err
 	}
@@ -169,7 +169,7 @@ func (n *Notifier) newRequest(ctx context.Context, ev custom, p properties) (han
 		return handle.Request{}, err
 	}
 	if a.title != "" {
-		r.Product.Name = handle.Line(r.WaitURL.Redact(a.title), maxTitle)
+		r.Product.Name = handle.OneLine(r.WaitURL.Redact(a.title), maxTitle)
 	}
 	return r.Created(), nil
 }
@@ -184,7 +184,7 @@ func (n *Notifier) prove(ctx context.Context, r *handle.Request) error {
 		return nil
 	}
 	if d.Status != "" && d.Status != "CREATE_IN_PROGRESS" && d.Status != "UPDATE_IN_PROGRESS" {
-		return fmt.Errorf("the stack is %s, so there is nothing left to approve", handle.Line(d.Status, 60))
+		return fmt.Errorf("the stack is %s, so there is nothing left to approve", handle.OneLine(d.Status, 60))
 	}
 	r.Product = d.product()
 	r.Requester.Principal = d.principal()

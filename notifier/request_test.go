@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"countersign/deploy/local/slack"
+	"countersign/bot/slacktest"
 	"countersign/handle"
 	"countersign/handle/handletest"
 )
@@ -90,7 +90,7 @@ func TestWhoTheRequesterIs(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
-			w.slack.AddUser(slack.User{ID: "U0GONE", Name: "gone", Email: "gone@example.com", Deleted: true})
+			w.slack.AddUser(slacktest.User{ID: "U0GONE", Name: "gone", Email: "gone@example.com", Deleted: true})
 			w.stacks.is = proven(tt.principal)
 			w.notifier.Defaults.MailDomain = tt.domain
 			got, err := w.handle(w.event(map[string]any{"EmailID": tt.email}, nil))
@@ -106,10 +106,10 @@ func TestWhoTheRequesterIs(t *testing.T) {
 }
 
 func TestNobodyWaitsForNobody(t *testing.T) {
-	refuse := func(code string) func(string, url.Values) *slack.Fault {
-		return func(method string, _ url.Values) *slack.Fault {
+	refuse := func(code string) func(string, url.Values) *slacktest.Fault {
+		return func(method string, _ url.Values) *slacktest.Fault {
 			if method == "chat.postMessage" {
-				return &slack.Fault{Error: code}
+				return &slacktest.Fault{Error: code}
 			}
 			return nil
 		}
@@ -169,12 +169,12 @@ func TestASecondTryHoldsTheLease(t *testing.T) {
 	w := newWorld(t)
 	store, tried := w.store, 0
 	w.mail.err = errors.New("no")
-	w.slack.SetFault(func(method string, _ url.Values) *slack.Fault {
+	w.slack.SetFault(func(method string, _ url.Values) *slacktest.Fault {
 		if method != "chat.postMessage" {
 			return nil
 		}
 		if tried++; tried == 1 {
-			return &slack.Fault{Error: "internal_error"}
+			return &slacktest.Fault{Error: "internal_error"}
 		}
 		for r, err := range store.Since(t.Context(), time.Time{}) {
 			if err != nil || !w.Now().Before(r.Lease.Until) {
@@ -184,7 +184,7 @@ func TestASecondTryHoldsTheLease(t *testing.T) {
 		return nil
 	})
 	wrote := false
-	w.notifier.Store = &handletest.Lying{Store: store, Fault: func(v handletest.Verb, _ string) handletest.Fault {
+	w.notifier.Store = &handletest.FaultyStore{Store: store, Fault: func(v handletest.Verb, _ string) handletest.Fault {
 		switch {
 		case v == handletest.Replace && tried == 1 && !wrote:
 			wrote = true
@@ -352,7 +352,7 @@ func TestTheEndIsToldByTheEventAlone(t *testing.T) {
 	if err := w.ended("CREATE_COMPLETE"); err != nil {
 		t.Fatal(err)
 	}
-	if r = w.load(r.ID); r.Ended == nil || !r.Ended.Up() {
+	if r = w.load(r.ID); r.Ended == nil || !r.Ended.Succeeded() {
 		t.Errorf("ended %+v", r.Ended)
 	}
 }
@@ -399,7 +399,7 @@ func TestSignalAnswers(t *testing.T) {
 			w.sweep(time.Hour)
 		}
 		r = w.load(r.ID)
-		if tt.never != (r.Signal != nil && r.Signal.Never != "") || tt.never == (len(w.bucket.signals) > 0) {
+		if tt.never != (r.Signal != nil && r.Signal.Undeliverable != "") || tt.never == (len(w.bucket.signals) > 0) {
 			t.Errorf("status %d, for ever %v: marked %+v, %d signals", tt.status, tt.lasts, r.Signal, len(w.bucket.signals))
 		}
 	}

@@ -57,8 +57,8 @@ func (ev custom) response(status, reason, physicalID string, data map[string]str
 	}
 	return response{
 		Status:             status,
-		Reason:             handle.Cut(reason, maxReason),
-		PhysicalResourceID: handle.Cut(physicalID, maxPhysicalID),
+		Reason:             handle.Truncate(reason, maxReason),
+		PhysicalResourceID: handle.Truncate(physicalID, maxPhysicalID),
 		StackID:            ev.StackID,
 		RequestID:          ev.RequestID,
 		LogicalResourceID:  ev.LogicalResourceID,
@@ -143,14 +143,14 @@ func (n *Notifier) broken(ev custom, reason string) response {
 
 // decideAnswer finds the answer to ev, and does what it stands for.
 func (n *Notifier) decideAnswer(ctx context.Context, ev custom) (response, error) {
-	if n.Unfit != nil {
-		return n.broken(ev, n.Unfit.Error()), nil
+	if n.ConfigErr != nil {
+		return n.broken(ev, n.ConfigErr.Error()), nil
 	}
 	if ev.RequestType == "Delete" {
 		return ev.succeeded("", nil), n.gone(ctx, ev)
 	}
 	if ev.RequestType != "Create" && ev.RequestType != "Update" {
-		return ev.failed(fmt.Sprintf("RequestType %q is none of Create, Update and Delete", handle.Line(ev.RequestType, 40))), nil
+		return ev.failed(fmt.Sprintf("RequestType %q is none of Create, Update and Delete", handle.OneLine(ev.RequestType, 40))), nil
 	}
 	p, err := parseProperties(ev.ResourceProperties)
 	switch {
@@ -211,7 +211,7 @@ func fit(r response) ([]byte, error) {
 		case r.Data != nil:
 			r.Data = nil
 		case len(r.Reason) > 16:
-			r.Reason = handle.Cut(r.Reason, len(r.Reason)/2)
+			r.Reason = handle.Truncate(r.Reason, len(r.Reason)/2)
 		default:
 			return nil, errors.New("couldn't fit the answer: CloudFormation's own identifiers are too long")
 		}
@@ -230,7 +230,7 @@ func (n *Notifier) put(ctx context.Context, target string, body []byte) (status 
 	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	res, err := direct.Do(req)
 	if err != nil {
-		return 0, handle.Unquoted(err)
+		return 0, handle.SanitizeError(err)
 	}
 	defer res.Body.Close()
 	_, _ = io.CopyN(io.Discard, res.Body, 64<<10)

@@ -13,12 +13,12 @@ import (
 
 // Settle makes the world match the record of the request: it loads it, and does
 // what is due.
-func (n *Notifier) Settle(ctx context.Context, id string) error {
+func (n *Notifier) Reconcile(ctx context.Context, id string) error {
 	r, err := n.Store.Load(ctx, id)
 	if err != nil {
 		return fmt.Errorf("couldn't load request %s: %w", id, err)
 	}
-	_, err = n.Continue(ctx, r, NewHolder())
+	_, err = n.ReconcileRecord(ctx, r, NewHolder())
 	return err
 }
 
@@ -27,10 +27,10 @@ func (n *Notifier) Settle(ctx context.Context, id string) error {
 // returns the record as it has become. What could not be done is marked on the
 // record with the time to try again, and is no error; the error says that the
 // store failed, and that the record returned is not what is stored.
-func (n *Notifier) Continue(ctx context.Context, r handle.Request, holder string) (handle.Request, error) {
+func (n *Notifier) ReconcileRecord(ctx context.Context, r handle.Request, holder string) (handle.Request, error) {
 	p := &pass{n: n, holder: holder, r: r}
 	err := p.run(ctx)
-	if len(p.marks) > 0 || p.r.Held(holder, n.Now()) {
+	if len(p.marks) > 0 || p.r.HeldBy(holder, n.Now()) {
 		err = errors.Join(err, p.write(ctx, p.released))
 	}
 	return p.r, err
@@ -50,7 +50,7 @@ func (n *Notifier) changed(ctx context.Context, r handle.Request, f func(handle.
 	} else if err := p.write(ctx, p.claimed); err != nil {
 		return p.r, err
 	}
-	return n.Continue(ctx, p.r, p.holder)
+	return n.ReconcileRecord(ctx, p.r, p.holder)
 }
 
 // pass is one walk through what a record owes.
@@ -87,15 +87,15 @@ func (p *pass) run(ctx context.Context) error {
 		if len(due) == 0 || short(ctx, reserve) {
 			return nil
 		}
-		if step := due[0]; step.Leased() && !p.r.Held(p.holder, now) {
+		if step := due[0]; step.NeedsLease() && !p.r.HeldBy(p.holder, now) {
 			if err := p.claim(ctx); err != nil {
 				return err
 			}
-			if !p.r.Held(p.holder, p.n.Now()) {
+			if !p.r.HeldBy(p.holder, p.n.Now()) {
 				return nil
 			}
 			continue // the record may have changed, and with it what is due
-		} else if step.Leased() && p.r.Lease.Until.Sub(now) < handle.LeaseTime/2 {
+		} else if step.NeedsLease() && p.r.Lease.Until.Sub(now) < handle.LeaseTime/2 {
 			if err := p.write(ctx, p.kept); err != nil { // renewed, it outlasts the step
 				return err
 			}
@@ -125,7 +125,7 @@ func (p *pass) claim(ctx context.Context) error {
 // claimed takes it, if anything is due that needs it, and nobody else has it.
 func (p *pass) claimed(r handle.Request) handle.Request {
 	now := p.n.Now()
-	if slices.ContainsFunc(r.Due(now), handle.Step.Leased) {
+	if slices.ContainsFunc(r.Due(now), handle.Step.NeedsLease) {
 		r, _ = r.Claim(p.holder, now)
 	}
 	return r
@@ -135,7 +135,7 @@ func (p *pass) claimed(r handle.Request) handle.Request {
 // more.
 func (p *pass) kept(r handle.Request) handle.Request {
 	now := p.n.Now()
-	if len(r.Due(now)) == 0 || !r.Held(p.holder, now) {
+	if len(r.Due(now)) == 0 || !r.HeldBy(p.holder, now) {
 		return r.Release(p.holder)
 	}
 	r, _ = r.Claim(p.holder, now)

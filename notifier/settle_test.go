@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"countersign/deploy/local/slack"
+	"countersign/bot/slacktest"
 	"countersign/handle"
 	"countersign/notifier"
 )
@@ -41,7 +41,7 @@ func (w *testWorld) decide(id string, verdict handle.Verdict, reason string) han
 		if err != nil {
 			continue
 		}
-		r, _ = w.notifier.Continue(ctx, r, holder)
+		r, _ = w.notifier.ReconcileRecord(ctx, r, holder)
 		return r
 	}
 	w.Fatal("no decision could be written")
@@ -112,12 +112,12 @@ func TestALaunchIsToldFromBeginningToEnd(t *testing.T) {
 	if len(w.bucket.signals) != 1 || w.bucket.signals[0].Status != handle.SignalSuccess {
 		t.Errorf("signals: %+v", w.bucket.signals)
 	}
-	if wake := r.Wake(); !wake.IsZero() {
+	if wake := r.NextDue(); !wake.IsZero() {
 		t.Errorf("the record still owes something, at %v: %+v", wake, r.Outstanding())
 	}
 }
 
-func (w *testWorld) message(m handle.Message) slack.Message {
+func (w *testWorld) message(m handle.Message) slacktest.Message {
 	w.Helper()
 	got, ok := w.slack.Message(m.Channel, m.TS)
 	if !ok {
@@ -393,10 +393,10 @@ func TestBurstOfLaunchesLosesNothing(t *testing.T) {
 	const launches = 1000
 	w := newWorld(t)
 	next := map[string]time.Time{}
-	w.slack.SetFault(func(method string, form url.Values) *slack.Fault { // one post a second in a channel
+	w.slack.SetFault(func(method string, form url.Values) *slacktest.Fault { // one post a second in a channel
 		key := method + form.Get("channel")
 		if wait := next[key].Sub(w.Now()); wait > 0 {
-			return &slack.Fault{Status: http.StatusTooManyRequests, RetryAfter: wait}
+			return &slacktest.Fault{Status: http.StatusTooManyRequests, RetryAfter: wait}
 		}
 		next[key] = w.Now().Add(time.Second)
 		return nil

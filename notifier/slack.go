@@ -66,7 +66,7 @@ type slackError struct {
 	gone bool // the message is no more
 }
 
-func (e *slackError) Error() string { return "slack: " + e.Why }
+func (e *slackError) Error() string { return "slack: " + e.Reason }
 
 // Post posts v to a channel, as a reply in thread if that is not empty. It
 // returns the channel's ID, which an update needs, and the message's timestamp.
@@ -144,10 +144,10 @@ func (s *Slack) UserByEmail(ctx context.Context, email string) (*slack.User, err
 // the record's terms how it failed.
 func (s *Slack) call(ctx context.Context, gate string, do func(context.Context) error) error {
 	if wait := s.closed(gate); wait > 0 {
-		return &slackError{Failure: handle.Failure{Why: "waiting as Slack asked", Wait: wait, Limited: true}}
+		return &slackError{Failure: handle.Failure{Reason: "waiting as Slack asked", RetryAfter: wait, RateLimited: true}}
 	}
 	if s.closed("") > 0 {
-		return &slackError{Failure: handle.Failure{Why: "Slack does not answer"}}
+		return &slackError{Failure: handle.Failure{Reason: "Slack does not answer"}}
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -159,9 +159,9 @@ func (s *Slack) call(ctx context.Context, gate string, do func(context.Context) 
 	case failed == nil:
 		s.silent = 0
 		return nil
-	case failed.Limited:
-		s.gates[gate] = s.now().Add(failed.Wait)
-	case failed.Why == unreachable:
+	case failed.RateLimited:
+		s.gates[gate] = s.now().Add(failed.RetryAfter)
+	case failed.Reason == unreachable:
 		if s.silent++; s.silent >= giveUpAfter {
 			s.gates[""] = s.now().Add(pause)
 		}
@@ -195,29 +195,29 @@ func translate(err error) *slackError {
 	case err == nil:
 		return nil
 	case errors.As(err, &limited):
-		return &slackError{Failure: handle.Failure{Why: "rate limited", Wait: max(limited.RetryAfter, time.Second), Limited: true}}
+		return &slackError{Failure: handle.Failure{Reason: "rate limited", RetryAfter: max(limited.RetryAfter, time.Second), RateLimited: true}}
 	case errors.As(err, &answer):
 		return fromCode(answer.Err)
 	case errors.As(err, &status) && status.Code == http.StatusTooManyRequests:
-		return &slackError{Failure: handle.Failure{Why: "rate limited", Wait: unsaidWait, Limited: true}}
+		return &slackError{Failure: handle.Failure{Reason: "rate limited", RetryAfter: unsaidWait, RateLimited: true}}
 	case errors.As(err, &status):
-		return &slackError{Failure: handle.Failure{Why: fmt.Sprintf("HTTP status %d", status.Code)}}
+		return &slackError{Failure: handle.Failure{Reason: fmt.Sprintf("HTTP status %d", status.Code)}}
 	}
-	return &slackError{Failure: handle.Failure{Why: unreachable}}
+	return &slackError{Failure: handle.Failure{Reason: unreachable}}
 }
 
 // fromCode sorts Slack's error codes. See
 // https://docs.slack.dev/reference/methods/chat.postMessage and chat.update
 func fromCode(code string) *slackError {
-	f := &slackError{Failure: handle.Failure{Why: handle.Line(code, 60)}}
+	f := &slackError{Failure: handle.Failure{Reason: handle.OneLine(code, 60)}}
 	switch code {
 	case "ratelimited", "rate_limited":
-		f.Limited, f.Wait = true, unsaidWait
+		f.RateLimited, f.RetryAfter = true, unsaidWait
 	case "message_not_found":
-		f.gone, f.Never = true, true
+		f.gone, f.Permanent = true, true
 	case "thread_not_found", "cant_update_message", "edit_window_closed", "is_inactive",
 		"cannot_dm_bot", "user_disabled", "user_not_found", "invalid_blocks", "msg_too_long", "no_text":
-		f.Never = true
+		f.Permanent = true
 	}
 	return f
 }

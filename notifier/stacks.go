@@ -50,23 +50,23 @@ const (
 // product reads the product's facts off the stack's tags.
 func (d Description) product() handle.Product {
 	p := handle.Product{
-		Name:      handle.Line(d.Description, maxTitle),
+		Name:      handle.OneLine(d.Description, maxTitle),
 		ID:        lastPart(d.Tags[tagProduct]),
-		Version:   handle.Line(d.Tags[tagArtifact], 100),
+		Version:   handle.OneLine(d.Tags[tagArtifact], 100),
 		Portfolio: lastPart(d.Tags[tagPortfolio]),
 	}
 	// arn:aws:servicecatalog:REGION:ACCOUNT:stack/NAME/pp-ID
 	if parts := strings.Split(d.Tags[tagProvisioned], "/"); len(parts) == 3 {
-		p.Provisioned, p.ProvisionedID = handle.Line(parts[1], 128), handle.Line(parts[2], 100)
+		p.Provisioned, p.ProvisionedID = handle.OneLine(parts[1], 128), handle.OneLine(parts[2], 100)
 	}
 	return p
 }
 
 // principal is the ARN of who launched, as Service Catalog saw it; empty if no
 // tag proves it.
-func (d Description) principal() string { return handle.Line(d.Tags[tagPrincipal], 300) }
+func (d Description) principal() string { return handle.OneLine(d.Tags[tagPrincipal], 300) }
 
-func lastPart(arn string) string { return handle.Line(arn[strings.LastIndex(arn, "/")+1:], 100) }
+func lastPart(arn string) string { return handle.OneLine(arn[strings.LastIndex(arn, "/")+1:], 100) }
 
 // parseStackID takes apart a stack's ARN,
 // arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/UUID.

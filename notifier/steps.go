@@ -22,7 +22,7 @@ func (p *pass) do(ctx context.Context, s handle.Step) error {
 		return p.write(ctx, p.claimed) // decided is what is on record, nothing else
 	case handle.StepSignal:
 		p.signal(ctx, s)
-	case handle.StepPost, handle.StepRefresh, handle.StepTell:
+	case handle.StepPost, handle.StepRefresh, handle.StepNotify:
 		sent = p.slack(ctx, s)
 	case handle.StepMail:
 		sent = p.mail(ctx, s)
@@ -42,11 +42,11 @@ func (p *pass) do(ctx context.Context, s handle.Step) error {
 func (p *pass) slack(ctx context.Context, s handle.Step) bool {
 	switch {
 	case p.n.Slack == nil:
-		p.failed(ctx, s, handle.Failure{Why: "Slack is not configured"})
+		p.failed(ctx, s, handle.Failure{Reason: "Slack is not configured"})
 		return false
 	case s.Kind == handle.StepPost:
 		return p.post(ctx, s)
-	case s.Kind == handle.StepTell:
+	case s.Kind == handle.StepNotify:
 		return p.tell(ctx, s)
 	}
 	p.refresh(ctx, s) // twice does no harm
@@ -56,11 +56,11 @@ func (p *pass) slack(ctx context.Context, s handle.Step) bool {
 // failed marks that a step came to nothing.
 func (p *pass) failed(ctx context.Context, s handle.Step, f handle.Failure) {
 	now := p.n.Now()
-	if p.n.Watch != nil {
-		p.n.Watch.StepFailed(ctx, s)
+	if p.n.Observer != nil {
+		p.n.Observer.StepFailed(ctx, s)
 	}
-	p.n.Log.WarnContext(ctx, "a step failed", "request", p.r.ID, "step", string(s.Kind), "about", s.About.Name, "why", f.Why)
-	p.mark(func(r handle.Request) handle.Request { return r.Failed(s, f, now) })
+	p.n.Log.WarnContext(ctx, "a step failed", "request", p.r.ID, "step", string(s.Kind), "about", s.Notification.Name, "why", f.Reason)
+	p.mark(func(r handle.Request) handle.Request { return r.RecordFailure(s, f, now) })
 }
 
 // signal tells CloudFormation. Sent twice, it counts once: its UniqueId is the
@@ -70,16 +70,16 @@ func (p *pass) signal(ctx context.Context, s handle.Step) {
 	if !ok {
 		return
 	}
-	outcome, err := handle.Send(ctx, p.n.Client, p.r.WaitURL, body)
+	outcome, err := handle.SendSignal(ctx, p.n.Client, p.r.WaitURL, body)
 	now := p.n.Now()
 	switch outcome {
-	case handle.Done:
-		p.mark(func(r handle.Request) handle.Request { return r.Signalled("", now) })
-	case handle.Never:
+	case handle.Delivered:
+		p.mark(func(r handle.Request) handle.Request { return r.MarkSignalled("", now) })
+	case handle.Permanent:
 		p.n.Log.ErrorContext(ctx, "CloudFormation will not take the signal", "request", p.r.ID, "error", err)
-		p.mark(func(r handle.Request) handle.Request { return r.Signalled(err.Error(), now) })
-	case handle.Again:
-		p.failed(ctx, s, handle.Failure{Why: err.Error()})
+		p.mark(func(r handle.Request) handle.Request { return r.MarkSignalled(err.Error(), now) })
+	case handle.Retry:
+		p.failed(ctx, s, handle.Failure{Reason: err.Error()})
 	}
 }
 
@@ -93,7 +93,7 @@ func (p *pass) post(ctx context.Context, s handle.Step) bool {
 			return false
 		}
 	}
-	if err := p.r.Reachable(); err != nil && p.r.Decision == nil {
+	if err := p.r.CheckApprovers(); err != nil && p.r.Decision == nil {
 		now := p.n.Now()
 		p.mark(func(r handle.Request) handle.Request { return r.Withdraw(err.Error(), now) })
 		return true
@@ -102,7 +102,7 @@ func (p *pass) post(ctx context.Context, s handle.Step) bool {
 		return true // somebody has clicked a message whose posting was never marked
 	}
 	var channel, ts string
-	face := p.r.Face()
+	face := p.r.ViewHash()
 	err := p.patiently(ctx, func() (err error) {
 		channel, ts, err = p.n.Slack.Post(ctx, p.r.Terms.Channel, "", Message(p.r))
 		return err
@@ -112,7 +112,7 @@ func (p *pass) post(ctx context.Context, s handle.Step) bool {
 		return false
 	}
 	now := p.n.Now()
-	p.mark(func(r handle.Request) handle.Request { return r.Posted(channel, ts, face, now) })
+	p.mark(func(r handle.Request) handle.Request { return r.MarkPosted(channel, ts, face, now) })
 	return true
 }
 
@@ -146,14 +146,14 @@ func (p *pass) identify(ctx context.Context) error {
 			main, known = user.ID, i == 0
 		}
 	}
-	p.mark(func(r handle.Request) handle.Request { return r.Identified(main, all, known) })
+	p.mark(func(r handle.Request) handle.Request { return r.IdentifyRequester(main, all, known) })
 	return nil
 }
 
 // refresh makes a posted message show the truth. What is marked is what was
 // shown.
 func (p *pass) refresh(ctx context.Context, s handle.Step) {
-	face := p.r.Face()
+	face := p.r.ViewHash()
 	err := p.patiently(ctx, func() error {
 		return p.n.Slack.Update(ctx, s.Message.Channel, s.Message.TS, Message(p.r))
 	})
@@ -161,9 +161,9 @@ func (p *pass) refresh(ctx context.Context, s handle.Step) {
 	var slack *slackError
 	switch {
 	case err == nil:
-		p.mark(func(r handle.Request) handle.Request { return r.Refreshed(s.Message, face) })
+		p.mark(func(r handle.Request) handle.Request { return r.MarkRefreshed(s.Message, face) })
 	case errors.As(err, &slack) && slack.gone:
-		p.mark(func(r handle.Request) handle.Request { return r.Lost(s.Message, now) })
+		p.mark(func(r handle.Request) handle.Request { return r.MarkMessageGone(s.Message, now) })
 	default:
 		p.failed(ctx, s, failure(err))
 	}
@@ -181,21 +181,21 @@ func (p *pass) tell(ctx context.Context, s handle.Step) bool {
 			}
 			now := p.n.Now()
 			sent = true
-			p.mark(func(r handle.Request) handle.Request { return r.Sent(key, channel, ts, now) })
+			p.mark(func(r handle.Request) handle.Request { return r.MarkDelivered(key, channel, ts, now) })
 			return nil
 		})
 	}
 	var errs []error
-	reply, direct := p.r.Toward(s.About)
+	reply, direct := p.r.PendingDeliveries(s.Notification)
 	if root, ok := p.r.Root(); ok && reply {
-		errs = append(errs, send(s.About.Reply(), root.Channel, root.TS, Tell(p.r, s.About, false)))
+		errs = append(errs, send(s.Notification.ReplyKey(), root.Channel, root.TS, Notification(p.r, s.Notification, false)))
 	}
 	if direct {
 		channel, thread, begun := p.r.Thread()
 		if !begun {
 			channel = p.r.Requester.SlackID // opens the conversation
 		}
-		errs = append(errs, send(s.About.Direct(), channel, thread, Tell(p.r, s.About, true)))
+		errs = append(errs, send(s.Notification.DirectKey(), channel, thread, Notification(p.r, s.Notification, true)))
 	}
 	if err := errors.Join(errs...); err != nil {
 		p.failed(ctx, s, failure(err))
@@ -208,24 +208,24 @@ func (p *pass) mail(ctx context.Context, s handle.Step) bool {
 	links, err := p.n.links(ctx)
 	switch {
 	case p.n.Mail == nil:
-		p.failed(ctx, s, handle.Failure{Why: "no mail topic is configured", Never: true})
+		p.failed(ctx, s, handle.Failure{Reason: "no mail topic is configured", Permanent: true})
 		return false
 	case err != nil:
 		p.n.Log.WarnContext(ctx, "couldn't make the links of a mail", "request", p.r.ID, "error", err)
-		p.failed(ctx, s, handle.Failure{Why: "the mail key could not be read"})
+		p.failed(ctx, s, handle.Failure{Reason: "the mail key could not be read"})
 		return false
-	case links == nil && p.r.Terms.Channel == "" && s.About.Name == handle.OnAsked:
-		p.failed(ctx, s, handle.Failure{Why: "nobody could decide by mail: no mail key is configured", Never: true})
+	case links == nil && p.r.Terms.Channel == "" && s.Notification.Name == handle.NotifyAsked:
+		p.failed(ctx, s, handle.Failure{Reason: "nobody could decide by mail: no mail key is configured", Permanent: true})
 		return false
 	}
-	subject, body := Letter(p.r, s.About, links)
+	subject, body := Mail(p.r, s.Notification, links)
 	if err := p.n.Mail.Publish(ctx, subject, body); err != nil {
 		p.n.Log.WarnContext(ctx, "couldn't mail", "request", p.r.ID, "error", err)
-		p.failed(ctx, s, handle.Failure{Why: "the mail topic did not take it"})
+		p.failed(ctx, s, handle.Failure{Reason: "the mail topic did not take it"})
 		return false
 	}
 	now := p.n.Now()
-	p.mark(func(r handle.Request) handle.Request { return r.Sent(s.About.Mail(), "", "", now) })
+	p.mark(func(r handle.Request) handle.Request { return r.MarkDelivered(s.Notification.MailKey(), "", "", now) })
 	return true
 }
 
@@ -241,24 +241,24 @@ func (p *pass) watch(ctx context.Context, s handle.Step) error {
 	case errors.Is(err, ErrDenied):
 		// A stack of another account, mostly. An event of its end, if one comes,
 		// begins anew.
-		p.failed(ctx, s, handle.Failure{Why: "the stack may not be read", Never: true})
+		p.failed(ctx, s, handle.Failure{Reason: "the stack may not be read", Permanent: true})
 		return nil
 	case err != nil:
 		p.n.Log.WarnContext(ctx, "couldn't read the stack", "request", p.r.ID, "error", err)
-		p.failed(ctx, s, handle.Failure{Why: "CloudFormation could not be asked"})
+		p.failed(ctx, s, handle.Failure{Reason: "CloudFormation could not be asked"})
 		return nil
 	case !handle.FinalStatus(d.Status):
-		p.mark(func(r handle.Request) handle.Request { return r.NotYet(now) })
+		p.mark(func(r handle.Request) handle.Request { return r.StillInProgress(now) })
 		return nil
 	}
 	e := handle.Ended{Status: d.Status, Reason: d.Reason, Outputs: mask(p.r.WaitURL, d.Outputs), At: now}
-	if !e.Up() && err == nil {
+	if !e.Succeeded() && err == nil {
 		if first, err := p.n.Stacks.FirstFailure(ctx, p.r.Stack.ID); err == nil && first != "" {
 			e.Reason = first
 		}
 	}
-	e.Superseded = e.Up() && p.superseded(ctx, d.Updated)
-	p.mark(func(r handle.Request) handle.Request { return r.End(e) })
+	e.Superseded = e.Succeeded() && p.superseded(ctx, d.Updated)
+	p.mark(func(r handle.Request) handle.Request { return r.RecordEnd(e) })
 	return p.write(ctx, p.kept) // told is only what is on record
 }
 
@@ -289,13 +289,13 @@ func (p *pass) patiently(ctx context.Context, call func() error) error {
 		err := call()
 		var slack *slackError
 		deadline, ends := ctx.Deadline()
-		if !errors.As(err, &slack) || !slack.Limited || !ends || time.Until(deadline) < slack.Wait+patience {
+		if !errors.As(err, &slack) || !slack.RateLimited || !ends || time.Until(deadline) < slack.RetryAfter+patience {
 			return err
 		}
-		if p.r.Lease.Until.Sub(p.n.Now()) < slack.Wait+callTimeout+writeTime {
+		if p.r.Lease.Until.Sub(p.n.Now()) < slack.RetryAfter+callTimeout+writeTime {
 			return err // the lease would end meanwhile, and somebody else send the same
 		}
-		if p.n.wait(ctx, slack.Wait) != nil {
+		if p.n.wait(ctx, slack.RetryAfter) != nil {
 			return err
 		}
 	}
@@ -308,7 +308,7 @@ func failure(err error) handle.Failure {
 	if errors.As(err, &joined) {
 		var f handle.Failure
 		for i, e := range joined.Unwrap() {
-			if g := failure(e); i == 0 || f.Never && !g.Never {
+			if g := failure(e); i == 0 || f.Permanent && !g.Permanent {
 				f = g
 			}
 		}
@@ -318,5 +318,5 @@ func failure(err error) handle.Failure {
 	if errors.As(err, &slack) {
 		return slack.Failure
 	}
-	return handle.Failure{Why: "an internal fault"}
+	return handle.Failure{Reason: "an internal fault"}
 }

@@ -39,8 +39,8 @@ func (n *Notifier) Sweep(ctx context.Context) error {
 		}
 		n.settleAll(ctx, fresh)
 	}
-	if n.Watch != nil {
-		n.Watch.Swept(ctx)
+	if n.Observer != nil {
+		n.Observer.Swept(ctx)
 	}
 	return nil
 }
@@ -71,5 +71,5 @@ func (n *Notifier) settleSafely(ctx context.Context, id string) (err error) {
 			err = errors.New("panic while settling")
 		}
 	}()
-	return n.Settle(ctx, id)
+	return n.Reconcile(ctx, id)
 }

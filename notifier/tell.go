@@ -11,7 +11,7 @@ import (
 
 // Tell is what is said of one occasion: in the thread of the request's message,
 // or, if direct, to the requester alone.
-func Tell(r handle.Request, o handle.Occasion, direct bool) View {
+func Notification(r handle.Request, o handle.Notification, direct bool) View {
 	lead, said, aside := told(r, o, direct)
 	if !direct && lead {
 		said = requester(r) + ": " + said
@@ -38,31 +38,31 @@ func about(r handle.Request) string {
 
 // told says it: whether the requester is addressed, in our own words, and what
 // somebody typed.
-func told(r handle.Request, o handle.Occasion, direct bool) (lead bool, said, aside string) {
+func told(r handle.Request, o handle.Notification, direct bool) (lead bool, said, aside string) {
 	switch name, _, _ := strings.Cut(o.Name, "-"); name {
-	case handle.OnAsked:
+	case handle.NotifyAsked:
 		need := ""
 		if r.Terms.Approvals > 1 {
 			need = fmt.Sprintf(" %d different people must approve.", r.Terms.Approvals)
 		}
 		return true, "this waits for the approval of " + mentions(r.Terms.Approvers) + "." + need +
 			" It closes by itself " + date(r.Terms.Deadline) + ". You will hear here what comes of it.", ""
-	case handle.OnVote:
+	case handle.NotifyVote:
 		by := r.Votes[o.Vote].By
 		missing := r.Terms.Approvals - approvalsUpTo(r, o.Vote)
 		return true, fmt.Sprintf("approved by %s; %s needed.", mention(by.ID), count(missing, "more approval is", "more approvals are")), ""
-	case handle.OnReminder:
+	case handle.NotifyReminder:
 		return false, mentions(r.Terms.Approvers) + ": this is still waiting, since " + date(r.CreatedAt) +
 			". If nobody decides, it closes by itself " + date(r.Terms.Deadline) + " and the launch is rolled back.", ""
-	case handle.OnDecided:
+	case handle.NotifyDecided:
 		return decided(r)
-	case handle.OnBypass:
-		said = ":rotating_light: this launch went round the approval: " + escape(handle.Line(r.Bypass.How, 300)) + ". "
+	case handle.NotifyBypass:
+		said = ":rotating_light: this launch went round the approval: " + escape(handle.OneLine(r.Bypass.How, 300)) + ". "
 		if direct {
 			return false, said + "The approvers have been told.", ""
 		}
 		return true, said + mentions(r.Terms.Approvers) + ", please look into it.", ""
-	case handle.OnEnded:
+	case handle.NotifyEnded:
 		return endedAtLength(r)
 	}
 	return false, "", ""
@@ -84,7 +84,7 @@ func decided(r handle.Request) (lead bool, said, aside string) {
 func endedAtLength(r handle.Request) (lead bool, said, aside string) {
 	said = ended(r)
 	said = strings.ToLower(said[:1]) + said[1:]
-	if r.Ended.Up() {
+	if r.Ended.Succeeded() {
 		if outputs := fields("Outputs", r.Ended.Outputs); outputs != "" {
 			said += "\n" + outputs
 		}

@@ -27,7 +27,7 @@ func (n *Notifier) verdict(ctx context.Context, ev custom, p properties) (respon
 	if err != nil && !errors.Is(err, handle.ErrNotFound) {
 		return ev.failed("the record of this approval could not be read, so the launch does not go on; launch again"), err
 	}
-	if err == nil && r.Opens(ev.StackID) {
+	if err == nil && r.ApprovedFor(ev.StackID) {
 		return ev.succeeded(id+"-verdict", map[string]string{
 			"RequestId":  id,
 			"ApprovedBy": approvers(r.ApprovedBy()),
@@ -58,7 +58,7 @@ func approvers(people []handle.Person) string {
 // tagged is somebody's name in the characters that all services take, but for
 // the colon, so that none begins with the reserved "aws:".
 func tagged(p handle.Person) string {
-	name := handle.Line(strings.Map(func(c rune) rune {
+	name := handle.OneLine(strings.Map(func(c rune) rune {
 		switch {
 		case unicode.IsLetter(c), unicode.IsDigit(c), strings.ContainsRune("_./=+-@", c):
 			return c
@@ -66,7 +66,7 @@ func tagged(p handle.Person) string {
 			return -1
 		}
 		return ' '
-	}, handle.Cut(p.Name, 80)), 80)
+	}, handle.Truncate(p.Name, 80)), 80)
 	if p.ID == "" {
 		return cmp.Or(name, "somebody") + " by mail"
 	}
@@ -109,7 +109,7 @@ func (n *Notifier) alarm(ctx context.Context, stackID, how string) {
 
 // goneRound records a bypass, and reports whether it is on record.
 func (n *Notifier) goneRound(ctx context.Context, r handle.Request, how string) bool {
-	r, err := n.changed(ctx, r, func(r handle.Request, now time.Time) handle.Request { return r.GoneRound(how, now) })
+	r, err := n.changed(ctx, r, func(r handle.Request, now time.Time) handle.Request { return r.RecordBypass(how, now) })
 	if err != nil {
 		n.Log.ErrorContext(ctx, "couldn't record a bypass", "request", r.ID, "error", err)
 	}
@@ -118,8 +118,8 @@ func (n *Notifier) goneRound(ctx context.Context, r handle.Request, how string) 
 
 // unrecorded tells of a bypass that no record tells of.
 func (n *Notifier) unrecorded(ctx context.Context, stackID string) {
-	if n.Watch != nil {
-		n.Watch.Bypassed(ctx, stackID)
+	if n.Observer != nil {
+		n.Observer.Bypassed(ctx, stackID)
 	}
 }
 

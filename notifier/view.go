@@ -63,7 +63,7 @@ func headline(r handle.Request) head {
 	switch {
 	case r.Bypass != nil:
 		return head{"🚨", "Went round the approval"}
-	case r.State() == handle.Approved && r.Ended != nil && r.Ended.Up():
+	case r.State() == handle.Approved && r.Ended != nil && r.Ended.Succeeded():
 		return head{"✅", "Approved and launched"}
 	case r.State() == handle.Approved && r.Ended != nil:
 		return head{"⚠️", "Approved, but the launch failed"}
@@ -82,7 +82,7 @@ var states = map[handle.State]head{
 // title is the best name of what is launched.
 func title(r handle.Request) string {
 	for _, s := range []string{r.Product.Name, r.Product.Provisioned, r.Product.ID, r.Stack.Name} {
-		if s = handle.Line(s, maxTitle); s != "" {
+		if s = handle.OneLine(s, maxTitle); s != "" {
 			return s
 		}
 	}
@@ -92,7 +92,7 @@ func title(r handle.Request) string {
 // requesterName names the requester without markup.
 func requesterName(r handle.Request) string {
 	for _, s := range []string{principalName(r.Requester.Principal), r.Requester.Email} {
-		if s = handle.Line(s, 100); s != "" {
+		if s = handle.OneLine(s, 100); s != "" {
 			return s
 		}
 	}
@@ -133,8 +133,8 @@ func asks(r handle.Request) string {
 
 func facts(r handle.Request) []*slack.TextBlockObject {
 	approvals := fmt.Sprintf("%d of %d", len(r.ApprovedBy()), r.Terms.Approvals)
-	if r.State() == handle.Pending && r.Missing() > 0 && r.Terms.Approvals > 1 {
-		approvals += fmt.Sprintf(", %d more needed", r.Missing())
+	if r.State() == handle.Pending && r.ApprovalsMissing() > 0 && r.Terms.Approvals > 1 {
+		approvals += fmt.Sprintf(", %d more needed", r.ApprovalsMissing())
 	}
 	list := []struct{ name, value string }{
 		{"Provisioned product", r.Product.Provisioned},
@@ -176,7 +176,7 @@ func buttons(r handle.Request) slack.Block {
 	button := func(verdict handle.Verdict, label string, style slack.Style, aloud string) *slack.ButtonBlockElement {
 		value := handle.Ticket{ID: r.ID, Verdict: verdict}.String()
 		b := slack.NewButtonBlockElement(string(verdict), value, plain(label)).WithStyle(style)
-		b.AccessibilityLabel = handle.Cut(aloud+" "+title(r), 75)
+		b.AccessibilityLabel = handle.Truncate(aloud+" "+title(r), 75)
 		return b
 	}
 	return slack.NewActionBlock("decide",
@@ -200,11 +200,11 @@ func verdict(r handle.Request) []slack.Block {
 		line += " by " + person(d.By, d.Via)
 	}
 	line += ", " + date(d.At)
-	if r.Signal != nil && r.Signal.Never != "" {
+	if r.Signal != nil && r.Signal.Undeliverable != "" {
 		line += "\n:warning: CloudFormation no longer takes the signal, so the stack will end by its own time-out."
 	}
 	if r.Bypass != nil {
-		line += "\n:rotating_light: " + escape(handle.Line(r.Bypass.How, 300)) + "."
+		line += "\n:rotating_light: " + escape(handle.OneLine(r.Bypass.How, 300)) + "."
 	}
 	if r.Ended != nil {
 		line += "\n" + ended(r)
@@ -217,7 +217,7 @@ func verdict(r handle.Request) []slack.Block {
 }
 
 func person(p handle.Person, via handle.Via) string {
-	if via == handle.ByMail {
+	if via == handle.ViaMail {
 		return code(p.Name, 80) + " (by mail, name as typed)"
 	}
 	return mention(p.ID)
@@ -226,7 +226,7 @@ func person(p handle.Person, via handle.Via) string {
 // ended says in one sentence what became of the stack.
 func ended(r handle.Request) string {
 	switch e := r.Ended; {
-	case e.Up():
+	case e.Succeeded():
 		return "The stack is up (" + code(e.Status, 40) + ")."
 	case e.Status == "DELETE_COMPLETE":
 		return "The stack was deleted."
@@ -267,7 +267,7 @@ func markdown(text string) *slack.TextBlockObject {
 
 // quoted shows outside text as a quotation, on a line of its own: nothing in it
 // can look like a line of ours.
-func quoted(s string, n int) *slack.TextBlockObject { return plain("“" + handle.Line(s, n) + "”") }
+func quoted(s string, n int) *slack.TextBlockObject { return plain("“" + handle.OneLine(s, n) + "”") }
 
 // plain is text that Slack does not interpret.
 func plain(text string) *slack.TextBlockObject {

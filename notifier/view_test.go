@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"countersign/deploy/local/slack"
+	"countersign/bot/slacktest"
 	"countersign/handle"
 	"countersign/notifier"
 )
@@ -61,8 +61,8 @@ func states() map[string]handle.Request {
 	quorum.Terms.Approvals = 2
 	quorum = must(quorum.VoteBySlack(voter(ann), handle.Approve, "", at))
 	approved := must(pending.VoteBySlack(voter(ann), handle.Approve, "", at))
-	unsignalled := approved.Signalled("couldn't signal CloudFormation: it answered 403 Forbidden", at)
-	approved = approved.Signalled("", at)
+	unsignalled := approved.MarkSignalled("couldn't signal CloudFormation: it answered 403 Forbidden", at)
+	approved = approved.MarkSignalled("", at)
 	rejected := must(pending.VoteBySlack(voter(ann), handle.Reject, "Use the shared queue, please", at))
 	up := handle.Ended{Status: "CREATE_COMPLETE", At: at.Add(time.Minute), Outputs: []handle.Field{{Name: "QueueUrl", Value: "https://sqs.example.com/q"}}}
 	down := handle.Ended{Status: "ROLLBACK_COMPLETE", At: at.Add(time.Minute), Reason: "Queue: You have reached the quota of your account."}
@@ -77,9 +77,9 @@ func states() map[string]handle.Request {
 		"rejected":    rejected,
 		"expired":     pending.Expire(start.Add(11 * time.Hour)),
 		"withdrawn":   pending.Withdraw("the stack was rolled back or deleted before anybody decided", at),
-		"bypassed":    pending.End(up),
-		"launched":    approved.End(up),
-		"failed":      approved.End(down),
+		"bypassed":    pending.RecordEnd(up),
+		"launched":    approved.RecordEnd(up),
+		"failed":      approved.RecordEnd(down),
 	}
 }
 
@@ -120,14 +120,14 @@ func TestViews(t *testing.T) {
 			valid(t, message)
 			golden(t, name+".json", wire(t, message))
 			var said strings.Builder
-			for _, o := range r.Occasions() {
+			for _, o := range r.Notifications() {
 				for _, direct := range []bool{false, true} {
-					v := notifier.Tell(r, o, direct)
+					v := notifier.Notification(r, o, direct)
 					valid(t, v)
 					said.WriteString(o.Name + ": " + v.Text + "\n")
 				}
-				if asked := o.Name == handle.OnAsked && r.State() == handle.Pending; asked || o.Name == handle.OnDecided || o.Name == handle.OnBypass {
-					subject, body := notifier.Letter(r, o, links)
+				if asked := o.Name == handle.NotifyAsked && r.State() == handle.Pending; asked || o.Name == handle.NotifyDecided || o.Name == handle.NotifyBypass {
+					subject, body := notifier.Mail(r, o, links)
 					said.WriteString("\nMail: " + subject + "\n\n" + body + "\n")
 				}
 			}
@@ -141,7 +141,7 @@ func valid(t interface{ Errorf(string, ...any) }, v notifier.View) {
 	if err != nil {
 		t.Errorf("%v", err)
 	}
-	for _, p := range slack.ValidateMessage(b) {
+	for _, p := range slacktest.ValidateMessage(b) {
 		t.Errorf("Slack would refuse it: %v\n%s", p, b)
 	}
 	if v.Text == "" {
@@ -174,13 +174,13 @@ func TestOutsideTextStaysText(t *testing.T) {
 		case 2:
 			r = must(r.VoteByMail("x"+outside("typed name"), handle.Approve, outside("reason"), at))
 		case 3:
-			r = r.End(handle.Ended{Status: "CREATE_COMPLETE", At: at, Outputs: slices.Repeat([]handle.Field{{Name: outside("output"), Value: outside("value")}}, 30)})
+			r = r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", At: at, Outputs: slices.Repeat([]handle.Field{{Name: outside("output"), Value: outside("value")}}, 30)})
 		case 4:
-			r = r.Withdraw(outside("reason"), at).End(handle.Ended{Status: "ROLLBACK_COMPLETE", At: at, Reason: outside("failure")})
+			r = r.Withdraw(outside("reason"), at).RecordEnd(handle.Ended{Status: "ROLLBACK_COMPLETE", At: at, Reason: outside("failure")})
 		}
 		views := []notifier.View{notifier.Message(r)}
-		for _, o := range r.Occasions() {
-			views = append(views, notifier.Tell(r, o, false), notifier.Tell(r, o, true))
+		for _, o := range r.Notifications() {
+			views = append(views, notifier.Notification(r, o, false), notifier.Notification(r, o, true))
 		}
 		for _, v := range views {
 			valid(t, v)
@@ -193,12 +193,12 @@ func TestOutsideTextStaysText(t *testing.T) {
 
 // ours checks that every mention and link in s is one that we make.
 func ours(t *rapid.T, s string) {
-	slack.Walk(slack.ParseMrkdwn(s), func(span slack.Span) {
+	slacktest.Walk(slacktest.ParseMrkdwn(s), func(span slacktest.Span) {
 		switch {
-		case !span.Control(), span.Kind == slack.SpanDate:
-		case span.Kind == slack.SpanUser && slices.Contains([]string{rita, ann, "U0BOSS"}, span.Target):
-		case span.Kind == slack.SpanGroup && span.Target == group:
-		case span.Kind == slack.SpanLink && strings.HasPrefix(span.Target, "https://console.aws.amazon.com/cloudformation/"):
+		case !span.Control(), span.Kind == slacktest.SpanDate:
+		case span.Kind == slacktest.SpanUser && slices.Contains([]string{rita, ann, "U0BOSS"}, span.Target):
+		case span.Kind == slacktest.SpanGroup && span.Target == group:
+		case span.Kind == slacktest.SpanLink && strings.HasPrefix(span.Target, "https://console.aws.amazon.com/cloudformation/"):
 		default:
 			t.Fatalf("outside text became a %s of %q in %q", span.Kind, span.Target, s)
 		}
@@ -234,7 +234,7 @@ func TestSubjectsAreWhatSNSTakes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := sample()
 		r.Product.Name = rapid.String().Draw(t, "name")
-		subject, _ := notifier.Letter(r, handle.Occasion{Name: handle.OnAsked}, nil)
+		subject, _ := notifier.Mail(r, handle.Notification{Name: handle.NotifyAsked}, nil)
 		if len(subject) == 0 || len(subject) > 99 {
 			t.Errorf("%d characters", len(subject))
 		}

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"countersign/deploy/local/slack"
+	"countersign/bot/slacktest"
 	"countersign/handle"
 	"countersign/notifier"
 )
@@ -39,7 +39,7 @@ type testWorld struct {
 	*testing.T
 	notifier    *notifier.Notifier
 	store       *handle.Memory
-	slack       *slack.Workspace
+	slack       *slacktest.Workspace
 	bucket      *bucket
 	stacks      *stacks
 	mail        *inbox
@@ -53,15 +53,15 @@ type testWorld struct {
 func newWorld(t *testing.T) *testWorld {
 	t.Helper()
 	w := &testWorld{T: t, store: &handle.Memory{}, bucket: &bucket{}, stacks: &stacks{}, mail: &inbox{}, now: start, log: &bytes.Buffer{}}
-	w.slack = slack.New(slack.Config{
+	w.slack = slacktest.New(slacktest.Config{
 		Now: w.Now, TeamID: "T0EXAMPLE", AppID: "A0APP", BotID: "B0BOT", BotUserID: "U0BOT", BotToken: "xoxb-test",
 		Scopes: []string{"chat:write", "users:read", "users:read.email", "usergroups:read"}, MessagesTab: true,
 	})
-	w.slack.AddUser(slack.User{ID: "U0BOT", Name: "countersign", Bot: true})
-	w.slack.AddUser(slack.User{ID: rita, Name: "rita", RealName: "Rita", Email: "rita@example.com"})
-	w.slack.AddUser(slack.User{ID: ann, Name: "ann", RealName: "Ann", Email: "ann@example.com"})
-	w.slack.AddUserGroup(slack.UserGroup{ID: group, Handle: "platform", Users: []string{ann}})
-	w.slack.AddChannel(slack.Channel{ID: channel, Name: "approvals", Members: []string{"U0BOT", rita, ann}})
+	w.slack.AddUser(slacktest.User{ID: "U0BOT", Name: "countersign", Bot: true})
+	w.slack.AddUser(slacktest.User{ID: rita, Name: "rita", RealName: "Rita", Email: "rita@example.com"})
+	w.slack.AddUser(slacktest.User{ID: ann, Name: "ann", RealName: "Ann", Email: "ann@example.com"})
+	w.slack.AddUserGroup(slacktest.UserGroup{ID: group, Handle: "platform", Users: []string{ann}})
+	w.slack.AddChannel(slacktest.Channel{ID: channel, Name: "approvals", Members: []string{"U0BOT", rita, ann}})
 	bucketServer, slackServer := httptest.NewServer(w.bucket), httptest.NewServer(w.slack)
 	t.Cleanup(bucketServer.Close)
 	t.Cleanup(slackServer.Close)

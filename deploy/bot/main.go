@@ -8,7 +8,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"countersign/deploy/function"
+	"countersign/deploy/internal/function"
 )
 
 func main() { lambda.Start(function.NewBot(os.Environ(), os.Stdout)) }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"countersign/deploy/function"
+	"countersign/deploy/internal/function"
 )
 
 func main() { lambda.Start(function.NewNotifier(os.Environ(), os.Stdout)) }

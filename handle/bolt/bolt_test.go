@@ -180,8 +180,8 @@ func TestLaterLaw(t *testing.T) {
 	later := r
 	later.CreatedAt = r.CreatedAt // where it is created stays
 	later.Terms.Channel = ""
-	later.Told = map[string]handle.Told{"mail/asked": {At: at}}
-	if later.Wake().Equal(r.Wake()) {
+	later.Delivered = map[string]handle.Delivery{"mail/asked": {At: at}}
+	if later.NextDue().Equal(r.NextDue()) {
 		t.Fatal("the made law does not differ")
 	}
 	value, err := handle.Encode(later)
@@ -197,7 +197,7 @@ func TestLaterLaw(t *testing.T) {
 	if ids, err := s.Due(ctx, at, 10); err != nil || len(ids) != 0 {
 		t.Errorf("Due at the old time: got %v and error %v, want none", ids, err)
 	}
-	if ids, err := s.Due(ctx, later.Wake(), 10); err != nil || !slices.Equal(ids, []string{r.ID}) {
+	if ids, err := s.Due(ctx, later.NextDue(), 10); err != nil || !slices.Equal(ids, []string{r.ID}) {
 		t.Errorf("Due at the new time: got %v and error %v, want %s once", ids, err, r.ID)
 	}
 }

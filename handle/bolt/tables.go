@@ -85,7 +85,7 @@ func (t tables) put(r handle.Request) error {
 	if err := t.created.Put(listed(r.CreatedAt, r.ID), nil); err != nil {
 		return err
 	}
-	wake := r.Wake()
+	wake := r.NextDue()
 	if wake.IsZero() {
 		return nil
 	}

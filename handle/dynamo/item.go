@@ -69,7 +69,7 @@ func marshal(r handle.Request) (map[string]types.AttributeValue, error) {
 		DecidedBy: r.Decider(),
 		Record:    string(record),
 	}
-	if at := r.Wake(); !at.IsZero() {
+	if at := r.NextDue(); !at.IsZero() {
 		it.Wake = stamp(at)
 	}
 	if d := r.Decision; d != nil {

@@ -53,7 +53,7 @@ func TestWireWrites(t *testing.T) {
 // that people read, and that the wait URL is in none but Record.
 func TestWireItem(t *testing.T) {
 	s, w := newWire(t, ok)
-	r := handletest.Request(1, at).Identified("", nil, false)
+	r := handletest.Request(1, at).IdentifyRequester("", nil, false)
 	voter := handle.Voter{Person: handle.Person{Team: "T0", ID: r.Terms.Approvers[0], Name: "Ann Approver"}, Home: true}
 	r, err := r.VoteBySlack(voter, handle.Approve, "", at.Add(90*time.Minute))
 	if err != nil {
@@ -108,8 +108,8 @@ func TestWireItem(t *testing.T) {
 func TestWireSparse(t *testing.T) {
 	s, w := newWire(t, ok)
 	r := handle.Request{ID: handletest.Request(1, at).ID, Decision: &handle.Decision{State: handle.Withdrawn}, Signal: &handle.Signal{}, Ended: &handle.Ended{}}
-	if !r.Wake().IsZero() {
-		t.Fatalf("the request wakes at %v", r.Wake())
+	if !r.NextDue().IsZero() {
+		t.Fatalf("the request wakes at %v", r.NextDue())
 	}
 	if _, err := s.Create(t.Context(), r); err != nil {
 		t.Fatal(err)

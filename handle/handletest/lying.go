@@ -73,7 +73,7 @@ var ErrMade = errors.New("made failure of the store")
 // Lying is a Store that fails as one behind a network does, when told to, and
 // that counts. It adds no waiting and no chance of its own: the same calls with
 // the same faults have the same answers.
-type Lying struct {
+type FaultyStore struct {
 	handle.Store
 
 	// Fault, if not nil, is asked at the beginning of every call, with the ID
@@ -87,7 +87,7 @@ type Lying struct {
 	lastDue []string // as the last call of Due should have been answered
 }
 
-var _ handle.Store = (*Lying)(nil)
+var _ handle.Store = (*FaultyStore)(nil)
 
 // Counts are the calls of a store by what they cost, those that failed
 // included.
@@ -98,7 +98,7 @@ type Counts struct {
 }
 
 // Counts tells the calls since the last Reset.
-func (s *Lying) Counts() Counts {
+func (s *FaultyStore) Counts() Counts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return Counts{
@@ -109,7 +109,7 @@ func (s *Lying) Counts() Counts {
 }
 
 // Reset sets the counts to zero.
-func (s *Lying) Reset() {
+func (s *FaultyStore) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls = nil
@@ -131,7 +131,7 @@ func Nth(n int, f Fault) func(Verb, string) Fault {
 }
 
 // begin counts the call and asks how it will go.
-func (s *Lying) begin(v Verb, id string) Fault {
+func (s *FaultyStore) begin(v Verb, id string) Fault {
 	s.mu.Lock()
 	if s.calls == nil {
 		s.calls = map[Verb]int{}
@@ -151,17 +151,17 @@ func made(v Verb, id string) error {
 	return fmt.Errorf("couldn't %s %s: %w", v, id, ErrMade)
 }
 
-func (s *Lying) Create(ctx context.Context, r handle.Request) (handle.Request, error) {
+func (s *FaultyStore) Create(ctx context.Context, r handle.Request) (handle.Request, error) {
 	return s.write(Create, r, handle.ErrExists, func() (handle.Request, error) { return s.Store.Create(ctx, r) })
 }
 
-func (s *Lying) Replace(ctx context.Context, r handle.Request) (handle.Request, error) {
+func (s *FaultyStore) Replace(ctx context.Context, r handle.Request) (handle.Request, error) {
 	return s.write(Replace, r, handle.ErrConflict, func() (handle.Request, error) { return s.Store.Replace(ctx, r) })
 }
 
 // write does what the verb does, or not, and says so, or not. again is what the
 // verb answers to one who asks for the same change once more.
-func (s *Lying) write(v Verb, r handle.Request, again error, do func() (handle.Request, error)) (handle.Request, error) {
+func (s *FaultyStore) write(v Verb, r handle.Request, again error, do func() (handle.Request, error)) (handle.Request, error) {
 	fault := s.begin(v, r.ID)
 	if fault == NotDone {
 		return handle.Request{}, made(v, r.ID)
@@ -176,21 +176,21 @@ func (s *Lying) write(v Verb, r handle.Request, again error, do func() (handle.R
 	return next, err
 }
 
-func (s *Lying) Load(ctx context.Context, id string) (handle.Request, error) {
+func (s *FaultyStore) Load(ctx context.Context, id string) (handle.Request, error) {
 	if f := s.begin(Load, id); f == NotDone || f == AnswerLost {
 		return handle.Request{}, made(Load, id)
 	}
 	return s.Store.Load(ctx, id)
 }
 
-func (s *Lying) OfStack(ctx context.Context, stackID string) ([]handle.Request, error) {
+func (s *FaultyStore) OfStack(ctx context.Context, stackID string) ([]handle.Request, error) {
 	if f := s.begin(OfStack, stackID); f == NotDone || f == AnswerLost {
 		return nil, made(OfStack, stackID)
 	}
 	return s.Store.OfStack(ctx, stackID)
 }
 
-func (s *Lying) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
+func (s *FaultyStore) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	fault := s.begin(Due, "")
 	if fault == NotDone || fault == AnswerLost {
 		return nil, made(Due, "")
@@ -209,7 +209,7 @@ func (s *Lying) Due(ctx context.Context, now time.Time, limit int) ([]string, er
 	return append([]string{}, ids...), nil
 }
 
-func (s *Lying) Since(ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
+func (s *FaultyStore) Since(ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
 	return func(yield func(handle.Request, error) bool) {
 		fault := s.begin(Since, "")
 		if fault == NotDone {

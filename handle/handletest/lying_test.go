@@ -34,7 +34,7 @@ func TestLyingWrites(t *testing.T) {
 	} {
 		t.Run(string(test.verb)+" "+test.fault.String(), func(t *testing.T) {
 			ctx := t.Context()
-			s := &handletest.Lying{Store: new(handle.Memory)}
+			s := &handletest.FaultyStore{Store: new(handle.Memory)}
 			r, write, want := handletest.Request(1, at), s.Create, int64(1)
 			if test.verb == handletest.Replace {
 				r, _ = s.Create(ctx, r)
@@ -62,7 +62,7 @@ func TestLyingWrites(t *testing.T) {
 
 // TestLyingLoses checks that a lost answer hides a true failure too.
 func TestLyingLoses(t *testing.T) {
-	s := &handletest.Lying{Store: new(handle.Memory), Fault: handletest.Nth(0, handletest.AnswerLost)}
+	s := &handletest.FaultyStore{Store: new(handle.Memory), Fault: handletest.Nth(0, handletest.AnswerLost)}
 	_, err := s.Replace(t.Context(), handletest.Request(1, at))
 	if !errors.Is(err, handletest.ErrMade) || errors.Is(err, handle.ErrNotFound) {
 		t.Errorf("Replace of a missing request, answer lost: got %v, want %v", err, handletest.ErrMade)
@@ -75,7 +75,7 @@ func TestLyingLoses(t *testing.T) {
 
 func TestLyingReads(t *testing.T) {
 	ctx := t.Context()
-	s := &handletest.Lying{Store: new(handle.Memory)}
+	s := &handletest.FaultyStore{Store: new(handle.Memory)}
 	for n := range 3 {
 		if _, err := s.Create(ctx, handletest.Request(n, at.Add(time.Duration(n)))); err != nil {
 			t.Fatal(err)
@@ -133,7 +133,7 @@ func TestLyingReads(t *testing.T) {
 // what has become due, and keeps what no longer is.
 func TestLyingDue(t *testing.T) {
 	ctx, now := t.Context(), at.AddDate(1, 0, 0)
-	s := &handletest.Lying{Store: new(handle.Memory)}
+	s := &handletest.FaultyStore{Store: new(handle.Memory)}
 	s.Fault = func(v handletest.Verb, _ string) handletest.Fault { return handletest.Stale }
 	due := func(limit int) []string {
 		ids, err := s.Due(ctx, now, limit)
@@ -164,7 +164,7 @@ func TestLyingDue(t *testing.T) {
 func TestLyingReenters(t *testing.T) {
 	ctx := t.Context()
 	memory := new(handle.Memory)
-	s := &handletest.Lying{Store: memory}
+	s := &handletest.FaultyStore{Store: memory}
 	r, err := s.Create(ctx, handletest.Request(1, at))
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +186,7 @@ func TestLyingReenters(t *testing.T) {
 
 func TestLyingCounts(t *testing.T) {
 	ctx := t.Context()
-	s := &handletest.Lying{Store: new(handle.Memory)}
+	s := &handletest.FaultyStore{Store: new(handle.Memory)}
 	r, _ := s.Create(ctx, handletest.Request(1, at))
 	_, _ = s.Load(ctx, r.ID)
 	_, _ = s.OfStack(ctx, r.Stack.ID)
@@ -209,7 +209,7 @@ func TestLyingCounts(t *testing.T) {
 // TestFaults checks that Nth meets every call of a flow once, and that each
 // fault that Faults lists is one that its verb shows.
 func TestFaults(t *testing.T) {
-	flow := func(s *handletest.Lying) error {
+	flow := func(s *handletest.FaultyStore) error {
 		r, err := s.Create(context.Background(), handletest.Request(1, at))
 		if err != nil {
 			return err
@@ -222,7 +222,7 @@ func TestFaults(t *testing.T) {
 	}
 	for n, verb := range []handletest.Verb{handletest.Create, handletest.Load, handletest.Replace} {
 		for _, fault := range handletest.Faults(verb) {
-			s := &handletest.Lying{Store: new(handle.Memory), Fault: handletest.Nth(n, fault)}
+			s := &handletest.FaultyStore{Store: new(handle.Memory), Fault: handletest.Nth(n, fault)}
 			if err := flow(s); err == nil {
 				t.Errorf("call %d, %s: the flow did not meet the fault", n, fault)
 			}
@@ -231,7 +231,7 @@ func TestFaults(t *testing.T) {
 			}
 		}
 	}
-	s := &handletest.Lying{Store: new(handle.Memory), Fault: handletest.Nth(3, handletest.NotDone)}
+	s := &handletest.FaultyStore{Store: new(handle.Memory), Fault: handletest.Nth(3, handletest.NotDone)}
 	if err := flow(s); err != nil {
 		t.Errorf("a fault beyond the last call: %v", err)
 	}

@@ -26,7 +26,7 @@ func Request(n int, at time.Time, edits ...func(*handle.Request)) handle.Request
 	stack.ID = fmt.Sprintf("arn:aws:cloudformation:us-east-1:111122223333:stack/%s/5f0c1d70-c8a1-11f0-9f6a-%012x", stack.Name, n)
 
 	waitURL := WaitURL(stack.ID, at)
-	deadline, err := handle.Deadline(at, 11*time.Hour, handle.MinMargin, waitURL)
+	deadline, err := handle.DecisionDeadline(at, 11*time.Hour, handle.MinMargin, waitURL)
 	if err != nil {
 		panic("handletest: " + err.Error())
 	}
@@ -54,7 +54,7 @@ func Request(n int, at time.Time, edits ...func(*handle.Request)) handle.Request
 			Approvers: []string{"U0APPROVER1", "S0APPROVERS"},
 			Approvals: 1,
 			Deadline:  deadline,
-			RemindAt:  handle.Reminder(at, deadline),
+			RemindAt:  handle.ReminderTime(at, deadline),
 		},
 		WaitURL: waitURL,
 	}.Created()
@@ -101,8 +101,8 @@ func WakesAt(deadline time.Time) func(*handle.Request) {
 	return func(r *handle.Request) {
 		r.Terms.Deadline = deadline
 		abandon(r, handle.StepExpire)
-		if !r.Wake().Equal(deadline) {
-			panic(fmt.Sprintf("handletest: the request wakes at %v, not at its deadline %v", r.Wake(), deadline))
+		if !r.NextDue().Equal(deadline) {
+			panic(fmt.Sprintf("handletest: the request wakes at %v, not at its deadline %v", r.NextDue(), deadline))
 		}
 	}
 }
@@ -111,19 +111,19 @@ func WakesAt(deadline time.Time) func(*handle.Request) {
 func Asleep(r *handle.Request) {
 	*r = r.Withdraw("nobody could be asked", r.CreatedAt)
 	abandon(r, "")
-	if !r.Wake().IsZero() {
-		panic(fmt.Sprintf("handletest: the request wakes at %v, and should not", r.Wake()))
+	if !r.NextDue().IsZero() {
+		panic(fmt.Sprintf("handletest: the request wakes at %v, and should not", r.NextDue()))
 	}
 }
 
 // abandon gives up all that r owes, but for steps of the kind that is kept.
 func abandon(r *handle.Request, kept handle.StepKind) {
-	r.Tries = map[string]handle.Try{}
-	for given := -1; given < len(r.Tries); { // giving up one thing can make another owed
-		given = len(r.Tries)
+	r.Attempts = map[string]handle.Attempts{}
+	for given := -1; given < len(r.Attempts); { // giving up one thing can make another owed
+		given = len(r.Attempts)
 		for _, step := range r.Outstanding() {
 			if step.Kind != kept {
-				r.Tries[step.Key()] = handle.Try{N: 1, Abandoned: true}
+				r.Attempts[step.Key()] = handle.Attempts{Count: 1, Abandoned: true}
 			}
 		}
 	}

@@ -25,13 +25,13 @@ func TestRequest(t *testing.T) {
 	if key, _, ok := handle.SplitID(r.ID); !ok || key != handle.StackKey(r.Stack.ID) {
 		t.Errorf("ID %s does not belong to the stack", r.ID)
 	}
-	if err := r.Reachable(); err != nil {
+	if err := r.CheckApprovers(); err != nil {
 		t.Errorf("Reachable: %v", err)
 	}
-	if r.State() != handle.Pending || !r.Wake().Equal(at) {
-		t.Errorf("got %s, waking at %v; want it pending and due at once", r.State(), r.Wake())
+	if r.State() != handle.Pending || !r.NextDue().Equal(at) {
+		t.Errorf("got %s, waking at %v; want it pending and due at once", r.State(), r.NextDue())
 	}
-	identified := r.Identified("U0REQUESTER", []string{"U0REQUESTER"}, true)
+	identified := r.IdentifyRequester("U0REQUESTER", []string{"U0REQUESTER"}, true)
 	voter := handle.Voter{Person: handle.Person{Team: "T0", ID: r.Terms.Approvers[0], Name: "Ann Approver"}, Home: true}
 	approved, err := identified.VoteBySlack(voter, handle.Approve, "", at.Add(time.Hour))
 	if err != nil || approved.State() != handle.Approved {

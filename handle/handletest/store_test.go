@@ -9,6 +9,6 @@ import (
 
 func TestStore(t *testing.T) {
 	handletest.Store(t, func(t *testing.T) handle.Store {
-		return &handletest.Lying{Store: new(handle.Memory)}
+		return &handletest.FaultyStore{Store: new(handle.Memory)}
 	})
 }

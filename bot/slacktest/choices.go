@@ -1,0 +1,45 @@
+package slacktest
+
+import "reflect"
+
+// choices checks what a menu's fields have to do with one another: options or
+// option_groups and not both, no value twice, and each initial option the very
+// same as one of the options.
+func choices(in *inspection, v any) {
+	options, hasOptions := property(v, "options").([]any)
+	groups, hasGroups := property(v, "option_groups").([]any)
+	if hasOptions == hasGroups {
+		in.fail("must provide either options or option_groups")
+		return
+	}
+	for _, g := range groups {
+		more, _ := property(g, "options").([]any)
+		options = append(options[:len(options):len(options)], more...)
+	}
+	seen := make(map[any]bool, len(options))
+	for _, o := range options {
+		value, _ := property(o, "value").(string)
+		if seen[value] {
+			in.fail("option value %q must be unique", value)
+		}
+		seen[value] = true
+	}
+	initial, _ := property(v, "initial_options").([]any)
+	if one := property(v, "initial_option"); one != nil {
+		initial = append(initial[:len(initial):len(initial)], one)
+	}
+	for _, one := range initial {
+		if !hasEqual(options, one) {
+			in.fail("initial option must exactly match one of the options")
+		}
+	}
+}
+
+func hasEqual(options []any, one any) bool {
+	for _, o := range options {
+		if reflect.DeepEqual(o, one) {
+			return true
+		}
+	}
+	return false
+}

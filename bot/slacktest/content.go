@@ -1,0 +1,161 @@
+package slacktest
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Limits of a message's text in characters: chat.postMessage is documented to cut
+// above the first, which is refused here, chat.update refuses above the second.
+const (
+	maxPostText   = 40_000
+	maxUpdateText = 4_000
+)
+
+// content is what a message is to say.
+type content struct {
+	hasText, hasBlocks bool
+
+	text     string
+	blocks   json.RawMessage
+	metadata json.RawMessage
+	mentions []string
+}
+
+// content reads text, blocks and metadata from the call.
+func (c *call) content(maxText int) (content, *refusal) {
+	m := content{hasText: c.form.Has("text"), text: c.form.Get("text")}
+	if utf8.RuneCountInString(m.text) > maxText {
+		return m, refuse("msg_too_long")
+	}
+	texts := []string{m.text}
+	if raw := c.form.Get("blocks"); raw != "" {
+		m.hasBlocks = true
+		blocks, more, err := c.readBlocks(raw)
+		if err != nil {
+			return m, err
+		}
+		m.blocks, texts = blocks, append(texts, more...)
+	}
+	if raw := c.form.Get("attachments"); raw != "" && raw != "[]" {
+		return m, &refusal{code: "invalid_attachments", messages: []string{"[ERROR] attachments are not modelled"}}
+	}
+	if raw := c.form.Get("metadata"); raw != "" {
+		if !isMetadata(raw) {
+			return m, refuse("invalid_metadata_format")
+		}
+		m.metadata = json.RawMessage(raw)
+	}
+	for _, text := range texts {
+		m.mentions = mentions(m.mentions, text)
+	}
+	if c.is("link_names", false) || c.form.Get("parse") == "full" {
+		m.mentions = c.namesAsMentions(m.mentions, m.text)
+	}
+	return m, nil
+}
+
+// readBlocks checks the blocks of a message, and returns them as they are kept,
+// nil for none, with their mrkdwn.
+func (c *call) readBlocks(raw string) (json.RawMessage, []string, *refusal) {
+	if !json.Valid([]byte(raw)) || !strings.HasPrefix(strings.TrimSpace(raw), "[") {
+		return nil, nil, refuse("invalid_blocks_format")
+	}
+	in := &inspection{path: []string{"blocks"}}
+	parsed := in.blocks(json.RawMessage(raw), messageBlocks, maxMessageBlocks)
+	if problems := in.found(); problems != nil {
+		return nil, nil, &refusal{code: "invalid_blocks", messages: messages(problems)}
+	}
+	if len(parsed) == 0 {
+		return nil, nil, nil
+	}
+	return withIDs(parsed, c.newBlockID), in.texts, nil
+}
+
+func (w *Workspace) newBlockID() string { return w.newID("b") }
+
+// isMetadata reports whether raw is {event_type, event_payload}, the one form of
+// docs.slack.dev/messaging/message-metadata.
+func isMetadata(raw string) bool {
+	var m struct {
+		EventType    string         `json:"event_type"`
+		EventPayload map[string]any `json:"event_payload"`
+	}
+	d := json.NewDecoder(strings.NewReader(raw))
+	d.DisallowUnknownFields()
+	return d.Decode(&m) == nil && m.EventType != "" && m.EventPayload != nil
+}
+
+// mentions adds whom the text mentions to those already found.
+func mentions(found []string, text string) []string {
+	if !strings.Contains(text, "<@") && !strings.Contains(text, "<!") {
+		return found // nearly every text
+	}
+	Walk(ParseMrkdwn(text), func(s Span) {
+		switch s.Kind {
+		case SpanUser, SpanGroup, SpanSpecial:
+			found = addOnce(found, s.Target)
+		}
+	})
+	return found
+}
+
+// namesAsMentions adds what link_names and parse=full turn into mentions: the
+// names of groups and the words for a whole channel, after an @.
+func (w *Workspace) namesAsMentions(found []string, text string) []string {
+	names := map[string]string{"@here": "here", "@channel": "channel", "@everyone": "everyone"}
+	for _, id := range w.groups.order {
+		names["@"+w.groups.byID[id].Handle] = id
+	}
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool {
+		return r != '@' && r != '-' && r != '_' && r != '.' && !isWord(r)
+	}) {
+		if id, ok := names[strings.TrimRight(word, ".")]; ok {
+			found = addOnce(found, id)
+		}
+	}
+	return found
+}
+
+func addOnce(ids []string, id string) []string {
+	if slices.Contains(ids, id) {
+		return ids
+	}
+	return append(ids, id)
+}
+
+func pingsChannel(mentions []string) bool {
+	return slices.ContainsFunc(mentions, func(id string) bool {
+		return id == "here" || id == "channel" || id == "everyone"
+	})
+}
+
+// notified resolves mentions to the people in the channel who get a notification
+// of a new message: not its author, no bots, nobody deactivated. In a direct
+// message that is the other side, mentioned or not.
+func (w *Workspace) notified(r *room, author string, mentions []string) []string {
+	var ids []string
+	for _, id := range mentions {
+		switch g, isGroup := w.groups.byID[id]; {
+		case pingsChannel([]string{id}):
+			ids = append(ids, r.Members...)
+		case isGroup && !g.Disabled:
+			ids = append(ids, g.Users...)
+		default:
+			ids = append(ids, id)
+		}
+	}
+	if r.IM != "" {
+		ids = append(ids, r.IM)
+	}
+	var people []string
+	for _, id := range ids {
+		u, ok := w.users.byID[id]
+		if ok && id != author && !u.Bot && !u.Deleted && r.has(id) {
+			people = addOnce(people, id)
+		}
+	}
+	return people
+}

@@ -1,0 +1,138 @@
+package slacktest
+
+import "strings"
+
+// conversation is the answer of the methods about one conversation.
+type conversation struct {
+	good
+	NoOp        bool        `json:"no_op,omitempty"`
+	AlreadyOpen bool        `json:"already_open,omitempty"`
+	Channel     wireChannel `json:"channel"`
+}
+
+// openConversation is conversations.open, for one person. Group DMs are not
+// modelled.
+func (c *call) openConversation() (any, *refusal) {
+	if id := c.form.Get("channel"); id != "" {
+		r := c.visible(id)
+		if r == nil || r.IM == "" {
+			return nil, refuse("channel_not_found")
+		}
+		return conversation{good: yes, NoOp: true, AlreadyOpen: true, Channel: c.wireChannel(r)}, nil
+	}
+	users := c.form.Get("users")
+	switch n := strings.Count(users, ",") + 1; {
+	case users == "":
+		return nil, refuse("users_list_not_supplied")
+	case n > 8:
+		return nil, refuse("too_many_users")
+	case n > 1:
+		return nil, &refusal{code: "method_not_supported_for_channel_type", messages: []string{"[ERROR] group DMs are not modelled"}}
+	}
+	u, found := c.users.byID[users]
+	if !found {
+		return nil, refuse("user_not_found")
+	}
+	if c.stranger(u) {
+		return nil, refuse("invalid_user_combination")
+	}
+	if err := c.canDM(u); err != nil {
+		return nil, err
+	}
+	r, opened := c.dm(u.ID)
+	c.record.Channel, c.record.User = r.ID, u.ID
+	answer := conversation{good: yes, NoOp: !opened, AlreadyOpen: !opened, Channel: wireChannel{ID: r.ID}}
+	if c.is("return_im", false) {
+		answer.Channel = c.wireChannel(r)
+	}
+	return answer, nil
+}
+
+// readScope is what reading about a channel of that kind takes.
+func (r *room) readScope() string {
+	switch {
+	case r.IM != "":
+		return "im:read"
+	case r.Private:
+		return "groups:read"
+	}
+	return "channels:read"
+}
+
+// roomToRead is a channel that the call may ask about.
+func (c *call) roomToRead() (*room, *refusal) {
+	r := c.visible(c.form.Get("channel"))
+	if r == nil {
+		return nil, refuse("channel_not_found")
+	}
+	return r, c.needScope(r.readScope())
+}
+
+// conversationInfo is conversations.info.
+func (c *call) conversationInfo() (any, *refusal) {
+	r, err := c.roomToRead()
+	if err != nil {
+		return nil, err
+	}
+	answer := conversation{good: yes, Channel: c.wireChannel(r)}
+	if c.is("include_num_members", false) {
+		n := len(r.Members)
+		answer.Channel.NumMembers = &n
+	}
+	return answer, nil
+}
+
+// conversationMembers is conversations.members.
+func (c *call) conversationMembers() (any, *refusal) {
+	r, err := c.roomToRead()
+	if err != nil {
+		return nil, err
+	}
+	from, to, next, err := c.paged(len(r.Members), 100, 1000)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		good
+		Members []string `json:"members"`
+		Page    page     `json:"response_metadata"`
+	}{yes, append([]string{}, r.Members[from:to]...), next}, nil
+}
+
+// listConversations is conversations.list: the public channels, and of the
+// private ones those that the bot is in.
+func (c *call) listConversations() (any, *refusal) {
+	types := c.form.Get("types")
+	if types == "" {
+		types = "public_channel"
+	}
+	scopes := map[string]string{"public_channel": "channels:read", "private_channel": "groups:read", "im": "im:read", "mpim": "mpim:read"}
+	wanted := make(map[string]bool)
+	for kind := range strings.SplitSeq(types, ",") {
+		scope, known := scopes[strings.TrimSpace(kind)]
+		if !known {
+			return nil, refuse("invalid_types")
+		}
+		if err := c.needScope(scope); err != nil {
+			return nil, err
+		}
+		wanted[scope] = true
+	}
+	channels := []wireChannel{}
+	for _, id := range c.rooms.order {
+		r := c.visible(id)
+		if r == nil || !wanted[r.readScope()] || r.Archived && c.is("exclude_archived", false) {
+			continue
+		}
+		channels = append(channels, c.wireChannel(r))
+	}
+	from, to, next, err := c.paged(len(channels), 100, 1000)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		good
+		Channels []wireChannel `json:"channels"`
+		Page     page          `json:"response_metadata"`
+	}{yes, channels[from:to], next}, nil
+}

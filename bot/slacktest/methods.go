@@ -1,0 +1,114 @@
+package slacktest
+
+import "strconv"
+
+// method is one method of the Web API.
+type method struct {
+	scope string // what it needs; empty if nothing, or if it depends on the call
+	do    func(*call) (any, *refusal)
+}
+
+// methods are those that are modelled. The scopes are those that the methods'
+// pages under docs.slack.dev/reference/methods name for bot tokens.
+var methods = map[string]method{
+	"auth.test": {"", (*call).authTest},
+	"bots.info": {"users:read", (*call).botInfo},
+
+	"chat.postMessage":   {"chat:write", (*call).postMessage},
+	"chat.postEphemeral": {"chat:write", (*call).postEphemeral},
+	"chat.update":        {"chat:write", (*call).updateMessage},
+	"chat.delete":        {"chat:write", (*call).deleteMessage},
+	"chat.getPermalink":  {"", (*call).getPermalink},
+
+	"conversations.open":    {"im:write", (*call).openConversation},
+	"conversations.info":    {"", (*call).conversationInfo},
+	"conversations.members": {"", (*call).conversationMembers},
+	"conversations.list":    {"", (*call).listConversations},
+
+	"users.info":          {"users:read", (*call).userInfo},
+	"users.lookupByEmail": {"users:read.email", (*call).lookupByEmail},
+	"users.list":          {"users:read", (*call).listUsers},
+
+	"usergroups.list":       {"usergroups:read", (*call).listUserGroups},
+	"usergroups.users.list": {"usergroups:read", (*call).listGroupUsers},
+
+	"reactions.add":    {"reactions:write", (*call).addReaction},
+	"reactions.remove": {"reactions:write", (*call).removeReaction},
+	"reactions.get":    {"reactions:read", (*call).getReactions},
+
+	"views.open":    {"", (*call).openView},
+	"views.push":    {"", (*call).pushView},
+	"views.update":  {"", (*call).updateView},
+	"views.publish": {"", (*call).publishView},
+}
+
+func (c *call) authTest() (any, *refusal) {
+	return struct {
+		good
+		URL                 string `json:"url"`
+		Team                string `json:"team"`
+		User                string `json:"user"`
+		TeamID              string `json:"team_id"`
+		UserID              string `json:"user_id"`
+		BotID               string `json:"bot_id"`
+		IsEnterpriseInstall bool   `json:"is_enterprise_install"`
+	}{
+		good: yes, URL: "https://" + c.config.Domain + ".slack.com/",
+		Team: c.config.TeamName, User: c.config.BotName,
+		TeamID: c.config.TeamID, UserID: c.config.BotUserID, BotID: c.config.BotID,
+	}, nil
+}
+
+// botInfo is bots.info. The app's own bot is the only one there is.
+func (c *call) botInfo() (any, *refusal) {
+	if c.form.Get("bot") != c.config.BotID {
+		return nil, refuse("bot_not_found")
+	}
+	type bot struct {
+		ID      string            `json:"id"`
+		Deleted bool              `json:"deleted"`
+		Name    string            `json:"name"`
+		Updated int64             `json:"updated"` // seconds since 1970
+		AppID   string            `json:"app_id"`
+		UserID  string            `json:"user_id"`
+		Icons   map[string]string `json:"icons"`
+	}
+	return struct {
+		good
+		Bot bot `json:"bot"`
+	}{yes, bot{c.config.BotID, false, c.config.BotName, 0, c.config.AppID, c.config.BotUserID, map[string]string{}}}, nil
+}
+
+// is reads a boolean argument as Slack does.
+func (c *call) is(name string, otherwise bool) bool {
+	switch c.form.Get(name) {
+	case "true", "1", "True":
+		return true
+	case "false", "0", "False":
+		return false
+	}
+	return otherwise
+}
+
+// paged picks the part of n items that limit and cursor ask for, and the cursor
+// of the part after it.
+func (c *call) paged(n, usual, most int) (from, to int, next page, err *refusal) {
+	limit := usual
+	if s := c.form.Get("limit"); s != "" && s != "0" {
+		var e error
+		if limit, e = strconv.Atoi(s); e != nil || limit < 1 || limit > most {
+			return 0, 0, page{}, refuse("invalid_limit")
+		}
+	}
+	if cursor := c.form.Get("cursor"); cursor != "" {
+		var ok bool
+		if from, ok = readCursor(cursor); !ok || from > n {
+			return 0, 0, page{}, refuse("invalid_cursor")
+		}
+	}
+	to = min(n, from+limit)
+	if to < n {
+		next.NextCursor = formatCursor(to)
+	}
+	return from, to, next, nil
+}

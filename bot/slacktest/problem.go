@@ -1,0 +1,69 @@
+package slacktest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Problem is one reason why Slack refuses blocks or a view.
+type Problem struct {
+	Pointer string // where, as a JSON pointer into the call's arguments: /blocks/0/text/text
+	Message string // why, as Slack words it where that is known
+}
+
+// Error gives the problem in the form of Slack's response_metadata.messages.
+func (p Problem) Error() string {
+	return fmt.Sprintf("%s [json-pointer:%s]", p.Message, p.Pointer)
+}
+
+// inspection is one walk over a document. It gathers what is wrong with it, and
+// on the way what the caller needs of a right one.
+type inspection struct {
+	path     []string
+	problems []Problem
+
+	texts []string // all mrkdwn in the document, in order
+
+	blockIDs  []string // of the whole document
+	actionIDs []string // of the block being read
+	unnamed   bool     // an element of the block being read has no action_id
+	focused   int      // elements with focus_on_load
+	inputs    int      // input blocks
+	tables    int      // table blocks
+}
+
+// A rule checks one value, as encoding/json decodes it into an any.
+type rule func(in *inspection, v any)
+
+func (in *inspection) fail(format string, args ...any) {
+	in.problems = append(in.problems, Problem{
+		Pointer: "/" + strings.Join(in.path, "/"),
+		Message: fmt.Sprintf(format, args...),
+	})
+}
+
+// at applies r to a value inside the present one.
+func (in *inspection) at(step string, v any, r rule) {
+	in.path = append(in.path, pointerEscaper.Replace(step))
+	r(in, v)
+	in.path = in.path[:len(in.path)-1]
+}
+
+var pointerEscaper = strings.NewReplacer("~", "~0", "/", "~1")
+
+// found returns the problems in the order of their pointers, so that they do not
+// depend on the order of a map.
+func (in *inspection) found() []Problem {
+	slices.SortStableFunc(in.problems, func(a, b Problem) int { return strings.Compare(a.Pointer, b.Pointer) })
+	return in.problems
+}
+
+// messages are problems as Slack sends them in response_metadata.
+func messages(problems []Problem) []string {
+	lines := make([]string, len(problems))
+	for i, p := range problems {
+		lines[i] = "[ERROR] " + p.Error()
+	}
+	return lines
+}

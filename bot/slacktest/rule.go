@@ -1,0 +1,181 @@
+package slacktest
+
+import (
+	"maps"
+	"math"
+	"net/url"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+)
+
+// field is one property that an object may have.
+type field struct {
+	name     string
+	rule     rule
+	required bool
+}
+
+func must(name string, r rule) field { return field{name, r, true} }
+func may(name string, r rule) field  { return field{name, r, false} }
+
+// object takes an object with these fields and no others: Slack refuses the
+// properties that it does not know.
+func object(fields ...field) rule {
+	return func(in *inspection, v any) {
+		o, ok := v.(map[string]any)
+		if !ok {
+			in.fail("must provide an object")
+			return
+		}
+		known := 0
+		for _, f := range fields {
+			v, ok := o[f.name]
+			if ok {
+				known++
+				in.at(f.name, v, f.rule)
+			} else if f.required {
+				in.fail("missing required field: %s", f.name)
+			}
+		}
+		if known == len(o) {
+			return
+		}
+		for _, name := range slices.Sorted(maps.Keys(o)) {
+			if !slices.ContainsFunc(fields, func(f field) bool { return f.name == name }) {
+				in.fail("invalid additional property: %s", name)
+			}
+		}
+	}
+}
+
+// all applies rules in turn.
+func all(rules ...rule) rule {
+	return func(in *inspection, v any) {
+		for _, r := range rules {
+			r(in, v)
+		}
+	}
+}
+
+// byType picks a rule by the object's type.
+func byType(kinds map[string]rule) rule {
+	return func(in *inspection, v any) {
+		o, ok := v.(map[string]any)
+		if !ok {
+			in.fail("must provide an object")
+			return
+		}
+		kind, ok := o["type"].(string)
+		if !ok {
+			in.fail("missing required field: type")
+			return
+		}
+		r, ok := kinds[kind]
+		if !ok {
+			in.at("type", kind, func(in *inspection, v any) { in.fail("unsupported type: %s", kind) })
+			return
+		}
+		r(in, v)
+	}
+}
+
+// list takes an array of low to high items.
+func list(low, high int, item rule) rule {
+	return func(in *inspection, v any) {
+		items, ok := v.([]any)
+		if !ok {
+			in.fail("must provide an array")
+			return
+		}
+		if len(items) < low {
+			in.fail("no less than %d items allowed", low)
+		}
+		if len(items) > high {
+			in.fail("no more than %d items allowed", high)
+		}
+		for i, v := range items {
+			in.at(strconv.Itoa(i), v, item)
+		}
+	}
+}
+
+// str takes a string of low to high characters.
+func str(low, high int) rule {
+	return func(in *inspection, v any) {
+		s, ok := v.(string)
+		if !ok {
+			in.fail("must provide a string")
+			return
+		}
+		n := utf8.RuneCountInString(s)
+		if n < low {
+			in.fail("must be more than %d characters", low-1)
+		}
+		if n > high {
+			in.fail("must be less than %d characters", high+1)
+		}
+	}
+}
+
+// oneOf takes one of these strings.
+func oneOf(values ...string) rule {
+	return func(in *inspection, v any) {
+		if s, ok := v.(string); !ok || !slices.Contains(values, s) {
+			in.fail("must be one of the allowed values: %v", values)
+		}
+	}
+}
+
+// matching takes a string that parse accepts.
+func matching(what string, parse func(string) bool) rule {
+	return func(in *inspection, v any) {
+		if s, ok := v.(string); !ok || !parse(s) {
+			in.fail("must be a valid %s", what)
+		}
+	}
+}
+
+func boolean(in *inspection, v any) {
+	if _, ok := v.(bool); !ok {
+		in.fail("must provide a boolean")
+	}
+}
+
+// integer takes a whole number from low to high.
+func integer(low, high int) rule {
+	return func(in *inspection, v any) {
+		n, ok := v.(float64)
+		if !ok || n != math.Trunc(n) {
+			in.fail("must provide an integer")
+			return
+		}
+		if n < float64(low) || n > float64(high) {
+			in.fail("must be from %d to %d", low, high)
+		}
+	}
+}
+
+func number(in *inspection, v any) {
+	if _, ok := v.(float64); !ok {
+		in.fail("must provide a number")
+	}
+}
+
+// link takes an absolute URL of up to 3,000 characters.
+func link(in *inspection, v any) {
+	str(1, 3000)(in, v)
+	s, _ := v.(string)
+	if u, err := url.Parse(s); err != nil || u.Scheme == "" || u.Host == "" && u.Opaque == "" {
+		in.fail("invalid url")
+	}
+}
+
+// kind is the rule for a type field that byType has already read.
+func kind(*inspection, any) {}
+
+// property returns a field of an object, nil if there is none.
+func property(v any, name string) any {
+	o, _ := v.(map[string]any)
+	return o[name]
+}

@@ -1,0 +1,74 @@
+package slacktest
+
+import "fmt"
+
+// Say writes a message as a person, into a thread if threadTS is given.
+func (w *Workspace) Say(userID, channelID, threadTS, text string) (ts string, err error) {
+	now := w.config.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	u, ok := w.users.byID[userID]
+	r, found := w.rooms.byID[channelID]
+	switch {
+	case w.down:
+		return "", ErrDown
+	case !ok || u.Deleted:
+		return "", fmt.Errorf("%w: %s", ErrNoUser, userID)
+	case !found:
+		return "", fmt.Errorf("%w: %s", ErrNoChannel, channelID)
+	case !r.has(userID):
+		return "", ErrNotVisible
+	case r.Archived:
+		return "", ErrNotAllowed
+	}
+	if no := r.takesReply(threadTS); no != nil || r.gone[threadTS] {
+		return "", fmt.Errorf("%w: %s", ErrNoMessage, threadTS)
+	}
+	p := w.add(r, Message{TS: w.newTS(now), ThreadTS: threadTS, UserID: userID, UnfurlLinks: true, UnfurlMedia: true},
+		content{text: text, mentions: mentions(nil, text)})
+	return p.TS, nil
+}
+
+// React puts an emoji on a message as a person.
+func (w *Workspace) React(userID, channelID, ts, name string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	u, ok := w.users.byID[userID]
+	r, found := w.rooms.byID[channelID]
+	switch {
+	case w.down:
+		return ErrDown
+	case !ok || u.Deleted:
+		return fmt.Errorf("%w: %s", ErrNoUser, userID)
+	case !found:
+		return fmt.Errorf("%w: %s", ErrNoChannel, channelID)
+	case !w.sees(u, r):
+		return ErrNotVisible
+	}
+	p, found := r.byTS[ts]
+	if !found {
+		return fmt.Errorf("%w: %s", ErrNoMessage, ts)
+	}
+	if no := p.react(name, userID); no != nil {
+		return fmt.Errorf("%w: %s", ErrNotAllowed, no.code)
+	}
+	w.version++
+	return nil
+}
+
+// Delete deletes anybody's message, as an admin of the workspace can.
+func (w *Workspace) Delete(channelID, ts string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r, ok := w.rooms.byID[channelID]
+	if !ok {
+		return fmt.Errorf("%w: %s", ErrNoChannel, channelID)
+	}
+	p, ok := r.byTS[ts]
+	if !ok || p.Deleted {
+		return fmt.Errorf("%w: %s", ErrNoMessage, ts)
+	}
+	r.remove(p)
+	w.version++
+	return nil
+}

@@ -1,0 +1,170 @@
+package slacktest
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// maxRequestBytes bounds what a call may send.
+const maxRequestBytes = 1 << 20
+
+// ServeHTTP serves the Web API under /api/ and the response URLs under /actions/.
+func (w *Workspace) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	if id, ok := strings.CutPrefix(r.URL.Path, responsePath); ok {
+		w.serveResponse(id, r).write(rw)
+		return
+	}
+	method, ok := strings.CutPrefix(r.URL.Path, "/api/")
+	if !ok {
+		http.NotFound(rw, r)
+		return
+	}
+	w.serve(method, r).write(rw)
+}
+
+// call is one call of a method while it is carried out. The lock is held.
+type call struct {
+	*Workspace
+	method string
+	now    time.Time
+	form   url.Values
+	record Call // what the log will say
+}
+
+// serve answers a call: authentication, faults, limits, the method itself.
+func (w *Workspace) serve(method string, r *http.Request) reply {
+	form, token, err := readCall(r)
+	if err != nil {
+		return refused(&refusal{code: "invalid_form_data"}, w.provided)
+	}
+	now := w.config.Now()
+	w.mu.Lock()
+	down, hook := w.down, w.fault
+	w.mu.Unlock()
+	if down {
+		w.log(Call{Method: method, At: now, Error: "down"})
+		return reply{status: http.StatusServiceUnavailable, body: []byte("Slack is down"), plain: true}
+	}
+	fault := &Fault{}
+	if hook != nil {
+		if f := hook(method, form); f != nil {
+			fault = f
+		}
+	}
+	if answer, ok := fault.refuse(); ok {
+		w.log(Call{Method: method, At: now, Channel: form.Get("channel"), Fault: true, Error: fault.Error})
+		return answer
+	}
+	answer := w.act(&call{Workspace: w, method: method, now: now, form: form, record: Call{
+		Method: method, At: now, Channel: form.Get("channel"), Fault: !fault.harmless(),
+	}}, token)
+	if fault.After != nil {
+		fault.After()
+	}
+	return fault.spoil(answer)
+}
+
+// act carries a call out under the lock.
+func (w *Workspace) act(c *call, token string) reply {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var answer reply
+	if result, no := c.run(token); no != nil {
+		c.record.Error = no.code
+		answer = refused(no, w.provided)
+	} else {
+		answer = answered(result)
+	}
+	w.calls.add(c.record)
+	if token == w.config.BotToken {
+		answer.scopes = w.provided
+	}
+	return answer
+}
+
+func (c *call) run(token string) (any, *refusal) {
+	m, ok := methods[c.method]
+	switch {
+	case !ok:
+		return nil, refuse("unknown_method")
+	case token == "":
+		return nil, refuse("not_authed")
+	case token != c.config.BotToken:
+		return nil, refuse("invalid_auth")
+	}
+	if err := c.needScope(m.scope); err != nil {
+		return nil, err
+	}
+	if err := c.admitMethod(); err != nil {
+		return nil, err
+	}
+	return m.do(c)
+}
+
+// readCall reads the arguments of a call, from a form, a query or a JSON object,
+// and its token. A token in the query is not taken: Slack ended that.
+func readCall(r *http.Request) (form url.Values, token string, err error) {
+	form = make(url.Values)
+	if r.Method == http.MethodGet {
+		form = r.URL.Query()
+		form.Del("token")
+	} else if err := readBody(r, form); err != nil {
+		return nil, "", err
+	}
+	token = form.Get("token")
+	form.Del("token")
+	if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+		token = bearer
+	}
+	return form, token, nil
+}
+
+func readBody(r *http.Request, form url.Values) error {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxRequestBytes+1))
+	if err != nil {
+		return err
+	}
+	if len(body) > maxRequestBytes {
+		return errors.New("the request is too large")
+	}
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return err
+	}
+	switch kind {
+	case "application/x-www-form-urlencoded":
+		values, err := url.ParseQuery(string(body))
+		for name, v := range values {
+			form[name] = v
+		}
+		return err
+	case "application/json":
+		return readJSON(body, form)
+	}
+	return errors.New("unknown content type " + kind)
+}
+
+// readJSON takes the properties of a JSON object as a form's fields: a string as
+// it is, anything else as JSON. A token in the object is not taken.
+func readJSON(body []byte, form url.Values) error {
+	var properties map[string]json.RawMessage
+	if err := json.Unmarshal(body, &properties); err != nil {
+		return err
+	}
+	for name, raw := range properties {
+		var s string
+		if json.Unmarshal(raw, &s) != nil {
+			s = string(raw)
+		}
+		if name != "token" && string(raw) != "null" {
+			form.Set(name, s)
+		}
+	}
+	return nil
+}

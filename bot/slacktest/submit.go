@@ -1,0 +1,196 @@
+package slacktest
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Submit fills the person's top modal and submits it. Values are by block_id and
+// action_id: typed text; for menus, radio buttons and pickers the chosen value;
+// for several choices their values with commas between. A block that values does
+// not name keeps its initial value.
+//
+// Like Slack's clients it does not submit, but answers with an [InputError], when
+// a block that is not optional is empty or a text is too long or too short.
+//
+// Of the app's answer it takes an empty 200, which closes the modal, and the
+// response_actions errors, update, push and clear. Anything else leaves the modal
+// open with a notice.
+func (w *Workspace) Submit(userID, viewID string, values map[string]map[string]string) (Interaction, error) {
+	d, err := w.submitted(userID, viewID, values)
+	if err != nil {
+		return Interaction{}, fmt.Errorf("couldn't submit %s: %w", viewID, err)
+	}
+	i := w.deliver(d)
+	now := w.config.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v, err := w.viewOf(&User{ID: userID}, viewID)
+	if err == nil { // else it was closed or covered meanwhile
+		w.settle(v, &i, now)
+	}
+	if i.Opened == nil {
+		i.Opened = w.opened(i.TriggerID)
+	}
+	return i, nil
+}
+
+// submitted builds what the app is told, and clears what was shown as wrong.
+func (w *Workspace) submitted(userID, viewID string, values map[string]map[string]string) (delivery, error) {
+	now := w.config.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	u, err := w.actor(userID)
+	if err != nil {
+		return delivery{}, err
+	}
+	v, err := w.viewOf(u, viewID)
+	if err != nil {
+		return delivery{}, err
+	}
+	if v.Type != "modal" || v.Submit == "" {
+		return delivery{}, ErrNoButton
+	}
+	state, err := w.fill(v.Blocks, values)
+	if err != nil {
+		return delivery{}, err
+	}
+	v.Values = make(map[string]map[string]string, len(values))
+	for id, actions := range values {
+		v.Values[id] = maps.Clone(actions)
+	}
+	v.Errors, v.Notice = nil, ""
+	w.version++
+	payload := viewSubmission{
+		payloadHead: w.payloadHead("view_submission", u), TriggerID: w.newTrigger(u.ID, v.ID, now),
+		View: w.wireView(v, state), ResponseURLs: []string{},
+	}
+	return delivery{url: w.config.RequestURL, field: "payload", i: Interaction{
+		Payload: encode(payload), TriggerID: payload.TriggerID,
+	}}, nil
+}
+
+// responseAction is the body of an answer to view_submission.
+type responseAction struct {
+	Action string            `json:"response_action"`
+	View   json.RawMessage   `json:"view"`
+	Errors map[string]string `json:"errors"`
+}
+
+// settle does what the app's answer says. An answer that Slack does not take
+// leaves the view open with a notice.
+func (w *Workspace) settle(v *view, i *Interaction, now time.Time) {
+	w.version++
+	if !i.Failed && w.obey(v, i, now) {
+		return
+	}
+	i.Failed, i.Seen = true, noticeView
+	v.Notice = noticeView
+}
+
+// obey reports whether the answer was one that Slack takes.
+func (w *Workspace) obey(v *view, i *Interaction, now time.Time) bool {
+	if strings.TrimSpace(i.Body) == "" {
+		w.closeTop(v.UserID, 1)
+		return true
+	}
+	var answer responseAction
+	if json.Unmarshal([]byte(i.Body), &answer) != nil {
+		return false
+	}
+	switch answer.Action {
+	case "clear":
+		w.closeTop(v.UserID, maxStack)
+		return true
+	case "errors":
+		return v.showErrors(answer.Errors)
+	case "update":
+		doc, no := w.readView(answer.View, "modal", v)
+		if no != nil {
+			return false
+		}
+		w.show(v, doc, now)
+		return true
+	case "push":
+		doc, no := w.readView(answer.View, "modal", nil)
+		if no != nil || len(w.modals[v.UserID]) >= maxStack {
+			return false
+		}
+		pushed := w.pushModal(v.UserID, doc, now).copyView()
+		i.Opened = &pushed
+		return true
+	}
+	return false
+}
+
+// showErrors shows errors at input blocks. Slack takes no others, and no empty
+// ones.
+func (v *view) showErrors(errors map[string]string) bool {
+	inputs := inputBlocks(v.Blocks)
+	for id, text := range errors {
+		if text == "" || !slices.ContainsFunc(inputs, func(b inputBlock) bool { return b.BlockID == id }) {
+			return false
+		}
+	}
+	if len(errors) == 0 {
+		return false
+	}
+	v.Errors = errors
+	return true
+}
+
+// closeTop takes up to n modals off the person's stack.
+func (w *Workspace) closeTop(userID string, n int) {
+	stack := w.modals[userID]
+	if n >= len(stack) {
+		delete(w.modals, userID)
+		return
+	}
+	w.modals[userID] = stack[: len(stack)-n : len(stack)-n]
+}
+
+// CloseView closes the person's top modal, or the whole stack if the modal says
+// clear_on_close. The app is told only if it asked for it with notify_on_close;
+// the Interaction has no Payload if it was not.
+func (w *Workspace) CloseView(userID, viewID string) (Interaction, error) {
+	d, err := w.closed(userID, viewID)
+	if err != nil {
+		return Interaction{}, fmt.Errorf("couldn't close %s: %w", viewID, err)
+	}
+	if d.i.Payload == nil {
+		return Interaction{}, nil
+	}
+	return w.deliver(d), nil
+}
+
+func (w *Workspace) closed(userID, viewID string) (delivery, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	u, err := w.actor(userID)
+	if err != nil {
+		return delivery{}, err
+	}
+	v, err := w.viewOf(u, viewID)
+	if err != nil {
+		return delivery{}, err
+	}
+	if v.Type != "modal" {
+		return delivery{}, ErrNoButton
+	}
+	n := 1
+	if v.ClearOnClose {
+		n = maxStack
+	}
+	w.closeTop(u.ID, n)
+	w.version++
+	if !v.NotifyOnClose {
+		return delivery{}, nil
+	}
+	return delivery{url: w.config.RequestURL, field: "payload", i: Interaction{Payload: encode(viewClosed{
+		payloadHead: w.payloadHead("view_closed", u), View: w.wireView(v, nil), IsCleared: v.ClearOnClose,
+	})}}, nil
+}

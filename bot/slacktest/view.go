@@ -1,0 +1,183 @@
+package slacktest
+
+import (
+	"encoding/json"
+	"maps"
+	"strconv"
+	"time"
+)
+
+// View is a modal or a home tab as one person sees it.
+type View struct {
+	ID              string // V...
+	Type            string // modal or home
+	UserID          string // who sees it
+	CallbackID      string
+	ExternalID      string
+	PrivateMetadata string
+	Title           string
+	Submit          string // the button's text; empty if there is none
+	Close           string
+	Blocks          json.RawMessage
+	Hash            string // changes with each update
+	RootID          string // the first view of the stack
+	PreviousID      string // the view under this one; empty for the first
+	ClearOnClose    bool
+	NotifyOnClose   bool
+
+	Values map[string]map[string]string // what was last submitted, by block_id and action_id
+	Errors map[string]string            // what the app found wrong with it, by block_id
+	Notice string                       // what Slack shows when the app does not answer well
+}
+
+// view is a view that is kept, with the parts that are sent back as they came.
+type view struct {
+	View
+	doc viewDoc
+}
+
+// viewDoc is a view as an app writes it.
+type viewDoc struct {
+	Type            string          `json:"type"`
+	Title           json.RawMessage `json:"title,omitempty"`
+	Submit          json.RawMessage `json:"submit,omitempty"`
+	Close           json.RawMessage `json:"close,omitempty"`
+	Blocks          json.RawMessage `json:"blocks"`
+	PrivateMetadata string          `json:"private_metadata"`
+	CallbackID      string          `json:"callback_id"`
+	ExternalID      string          `json:"external_id"`
+	ClearOnClose    bool            `json:"clear_on_close"`
+	NotifyOnClose   bool            `json:"notify_on_close"`
+}
+
+// wireView is a view as the API and interactions carry it.
+type wireView struct {
+	ID     string `json:"id"`
+	TeamID string `json:"team_id"`
+	viewDoc
+	State              viewState `json:"state"`
+	Hash               string    `json:"hash"`
+	RootViewID         string    `json:"root_view_id"`
+	PreviousViewID     *string   `json:"previous_view_id"`
+	AppID              string    `json:"app_id"`
+	AppInstalledTeamID string    `json:"app_installed_team_id"`
+	BotID              string    `json:"bot_id"`
+}
+
+type viewState struct {
+	Values map[string]map[string]any `json:"values"`
+}
+
+func (w *Workspace) wireView(v *view, values map[string]map[string]any) wireView {
+	if values == nil {
+		values = map[string]map[string]any{}
+	}
+	wire := wireView{
+		ID: v.ID, TeamID: w.config.TeamID, viewDoc: v.doc, State: viewState{values}, Hash: v.Hash,
+		RootViewID: v.RootID, AppID: w.config.AppID, AppInstalledTeamID: w.config.TeamID, BotID: w.config.BotID,
+	}
+	if v.PreviousID != "" {
+		wire.PreviousViewID = &v.PreviousID
+	}
+	return wire
+}
+
+// readView checks a view of that type, which is to take the place of own if that
+// is not nil.
+func (w *Workspace) readView(raw []byte, kind string, own *view) (viewDoc, *refusal) {
+	var doc viewDoc
+	if len(raw) == 0 {
+		return doc, badArguments([]Problem{{"/view", "missing required field: view"}})
+	}
+	if len(raw) > maxViewBytes {
+		return doc, refuse("view_too_large")
+	}
+	in := &inspection{path: []string{"view"}}
+	blocks := in.view(raw)
+	if problems := in.found(); problems != nil {
+		return doc, badArguments(problems)
+	}
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		return doc, badArguments([]Problem{{"/view", "must be valid JSON"}}) // not reached: it was
+	}
+	if doc.Type != kind {
+		return doc, badArguments([]Problem{{"/view/type", "must be " + kind}})
+	}
+	if other := w.viewByID("", doc.ExternalID); other != nil && other != own {
+		return doc, refuse("duplicate_external_id")
+	}
+	doc.Blocks = withIDs(blocks, w.newBlockID)
+	return doc, nil
+}
+
+// show makes the view say what doc says.
+func (w *Workspace) show(v *view, doc viewDoc, now time.Time) {
+	v.doc = doc
+	v.Type, v.CallbackID, v.ExternalID, v.PrivateMetadata = doc.Type, doc.CallbackID, doc.ExternalID, doc.PrivateMetadata
+	v.Title, v.Submit, v.Close = textOf(doc.Title), textOf(doc.Submit), textOf(doc.Close)
+	v.Blocks, v.ClearOnClose, v.NotifyOnClose = doc.Blocks, doc.ClearOnClose, doc.NotifyOnClose
+	v.Errors, v.Notice = nil, ""
+	v.Hash = strconv.FormatInt(now.Unix(), 10) + "." + w.newID("")
+	w.version++
+}
+
+func textOf(raw json.RawMessage) string {
+	var t struct{ Text string }
+	if json.Unmarshal(raw, &t) != nil {
+		return ""
+	}
+	return t.Text
+}
+
+func (v *view) copyView() View {
+	c := v.View
+	c.Errors = maps.Clone(c.Errors)
+	c.Values = maps.Clone(c.Values)
+	for id, actions := range c.Values {
+		c.Values[id] = maps.Clone(actions)
+	}
+	return c
+}
+
+// View is the modal that the person has open, the top one if there are several.
+func (w *Workspace) View(userID string) (View, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	stack := w.modals[userID]
+	if len(stack) == 0 {
+		return View{}, false
+	}
+	return stack[len(stack)-1].copyView(), true
+}
+
+// Home is the home tab that the app has published for the person.
+func (w *Workspace) Home(userID string) (View, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v, ok := w.homes[userID]
+	if !ok {
+		return View{}, false
+	}
+	return v.copyView(), true
+}
+
+// viewByID finds an open modal or a home tab by its ID, or by external_id if id is
+// empty.
+func (w *Workspace) viewByID(id, externalID string) *view {
+	match := func(v *view) bool {
+		return id != "" && v.ID == id || id == "" && externalID != "" && v.ExternalID == externalID
+	}
+	for _, stack := range w.modals {
+		for _, v := range stack {
+			if match(v) {
+				return v
+			}
+		}
+	}
+	for _, v := range w.homes {
+		if match(v) {
+			return v
+		}
+	}
+	return nil
+}

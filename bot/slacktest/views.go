@@ -1,0 +1,139 @@
+package slacktest
+
+import "time"
+
+// maxStack is how many modals may lie upon one another.
+const maxStack = 3
+
+// triggerLife is how long a trigger_id can be exchanged for a modal.
+const triggerLife = 3 * time.Second
+
+// trigger stands behind a trigger_id.
+type trigger struct {
+	userID string
+	viewID string // the view of the interaction; empty if it was none of a modal's
+	at     time.Time
+	opened string // the ID of the view that it was exchanged for
+}
+
+func (w *Workspace) newTrigger(userID, viewID string, now time.Time) string {
+	id := w.newID("") + "." + w.config.TeamID + ".trigger"
+	w.triggers[id] = &trigger{userID: userID, viewID: viewID, at: now}
+	return id
+}
+
+// exchange takes the call's trigger_id, if it is still good.
+func (c *call) exchange() (*trigger, *refusal) {
+	t, found := c.triggers[c.form.Get("trigger_id")]
+	switch {
+	case !found:
+		return nil, refuse("invalid_trigger_id")
+	case t.opened != "":
+		return nil, refuse("exchanged_trigger_id")
+	case c.now.Sub(t.at) >= triggerLife:
+		return nil, refuse("expired_trigger_id")
+	}
+	return t, nil
+}
+
+// oneView is the answer of the methods about views.
+type oneView struct {
+	good
+	View wireView `json:"view"`
+}
+
+// openView is views.open: a new stack of modals.
+func (c *call) openView() (any, *refusal) {
+	doc, t, err := c.newModal()
+	if err != nil {
+		return nil, err
+	}
+	delete(c.modals, t.userID)
+	return c.push(t, doc), nil
+}
+
+// pushView is views.push: one more modal on the stack that the trigger is of.
+func (c *call) pushView() (any, *refusal) {
+	doc, t, err := c.newModal()
+	if err != nil {
+		return nil, err
+	}
+	if v := c.viewByID(t.viewID, ""); v == nil || v.Type != "modal" {
+		return nil, refuse("not_found")
+	}
+	if len(c.modals[t.userID]) >= maxStack {
+		return nil, refuse("push_limit_reached")
+	}
+	return c.push(t, doc), nil
+}
+
+func (c *call) newModal() (viewDoc, *trigger, *refusal) {
+	doc, err := c.readView([]byte(c.form.Get("view")), "modal", nil)
+	if err != nil {
+		return doc, nil, err
+	}
+	t, err := c.exchange()
+	return doc, t, err
+}
+
+func (c *call) push(t *trigger, doc viewDoc) oneView {
+	v := c.pushModal(t.userID, doc, c.now)
+	t.opened = v.ID
+	c.record.User = t.userID
+	return oneView{yes, c.wireView(v, nil)}
+}
+
+// pushModal lays a modal on the person's stack.
+func (w *Workspace) pushModal(userID string, doc viewDoc, now time.Time) *view {
+	v := &view{View: View{ID: w.newID("V"), UserID: userID}}
+	v.RootID = v.ID
+	if stack := w.modals[userID]; len(stack) > 0 {
+		v.RootID, v.PreviousID = stack[0].ID, stack[len(stack)-1].ID
+	}
+	w.show(v, doc, now)
+	w.modals[userID] = append(w.modals[userID], v)
+	return v
+}
+
+// updateView is views.update.
+func (c *call) updateView() (any, *refusal) {
+	v := c.viewByID(c.form.Get("view_id"), c.form.Get("external_id"))
+	if v == nil {
+		return nil, refuse("not_found")
+	}
+	doc, err := c.readView([]byte(c.form.Get("view")), v.Type, v)
+	if err != nil {
+		return nil, err
+	}
+	if hash := c.form.Get("hash"); hash != "" && hash != v.Hash {
+		return nil, refuse("hash_conflict")
+	}
+	c.show(v, doc, c.now)
+	c.record.User = v.UserID
+	return oneView{yes, c.wireView(v, nil)}, nil
+}
+
+// publishView is views.publish: the home tab of one person.
+func (c *call) publishView() (any, *refusal) {
+	u, found := c.users.byID[c.form.Get("user_id")]
+	if !found || u.Bot || u.Deleted {
+		return nil, badArguments([]Problem{{"/user_id", "invalid `user_id`"}})
+	}
+	v, published := c.homes[u.ID]
+	doc, err := c.readView([]byte(c.form.Get("view")), "home", v)
+	if err != nil {
+		return nil, err
+	}
+	hash := c.form.Get("hash")
+	switch {
+	case hash != "" && (!published || hash != v.Hash):
+		return nil, refuse("hash_conflict")
+	case !published:
+		v = &view{View: View{ID: c.newID("V"), UserID: u.ID}}
+		v.RootID = v.ID
+		c.homes[u.ID] = v
+	}
+	c.show(v, doc, c.now)
+	c.record.User = u.ID
+	return oneView{yes, c.wireView(v, nil)}, nil
+}

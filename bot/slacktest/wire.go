@@ -1,0 +1,119 @@
+package slacktest
+
+import (
+	"encoding/json"
+	"strings"
+)
+
+// wireMessage is a message as the API and interactions carry it.
+type wireMessage struct {
+	Type      string          `json:"type"`
+	Subtype   string          `json:"subtype,omitempty"`
+	User      string          `json:"user"`
+	BotID     string          `json:"bot_id,omitempty"`
+	AppID     string          `json:"app_id,omitempty"`
+	Team      string          `json:"team"`
+	Text      string          `json:"text"`
+	TS        string          `json:"ts"`
+	ThreadTS  string          `json:"thread_ts,omitempty"`
+	Replies   int             `json:"reply_count,omitempty"`
+	Blocks    json.RawMessage `json:"blocks,omitempty"`
+	Metadata  json.RawMessage `json:"metadata,omitempty"`
+	Edited    *wireEdit       `json:"edited,omitempty"`
+	Reactions []Reaction      `json:"reactions,omitempty"`
+	Permalink string          `json:"permalink,omitempty"`
+}
+
+type wireEdit struct {
+	User string `json:"user"`
+	TS   string `json:"ts"`
+}
+
+func (w *Workspace) wire(p *post) wireMessage {
+	m := wireMessage{
+		Type: "message", User: p.UserID, Team: w.config.TeamID, Text: p.Text, TS: p.TS, ThreadTS: p.ThreadTS,
+		Replies: len(p.replies), Blocks: p.Blocks, Metadata: p.Metadata, Reactions: p.Reactions,
+	}
+	if p.UserID == w.config.BotUserID {
+		m.BotID, m.AppID = w.config.BotID, w.config.AppID
+	}
+	if p.Broadcast {
+		m.Subtype = "thread_broadcast"
+	}
+	if len(p.replies) > 0 {
+		m.ThreadTS = p.TS
+	}
+	if p.Edited {
+		m.Edited = &wireEdit{p.UserID, p.TS}
+	}
+	return m
+}
+
+// wireUser is a user object, as far as it is modelled.
+type wireUser struct {
+	ID                string      `json:"id"`
+	TeamID            string      `json:"team_id"`
+	Name              string      `json:"name"`
+	RealName          string      `json:"real_name"`
+	Deleted           bool        `json:"deleted"`
+	IsBot             bool        `json:"is_bot"`
+	IsAppUser         bool        `json:"is_app_user"`
+	IsRestricted      bool        `json:"is_restricted"`
+	IsUltraRestricted bool        `json:"is_ultra_restricted"`
+	IsStranger        bool        `json:"is_stranger,omitempty"`
+	Profile           wireProfile `json:"profile"`
+}
+
+type wireProfile struct {
+	RealName    string `json:"real_name"`
+	DisplayName string `json:"display_name"`
+	Email       string `json:"email,omitempty"` // only with users:read.email, and not of people elsewhere
+	Team        string `json:"team"`
+}
+
+func (c *call) wireUser(u *User) wireUser {
+	user := wireUser{
+		ID: u.ID, TeamID: u.TeamID, Name: u.Name, RealName: u.RealName, Deleted: u.Deleted, IsBot: u.Bot,
+		IsRestricted: u.Restricted, IsUltraRestricted: u.UltraRestricted, IsStranger: c.stranger(u),
+		Profile: wireProfile{RealName: u.RealName, DisplayName: u.DisplayName, Team: u.TeamID},
+	}
+	if c.granted("users:read.email") && u.TeamID == c.config.TeamID {
+		user.Profile.Email = u.Email
+	}
+	return user
+}
+
+// wireChannel is a conversation object, as far as it is modelled.
+type wireChannel struct {
+	ID            string `json:"id"`
+	Name          string `json:"name,omitempty"`
+	User          string `json:"user,omitempty"`
+	IsChannel     bool   `json:"is_channel"`
+	IsGroup       bool   `json:"is_group"`
+	IsIM          bool   `json:"is_im"`
+	IsMPIM        bool   `json:"is_mpim"`
+	IsPrivate     bool   `json:"is_private"`
+	IsArchived    bool   `json:"is_archived"`
+	IsMember      bool   `json:"is_member"`
+	IsShared      bool   `json:"is_shared"`
+	IsExtShared   bool   `json:"is_ext_shared"`
+	IsOrgShared   bool   `json:"is_org_shared"`
+	IsUserDeleted bool   `json:"is_user_deleted,omitempty"`
+	ContextTeamID string `json:"context_team_id"`
+	NumMembers    *int   `json:"num_members,omitempty"`
+}
+
+func (w *Workspace) wireChannel(r *room) wireChannel {
+	im := r.IM != ""
+	group := strings.HasPrefix(r.ID, "G")
+	ch := wireChannel{
+		ID: r.ID, Name: r.Name, User: r.IM,
+		IsChannel: !im && !group, IsGroup: group, IsIM: im, IsPrivate: r.Private, IsArchived: r.Archived,
+		IsMember: !im && r.has(w.config.BotUserID),
+		IsShared: r.ExtShared, IsExtShared: r.ExtShared, ContextTeamID: w.config.TeamID,
+	}
+	if im {
+		ch.IsUserDeleted = w.users.byID[r.IM].Deleted
+	}
+	return ch
+}

@@ -1,0 +1,354 @@
+package audit
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"flag"
+	"iter"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/google/go-cmp/cmp"
+
+	"countersign/handle"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+const (
+	account = "111122223333"
+	region  = "eu-central-1"
+	secret  = "https://cloudformation-waitcondition-eu-central-1.s3.eu-central-1.amazonaws.com/arn%3Aaws%3Acloudformation/S/H?X-Amz-Signature=0123456789abcdef"
+)
+
+var (
+	day = time.Date(2026, time.March, 2, 9, 0, 0, 0, time.UTC)
+	now = day.Add(10 * 24 * time.Hour)
+
+	ann = handle.Person{Team: "T0EXAMPLE", ID: "U0ANN", Name: "Ann Approver"}
+	bob = handle.Person{Team: "T0EXAMPLE", ID: "U0BOB", Name: "Bob Approver"}
+	rob = handle.Person{Team: "T0EXAMPLE", ID: "U0ROB", Name: "Ann Approver (U0ANN), Rob"}
+)
+
+// asked is a request as the notifier makes it.
+func asked(stack string, at time.Time, approvals int) handle.Request {
+	name := "SC-" + account + "-pp-" + stack
+	id := "arn:aws:cloudformation:" + region + ":" + account + ":stack/" + name + "/5f0c2c40-1600-11f1-9d8e-0e1example01"
+	return handle.Request{
+		ID:        handle.NewID(id, "ApprovalRequest", "5f0c2c40"),
+		CreatedAt: at,
+		Stack:     handle.Stack{ID: id, Name: name, Account: account, Region: region, Gate: "ApprovalRequest"},
+		Product:   handle.Product{Name: "Message queue", ID: "prod-4a7bexample1", Version: "pa-6e8fexample1", Portfolio: "port-2c5dexample1", Provisioned: "orders", ProvisionedID: "pp-" + stack},
+		Requester: handle.Requester{Principal: "arn:aws:sts::" + account + ":assumed-role/Requesters/rita@example.com"},
+		Purpose:   "Orders wait here",
+		Terms:     handle.Terms{Channel: "C0APPROVALS", Approvers: []string{"U0ANN", "U0BOB"}, Approvals: approvals, Deadline: at.Add(11 * time.Hour)},
+		WaitURL:   handle.StoredWaitURL(secret),
+	}.IdentifyRequester("U0RITA", []string{"U0RITA"}, true).Created()
+}
+
+// vote adds what an approver says, who may say it.
+func vote(t *testing.T, r handle.Request, who handle.Person, verdict handle.Verdict, reason string, at time.Time) handle.Request {
+	t.Helper()
+	r, err := r.VoteBySlack(handle.Voter{Person: who, Home: true}, verdict, reason, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// archive holds requests of every kind, each reached by the laws of the record.
+func archive(t *testing.T) handle.Store {
+	t.Helper()
+	after := func(hours int) time.Time { return day.Add(time.Duration(hours) * time.Hour) }
+
+	good := asked("good", after(0), 2).
+		RecordRefusal(rob, handle.RefusedNotApprover, after(0).Add(time.Minute)).
+		RecordRefusal(rob, handle.RefusedNotApprover, after(0).Add(2*time.Minute))
+	good = vote(t, good, ann, handle.Approve, "", after(0).Add(5*time.Minute))
+	good = vote(t, good, bob, handle.Approve, "", after(1))
+	good = good.MarkSignalled("", after(1).Add(time.Second)).RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", At: after(2)})
+
+	bad := asked("bad", after(24), 2)
+	bad.Purpose = "see " + secret + "\nand \u202Eevil \x1b[31mred"
+	bad.Requester = handle.Requester{Email: "@SUM(1+1)*cmd|' /C calc'!A0", LookedUp: true}
+	bad = vote(t, bad, ann, handle.Approve, "", after(25))
+	bad = vote(t, bad, bob, handle.Reject, "-2+3: no,\n\"never\"", after(26))
+
+	round := asked("round", after(48), 1).RecordBypass("the wait was released while the request was pending", after(49)).
+		RecordEnd(handle.Ended{Status: "ROLLBACK_COMPLETE", At: after(50)})
+
+	mailed, err := asked("mailed", after(72), 1).VoteByMail("Mia Mail", handle.Approve, "fine", after(73))
+	if err != nil {
+		t.Fatal(err)
+	}
+	expired := asked("expired", after(96), 1)
+	expired = expired.Expire(expired.Terms.Deadline)
+	gone := asked("gone", after(120), 1).Withdraw("the stack was deleted", after(121))
+
+	var m handle.Memory
+	for _, r := range []handle.Request{good, bad, round, mailed, expired, gone, asked("new", after(144), 1)} {
+		if _, err := m.Create(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &m
+}
+
+// audit runs the command on a store.
+func audit(t *testing.T, store handle.Store, o options) (string, error) {
+	t.Helper()
+	if o.Since == "" {
+		o.Since = "30d"
+	}
+	s, err := o.selection(now)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	err = write(&b, o.Format, s.requests(t.Context(), store), s)
+	out := b.String()
+	for _, what := range []string{"X-Amz-", "cloudformation-waitcondition", "\x1b", "\u202E"} {
+		if strings.Contains(out, what) {
+			t.Errorf("it prints %q:\n%s", what, out)
+		}
+	}
+	return out, err
+}
+
+func TestGolden(t *testing.T) {
+	good, bad := asked("good", day, 2), asked("bad", day, 2)
+	for name, o := range map[string]options{
+		"list.txt":    {},
+		"list.csv":    {Format: "csv"},
+		"none.txt":    {Since: "2026-03-09"},
+		"whole.txt":   {Named: []string{good.ID, bad.Stack.ID}},
+		"record.json": {Named: []string{good.ID}, Format: "json"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := audit(t, archive(t), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join("testdata", name)
+			if *update {
+				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// The README shows how a list looks.
+func TestReadme(t *testing.T) {
+	file, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(file), "**Audit.**")
+	_, section, begun := strings.Cut(section, "```\n")
+	example, _, ended := strings.Cut(section, "```\n")
+	if !found || !begun || !ended {
+		t.Fatal("the README has no example of the audit")
+	}
+	golden, err := os.ReadFile("testdata/list.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(example) {
+		if line != "...\n" && !strings.Contains(string(golden), line) {
+			t.Errorf("a list has no line %q", line)
+		}
+	}
+}
+
+func TestSelection(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		o    options
+		want string // the stacks, in order
+	}{
+		{"all", options{}, "good bad round mailed expired gone new"},
+		{"since a day", options{Since: "2026-03-07"}, "gone new"},
+		{"since a time", options{Since: "2026-03-07T10:00:00+01:00"}, "gone new"},
+		{"since some days", options{Since: "6d"}, "expired gone new"},
+		{"since some hours", options{Since: "120h"}, "gone new"},
+		{"until", options{Until: "2026-03-04"}, "good bad"},
+		{"until, which is not in it", options{Until: "2026-03-04T09:00:00Z"}, "good bad"},
+		{"approved", options{State: []string{"approved"}}, "good mailed"},
+		{"expired or withdrawn", options{State: []string{"expired", "withdrawn"}}, "round expired gone"},
+		{"pending", options{State: []string{"pending"}}, "new"},
+		{"bypassed", options{Bypassed: true}, "round"},
+		{"named, in that order", options{Named: []string{asked("gone", day, 1).ID, asked("bad", day, 1).Stack.ID}}, "gone bad"},
+		{"named, whenever that was", options{Named: []string{asked("good", day, 1).ID}, Since: "1h"}, "good"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.o.Format = "csv"
+			out, err := audit(t, archive(t), test.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows, err := csv.NewReader(strings.NewReader(out)).ReadAll()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, row := range rows[1:] {
+				stack := row[indexOf(t, rows[0], "stack")]
+				got = append(got, strings.TrimPrefix(strings.Split(stack, "/")[1], "SC-"+account+"-pp-"))
+			}
+			if diff := cmp.Diff(test.want, strings.Join(got, " ")); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func indexOf(t *testing.T, names []string, name string) int {
+	t.Helper()
+	for i, n := range names {
+		if n == name {
+			return i
+		}
+	}
+	t.Fatalf("there is no column %q", name)
+	return -1
+}
+
+func TestWrongOptions(t *testing.T) {
+	for _, test := range []struct {
+		o    options
+		want string
+	}{
+		{options{Named: []string{"SC-good"}}, "neither the ID of a request"},
+		{options{Named: []string{"arn:aws:s3:::bucket"}}, "neither the ID of a request"},
+		{options{Since: "yesterday"}, `--since: "yesterday" is no date`},
+		{options{Since: "-5h"}, "is no date"},
+		{options{Since: "99999999999999999999d"}, "is no date"},
+		{options{Until: "2026-13-01"}, `--until: "2026-13-01" is no date`},
+		{options{Since: "2026-03-02", Until: "2026-03-01"}, "--until must be later than --since"},
+		{options{Named: []string{handle.NewID("arn", "R", "1")}}, "no such request"},
+		{options{Named: []string{"arn:aws:cloudformation:eu-central-1:111122223333:stack/SC-other/1"}}, "no such request"},
+	} {
+		if _, err := audit(t, archive(t), test.o); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%+v: %v, want …%s…", test.o, err, test.want)
+		}
+	}
+}
+
+// A text that the notifier would have freed of the wait URL has it all the same:
+// as JSON it is left out, for there it could not be cut out for sure.
+func TestNoWaitURLInJSON(t *testing.T) {
+	out, err := audit(t, archive(t), options{Format: "json"})
+	if !errors.Is(err, errSecret) {
+		t.Errorf("%v, want %v", err, errSecret)
+	}
+	if n := strings.Count(out, "\n"); n != 6 {
+		t.Errorf("%d lines, want those of the other 6:\n%s", n, out)
+	}
+	out, _, _ = strings.Cut(out, "\n")
+	var r struct {
+		State string
+		Votes []handle.Vote
+	}
+	if err := json.Unmarshal([]byte(out), &r); err != nil || r.State != "approved" || len(r.Votes) != 2 {
+		t.Errorf("%v, %+v", err, r)
+	}
+}
+
+// torn fails after some requests.
+type torn struct{ handle.Store }
+
+var errTorn = errors.New("the table is gone")
+
+func (s torn) Since(ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
+	return func(yield func(handle.Request, error) bool) {
+		n := 0
+		for r, err := range s.Store.Since(ctx, t) {
+			if n++; n > 2 {
+				yield(handle.Request{}, errTorn)
+				return
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+func TestWhatWasReadBeforeAnErrorIsPrinted(t *testing.T) {
+	for format, lines := range map[string]int{"text": 12, "csv": 3} {
+		out, err := audit(t, torn{archive(t)}, options{Format: format})
+		if !errors.Is(err, errTorn) {
+			t.Errorf("%s: %v, want %v", format, err, errTorn)
+		}
+		if n := strings.Count(out, "\n"); n != lines {
+			t.Errorf("%s: %d lines, want %d:\n%s", format, n, lines, out)
+		}
+		if strings.Contains(out, "2 requests") {
+			t.Errorf("%s: what is not whole is summed up:\n%s", format, out)
+		}
+	}
+}
+
+func TestTableOfStack(t *testing.T) {
+	// As in the example of
+	// https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
+	const ours = `<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult><Stacks><member>` +
+		`<StackName>countersign</StackName><Outputs><member><OutputKey>BotUrl</OutputKey><OutputValue>https://bot.example.com</OutputValue></member>` +
+		`<member><OutputKey>TableName</OutputKey><OutputValue>countersign-Table-1ABC</OutputValue></member></Outputs>` +
+		`</member></Stacks></DescribeStacksResult></DescribeStacksResponse>`
+	const missing = `<ErrorResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><Error><Type>Sender</Type><Code>ValidationError</Code>` +
+		`<Message>Stack with id countersign does not exist</Message></Error><RequestId>b9b4b068-3a41-11e5-94eb-example</RequestId></ErrorResponse>`
+	for _, test := range []struct {
+		name   string
+		status int
+		answer string
+		table  string
+		told   string
+	}{
+		{"ours", http.StatusOK, ours, "countersign-Table-1ABC", ""},
+		{"another", http.StatusOK, strings.ReplaceAll(ours, "TableName", "Other"), "", "has no output TableName"},
+		{"none", http.StatusBadRequest, missing, "", "does not exist. Name Countersign's stack with --stack"},
+		{"denied", http.StatusForbidden, strings.ReplaceAll(missing, "ValidationError", "AccessDenied"), "", "It takes cloudformation:DescribeStacks"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if got := r.FormValue("StackName"); got != "countersign" {
+					t.Errorf("asked for %q", got)
+				}
+				w.Header().Set("Content-Type", "text/xml")
+				w.WriteHeader(test.status)
+				_, _ = w.Write([]byte(test.answer))
+			}))
+			defer server.Close()
+			client := cloudformation.NewFromConfig(aws.Config{
+				Region: region, BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+			})
+			table, err := tableOf(t.Context(), client, "countersign")
+			if table != test.table || (err == nil) != (test.told == "") {
+				t.Fatalf("%q, %v", table, err)
+			}
+			if err != nil && !strings.Contains(told(err), test.told) {
+				t.Errorf("%q, want …%s…", told(err), test.told)
+			}
+		})
+	}
+}

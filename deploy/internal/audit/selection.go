@@ -1,0 +1,130 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"countersign/handle"
+)
+
+// selection says which requests are asked for: those that are named, else those
+// that were created within a time.
+type selection struct {
+	named    []string
+	since    time.Time
+	until    time.Time // zero: without an end
+	states   []handle.State
+	bypassed bool
+}
+
+// selection reads the options. The error says what is wrong with them.
+func (o options) selection(now time.Time) (selection, error) {
+	s := selection{named: o.Named, bypassed: o.Bypassed}
+	for _, name := range o.Named {
+		if _, _, ok := handle.SplitID(name); !ok && !isStack(name) {
+			return s, fmt.Errorf("%q is neither the ID of a request (abcdefghijkmnpqr-stuvwxyz) nor the ARN of a stack", handle.OneLine(name, 100))
+		}
+	}
+	for _, state := range o.State {
+		s.states = append(s.states, handle.State(state))
+	}
+	var err error
+	if s.since, err = instant(o.Since, now); err != nil {
+		return s, fmt.Errorf("--since: %w", err)
+	}
+	if o.Until == "" {
+		return s, nil
+	}
+	if s.until, err = instant(o.Until, now); err != nil {
+		return s, fmt.Errorf("--until: %w", err)
+	}
+	if !s.since.Before(s.until) {
+		return s, errors.New("--until must be later than --since, which by default is 30 days ago")
+	}
+	return s, nil
+}
+
+func isStack(name string) bool {
+	return strings.HasPrefix(name, "arn:") && strings.Contains(name, ":cloudformation:") && strings.Contains(name, ":stack/")
+}
+
+// instant reads a date, a time, or how long ago it was.
+func instant(text string, now time.Time) (time.Time, error) {
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.ParseUint(days, 10, 15); err == nil {
+			return now.UTC().AddDate(0, 0, -int(n)), nil
+		}
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return now.UTC().Add(-ago), nil
+	}
+	return time.Time{}, fmt.Errorf("%q is no date (2026-01-31), no time (2026-01-31T09:00:00Z), and no time ago (30d, 12h)", handle.OneLine(text, 50))
+}
+
+// requests yields what is asked for: those named in the order of their names,
+// others oldest first. It ends with the first error.
+func (s selection) requests(ctx context.Context, store handle.Store) iter.Seq2[handle.Request, error] {
+	if len(s.named) > 0 {
+		return s.byName(ctx, store)
+	}
+	return func(yield func(handle.Request, error) bool) {
+		for r, err := range store.Since(ctx, s.since) {
+			switch {
+			case err != nil:
+				yield(r, err)
+				return
+			case !s.until.IsZero() && !r.CreatedAt.Before(s.until):
+				return
+			case s.wants(r) && !yield(r, nil):
+				return
+			}
+		}
+	}
+}
+
+func (s selection) byName(ctx context.Context, store handle.Store) iter.Seq2[handle.Request, error] {
+	return func(yield func(handle.Request, error) bool) {
+		for _, name := range s.named {
+			list, err := load(ctx, store, name)
+			if err != nil {
+				yield(handle.Request{}, err)
+				return
+			}
+			for _, r := range list {
+				if s.wants(r) && !yield(r, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// load reads the request of that ID, or all of the stack with that ARN, oldest
+// first. The error is handle.ErrNotFound if there is none.
+func load(ctx context.Context, store handle.Store, name string) ([]handle.Request, error) {
+	if !isStack(name) {
+		r, err := store.Load(ctx, name)
+		return []handle.Request{r}, err
+	}
+	list, err := store.OfStack(ctx, name)
+	if err == nil && len(list) == 0 {
+		err = fmt.Errorf("%s: %w", handle.OneLine(name, 300), handle.ErrNotFound)
+	}
+	slices.SortFunc(list, func(a, b handle.Request) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	return list, err
+}
+
+func (s selection) wants(r handle.Request) bool {
+	return (len(s.states) == 0 || slices.Contains(s.states, r.State())) && (!s.bypassed || r.Bypass != nil)
+}

@@ -1,0 +1,151 @@
+package audit
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"countersign/deploy/internal/report"
+	"countersign/handle"
+)
+
+// writeText writes for people: some lines for each request, or all that is known
+// of those that were named.
+func writeText(w io.Writer, requests iter.Seq2[handle.Request, error], s selection) error {
+	show := brief
+	if len(s.named) > 0 {
+		show = whole
+	}
+	count := map[handle.State]int{}
+	n, bypassed := 0, 0
+	for r, err := range requests {
+		if err != nil {
+			return err
+		}
+		n++
+		count[r.State()]++
+		if r.Bypass != nil {
+			bypassed++
+		}
+		if _, err := io.WriteString(w, show(r)+"\n"); err != nil {
+			return err
+		}
+	}
+	if len(s.named) > 0 {
+		return nil
+	}
+	_, err := fmt.Fprintln(w, s.summary(n, count, bypassed))
+	return err
+}
+
+// brief says in some lines what became of r.
+func brief(r handle.Request) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s\n", minute(r.CreatedAt), report.Title(r))
+	line := func(name, text string) { fmt.Fprintf(&b, "    %-10s%s\n", name, text) }
+	line("asked by", report.Requester(r))
+	line("decision", decided(r))
+	if r.Bypass != nil {
+		line("ALARM", "the stack went past the gate without an approval")
+	}
+	line("stack", fmt.Sprintf("%s in %s, %s: %s", r.Stack.Name, r.Stack.Account, r.Stack.Region, cmp.Or(ended(r).Status, "no end is known")))
+	line("request", r.ID)
+	return b.String()
+}
+
+// decided says what was decided, when, by whom, and why.
+func decided(r handle.Request) string {
+	at, by, before := decision(r).At, "", voters(r, handle.Approve)
+	switch r.State() {
+	case handle.Approved:
+		by, before = before, ""
+	case handle.Rejected:
+		by = voters(r, handle.Reject)
+	}
+	s := string(r.State())
+	if at.IsZero() {
+		s += " until " + minute(r.Terms.Deadline)
+	} else {
+		s += " " + minute(at)
+	}
+	for _, part := range [][2]string{{" by ", by}, {", after approval by ", before}, {": ", decision(r).Reason}} {
+		if part[1] != "" {
+			s += part[0] + part[1]
+		}
+	}
+	return handle.OneLine(r.WaitURL.Redact(s), 2500)
+}
+
+// whole says all that is known of r. Times come before texts, which can be
+// anything.
+func whole(r handle.Request) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\n", report.Title(r))
+	line := func(name, text string) {
+		if text != "" {
+			fmt.Fprintf(&b, "  %-25s%s\n", name, text)
+		}
+	}
+	line("Request", r.ID)
+	line("Stack ID", r.Stack.ID)
+	line("Product ID", r.Product.ID)
+	line("Version ID", r.Product.Version)
+	line("Provisioned product", spaced(handle.OneLine(r.Product.Provisioned, 200), r.Product.ProvisionedID))
+	for _, f := range report.Facts(r, nil) {
+		line(f.Name, spaced(second(f.At), f.Text))
+	}
+	b.WriteString("\n  What happened\n\n")
+	for _, e := range report.History(r) {
+		times := ""
+		if e.Count > 1 {
+			times = fmt.Sprintf("(%d times, the last then)", e.Count)
+		}
+		line(second(e.At), spaced(string(e.Kind), times, e.By, e.Text))
+	}
+	return b.String()
+}
+
+// spaced joins what is not empty.
+func spaced(list ...string) string {
+	return strings.Join(slices.DeleteFunc(list, func(s string) bool { return s == "" }), "  ")
+}
+
+// summary counts what was listed.
+func (s selection) summary(n int, count map[handle.State]int, bypassed int) string {
+	within := "since " + minute(s.since)
+	if !s.until.IsZero() {
+		within += " and before " + minute(s.until)
+	}
+	if n == 0 {
+		return "No such request " + within + "."
+	}
+	var parts []string
+	for _, state := range []handle.State{handle.Approved, handle.Rejected, handle.Expired, handle.Withdrawn, handle.Pending} {
+		if count[state] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", count[state], state))
+		}
+	}
+	noun := "requests"
+	if n == 1 {
+		noun = "request"
+	}
+	text := fmt.Sprintf("%d %s %s: %s.", n, noun, within, strings.Join(parts, ", "))
+	if bypassed > 0 {
+		text += fmt.Sprintf(" %d went past the gate without an approval.", bypassed)
+	}
+	return text
+}
+
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+// second is empty if there is no such time.
+func second(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02 15:04:05 UTC")
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"countersign/deploy/internal/testtools"
+)
+
+// The same sources give the same zips: in another folder, with other times of
+// the files, in no repository, and for somebody with other settings of Go.
+func TestReproducible(t *testing.T) {
+	here := copyTree(t, filepath.Join(t.TempDir(), "a"), time.Date(2020, 2, 29, 12, 0, 0, 0, time.UTC))
+	there := copyTree(t, filepath.Join(t.TempDir(), "a longer name", "of a folder"), time.Now().Add(time.Hour))
+	git(t, here)
+	command := filepath.Join(t.TempDir(), "build")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", command, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	one := build(t, command, here, "bot,notifier")
+	other := build(t, command, there, "bot,notifier",
+		"GOAMD64=v3", "GOARM64=v9.0", "GOFLAGS=-tags=other", "CGO_ENABLED=1", "TZ=Pacific/Auckland", "SOURCE_DATE_EPOCH=1")
+	for _, name := range []string{"bot.zip", "notifier.zip"} {
+		if len(one[name]) == 0 || !bytes.Equal(one[name], other[name]) {
+			t.Errorf("%s has %d and %d bytes, and not the same ones", name, len(one[name]), len(other[name]))
+		}
+		lambdaTakes(t, one[name])
+	}
+	if bytes.Equal(one["bot.zip"], one["notifier.zip"]) {
+		t.Error("both functions are the same")
+	}
+
+	// And other sources give others.
+	source := filepath.Join(there, "deploy", "bot", "main.go")
+	text, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(source, append(text, "\nfunc init() { println(\"changed\") }\n"...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	changed := build(t, command, there, "bot")
+	if bytes.Equal(one["bot.zip"], changed["bot.zip"]) {
+		t.Error("a change of the sources does not show in the zip")
+	}
+}
+
+// lambdaTakes checks that a zip holds what Lambda runs: a bootstrap that may be
+// run by everybody. See
+// https://docs.aws.amazon.com/lambda/latest/dg/golang-package.html
+func lambdaTakes(t *testing.T, content []byte) {
+	t.Helper()
+	z, err := zip.NewReader(bytes.NewReader(content), int64(len(content)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(z.File) != 1 || z.File[0].Name != "bootstrap" || z.File[0].Mode() != 0o755 {
+		t.Errorf("the zip holds %v", z.File)
+	}
+}
+
+// copyTree copies what is built: no test, nothing hidden.
+func copyTree(t *testing.T, to string, at time.Time) string {
+	t.Helper()
+	root := testtools.Root(t)
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		name := d.Name()
+		switch {
+		case d.IsDir() && rel != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "dist"):
+			return filepath.SkipDir
+		case d.IsDir():
+			return os.MkdirAll(filepath.Join(to, rel), 0o755)
+		case strings.HasPrefix(name, ".") || strings.HasSuffix(name, "_test.go") || !d.Type().IsRegular():
+			return nil
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, rel)
+		if err := os.WriteFile(target, content, 0o644); err != nil {
+			return err
+		}
+		return os.Chtimes(target, at, at)
+	})
+	if err != nil {
+		t.Fatalf("couldn't copy the module: %v", err)
+	}
+	return to
+}
+
+// git makes a repository of a folder, where there is git.
+func git(t *testing.T, folder string) {
+	t.Helper()
+	program, err := exec.LookPath("git")
+	if err != nil {
+		return
+	}
+	if out, err := exec.CommandContext(t.Context(), program, "init", "-q", folder).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// build runs the command in a folder, and returns the zips that it made.
+func build(t *testing.T, command, folder, functions string, env ...string) map[string][]byte {
+	t.Helper()
+	out := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), command, "--out", out, "--only", functions)
+	cmd.Dir, cmd.Env = folder, append(os.Environ(), env...)
+	if said, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("couldn't build in %s: %v: %s", folder, err, said)
+	}
+	zips, err := filepath.Glob(filepath.Join(out, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := map[string][]byte{}
+	for _, path := range zips {
+		if made[filepath.Base(path)], err = os.ReadFile(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return made
+}

@@ -1,0 +1,175 @@
+package doctor
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"countersign/bot/slacktest"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// changing is what is another each time.
+var changing = regexp.MustCompile(`127\.0\.0\.1:\d+|within \d+s`)
+
+// The report as people see it, of a healthy deployment and of a broken one.
+func TestReport(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		plant func(*patient)
+	}{
+		{"healthy", func(*patient) {}},
+		{"broken", func(p *patient) {
+			p.slack.AddChannel(slacktest.Channel{ID: "C0APPROVALS", Name: "launch-approvals", Members: []string{"U0ANN"}})
+			p.account.rules["countersign-sweep"].State = "DISABLED"
+			p.account.pulse = time.Now().Add(-20 * time.Minute)
+			p.account.topics[mailTopicARN].subscriptions[0][1] = "PendingConfirmation"
+			p.account.backups = "DISABLED"
+			p.account.denied = []string{"iam:SimulatePrincipalPolicy"}
+		}},
+		{"mistakes", func(p *patient) {
+			p.account.secretText = madeToken
+			p.account.rules["countersign-sweep"].targets = nil
+			delete(p.account.rules, "countersign-status")
+		}},
+		{"no-secret", func(p *patient) { p.account.denied = []string{"secretsmanager:GetSecretValue"} }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := newPatient(t)
+			test.plant(p)
+			var b bytes.Buffer
+			if err := p.examine().write(&b, nil); err != nil {
+				t.Fatal(err)
+			}
+			got := changing.ReplaceAllString(b.String(), "…")
+			golden := filepath.Join("testdata", test.name+".txt")
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("want (-), got (+):\n%s", diff)
+			}
+			if strings.Contains(got, "\x1b") {
+				t.Error("there is colour in it")
+			}
+		})
+	}
+}
+
+func TestJSON(t *testing.T) {
+	p := newPatient(t)
+	p.account.rules["countersign-sweep"].State = "DISABLED"
+	want := p.examine()
+	var b bytes.Buffer
+	if err := want.writeJSON(&b); err != nil {
+		t.Fatal(err)
+	}
+	var got Report
+	if err := json.Unmarshal(b.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("want (-), got (+):\n%s", diff)
+	}
+}
+
+func TestStatus(t *testing.T) {
+	for _, test := range []struct {
+		levels []Level
+		want   int
+	}{
+		{[]Level{OK, Skipped, Warning}, statusWell},
+		{[]Level{OK, Unchecked, Warning}, statusUnknown},
+		{[]Level{Fault, Unchecked, OK}, statusFault},
+	} {
+		var r Report
+		for _, l := range test.levels {
+			r.Findings = append(r.Findings, Finding{Level: l})
+		}
+		if got := r.status(); got != test.want {
+			t.Errorf("%v: got %d, want %d", test.levels, got, test.want)
+		}
+	}
+}
+
+// Colour is for terminals alone, and NO_COLOR is heeded there too.
+func TestColours(t *testing.T) {
+	f, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if colours(f) != nil {
+		t.Error("a file gets colour")
+	}
+	p := palette{Fault: "31"}
+	if got := p.paint(Fault, "x"); got != "\x1b[31mx\x1b[0m" {
+		t.Errorf("got %q", got)
+	}
+	if got := p.paint(OK, "x"); got != "x" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// The last guard: what slips into a finding is taken out.
+func TestHide(t *testing.T) {
+	p := newPatient(t)
+	d := p.doctor()
+	d.examine(t.Context())
+	findings := []Finding{{Found: "it is " + madeToken, Do: "use " + madeSigning + " and " + madeMailKey}}
+	d.hide(findings)
+	if got := findings[0]; got.Found != "it is [hidden]" || got.Do != "use [hidden] and [hidden]" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// A message is posted only if the doctor is told to.
+func TestSayHello(t *testing.T) {
+	p := newPatient(t)
+	p.options.SayHello = true
+	p.want(p.examine())
+	if n := p.slack.Counts()["chat.postMessage"]; n != 1 {
+		t.Errorf("%d messages were posted, want 1", n)
+	}
+
+	p = newPatient(t)
+	p.options.SayHello = true
+	if err := p.slack.Remove("C0APPROVALS", "U0COUNTERSIGN"); err != nil {
+		t.Fatal(err)
+	}
+	p.want(p.examine(), wanted{"Slack channel", Fault, "", ""}, wanted{"test message", Fault, "not_in_channel", "/invite"})
+}
+
+// Scopes are compared with what the app's manifest asks for.
+func TestScopes(t *testing.T) {
+	p := newPatient(t, func(c *slacktest.Config) { c.Scopes = append(madeScopes[1:], "files:write") })
+	p.want(p.examine(), wanted{"Slack scopes", Fault, "lacks chat:write", "Reinstall"}, wanted{"Slack scopes", Warning, "files:write", "Reinstall"})
+
+	p = newPatient(t, func(c *slacktest.Config) {
+		c.Scopes = []string{"chat:write", "users:read", "users:read.email", "usergroups:read"}
+	})
+	p.want(p.examine(), wanted{"Slack scopes", Fault, "lacks channels:read, groups:read", ""}, wanted{"Slack channel", Unchecked, "channels:read", "--say-hello"})
+}
+
+// A service that hangs holds up no other check.
+func TestHang(t *testing.T) {
+	p := newPatient(t)
+	p.answers(hang)
+	p.patience = time.Second
+	p.want(p.examine(), wanted{"API", Fault, "does not answer", "network"})
+}

@@ -1,0 +1,90 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+)
+
+const nameRoles = "launch role"
+
+// checkLaunchRoles finds out whether products may reach the notifier: with
+// launch roles that are named, and those of the catalog's stack.
+func (d *doctor) checkLaunchRoles(ctx context.Context) []Finding {
+	n, err := d.notifier()
+	if err != nil {
+		return []Finding{needs(nameRoles, nameNotifier)}
+	}
+	roles := slices.Clone(d.LaunchRole)
+	catalog, err := d.readStackNamed(ctx, d.Catalog)
+	if err == nil {
+		for _, r := range catalog.resources {
+			if r.kind == "AWS::IAM::Role" && strings.Contains(r.logical, "Launch") {
+				roles = append(roles, r.physical)
+			}
+		}
+	}
+	if len(roles) == 0 {
+		return []Finding{skipped(nameRoles, "none is named: --launch-role NAME finds out whether a product may reach the notifier")}
+	}
+	slices.Sort(roles)
+	var findings []Finding
+	for _, role := range slices.Compact(roles) {
+		findings = append(findings, d.checkLaunchRole(ctx, role, n))
+	}
+	return findings
+}
+
+func (d *doctor) checkLaunchRole(ctx context.Context, role string, n deployed) Finding {
+	source := role
+	who, _ := d.identity()
+	if parsed, err := arn.Parse(role); err != nil {
+		out, err := d.aws.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &role})
+		if f, failed := d.noRole(role, "iam:GetRole", err); failed {
+			return f
+		}
+		source = aws.ToString(out.Role.Arn)
+	} else if who.account != "" && parsed.AccountID != who.account {
+		return unchecked(nameRoles, role+" is of another account", "Run this part there, signed in to account "+parsed.AccountID+": the role needs sns:Publish on the stack's ServiceTokenForOtherAccounts.")
+	}
+	out, err := d.aws.iam.SimulatePrincipalPolicy(ctx, &iam.SimulatePrincipalPolicyInput{
+		PolicySourceArn: &source, ActionNames: []string{"lambda:InvokeFunction"}, ResourceArns: []string{n.arn},
+	})
+	if f, failed := d.noRole(role, "iam:SimulatePrincipalPolicy", err); failed {
+		return f
+	}
+	return d.judgeRole(role, out.EvaluationResults, n.arn)
+}
+
+func (d *doctor) noRole(role, action string, err error) (Finding, bool) {
+	var gone *types.NoSuchEntityException
+	switch {
+	case err == nil:
+		return Finding{}, false
+	case errors.As(err, &gone):
+		return fault(nameRoles, "there is no role "+role, "Name the role of the product's launch constraint:\n  AWS console > Service Catalog > Portfolios > the portfolio > Constraints"), true
+	}
+	return unread(nameRoles, action, err), true
+}
+
+func (d *doctor) judgeRole(role string, results []types.EvaluationResult, notifier string) Finding {
+	if len(results) == 0 {
+		return unchecked(nameRoles, "IAM did not say what "+role+" may do", "Run the doctor again.")
+	}
+	for _, r := range results {
+		if r.EvalDecision != types.PolicyEvaluationDecisionTypeAllowed {
+			name := role[strings.LastIndex(role, "/")+1:]
+			policy := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"lambda:InvokeFunction","Resource":"%s"}]}`, notifier)
+			return fault(nameRoles, role+" may not call the notifier ("+string(r.EvalDecision)+"): every launch with it fails",
+				"Allow it, best in the stack that makes the role; or by hand:"+d.cli("iam put-role-policy --role-name "+name+" --policy-name countersign --policy-document '"+policy+"'"))
+		}
+	}
+	return ok(nameRoles, "%s may call the notifier", role)
+}

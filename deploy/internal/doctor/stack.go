@@ -1,0 +1,154 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"countersign/handle"
+)
+
+// identity is as whom the doctor asks AWS.
+type identity struct{ account, arn string }
+
+func (d *doctor) readIdentity(ctx context.Context) (identity, error) {
+	out, err := d.aws.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return identity{}, err
+	}
+	return identity{aws.ToString(out.Account), aws.ToString(out.Arn)}, nil
+}
+
+// checkIdentity says nothing of credentials that are good: the report's first
+// line does.
+func (d *doctor) checkIdentity(context.Context) []Finding {
+	const name = "AWS credentials"
+	if _, err := d.identity(); err != nil {
+		return []Finding{unread(name, "sts:GetCallerIdentity", err)}
+	}
+	return nil
+}
+
+// stack is the deployment's CloudFormation stack.
+type stack struct {
+	status, reason string
+	changed        time.Time
+	outputs        map[string]string
+	resources      []resource
+}
+
+type resource struct{ kind, logical, physical string }
+
+var errNoStack = errors.New("there is no such stack")
+
+const nameStack = "stack"
+
+// readStack reads the stack, its outputs and its resources. The error is
+// errNoStack if there is none.
+func (d *doctor) readStack(ctx context.Context) (stack, error) {
+	return d.readStackNamed(ctx, d.Stack)
+}
+
+func (d *doctor) readStackNamed(ctx context.Context, name string) (stack, error) {
+	out, err := d.aws.cloudFormation.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &name})
+	if code(err) == "ValidationError" || err == nil && len(out.Stacks) == 0 {
+		return stack{}, errNoStack // the API has no better code for it
+	}
+	if err != nil {
+		return stack{}, err
+	}
+	described := out.Stacks[0]
+	s := stack{
+		status:  string(described.StackStatus),
+		reason:  aws.ToString(described.StackStatusReason),
+		changed: aws.ToTime(described.CreationTime),
+		outputs: map[string]string{},
+	}
+	if described.LastUpdatedTime != nil {
+		s.changed = *described.LastUpdatedTime
+	}
+	for _, o := range described.Outputs {
+		s.outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
+	}
+	pages := cloudformation.NewListStackResourcesPaginator(d.aws.cloudFormation, &cloudformation.ListStackResourcesInput{StackName: &name})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return s, err
+		}
+		for _, r := range page.StackResourceSummaries {
+			s.resources = append(s.resources, resource{aws.ToString(r.ResourceType), aws.ToString(r.LogicalResourceId), aws.ToString(r.PhysicalResourceId)})
+		}
+	}
+	return s, nil
+}
+
+// ofKind are the physical IDs of the resources of a type.
+func (s stack) ofKind(kind string) []string {
+	var ids []string
+	for _, r := range s.resources {
+		if r.kind == kind && r.physical != "" {
+			ids = append(ids, r.physical)
+		}
+	}
+	return ids
+}
+
+func (d *doctor) checkStack(context.Context) []Finding {
+	s, err := d.stack()
+	switch {
+	case errors.Is(err, errNoStack):
+		return []Finding{fault(nameStack, fmt.Sprintf("there is no stack %s in %s", d.Stack, d.region),
+			"Name the stack with --stack, or another Region or profile with --region and --profile; this lists the stacks that are there:"+
+				d.cli("cloudformation list-stacks --query 'StackSummaries[?StackStatus!=`DELETE_COMPLETE`].StackName'")+
+				"\nIf Countersign is not deployed yet:"+redeploy)}
+	case err != nil:
+		return []Finding{unread(nameStack, "cloudformation:DescribeStacks and ListStackResources", err)}
+	}
+	return []Finding{d.judgeStack(s)}
+}
+
+// needed are the outputs that the other checks read.
+var needed = []string{"BotFunctionName", "NotifierFunctionName", "BotUrl", "SlackRequestUrl", "TableName", "ServiceToken", "FailureQueueUrl"}
+
+func (d *doctor) judgeStack(s stack) Finding {
+	found := s.status
+	if !s.changed.IsZero() {
+		found += " since " + s.changed.UTC().Format("2006-01-02 15:04 UTC")
+	}
+	events := d.cli("cloudformation describe-stack-events --stack-name " + d.Stack + " --max-items 30")
+	switch {
+	case strings.HasSuffix(s.status, "_IN_PROGRESS"):
+		return warning(nameStack, found+": it is being changed", "Wait for it to end, and run the doctor again.")
+	case s.status == string(types.StackStatusUpdateRollbackComplete):
+		return warning(nameStack, found+": the last update failed and was undone"+because(s.reason),
+			"What runs is the version before. Find the first failure, mend it, and deploy again:"+events)
+	case !strings.HasSuffix(s.status, "_COMPLETE"), s.status == string(types.StackStatusRollbackComplete):
+		return fault(nameStack, found+because(s.reason), "Find the first failure, mend it, and deploy again:"+events)
+	}
+	var missing []string
+	for _, o := range needed {
+		if s.outputs[o] == "" {
+			missing = append(missing, o)
+		}
+	}
+	if len(missing) > 0 {
+		return fault(nameStack, "it has no output "+strings.Join(missing, ", "),
+			"It is another stack, or of another version. Check --stack; else deploy this version:"+redeploy)
+	}
+	return ok(nameStack, "%s", found)
+}
+
+func because(reason string) string {
+	if reason = handle.OneLine(reason, 300); reason == "" {
+		return ""
+	}
+	return ": " + reason
+}

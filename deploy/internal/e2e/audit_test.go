@@ -1,0 +1,71 @@
+package e2e_test
+
+import (
+	"context"
+	"encoding/csv"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Whoever asks afterwards is told what became of each launch, and of one launch
+// all that happened.
+func (d *deployment) audited(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "audit")
+	build(t, program, "countersign/deploy/audit")
+	rows, err := csv.NewReader(strings.NewReader(d.audit(t, program, "--since", "1h", "--format", "csv"))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, arns := map[string]string{}, map[string]string{}
+	for _, row := range rows[1:] {
+		of := map[string]string{}
+		for i, name := range rows[0] {
+			of[name] = row[i]
+		}
+		story := strings.TrimPrefix(strings.Split(of["stack"], "/")[1], "SC-"+account+"-pp-")
+		got[story] = strings.Join(strings.Fields(of["state"]+" "+of["approved by"]+" "+of["rejected by"]), " ")
+		if of["bypassed at"] != "" {
+			got[story] += ", bypassed"
+		}
+		arns[story] = of["stack"]
+	}
+	const ann, bob = "Ann Approver (U0ANN)", "Bob Approver (U0BOB)"
+	want := map[string]string{
+		"approved": "approved " + ann, "expired": "expired", "rejected": "rejected " + ann,
+		"bypassed": "withdrawn, bypassed", "bymail": "approved Ann Approver (by mail)", "twice": "approved " + ann,
+		"withdrawn": "withdrawn", "deleted": "withdrawn", "original": "approved " + bob,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	whole := d.audit(t, program, arns["rejected"])
+	for _, want := range []string{arns["rejected"], "& ask the platform team", "ROLLBACK_COMPLETE", "created", "signalled  FAILURE"} {
+		if !strings.Contains(whole, want) {
+			t.Errorf("of the rejected launch it does not say %q:\n%s", want, whole)
+		}
+	}
+}
+
+// audit runs the command as somebody would who has this AWS for theirs.
+func (d *deployment) audit(t *testing.T, program string, flags ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, append(flags, "--stack", d.name)...)
+	cmd.Env = environment(t.TempDir(), "AWS_ENDPOINT_URL="+d.ministack.origin)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, stderr.String())
+	}
+	if strings.Contains(string(out), "/_ministack/") || strings.Contains(string(out), "X-Amz-") {
+		t.Error("it prints a wait URL")
+	}
+	return string(out)
+}

@@ -1,0 +1,217 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"countersign/bot/slacktest"
+	"countersign/deploy/internal/sandbox"
+	"countersign/handle"
+	"countersign/handle/dynamo"
+)
+
+// What the made Slack gives its app, and what the deployment's secret holds.
+const (
+	botToken      = "xoxb-made-up-token"
+	signingSecret = "made-up-signing-secret"
+	mailKey       = "a made-up key for the links in mails"
+)
+
+// deployment is Countersign, deployed on MiniStack.
+type deployment struct {
+	ministack *program
+	aws       aws.Config
+	name      string
+	outputs   map[string]string // of its stack
+
+	people  *http.Client // how Slack and people reach the bot
+	slack   *slacktest.Workspace
+	broken  sync.Map // channels in which Slack does not work
+	mailbox *mailbox
+	store   handle.Store
+	meter   *meter
+	desk    *desk
+}
+
+// deploy goes the way of somebody who installs Countersign, up to the first
+// launch.
+func deploy(t *testing.T, name, entry string) *deployment {
+	t.Helper()
+	m := startMiniStack(t)
+	d := &deployment{
+		ministack: m,
+		name:      name,
+		aws:       reach(m.origin),
+		people:    &http.Client{Transport: names{m.origin}, Timeout: 30 * time.Second},
+	}
+	slackServer := httptest.NewUnstartedServer(nil) // there is no app yet, but an address
+	t.Cleanup(slackServer.Close)
+	origin := "http://" + slackServer.Listener.Addr().String()
+
+	secret := d.createSecret(t, handle.MailKey(mailKey))
+	d.sam(t, samBuild(t), "deploy", "--stack-name", name, "--capabilities", "CAPABILITY_IAM", "--resolve-s3", "--no-confirm-changeset",
+		"--parameter-overrides", "Name="+name, "SecretArn="+secret, "Entry="+entry, "Architecture=x86_64", "Margin=2m",
+		"SlackTeam="+sandbox.Team, "SlackApp="+sandbox.AppID, "SlackApi="+origin+"/api/",
+		"Channel="+sandbox.Channel, "Approvers="+sandbox.Approvers, "MailAddress="+sandbox.Admin)
+	d.outputs = d.stackOutputs(t, name)
+
+	d.meter = newMeter(t, m.origin)
+	d.desk = newDesk(t)
+	for _, function := range []string{d.outputs["BotFunctionName"], d.outputs["NotifierFunctionName"]} {
+		d.configure(t, function, map[string]string{
+			"COUNTERSIGN_ORIGINS":       m.origin + "/_ministack/," + d.desk.origin + "/", // no wait URL of MiniStack's is AWS's
+			"AWS_ENDPOINT_URL_DYNAMODB": d.meter.origin,
+		})
+	}
+
+	d.slack = newSlackApp(t, d.outputs["SlackManifest"], origin, d.people, d.fault)
+	slackServer.Config.Handler = d.slack
+	slackServer.Start()
+	d.wake(t)
+	d.installSlackApp(t, secret)
+	d.mailbox = subscribe(t, d.aws, d.outputs["MailTopicArn"])
+	d.store = dynamo.New(d.aws, d.aws.HTTPClient.(*http.Client), d.outputs["TableName"])
+	return d
+}
+
+// reach is how AWS's clients reach an AWS at another address.
+func reach(origin string) aws.Config {
+	return aws.Config{
+		Region:       region,
+		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
+		BaseEndpoint: &origin,
+		HTTPClient:   dynamo.Whole(&http.Client{Timeout: 30 * time.Second}),
+	}
+}
+
+// createSecret makes the secret as it can be before there is a Slack app.
+func (d *deployment) createSecret(t *testing.T, key handle.MailKey) (arn string) {
+	t.Helper()
+	out, err := secretsmanager.NewFromConfig(d.aws).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{
+		Name:         &d.name,
+		SecretString: aws.String(secretText("", nil, key)),
+	})
+	if err != nil {
+		t.Fatalf("couldn't make the secret: %v", err)
+	}
+	return *out.ARN
+}
+
+// wake lets both functions read the secret as it is now, and keep it.
+func (d *deployment) wake(t *testing.T) {
+	t.Helper()
+	out, err := lambda.NewFromConfig(d.aws).Invoke(t.Context(), &lambda.InvokeInput{
+		FunctionName: aws.String(d.outputs["NotifierFunctionName"]), Payload: []byte(sweep),
+	})
+	if err != nil || out.FunctionError != nil {
+		t.Fatalf("the notifier does not sweep: %v, %s", err, out.Payload)
+	}
+	res, err := d.people.Post(d.outputs["SlackRequestUrl"], formType, strings.NewReader("payload=unsigned"))
+	if err != nil {
+		t.Fatalf("couldn't reach the bot: %v", err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusUnauthorized {
+		t.Fatalf("the bot answered %s to an unsigned request", res.Status)
+	}
+}
+
+// sweep is the event of the rule that fires each minute. See
+// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-rule-schedule.html
+const sweep = `{"version":"0","id":"53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa","detail-type":"Scheduled Event","source":"aws.events",` +
+	`"account":"` + account + `","time":"2026-11-26T09:00:00Z","region":"` + region + `",` +
+	`"resources":["arn:aws:events:` + region + `:` + account + `:rule/countersign-Sweep"],"detail":{}}`
+
+// installSlackApp puts into the secret what Slack shows of an app that was
+// installed. The functions are not deployed again.
+func (d *deployment) installSlackApp(t *testing.T, secret string) {
+	t.Helper()
+	_, err := secretsmanager.NewFromConfig(d.aws).PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{
+		SecretId:     &secret,
+		SecretString: aws.String(secretText(botToken, []string{signingSecret}, handle.MailKey(mailKey))),
+	})
+	if err != nil {
+		t.Fatalf("couldn't change the secret: %v", err)
+	}
+	time.Sleep(2 * time.Second) // a secret that was read within the last two is not doubted
+}
+
+func (d *deployment) stackOutputs(t *testing.T, stack string) map[string]string {
+	t.Helper()
+	out, err := cloudformation.NewFromConfig(d.aws).DescribeStacks(t.Context(), &cloudformation.DescribeStacksInput{StackName: &stack})
+	if err != nil {
+		t.Fatalf("couldn't read the outputs of %s: %v", stack, err)
+	}
+	outputs := map[string]string{}
+	for _, o := range out.Stacks[0].Outputs {
+		outputs[*o.OutputKey] = *o.OutputValue
+	}
+	return outputs
+}
+
+// configure adds to a function's environment what the template never sets.
+func (d *deployment) configure(t *testing.T, function string, more map[string]string) {
+	t.Helper()
+	client := lambda.NewFromConfig(d.aws)
+	now, err := client.GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: &function})
+	if err != nil {
+		t.Fatalf("couldn't read the configuration of %s: %v", function, err)
+	}
+	variables := now.Environment.Variables
+	maps.Copy(variables, more)
+	_, err = client.UpdateFunctionConfiguration(t.Context(), &lambda.UpdateFunctionConfigurationInput{
+		FunctionName: &function, Environment: &types.Environment{Variables: variables},
+	})
+	if err != nil {
+		t.Fatalf("couldn't configure %s: %v", function, err)
+	}
+	err = lambda.NewFunctionUpdatedV2Waiter(client).Wait(t.Context(), &lambda.GetFunctionInput{FunctionName: &function}, time.Minute)
+	if err != nil {
+		t.Fatalf("%s is not ready: %v", function, err)
+	}
+}
+
+// names leads AWS's names to MiniStack, as a resolver would: those of HTTP APIs
+// and of Function URLs.
+type names struct{ origin string }
+
+func (n names) RoundTrip(req *http.Request) (*http.Response, error) {
+	host := req.URL.Hostname()
+	if req.URL.Scheme != "https" || !strings.HasSuffix(host, ".amazonaws.com") && !strings.HasSuffix(host, ".on.aws") {
+		return nil, fmt.Errorf("%s is not AWS", host)
+	}
+	out := req.Clone(req.Context())
+	out.URL.Scheme, out.URL.Host = "http", strings.TrimPrefix(n.origin, "http://")
+	out.Host = host
+	if api, ok := strings.CutSuffix(host, ".execute-api."+region+".amazonaws.com"); ok {
+		out.Host = api + ".execute-api.127.0.0.1" // MiniStack's own name for it
+	}
+	return http.DefaultTransport.RoundTrip(out)
+}
+
+// until waits for what comes by itself, and fails with what is missing if it
+// does not come.
+func until(t *testing.T, limit time.Duration, what string, missing func(context.Context) error) {
+	t.Helper()
+	var err error
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+		if err = missing(t.Context()); err == nil {
+			return
+		}
+	}
+	t.Fatalf("%s: %v, after %v", what, err, limit)
+}

@@ -1,0 +1,715 @@
+package e2e_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	cloudformationtypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cloudwatchtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	api "github.com/slack-go/slack"
+
+	"countersign/bot"
+	"countersign/bot/slacktest"
+	"countersign/deploy/internal/testtools"
+	"countersign/handle"
+	"countersign/handle/dynamo"
+	"countersign/handle/handletest"
+)
+
+const (
+	doctored = "doctored" // the stack that the doctor examines, and its Name
+
+	doctoredToken   = "xoxb-111122223333-made-up-token"
+	doctoredSigning = "0123456789abcdef0123456789abcdef"
+	doctoredKey     = "a made-up key for the links in mails"
+)
+
+// idle is the program of the functions: it takes events and does nothing. What
+// the functions do is proven elsewhere; the doctor looks at how they are set up.
+const idle = `package main
+
+import (
+	"net/http"
+	"os"
+	"strings"
+)
+
+func main() {
+	at := "http://" + os.Getenv("AWS_LAMBDA_RUNTIME_API") + "/2018-06-01/runtime/invocation/"
+	for {
+		res, err := http.Get(at + "next")
+		if err != nil {
+			os.Exit(1)
+		}
+		res.Body.Close()
+		if res, err = http.Post(at+res.Header.Get("Lambda-Runtime-Aws-Request-Id")+"/response", "application/json", strings.NewReader("null")); err != nil {
+			os.Exit(1)
+		}
+		res.Body.Close()
+	}
+}
+`
+
+// ward is a deployment in MiniStack: the real template, with the real bot beside
+// it and a made Slack.
+type ward struct {
+	t       *testing.T
+	program string // the doctor
+	origin  string
+	aws     aws.Config
+	outputs map[string]string
+	slack   *slacktest.Workspace
+	secret  string // ARN
+	flags   []string
+
+	slackAt, door atomic.Pointer[http.Handler] // who answers for Slack, and at the API
+	slackOrigin   string
+}
+
+// TestDoctor plants faults in a deployment on somebody else's AWS, one at a
+// time: the doctor must find each, and nothing else.
+func TestDoctor(t *testing.T) {
+	w := newWard(t)
+	ctx := t.Context()
+	alarm, rule := w.physical("FailureQueueAlarm"), w.physical("Sweep")
+	table, notifier := w.outputs["TableName"], w.outputs["NotifierFunctionName"]
+	queue, topic := w.outputs["FailureQueueUrl"], w.outputs["MailTopicArn"]
+	var (
+		secrets = secretsmanager.NewFromConfig(w.aws)
+		events  = eventbridge.NewFromConfig(w.aws)
+		lambdas = lambda.NewFromConfig(w.aws)
+		tables  = dynamodb.NewFromConfig(w.aws)
+		queues  = sqs.NewFromConfig(w.aws)
+		topics  = sns.NewFromConfig(w.aws)
+		metrics = cloudwatch.NewFromConfig(w.aws)
+	)
+	policy := w.policy(topics)
+	setAlarm := func(state cloudwatchtypes.StateValue) error {
+		_, err := metrics.SetAlarmState(ctx, &cloudwatch.SetAlarmStateInput{AlarmName: &alarm, StateValue: state, StateReason: aws.String("a made reason")})
+		return err
+	}
+	for _, test := range []struct {
+		name        string
+		plant, mend func() error
+		flags       []string
+		want        [][3]string // of each finding: name, level, and a part of what was found or is to be done
+	}{
+		{
+			name: "healthy", flags: []string{"--launch-role", "good-launch"},
+			want: healthy(
+				"stack", "bot function", "notifier function", "table", "secret", "Slack token", "Slack scopes", "Slack app", "Slack channel", "approvers",
+				"API", "API signature", "mail", "mail topic policy", "launch role", "sweep schedule", "sweep", "stack status rule", "overdue requests",
+				"failure queue", "alarms", "clocks",
+			),
+		},
+		{
+			name: "another stack", flags: []string{"--stack", "nobody"},
+			want: [][3]string{{"stack", "fault", "there is no stack nobody"}},
+		},
+		{
+			name: "the secret is marked for deletion",
+			plant: func() error {
+				_, err := secrets.DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{SecretId: &w.secret})
+				return err
+			},
+			mend: func() error {
+				_, err := secrets.RestoreSecret(ctx, &secretsmanager.RestoreSecretInput{SecretId: &w.secret})
+				return err
+			},
+			want: [][3]string{{"secret", "fault", "restore-secret"}},
+		},
+		{
+			name: "a secret that is no JSON",
+			plant: func() error {
+				_, err := secrets.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &w.secret, SecretString: aws.String(doctoredToken)})
+				return err
+			},
+			want: [][3]string{{"secret", "fault", "must be a JSON object"}},
+		},
+		{
+			name:  "a wrong token",
+			plant: func() error { return w.put("xoxb-111122223333-another", doctoredSigning, doctoredKey) },
+			want:  [][3]string{{"Slack token", "fault", "invalid_auth"}},
+		},
+		{
+			name:  "a wrong signing secret",
+			plant: func() error { return w.put(doctoredToken, strings.Repeat("ab", 16), doctoredKey) },
+			want:  [][3]string{{"API signature", "fault", "holds another one"}},
+		},
+		{
+			name:  "no mail key",
+			plant: func() error { return w.put(doctoredToken, doctoredSigning) },
+			want:  [][3]string{{"secret", "fault", "mailKeys is empty"}},
+		},
+		{
+			name: "a scope is missing",
+			plant: func() error {
+				w.answerForSlack(newDoctoredSlack("chat:write", "users:read", "users:read.email", "channels:read", "groups:read"))
+				return nil
+			},
+			mend: func() error { w.answerForSlack(w.slack); return nil },
+			want: [][3]string{{"Slack scopes", "fault", "lacks usergroups:read"}, {"approvers", "could not check", "usergroups:read"}},
+		},
+		{
+			name:  "a user group is gone",
+			plant: func() error { w.slack.AddUserGroup(slacktest.UserGroup{ID: "S0PLATFORM", Disabled: true}); return nil },
+			mend:  func() error { w.slack.AddUserGroup(platform); return nil },
+			want:  [][3]string{{"approvers", "fault", "no user group S0PLATFORM"}, {"approvers", "fault", "0 people may approve, and 1 must"}},
+		},
+		{
+			name:  "Slack is down",
+			plant: func() error { w.slack.SetDown(true); return nil },
+			mend:  func() error { w.slack.SetDown(false); return nil },
+			want:  [][3]string{{"Slack token", "could not check", "slack-status.com"}},
+		},
+		{
+			name: "Slack's clock is wrong",
+			plant: func() error {
+				w.answerForSlack(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+					rw.Header().Set("Date", time.Now().Add(-10*time.Minute).UTC().Format(http.TimeFormat))
+					w.slack.ServeHTTP(rw, r)
+				}))
+				return nil
+			},
+			mend: func() error { w.answerForSlack(w.slack); return nil },
+			want: [][3]string{{"clocks", "fault", "the clock of Slack is 10m"}},
+		},
+		{
+			name: "the API takes what nobody has signed",
+			plant: func() error {
+				w.answerAtDoor(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+				return nil
+			},
+			mend: func() error { w.answerAtDoor(w.bot()); return nil },
+			want: [][3]string{{"API", "fault", "nobody has signed (200)"}},
+		},
+		{
+			name: "the API does not answer",
+			plant: func() error {
+				w.answerAtDoor(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+				return nil
+			},
+			mend: func() error { w.answerAtDoor(w.bot()); return nil },
+			want: [][3]string{{"API", "fault", "does not answer"}},
+		},
+		{
+			name:  "the bot is not in the channel",
+			plant: func() error { return w.slack.Remove("C0APPROVALS", "U0COUNTERSIGN") },
+			mend:  func() error { return w.slack.Invite("C0APPROVALS", "U0COUNTERSIGN") },
+			want:  [][3]string{{"Slack channel", "fault", "/invite @countersign"}},
+		},
+		{
+			name: "the sweep is disabled",
+			plant: func() error {
+				_, err := events.DisableRule(ctx, &eventbridge.DisableRuleInput{Name: &rule})
+				return err
+			},
+			mend: func() error {
+				_, err := events.EnableRule(ctx, &eventbridge.EnableRuleInput{Name: &rule})
+				return err
+			},
+			want: [][3]string{{"sweep schedule", "fault", "events enable-rule --name " + rule}},
+		},
+		{
+			name: "the notifier is switched off",
+			plant: func() error {
+				_, err := lambdas.PutFunctionConcurrency(ctx, &lambda.PutFunctionConcurrencyInput{FunctionName: &notifier, ReservedConcurrentExecutions: aws.Int32(0)})
+				return err
+			},
+			mend: func() error {
+				_, err := lambdas.DeleteFunctionConcurrency(ctx, &lambda.DeleteFunctionConcurrencyInput{FunctionName: &notifier})
+				return err
+			},
+			want: [][3]string{{"notifier function", "fault", "lambda delete-function-concurrency"}},
+		},
+		{
+			name:  "no point-in-time recovery",
+			plant: func() error { return w.recovery(false) },
+			mend:  func() error { return w.recovery(true) },
+			want:  [][3]string{{"table", "warning", "update-continuous-backups"}},
+		},
+		{
+			name: "a request past its deadline",
+			plant: func() error {
+				_, err := w.store().Create(ctx, handletest.Request(1, time.Now().Add(-24*time.Hour)))
+				return err
+			},
+			mend: func() error { return w.empty(table) },
+			want: [][3]string{{"overdue requests", "fault", "undecided past the deadline"}},
+		},
+		{
+			name: "a failed event",
+			plant: func() error {
+				_, err := queues.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &queue, MessageBody: aws.String("{}")})
+				return err
+			},
+			mend: func() error {
+				_, err := queues.PurgeQueue(ctx, &sqs.PurgeQueueInput{QueueUrl: &queue})
+				return err
+			},
+			want: [][3]string{{"failure queue", "fault", "1 event"}},
+		},
+		{
+			name:  "an alarm rings",
+			plant: func() error { return setAlarm(cloudwatchtypes.StateValueAlarm) },
+			mend:  func() error { return setAlarm(cloudwatchtypes.StateValueOk) },
+			want:  [][3]string{{"alarms", "fault", alarm + " rings"}},
+		},
+		{
+			name: "a launch role that may not", flags: []string{"--launch-role", "bare-launch"},
+			want: [][3]string{{"launch role", "fault", "put-role-policy --role-name bare-launch"}},
+		},
+		{
+			name: "anybody may subscribe",
+			plant: func() error {
+				return w.setPolicy(topics, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sns:Subscribe","Resource":"*"}]}`)
+			},
+			mend: func() error { return w.setPolicy(topics, policy) },
+			want: [][3]string{{"mail topic policy", "fault", "anybody may subscribe"}},
+		},
+		// What is not put back comes last.
+		{
+			name: "nobody may be mailed",
+			plant: func() error {
+				list, err := topics.ListSubscriptionsByTopic(ctx, &sns.ListSubscriptionsByTopicInput{TopicArn: &topic})
+				if err != nil {
+					return err
+				}
+				for _, s := range list.Subscriptions {
+					if _, err := topics.Unsubscribe(ctx, &sns.UnsubscribeInput{SubscriptionArn: s.SubscriptionArn}); err != nil {
+						return err
+					}
+				}
+				return nil
+			},
+			want: [][3]string{{"mail", "fault", "nobody has subscribed"}},
+		},
+		{
+			name: "the sweep may not call",
+			plant: func() error {
+				statements, err := w.statements(lambdas, notifier, rule)
+				for _, sid := range statements {
+					if _, err := lambdas.RemovePermission(ctx, &lambda.RemovePermissionInput{FunctionName: &notifier, StatementId: &sid}); err != nil {
+						return err
+					}
+				}
+				return err
+			},
+			want: [][3]string{{"mail", "fault", ""}, {"sweep schedule", "fault", "may not call"}},
+		},
+		{
+			name: "an index is gone",
+			plant: func() error {
+				_, err := tables.UpdateTable(ctx, &dynamodb.UpdateTableInput{TableName: &table, GlobalSecondaryIndexUpdates: []dynamodbtypes.GlobalSecondaryIndexUpdate{
+					{Delete: &dynamodbtypes.DeleteGlobalSecondaryIndexAction{IndexName: aws.String("Due")}},
+				}})
+				return err
+			},
+			want: [][3]string{{"mail", "fault", ""}, {"sweep schedule", "fault", ""}, {"table", "fault", "no index Due"}},
+		},
+		{
+			name: "the table is gone",
+			plant: func() error {
+				if _, err := tables.UpdateTable(ctx, &dynamodb.UpdateTableInput{TableName: &table, DeletionProtectionEnabled: aws.Bool(false)}); err != nil {
+					return err
+				}
+				_, err := tables.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &table})
+				return err
+			},
+			want: [][3]string{{"mail", "fault", ""}, {"sweep schedule", "fault", ""}, {"table", "fault", "restore-table-from-backup"}},
+		},
+	} {
+		t.Run(strings.ReplaceAll(test.name, " ", "-"), func(t *testing.T) {
+			w.flags = test.flags
+			if err := w.put(doctoredToken, doctoredSigning, doctoredKey); err != nil {
+				t.Fatal(err)
+			}
+			w.beat(ctx, notifier)
+			if test.plant != nil {
+				if err := test.plant(); err != nil {
+					t.Fatalf("couldn't plant the fault: %v", err)
+				}
+			}
+			w.want(t, test.want)
+			if test.mend != nil {
+				if err := test.mend(); err != nil {
+					t.Fatalf("couldn't mend it: %v", err)
+				}
+			}
+		})
+	}
+}
+
+func newWard(t *testing.T) *ward {
+	t.Helper()
+	m := startMiniStack(t)
+	w := &ward{t: t, origin: m.origin, program: filepath.Join(t.TempDir(), "doctor")}
+	w.aws = aws.Config{
+		Region: region, BaseEndpoint: &m.origin, RetryMaxAttempts: 3, HTTPClient: dynamo.Whole(&http.Client{Timeout: 30 * time.Second}),
+		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+	}
+	build(t, w.program, "countersign/deploy/doctor")
+
+	w.slack = newDoctoredSlack("chat:write", "users:read", "users:read.email", "usergroups:read", "channels:read", "groups:read")
+	w.answerForSlack(w.slack)
+	w.slackOrigin = w.serve(&w.slackAt)
+	w.answerAtDoor(w.bot())
+	w.deploy(w.serve(&w.door))
+	if err := w.recovery(true); err != nil { // MiniStack gives a stack's table none, whatever the template says
+		t.Fatal(err)
+	}
+	w.role("bare-launch", "")
+	w.role("good-launch", w.outputs["ServiceToken"])
+	return w
+}
+
+var platform = slacktest.UserGroup{ID: "S0PLATFORM", Users: []string{"U0ANN", "U0BOB"}}
+
+// newDoctoredSlack is a workspace in which the app may do just what is said.
+func newDoctoredSlack(scopes ...string) *slacktest.Workspace {
+	s := slacktest.New(slacktest.Config{
+		Now: time.Now, TeamID: "T0EXAMPLE", TeamName: "Example", AppID: "A0COUNTERSIGN", BotID: "B0COUNTERSIGN",
+		BotUserID: "U0COUNTERSIGN", BotName: "countersign", BotToken: doctoredToken, Scopes: scopes,
+	})
+	for _, id := range platform.Users {
+		s.AddUser(slacktest.User{ID: id, Name: strings.ToLower(id[2:])})
+	}
+	s.AddUserGroup(platform)
+	s.AddChannel(slacktest.Channel{ID: "C0APPROVALS", Name: "launch-approvals", Members: []string{"U0COUNTERSIGN", "U0ANN"}})
+	return s
+}
+
+// bot is the real one, which holds doctoredSigning.
+func (w *ward) bot() *bot.Bot {
+	return &bot.Bot{
+		Store: &handle.Memory{}, Now: time.Now, TeamID: "T0EXAMPLE", AppID: "A0COUNTERSIGN",
+		Slack:          api.New(doctoredToken, api.OptionAPIURL(w.slackOrigin+"/api/")),
+		SigningSecrets: func(context.Context, bool) ([]string, error) { return []string{doctoredSigning}, nil },
+		After:          func(context.Context, handle.Request, string) {},
+	}
+}
+
+func (w *ward) answerForSlack(h http.Handler) { w.slackAt.Store(&h) }
+func (w *ward) answerAtDoor(h http.Handler)   { w.door.Store(&h) }
+
+// serve serves whatever at holds.
+func (w *ward) serve(at *atomic.Pointer[http.Handler]) (origin string) {
+	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*at.Load()).ServeHTTP(rw, r) }))
+	w.t.Cleanup(s.Close)
+	return s.URL
+}
+
+// deploy makes a stack of the real template. Two things differ: the functions do
+// nothing, and the bot may be on this machine.
+func (w *ward) deploy(door string) {
+	w.t.Helper()
+	ctx := w.t.Context()
+	secrets := secretsmanager.NewFromConfig(w.aws)
+	made, err := secrets.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: aws.String(doctored), SecretString: aws.String("{}")})
+	if err != nil {
+		w.t.Fatalf("couldn't make the secret: %v", err)
+	}
+	w.secret = *made.ARN
+
+	b, err := os.ReadFile(filepath.Join(testtools.Root(w.t), "deploy", "template.yaml"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	template := string(b)
+	for _, edit := range [][2]string{
+		{"CodeUri: bot/", "CodeUri: s3://" + doctored + "/idle.zip"},
+		{"CodeUri: notifier/", "CodeUri: s3://" + doctored + "/idle.zip"},
+		{"AllowedPattern: '(https://[A-Za-z0-9.-]+)?'", "AllowedPattern: '.*'"},
+	} {
+		if n := strings.Count(template, edit[0]); n != 1 {
+			w.t.Fatalf("the template says %q %d times", edit[0], n)
+		}
+		template = strings.Replace(template, edit[0], edit[1], 1)
+	}
+	w.upload("/"+doctored, nil)
+	w.upload("/"+doctored+"/idle.zip", w.idleZip())
+
+	architecture := map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH]
+	var parameters []cloudformationtypes.Parameter
+	for name, value := range map[string]string{
+		"Name": doctored, "SecretArn": w.secret, "Url": door, "SlackApi": w.slackOrigin + "/api/", "SlackTeam": "T0EXAMPLE", "SlackApp": "A0COUNTERSIGN",
+		"Channel": "C0APPROVALS", "Approvers": "S0PLATFORM", "MailAddress": "admins@example.com", "Architecture": architecture,
+		"BotConcurrency": "none", "NotifierConcurrency": "none",
+	} {
+		parameters = append(parameters, cloudformationtypes.Parameter{ParameterKey: &name, ParameterValue: &value})
+	}
+	stacks := cloudformation.NewFromConfig(w.aws)
+	if _, err := stacks.CreateStack(ctx, &cloudformation.CreateStackInput{
+		StackName: aws.String(doctored), TemplateBody: &template, Parameters: parameters,
+		Capabilities: []cloudformationtypes.Capability{cloudformationtypes.CapabilityCapabilityIam, cloudformationtypes.CapabilityCapabilityAutoExpand},
+	}); err != nil {
+		w.t.Fatalf("couldn't make the stack: %v", err)
+	}
+	w.t.Cleanup(func() {
+		_, _ = stacks.DeleteStack(context.Background(), &cloudformation.DeleteStackInput{StackName: aws.String(doctored)})
+	})
+	waiter := cloudformation.NewStackCreateCompleteWaiter(stacks, func(o *cloudformation.StackCreateCompleteWaiterOptions) {
+		o.MinDelay, o.MaxDelay = 300*time.Millisecond, time.Second
+	})
+	out, err := waiter.WaitForOutput(ctx, &cloudformation.DescribeStacksInput{StackName: aws.String(doctored)}, 2*time.Minute)
+	if err != nil {
+		w.t.Fatalf("the stack does not stand: %v", err)
+	}
+	w.outputs = map[string]string{}
+	for _, o := range out.Stacks[0].Outputs {
+		w.outputs[*o.OutputKey] = *o.OutputValue
+	}
+}
+
+func (w *ward) idleZip() []byte {
+	w.t.Helper()
+	folder := w.t.TempDir()
+	source, program := filepath.Join(folder, "idle.go"), filepath.Join(folder, "bootstrap")
+	if err := os.WriteFile(source, []byte(idle), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	build(w.t, program, source)
+	b, err := os.ReadFile(program)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var buf bytes.Buffer
+	z := zip.NewWriter(&buf)
+	header := &zip.FileHeader{Name: "bootstrap", Method: zip.Deflate}
+	header.SetMode(0o755)
+	f, err := z.CreateHeader(header)
+	if err == nil {
+		_, err = f.Write(b)
+	}
+	if err == nil {
+		err = z.Close()
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+// upload makes a bucket, or an object in it.
+func (w *ward) upload(path string, body []byte) {
+	w.t.Helper()
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPut, w.origin+path, bytes.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	res, err := w.aws.HTTPClient.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		w.t.Fatalf("PUT %s: %s", path, res.Status)
+	}
+}
+
+// policy is the mail topic's.
+func (w *ward) policy(topics *sns.Client) string {
+	w.t.Helper()
+	out, err := topics.GetTopicAttributes(w.t.Context(), &sns.GetTopicAttributesInput{TopicArn: aws.String(w.outputs["MailTopicArn"])})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return out.Attributes["Policy"]
+}
+
+func (w *ward) setPolicy(topics *sns.Client, policy string) error {
+	_, err := topics.SetTopicAttributes(w.t.Context(), &sns.SetTopicAttributesInput{
+		TopicArn: aws.String(w.outputs["MailTopicArn"]), AttributeName: aws.String("Policy"), AttributeValue: &policy,
+	})
+	return err
+}
+
+// recovery switches the table's point-in-time recovery on or off.
+func (w *ward) recovery(on bool) error {
+	_, err := dynamodb.NewFromConfig(w.aws).UpdateContinuousBackups(w.t.Context(), &dynamodb.UpdateContinuousBackupsInput{
+		TableName: aws.String(w.outputs["TableName"]), PointInTimeRecoverySpecification: &dynamodbtypes.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: &on},
+	})
+	return err
+}
+
+// role makes a launch role; if it is told whom, it may call it.
+func (w *ward) role(name, may string) {
+	w.t.Helper()
+	roles := iam.NewFromConfig(w.aws)
+	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"servicecatalog.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
+	if _, err := roles.CreateRole(w.t.Context(), &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: &trust}); err != nil {
+		w.t.Fatal(err)
+	}
+	if may == "" {
+		return
+	}
+	policy := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"lambda:InvokeFunction","Resource":"%s"}]}`, may)
+	if _, err := roles.PutRolePolicy(w.t.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: aws.String("launch"), PolicyDocument: &policy}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// put writes the secret. The bot goes on holding doctoredSigning.
+func (w *ward) put(token, signing string, mailKeys ...string) error {
+	b, err := json.Marshal(map[string]any{"slackToken": token, "signingSecrets": []string{signing}, "mailKeys": append([]string{}, mailKeys...)})
+	if err != nil {
+		return err
+	}
+	_, err = secretsmanager.NewFromConfig(w.aws).PutSecretValue(w.t.Context(), &secretsmanager.PutSecretValueInput{SecretId: &w.secret, SecretString: aws.String(string(b))})
+	return err
+}
+
+// beat leaves the trace of a sweep: MiniStack makes no metrics of logs.
+func (w *ward) beat(ctx context.Context, notifier string) {
+	w.t.Helper()
+	_, err := cloudwatch.NewFromConfig(w.aws).PutMetricData(ctx, &cloudwatch.PutMetricDataInput{
+		Namespace: aws.String("Countersign"),
+		MetricData: []cloudwatchtypes.MetricDatum{{
+			MetricName: aws.String("OldestPending"), Value: aws.Float64(0), Unit: cloudwatchtypes.StandardUnitSeconds, Timestamp: aws.Time(time.Now()),
+			Dimensions: []cloudwatchtypes.Dimension{{Name: aws.String("FunctionName"), Value: &notifier}},
+		}},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *ward) store() *dynamo.Store {
+	return dynamo.New(w.aws, &http.Client{Timeout: 10 * time.Second}, w.outputs["TableName"])
+}
+
+func (w *ward) empty(table string) error {
+	tables := dynamodb.NewFromConfig(w.aws)
+	out, err := tables.Scan(w.t.Context(), &dynamodb.ScanInput{TableName: &table})
+	if err != nil {
+		return err
+	}
+	for _, item := range out.Items {
+		key := map[string]dynamodbtypes.AttributeValue{"StackKey": item["StackKey"], "GateKey": item["GateKey"]}
+		if _, err := tables.DeleteItem(w.t.Context(), &dynamodb.DeleteItemInput{TableName: &table, Key: key}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *ward) physical(logical string) string {
+	w.t.Helper()
+	out, err := cloudformation.NewFromConfig(w.aws).DescribeStackResource(w.t.Context(), &cloudformation.DescribeStackResourceInput{StackName: aws.String(doctored), LogicalResourceId: &logical})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return *out.StackResourceDetail.PhysicalResourceId
+}
+
+// statements are those of a function's policy that let a rule call it.
+func (w *ward) statements(lambdas *lambda.Client, function, rule string) (sids []string, err error) {
+	out, err := lambdas.GetPolicy(w.t.Context(), &lambda.GetPolicyInput{FunctionName: &function})
+	if err != nil {
+		return nil, err
+	}
+	var policy struct {
+		Statement []struct {
+			Sid       string
+			Condition json.RawMessage
+		}
+	}
+	if err := json.Unmarshal([]byte(*out.Policy), &policy); err != nil {
+		return nil, err
+	}
+	for _, s := range policy.Statement {
+		if strings.Contains(string(s.Condition), "/"+rule+`"`) {
+			sids = append(sids, s.Sid)
+		}
+	}
+	if len(sids) == 0 {
+		return nil, fmt.Errorf("no statement of %s is about the rule %s", *out.Policy, rule)
+	}
+	return sids, nil
+}
+
+// healthy are checks that must have been made, and have found nothing wrong.
+func healthy(names ...string) (list [][3]string) {
+	for _, name := range names {
+		list = append(list, [3]string{name, "ok", ""})
+	}
+	return list
+}
+
+type finding struct{ Name, Level, Found, Do, Needs string }
+
+// want runs the doctor and holds what it finds to what is wanted; nothing else
+// may be wrong.
+func (w *ward) want(t *testing.T, want [][3]string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, w.program, append([]string{"--json", "--stack", doctored}, w.flags...)...)
+	cmd.Env = environment(t.TempDir(), "AWS_ENDPOINT_URL="+w.origin)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var report struct{ Findings []finding }
+	if decoded := json.Unmarshal(stdout.Bytes(), &report); decoded != nil {
+		t.Fatalf("it printed no JSON: %v, %v\n%s%s", err, decoded, stdout.String(), stderr.String())
+	}
+	status := 0
+	for _, x := range want {
+		switch {
+		case x[1] == "fault":
+			status = 1
+		case x[1] == "could not check" && status == 0:
+			status = 2
+		}
+	}
+	if got := cmd.ProcessState.ExitCode(); got != status {
+		t.Errorf("exit status %d, want %d", got, status)
+	}
+	for _, secret := range []string{doctoredToken, doctoredSigning, doctoredKey, "X-Amz-"} {
+		if strings.Contains(stdout.String()+stderr.String(), secret) {
+			t.Errorf("it prints what is secret: %q", secret)
+		}
+	}
+	left := slices.Clone(want)
+	for _, f := range report.Findings {
+		i := slices.IndexFunc(left, func(x [3]string) bool {
+			return x[0] == f.Name && x[1] == f.Level && strings.Contains(f.Found+"\n"+f.Do, x[2])
+		})
+		switch {
+		case i >= 0:
+			left = slices.Delete(left, i, i+1)
+		case f.Level == "ok", f.Level == "skipped", f.Needs != "" && len(want) > 0:
+		default:
+			t.Errorf("unexpected: %s, %s: %s\n%s", f.Name, f.Level, f.Found, f.Do)
+		}
+	}
+	for _, x := range left {
+		t.Errorf("not found: %v", x)
+	}
+}

@@ -1,0 +1,348 @@
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	cfn "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"countersign/bot/slacktest"
+	"countersign/deploy/internal/sandbox"
+	"countersign/deploy/internal/testtools"
+	"countersign/handle"
+)
+
+// launch is one launch of a product: a stack on MiniStack, and all that happens
+// around it.
+type launch struct {
+	*deployment
+	t         *testing.T
+	channel   string
+	requester slacktest.User
+	stack     string // ID
+}
+
+// product reads a product's template, and changes it: pairs of what is in
+// it, and what that becomes.
+func product(t *testing.T, path string, changes ...string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(testtools.Root(t), filepath.FromSlash(path)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := string(b)
+	for i := 0; i < len(changes); i += 2 {
+		if !strings.Contains(template, changes[i]) {
+			t.Fatalf("%s has no %q to change", path, changes[i])
+		}
+		template = strings.ReplaceAll(template, changes[i], changes[i+1])
+	}
+	return template
+}
+
+// launch launches a product as Rita. Service Catalog names stacks so; its tags,
+// which prove who asks, nobody else can set, so here the address is a claim.
+//
+// Every launch has a Rita of its own: Slack lets an app write to one person no
+// more than once a second.
+func (d *deployment) launch(t *testing.T, channel, template string, parameters ...cfn.Parameter) *launch {
+	t.Helper()
+	story := strings.ToLower(filepath.Base(t.Name()))
+	rita := slacktest.User{ID: sandbox.Rita + strings.ToUpper(story), Name: "rita-" + story, RealName: "Rita Requester", Email: "rita+" + story + "@example.com"}
+	d.slack.AddUser(rita)
+	out, err := cloudformation.NewFromConfig(d.aws).CreateStack(t.Context(), &cloudformation.CreateStackInput{
+		StackName: aws.String("SC-" + account + "-pp-" + story), TemplateBody: &template,
+		Parameters: append(parameters, parameter("UserEmail", rita.Email)),
+	})
+	if err != nil {
+		t.Fatalf("couldn't launch: %v", err)
+	}
+	l := &launch{deployment: d, t: t, channel: channel, requester: rita, stack: *out.StackId}
+	t.Cleanup(l.told)
+	return l
+}
+
+func parameter(key, value string) cfn.Parameter {
+	return cfn.Parameter{ParameterKey: &key, ParameterValue: &value}
+}
+
+// purpose is what Rita types, of a product that asks for it.
+var purpose = parameter("Purpose", "Orders <!channel> & returns")
+
+// told shows what happened if the story went wrong.
+func (l *launch) told() {
+	if !l.t.Failed() {
+		return
+	}
+	ctx := context.Background()
+	for _, e := range l.events(ctx) {
+		l.t.Logf("%s %s %s", e.LogicalID, e.Status, e.Reason)
+	}
+	for _, m := range l.slack.Messages(l.channel) {
+		for _, m := range append([]slacktest.Message{m}, m.Thread...) {
+			l.t.Logf("Slack: %s", m.Text)
+		}
+	}
+	r, err := l.request(ctx)
+	if err != nil {
+		l.t.Logf("record: %v", err)
+		return
+	}
+	for _, m := range l.mailbox.all() {
+		if strings.Contains(m.Body, r.ID) {
+			l.t.Logf("mail: %s\n%s", m.Subject, m.Body)
+		}
+	}
+	for _, line := range l.logs(ctx) {
+		if strings.Contains(line, r.ID) {
+			l.t.Logf("log: %s", line)
+		}
+	}
+}
+
+// newChannel is a channel of one launch, in which all people are.
+func (d *deployment) newChannel(id string) string {
+	for _, c := range d.slack.Channels() {
+		if c.ID == sandbox.Channel {
+			c.ID, c.Name = id, strings.ToLower(id)
+			d.slack.AddChannel(c)
+		}
+	}
+	return id
+}
+
+// press presses a button of the message, and its signed request goes to the bot
+// by the HTTP API.
+func (l *launch) press(who string, verdict handle.Verdict) {
+	l.t.Helper()
+	i, err := l.slack.Press(who, l.channel, l.message().TS, string(verdict))
+	if err != nil || i.Failed {
+		l.t.Fatalf("%s couldn't press %s: %v; status %d, seen: %s", who, verdict, err, i.Status, i.Seen)
+	}
+}
+
+// reject presses Reject, and submits the reason in the modal that opens.
+func (l *launch) reject(who, reason string) {
+	l.t.Helper()
+	l.press(who, handle.Reject)
+	view, open := l.slack.View(who)
+	if !open {
+		l.t.Fatal("no modal was opened")
+	}
+	block, action := input(l.t, view)
+	i, err := l.slack.Submit(who, view.ID, map[string]map[string]string{block: {action: reason}})
+	if _, open := l.slack.View(who); err != nil || open || i.Failed {
+		l.t.Fatalf("the modal stayed open: %v; status %d, seen: %s", err, i.Status, i.Seen)
+	}
+}
+
+// input finds the first input of a modal.
+func input(t *testing.T, view slacktest.View) (block, action string) {
+	t.Helper()
+	var blocks []struct {
+		Type    string
+		BlockID string `json:"block_id"`
+		Element struct {
+			ActionID string `json:"action_id"`
+		}
+	}
+	if err := json.Unmarshal(view.Blocks, &blocks); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range blocks {
+		if b.Type == "input" {
+			return b.BlockID, b.Element.ActionID
+		}
+	}
+	t.Fatal("the modal has no input")
+	return "", ""
+}
+
+// waitURL is what anybody can read who may describe the stack: the physical ID
+// of the handle.
+func (l *launch) waitURL() string {
+	l.t.Helper()
+	out, err := cloudformation.NewFromConfig(l.aws).DescribeStackResources(l.t.Context(), &cloudformation.DescribeStackResourcesInput{StackName: &l.stack})
+	if err != nil {
+		l.t.Fatalf("couldn't read the stack's resources: %v", err)
+	}
+	for _, r := range out.StackResources {
+		if *r.ResourceType == "AWS::CloudFormation::WaitConditionHandle" {
+			return *r.PhysicalResourceId
+		}
+	}
+	l.t.Fatal("the stack has no wait handle")
+	return ""
+}
+
+// steal PUTs SUCCESS to the wait handle, as the requester can.
+func (l *launch) steal() {
+	l.t.Helper()
+	body := `{"Status":"SUCCESS","Reason":"I approve myself","UniqueId":"me","Data":""}`
+	status, _ := l.send(http.DefaultClient, http.MethodPut, l.waitURL(), "", body)
+	if status != http.StatusOK {
+		l.t.Fatalf("the wait handle answered %d", status)
+	}
+}
+
+// terminate deletes the stack, as Service Catalog does when somebody cancels.
+func (l *launch) terminate() {
+	l.t.Helper()
+	_, err := cloudformation.NewFromConfig(l.aws).DeleteStack(l.t.Context(), &cloudformation.DeleteStackInput{StackName: &l.stack})
+	if err != nil {
+		l.t.Fatalf("couldn't delete the stack: %v", err)
+	}
+}
+
+var (
+	decideLink = regexp.MustCompile(`https://\S+/decide/\S+`)
+	approvedBy = regexp.MustCompile(`(?s)To approve.*?(https://\S+/decide/\S+)\s+Code: (\d{6})`)
+)
+
+// scan does with a mail what mail scanners do: it opens all links, and submits
+// the forms as they are.
+func (l *launch) scan(m mail) {
+	l.t.Helper()
+	links := decideLink.FindAllString(m.Body, -1)
+	if len(links) != 2 {
+		l.t.Fatalf("the mail has %d links, not 2:\n%s", len(links), m.Body)
+	}
+	for _, link := range links {
+		for _, method := range []string{http.MethodHead, http.MethodGet, http.MethodGet} {
+			if status, page := l.send(l.people, method, link, "", ""); status != http.StatusOK {
+				l.t.Fatalf("%s of a mailed link: status %d: %s", method, status, page)
+			}
+		}
+		if status, _ := l.send(l.people, http.MethodPost, link, formType, ""); status == http.StatusOK {
+			l.t.Fatal("an empty form was taken")
+		}
+	}
+}
+
+// approveByMail does what a person does who reads the mail.
+func (l *launch) approveByMail(m mail, name string) {
+	l.t.Helper()
+	found := approvedBy.FindStringSubmatch(m.Body)
+	if found == nil {
+		l.t.Fatalf("the mail has no link to approve by:\n%s", m.Body)
+	}
+	form := url.Values{"name": {name}, "code": {found[2]}}
+	if status, page := l.send(l.people, http.MethodPost, found[1], formType, form.Encode()); status != http.StatusOK {
+		l.t.Fatalf("the page answered %d: %s", status, page)
+	}
+}
+
+const formType = "application/x-www-form-urlencoded"
+
+func (l *launch) send(client *http.Client, method, target, contentType, body string) (status int, answer string) {
+	l.t.Helper()
+	req, err := http.NewRequestWithContext(l.t.Context(), method, target, strings.NewReader(body))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return res.StatusCode, string(b)
+}
+
+// tellStatus sends the event of a stack's status, which MiniStack does not: as
+// AWS documents it, through the pattern of the deployed rule. Nobody but AWS can
+// put events of its own on a bus, so the last step is Lambda's. See
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/eventbridge-events.html
+func (l *launch) tellStatus(status, reason string) {
+	l.t.Helper()
+	event, err := json.Marshal(map[string]any{
+		"version": "0", "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718", "detail-type": "CloudFormation Stack Status Change",
+		"source": "aws.cloudformation", "account": account, "time": time.Now().UTC().Format(time.RFC3339), "region": region,
+		"resources": []string{l.stack},
+		"detail": map[string]any{
+			"stack-id":             l.stack,
+			"status-details":       map[string]string{"status": status, "status-reason": reason},
+			"client-request-token": "",
+		},
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if err := l.matches(event); err != nil {
+		l.t.Fatalf("the deployed rule and the event %s: %v", status, err)
+	}
+	l.invoke(event)
+}
+
+// matches asks EventBridge whether the event would reach the notifier.
+func (l *launch) matches(event []byte) error {
+	ctx := l.t.Context()
+	client := eventbridge.NewFromConfig(l.aws)
+	rule, err := client.DescribeRule(ctx, &eventbridge.DescribeRuleInput{Name: aws.String(l.resource(ctx, "StackStatus"))})
+	if err != nil {
+		return err
+	}
+	test, err := client.TestEventPattern(ctx, &eventbridge.TestEventPatternInput{EventPattern: rule.EventPattern, Event: aws.String(string(event))})
+	if err == nil && !test.Result {
+		err = errors.New("it does not match")
+	}
+	return err
+}
+
+// invoke hands an event to the notifier, asynchronously, as CloudFormation and
+// EventBridge do.
+func (l *launch) invoke(event []byte) {
+	l.t.Helper()
+	out, err := lambda.NewFromConfig(l.aws).Invoke(l.t.Context(), &lambda.InvokeInput{
+		FunctionName: aws.String(l.outputs["NotifierFunctionName"]), InvocationType: types.InvocationTypeEvent, Payload: event,
+	})
+	if err != nil || out.StatusCode != http.StatusAccepted {
+		l.t.Fatalf("couldn't invoke the notifier: %v", err)
+	}
+}
+
+// resource is the physical ID of a resource of Countersign's own stack.
+func (l *launch) resource(ctx context.Context, logicalID string) string {
+	l.t.Helper()
+	out, err := cloudformation.NewFromConfig(l.aws).DescribeStackResource(ctx, &cloudformation.DescribeStackResourceInput{
+		StackName: &l.name, LogicalResourceId: &logicalID,
+	})
+	if err != nil {
+		l.t.Fatalf("couldn't find %s of Countersign's stack: %v", logicalID, err)
+	}
+	return *out.StackResourceDetail.PhysicalResourceId
+}
+
+// request is the one request of the launch.
+func (l *launch) request(ctx context.Context) (handle.Request, error) {
+	list, err := l.store.OfStack(ctx, l.stack)
+	if err != nil {
+		return handle.Request{}, err
+	}
+	if len(list) != 1 {
+		return handle.Request{}, fmt.Errorf("the launch has %d requests, not 1", len(list))
+	}
+	return list[0], nil
+}

@@ -1,0 +1,129 @@
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+
+	"countersign/bot/slacktest"
+	"countersign/deploy/internal/sandbox"
+	"countersign/handle"
+)
+
+// lawful checks, when a story has come to its end, what must hold at the end of
+// each: its messages are true, it was decided once, and no secret has got out.
+func (l *launch) lawful() {
+	l.t.Helper()
+	l.truthful()
+	l.decidedOnce()
+	l.secret()
+}
+
+// truthful waits until nothing is owed, and the messages show just what is on
+// record.
+func (l *launch) truthful() {
+	l.t.Helper()
+	until(l.t, soon, "the law that messages are true", func(ctx context.Context) error {
+		r, err := l.request(ctx)
+		if err != nil {
+			return err
+		}
+		if due := r.Due(time.Now()); len(due) > 0 {
+			return fmt.Errorf("it still owes %v", due)
+		}
+		if broken := sandbox.CheckMessages(l.slack, r, time.Now()); len(broken) > 0 {
+			return fmt.Errorf("%s", strings.Join(broken, "; "))
+		}
+		return nil
+	})
+}
+
+// decidedOnce: of our signals one arrived, and it says what the record says.
+// MiniStack tells of every signal that arrives while the stack waits.
+func (l *launch) decidedOnce() {
+	l.t.Helper()
+	r, err := l.request(l.t.Context())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	want, _ := r.SignalBody()
+	var arrived []string
+	for _, e := range l.events(l.t.Context()) {
+		if strings.HasPrefix(e.Reason, "Received ") && strings.HasSuffix(e.Reason, r.ID) {
+			arrived = append(arrived, e.Reason)
+		}
+	}
+	one := fmt.Sprintf("Received %s signal with UniqueId %s", want.Status, want.UniqueID)
+	switch {
+	case r.State() == handle.Withdrawn && len(arrived) == 0: // the stack no longer waited
+	case len(arrived) != 1 || arrived[0] != one:
+		l.t.Errorf("the stack heard %q, and ought to have heard just %q", arrived, one)
+	}
+}
+
+// secret: no wait URL and no part of the deployment's secret is in Slack, in a
+// mail, or in the functions' logs.
+func (l *launch) secret() {
+	l.t.Helper()
+	hidden := []string{"/_ministack/", botToken, signingSecret, mailKey}
+	look := func(where, text string) {
+		for _, s := range hidden {
+			if strings.Contains(text, s) {
+				l.t.Errorf("%s: %q is in %s", s, text, where)
+			}
+		}
+	}
+	for _, c := range l.slack.Channels() {
+		l.messages(look, l.slack.Messages(c.ID))
+	}
+	for _, u := range l.slack.Users() {
+		l.messages(look, l.slack.Ephemerals(u.ID))
+	}
+	for _, m := range l.mailbox.all() {
+		look("a mail", m.Subject+m.Body)
+	}
+	for _, line := range l.logs(l.t.Context()) {
+		look("a log", line)
+		if lambda := strings.HasPrefix(line, "START ") || strings.HasPrefix(line, "END ") || strings.HasPrefix(line, "REPORT "); !lambda && !json.Valid([]byte(line)) {
+			l.t.Errorf("a line of a log is no JSON: %s", line)
+		}
+	}
+}
+
+func (l *launch) messages(look func(where, text string), list []slacktest.Message) {
+	for _, m := range list {
+		look("Slack", m.Text+string(m.Blocks)+string(m.Metadata))
+		if m.PingsChannel {
+			l.t.Errorf("a message pings a channel: %s", m.Text)
+		}
+		l.messages(look, m.Thread)
+	}
+}
+
+// logs are all lines of the functions' logs.
+func (l *launch) logs(ctx context.Context) (lines []string) {
+	l.t.Helper()
+	client := cloudwatchlogs.NewFromConfig(l.aws)
+	for _, logicalID := range []string{"BotLog", "NotifierLog"} {
+		group := l.resource(ctx, logicalID)
+		pages := cloudwatchlogs.NewFilterLogEventsPaginator(client, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &group})
+		before := len(lines)
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				l.t.Fatalf("couldn't read the log %s: %v", group, err)
+			}
+			for _, e := range page.Events {
+				lines = append(lines, *e.Message)
+			}
+		}
+		if len(lines) == before && logicalID == "NotifierLog" {
+			l.t.Errorf("the log %s is empty, so that nothing could be found in it", group)
+		}
+	}
+	return lines
+}

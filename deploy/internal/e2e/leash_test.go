@@ -1,0 +1,63 @@
+package e2e_test
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// killedVariable makes this program one that starts another and is then killed.
+const killedVariable = "COUNTERSIGN_PROOF_KILLED"
+
+// startAndWait starts a program that would run for an hour, says in which
+// process group, and waits to be killed.
+func startAndWait() {
+	p, err := start("", os.Environ(), "sleep", "3600")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	fmt.Println(p.cmd.Process.Pid)
+	time.Sleep(time.Minute)
+	os.Exit(1)
+}
+
+// Nothing that a test has started outlives it, not even if it is killed.
+func TestNothingOutlivesTheTests(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self)
+	cmd.Env = append(os.Environ(), killedVariable+"=1")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("it has started nothing: %v", err)
+	}
+	pgid, err := strconv.Atoi(strings.TrimSpace(line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(group(t, pgid)) == 0 {
+		t.Fatal("nothing runs in the group, so that nothing could outlive the tests")
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	for end := time.Now().Add(10 * time.Second); len(group(t, pgid)) > 0; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("processes %v are still there", group(t, pgid))
+		}
+	}
+}

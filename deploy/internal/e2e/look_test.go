@@ -1,0 +1,192 @@
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+
+	"countersign/bot/slacktest"
+	"countersign/handle"
+)
+
+// soon is how long anything may take that happens at once, or, where Slack or
+// the machine is too busy for it, with the next sweep.
+const soon = 100 * time.Second
+
+// asked waits until Slack shows one message, with both buttons, and the stack
+// waits.
+func (l *launch) asked() {
+	l.t.Helper()
+	until(l.t, soon, "Slack is asked", func(ctx context.Context) error {
+		r, err := l.request(ctx)
+		if err != nil {
+			return err
+		}
+		if len(r.Messages) != 1 {
+			return fmt.Errorf("%d messages are on record", len(r.Messages))
+		}
+		if n := len(l.message().Buttons()); n != 2 {
+			return fmt.Errorf("the message has %d buttons", n)
+		}
+		return nil
+	})
+	until(l.t, soon, "the stack waits", func(ctx context.Context) error {
+		for _, e := range l.events(ctx) {
+			if e.Type == "AWS::CloudFormation::WaitCondition" {
+				return nil
+			}
+		}
+		return errors.New("it does not")
+	})
+}
+
+// message is the one message of the channel.
+func (l *launch) message() slacktest.Message {
+	l.t.Helper()
+	var own []slacktest.Message
+	for _, m := range l.slack.Messages(l.channel) {
+		if strings.Contains(string(m.Blocks), l.stackName()) {
+			own = append(own, m)
+		}
+	}
+	if len(own) != 1 {
+		l.t.Fatalf("the channel has %d messages of the launch, not 1", len(own))
+	}
+	return own[0]
+}
+
+// stackName is the second part of the last field of the stack's ARN.
+func (l *launch) stackName() string { return strings.Split(l.stack, "/")[1] }
+
+// mailed waits for the mail that asks.
+func (l *launch) mailed() (found mail) {
+	l.t.Helper()
+	until(l.t, soon, "a mail asks", func(ctx context.Context) error {
+		r, err := l.request(ctx)
+		if err != nil {
+			return err
+		}
+		n := 0
+		for _, m := range l.mailbox.all() {
+			if strings.Contains(m.Body, r.ID) && decideLink.MatchString(m.Body) {
+				found, n = m, n+1
+			}
+		}
+		if n != 1 {
+			return fmt.Errorf("%d mails have come, not 1", n)
+		}
+		return nil
+	})
+	return found
+}
+
+// decided waits until the record is so.
+func (l *launch) decided(want handle.State) handle.Request { return l.decidedWithin(soon, want) }
+
+func (l *launch) decidedWithin(limit time.Duration, want handle.State) (r handle.Request) {
+	l.t.Helper()
+	until(l.t, limit, "the record", func(ctx context.Context) (err error) {
+		if r, err = l.request(ctx); err == nil && r.State() != want {
+			err = fmt.Errorf("the request is %s, not %s", r.State(), want)
+		}
+		return err
+	})
+	return r
+}
+
+// ends waits for the end of the stack, and tells the notifier of it.
+func (l *launch) ends(want string) {
+	l.t.Helper()
+	reason := ""
+	until(l.t, soon, "the stack", func(ctx context.Context) error {
+		out, err := cloudformation.NewFromConfig(l.aws).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &l.stack})
+		if err != nil {
+			return err
+		}
+		s := out.Stacks[0]
+		if s.StackStatusReason != nil {
+			reason = *s.StackStatusReason
+		}
+		if string(s.StackStatus) != want {
+			return fmt.Errorf("it is %s, not %s: %s", s.StackStatus, want, reason)
+		}
+		return nil
+	})
+	l.tellStatus(want, reason)
+}
+
+// event waits for an event of the stack.
+func (l *launch) event(logicalID, status, words string) {
+	l.t.Helper()
+	until(l.t, soon, "the stack's events", func(ctx context.Context) error {
+		for _, e := range l.events(ctx) {
+			if e.LogicalID == logicalID && e.Status == status && strings.Contains(e.Reason, words) {
+				return nil
+			}
+		}
+		return fmt.Errorf("none is %s of %s because of %q", status, logicalID, words)
+	})
+}
+
+// event is one event of a stack.
+type event struct{ LogicalID, Type, Status, Reason string }
+
+// events are the events of the stack, the oldest first.
+func (l *launch) events(ctx context.Context) (list []event) {
+	l.t.Helper()
+	pages := cloudformation.NewDescribeStackEventsPaginator(cloudformation.NewFromConfig(l.aws), &cloudformation.DescribeStackEventsInput{StackName: &l.stack})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			l.t.Fatalf("couldn't read the stack's events: %v", err)
+		}
+		for _, e := range page.StackEvents {
+			one := event{LogicalID: *e.LogicalResourceId, Type: *e.ResourceType, Status: string(e.ResourceStatus)}
+			if e.ResourceStatusReason != nil {
+				one.Reason = *e.ResourceStatusReason
+			}
+			list = append([]event{one}, list...)
+		}
+	}
+	return list
+}
+
+// thread waits until the thread says all of that.
+func (l *launch) thread(words ...string) {
+	l.t.Helper()
+	until(l.t, soon, "the thread", func(context.Context) error {
+		var said strings.Builder
+		for _, reply := range l.message().Thread {
+			said.WriteString(reply.Text + "\n")
+		}
+		return contains(said.String(), words)
+	})
+}
+
+// wrote waits until Rita has been told all of that.
+func (l *launch) wrote(words ...string) {
+	l.t.Helper()
+	until(l.t, soon, "the messages to Rita", func(context.Context) error {
+		var said strings.Builder
+		for _, m := range l.slack.DMs(l.requester.ID) {
+			for _, m := range append([]slacktest.Message{m}, m.Thread...) {
+				said.WriteString(m.Text + "\n")
+			}
+		}
+		return contains(said.String(), words)
+	})
+}
+
+func contains(said string, words []string) error {
+	var errs []error
+	for _, w := range words {
+		if !strings.Contains(said, w) {
+			errs = append(errs, fmt.Errorf("nothing says %q in:\n%s", w, said))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,60 @@
+package e2e_test
+
+import (
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// meter stands between the functions and DynamoDB, and counts their calls.
+type meter struct {
+	origin string
+
+	mu    sync.Mutex
+	calls map[string]int // by operation
+}
+
+func newMeter(t *testing.T, dynamoDB string) *meter {
+	t.Helper()
+	target, err := url.Parse(dynamoDB)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &meter{calls: map[string]int{}}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		m.count(r.Header.Get("X-Amz-Target"), string(body))
+		r.Body = io.NopCloser(strings.NewReader(string(body)))
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	m.origin = server.URL
+	return m
+}
+
+// count counts a call. What the sweep looks up each minute is of no one request.
+func (m *meter) count(target, body string) {
+	if strings.Contains(body, `"IndexName"`) {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, operation, _ := strings.Cut(target, ".")
+	m.calls[operation]++
+}
+
+func (m *meter) read() map[string]int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.calls)
+}

@@ -1,0 +1,81 @@
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+
+	"countersign/deploy/internal/testtools"
+)
+
+const (
+	region  = "us-east-1"
+	account = "111122223333"
+)
+
+// ministack is the one MiniStack of all tests. It is started by the first test
+// that needs it and stopped by TestMain.
+var ministack struct {
+	sync.Mutex
+	*program
+	home string
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	if os.Getenv(killedVariable) != "" {
+		startAndWait()
+	}
+	code := m.Run()
+	if ministack.program != nil {
+		ministack.stop()
+	}
+	if ministack.home != "" {
+		_ = os.RemoveAll(ministack.home)
+	}
+	os.Exit(code)
+}
+
+// startMiniStack returns the MiniStack of all tests, whose log is shown if this
+// test fails.
+func startMiniStack(t *testing.T) *program {
+	t.Helper()
+	path := testtools.Path(t, "ministack/bin/ministack")
+	ministack.Lock()
+	defer ministack.Unlock()
+	if ministack.program == nil && ministack.err == nil {
+		ministack.program, ministack.err = newMiniStack(path)
+	}
+	if ministack.err != nil {
+		t.Fatalf("couldn't start MiniStack: %v", ministack.err)
+	}
+	ministack.told(t)
+	return ministack.program
+}
+
+func newMiniStack(path string) (*program, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	if ministack.home, err = os.MkdirTemp("", "countersign-ministack-"); err != nil {
+		return nil, err
+	}
+	origin := fmt.Sprintf("http://127.0.0.1:%d", port)
+	return run(origin, "/_ministack/ready", environment(ministack.home,
+		"BIND_HOST=127.0.0.1", // its default is every address, and so is that of the next two
+		"IOT_MTLS_ENABLED=0",
+		"SFTP_ENABLED=0",
+		"GATEWAY_PORT="+strconv.Itoa(port),
+		"MINISTACK_HOST=127.0.0.1",
+		"MINISTACK_ACCOUNT_ID="+account,
+		"MINISTACK_REGION="+region,
+		"LAMBDA_EXECUTOR=local", // the functions are processes of this machine
+		"AWS_ENDPOINT_URL="+origin,
+		"S3_DATA_DIR="+filepath.Join(ministack.home, "s3"),
+		"STATE_DIR="+filepath.Join(ministack.home, "state"),
+	), path)
+}

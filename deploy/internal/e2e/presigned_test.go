@@ -1,0 +1,151 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/google/go-cmp/cmp"
+
+	"countersign/deploy/internal/testtools"
+	"countersign/handle"
+)
+
+const (
+	waitBucket = "cloudformation-waitcondition-" + region
+	waitDomain = "s3." + region + ".amazonaws.com"
+	gatedStack = "arn:aws:cloudformation:" + region + ":" + account + ":stack/SC-" + account + "-pp-presigned/5f0c2c40-1600-11f1-9d8e-0e1a2b3c4d5e"
+	waitKey    = gatedStack + "/5f0c2c41-1600-11f1-9d8e-0e1a2b3c4d5e/ApprovalHandle"
+)
+
+// A wait URL as CloudFormation makes it, pre-signed for S3: our signal is what
+// was signed. The other end is versitygw, which verifies as S3 does.
+func TestSignalToS3(t *testing.T) {
+	s3 := startS3(t)
+	client := &http.Client{Transport: names{s3.origin}}
+	approved := handle.SignalBody{Status: handle.SignalSuccess, Reason: "Approved by Ann Approver <&> “quoted”", UniqueID: "approved-r1", Data: "r1"}
+	for _, c := range []struct {
+		name   string
+		signed time.Duration // ago
+		spoil  func(string) string
+		header []string // that is signed, and that we do not send
+		want   handle.SendResult
+	}{
+		{name: "as it was made", want: handle.Delivered},
+		{name: "late, and in time", signed: 11 * time.Hour, want: handle.Delivered},
+		{name: "expired", signed: 12*time.Hour + time.Minute, want: handle.Retry},
+		{name: "with another expiry", signed: 12*time.Hour + time.Minute, spoil: change("X-Amz-Expires=43199", "X-Amz-Expires=86399"), want: handle.Retry},
+		{name: "of another handle", spoil: change("/ApprovalHandle?", "/OtherHandle?"), want: handle.Retry},
+		{name: "with another signature", spoil: change("X-Amz-Signature=", "X-Amz-Signature=0"), want: handle.Retry},
+		{name: "with another header signed", header: []string{"X-Amz-Meta-Other"}, want: handle.Retry},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			stored := filepath.Join(s3.files, waitBucket, filepath.FromSlash(waitKey))
+			if err := os.RemoveAll(filepath.Dir(stored)); err != nil {
+				t.Fatal(err)
+			}
+			signedAt := time.Now().Add(-c.signed)
+			raw := presign(t, signedAt, c.header...)
+			if c.spoil != nil {
+				raw = c.spoil(raw)
+			}
+			u, err := handle.ParseWaitURL(raw, gatedStack, nil, signedAt)
+			if err != nil {
+				t.Fatalf("AWS's own URL is not taken: %v", err)
+			}
+			outcome, err := handle.SendSignal(t.Context(), client, u, approved)
+			if outcome != c.want {
+				t.Fatalf("it came to %v, not %v: %v", outcome, c.want, err)
+			}
+			if err != nil && (strings.Contains(err.Error(), "amazonaws") || !strings.Contains(err.Error(), "403")) {
+				t.Errorf("the error quotes the URL, or does not say why: %v", err)
+			}
+			got, err := os.ReadFile(stored)
+			if c.want != handle.Delivered {
+				if err == nil {
+					t.Errorf("and yet it was stored: %s", got)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var body handle.SignalBody
+			if err := json.Unmarshal(got, &body); err != nil {
+				t.Fatalf("%s: %v", got, err)
+			}
+			if diff := cmp.Diff(approved, body); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func change(what, into string) func(string) string {
+	return func(s string) string { return strings.Replace(s, what, into, 1) }
+}
+
+// presign makes a wait URL as CloudFormation does: for 12 hours less a second,
+// with nothing signed but the host. See
+// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+func presign(t *testing.T, at time.Time, header ...string) string {
+	t.Helper()
+	escaped := strings.NewReplacer(":", "%3A", "/", "%2F").Replace
+	target := "https://" + waitBucket + "." + waitDomain
+	for _, step := range strings.Split(waitKey, "/") {
+		target += "/" + escaped(step)
+	}
+	req, err := http.NewRequest(http.MethodPut, target+"?X-Amz-Expires="+strconv.Itoa(12*3600-1), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range header {
+		req.Header.Set(name, "signed")
+	}
+	keys := aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}
+	signed, _, err := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }).
+		PresignHTTP(t.Context(), keys, req, "UNSIGNED-PAYLOAD", "s3", region, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}
+
+// s3 is versitygw, with CloudFormation's bucket in it.
+type s3 struct {
+	*program
+	files string // folder of the buckets
+}
+
+func startS3(t *testing.T) s3 {
+	t.Helper()
+	path := testtools.Path(t, "versitygw/bin/versitygw")
+	port, err := freePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := t.TempDir()
+	files := filepath.Join(home, "buckets")
+	if err := os.MkdirAll(filepath.Join(files, waitBucket), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	address := fmt.Sprintf("127.0.0.1:%d", port)
+	p, err := run("http://"+address, "/health", environment(home), path,
+		"--port", address, "--health", "/health", "--access", "test", "--secret", "test", "--region", region, "--virtual-domain", waitDomain,
+		"posix", "--nometa", files)
+	if err != nil {
+		t.Fatalf("couldn't start versitygw: %v", err)
+	}
+	t.Cleanup(p.stop)
+	p.told(t)
+	onLoopback(t, p)
+	return s3{p, files}
+}

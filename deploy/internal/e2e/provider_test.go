@@ -1,0 +1,208 @@
+package e2e_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+)
+
+const providerARN = "arn:aws:lambda:" + region + ":" + account + ":function:provider"
+
+// provider stands behind the custom resources of both twins, and answers as the
+// script of each stack has it.
+type provider struct {
+	origin string
+
+	mu      sync.Mutex
+	scripts map[string]*script // by stack name
+	broken  []error
+}
+
+// request is what a provider is asked, without what differs from stack to stack.
+type request struct {
+	RequestType, ServiceToken, ResourceType, LogicalResourceId, PhysicalResourceId string
+
+	ResourceProperties map[string]any
+}
+
+// script is one stack's part of the provider.
+type script struct {
+	story
+
+	mu    sync.Mutex
+	url   string // of the wait handle
+	asked []request
+	puts  []int
+}
+
+func newProvider(t *testing.T) *provider {
+	t.Helper()
+	p := &provider{scripts: map[string]*script{}}
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		event, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+		if err != nil {
+			p.accuse(err)
+			return
+		}
+		p.take(event)
+	}))
+	p.origin = server.URL
+	t.Cleanup(func() {
+		server.Close()
+		for _, err := range p.broken {
+			t.Errorf("provider: %v", err)
+		}
+	})
+	return p
+}
+
+func (p *provider) accuse(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.broken = append(p.broken, err)
+}
+
+// expect gives a stack its script, before it is created.
+func (p *provider) expect(stack string, s *script) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.scripts[stack] = s
+}
+
+// take takes an event and answers it soon. CloudFormation does not wait for the
+// function, only for its answer.
+func (p *provider) take(event []byte) {
+	var e struct {
+		request
+		StackId, RequestId, ResponseURL string
+	}
+	if err := json.Unmarshal(event, &e); err != nil {
+		p.accuse(fmt.Errorf("%s: %w", event, err))
+		return
+	}
+	name := strings.Split(e.StackId, "/")[1]
+	p.mu.Lock()
+	s := p.scripts[name]
+	p.mu.Unlock()
+	if s == nil {
+		p.accuse(fmt.Errorf("%s is no stack of ours", e.StackId))
+		return
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		answer, err := s.answer(ctx, e.request)
+		if err == nil {
+			answer["StackId"], answer["RequestId"], answer["LogicalResourceId"] = e.StackId, e.RequestId, e.LogicalResourceId
+			b, _ := json.Marshal(answer) // cannot fail: strings only
+			_, err = put(ctx, e.ResponseURL, string(b))
+		}
+		if err != nil {
+			p.accuse(fmt.Errorf("%s %s of %s: %w", e.RequestType, e.LogicalResourceId, name, err))
+		}
+	}()
+}
+
+// answer notes a request and says what it is answered.
+func (s *script) answer(ctx context.Context, r request) (map[string]any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if url, ok := r.ResourceProperties["WaitUrl"].(string); ok {
+		r.ResourceProperties["WaitUrl"] = "the handle's"
+		if s.url == "" {
+			s.url = url
+			if err := s.put(ctx, s.early); err != nil {
+				return nil, err
+			}
+		}
+	}
+	s.asked = append(s.asked, r)
+	id := r.PhysicalResourceId
+	if id == "" {
+		id = "made-" + r.LogicalResourceId
+	}
+	if why, refused := s.refuse[r.RequestType+" "+r.LogicalResourceId]; refused {
+		return map[string]any{"Status": "FAILED", "Reason": why, "PhysicalResourceId": id}, nil
+	}
+	return map[string]any{
+		"Status": "SUCCESS", "PhysicalResourceId": id,
+		"Data": map[string]string{"ApprovedBy": "Ann <ann@example.com>", "ApprovedAt": "2026-11-26T09:00:00Z"},
+	}, nil
+}
+
+// signal PUTs signals to the wait handle, one after another.
+func (s *script) signal(ctx context.Context, bodies []string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.put(ctx, bodies)
+}
+
+func (s *script) put(ctx context.Context, bodies []string) error {
+	for _, body := range bodies {
+		status, err := put(ctx, s.url, body)
+		if err != nil {
+			return err
+		}
+		s.puts = append(s.puts, status)
+	}
+	return nil
+}
+
+func (s *script) heard() (requests []request, puts []int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.asked), slices.Clone(s.puts)
+}
+
+// messenger is the function that carries events from MiniStack to the provider.
+const messenger = `
+import json, os, urllib.request
+
+def handler(event, context):
+    urllib.request.urlopen(os.environ["PROVIDER"], json.dumps(event).encode(), 10).close()
+`
+
+// hire makes the function on MiniStack.
+func (p *provider) hire(t *testing.T, m *program) {
+	t.Helper()
+	var zipped bytes.Buffer
+	z := zip.NewWriter(&zipped)
+	f, err := z.Create("messenger.py")
+	if err == nil {
+		_, err = io.WriteString(f, messenger)
+	}
+	if err == nil {
+		err = z.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := lambda.NewFromConfig(reach(m.origin))
+	_, err = client.CreateFunction(t.Context(), &lambda.CreateFunctionInput{
+		FunctionName: aws.String("provider"), Runtime: types.RuntimePython313, Handler: aws.String("messenger.handler"),
+		Role: aws.String("arn:aws:iam::" + account + ":role/provider"), Timeout: aws.Int32(30),
+		Code:        &types.FunctionCode{ZipFile: zipped.Bytes()},
+		Environment: &types.Environment{Variables: map[string]string{"PROVIDER": p.origin}},
+	})
+	if err != nil {
+		t.Fatalf("couldn't make the function: %v", err)
+	}
+	err = lambda.NewFunctionActiveV2Waiter(client).Wait(t.Context(), &lambda.GetFunctionInput{FunctionName: aws.String("provider")}, time.Minute)
+	if err != nil {
+		t.Fatalf("the function is not ready: %v", err)
+	}
+}

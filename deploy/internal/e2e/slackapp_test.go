@@ -1,0 +1,66 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"countersign/bot/slacktest"
+	"countersign/deploy/internal/sandbox"
+	"countersign/handle"
+)
+
+// newSlackApp makes a workspace, with people in it, into which an app was
+// installed that was made from the manifest.
+func newSlackApp(t *testing.T, manifest, origin string, client *http.Client, fault func(string, url.Values) *slacktest.Fault) *slacktest.Workspace {
+	t.Helper()
+	var app struct {
+		Features struct {
+			AppHome struct {
+				MessagesTab bool `json:"messages_tab_enabled"`
+			} `json:"app_home"`
+		}
+		OAuth struct {
+			Scopes struct{ Bot []string }
+		} `json:"oauth_config"`
+		Settings struct {
+			Interactivity struct {
+				Enabled    bool   `json:"is_enabled"`
+				RequestURL string `json:"request_url"`
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(manifest), &app); err != nil || !app.Settings.Interactivity.Enabled {
+		t.Fatalf("the stack's manifest makes no app with buttons: %v, in %s", err, manifest)
+	}
+	w := slacktest.New(slacktest.Config{
+		Now: time.Now, TeamID: sandbox.Team, TeamName: "Example", Domain: "example",
+		AppID: sandbox.AppID, BotID: "B0COUNTERSIGN", BotUserID: sandbox.BotUser, BotName: "countersign", BotToken: botToken,
+		Scopes: app.OAuth.Scopes.Bot, MessagesTab: app.Features.AppHome.MessagesTab, RequestURL: app.Settings.Interactivity.RequestURL,
+		Origin: origin, SigningSecret: signingSecret, Client: client, Fault: fault, Limits: slacktest.PublishedLimits(),
+	})
+	sandbox.Populate(w)
+	return w
+}
+
+// fault lets Slack fail in the channels that are broken.
+func (d *deployment) fault(_ string, form url.Values) *slacktest.Fault {
+	if _, broken := d.broken.Load(form.Get("channel")); broken {
+		return &slacktest.Fault{Status: http.StatusServiceUnavailable}
+	}
+	return nil
+}
+
+// secretText is what the deployment's secret holds.
+func secretText(token string, signing []string, keys ...handle.MailKey) string {
+	text := map[string]any{"slackToken": token, "signingSecrets": append([]string{}, signing...)}
+	list := []string{}
+	for _, key := range keys {
+		list = append(list, string(key)) // a MailKey prints as a placeholder
+	}
+	text["mailKeys"] = list
+	b, _ := json.Marshal(text) // cannot fail: strings only
+	return string(b)
+}

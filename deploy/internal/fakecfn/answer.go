@@ -1,0 +1,167 @@
+package fakecfn
+
+import (
+	"encoding/json"
+	"strconv"
+)
+
+// Limits of an answer, in bytes.
+//
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
+const (
+	maxAnswer     = 4096 // the whole body
+	maxPhysicalID = 1024
+)
+
+// answered takes an answer. The first one counts, whatever it is worth; later ones are only kept.
+func (e *Engine) answered(q *request, body []byte) {
+	r := q.r
+	counted := r.request == q
+	q.record.Answers = append(q.record.Answers, Answer{Received: e.at.UTC(), Body: string(body), Counted: counted})
+	if !counted {
+		return
+	}
+	r.request, r.timer = nil, 0
+	a, reason := q.read(body)
+	if a.physicalID == "" {
+		a.physicalID = r.madeName()
+	}
+	if q.record.Type == "Create" {
+		e.created(r, a, reason)
+	} else {
+		e.deleted(r, reason)
+	}
+	e.run(r.stack)
+}
+
+func (e *Engine) created(r *resource, a answer, reason string) {
+	r.physicalID = a.physicalID
+	r.data = a.data
+	if a.wellFormed {
+		e.mark(r, CreateInProgress, initiated)
+	}
+	if reason != "" {
+		e.failed(r, reason)
+		return
+	}
+	e.made(r)
+}
+
+func (e *Engine) deleted(r *resource, reason string) {
+	r.stack.inFlight--
+	if reason != "" {
+		e.stuck(r, reason)
+		return
+	}
+	e.gone(r, DeleteComplete)
+}
+
+// unanswered gives up waiting for an answer.
+func (e *Engine) unanswered(r *resource) {
+	reason := "CloudFormation did not receive a response from your Custom Resource. Please check your logs for requestId [" +
+		r.request.record.ID + "]. If you are using the Python cfn-response module, you may need to update your Lambda function code " +
+		"so that CloudFormation can attach the updated version."
+	if r.status == CreateInProgress {
+		e.failed(r, reason)
+		return
+	}
+	r.request = nil
+	e.deleted(r, reason)
+}
+
+// answer is a custom resource's answer.
+type answer struct {
+	wellFormed bool
+	physicalID string
+	data       *object
+}
+
+// read checks an answer as CloudFormation does and returns why the resource fails, "" when it does not.
+func (q *request) read(body []byte) (a answer, reason string) {
+	if len(body) > maxAnswer {
+		return a, "Response object is too long."
+	}
+	var fields map[string]json.RawMessage // names count in their exact case
+	if json.Unmarshal(body, &fields) != nil {
+		return a, "Invalid response object: it is no JSON object." // own words
+	}
+	texts := map[string]string{}
+	for _, name := range []string{"Status", "Reason", "PhysicalResourceId", "StackId", "RequestId", "LogicalResourceId"} {
+		var s string
+		if raw, ok := fields[name]; ok && json.Unmarshal(raw, &s) != nil {
+			return a, "Invalid response object: " + name + " is no string." // own words
+		}
+		texts[name] = s
+	}
+	if id := texts["PhysicalResourceId"]; id == "" || len(id) > maxPhysicalID {
+		return a, "Invalid PhysicalResourceId"
+	}
+	for _, same := range [][2]string{{"StackId", q.r.stack.id}, {"RequestId", q.record.ID}, {"LogicalResourceId", q.r.def.name}} {
+		if texts[same[0]] != same[1] {
+			return a, "Vendor response doesn't contain the " + same[0] + " of the request" // own words
+		}
+	}
+	a.physicalID = texts["PhysicalResourceId"]
+	var ok bool
+	if a.data, ok = readData(fields["Data"], fields["NoEcho"]); !ok {
+		return a, "Invalid response object: Data is no JSON object." // own words
+	}
+	a.wellFormed = true
+	switch status, why := texts["Status"], texts["Reason"]; {
+	case status == "SUCCESS":
+		return a, ""
+	case status != "FAILED":
+		a.wellFormed = false
+		return a, "Invalid response object: Status must be SUCCESS or FAILED." // own words
+	case why == "":
+		return a, "Vendor response doesn't contain Reason key"
+	default:
+		return a, "Received response status [FAILED] from custom resource. Message returned: " + why + " (RequestId: " + q.record.ID + ")"
+	}
+}
+
+// readData reads the attributes of an answer; with NoEcho they are secrets.
+func readData(raw, noEcho json.RawMessage) (*object, bool) {
+	var data map[string]any
+	if len(raw) > 0 && json.Unmarshal(raw, &data) != nil {
+		return nil, false
+	}
+	var hide bool
+	if len(noEcho) > 0 && json.Unmarshal(noEcho, &hide) != nil {
+		return nil, false
+	}
+	o := &object{}
+	for _, key := range sortedKeys(data) {
+		o.set(key, jsonValue(data[key], hide))
+	}
+	return o, true
+}
+
+// jsonValue makes a value of decoded JSON.
+func jsonValue(v any, hide bool) value {
+	s := ""
+	switch v := v.(type) {
+	case []any:
+		var l list
+		for _, item := range v {
+			l = append(l, jsonValue(item, hide))
+		}
+		return l
+	case map[string]any:
+		o := &object{}
+		for _, key := range sortedKeys(v) {
+			o.set(key, jsonValue(v[key], hide))
+		}
+		return o
+	case string:
+		s = v
+	case bool:
+		s = strconv.FormatBool(v)
+	case float64:
+		s = strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	if hide {
+		return text(s, mask)
+	}
+	return s
+}

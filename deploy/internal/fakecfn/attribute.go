@@ -1,0 +1,118 @@
+package fakecfn
+
+import "strings"
+
+// attribute returns what Fn::GetAtt gives of a resource that is complete.
+func (r *resource) attribute(name string) (value, error) {
+	switch r.def.kind {
+	case kindCustom:
+		if v := r.data.get(name); v != nil {
+			return v, nil
+		}
+		return nil, invalid("CustomResource attribute error: Vendor response doesn't contain %s attribute in object %s|%s|%s",
+			name, r.stack.id, r.def.name, r.lastRequest())
+	case kindWait:
+		if name == "Data" {
+			if r.data == nil { // it had a CreationPolicy and no handle
+				return "{}", nil
+			}
+			return string(appendJSON(nil, r.data, style{})), nil
+		}
+		return r.physicalID, nil
+	case kindHandle:
+		return r.physicalID, nil
+	}
+	return r.plainAttribute(name), nil
+}
+
+// lastRequest returns the ID of the last request about r.
+func (r *resource) lastRequest() string {
+	id := ""
+	for _, q := range r.stack.requests {
+		if q.r == r {
+			id = q.record.ID
+		}
+	}
+	return id
+}
+
+// plainAttribute makes up a plausible attribute: an ARN, what the properties say under the same name, something
+// that looks like what the name promises, and at last a name of its own.
+func (r *resource) plainAttribute(name string) value {
+	if v := r.properties.get(name); v != nil {
+		return v
+	}
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	service, typ := r.service()
+	region := r.stack.engine.cfg.Region
+	host := strings.ToLower(r.madeName()) + "." + service + "." + region + ".amazonaws.com"
+	switch {
+	case last == "Arn" || strings.HasSuffix(last, "Arn") || strings.HasSuffix(last, "ARN"):
+		return r.attributeARN(last)
+	case strings.HasSuffix(last, "Name") && strings.HasPrefix(last, typ):
+		return r.name()
+	case last == "QueueUrl", last == "PhysicalResourceId", last == "Id", last == typ+"Id":
+		return r.physicalID
+	case last == "PublicIp", last == "PublicIP":
+		return r.address("203.0.113.")
+	case last == "PrivateIp", last == "PrimaryPrivateIpAddress":
+		return r.address("10.0.0.")
+	case last == "AvailabilityZone":
+		return region + "a"
+	case last == "Port":
+		return "3306"
+	case last == "WebsiteURL", strings.HasSuffix(last, "Url"), strings.HasSuffix(last, "URL"):
+		return "https://" + host + "/"
+	case last == "Address", strings.Contains(last, "Endpoint"), strings.Contains(last, "DNS"), strings.Contains(last, "Dns"),
+		strings.Contains(last, "Domain"):
+		return host
+	}
+	return r.idAttribute(last)
+}
+
+// idAttribute makes up identifiers and lists.
+func (r *resource) idAttribute(name string) value {
+	switch name {
+	case "GroupId", "DefaultSecurityGroup":
+		return "sg-0" + r.madeID(16, lowerHex)
+	case "VpcId":
+		return "vpc-0" + r.madeID(16, lowerHex)
+	case "AllocationId":
+		return "eipalloc-0" + r.madeID(16, lowerHex)
+	case "DefaultNetworkAcl", "NetworkAclId":
+		return "acl-0" + r.madeID(16, lowerHex)
+	case "Ipv6CidrBlocks":
+		return list{"2001:db8:" + r.madeID(3, lowerHex) + ":" + r.madeID(2, lowerHex) + "00::/56"}
+	case "CidrBlockAssociations":
+		return list{"vpc-cidr-assoc-0" + r.madeID(16, lowerHex)}
+	case "NameServers":
+		return list{"ns-1.example.com", "ns-2.example.com"}
+	case "Version", "LatestVersionNumber", "DefaultVersionNumber":
+		return "1"
+	}
+	return strings.ToLower(r.madeName() + "-" + name)
+}
+
+// attributeARN makes the ARN of a resource, or of something that belongs to it.
+func (r *resource) attributeARN(attribute string) string {
+	if strings.HasPrefix(r.physicalID, "arn:") && attribute == "Arn" {
+		return r.physicalID
+	}
+	service, typ := r.service()
+	name := r.name()
+	switch r.def.typ {
+	case "AWS::S3::Bucket":
+		return r.arn(service, strings.ToLower(name))
+	case "AWS::SQS::Queue":
+		return r.arn(service, name)
+	case "AWS::Lambda::Function", "AWS::Serverless::Function":
+		return r.arn("lambda", "function:"+name)
+	case "AWS::Logs::LogGroup":
+		return r.arn(service, "log-group:"+name+":*")
+	}
+	arn := r.arn(service, strings.ToLower(typ)+"/"+name)
+	if own := strings.TrimSuffix(strings.TrimSuffix(attribute, "Arn"), "ARN"); own != "" {
+		arn += "/" + strings.ToLower(own)
+	}
+	return arn
+}

@@ -1,0 +1,219 @@
+package fakecfn
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// CloudFormation's limits on the number of members of a section.
+//
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+const (
+	maxParameters = 200
+	maxMappings   = 200
+	maxResources  = 500
+	maxOutputs    = 200
+)
+
+// build compiles a decoded template without loops and checks that everything it refers to is there.
+func build(root *yaml.Node, parameters []*parameter) (*program, error) {
+	p := &program{parameters: parameters, parameterIndex: map[string]int{}}
+	for i, def := range parameters {
+		p.parameterIndex[def.name] = i
+	}
+	p.extended, p.lenient = transforms(root)
+	for _, read := range []func(*program, *yaml.Node) error{
+		(*program).readMappings, (*program).readNames, (*program).readConditions, (*program).readRules,
+		(*program).readResources, (*program).readOutputs, (*program).checkReferences,
+	} {
+		if err := read(p, root); err != nil {
+			return nil, err
+		}
+	}
+	if p.conditional() {
+		return p, p.checkCycles()
+	}
+	var err error
+	p.fixed, err = p.plan(nil)
+	return p, err
+}
+
+// checkHeader checks what stands at the top of a template.
+func checkHeader(root *yaml.Node) error {
+	if n := member(root, "AWSTemplateFormatVersion"); n != nil && n.Value != "2010-09-09" {
+		return invalid("Template format error: unsupported value for AWSTemplateFormatVersion.")
+	}
+	if n := member(root, "Description"); n != nil {
+		switch s, ok := literal(n); {
+		case !ok:
+			return invalid("Template format error: Description must be a string.") // own words
+		case len(s) > 1024:
+			return invalid("Template format error: 'Description' length is greater than 1024.")
+		}
+	}
+	_, lenient := transforms(root)
+	return checkSections(root, lenient)
+}
+
+func checkSections(root *yaml.Node, lenient bool) error {
+	var strange []string
+	seen := map[string]bool{}
+	for k := range members(root) {
+		if seen[k.Value] {
+			return errDuplicate(k, "the template")
+		}
+		seen[k.Value] = true
+		switch k.Value {
+		case "AWSTemplateFormatVersion", "Description", "Metadata", blockParameters, blockMappings, blockConditions,
+			"Transform", blockResources, blockOutputs, blockRules, "Hooks":
+		default:
+			strange = append(strange, k.Value)
+		}
+	}
+	if len(strange) > 0 && !lenient {
+		return invalid("Invalid template property or properties [%s]", sortedJoin(strange))
+	}
+	return nil
+}
+
+// transforms reads which transforms the template declares. All but AWS::LanguageExtensions run outside
+// CloudFormation proper; they are not run here, so what they would have made is taken on trust.
+func transforms(root *yaml.Node) (extended, lenient bool) {
+	declared := member(root, "Transform")
+	var names []string
+	switch {
+	case declared == nil:
+	case declared.Kind == yaml.ScalarNode:
+		names = append(names, declared.Value)
+	case declared.Kind == yaml.SequenceNode:
+		for _, n := range declared.Content {
+			names = append(names, n.Value) // "" for {Name: AWS::Include, ...}
+		}
+	default:
+		names = append(names, "")
+	}
+	for _, name := range names {
+		if name == "AWS::LanguageExtensions" {
+			extended = true
+			continue
+		}
+		lenient = true
+	}
+	return extended, lenient || mentions(root, func(key string) bool { return key == fnTransform })
+}
+
+// section returns a section's mapping, nil when the template has none.
+func (p *program) section(root *yaml.Node, name string) (*yaml.Node, error) {
+	n := member(root, name)
+	switch {
+	case n == nil, isNull(n) && p.lenient:
+		return nil, nil
+	case isNull(n):
+		return nil, errNull([]string{name})
+	case n.Kind != yaml.MappingNode:
+		return nil, invalid("Template format error: Any %s member must be an object.", name)
+	}
+	return n, nil
+}
+
+// index numbers the members of a section in the order of the template.
+func (p *program) index(root *yaml.Node, block string, most int) (map[string]int, error) {
+	index := map[string]int{}
+	n, err := p.section(root, block)
+	if err != nil {
+		return nil, err
+	}
+	for k := range members(n) {
+		if k.Value == fnTransform {
+			continue
+		}
+		if _, again := index[k.Value]; again {
+			return nil, errDuplicate(k, "the "+block+" block of the template")
+		}
+		index[k.Value] = len(index)
+	}
+	if len(index) > most {
+		return nil, invalid("Template format error: Number of %s, %d, is greater than maximum allowed, %d", strings.ToLower(block), len(index), most)
+	}
+	return index, nil
+}
+
+// errDuplicate refuses what CloudFormation would silently let the last one of win: nobody means it. Own words.
+func errDuplicate(k *yaml.Node, where string) error {
+	if k.Line > 0 {
+		where += fmt.Sprintf(" (line %d, column %d)", k.Line, k.Column)
+	}
+	return invalid("Template format error: Duplicate key %s in %s", k.Value, where)
+}
+
+// readNames learns the names of conditions and resources, which may be used before they are defined.
+func (p *program) readNames(root *yaml.Node) (err error) {
+	if p.conditionIndex, err = p.index(root, blockConditions, maxResources); err != nil {
+		return err
+	}
+	if p.resourceIndex, err = p.index(root, blockResources, maxResources); err != nil {
+		return err
+	}
+	for _, name := range sortedKeys(p.resourceIndex) {
+		if !isAlphanumeric(name) {
+			return invalid("Template format error: Resource name %s is non alphanumeric.", name)
+		}
+	}
+	if len(p.resourceIndex) == 0 && !p.lenient {
+		return invalid("Template format error: At least one Resources member must be defined.")
+	}
+	return nil
+}
+
+func (p *program) readMappings(root *yaml.Node) error {
+	if _, err := p.index(root, blockMappings, maxMappings); err != nil {
+		return err
+	}
+	n, err := p.section(root, blockMappings)
+	if err != nil {
+		return err
+	}
+	p.mappings = map[string]map[string]map[string]value{}
+	for name, table := range members(n) {
+		p.mappings[name.Value] = map[string]map[string]value{}
+		for key, row := range members(table) {
+			if key.Value == fnTransform {
+				continue
+			}
+			if row.Kind != yaml.MappingNode {
+				return invalid("Template format error: Every Mappings member %s must be a map", name.Value) // own words
+			}
+			if p.mappings[name.Value][key.Value], err = p.readRow(row); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (p *program) readRow(row *yaml.Node) (map[string]value, error) {
+	cells := map[string]value{}
+	c := &compiler{program: p, block: blockMappings, uses: &references{}, path: []string{blockMappings}}
+	for k, v := range members(row) {
+		e, err := c.member(k.Value, v)
+		if err != nil {
+			return nil, err
+		}
+		cell, ok := e.(constant)
+		if _, isObject := cell.v.(*object); !ok || isObject {
+			return nil, invalid("Template format error: Every Mappings attribute must be a String or a List.")
+		}
+		cells[k.Value] = cell.v
+	}
+	return cells, nil
+}
+
+func isAlphanumeric(name string) bool { return name != "" && consistsOf(name, letters+digits) }
+
+func sortedKeys[V any](m map[string]V) []string {
+	return slices.Sorted(maps.Keys(m))
+}

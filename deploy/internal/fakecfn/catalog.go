@@ -1,0 +1,71 @@
+package fakecfn
+
+// ProvisionProductInput is what AWS Service Catalog is asked when a requester launches a product. Identifiers that
+// are empty are made up.
+type ProvisionProductInput struct {
+	// Name is the provisioned product's name, as the requester typed it.
+	Name string
+
+	// Principal is the ARN of who launches: for a role's user that of the session, such as
+	// arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com.
+	Principal string
+
+	ProductID              string // prod-…
+	ProvisioningArtifactID string // pa-…
+	PortfolioID            string // port-…
+
+	// CatalogAccount owns product and portfolio; empty means the engine's own account.
+	CatalogAccount string
+
+	// Stack is what CloudFormation is asked: its Name is set here, and the AutoTags are put before its Tags.
+	Stack CreateStackInput
+}
+
+// ProvisionProduct launches a product as AWS Service Catalog does: a stack named SC-<account>-pp-<id> that carries
+// the five AutoTags. Its errors are those of CreateStack.
+//
+// https://docs.aws.amazon.com/servicecatalog/latest/adminguide/autotags.html
+func (e *Engine) ProvisionProduct(in ProvisionProductInput) (stackID, provisionedProductID string, err error) {
+	provisionedProductID = "pp-" + e.catalogID()
+	stack := in.Stack
+	stack.Name = "SC-" + e.cfg.Account + "-" + provisionedProductID
+	stack.Tags = append(e.autoTags(in, provisionedProductID), in.Stack.Tags...)
+	stackID, err = e.CreateStack(stack)
+	return stackID, provisionedProductID, err
+}
+
+func (e *Engine) autoTags(in ProvisionProductInput, provisionedProductID string) []Tag {
+	catalog := "arn:" + e.partition + ":catalog:" + e.cfg.Region + ":" + orElse(in.CatalogAccount, e.cfg.Account) + ":"
+	owned := "arn:" + e.partition + ":servicecatalog:" + e.cfg.Region + ":" + e.cfg.Account + ":stack/"
+	portfolio, product, artifact := in.PortfolioID, in.ProductID, in.ProvisioningArtifactID
+	if portfolio == "" {
+		portfolio = "port-" + e.catalogID()
+	}
+	if product == "" {
+		product = "prod-" + e.catalogID()
+	}
+	if artifact == "" {
+		artifact = "pa-" + e.catalogID()
+	}
+	return []Tag{
+		{"aws:servicecatalog:portfolioArn", catalog + "portfolio/" + portfolio},
+		{"aws:servicecatalog:productArn", catalog + "product/" + product},
+		{"aws:servicecatalog:provisionedProductArn", owned + orElse(in.Name, provisionedProductID) + "/" + provisionedProductID},
+		{"aws:servicecatalog:provisioningArtifactIdentifier", artifact},
+		{"aws:servicecatalog:provisioningPrincipalArn", in.Principal},
+	}
+}
+
+// catalogID makes 13 lower-case letters and digits.
+func (e *Engine) catalogID() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return madeID(e.cfg.NewID(), 13, lowerAlnum)
+}
+
+func orElse(s, fallback string) string {
+	if s == "" {
+		return fallback
+	}
+	return s
+}

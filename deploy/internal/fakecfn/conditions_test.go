@@ -1,0 +1,107 @@
+package fakecfn_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"countersign/deploy/internal/fakecfn"
+)
+
+func TestConditions(t *testing.T) {
+	const head = `
+Parameters:
+  Env: {Type: String, Default: prod}
+  Zones: {Type: CommaDelimitedList, Default: 'a,b'}
+Mappings: {Flags: {prod: {Open: true}, test: {Open: false}}}
+Conditions:
+  Later: !Not [!Condition Wanted]
+  Prod: !Equals [!Ref Env, prod]
+  Wanted: `
+	tests := []struct {
+		condition string
+		want      bool
+	}{
+		{`!Equals [a, a]`, true},
+		{`!Equals [1, '1']`, true},
+		{`!Equals [!Ref Zones, [a, b]]`, true},
+		{`!Equals [!Ref Zones, a]`, false},
+		{`!Equals [{a: 1}, {a: 2}]`, false},
+		{`!Not [!Equals [a, b]]`, true},
+		{`!And [!Condition Prod, !Equals [a, a]]`, true},
+		{`!And [!Condition Prod, {Condition: Prod}, !Equals [a, b]]`, false},
+		{`!Or [!Equals [a, b], !Condition Prod]`, true},
+		{`!Or [!Equals [a, b], !Equals [c, d]]`, false},
+		{`!If [Prod, !Equals [a, a], !Equals [a, b]]`, true},
+		{`!And [!FindInMap [Flags, !Ref Env, Open], 'TRUE']`, true},
+		{`!Not [!FindInMap [Flags, test, Open]]`, true},
+		{`!Equals [!Select [0, !Ref Zones], !Join ['', [a]]]`, true},
+		{`!Equals [!Sub '${Env}-${AWS::Region}', prod-us-east-1]`, true},
+		{`!Condition Prod`, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.condition, func(t *testing.T) {
+			w := newWorld(t)
+			id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, head+tt.condition+`
+Resources:
+  Always: {Type: AWS::SQS::Queue}
+  Yes: {Type: AWS::SQS::Queue, Condition: Wanted}
+  No: {Type: AWS::SQS::Queue, Condition: Later}
+`)})
+			st := w.stack(id)
+			if got := st.Resource("Yes").Status != ""; got != tt.want {
+				t.Errorf("condition: got %t, want %t", got, tt.want)
+			}
+			if got := st.Resource("No").Status != ""; got == tt.want {
+				t.Errorf("its opposite: got %t, want %t", got, !tt.want)
+			}
+		})
+	}
+}
+
+func TestConditionErrors(t *testing.T) {
+	const tail = "\nResources: {Q: {Type: AWS::SQS::Queue}}"
+	tests := []struct{ condition, want string }{
+		{"!Not [abc]", "Template error: every Fn::Not object requires one boolean parameter."},
+		{"!And [!Equals [a, a], abc]", "Template error: every Fn::And object requires a list of at least 2 and at most 10 boolean parameters."},
+		{"!Or [abc, !Equals [a, a]]", "Template error: every Fn::Or object requires a list of at least 2 and at most 10 boolean parameters."},
+		{"!Join ['', [a]]", "Template format error: Conditions can only be boolean operations on parameters and other conditions"},
+		{"!Condition Nope", "Template format error: Unresolved condition dependency Nope in the Conditions block of the template"},
+		{"!Equals [!GetAtt Q.Arn, a]", "Template format error: Unresolved dependencies [Q]. Cannot reference resources in the Conditions block of the template"},
+		{"!Equals [!Sub '${Q.Arn}', a]", "Template format error: Unresolved dependencies [Q]. Cannot reference resources in the Conditions block of the template"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.condition, func(t *testing.T) {
+			if got := newWorld(t).refusal("Conditions:\n  C: " + tt.condition + tail); got != tt.want {
+				t.Errorf("refusal: got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestResourceDeclarations(t *testing.T) {
+	got := load(t, "network.yaml").Resources()
+	want := []fakecfn.ResourceDeclaration{
+		{LogicalID: "Nat", Type: "AWS::EC2::NatGateway", Condition: "HasNat", DependsOn: []string{"PublicA", "Address"}},
+		{LogicalID: "Routes", Type: "AWS::EC2::RouteTable", DependsOn: []string{"Vpc"}},
+		{LogicalID: "Default", Type: "AWS::EC2::Route", DependsOn: []string{"Attachment", "Routes", "Nat", "Gateway"}},
+	}
+	if diff := cmp.Diff(want, got[len(got)-3:]); diff != "" {
+		t.Errorf("declarations (-want +got):\n%s", diff)
+	}
+}
+
+// TestComputedPolicy holds that AWS::LanguageExtensions lets a deletion policy depend on a parameter.
+func TestComputedPolicy(t *testing.T) {
+	tpl := mustParse(t, "Transform: AWS::LanguageExtensions\nParameters: {Policy: {Type: String}}\nResources: {Q: {Type: AWS::SQS::Queue, DeletionPolicy: !Ref Policy}}")
+	for policy, want := range map[string]fakecfn.Status{"Delete": fakecfn.DeleteComplete, "Retain": fakecfn.DeleteSkipped} {
+		w := newWorld(t)
+		id := w.create(fakecfn.CreateStackInput{Template: tpl, Parameters: map[string]string{"Policy": policy}})
+		if err := w.engine.DeleteStack(id); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.stack(id).Resource("Q").Status; got != want {
+			t.Errorf("%s: got %s, want %s", policy, got, want)
+		}
+	}
+}

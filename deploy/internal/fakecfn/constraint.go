@@ -1,0 +1,73 @@
+package fakecfn
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// isStored reports whether the value given is the name of a Systems Manager parameter that holds the value.
+func (def *parameter) isStored() bool { return strings.HasPrefix(def.typ, ssmPrefix) }
+
+// check validates a value as CreateStack does.
+func (def *parameter) check(given string) error {
+	items := []string{given}
+	if def.isList() && !def.isStored() {
+		items = splitList(given)
+	}
+	for _, item := range items {
+		if breach := def.breach(item); breach != "" {
+			if def.constraint != "" {
+				return invalid("Parameter %s failed to satisfy constraint: %s", def.name, def.constraint)
+			}
+			return invalid("Parameter '%s' must %s", def.name, breach)
+		}
+		if item == "" && slices.Contains(existingTypes, strings.TrimSuffix(strings.TrimPrefix(def.typ, "List<"), ">")) {
+			return invalid("Parameter validation failed: parameter value %s for parameter name %s does not exist", item, def.name)
+		}
+	}
+	return nil
+}
+
+// breach says what a value, or a member of a list, must do and does not; "" when it is lawful.
+func (def *parameter) breach(s string) string {
+	if def.allowed != nil && !slices.Contains(def.allowed, s) {
+		return "be one of AllowedValues"
+	}
+	if def.typ == typeNumber || def.typ == typeListNumber {
+		return def.numberBreach(s)
+	}
+	length := float64(utf8.RuneCountInString(s))
+	switch {
+	case def.shortest != nil && length < def.shortest.n:
+		return "contain at least " + def.shortest.text + " characters"
+	case def.longest != nil && length > def.longest.n:
+		return "contain at most " + def.longest.text + " characters"
+	case def.matches != nil && !def.matches.MatchString(s):
+		return "match pattern " + def.pattern
+	}
+	return ""
+}
+
+func (def *parameter) numberBreach(s string) string {
+	n, err := strconv.ParseFloat(s, 64)
+	switch {
+	case err != nil, !consistsOf(s, digits+"+-.eE"): // Go would also read Inf and 0x1p4
+		return "be a number"
+	case def.min != nil && n < def.min.n:
+		return "be a number not less than " + def.min.text
+	case def.max != nil && n > def.max.n:
+		return "be a number not greater than " + def.max.text
+	}
+	return ""
+}
+
+// splitList cuts a comma-delimited list; spaces around its members are trimmed.
+func splitList(s string) []string {
+	items := strings.Split(s, ",")
+	for i := range items {
+		items[i] = strings.TrimSpace(items[i])
+	}
+	return items
+}

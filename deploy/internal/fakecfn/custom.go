@@ -1,0 +1,167 @@
+package fakecfn
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxService is the longest ServiceTimeout and the default one, in seconds.
+const maxService = 3600
+
+// Request is one request to a custom resource's provider.
+type Request struct {
+	ID         string
+	Type       string // Create, Delete
+	LogicalID  string
+	PhysicalID string // of a Delete
+	Sent       time.Time
+	Answers    []Answer // in the order received
+}
+
+// Answer is what was PUT to a request's ResponseURL.
+type Answer struct {
+	Received time.Time
+	Body     string
+	Counted  bool // the first one, while the resource waited for it; others are ignored
+}
+
+// request is one request at run time.
+type request struct {
+	r      *resource
+	record Request
+}
+
+// sendCreate asks the provider to create the resource.
+func (e *Engine) sendCreate(r *resource) {
+	token := plain(r.properties.get("ServiceToken"))
+	if reason := e.checkToken(token); reason != "" {
+		e.failed(r, reason)
+		return
+	}
+	if _, ok := r.serviceTimeout(); !ok {
+		e.failed(r, "ServiceTimeout must be an integer between 1 and 3600") // own words
+		return
+	}
+	e.send(r, "Create", token)
+}
+
+// sendDelete asks the provider to delete it.
+func (e *Engine) sendDelete(r *resource) {
+	e.send(r, "Delete", plain(r.properties.get("ServiceToken")))
+}
+
+// checkToken returns why CloudFormation cannot reach a provider.
+func (e *Engine) checkToken(token string) (reason string) {
+	arn := strings.SplitN(token, ":", 6)
+	switch {
+	case token == "":
+		return "Property ServiceToken cannot be empty."
+	case len(arn) < 6 || arn[0] != "arn" || arn[2] != "lambda" && arn[2] != "sns":
+		return "Invalid service token."
+	case arn[3] == e.cfg.Region:
+		return ""
+	case arn[2] == "sns":
+		return "Invalid parameter: TopicArn"
+	}
+	return "Functions from '" + arn[3] + "' are not reachable in this region ('" + e.cfg.Region + "')"
+}
+
+func isTopic(token string) bool {
+	arn := strings.SplitN(token, ":", 4)
+	return len(arn) == 4 && arn[2] == "sns"
+}
+
+// serviceTimeout returns how long the provider may take, in seconds.
+func (r *resource) serviceTimeout() (int, bool) {
+	v := r.properties.get("ServiceTimeout")
+	if v == nil {
+		return maxService, true
+	}
+	n, err := strconv.Atoi(plain(v))
+	return n, err == nil && n >= 1 && n <= maxService
+}
+
+// send sends a request and starts its clock.
+func (e *Engine) send(r *resource, typ, token string) {
+	st := r.stack
+	q := &request{r: r, record: Request{ID: e.cfg.NewID(), Type: typ, LogicalID: r.def.name, Sent: e.at.UTC()}}
+	if typ == "Delete" {
+		q.record.PhysicalID = r.physicalID
+	}
+	r.request = q
+	st.requests = append(st.requests, q)
+	key := st.id + "|" + r.def.name + "|" + q.record.ID
+	e.doors[key] = door{request: q}
+	timeout, _ := r.serviceTimeout() // checked when the resource was created
+	e.timers.set(r, e.at.Add(seconds(timeout)))
+	if e.cfg.Invoke == nil {
+		return
+	}
+	event := q.document(e.signer.url(key, e.at, answerLife), token)
+	if isTopic(token) {
+		event = e.envelope(token, string(event))
+	}
+	e.outbox = append(e.outbox, delivery{token, event})
+}
+
+// document is the request as the provider receives it.
+//
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html
+func (q *request) document(responseURL, token string) []byte {
+	r := q.r
+	b := make([]byte, 0, len(responseURL)+len(r.shown)+768)
+	b = append(b, `{"RequestType":`...)
+	b = appendString(b, q.record.Type)
+	if !isTopic(token) {
+		b = append(b, `,"ServiceToken":`...)
+		b = appendString(b, token)
+	}
+	b = append(b, `,"ResponseURL":`...)
+	b = appendString(b, responseURL)
+	b = append(b, `,"StackId":`...)
+	b = appendString(b, r.stack.id)
+	b = append(b, `,"RequestId":`...)
+	b = appendString(b, q.record.ID)
+	b = append(b, `,"LogicalResourceId":`...)
+	b = appendString(b, r.def.name)
+	if q.record.Type != "Create" {
+		b = append(b, `,"PhysicalResourceId":`...)
+		b = appendString(b, r.physicalID)
+	}
+	b = append(b, `,"ResourceType":`...)
+	b = appendString(b, r.def.typ)
+	b = append(b, `,"ResourceProperties":`...)
+	b = appendJSON(b, r.properties, style{})
+	return append(b, '}')
+}
+
+// envelope is what a Lambda function subscribed to a topic receives for one message.
+//
+// https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
+func (e *Engine) envelope(topic, message string) []byte {
+	b := make([]byte, 0, len(message)+len(message)/4+1024)
+	b = append(b, `{"Records":[{"EventSource":"aws:sns","EventVersion":"1.0","EventSubscriptionArn":`...)
+	b = appendString(b, topic+":"+madeUUID(topic))
+	b = append(b, `,"Sns":{"Type":"Notification","MessageId":`...)
+	b = appendString(b, e.cfg.NewID())
+	b = append(b, `,"TopicArn":`...)
+	b = appendString(b, topic)
+	b = append(b, `,"Subject":"AWS CloudFormation custom resource request","Message":`...)
+	b = appendString(b, message)
+	b = append(b, `,"Timestamp":"`...)
+	b = e.at.UTC().AppendFormat(b, timeLayout)
+	b = append(b, `","SignatureVersion":"1","Signature":"EXAMPLE","SigningCertUrl":"EXAMPLE","UnsubscribeUrl":"EXAMPLE","MessageAttributes":{}}}]}`...)
+	return b
+}
+
+// copyRequests returns what was sent, without sharing.
+func (st *stack) copyRequests() []Request {
+	var out []Request
+	for _, q := range st.requests {
+		record := q.record
+		record.Answers = append([]Answer(nil), record.Answers...)
+		out = append(out, record)
+	}
+	return out
+}

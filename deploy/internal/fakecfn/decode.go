@@ -1,0 +1,185 @@
+package fakecfn
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"iter"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+const (
+	// maxTemplateBytes is CloudFormation's limit for a template that lies in S3.
+	maxTemplateBytes = 1 << 20
+
+	// maxDepth bounds how deep a template may nest. It is ours: it keeps a hostile template off the stack.
+	maxDepth = 100
+)
+
+// decode reads a template as CloudFormation does: what begins with a brace is JSON, all else is YAML.
+// Both come out as the same tree, with every short form (!Sub) rewritten to its long form (Fn::Sub).
+func decode(src []byte) (*yaml.Node, error) {
+	if len(src) > maxTemplateBytes {
+		return nil, invalid("Template may not exceed %d bytes in size.", maxTemplateBytes)
+	}
+	read := decodeYAML
+	if bytes.HasPrefix(bytes.TrimLeft(src, "\ufeff \t\r\n"), []byte("{")) {
+		read = decodeJSON
+	}
+	root, err := read(src)
+	if err != nil {
+		return nil, err
+	}
+	if root == nil || root.Kind != yaml.MappingNode {
+		return nil, invalid("Template format error: unsupported structure.")
+	}
+	if err := normalize(root, nil, 0); err != nil {
+		return nil, err
+	}
+	return root, nil
+}
+
+// decodeYAML reads the first document of src.
+func decodeYAML(src []byte) (*yaml.Node, error) {
+	loader, err := yaml.NewLoader(bytes.NewReader(src))
+	if err != nil {
+		return nil, invalid("Template format error: YAML not well-formed.")
+	}
+	var doc yaml.Node
+	if err := loader.Load(&doc); errors.Is(err, io.EOF) {
+		return nil, nil
+	} else if err != nil {
+		return nil, malformedYAML(err)
+	}
+	if doc.Kind == yaml.DocumentNode && len(doc.Content) == 1 {
+		return doc.Content[0], nil
+	}
+	return &doc, nil
+}
+
+func malformedYAML(err error) error {
+	var at *yaml.LoadError
+	if errors.As(err, &at) && at.Mark.Line > 0 {
+		return invalid("Template format error: YAML not well-formed. (line %d, column %d)", at.Mark.Line, at.Mark.Column)
+	}
+	return invalid("Template format error: YAML not well-formed.")
+}
+
+// decodeJSON reads src as one JSON document.
+func decodeJSON(src []byte) (*yaml.Node, error) {
+	dec := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(src, []byte("\ufeff"))))
+	dec.UseNumber()
+	root, err := jsonNode(dec, 0)
+	if err == nil {
+		if _, trailing := dec.Token(); !errors.Is(trailing, io.EOF) {
+			err = errTrailing
+		}
+	}
+	var refused *Error
+	if errors.As(err, &refused) {
+		return nil, err
+	}
+	if err != nil {
+		line, column := position(src, int(dec.InputOffset()))
+		return nil, invalid("Template format error: JSON not well-formed. (line %d, column %d)", line, column)
+	}
+	return root, nil
+}
+
+var errTrailing = errors.New("text after the document")
+
+// position turns a byte offset into a line and a column, both from 1.
+func position(src []byte, offset int) (line, column int) {
+	before := src[:min(offset, len(src))]
+	return 1 + bytes.Count(before, []byte("\n")), len(before) - bytes.LastIndexByte(before, '\n')
+}
+
+// jsonNode reads the next value.
+func jsonNode(dec *json.Decoder, depth int) (*yaml.Node, error) {
+	if depth > maxDepth {
+		return nil, errTooDeep()
+	}
+	token, err := dec.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch t := token.(type) {
+	case json.Delim:
+		return jsonContainer(dec, t, depth)
+	case string:
+		return scalarNode("!!str", t), nil
+	case json.Number:
+		if strings.ContainsAny(t.String(), ".eE") {
+			return scalarNode("!!float", t.String()), nil
+		}
+		return scalarNode("!!int", t.String()), nil
+	case bool:
+		if t {
+			return scalarNode("!!bool", "true"), nil
+		}
+		return scalarNode("!!bool", "false"), nil
+	default:
+		return scalarNode("!!null", ""), nil
+	}
+}
+
+func jsonContainer(dec *json.Decoder, open json.Delim, depth int) (*yaml.Node, error) {
+	n := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+	if open == '[' {
+		n = &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
+	}
+	for dec.More() {
+		if open == '{' {
+			key, err := dec.Token()
+			if err != nil {
+				return nil, err
+			}
+			n.Content = append(n.Content, scalarNode("!!str", key.(string))) // the decoder allows no other key
+		}
+		child, err := jsonNode(dec, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		n.Content = append(n.Content, child)
+	}
+	_, err := dec.Token()
+	return n, err
+}
+
+func scalarNode(tag, text string) *yaml.Node {
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: text}
+}
+
+func errTooDeep() error {
+	return invalid("Template format error: the template nests deeper than %d levels.", maxDepth) // own words
+}
+
+// members ranges over the keys and values of a mapping; over nothing when n is no mapping.
+func members(n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
+	return func(yield func(k, v *yaml.Node) bool) {
+		if n == nil || n.Kind != yaml.MappingNode {
+			return
+		}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if !yield(n.Content[i], n.Content[i+1]) {
+				return
+			}
+		}
+	}
+}
+
+// member returns the value of a key. Where a key is written twice the last one counts, as on AWS.
+func member(n *yaml.Node, key string) *yaml.Node {
+	var found *yaml.Node
+	for k, v := range members(n) {
+		if k.Value == key {
+			found = v
+		}
+	}
+	return found
+}
+
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }

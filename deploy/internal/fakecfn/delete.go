@@ -1,0 +1,165 @@
+package fakecfn
+
+// DeleteStack deletes a stack by its ID or name. A creation under way is cancelled first. Deleting again what could
+// not be deleted tries again; what is deleted or being deleted stays as it is. Its errors are *Error: ValidationError
+// for a stack that is not there, is rolling back, or whose exports are in use.
+func (e *Engine) DeleteStack(id string) (err error) {
+	e.do(func() {
+		st, ok := e.find(id)
+		if !ok {
+			err = invalid("Stack [%s] does not exist", id)
+			return
+		}
+		switch {
+		case st.status == DeleteComplete, st.status == DeleteInProgress:
+			return
+		case st.status == RollbackInProgress:
+			err = invalid("Stack [%s] cannot be deleted while in status %s", st.name, st.status)
+			return
+		}
+		if err = e.checkUnused(st); err != nil {
+			return
+		}
+		e.setStatus(st, DeleteInProgress, "User Initiated")
+		e.cancel(st)
+		e.startRemoval(st)
+		e.run(st)
+	})
+	return err
+}
+
+// find returns a stack by its ID, or by its name if it is not deleted.
+func (e *Engine) find(id string) (*stack, bool) {
+	if st, ok := e.byID[id]; ok {
+		return st, true
+	}
+	st, ok := e.byName[id]
+	return st, ok
+}
+
+// checkUnused refuses to delete a stack whose exports others import.
+func (e *Engine) checkUnused(st *stack) error {
+	for _, o := range st.outputs {
+		for _, other := range e.stacks {
+			if o.ExportName != "" && other.imports[o.ExportName] && other.status != DeleteComplete {
+				return invalid("Delete canceled. Cannot delete export %s as it is in use by %s.", o.ExportName, other.name)
+			}
+		}
+	}
+	return nil
+}
+
+// startRemoval makes ready what nothing else needs, in the reverse order of the template.
+func (e *Engine) startRemoval(st *stack) {
+	st.phase, st.ready, st.pending, st.inFlight = removing, nil, 0, 0
+	for i := len(st.resources) - 1; i >= 0; i-- {
+		r := st.resources[i]
+		if !r.present() {
+			continue
+		}
+		r.blockers = 0
+		for _, j := range st.plan.feeds[i] {
+			if st.resources[j].present() {
+				r.blockers++
+			}
+		}
+		if r.blockers == 0 {
+			st.ready = append(st.ready, r)
+		}
+	}
+}
+
+// present reports whether there is something of r that a removal must look at.
+func (r *resource) present() bool {
+	return r != nil && r.status != "" && r.status != DeleteComplete && r.status != DeleteSkipped
+}
+
+// remove deletes all that is ready, side by side.
+func (e *Engine) remove(st *stack) {
+	batch := st.ready
+	st.ready = nil
+	var begun []*resource
+	for _, r := range batch {
+		switch {
+		case r.physicalID == "": // it never came to be
+			e.gone(r, DeleteComplete)
+		case e.retains(r):
+			e.gone(r, DeleteSkipped)
+		default:
+			e.mark(r, DeleteInProgress, "")
+			begun = append(begun, r)
+		}
+	}
+	for _, r := range begun {
+		if r.def.kind == kindCustom {
+			st.inFlight++
+			e.sendDelete(r)
+			continue
+		}
+		e.gone(r, DeleteComplete)
+	}
+}
+
+// retains applies the deletion policy. RetainExceptOnCreate gives way to the rollback of the creation, and to
+// nothing else: a user who deletes a stack while it is being created keeps the resource.
+func (e *Engine) retains(r *resource) bool {
+	if r.def.policy == nil {
+		return false
+	}
+	v, err := r.def.policy.eval(r.stack.scope)
+	if err != nil {
+		return false
+	}
+	policy := plain(v)
+	return policy == policyRetain || policy == policyRetainExceptOnCreate && r.stack.status == DeleteInProgress
+}
+
+// gone marks a resource as dealt with and frees what it needed.
+func (e *Engine) gone(r *resource, status Status) {
+	e.mark(r, status, "")
+	st := r.stack
+	for _, i := range st.plan.needs[r.index] {
+		if next := st.resources[i]; next.present() {
+			if next.blockers--; next.blockers == 0 {
+				st.ready = append(st.ready, next)
+			}
+		}
+	}
+}
+
+// stuck marks a resource that could not be deleted; what it needs stays too.
+func (e *Engine) stuck(r *resource, reason string) {
+	e.mark(r, DeleteFailed, reason)
+}
+
+// removed ends a rollback or a deletion.
+func (e *Engine) removed(st *stack) {
+	st.phase = idle
+	var names []string
+	for _, r := range st.resources {
+		if r != nil && r.status == DeleteFailed {
+			names = append(names, r.def.name)
+		}
+	}
+	deleting := st.status == DeleteInProgress
+	if len(names) > 0 {
+		reason := "The following resource(s) failed to delete: [" + sortedJoin(names) + "]. "
+		if deleting {
+			e.setStatus(st, DeleteFailed, reason)
+		} else {
+			e.setStatus(st, RollbackFailed, reason)
+		}
+		return
+	}
+	st.deleted = e.at
+	clear(st.imports)
+	if !deleting {
+		e.setStatus(st, RollbackComplete, "")
+		return
+	}
+	delete(e.byName, st.name)
+	for _, o := range st.outputs {
+		delete(e.exports, o.ExportName)
+	}
+	e.setStatus(st, DeleteComplete, "")
+}

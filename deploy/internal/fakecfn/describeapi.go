@@ -1,0 +1,200 @@
+package fakecfn
+
+import (
+	"encoding/base64"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// pageSize is how many stacks or events one answer of the API holds.
+const pageSize = 100
+
+// page cuts the range of one answer out of entries 0 to total, which are listed from the last to the first. The token
+// is where the page before ended, so that entries added since do not shift it.
+func page(token string, total int) (first, end int, next string, err *Error) {
+	end = total
+	if token != "" {
+		raw, bad := base64.RawURLEncoding.DecodeString(token)
+		n, worse := strconv.Atoi(string(raw))
+		if bad != nil || worse != nil || n < 0 || n > total {
+			return 0, 0, "", &Error{codeValidation, "Invalid NextToken"}
+		}
+		end = n
+	}
+	first = max(0, end-pageSize)
+	if first > 0 {
+		next = base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(first)))
+	}
+	return first, end, next, nil
+}
+
+// describeStacks answers DescribeStacks: of one stack, or of all that are not deleted, newest first.
+func (e *Engine) describeStacks(x *document, form url.Values) *Error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var found []*stack
+	if name := form.Get("StackName"); name != "" {
+		st, ok := e.find(name)
+		if !ok {
+			return &Error{codeValidation, "Stack with id " + name + " does not exist"}
+		}
+		found = append(found, st)
+	} else {
+		for _, st := range e.stacks {
+			if st.status != DeleteComplete {
+				found = append(found, st)
+			}
+		}
+	}
+	first, end, next, err := page(form.Get("NextToken"), len(found))
+	if err != nil {
+		return err
+	}
+	x.open("Stacks")
+	for i := end - 1; i >= first; i-- {
+		found[i].write(x)
+	}
+	x.close("Stacks")
+	x.some("NextToken", next)
+	return nil
+}
+
+// write writes the stack as DescribeStacks shows it.
+func (st *stack) write(x *document) {
+	x.open("member")
+	x.text("StackId", st.id)
+	x.text("StackName", st.name)
+	x.some("Description", st.description)
+	x.at("CreationTime", st.created)
+	x.at("DeletionTime", st.deleted)
+	x.text("StackStatus", string(st.status))
+	x.some("StackStatusReason", st.reason)
+	x.text("DisableRollback", strconv.FormatBool(st.disableRollback))
+	x.text("EnableTerminationProtection", "false")
+	x.open("NotificationARNs")
+	for _, arn := range st.notificationARNs {
+		x.text("member", arn)
+	}
+	x.close("NotificationARNs")
+	x.open("Parameters")
+	for _, p := range st.parameters {
+		x.open("member")
+		x.text("ParameterKey", p.Key)
+		x.text("ParameterValue", p.Value)
+		x.some("ResolvedValue", p.ResolvedValue)
+		x.close("member")
+	}
+	x.close("Parameters")
+	x.open("Outputs")
+	for _, o := range st.outputs {
+		x.open("member")
+		x.text("OutputKey", o.Key)
+		x.text("OutputValue", o.Value)
+		x.some("Description", o.Description)
+		x.some("ExportName", o.ExportName)
+		x.close("member")
+	}
+	x.close("Outputs")
+	x.open("Tags")
+	for _, t := range st.tags {
+		x.open("member")
+		x.text("Key", t.Key)
+		x.text("Value", t.Value)
+		x.close("member")
+	}
+	x.close("Tags")
+	writeDrift(x)
+	x.close("member")
+}
+
+func writeDrift(x *document) {
+	x.open("DriftInformation")
+	x.text("StackDriftStatus", "NOT_CHECKED")
+	x.close("DriftInformation")
+}
+
+// describeStackEvents answers DescribeStackEvents: newest first, in pages.
+func (e *Engine) describeStackEvents(x *document, form url.Values) *Error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	name := form.Get("StackName")
+	st, ok := e.find(name)
+	if !ok {
+		return &Error{codeValidation, "Stack [" + name + "] does not exist"}
+	}
+	first, end, next, err := page(form.Get("NextToken"), len(st.events))
+	if err != nil {
+		return err
+	}
+	x.open("StackEvents")
+	for _, ev := range st.copyEvents(first, end) {
+		x.open("member")
+		x.text("StackId", st.id)
+		x.text("EventId", ev.ID)
+		x.text("StackName", st.name)
+		x.writeResource(ev.LogicalID, ev.PhysicalID, ev.Type, ev.Status, ev.Reason, ev.Timestamp)
+		x.some("ResourceProperties", ev.Properties)
+		x.close("member")
+	}
+	x.close("StackEvents")
+	x.some("NextToken", next)
+	return nil
+}
+
+// writeResource writes what events and resources have in common.
+func (x *document) writeResource(logicalID, physicalID, typ string, status Status, reason string, at time.Time) {
+	x.text("LogicalResourceId", logicalID)
+	x.text("PhysicalResourceId", physicalID)
+	x.text("ResourceType", typ)
+	x.at("Timestamp", at)
+	x.text("ResourceStatus", string(status))
+	x.some("ResourceStatusReason", reason)
+}
+
+// describeStackResources answers DescribeStackResources: of a stack, or of the stack that has a physical ID.
+func (e *Engine) describeStackResources(x *document, form url.Values) *Error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	name, logicalID, physicalID := form.Get("StackName"), form.Get("LogicalResourceId"), form.Get("PhysicalResourceId")
+	st, ok := e.find(name)
+	if name == "" && physicalID != "" {
+		if st, ok = e.owner(physicalID); !ok {
+			return &Error{codeValidation, "Stack for " + physicalID + " does not exist"}
+		}
+	}
+	if !ok {
+		return &Error{codeValidation, "Stack with id " + name + " does not exist"}
+	}
+	x.open("StackResources")
+	found := false
+	for _, r := range st.copyResources() {
+		if logicalID != "" && r.LogicalID != logicalID {
+			continue
+		}
+		found = true
+		x.open("member")
+		x.text("StackId", st.id)
+		x.text("StackName", st.name)
+		x.writeResource(r.LogicalID, r.PhysicalID, r.Type, r.Status, r.StatusReason, r.Timestamp)
+		writeDrift(x)
+		x.close("member")
+	}
+	x.close("StackResources")
+	if logicalID != "" && !found {
+		return &Error{codeValidation, "Resource " + logicalID + " does not exist for stack " + st.name}
+	}
+	return nil
+}
+
+// owner returns the living stack that has a physical ID.
+func (e *Engine) owner(physicalID string) (*stack, bool) {
+	for _, st := range e.stacks {
+		for _, r := range st.resources {
+			if r != nil && r.physicalID == physicalID && st.status != DeleteComplete {
+				return st, true
+			}
+		}
+	}
+	return nil, false
+}

@@ -1,0 +1,114 @@
+package fakecfn
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// maxBody bounds what a client may send. S3 would take far more; whatever is over 4096 bytes fails here anyway.
+const maxBody = 1 << 20
+
+// door is what stands behind a pre-signed URL: a wait handle or a custom resource request.
+type door struct {
+	handle  *handle
+	request *request
+}
+
+// refusal is an S3 error document.
+type refusal struct {
+	status        int // 0: 403
+	code, message string
+
+	life     int // of an expired URL, in seconds
+	end, now time.Time
+}
+
+var mismatch = &refusal{
+	code:    "SignatureDoesNotMatch",
+	message: "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
+}
+
+// ServeHTTP serves the made S3 buckets to which wait handle URLs and ResponseURLs lead, and at POST / the
+// CloudFormation API: DescribeStacks, DescribeStackEvents and DescribeStackResources in the AWS Query protocol.
+func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost && (r.URL.Path == "/" || r.URL.Path == "") {
+		e.serveQuery(w, r)
+		return
+	}
+	if refused := e.put(w, r); refused != nil {
+		refused.write(w)
+	}
+	// Stored: 200 without a body. It does not say that a stack listened.
+}
+
+// put takes an object. S3 checks the request before it looks at what it carries.
+func (e *Engine) put(w http.ResponseWriter, r *http.Request) *refusal {
+	if len(r.TransferEncoding) > 0 {
+		return &refusal{
+			status: http.StatusNotImplemented, code: "NotImplemented",
+			message: "A header you provided implies functionality that is not implemented",
+		}
+	}
+	var body []byte
+	if r.Body != nil {
+		var err error
+		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return &refusal{
+				status: http.StatusBadRequest, code: "EntityTooLarge",
+				message: "Your proposed upload exceeds the maximum allowed size",
+			}
+		}
+		if err != nil {
+			return &refusal{
+				status: http.StatusBadRequest, code: "IncompleteBody",
+				message: "You did not provide the number of bytes specified by the Content-Length HTTP header.",
+			}
+		}
+	}
+	var refused *refusal
+	e.do(func() { refused = e.receive(r, body) })
+	return refused
+}
+
+// receive checks a request and hands what it carries to the stack.
+func (e *Engine) receive(r *http.Request, body []byte) *refusal {
+	if refused := e.signer.verify(r.Method, r.URL, e.at); refused != nil {
+		return refused
+	}
+	if r.Header.Get("Content-Type") != "" { // it is signed as empty
+		return mismatch
+	}
+	d, known := e.doors[strings.TrimPrefix(r.URL.Path, "/")]
+	switch {
+	case !known:
+		return &refusal{code: "AccessDenied", message: "Access Denied"}
+	case d.handle != nil:
+		e.signalled(d.handle, string(body))
+	default:
+		e.answered(d.request, body)
+	}
+	return nil
+}
+
+func (f *refusal) write(w http.ResponseWriter) {
+	status := f.status
+	if status == 0 {
+		status = http.StatusForbidden
+	}
+	x := newXML()
+	x.open("Error")
+	x.text("Code", f.code)
+	x.text("Message", f.message)
+	if !f.end.IsZero() {
+		x.text("X-Amz-Expires", itoa(f.life))
+		x.text("Expires", f.end.UTC().Format(time.RFC3339))
+		x.text("ServerTime", f.now.UTC().Format(time.RFC3339))
+	}
+	x.close("Error")
+	x.write(w, status, "application/xml")
+}

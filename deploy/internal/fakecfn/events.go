@@ -1,0 +1,98 @@
+package fakecfn
+
+import "time"
+
+// event is one entry of a stack's log, written out only when somebody reads it.
+type event struct {
+	at         time.Time
+	r          *resource // nil: the stack itself
+	physicalID string
+	status     Status
+	reason     string
+	repeated   bool // the resource's event before had the same status
+}
+
+// Event is one stack event.
+type Event struct {
+	ID         string
+	Timestamp  time.Time
+	LogicalID  string // the stack's name for the events of the stack itself
+	PhysicalID string
+	Type       string
+	Status     Status
+	Reason     string
+	Properties string // JSON; "" for the events of the stack itself
+}
+
+// note appends an event; r is nil for the stack itself.
+func (e *Engine) note(st *stack, r *resource, status Status, reason string) {
+	ev := event{at: e.at, r: r, physicalID: st.id, status: status, reason: reason}
+	if r != nil {
+		ev.physicalID = r.physicalID
+		ev.repeated = r.lastAt == status
+		r.lastAt = status
+	}
+	st.events = append(st.events, ev)
+}
+
+// mark gives a resource a status.
+func (e *Engine) mark(r *resource, status Status, reason string) {
+	r.status, r.reason, r.updated = status, reason, e.at
+	e.note(r.stack, r, status, reason)
+}
+
+// setStatus gives a stack a status and tells EventBridge.
+func (e *Engine) setStatus(st *stack, status Status, reason string) {
+	st.status, st.reason = status, reason
+	e.note(st, nil, status, reason)
+	if e.cfg.Emit != nil {
+		e.outbox = append(e.outbox, delivery{event: e.statusChange(st)})
+	}
+}
+
+// statusChange is the document that EventBridge delivers.
+//
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/eventbridge-events.html
+func (e *Engine) statusChange(st *stack) []byte {
+	b := make([]byte, 0, 640)
+	b = append(b, `{"version":"0","id":`...)
+	b = appendString(b, e.cfg.NewID())
+	b = append(b, `,"detail-type":"CloudFormation Stack Status Change","source":"aws.cloudformation","account":`...)
+	b = appendString(b, e.cfg.Account)
+	b = append(b, `,"time":"`...)
+	b = e.at.UTC().AppendFormat(b, "2006-01-02T15:04:05Z")
+	b = append(b, `","region":`...)
+	b = appendString(b, e.cfg.Region)
+	b = append(b, `,"resources":[`...)
+	b = appendString(b, st.id)
+	b = append(b, `],"detail":{"stack-id":`...)
+	b = appendString(b, st.id)
+	b = append(b, `,"status-details":{"status":`...)
+	b = appendString(b, string(st.status))
+	b = append(b, `,"status-reason":`...)
+	b = appendString(b, st.reason)
+	return append(b, `},"client-request-token":""}}`...)
+}
+
+// event writes out the entry with a number.
+func (st *stack) event(i int) Event {
+	ev := st.events[i]
+	out := Event{
+		Timestamp: ev.at.UTC(), LogicalID: st.name, PhysicalID: ev.physicalID, Type: typeStack,
+		Status: ev.status, Reason: ev.reason,
+	}
+	if ev.r == nil {
+		out.ID = madeUUID(st.uuid + itoa(i))
+		return out
+	}
+	out.LogicalID, out.Type, out.Properties = ev.r.def.name, ev.r.def.typ, ev.r.shown
+	if ev.repeated {
+		out.ID = out.LogicalID + "-" + madeUUID(st.uuid+itoa(i))
+		return out
+	}
+	out.ID = out.LogicalID + "-" + string(ev.status) + "-" + out.Timestamp.Format(timeLayout)
+	return out
+}
+
+// timeLayout is how CloudFormation writes instants.
+const timeLayout = "2006-01-02T15:04:05.000Z"

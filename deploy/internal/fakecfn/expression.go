@@ -1,0 +1,183 @@
+package fakecfn
+
+import (
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// expr is a part of a template made ready to be evaluated again and again.
+type expr interface {
+	eval(*scope) (value, error)
+}
+
+type (
+	// constant is an expression without functions.
+	constant struct{ v value }
+
+	// function is an intrinsic function with its arguments bound.
+	function func(*scope) (value, error)
+
+	sequence []expr
+
+	mapping struct {
+		keys []string
+		vals []expr
+	}
+)
+
+func (c constant) eval(*scope) (value, error) { return c.v, nil }
+
+func (f function) eval(s *scope) (value, error) { return f(s) }
+
+// eval leaves out what comes to AWS::NoValue.
+func (q sequence) eval(s *scope) (value, error) {
+	l := make(list, 0, len(q))
+	for _, e := range q {
+		v, err := e.eval(s)
+		if err != nil {
+			return nil, err
+		}
+		if _, none := v.(absent); !none {
+			l = append(l, v)
+		}
+	}
+	return l, nil
+}
+
+// eval leaves out what comes to AWS::NoValue.
+func (m mapping) eval(s *scope) (value, error) {
+	o := &object{keys: make([]string, 0, len(m.keys)), vals: make([]value, 0, len(m.keys))}
+	for i, e := range m.vals {
+		v, err := e.eval(s)
+		if err != nil {
+			return nil, err
+		}
+		if _, none := v.(absent); !none {
+			o.keys = append(o.keys, m.keys[i])
+			o.vals = append(o.vals, v)
+		}
+	}
+	return o, nil
+}
+
+// compiler turns nodes of one block of a template into expressions and notes what they refer to.
+type compiler struct {
+	program *program
+	block   string      // the section, as error messages name it
+	uses    *references // of the member being compiled
+	guards  []guard     // the Fn::If branches around the node being compiled
+	path    []string    // the way to the node being compiled
+}
+
+// compile compiles any value.
+func (c *compiler) compile(n *yaml.Node) (expr, error) {
+	switch n.Kind {
+	case yaml.SequenceNode:
+		return c.sequence(n)
+	case yaml.MappingNode:
+		if name, arg, ok := c.call(n); ok {
+			return c.function(name, arg)
+		}
+		return c.mapping(n)
+	}
+	if isNull(n) {
+		if c.program.lenient {
+			return constant{absent{}}, nil
+		}
+		return nil, errNull(c.path)
+	}
+	switch n.Tag {
+	case "!!int", "!!float":
+		return constant{bare(n.Value)}, nil
+	case "!!bool":
+		return constant{bare(strings.ToLower(n.Value))}, nil
+	}
+	return constant{n.Value}, nil
+}
+
+// call recognises {Ref: x} and {Fn::Name: x}. {Condition: x} is a function only among conditions:
+// elsewhere it is a key like any other, in IAM policies for one.
+func (c *compiler) call(n *yaml.Node) (name string, arg *yaml.Node, ok bool) {
+	if len(n.Content) != 2 {
+		return "", nil, false
+	}
+	name, arg = n.Content[0].Value, n.Content[1]
+	switch {
+	case name == fnRef, strings.HasPrefix(strings.ToLower(name), "fn::"):
+		return name, arg, true
+	case name == fnCondition:
+		return name, arg, c.block == blockConditions && arg.Kind == yaml.ScalarNode
+	}
+	return "", nil, false
+}
+
+func (c *compiler) sequence(n *yaml.Node) (expr, error) {
+	items := make(sequence, 0, len(n.Content))
+	for i, child := range n.Content {
+		e, err := c.member(itoa(i), child)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, e)
+	}
+	if !allConstant(items) {
+		return items, nil
+	}
+	v, err := items.eval(nil)
+	return constant{v}, err
+}
+
+func (c *compiler) mapping(n *yaml.Node) (expr, error) {
+	var m mapping
+	index := map[string]int{}
+	for k, child := range members(n) {
+		if k.Value == fnTransform { // AWS::Include would merge a snippet here; there is none
+			continue
+		}
+		e, err := c.member(k.Value, child)
+		if err != nil {
+			return nil, err
+		}
+		if i, again := index[k.Value]; again {
+			m.vals[i] = e
+			continue
+		}
+		index[k.Value] = len(m.keys)
+		m.keys = append(m.keys, k.Value)
+		m.vals = append(m.vals, e)
+	}
+	if !allConstant(m.vals) {
+		return m, nil
+	}
+	v, err := m.eval(nil)
+	return constant{v}, err
+}
+
+// member compiles a child, whose key it adds to the path for the time.
+func (c *compiler) member(key string, n *yaml.Node) (expr, error) {
+	c.path = append(c.path, key)
+	defer func() { c.path = c.path[:len(c.path)-1] }()
+	return c.compile(n)
+}
+
+func allConstant(es []expr) bool {
+	for _, e := range es {
+		if _, ok := e.(constant); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// literal returns the text of a scalar that must be written out in the template.
+func literal(n *yaml.Node) (string, bool) {
+	if n == nil || n.Kind != yaml.ScalarNode || isNull(n) {
+		return "", false
+	}
+	return n.Value, true
+}
+
+func errNull(path []string) error {
+	return invalid("[/%s] 'null' values are not allowed in templates", strings.Join(path, "/"))
+}

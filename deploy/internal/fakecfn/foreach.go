@@ -1,0 +1,224 @@
+package fakecfn
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+const (
+	forEachPrefix = fnForEach + "::"
+
+	// maxExpanded bounds what the loops of one template may make, in nodes and 64-byte pieces of text. It is ours.
+	maxExpanded = 200_000
+)
+
+// errNeedsValue says that a loop runs over a parameter that has no value yet.
+var errNeedsValue = errors.New("a loop runs over a parameter without a value")
+
+func hasLoops(root *yaml.Node) bool {
+	return mentions(root, func(key string) bool { return strings.HasPrefix(key, forEachPrefix) })
+}
+
+// loops unrolls Fn::ForEach of the AWS::LanguageExtensions transform, which runs before all else.
+//
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-foreach.html
+type loops struct {
+	program *program // with the parameters and the mappings, for the collections
+	scope   *scope
+	budget  int
+}
+
+// unroll returns root without loops. A parameter whose value is nil has none yet.
+func unroll(e *Engine, root *yaml.Node, defs []*parameter, values []value) (*yaml.Node, error) {
+	p := &program{parameters: defs, parameterIndex: map[string]int{}}
+	for i, def := range defs {
+		p.parameterIndex[def.name] = i
+	}
+	p.extended, p.lenient = transforms(root)
+	if !p.extended {
+		return root, nil // the names of the loops will be refused as no proper names
+	}
+	if err := p.readMappings(root); err != nil {
+		return nil, err
+	}
+	l := &loops{program: p, scope: &scope{engine: e, program: p, parameters: values, stack: &stack{imports: map[string]bool{}}}, budget: maxExpanded}
+	return l.expand(root, nil)
+}
+
+// binding gives a loop's identifier its value; inner ones come first.
+type binding struct {
+	outer *binding
+	name  string
+	value string
+}
+
+// expand copies n with all loops in it unrolled and the identifiers of the loops around it replaced.
+func (l *loops) expand(n *yaml.Node, b *binding) (*yaml.Node, error) {
+	out := *n
+	out.Content = nil
+	var err error
+	if out.Value, err = l.replace(n.Value, b); err != nil {
+		return nil, err
+	}
+	if n.Kind == yaml.ScalarNode {
+		return &out, nil
+	}
+	if s, ok := b.ref(n); ok {
+		return scalarNode("!!str", s), nil
+	}
+	if n.Kind != yaml.MappingNode {
+		for _, c := range n.Content {
+			e, err := l.expand(c, b)
+			if err != nil {
+				return nil, err
+			}
+			out.Content = append(out.Content, e)
+		}
+		return &out, nil
+	}
+	for k, v := range members(n) {
+		if err := l.expandMember(&out, k, v, b); err != nil {
+			return nil, err
+		}
+	}
+	return &out, nil
+}
+
+// expandMember appends one member to out, or all that a loop makes.
+func (l *loops) expandMember(out, k, v *yaml.Node, b *binding) error {
+	if strings.HasPrefix(k.Value, forEachPrefix) {
+		return l.run(out, k.Value, v, b)
+	}
+	key := *k
+	var err error
+	if key.Value, err = l.replace(k.Value, b); err != nil {
+		return err
+	}
+	e, err := l.expand(v, b)
+	if err != nil {
+		return err
+	}
+	out.Content = append(out.Content, &key, e)
+	return nil
+}
+
+// run appends what the loop [identifier, collection, {key: value}] makes.
+func (l *loops) run(out *yaml.Node, name string, v *yaml.Node, b *binding) error {
+	breach := invalid("Template format error: %s must be a list of an identifier, a collection and an object.", name) // own words
+	if v.Kind != yaml.SequenceNode || len(v.Content) != 3 || v.Content[2].Kind != yaml.MappingNode {
+		return breach
+	}
+	identifier, ok := literal(v.Content[0])
+	if !ok || identifier == "" {
+		return breach
+	}
+	items, err := l.collection(name, v.Content[1], b)
+	if err != nil {
+		return err
+	}
+	for _, item := range items {
+		inner := &binding{b, identifier, item}
+		for k, child := range members(v.Content[2]) {
+			if err := l.expandMember(out, k, child, inner); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// collection evaluates what a loop runs over.
+func (l *loops) collection(name string, n *yaml.Node, b *binding) ([]string, error) {
+	n, err := l.expand(n, b)
+	if err != nil {
+		return nil, err
+	}
+	c := &compiler{program: l.program, block: blockRules, uses: &references{}, path: []string{name}}
+	e, err := c.compile(n)
+	if err != nil {
+		return nil, err
+	}
+	v, err := e.eval(l.scope)
+	if err != nil && slices.Contains(l.scope.parameters, nil) {
+		return nil, errNeedsValue // such as a FindInMap by that parameter
+	}
+	if err != nil {
+		return nil, err
+	}
+	if isUnset(v) {
+		return nil, errNeedsValue
+	}
+	found, ok := v.(list)
+	if !ok || len(c.uses.missing) > 0 {
+		return nil, invalid("Template format error: the collection of %s must be a list of strings or of parameters.", name) // own words
+	}
+	var items []string
+	for _, item := range found {
+		if inner, ok := item.(list); ok { // a list parameter among others
+			for _, one := range inner {
+				items = append(items, plain(one))
+			}
+			continue
+		}
+		items = append(items, plain(item))
+	}
+	return items, nil
+}
+
+func isUnset(v value) bool {
+	if v == nil {
+		return true
+	}
+	if l, ok := v.(list); ok {
+		for _, item := range l {
+			if item == nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// replace puts values in place of ${Identifier}, and without their punctuation in place of &{Identifier}. It pays for
+// what it makes before it makes it: loops in loops can double a text at every level.
+func (l *loops) replace(s string, b *binding) (string, error) {
+	l.budget--
+	for ; b != nil && strings.Contains(s, "{"); b = b.outer {
+		for _, put := range [][2]string{{"${" + b.name + "}", b.value}, {"&{" + b.name + "}", alphanumeric(b.value)}} {
+			n := strings.Count(s, put[0])
+			if l.budget -= n * (1 + len(put[1])/64); l.budget < 0 {
+				break
+			}
+			s = strings.ReplaceAll(s, put[0], put[1])
+		}
+	}
+	if l.budget < 0 {
+		return "", invalid("Template format error: Fn::ForEach makes more than a template may hold.") // own words
+	}
+	return s, nil
+}
+
+func alphanumeric(s string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune(letters+digits, r) {
+			return r
+		}
+		return -1
+	}, s)
+}
+
+// ref recognises {Ref: Identifier}.
+func (b *binding) ref(n *yaml.Node) (string, bool) {
+	if n.Kind != yaml.MappingNode || len(n.Content) != 2 || n.Content[0].Value != fnRef {
+		return "", false
+	}
+	for ; b != nil; b = b.outer {
+		if n.Content[1].Value == b.name {
+			return b.value, true
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,187 @@
+package fakecfn
+
+import (
+	"strconv"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Names of the intrinsic functions.
+//
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html
+const (
+	fnRef              = "Ref"
+	fnCondition        = "Condition"
+	fnAnd              = "Fn::And"
+	fnBase64           = "Fn::Base64"
+	fnCidr             = "Fn::Cidr"
+	fnContains         = "Fn::Contains"
+	fnEachMemberEquals = "Fn::EachMemberEquals"
+	fnEachMemberIn     = "Fn::EachMemberIn"
+	fnEquals           = "Fn::Equals"
+	fnFindInMap        = "Fn::FindInMap"
+	fnForEach          = "Fn::ForEach"
+	fnGetAtt           = "Fn::GetAtt"
+	fnGetAZs           = "Fn::GetAZs"
+	fnIf               = "Fn::If"
+	fnImportValue      = "Fn::ImportValue"
+	fnJoin             = "Fn::Join"
+	fnLength           = "Fn::Length"
+	fnNot              = "Fn::Not"
+	fnOr               = "Fn::Or"
+	fnRefAll           = "Fn::RefAll"
+	fnSelect           = "Fn::Select"
+	fnSplit            = "Fn::Split"
+	fnSub              = "Fn::Sub"
+	fnToJSONString     = "Fn::ToJsonString"
+	fnTransform        = "Fn::Transform"
+	fnValueOf          = "Fn::ValueOf"
+	fnValueOfAll       = "Fn::ValueOfAll"
+)
+
+// supported is the list in CloudFormation's own error message; it leaves some functions out there too.
+const supported = "[Fn::Base64, Fn::GetAtt, Fn::GetAZs, Fn::ImportValue, Fn::Join, Fn::Split, Fn::FindInMap, Fn::Select, " +
+	"Ref, Fn::Equals, Fn::If, Fn::Not, Condition, Fn::And, Fn::Or, Fn::Contains, Fn::EachMemberEquals, " +
+	"Fn::EachMemberIn, Fn::ValueOf, Fn::ValueOfAll, Fn::RefAll, Fn::Sub, Fn::Cidr]"
+
+// isFunction reports whether name is a function that has a short form.
+func isFunction(name string) bool {
+	switch name {
+	case fnRef, fnCondition, fnAnd, fnBase64, fnCidr, fnContains, fnEachMemberEquals, fnEachMemberIn, fnEquals,
+		fnFindInMap, fnGetAtt, fnGetAZs, fnIf, fnImportValue, fnJoin, fnLength, fnNot, fnOr, fnRefAll, fnSelect,
+		fnSplit, fnSub, fnToJSONString, fnTransform, fnValueOf, fnValueOfAll:
+		return true
+	}
+	return false
+}
+
+// function compiles one call.
+func (c *compiler) function(name string, arg *yaml.Node) (expr, error) {
+	switch name {
+	case fnRef:
+		return c.ref(arg)
+	case fnGetAtt:
+		return c.getAtt(arg)
+	case fnSub:
+		return c.sub(arg)
+	case fnIf:
+		return c.ifElse(arg)
+	case fnCondition:
+		return c.condition(arg)
+	case fnFindInMap:
+		return c.findInMap(arg)
+	case fnImportValue:
+		return c.importValue(arg)
+	case fnTransform:
+		return constant{absent{}}, nil
+	case fnLength, fnToJSONString:
+		if !c.program.extended {
+			break
+		}
+		fallthrough
+	case fnBase64, fnGetAZs, fnRefAll:
+		return c.unary(name, arg)
+	case fnJoin, fnSelect, fnSplit, fnCidr, fnEquals, fnAnd, fnOr, fnNot,
+		fnContains, fnEachMemberEquals, fnEachMemberIn, fnValueOf, fnValueOfAll:
+		return c.nary(name, arg)
+	}
+	return nil, invalid("Template Error: Encountered unsupported function: %s Supported functions are: %s", name, supported)
+}
+
+// unary compiles a function that takes one argument of any kind.
+func (c *compiler) unary(name string, arg *yaml.Node) (expr, error) {
+	e, err := c.member(name, arg)
+	if err != nil {
+		return nil, err
+	}
+	var apply func(*scope, value) (value, error)
+	switch name {
+	case fnBase64:
+		apply = base64Of
+	case fnGetAZs:
+		apply = zones
+	case fnLength:
+		apply = length
+	case fnToJSONString:
+		apply = jsonString
+	case fnRefAll:
+		apply = refAll
+	}
+	return function(func(s *scope) (value, error) {
+		v, err := e.eval(s)
+		if err != nil {
+			return nil, err
+		}
+		return apply(s, v)
+	}), nil
+}
+
+// shape is the law of a function's list of arguments, and the message when it is broken.
+type shape struct {
+	least, most int
+	breach      string
+	apply       func(*scope, []value) (value, error)
+}
+
+func shapeOf(name string) shape {
+	switch name {
+	case fnJoin:
+		return shape{2, 2, breachJoin, join}
+	case fnSelect:
+		return shape{2, 2, breachSelect, pick}
+	case fnSplit:
+		return shape{2, 2, breachSplit, split}
+	case fnCidr:
+		return shape{2, 3, breachCidr, cidr}
+	case fnEquals:
+		return shape{2, 2, "Template error: every Fn::Equals object requires a list of 2 string parameters.", equals}
+	case fnAnd:
+		return shape{2, 10, "Template error: every Fn::And object requires a list of at least 2 and at most 10 boolean parameters.", and}
+	case fnOr:
+		return shape{2, 10, "Template error: every Fn::Or object requires a list of at least 2 and at most 10 boolean parameters.", or}
+	case fnNot:
+		return shape{1, 1, "Template error: every Fn::Not object requires one boolean parameter.", not}
+	case fnContains:
+		return shape{2, 2, breachOf(name), contains}
+	case fnEachMemberEquals:
+		return shape{2, 2, breachOf(name), eachMemberEquals}
+	case fnEachMemberIn:
+		return shape{2, 2, breachOf(name), eachMemberIn}
+	}
+	return shape{2, 2, breachOf(name), unknown} // ValueOf, ValueOfAll
+}
+
+// breachOf is in own words.
+func breachOf(name string) string {
+	return "Template error: every " + name + " object requires a list of 2 parameters."
+}
+
+// nary compiles a function that takes a list of arguments.
+func (c *compiler) nary(name string, arg *yaml.Node) (expr, error) {
+	law := shapeOf(name)
+	if arg.Kind != yaml.SequenceNode || len(arg.Content) < law.least || len(arg.Content) > law.most {
+		return nil, invalid("%s", law.breach)
+	}
+	args := make([]expr, len(arg.Content))
+	for i, n := range arg.Content {
+		e, err := c.member(name, n)
+		if err != nil {
+			return nil, err
+		}
+		args[i] = e
+	}
+	return function(func(s *scope) (value, error) {
+		var few [3]value
+		vals := few[:0]
+		for _, e := range args {
+			v, err := e.eval(s)
+			if err != nil {
+				return nil, err
+			}
+			vals = append(vals, v)
+		}
+		return law.apply(s, vals)
+	}), nil
+}
+
+func itoa(i int) string { return strconv.Itoa(i) }

@@ -1,0 +1,91 @@
+package fakecfn_test
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"countersign/deploy/internal/fakecfn"
+)
+
+// FuzzParseTemplate holds that no template makes the package panic or fail in words that are not CloudFormation's,
+// and that one it accepts also runs: whatever happens, the log is lawful.
+func FuzzParseTemplate(f *testing.F) {
+	files, err := filepath.Glob(filepath.Join("testdata", "*.*"))
+	if err != nil || len(files) == 0 {
+		f.Fatal("no seeds")
+	}
+	for _, name := range files {
+		src, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(src)
+	}
+	for _, src := range []string{
+		probe + "!Sub ['${A}', {A: !Join ['', [!Ref Words]]}]", diamond, custom, policies, waiter("Timeout: 5"),
+		"a: &a [*a]", "{", "[", "!", "!Ref", "? a\n: b", "Resources: {A: !Transform {}}", "Transform: [AWS::LanguageExtensions]\nResources: {Fn::ForEach::X: [A, [B], {C: D}]}",
+		"Resources: {A: {Type: A::B::C, Properties: {Fn::Transform: x}}}", "Conditions: {A: {Condition: A}}", "Rules: {A: {Assertions: [{}]}}",
+		"Resources: {A: {Type: A::B::C, Properties: !If [a, b, c]}}", "Mappings: {A: {B: C}}", "Parameters: {A: {Type: Number, Default: [1]}}",
+	} {
+		f.Add([]byte(src))
+	}
+	f.Fuzz(func(t *testing.T, src []byte) {
+		tpl, err := fakecfn.ParseTemplate(src)
+		if err != nil {
+			var refused *fakecfn.Error
+			if !errors.As(err, &refused) || tpl != nil {
+				t.Fatalf("ParseTemplate: got %v, %T %v", tpl, err, err)
+			}
+			return
+		}
+		runLawfully(t, tpl)
+	})
+}
+
+// runLawfully creates and deletes a stack without ever answering, and checks its log.
+func runLawfully(t *testing.T, tpl *fakecfn.Template) {
+	w := newWorld(t)
+	given := map[string]string{}
+	for _, p := range tpl.Parameters() {
+		if !p.HasDefault {
+			given[p.Key] = "1"
+		}
+	}
+	id, err := w.engine.CreateStack(fakecfn.CreateStackInput{Name: "stack", Template: tpl, Parameters: given})
+	if err != nil {
+		var refused *fakecfn.Error
+		if !errors.As(err, &refused) {
+			t.Fatalf("CreateStack: got %T %v", err, err)
+		}
+		return
+	}
+	for range 3 {
+		w.pass(13 * time.Hour) // longer than anything waits
+	}
+	if status, _, _ := w.engine.Status(id); status.InProgress() {
+		t.Errorf("stack: got %s after all clocks ran out", status)
+	}
+	if err := w.engine.DeleteStack(id); err != nil {
+		t.Errorf("DeleteStack: %v", err)
+	}
+	w.pass(13 * time.Hour)
+	last := map[string]fakecfn.Status{}
+	st := w.stack(id)
+	for i := len(st.Events) - 1; i >= 0; i-- {
+		ev := st.Events[i]
+		if ev.Properties != "" && !json.Valid([]byte(ev.Properties)) {
+			t.Errorf("properties of %s are no JSON: %s", ev.LogicalID, ev.Properties)
+		}
+		if was := last[ev.LogicalID]; was == fakecfn.DeleteComplete || was == fakecfn.DeleteSkipped {
+			t.Errorf("%s: %s after %s", ev.LogicalID, ev.Status, was)
+		}
+		last[ev.LogicalID] = ev.Status
+	}
+	if st.Status.InProgress() {
+		t.Errorf("stack: got %s after all clocks ran out", st.Status)
+	}
+}

@@ -1,0 +1,37 @@
+package fakecfn
+
+import "strings"
+
+// Alphabets of made identifiers.
+const (
+	digits     = "0123456789"
+	upperAlnum = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + digits
+	lowerAlnum = "abcdefghijklmnopqrstuvwxyz" + digits
+	lowerHex   = digits + "abcdef"
+	letters    = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
+
+// consistsOf reports whether every letter of s is in the alphabet.
+func consistsOf(s, alphabet string) bool { return strings.Trim(s, alphabet) == "" }
+
+// madeID returns n letters that depend on seed alone. They look random and are no secret.
+func madeID(seed string, n int, alphabet string) string {
+	state := uint64(14695981039346656037) // FNV-1a
+	for i := range len(seed) {
+		state = (state ^ uint64(seed[i])) * 1099511628211
+	}
+	out := make([]byte, n)
+	for i := range out {
+		state += 0x9e3779b97f4a7c15 // SplitMix64
+		z := (state ^ state>>30) * 0xbf58476d1ce4e5b9
+		z = (z ^ z>>27) * 0x94d049bb133111eb
+		out[i] = alphabet[(z^z>>31)%uint64(len(alphabet))]
+	}
+	return string(out)
+}
+
+// madeUUID returns a UUID that depends on seed alone.
+func madeUUID(seed string) string {
+	h := madeID(seed, 32, lowerHex)
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}

@@ -1,0 +1,121 @@
+package fakecfn
+
+import (
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// trail is the way from the root to a node, kept for error messages.
+type trail struct {
+	parent *trail
+	key    string
+}
+
+func (t *trail) String() string {
+	if t == nil {
+		return ""
+	}
+	return t.parent.String() + "/" + t.key
+}
+
+// normalize checks n against CloudFormation's subset of YAML and rewrites short forms to long forms in place.
+//
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html
+func normalize(n *yaml.Node, at *trail, depth int) error {
+	if depth > maxDepth {
+		return errTooDeep()
+	}
+	if n.Kind == yaml.AliasNode {
+		return invalid("Template error: YAML aliases are not allowed in CloudFormation templates")
+	}
+	if err := normalizeKeys(n, at); err != nil {
+		return err
+	}
+	if n.Kind == yaml.MappingNode {
+		for k, v := range members(n) {
+			if err := normalize(v, &trail{at, k.Value}, depth+1); err != nil {
+				return err
+			}
+		}
+	} else {
+		for _, c := range n.Content {
+			if err := normalize(c, at, depth+1); err != nil {
+				return err
+			}
+		}
+	}
+	return lengthen(n)
+}
+
+func normalizeKeys(n *yaml.Node, at *trail) error {
+	for k := range members(n) {
+		switch {
+		case k.Kind == yaml.AliasNode:
+			return invalid("Template error: YAML aliases are not allowed in CloudFormation templates")
+		case k.Kind != yaml.ScalarNode:
+			return malformedAt(k)
+		case k.Tag == "!!int", k.Tag == "!!float":
+			return invalid("Template format error: [%v] map keys must be strings; received numeric [%s] instead", at, k.Value)
+		}
+	}
+	return nil
+}
+
+// lengthen rewrites "!Name x" to "{Fn::Name: x}".
+func lengthen(n *yaml.Node) error {
+	if !strings.HasPrefix(n.Tag, "!") || strings.HasPrefix(n.Tag, "!!") {
+		switch n.Tag {
+		case "!!binary", "!!omap", "!!pairs", "!!set":
+			return malformedAt(n)
+		}
+		return nil
+	}
+	name := strings.TrimPrefix(n.Tag, "!")
+	if name == "" { // the non-specific tag: a plain string
+		n.Tag = untagged(n.Kind)
+		return nil
+	}
+	if name != fnRef && name != fnCondition {
+		name = "Fn::" + name
+	}
+	if !isFunction(name) {
+		return malformedAt(n)
+	}
+	inner := *n
+	inner.Tag = untagged(n.Kind)
+	*n = yaml.Node{
+		Kind: yaml.MappingNode, Tag: "!!map", Line: n.Line, Column: n.Column,
+		Content: []*yaml.Node{scalarNode("!!str", name), &inner},
+	}
+	return nil
+}
+
+func untagged(k yaml.Kind) string {
+	switch k {
+	case yaml.MappingNode:
+		return "!!map"
+	case yaml.SequenceNode:
+		return "!!seq"
+	}
+	return "!!str"
+}
+
+func malformedAt(n *yaml.Node) error {
+	return invalid("Template format error: YAML not well-formed. (line %d, column %d)", n.Line, n.Column)
+}
+
+// mentions reports whether any key below n satisfies is.
+func mentions(n *yaml.Node, is func(key string) bool) bool {
+	for k := range members(n) {
+		if is(k.Value) {
+			return true
+		}
+	}
+	for _, c := range n.Content {
+		if mentions(c, is) {
+			return true
+		}
+	}
+	return false
+}

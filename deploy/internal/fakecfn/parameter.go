@@ -1,0 +1,196 @@
+package fakecfn
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// parameter is one member of the Parameters section.
+//
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html
+type parameter struct {
+	name, typ   string
+	description string
+	fallback    *string // Default; nil: a value must be given
+	noEcho      bool
+	constraint  string // ConstraintDescription
+	allowed     []string
+
+	pattern  string
+	matches  *regexp.Regexp // nil: no pattern, or one that Java reads and Go does not
+	min, max *limit         // of the value of a Number
+	shortest *limit         // of the length of a text
+	longest  *limit
+}
+
+// limit is a bound as the template writes it and as a number.
+type limit struct {
+	text string
+	n    float64
+}
+
+const (
+	typeNumber     = "Number"
+	typeListNumber = "List<Number>"
+	typeCommaList  = "CommaDelimitedList"
+	ssmPrefix      = "AWS::SSM::Parameter::Value<"
+)
+
+// readParameters reads the Parameters section.
+func readParameters(root *yaml.Node) ([]*parameter, error) {
+	_, lenient := transforms(root)
+	p := &program{lenient: lenient}
+	if _, err := p.index(root, blockParameters, maxParameters); err != nil {
+		return nil, err
+	}
+	section, err := p.section(root, blockParameters)
+	if err != nil {
+		return nil, err
+	}
+	var all []*parameter
+	for k, n := range members(section) {
+		if !isAlphanumeric(k.Value) {
+			return nil, invalid("Template format error: Parameter name %s is non alphanumeric.", k.Value)
+		}
+		def, err := readParameter(k.Value, n)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, def)
+	}
+	return all, nil
+}
+
+func readParameter(name string, n *yaml.Node) (*parameter, error) {
+	def := &parameter{name: name}
+	for k, v := range members(n) {
+		if isNull(v) {
+			return nil, errNull([]string{blockParameters, name, k.Value})
+		}
+		if err := def.read(k.Value, v); err != nil {
+			return nil, err
+		}
+	}
+	if def.typ == "" {
+		return nil, invalid("Template format error: Every Parameters object must contain a Type member.")
+	}
+	if !isParameterType(def.typ) {
+		return nil, invalid("Template format error: Unrecognized parameter type: %s", def.typ)
+	}
+	return def, def.checkLimits()
+}
+
+// read takes one attribute of the definition.
+func (def *parameter) read(key string, v *yaml.Node) error {
+	if key == "AllowedValues" {
+		if v.Kind != yaml.SequenceNode {
+			return invalid("Template format error: Every AllowedValues member must be a list.")
+		}
+		for _, item := range v.Content {
+			s, ok := literal(item)
+			if !ok {
+				return invalid("Template format error: Every AllowedValues value must be a string.")
+			}
+			def.allowed = append(def.allowed, scalarText(item, s))
+		}
+		return nil
+	}
+	s, ok := literal(v)
+	if !ok {
+		return invalid("Template format error: Every %s member must be a string.", key)
+	}
+	s = scalarText(v, s)
+	var err error
+	switch key {
+	case "Type":
+		def.typ = s
+	case "Description":
+		def.description = s
+	case "Default":
+		def.fallback = &s
+	case "NoEcho":
+		def.noEcho = strings.EqualFold(s, "true")
+	case "ConstraintDescription":
+		def.constraint = s
+	case "AllowedPattern":
+		def.pattern = s
+		def.matches, _ = regexp.Compile("^(?:" + s + ")$")
+	case "MinValue":
+		def.min, err = readLimit(key, s)
+	case "MaxValue":
+		def.max, err = readLimit(key, s)
+	case "MinLength":
+		def.shortest, err = readLimit(key, s)
+	case "MaxLength":
+		def.longest, err = readLimit(key, s)
+	default:
+		return invalid("Invalid template parameter property '%s'", key)
+	}
+	return err
+}
+
+// scalarText is a scalar as CloudFormation reads it: True and TRUE are true.
+func scalarText(n *yaml.Node, s string) string {
+	if n.Tag == "!!bool" {
+		return strings.ToLower(s)
+	}
+	return s
+}
+
+func readLimit(key, s string) (*limit, error) {
+	n, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return nil, invalid("Template format error: Every %s member must be a number.", key)
+	}
+	return &limit{s, n}, nil
+}
+
+func (def *parameter) checkLimits() error {
+	numeric := def.typ == typeNumber || def.typ == typeListNumber
+	for _, l := range []struct {
+		name  string
+		bound *limit
+		fits  bool
+		want  string
+	}{
+		{"MinValue", def.min, numeric, "Number"}, {"MaxValue", def.max, numeric, "Number"},
+		{"MinLength", def.shortest, !numeric, "String"}, {"MaxLength", def.longest, !numeric, "String"},
+	} {
+		if l.bound != nil && !l.fits {
+			return invalid("Template error: Parameter '%s' %s must be on a parameter of type %s", def.name, l.name, l.want)
+		}
+	}
+	return nil
+}
+
+func isParameterType(typ string) bool {
+	switch typ {
+	case "String", typeNumber, typeListNumber, typeCommaList, "AWS::SSM::Parameter::Name":
+		return true
+	}
+	if inner, ok := strings.CutPrefix(typ, ssmPrefix); ok {
+		return isParameterType(strings.TrimSuffix(inner, ">")) && strings.HasSuffix(inner, ">") && !strings.HasPrefix(inner, ssmPrefix)
+	}
+	if inner, ok := strings.CutPrefix(typ, "List<"); ok {
+		inner, ok = strings.CutSuffix(inner, ">")
+		return ok && (inner == "String" || slices.Contains(existingTypes, inner))
+	}
+	return slices.Contains(existingTypes, typ)
+}
+
+// existingTypes are those whose values CloudFormation looks up in the account. Here any value exists but none.
+var existingTypes = []string{
+	"AWS::EC2::AvailabilityZone::Name", "AWS::EC2::Image::Id", "AWS::EC2::Instance::Id", "AWS::EC2::KeyPair::KeyName",
+	"AWS::EC2::SecurityGroup::GroupName", "AWS::EC2::SecurityGroup::Id", "AWS::EC2::Subnet::Id", "AWS::EC2::VPC::Id",
+	"AWS::EC2::Volume::Id", "AWS::Route53::HostedZone::Id",
+}
+
+// isList reports whether a Ref to the parameter is a list.
+func (def *parameter) isList() bool {
+	inner := strings.TrimPrefix(def.typ, ssmPrefix)
+	return strings.HasPrefix(inner, "List<") || strings.HasPrefix(inner, typeCommaList)
+}

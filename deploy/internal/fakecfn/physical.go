@@ -1,0 +1,113 @@
+package fakecfn
+
+import "strings"
+
+// ec2Prefixes begin the identifiers of EC2's resources.
+var ec2Prefixes = map[string]string{
+	"CustomerGateway":             "cgw",
+	"DHCPOptions":                 "dopt",
+	"EgressOnlyInternetGateway":   "eigw",
+	"FlowLog":                     "fl",
+	"Instance":                    "i",
+	"InternetGateway":             "igw",
+	"LaunchTemplate":              "lt",
+	"NatGateway":                  "nat",
+	"NetworkAcl":                  "acl",
+	"NetworkInterface":            "eni",
+	"RouteTable":                  "rtb",
+	"SecurityGroup":               "sg",
+	"Subnet":                      "subnet",
+	"SubnetRouteTableAssociation": "rtbassoc",
+	"TransitGateway":              "tgw",
+	"VPC":                         "vpc",
+	"VPCEndpoint":                 "vpce",
+	"VPCPeeringConnection":        "pcx",
+	"VPNConnection":               "vpn",
+	"VPNGateway":                  "vgw",
+	"Volume":                      "vol",
+}
+
+// byARN lists types whose Ref is an ARN, with the service and what comes before the name.
+var byARN = map[string][2]string{
+	"AWS::CertificateManager::Certificate":      {"acm", "certificate/"},
+	"AWS::ElasticLoadBalancingV2::Listener":     {"elasticloadbalancing", "listener/app/"},
+	"AWS::ElasticLoadBalancingV2::LoadBalancer": {"elasticloadbalancing", "loadbalancer/app/"},
+	"AWS::ElasticLoadBalancingV2::TargetGroup":  {"elasticloadbalancing", "targetgroup/"},
+	"AWS::IAM::ManagedPolicy":                   {"iam", "policy/"},
+	"AWS::SNS::Topic":                           {"sns", ""},
+	"AWS::SecretsManager::Secret":               {"secretsmanager", "secret:"},
+	"AWS::StepFunctions::StateMachine":          {"states", "stateMachine:"},
+}
+
+// madeName is the name that CloudFormation makes up: stack, logical ID and a random part.
+func (r *resource) madeName() string {
+	return r.stack.name + "-" + r.def.name + "-" + r.madeID(12, upperAlnum)
+}
+
+// madeID returns letters that no other resource has.
+func (r *resource) madeID(n int, alphabet string) string {
+	return madeID(r.stack.uuid+"/"+r.def.name, n, alphabet)
+}
+
+// makePhysicalID makes what a Ref to a plain resource returns.
+func (r *resource) makePhysicalID() string {
+	e := r.stack.engine
+	service, typ := r.service()
+	name := r.name()
+	switch r.def.typ {
+	case "AWS::EC2::EIP":
+		return r.address("203.0.113.")
+	case "AWS::SQS::Queue":
+		return "https://sqs." + e.cfg.Region + ".amazonaws.com/" + e.cfg.Account + "/" + name
+	case "AWS::S3::Bucket":
+		return strings.ToLower(name)
+	case typeStack:
+		return "arn:" + e.partition + ":cloudformation:" + e.cfg.Region + ":" + e.cfg.Account + ":stack/" + name + "/" + madeUUID(name)
+	}
+	if prefix, ok := ec2Prefixes[typ]; ok && service == "ec2" {
+		return prefix + "-0" + r.madeID(16, lowerHex)
+	}
+	if arn, ok := byARN[r.def.typ]; ok {
+		return r.arn(arn[0], arn[1]+name)
+	}
+	return name
+}
+
+// service returns the type's service in lower case and its own name.
+func (r *resource) service() (service, typ string) {
+	parts := strings.Split(r.def.typ, "::")
+	if len(parts) < 3 {
+		return "custom", r.def.typ
+	}
+	return strings.ToLower(parts[1]), parts[2]
+}
+
+// name is the name that the properties give, or a made one.
+func (r *resource) name() string {
+	_, typ := r.service()
+	for _, key := range []string{typ + "Name", typ + "Identifier", "Name"} {
+		if s := plain(r.properties.get(key)); s != "" {
+			return s
+		}
+	}
+	return r.madeName()
+}
+
+// address makes an IPv4 address in a /24.
+func (r *resource) address(prefix string) string {
+	id := r.madeID(2, lowerHex)
+	return prefix + itoa(1+(strings.IndexByte(lowerHex, id[0])*16+strings.IndexByte(lowerHex, id[1]))%254)
+}
+
+// arn makes an ARN. S3 and IAM are global: their ARNs name no Region, and those of S3 no account.
+func (r *resource) arn(service, rest string) string {
+	e := r.stack.engine
+	region, account := e.cfg.Region, e.cfg.Account
+	switch service {
+	case "s3":
+		region, account = "", ""
+	case "iam":
+		region = ""
+	}
+	return "arn:" + e.partition + ":" + service + ":" + region + ":" + account + ":" + rest
+}

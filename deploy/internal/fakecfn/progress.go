@@ -1,0 +1,212 @@
+package fakecfn
+
+import "time"
+
+// run takes a stack as far as it goes without input.
+func (e *Engine) run(st *stack) {
+	for {
+		switch {
+		case st.phase == creating && len(st.ready) > 0:
+			e.create(st)
+		case st.phase == creating && st.pending == 0:
+			e.complete(st)
+		case st.phase == removing && len(st.ready) > 0:
+			e.remove(st)
+		case st.phase == removing && st.inFlight == 0:
+			e.removed(st)
+		default:
+			return
+		}
+	}
+}
+
+// create starts all that is ready, side by side: first every one is begun, then each gets under way, then what is
+// already done completes. A failure on the way ends the creation.
+func (e *Engine) create(st *stack) {
+	batch := st.ready
+	st.ready = nil
+	for _, step := range []func(*resource){e.start, e.initiate, e.settle} {
+		for _, r := range batch {
+			if st.phase != creating {
+				return
+			}
+			if r.status == "" || r.status == CreateInProgress {
+				step(r)
+			}
+		}
+	}
+}
+
+// start resolves the properties.
+func (e *Engine) start(r *resource) {
+	v, err := r.def.properties.eval(r.stack.scope)
+	if err != nil {
+		e.failed(r, message(err))
+		return
+	}
+	var ok bool
+	if r.properties, ok = v.(*object); !ok {
+		r.properties = &object{}
+	}
+	if len(r.properties.keys) > 0 {
+		e.scratch = appendJSON(e.scratch[:0], r.properties, style{masked: true})
+		r.shown = string(e.scratch)
+	}
+	e.mark(r, CreateInProgress, "")
+}
+
+// initiate sets the resource's own work going.
+func (e *Engine) initiate(r *resource) {
+	switch r.def.kind {
+	case kindHandle:
+		e.openHandle(r)
+	case kindWait:
+		e.startWait(r)
+	case kindCustom:
+		e.sendCreate(r)
+	default:
+		e.initiatePlain(r)
+	}
+}
+
+func (e *Engine) initiatePlain(r *resource) {
+	reason, fails := r.stack.fail[r.def.name]
+	if fails && e.cfg.Delay == 0 {
+		e.failed(r, reason)
+		return
+	}
+	if !fails {
+		r.physicalID = r.makePhysicalID()
+		e.mark(r, CreateInProgress, initiated)
+	}
+	if e.cfg.Delay == 0 {
+		r.settled = true
+		return
+	}
+	e.timers.set(r, e.at.Add(e.cfg.Delay))
+}
+
+// initiated is the reason of the event that first shows a physical ID.
+const initiated = "Resource creation Initiated"
+
+// settle completes what got done at once.
+func (e *Engine) settle(r *resource) {
+	if r.settled {
+		e.made(r)
+	}
+}
+
+// made completes a resource and frees what waits for it.
+func (e *Engine) made(r *resource) {
+	r.settled, r.timer = false, 0
+	e.mark(r, CreateComplete, "")
+	st := r.stack
+	st.pending--
+	for _, i := range st.plan.feeds[r.index] {
+		next := st.resources[i]
+		if next.blockers--; next.blockers == 0 {
+			st.ready = append(st.ready, next)
+		}
+	}
+}
+
+// complete ends a creation that went well, unless the outputs spoil it.
+func (e *Engine) complete(st *stack) {
+	outputs, err := st.scope.evaluateOutputs()
+	if err == nil {
+		err = e.checkExports(st, outputs)
+	}
+	if err != nil {
+		e.giveUp(st, message(err)+".")
+		return
+	}
+	st.outputs = outputs
+	for _, o := range outputs {
+		if o.ExportName != "" {
+			e.exports[o.ExportName] = &export{value: o.Value, owner: st}
+		}
+	}
+	st.phase = idle
+	e.setStatus(st, CreateComplete, "")
+}
+
+func (e *Engine) checkExports(st *stack, outputs []Output) error {
+	mine := map[string]bool{}
+	for _, o := range outputs {
+		if o.ExportName == "" {
+			continue
+		}
+		if other, taken := e.exports[o.ExportName]; taken {
+			return invalid("Export with name %s is already exported by stack %s", o.ExportName, other.owner.name)
+		}
+		if mine[o.ExportName] {
+			return invalid("Export with name %s is already exported by stack %s", o.ExportName, st.name)
+		}
+		mine[o.ExportName] = true
+	}
+	return nil
+}
+
+// elapsed does what a resource's timer was set for.
+func (e *Engine) elapsed(r *resource) {
+	reason, fails := r.stack.fail[r.def.name]
+	switch {
+	case r.request != nil:
+		e.unanswered(r)
+	case r.def.kind == kindWait:
+		e.waitTimedOut(r)
+	case fails:
+		e.failed(r, reason)
+	default:
+		e.made(r)
+	}
+}
+
+// failed fails a resource, and with it the creation.
+func (e *Engine) failed(r *resource, reason string) {
+	st := r.stack
+	e.halt(r, reason)
+	e.cancel(st)
+	var names []string
+	for _, other := range st.resources {
+		if other != nil && other.status == CreateFailed {
+			names = append(names, other.def.name)
+		}
+	}
+	e.giveUp(st, "The following resource(s) failed to create: ["+sortedJoin(names)+"].")
+}
+
+// halt ends the creation of one resource.
+func (e *Engine) halt(r *resource, reason string) {
+	r.settled, r.timer = false, 0
+	e.detach(r)
+	if r.request != nil { // its answer comes too late now
+		r.request = nil
+		r.physicalID = r.madeName()
+	}
+	e.mark(r, CreateFailed, reason)
+}
+
+// cancel halts all that is under way.
+func (e *Engine) cancel(st *stack) {
+	st.ready = nil
+	for _, r := range st.resources {
+		if r != nil && r.status == CreateInProgress {
+			e.halt(r, "Resource creation cancelled")
+		}
+	}
+}
+
+// giveUp ends a creation: it rolls back, or with DisableRollback leaves all as it is.
+func (e *Engine) giveUp(st *stack, why string) {
+	if st.disableRollback {
+		st.phase = idle
+		e.setStatus(st, CreateFailed, why+" ")
+		return
+	}
+	e.setStatus(st, RollbackInProgress, why+" Rollback requested by user.")
+	e.startRemoval(st)
+}
+
+// seconds makes a duration of whole seconds.
+func seconds(n int) time.Duration { return time.Duration(n) * time.Second }

@@ -1,0 +1,95 @@
+package fakecfn
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+const (
+	// maxForm bounds the body of an API call.
+	maxForm = 64 << 10
+
+	apiNamespace = `xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"`
+	apiVersion   = "2010-05-15"
+)
+
+// serveQuery answers one call of the API in the AWS Query protocol.
+//
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/CommonParameters.html
+func (e *Engine) serveQuery(w http.ResponseWriter, r *http.Request) {
+	if err := e.authenticate(r); err != nil {
+		e.writeError(w, http.StatusForbidden, err)
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		e.writeError(w, http.StatusBadRequest, &Error{"MalformedQueryString", "The query string contains a syntax error."})
+		return
+	}
+	actions := map[string]func(*document, url.Values) *Error{
+		"DescribeStacks":         e.describeStacks,
+		"DescribeStackEvents":    e.describeStackEvents,
+		"DescribeStackResources": e.describeStackResources,
+	}
+	action := r.Form.Get("Action")
+	answer, ok := actions[action]
+	if !ok || r.Form.Get("Version") != apiVersion {
+		e.writeError(w, http.StatusBadRequest, &Error{"InvalidAction", "Could not find operation " + action + " for version " + r.Form.Get("Version")})
+		return
+	}
+	x := newXML()
+	x.open(action+"Response", apiNamespace)
+	x.open(action + "Result")
+	if err := answer(x, r.Form); err != nil {
+		e.writeError(w, http.StatusBadRequest, err)
+		return
+	}
+	x.close(action + "Result")
+	x.open("ResponseMetadata")
+	x.text("RequestId", e.requestID())
+	x.close("ResponseMetadata")
+	x.close(action + "Response")
+	x.write(w, http.StatusOK, "text/xml")
+}
+
+// requestID makes the ID of an API call.
+func (e *Engine) requestID() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.cfg.NewID()
+}
+
+// authenticate asks for a Signature Version 4 that is meant for this service and Region. It does not check the
+// signature itself: the made account has no secrets.
+func (e *Engine) authenticate(r *http.Request) *Error {
+	header := r.Header.Get("Authorization")
+	if !strings.HasPrefix(header, "AWS4-HMAC-SHA256 ") {
+		return &Error{"MissingAuthenticationToken", "Request is missing Authentication Token"}
+	}
+	_, credential, _ := strings.Cut(header, "Credential=")
+	credential, _, _ = strings.Cut(credential, ",")
+	parts := strings.Split(credential, "/")
+	switch {
+	case len(parts) != 5 || parts[4] != "aws4_request":
+		return &Error{"IncompleteSignature", "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term"}
+	case parts[2] != e.cfg.Region:
+		return &Error{"SignatureDoesNotMatch", "Credential should be scoped to a valid region."}
+	case parts[3] != "cloudformation":
+		return &Error{"SignatureDoesNotMatch", "Credential should be scoped to correct service: 'cloudformation'."}
+	}
+	return nil
+}
+
+func (e *Engine) writeError(w http.ResponseWriter, status int, err *Error) {
+	x := newXML()
+	x.open("ErrorResponse", apiNamespace)
+	x.open("Error")
+	x.text("Type", "Sender")
+	x.text("Code", err.Code)
+	x.text("Message", err.Message)
+	x.close("Error")
+	x.text("RequestId", e.requestID())
+	x.close("ErrorResponse")
+	x.write(w, status, "text/xml")
+}

@@ -1,0 +1,246 @@
+package fakecfn
+
+import (
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// guard is one branch of an Fn::If: what is inside counts only while the condition is as wanted.
+type guard struct {
+	condition int
+	want      bool
+}
+
+func open(guards []guard, conditions []bool) bool {
+	for _, g := range guards {
+		if conditions[g.condition] != g.want {
+			return false
+		}
+	}
+	return true
+}
+
+// dependency is one reference to a resource. order is true for DependsOn, which may name a resource that a
+// condition leaves out; a Ref or Fn::GetAtt may not.
+type dependency struct {
+	resource int
+	guards   []guard
+	order    bool
+}
+
+// early is an expression that CreateStack evaluates before it creates anything.
+type early struct {
+	e        expr
+	guards   []guard
+	isImport bool
+}
+
+// references is what one member of a section refers to.
+type references struct {
+	conditions []int
+	resources  []dependency
+	attributes []attributeUse
+	missing    []string // names that are neither parameter nor resource
+	early      []early
+}
+
+// attributeUse is one Fn::GetAtt whose attribute is written out.
+type attributeUse struct {
+	resource  int
+	attribute string
+}
+
+func (r *references) condition(i int) {
+	if !slices.Contains(r.conditions, i) {
+		r.conditions = append(r.conditions, i)
+	}
+}
+
+// resource notes a dependency once for each set of guards.
+func (r *references) resource(i int, guards []guard, order bool) {
+	for _, d := range r.resources {
+		if d.resource == i && d.order == order && slices.Equal(d.guards, guards) {
+			return
+		}
+	}
+	r.resources = append(r.resources, dependency{i, slices.Clone(guards), order})
+}
+
+func (r *references) miss(name string) {
+	if !slices.Contains(r.missing, name) {
+		r.missing = append(r.missing, name)
+	}
+}
+
+// ref compiles Ref.
+func (c *compiler) ref(arg *yaml.Node) (expr, error) {
+	name, ok := c.name(arg)
+	if !ok {
+		return nil, invalid("Template format error: Every Ref value must be a string.") // own words
+	}
+	return c.lookup(name), nil
+}
+
+// name reads what Ref or Fn::GetAtt names. With AWS::LanguageExtensions it may be put together by Fn::Sub; of that,
+// what the loops around it leave: text without variables.
+func (c *compiler) name(n *yaml.Node) (string, bool) {
+	if sub := member(n, fnSub); c.program.extended && sub != nil {
+		n = sub
+	}
+	name, ok := literal(n)
+	return name, ok && !strings.Contains(name, "${")
+}
+
+// lookup compiles the value of a name: pseudo parameter, parameter or resource, in this order.
+func (c *compiler) lookup(name string) expr {
+	if isPseudo(name) {
+		return function(func(s *scope) (value, error) { return s.pseudo(name), nil })
+	}
+	if i, ok := c.program.parameterIndex[name]; ok {
+		return function(func(s *scope) (value, error) { return s.parameters[i], nil })
+	}
+	if i, ok := c.program.resourceIndex[name]; ok && !c.beforeResources() {
+		c.uses.resource(i, c.guards, false)
+		return function(func(s *scope) (value, error) { return s.stack.resources[i].physicalID, nil })
+	}
+	c.uses.miss(name)
+	return function(func(s *scope) (value, error) { return s.madeUp(name), nil })
+}
+
+// beforeResources reports whether the block is evaluated before there are resources.
+func (c *compiler) beforeResources() bool {
+	return c.block == blockConditions || c.block == blockRules
+}
+
+// getAtt compiles Fn::GetAtt, written "Name.Attribute" or [Name, Attribute].
+func (c *compiler) getAtt(arg *yaml.Node) (expr, error) {
+	const breach = "Template error: every Fn::GetAtt object requires two non-empty parameters, the resource name and the resource attribute"
+	if arg.Kind == yaml.SequenceNode {
+		if len(arg.Content) < 2 {
+			return nil, invalid("%s", breach)
+		}
+		name, ok := c.name(arg.Content[0])
+		if !ok || name == "" {
+			return nil, invalid("%s", breach)
+		}
+		var attribute []expr
+		for _, n := range arg.Content[1:] {
+			e, err := c.member(fnGetAtt, n)
+			if err != nil {
+				return nil, err
+			}
+			attribute = append(attribute, e)
+		}
+		return c.attribute(name, attribute)
+	}
+	whole, _ := literal(arg)
+	name, attribute, ok := strings.Cut(whole, ".")
+	if !ok || name == "" || attribute == "" {
+		return nil, invalid("%s", breach)
+	}
+	return c.attribute(name, []expr{constant{attribute}})
+}
+
+// attribute compiles the attribute of a resource; its name may have been written in parts.
+func (c *compiler) attribute(name string, parts []expr) (expr, error) {
+	i, ok := c.program.resourceIndex[name]
+	switch {
+	case c.beforeResources():
+		c.uses.miss(name)
+		return constant{""}, nil
+	case !ok && !c.program.lenient:
+		return nil, invalid("Template error: instance of Fn::GetAtt references undefined resource %s", name)
+	case !ok:
+		return function(func(s *scope) (value, error) { return s.madeUp(name), nil }), nil
+	}
+	c.uses.resource(i, c.guards, false)
+	if allConstant(parts) {
+		attribute, err := dotted(parts, nil)
+		c.uses.attributes = append(c.uses.attributes, attributeUse{i, attribute})
+		return function(func(s *scope) (value, error) { return s.stack.resources[i].attribute(attribute) }), err
+	}
+	return function(func(s *scope) (value, error) {
+		attribute, err := dotted(parts, s)
+		if err != nil {
+			return nil, err
+		}
+		return s.stack.resources[i].attribute(attribute)
+	}), nil
+}
+
+// dotted joins the parts of an attribute's name.
+func dotted(parts []expr, s *scope) (string, error) {
+	words := make([]string, len(parts))
+	for i, e := range parts {
+		v, err := e.eval(s)
+		if err != nil {
+			return "", err
+		}
+		words[i] = plain(v)
+	}
+	return strings.Join(words, "."), nil
+}
+
+// findInMap compiles Fn::FindInMap, with the DefaultValue of the AWS::LanguageExtensions transform.
+func (c *compiler) findInMap(arg *yaml.Node) (expr, error) {
+	const breach = "Template error: every Fn::FindInMap object requires three parameters, the map name, map key and the attribute for return value"
+	if arg.Kind != yaml.SequenceNode || len(arg.Content) < 3 || len(arg.Content) > 4 {
+		return nil, invalid("%s", breach)
+	}
+	resources := len(c.uses.resources)
+	var keys [3]expr
+	for i := range keys {
+		e, err := c.member(fnFindInMap, arg.Content[i])
+		if err != nil {
+			return nil, err
+		}
+		keys[i] = e
+	}
+	fallback, err := c.defaultValue(arg)
+	if err != nil {
+		return nil, err
+	}
+	if name, ok := keys[0].(constant); ok && fallback == nil && !c.program.lenient {
+		if _, there := c.program.mappings[plain(name.v)]; !there {
+			return nil, invalid("Template error: Mapping named '%s' is not present in the 'Mappings' section of template.", plain(name.v))
+		}
+	}
+	e := function(func(s *scope) (value, error) { return s.findInMap(keys, fallback) })
+	if !c.beforeResources() && len(c.uses.resources) == resources {
+		c.uses.early = append(c.uses.early, early{e: e, guards: slices.Clone(c.guards)})
+	}
+	return e, nil
+}
+
+func (c *compiler) defaultValue(arg *yaml.Node) (expr, error) {
+	if len(arg.Content) < 4 {
+		return nil, nil
+	}
+	n := member(arg.Content[3], "DefaultValue")
+	if n == nil || !c.program.extended {
+		return nil, invalid("Template error: every Fn::FindInMap object requires three parameters, the map name, map key and the attribute for return value")
+	}
+	return c.member("DefaultValue", n)
+}
+
+// importValue compiles Fn::ImportValue.
+func (c *compiler) importValue(arg *yaml.Node) (expr, error) {
+	resources := len(c.uses.resources)
+	name, err := c.member(fnImportValue, arg)
+	if err != nil {
+		return nil, err
+	}
+	e := function(func(s *scope) (value, error) {
+		v, err := name.eval(s)
+		if err != nil {
+			return nil, err
+		}
+		return s.importValue(plain(v))
+	})
+	if !c.beforeResources() && len(c.uses.resources) == resources {
+		c.uses.early = append(c.uses.early, early{e, slices.Clone(c.guards), true})
+	}
+	return e, nil
+}

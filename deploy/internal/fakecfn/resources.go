@@ -1,0 +1,213 @@
+package fakecfn
+
+import (
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+const (
+	typeHandle = "AWS::CloudFormation::WaitConditionHandle"
+	typeWait   = "AWS::CloudFormation::WaitCondition"
+	typeCustom = "AWS::CloudFormation::CustomResource"
+	typeStack  = "AWS::CloudFormation::Stack"
+)
+
+// Deletion policies.
+//
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html
+const (
+	policyDelete               = "Delete"
+	policyRetain               = "Retain"
+	policyRetainExceptOnCreate = "RetainExceptOnCreate"
+	policySnapshot             = "Snapshot"
+)
+
+func (p *program) readResources(root *yaml.Node) error {
+	n, err := p.section(root, blockResources)
+	if err != nil {
+		return err
+	}
+	p.resources = make([]*definition, len(p.resourceIndex))
+	var unknown []string
+	for k, v := range members(n) {
+		if k.Value == fnTransform {
+			continue
+		}
+		def, err := p.readResource(k.Value, v)
+		if err != nil {
+			return err
+		}
+		if !isTypeName(def.typ) && !slices.Contains(unknown, def.typ) {
+			unknown = append(unknown, def.typ)
+		}
+		p.resources[p.resourceIndex[k.Value]] = def
+	}
+	if len(unknown) > 0 {
+		return invalid("Template format error: Unrecognized resource types: [%s]", sortedJoin(unknown))
+	}
+	return nil
+}
+
+func (p *program) readResource(name string, n *yaml.Node) (*definition, error) {
+	if n.Kind != yaml.MappingNode {
+		return nil, invalid("Template format error: Any Resources member must be an object.")
+	}
+	if err := p.checkAttributes(n); err != nil {
+		return nil, err
+	}
+	def := &definition{name: name}
+	typ, ok := literal(member(n, "Type"))
+	if !ok {
+		return nil, invalid("Template format error: [/Resources/%s] Every Resources object must contain a Type member.", name)
+	}
+	def.typ, def.kind = typ, kindOf(typ)
+	var err error
+	if def.condition, err = p.conditionOf(n, blockResources); err != nil {
+		return nil, err
+	}
+	c := &compiler{program: p, block: blockResources, uses: &def.uses, path: []string{blockResources, name}}
+	if err := c.dependsOn(member(n, "DependsOn")); err != nil {
+		return nil, err
+	}
+	if def.properties, err = c.properties(n); err != nil {
+		return nil, err
+	}
+	def.policy, err = c.deletionPolicy(n, typ)
+	return def, err
+}
+
+// checkAttributes refuses what no resource has.
+func (p *program) checkAttributes(n *yaml.Node) error {
+	for k := range members(n) {
+		switch k.Value {
+		case "Type", "Properties", "DependsOn", "Condition", "DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy",
+			"CreationPolicy", "Metadata", "Description", "Version":
+		default:
+			if !p.lenient {
+				return invalid("Invalid template resource property '%s'", k.Value)
+			}
+		}
+	}
+	return nil
+}
+
+func kindOf(typ string) kind {
+	switch {
+	case typ == typeHandle:
+		return kindHandle
+	case typ == typeWait:
+		return kindWait
+	case typ == typeCustom, strings.HasPrefix(typ, "Custom::"):
+		return kindCustom
+	}
+	return kindPlain
+}
+
+// isTypeName reports whether typ could be the name of a type: Custom::Name, Service::Group::Name or a module.
+func isTypeName(typ string) bool {
+	parts := strings.Split(typ, "::")
+	if parts[0] == "Custom" {
+		return len(parts) == 2 && len(typ) <= 60 && parts[1] != "" && consistsOf(parts[1], letters+digits+"_@-")
+	}
+	return (len(parts) == 3 || len(parts) == 4 && parts[3] == "MODULE") && !slices.ContainsFunc(parts, func(s string) bool { return !isAlphanumeric(s) })
+}
+
+// dependsOn reads one name or a list of names.
+func (c *compiler) dependsOn(n *yaml.Node) error {
+	if n == nil {
+		return nil
+	}
+	names := n.Content
+	if n.Kind == yaml.ScalarNode {
+		names = []*yaml.Node{n}
+	}
+	for _, node := range names {
+		name, ok := literal(node)
+		if !ok || n.Kind == yaml.MappingNode {
+			return invalid("Template format error: DependsOn must be a string or list of strings.")
+		}
+		if i, there := c.program.resourceIndex[name]; there {
+			c.uses.resource(i, nil, true)
+			continue
+		}
+		c.uses.miss(name)
+	}
+	return nil
+}
+
+// properties compiles the Properties. The other attributes are compiled only for what they refer to: that makes
+// dependencies too.
+func (c *compiler) properties(n *yaml.Node) (expr, error) {
+	for _, attribute := range []string{"Metadata", "CreationPolicy", "UpdatePolicy"} {
+		if v := member(n, attribute); v != nil && !isNull(v) {
+			if _, err := c.member(attribute, v); err != nil {
+				return nil, err
+			}
+		}
+	}
+	v := member(n, "Properties")
+	switch {
+	case v == nil, isNull(v) && c.program.lenient:
+		return constant{&object{}}, nil
+	case isNull(v):
+		return nil, errNull(append(c.path, "Properties"))
+	case v.Kind != yaml.MappingNode:
+		return nil, invalid("Template format error: [/%s] Properties must be an object.", strings.Join(c.path, "/")) // own words
+	}
+	return c.member("Properties", v)
+}
+
+// deletionPolicy reads the policy; AWS::LanguageExtensions lets it be computed.
+func (c *compiler) deletionPolicy(n *yaml.Node, typ string) (expr, error) {
+	for _, attribute := range []string{"UpdateReplacePolicy", "DeletionPolicy"} {
+		v := member(n, attribute)
+		if v == nil {
+			continue
+		}
+		if _, ok := literal(v); !ok && !c.program.extended {
+			return nil, invalid("Template format error: Every %s member must be a string.", attribute)
+		}
+		e, err := c.member(attribute, v)
+		if err != nil {
+			return nil, err
+		}
+		if k, ok := e.(constant); ok {
+			if err := checkPolicy(plain(k.v), attribute, typ); err != nil {
+				return nil, err
+			}
+		}
+		if attribute == "DeletionPolicy" {
+			return e, nil
+		}
+	}
+	return nil, nil
+}
+
+func checkPolicy(policy, attribute, typ string) error {
+	switch policy {
+	case policyDelete, policyRetain:
+		return nil
+	case policyRetainExceptOnCreate:
+		if attribute == "DeletionPolicy" {
+			return nil
+		}
+	case policySnapshot:
+		if slices.Contains(snapshotTypes, typ) {
+			return nil
+		}
+		return invalid("Template error: resource type %s does not support deletion policy Snapshot", typ)
+	}
+	return invalid("Template format error: Unrecognized %s %s", attribute, policy) // own words
+}
+
+// snapshotTypes can leave a snapshot when they are deleted.
+var snapshotTypes = []string{
+	"AWS::DocDB::DBCluster", "AWS::EC2::Volume", "AWS::ElastiCache::CacheCluster", "AWS::ElastiCache::ReplicationGroup",
+	"AWS::Neptune::DBCluster", "AWS::RDS::DBCluster", "AWS::RDS::DBInstance", "AWS::Redshift::Cluster",
+}
+
+func sortedJoin(names []string) string {
+	return strings.Join(slices.Sorted(slices.Values(names)), ", ")
+}

@@ -1,0 +1,69 @@
+package fakecfn
+
+import "slices"
+
+// Functions that only the Rules section may use.
+//
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-rules.html
+
+func stringsOf(v value) ([]string, bool) {
+	l, ok := v.(list)
+	if !ok {
+		return nil, false
+	}
+	out := make([]string, len(l))
+	for i, item := range l {
+		out[i] = plain(item)
+	}
+	return out, true
+}
+
+// contains is Fn::Contains: the list holds the string.
+func contains(_ *scope, args []value) (value, error) {
+	items, ok1 := stringsOf(args[0])
+	want, _, ok2 := scalar(args[1])
+	if !ok1 || !ok2 {
+		return nil, invalid("%s", breachOf(fnContains))
+	}
+	return slices.Contains(items, want), nil
+}
+
+// eachMemberEquals is Fn::EachMemberEquals: every member of the list is the string.
+func eachMemberEquals(_ *scope, args []value) (value, error) {
+	items, ok1 := stringsOf(args[0])
+	want, _, ok2 := scalar(args[1])
+	if !ok1 || !ok2 {
+		return nil, invalid("%s", breachOf(fnEachMemberEquals))
+	}
+	return !slices.ContainsFunc(items, func(s string) bool { return s != want }), nil
+}
+
+// eachMemberIn is Fn::EachMemberIn: every member of the first list is in the second.
+func eachMemberIn(_ *scope, args []value) (value, error) {
+	items, ok1 := stringsOf(args[0])
+	within, ok2 := stringsOf(args[1])
+	if !ok1 || !ok2 {
+		return nil, invalid("%s", breachOf(fnEachMemberIn))
+	}
+	return !slices.ContainsFunc(items, func(s string) bool { return !slices.Contains(within, s) }), nil
+}
+
+// refAll is Fn::RefAll: the values of all parameters of a type.
+func refAll(s *scope, v value) (value, error) {
+	var all list
+	for i, p := range s.program.parameters {
+		if p.typ != plain(v) {
+			continue
+		}
+		if many, ok := s.parameters[i].(list); ok {
+			all = append(all, many...)
+			continue
+		}
+		all = append(all, s.parameters[i])
+	}
+	return all, nil
+}
+
+// unknown is Fn::ValueOf and Fn::ValueOfAll. They ask for attributes of resources outside the stack, of which
+// the made account has none: rules that use them are not evaluated.
+func unknown(*scope, []value) (value, error) { return list{}, nil }

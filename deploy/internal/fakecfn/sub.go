@@ -1,0 +1,111 @@
+package fakecfn
+
+import (
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+const (
+	breachSub = "Template error: One or more Fn::Sub intrinsic functions don't specify expected arguments. Specify a string as first " +
+		"argument, and an optional second argument to specify a mapping of values to replace in the string"
+	breachSubName = "Template error: variable names in Fn::Sub syntax must contain only alphanumeric characters, underscores, periods, and colons"
+)
+
+// sub compiles Fn::Sub in both its forms.
+func (c *compiler) sub(arg *yaml.Node) (expr, error) {
+	source, vars := arg, map[string]expr{}
+	if arg.Kind == yaml.SequenceNode {
+		if len(arg.Content) != 2 || arg.Content[1].Kind != yaml.MappingNode {
+			return nil, invalid("%s", breachSub)
+		}
+		source = arg.Content[0]
+		for k, v := range members(arg.Content[1]) {
+			e, err := c.member(k.Value, v)
+			if err != nil {
+				return nil, err
+			}
+			vars[k.Value] = e
+		}
+	}
+	pattern, ok := literal(source)
+	if !ok {
+		return nil, invalid("%s", breachSub)
+	}
+	parts, err := c.subParts(pattern, vars)
+	if err != nil {
+		return nil, err
+	}
+	if allConstant(parts) {
+		v, err := substitute(parts, nil)
+		return constant{v}, err
+	}
+	return function(func(s *scope) (value, error) { return substitute(parts, s) }), nil
+}
+
+// subParts cuts a pattern into texts and variables. "${!Literal}" stands for "${Literal}".
+func (c *compiler) subParts(pattern string, vars map[string]expr) ([]expr, error) {
+	var parts []expr
+	for {
+		before, rest, found := strings.Cut(pattern, "${")
+		name, after, closed := strings.Cut(rest, "}")
+		if !found || !closed {
+			return append(parts, constant{pattern}), nil
+		}
+		pattern = after
+		if before != "" {
+			parts = append(parts, constant{before})
+		}
+		if strings.HasPrefix(name, "!") {
+			parts = append(parts, constant{"${" + name[1:] + "}"})
+			continue
+		}
+		e, err := c.variable(name, vars)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, e)
+	}
+}
+
+// variable compiles what stands between the braces.
+func (c *compiler) variable(name string, vars map[string]expr) (expr, error) {
+	if name == "" || !consistsOf(name, letters+digits+"_.:") {
+		return nil, invalid("%s", breachSubName)
+	}
+	if e, ok := vars[name]; ok {
+		return e, nil
+	}
+	resource, attribute, dotted := strings.Cut(name, ".")
+	if !dotted {
+		return c.lookup(name), nil
+	}
+	if _, ok := c.program.resourceIndex[resource]; !ok && !c.program.lenient && !c.beforeResources() {
+		return nil, invalid("Template error: instance of Fn::Sub references invalid resource attribute %s", name)
+	}
+	return c.attribute(resource, []expr{constant{attribute}})
+}
+
+// substitute joins the parts; every one of them must come to a scalar.
+func substitute(parts []expr, s *scope) (value, error) {
+	var whole, shown strings.Builder
+	for _, e := range parts {
+		v, err := e.eval(s)
+		if err != nil {
+			return nil, err
+		}
+		p, sh, ok := scalar(v)
+		if !ok {
+			if _, none := v.(absent); none {
+				continue
+			}
+			return nil, invalid("Template error: a variable in an Fn::Sub expression does not resolve to a string") // own words
+		}
+		whole.WriteString(p)
+		shown.WriteString(sh)
+		if whole.Len() > maxText {
+			return nil, errTooLong()
+		}
+	}
+	return text(whole.String(), shown.String()), nil
+}

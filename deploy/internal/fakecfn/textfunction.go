@@ -1,0 +1,129 @@
+package fakecfn
+
+import (
+	"encoding/base64"
+	"strconv"
+	"strings"
+)
+
+const (
+	breachJoin = "Template error: every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of strings " +
+		"to be joined or a function that returns a list of strings (such as Fn::GetAZs) to be joined."
+	breachSelect = "Template error: Fn::Select requires a list argument with two elements: an integer index and a list"
+	breachSplit  = "Template error: every Fn::Split object requires two parameters, (1) a string delimiter and (2) a string to be " +
+		"split or a function that returns a string to be split."
+)
+
+// maxText bounds what a function may make: nested ones can double a text at every level. It is ours.
+const maxText = 1 << 20
+
+func errTooLong() error {
+	return invalid("Template error: a function makes a text of more than %d bytes", maxText) // own words
+}
+
+// join is Fn::Join.
+func join(_ *scope, args []value) (value, error) {
+	delimiter, _, ok := scalar(args[0])
+	items, isList := args[1].(list)
+	if !ok || !isList {
+		return nil, invalid("%s", breachJoin)
+	}
+	var whole, shown strings.Builder
+	for i, item := range items {
+		p, s, ok := scalar(item)
+		if !ok {
+			return nil, invalid("%s", breachJoin)
+		}
+		if i > 0 {
+			whole.WriteString(delimiter)
+			shown.WriteString(delimiter)
+		}
+		whole.WriteString(p)
+		shown.WriteString(s)
+		if whole.Len() > maxText {
+			return nil, errTooLong()
+		}
+	}
+	return text(whole.String(), shown.String()), nil
+}
+
+// pick is Fn::Select.
+func pick(_ *scope, args []value) (value, error) {
+	index, err := strconv.Atoi(plain(args[0]))
+	items, ok := args[1].(list)
+	if err != nil || !ok {
+		return nil, invalid("%s", breachSelect)
+	}
+	if index < 0 || index >= len(items) {
+		return nil, invalid("Template error: Fn::Select cannot select nonexistent value at index %d", index)
+	}
+	return items[index], nil
+}
+
+// split is Fn::Split. The parts of a secret are secrets.
+func split(_ *scope, args []value) (value, error) {
+	delimiter, _, ok1 := scalar(args[0])
+	whole, shown, ok2 := scalar(args[1])
+	if !ok1 || !ok2 || delimiter == "" {
+		return nil, invalid("%s", breachSplit)
+	}
+	parts := texts(strings.Split(whole, delimiter))
+	if whole != shown {
+		for i, p := range parts {
+			parts[i] = text(plain(p), mask)
+		}
+	}
+	return parts, nil
+}
+
+// base64Of is Fn::Base64.
+func base64Of(_ *scope, v value) (value, error) {
+	whole, shown, ok := scalar(v)
+	if !ok {
+		return nil, invalid("Template error: every Fn::Base64 object must have a String-typed value.")
+	}
+	encoded := base64.StdEncoding.EncodeToString([]byte(whole))
+	if len(encoded) > maxText {
+		return nil, errTooLong()
+	}
+	if whole != shown {
+		return text(encoded, mask), nil
+	}
+	return encoded, nil
+}
+
+// length is Fn::Length of the AWS::LanguageExtensions transform.
+func length(_ *scope, v value) (value, error) {
+	switch v := v.(type) {
+	case list:
+		return bare(itoa(len(v))), nil
+	case *object:
+		return bare(itoa(len(v.keys))), nil
+	}
+	return nil, invalid("Template error: every Fn::Length object requires a list or a function that returns a list.") // own words
+}
+
+// jsonString is Fn::ToJsonString of the AWS::LanguageExtensions transform.
+func jsonString(_ *scope, v value) (value, error) {
+	switch v.(type) {
+	case list, *object:
+		whole := appendJSON(nil, v, style{typed: true})
+		if len(whole) > maxText {
+			return nil, errTooLong()
+		}
+		return text(string(whole), string(appendJSON(nil, v, style{typed: true, masked: true}))), nil
+	}
+	return nil, invalid("Template error: every Fn::ToJsonString object requires an object or an array.") // own words
+}
+
+// zones is Fn::GetAZs: every made Region has three Availability Zones.
+func zones(s *scope, v value) (value, error) {
+	region, _, ok := scalar(v)
+	if !ok {
+		return nil, invalid("Template error: every Fn::GetAZs object must have a String-typed value.")
+	}
+	if region == "" {
+		region = s.engine.cfg.Region
+	}
+	return list{region + "a", region + "b", region + "c"}, nil
+}

@@ -1,0 +1,174 @@
+package fakecfn
+
+import (
+	"encoding/json"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxWait is the longest Timeout of a wait condition, in seconds: 12 hours.
+//
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-cloudformation-waitcondition.html
+const maxWait = 43200
+
+// handle is a wait condition handle: a URL, and what was PUT to it.
+type handle struct {
+	r       *resource
+	key     string
+	bodies  []string    // in the order received
+	waiting []*resource // the wait conditions that listen
+}
+
+// Signal is what was PUT to a wait handle. That it is here does not say that a stack listened.
+type Signal struct {
+	Handle   string // the handle's logical ID
+	Received time.Time
+	Body     string
+}
+
+// waiting is a wait condition at work.
+type waiting struct {
+	handle *handle
+	count  int
+	data   object // the Data of each signal that counts, by UniqueId, in the order received
+}
+
+// openHandle makes a handle's URL.
+func (e *Engine) openHandle(r *resource) {
+	h := &handle{r: r, key: r.stack.id + "/" + e.cfg.NewID() + "/" + r.def.name}
+	e.doors[h.key] = door{handle: h}
+	r.physicalID = e.signer.url(h.key, e.at, handleLife)
+	e.mark(r, CreateInProgress, initiated)
+	r.settled = true
+}
+
+// startWait starts a wait condition's clock and looks at the signals that came before.
+func (e *Engine) startWait(r *resource) {
+	if r.properties.get("Handle") == nil { // with a CreationPolicy instead: taken as signalled, as other resources are
+		r.physicalID = r.stack.id + "/" + r.def.name
+		e.mark(r, CreateInProgress, initiated)
+		r.settled = true
+		return
+	}
+	w, timeout, reason := e.readWait(r)
+	if reason != "" {
+		e.failed(r, reason)
+		return
+	}
+	r.wait = w
+	r.physicalID = w.handle.key
+	e.mark(r, CreateInProgress, initiated)
+	e.timers.set(r, e.at.Add(seconds(timeout)))
+	w.handle.waiting = append(w.handle.waiting, r)
+	for _, body := range w.handle.bodies {
+		if r.wait == nil {
+			return
+		}
+		e.hear(r, body)
+	}
+}
+
+// readWait reads the properties of a wait condition. The reasons are in own words.
+func (e *Engine) readWait(r *resource) (w *waiting, timeout int, reason string) {
+	u, err := url.Parse(plain(r.properties.get("Handle")))
+	if err != nil {
+		return nil, 0, "Invalid wait condition handle"
+	}
+	d := e.doors[strings.TrimPrefix(u.Path, "/")]
+	if d.handle == nil {
+		return nil, 0, "Invalid wait condition handle"
+	}
+	timeout, err = strconv.Atoi(plain(r.properties.get("Timeout")))
+	if err != nil || timeout < 0 || timeout > maxWait {
+		return nil, 0, "Timeout must be a number of seconds between 0 and 43200"
+	}
+	w = &waiting{handle: d.handle, count: 1}
+	if v := r.properties.get("Count"); v != nil {
+		if w.count, err = strconv.Atoi(plain(v)); err != nil || w.count < 1 {
+			return nil, 0, "Count must be a number greater than 0"
+		}
+	}
+	return w, timeout, ""
+}
+
+// signalled stores a signal and lets those who listen hear it.
+func (e *Engine) signalled(h *handle, body string) {
+	st := h.r.stack
+	st.signals = append(st.signals, Signal{Handle: h.r.def.name, Received: e.at.UTC(), Body: body})
+	h.bodies = append(h.bodies, body)
+	for _, r := range append([]*resource(nil), h.waiting...) {
+		if r.wait != nil {
+			e.hear(r, body)
+			e.run(r.stack)
+		}
+	}
+}
+
+// signal is the body of a signal.
+//
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-waitcondition.html
+type signal struct {
+	status, uniqueID, data, reason string
+}
+
+// readSignal reads a body; ok is false for one that CloudFormation calls unparsable.
+func readSignal(body string) (s signal, ok bool) {
+	var fields map[string]json.RawMessage // encoding/json would match the names of a struct in any case
+	if json.Unmarshal([]byte(body), &fields) != nil {
+		return signal{}, false
+	}
+	for _, f := range []struct {
+		name string
+		into *string
+	}{{"Status", &s.status}, {"UniqueId", &s.uniqueID}, {"Data", &s.data}, {"Reason", &s.reason}} {
+		if raw, there := fields[f.name]; there && json.Unmarshal(raw, f.into) != nil {
+			return signal{}, false
+		}
+	}
+	return s, (s.status == "SUCCESS" || s.status == "FAILURE") && s.uniqueID != ""
+}
+
+// hear takes one signal. One with a UniqueId heard before is a retransmission.
+func (e *Engine) hear(r *resource, body string) {
+	s, ok := readSignal(body)
+	if !ok {
+		e.failed(r, "Unparsable WaitCondition data")
+		return
+	}
+	if r.wait.data.get(s.uniqueID) != nil {
+		return
+	}
+	if s.status == "FAILURE" {
+		e.failed(r, "WaitCondition received failed message: '"+s.reason+"' for uniqueId: "+s.uniqueID)
+		return
+	}
+	r.wait.data.set(s.uniqueID, s.data)
+	if len(r.wait.data.keys) < r.wait.count {
+		return
+	}
+	r.data = &r.wait.data
+	e.detach(r)
+	e.made(r)
+}
+
+func (e *Engine) waitTimedOut(r *resource) {
+	got, want := len(r.wait.data.keys), r.wait.count
+	e.failed(r, "WaitCondition timed out. Received "+itoa(got)+" conditions when expecting "+itoa(want))
+}
+
+// detach makes a wait condition deaf.
+func (e *Engine) detach(r *resource) {
+	if r.wait == nil {
+		return
+	}
+	h := r.wait.handle
+	for i, other := range h.waiting {
+		if other == r {
+			h.waiting = append(h.waiting[:i:i], h.waiting[i+1:]...)
+			break
+		}
+	}
+	r.wait = nil
+}

@@ -1,0 +1,139 @@
+package function_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"countersign/deploy/internal/function"
+)
+
+// good is the least that a function must be told.
+func good(more ...string) []string {
+	return append([]string{
+		"COUNTERSIGN_TABLE=countersign",
+		"COUNTERSIGN_SECRET=arn:aws:secretsmanager:eu-west-1:123456789012:secret:countersign-AbCdEf",
+		"COUNTERSIGN_SLACK_TEAM=T0123ABCD",
+	}, more...)
+}
+
+func TestConfigHasDefaults(t *testing.T) {
+	// The template leaves what is not said empty.
+	c, err := function.ReadConfig(function.RoleBot, good("COUNTERSIGN_APPROVALS=", "COUNTERSIGN_SLACK_API=", "COUNTERSIGN_TOPIC=", "COUNTERSIGN_APPROVERS=", "PATH=/bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := function.Config{
+		Table: "countersign", Secret: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:countersign-AbCdEf", SlackTeam: "T0123ABCD",
+		SlackAPI: "https://slack.com/api/", Approvals: 1, Timeout: 12 * time.Hour, Margin: 2 * time.Minute,
+	}
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestConfigIsReadWhole(t *testing.T) {
+	c, err := function.ReadConfig(function.RoleNotifier, good(
+		"COUNTERSIGN_TOPIC=arn:aws-us-gov:sns:us-gov-west-1:123456789012:mail", "COUNTERSIGN_URL=https://approvals.example.com",
+		"COUNTERSIGN_SLACK_API=https://slack-gov.com/api/", "COUNTERSIGN_SLACK_ENTERPRISE=E0123ABCD", "COUNTERSIGN_SLACK_APP=A0123ABCD",
+		"COUNTERSIGN_CHANNEL=#approvals", "COUNTERSIGN_APPROVERS=U0123ABCD,S0123ABCD", "COUNTERSIGN_APPROVALS=2", "COUNTERSIGN_SELF_APPROVAL=true",
+		"COUNTERSIGN_MAIL_DOMAIN=example.com", "COUNTERSIGN_TIMEOUT=11h", "COUNTERSIGN_MARGIN=4m", "COUNTERSIGN_ORIGINS=http://127.0.0.1:4566/,https://made.example"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := function.Config{
+		Table: "countersign", Secret: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:countersign-AbCdEf",
+		Topic: "arn:aws-us-gov:sns:us-gov-west-1:123456789012:mail", URL: "https://approvals.example.com",
+		SlackAPI: "https://slack-gov.com/api/", SlackTeam: "T0123ABCD", SlackEnterprise: "E0123ABCD", SlackApp: "A0123ABCD",
+		Channel: "#approvals", Approvers: []string{"U0123ABCD", "S0123ABCD"}, Approvals: 2, SelfApproval: true,
+		MailDomain: "example.com", Timeout: 11 * time.Hour, Margin: 4 * time.Minute, Origins: []string{"http://127.0.0.1:4566/", "https://made.example"},
+	}
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Whoever deploys wants to hear of all that is wrong at once.
+func TestConfigReportsAllFaultsTogether(t *testing.T) {
+	c, err := function.ReadConfig(function.RoleBot, []string{
+		"COUNTERSIGN_SECRET=xoxb-somebody-pasted-the-secret", "COUNTERSIGN_APPROVALS=two", "COUNTERSIGN_TIMEOUT=90", "COUNTERSIGN_MARGIN=1s",
+		"COUNTERSIGN_SELF_APPROVAL=perhaps", "COUNTERSIGN_APROVERS=U0123ABCD", "COUNTERSIGN_APPROVERS=ann@example.com",
+		"COUNTERSIGN_SLACK_API=http://slack.com/api", "COUNTERSIGN_ORIGINS=http://127.0.0.1:4566/",
+	})
+	var faults function.Faults
+	if !errors.As(err, &faults) {
+		t.Fatalf("error %v, want Faults", err)
+	}
+	for _, name := range []string{"TABLE is missing", "SECRET must be the ARN", "SLACK_TEAM is missing", "APPROVALS must be a whole number", "TIMEOUT must be a time",
+		"MARGIN must be from 2m", "SELF_APPROVAL must be true or false", "APROVERS means nothing", "APPROVERS must be IDs", "SLACK_API must be an https URL"} {
+		if n := strings.Count(err.Error(), "COUNTERSIGN_"+name); n != 1 {
+			t.Errorf("%q is said %d times, want once", name, n)
+		}
+	}
+	if len(faults) != 10 {
+		t.Errorf("%d faults, want 10: %q", len(faults), faults)
+	}
+	if strings.Contains(err.Error(), "pasted") {
+		t.Errorf("a value is quoted: %v", err)
+	}
+	if diff := cmp.Diff(function.Config{Origins: []string{"http://127.0.0.1:4566/"}}, c); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestConfigFindsEachFault(t *testing.T) {
+	bot, notifier := function.RoleBot, function.RoleNotifier
+	for _, c := range []struct {
+		role        function.Role
+		given, want string // what is given, and the beginning of the one fault
+	}{
+		{bot, "COUNTERSIGN_TABLE=arn:aws:dynamodb:eu-west-1:123456789012:table/t", "COUNTERSIGN_TABLE must be"},
+		{bot, "COUNTERSIGN_SECRET=countersign", "COUNTERSIGN_SECRET must be"},
+		{bot, "COUNTERSIGN_SECRET=arn:aws:secretsmanager:eu-west-1:1234:secret:c-AbCdEf", "COUNTERSIGN_SECRET must be"},
+		{bot, "COUNTERSIGN_TOPIC=arn:aws:sqs:eu-west-1:123456789012:q", "COUNTERSIGN_TOPIC must be"},
+		{bot, "COUNTERSIGN_SLACK_TEAM=E0123ABCD", "COUNTERSIGN_SLACK_TEAM must be"},
+		{bot, "COUNTERSIGN_SLACK_ENTERPRISE=T0123ABCD", "COUNTERSIGN_SLACK_ENTERPRISE must be"},
+		{bot, "COUNTERSIGN_SLACK_APP=xapp-1", "COUNTERSIGN_SLACK_APP must be"},
+		{bot, "COUNTERSIGN_CHANNEL=approvals", "COUNTERSIGN_CHANNEL must be"},
+		{bot, "COUNTERSIGN_APPROVERS=@ann", "COUNTERSIGN_APPROVERS must be"},
+		{bot, "COUNTERSIGN_APPROVALS=0", "COUNTERSIGN_APPROVALS must be from 1"},
+		{bot, "COUNTERSIGN_APPROVALS=21", "COUNTERSIGN_APPROVALS must be from 1"},
+		{bot, "COUNTERSIGN_TIMEOUT=2m59s", "COUNTERSIGN_TIMEOUT must be from"},
+		{bot, "COUNTERSIGN_TIMEOUT=12h1s", "COUNTERSIGN_TIMEOUT must be from"},
+		{bot, "COUNTERSIGN_MARGIN=119s", "COUNTERSIGN_MARGIN must be from"},
+		{bot, "COUNTERSIGN_MARGIN=1h", "COUNTERSIGN_MARGIN must be from"},
+		{bot, "COUNTERSIGN_TIMEOUT=2m30s", "COUNTERSIGN_TIMEOUT must be from"},
+		{bot, "COUNTERSIGN_MAIL_DOMAIN=@example.com", "COUNTERSIGN_MAIL_DOMAIN must be"},
+		{bot, "COUNTERSIGN_URL=http://approvals.example.com", "COUNTERSIGN_URL must be"},
+		{bot, "COUNTERSIGN_URL=https://approvals.example.com/decide", "COUNTERSIGN_URL must be"},
+		{bot, "COUNTERSIGN_SLACK_API=https://slack.com/api", "COUNTERSIGN_SLACK_API must be"},
+		{bot, "COUNTERSIGN_SLACK_API=https://user@slack.com/api/", "COUNTERSIGN_SLACK_API must be"},
+		{bot, "COUNTERSIGN_SLACK_API=https://:/", "COUNTERSIGN_SLACK_API must be"},
+		{bot, "COUNTERSIGN_SLACK_API=https://:443/api/", "COUNTERSIGN_SLACK_API must be"},
+		{bot, "COUNTERSIGN_URL=https://:443", "COUNTERSIGN_URL must be"},
+		{bot, "COUNTERSIGN_ORIGINS=https://:/", "COUNTERSIGN_ORIGINS must be"},
+		{bot, "COUNTERSIGN_ORIGINS=http://example.com/", "COUNTERSIGN_ORIGINS must be"},
+		{bot, "COUNTERSIGN_SLACK_TEAM=", "COUNTERSIGN_SLACK_TEAM is missing"},
+		{bot, "COUNTERSIGN_TABEL=t", "COUNTERSIGN_TABEL means nothing"},
+		{notifier, "COUNTERSIGN_TOPIC=arn:aws:sns:eu-west-1:123456789012:mail", "COUNTERSIGN_URL is missing"},
+	} {
+		_, err := function.ReadConfig(c.role, good(c.given))
+		var faults function.Faults
+		if !errors.As(err, &faults) || len(faults) != 1 || !strings.HasPrefix(faults[0], c.want) {
+			t.Errorf("%s: %v, want one fault: %s…", c.given, err, c.want)
+		}
+	}
+	_, err := function.ReadConfig(bot, good("COUNTERSIGN_TIMEOUT=59m", "COUNTERSIGN_MARGIN=59m"))
+	if err == nil || !strings.Contains(err.Error(), "COUNTERSIGN_MARGIN must be less than COUNTERSIGN_TIMEOUT") {
+		t.Errorf("no time is left to decide: %v", err)
+	}
+	if _, err := function.ReadConfig(bot, good("COUNTERSIGN_TIMEOUT=3m", "COUNTERSIGN_MARGIN=2m")); err != nil {
+		t.Errorf("a minute is left to decide: %v", err)
+	}
+	if _, err := function.ReadConfig(notifier, good("COUNTERSIGN_SLACK_TEAM=")); err != nil {
+		t.Errorf("the notifier needs no team: %v", err)
+	}
+}

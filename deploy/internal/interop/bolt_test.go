@@ -1,0 +1,271 @@
+package interop_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
+
+	"countersign/bot/slacktest"
+	"countersign/deploy/internal/localfn"
+	"countersign/deploy/internal/sandbox"
+	"countersign/deploy/internal/testtools"
+	"countersign/handle"
+)
+
+// questions are what bolt.cjs is asked.
+type questions struct {
+	Secret   string    `json:"secret"`
+	Events   []event   `json:"events"`
+	Requests []request `json:"requests"`
+}
+
+// event goes to Bolt's AwsLambdaReceiver. Ack is the answer that the bot gave,
+// for Bolt to give its own way.
+type event struct {
+	Event events.APIGatewayV2HTTPRequest `json:"event"`
+	Ack   json.RawMessage                `json:"ack,omitempty"`
+}
+
+// request is one whose signature Bolt judges. Now is in seconds since 1970.
+type request struct {
+	Now       int64  `json:"now"`
+	Stamp     string `json:"stamp"`
+	Signature string `json:"signature"`
+	Body      string `json:"body"`
+}
+
+// answers are what bolt.cjs says.
+type answers struct {
+	Answers []struct {
+		StatusCode  int
+		ContentType string
+		Body        string
+		Seen        *seen
+	}
+	Valid []bool
+}
+
+// seen is what a listener of Bolt's was told.
+type seen struct {
+	Kind, ID, Value, Block, Type                       string
+	User, Team, App, Channel, TS, Trigger, ResponseURL string
+	Typed                                              map[string]map[string]struct{ Type, Value string }
+}
+
+// askBolt runs bolt.cjs, for a minute at most.
+func askBolt(t *testing.T, q questions) (a answers) {
+	t.Helper()
+	modules := testtools.Path(t, "slack/node_modules")
+	in, err := json.Marshal(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	node(t, modules, in, &a, "bolt.cjs")
+	if len(a.Answers) != len(q.Events) || len(a.Valid) != len(q.Requests) {
+		t.Fatalf("%d and %d answers to %d and %d questions", len(a.Answers), len(a.Valid), len(q.Events), len(q.Requests))
+	}
+	return a
+}
+
+func node(t *testing.T, modules string, in []byte, out any, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "node", args...)
+	cmd.Env = append(os.Environ(), "NODE_PATH="+modules)
+	cmd.Stdin = bytes.NewReader(in)
+	cmd.WaitDelay = 5 * time.Second
+	var said, fault bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &fault
+	timer := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	defer timer.Stop()
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("node: %v:\n%s", err, fault.String())
+	}
+	if err := json.Unmarshal(said.Bytes(), out); err != nil {
+		t.Fatalf("node said %q: %v", said.String(), err)
+	}
+}
+
+// asEvent is the click as an HTTP API hands it to a function.
+func (c click) asEvent() events.APIGatewayV2HTTPRequest {
+	e := events.APIGatewayV2HTTPRequest{Version: "2.0", RawPath: "/slack/interactivity", Body: c.body, Headers: map[string]string{}}
+	for name, values := range c.header {
+		e.Headers[strings.ToLower(name)] = strings.Join(values, ",")
+	}
+	e.RequestContext.HTTP.Method = http.MethodPost
+	return e
+}
+
+// TestBoltReadsWhatOurSlackSends gives every request that the made Slack sent to
+// the bot to Bolt's own receiver for Lambda. It finds each well signed, sees in it
+// what Slack's documentation puts there, and answers as the bot does.
+func TestBoltReadsWhatOurSlackSends(t *testing.T) {
+	testtools.Path(t, "slack/node_modules")
+	rec := record(t)
+	q := questions{Secret: rec.config.SigningSecrets[0], Requests: []request{}}
+	for _, c := range rec.clicks {
+		e := event{Event: c.asEvent()}
+		if c.answer != "" {
+			e.Ack = json.RawMessage(c.answer)
+		}
+		q.Events = append(q.Events, e)
+	}
+	tampered := rec.clicks[0].asEvent()
+	tampered.Body = strings.Replace(tampered.Body, "approve", "reject", 1)
+	q.Events = append(q.Events, event{Event: tampered})
+
+	a := askBolt(t, q)
+	kinds := map[string]int{}
+	for i, c := range rec.clicks {
+		got := a.Answers[i]
+		if got.StatusCode != c.status || got.Seen == nil {
+			t.Errorf("request %d: Bolt answers %d and sees %+v, the bot answered %d", i, got.StatusCode, got.Seen, c.status)
+			continue
+		}
+		if diff := cmp.Diff(parsed(t, c.answer), parsed(t, got.Body)); diff != "" {
+			t.Errorf("request %d: Bolt answers otherwise (-bot +Bolt):\n%s", i, diff)
+		}
+		if c.answer != "" && !strings.HasPrefix(c.kind, got.ContentType) {
+			t.Errorf("request %d: the bot answers with %q, and Bolt with %q", i, c.kind, got.ContentType)
+		}
+		if diff := cmp.Diff(meant(t, c), *got.Seen); diff != "" {
+			t.Errorf("request %d: Bolt reads it otherwise (-meant +Bolt):\n%s", i, diff)
+		}
+		kinds[got.Seen.Kind]++
+		if c.answer != "" {
+			kinds["refused"]++
+		}
+	}
+	if kinds["block_actions"] < 5 || kinds["view_submission"] != 2 || kinds["refused"] != 1 {
+		t.Errorf("the recording lacks what it is for: %v", kinds)
+	}
+	if last := a.Answers[len(rec.clicks)]; last.StatusCode != http.StatusUnauthorized || last.Seen != nil {
+		t.Errorf("Bolt takes what was tampered with: %+v", last)
+	}
+}
+
+func parsed(t *testing.T, s string) (v any) {
+	t.Helper()
+	if s != "" {
+		if err := json.Unmarshal([]byte(s), &v); err != nil {
+			t.Fatalf("%q: %v", s, err)
+		}
+	}
+	return v
+}
+
+// meant is what the payload of the click says, by Slack's documentation. See
+// https://docs.slack.dev/reference/interaction-payloads
+func meant(t *testing.T, c click) seen {
+	t.Helper()
+	var p struct {
+		Type        string
+		User        struct{ ID string }
+		Team        struct{ ID string }
+		App         string `json:"api_app_id"`
+		Trigger     string `json:"trigger_id"`
+		ResponseURL string `json:"response_url"`
+		Channel     struct{ ID string }
+		Message     struct{ TS string }
+		Actions     []struct {
+			ID    string `json:"action_id"`
+			Block string `json:"block_id"`
+			Value string
+			Type  string
+		}
+		View struct {
+			Type     string
+			Callback string `json:"callback_id"`
+			Metadata string `json:"private_metadata"`
+			State    struct {
+				Values map[string]map[string]struct{ Type, Value string }
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(c.payload(t)), &p); err != nil {
+		t.Fatal(err)
+	}
+	s := seen{Kind: p.Type, User: p.User.ID, Team: p.Team.ID, App: p.App, Trigger: p.Trigger, ResponseURL: p.ResponseURL,
+		Channel: p.Channel.ID, TS: p.Message.TS}
+	if len(p.Actions) > 0 {
+		x := p.Actions[0]
+		s.ID, s.Value, s.Block, s.Type = x.ID, x.Value, x.Block, x.Type
+	} else {
+		s.ID, s.Value, s.Type, s.Typed = p.View.Callback, p.View.Metadata, p.View.Type, p.View.State.Values
+	}
+	if s.User == "" || s.Team != sandbox.Team || s.App != sandbox.AppID || s.Trigger == "" || s.ID == "" || s.Value == "" {
+		t.Errorf("the made Slack left something out: %+v", s)
+	}
+	return s
+}
+
+// TestBotAndBoltAgreeOnSignatures lets Bolt's verification and the bot's judge
+// the same requests. They differ in one: the bot takes nothing from the future.
+func TestBotAndBoltAgreeOnSignatures(t *testing.T) {
+	const secret = "8f742231b10e8888abcd99yyyzzz85a5"
+	now := time.Unix(1531420618, 0)
+	clock := func() time.Time { return now }
+	f := localfn.New(localfn.Config{SigningSecrets: []string{secret}, TeamID: sandbox.Team, MailKey: bytes.Repeat([]byte("k"), 32)},
+		&handle.Memory{}, clock, &http.Client{Transport: nowhere{}}, slog.New(slog.DiscardHandler))
+
+	var q []request
+	// As Slack's documentation works it out, and edited.
+	const published = "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c"
+	const sum = "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503"
+	for _, body := range []string{published, published + " ", published[1:], strings.ToUpper(published), ""} {
+		q = append(q, request{Body: body, Stamp: "1531420618", Signature: sum})
+	}
+	for _, signature := range []string{"", "v0=", "v1=" + sum[3:], sum[3:], sum + "0", sum[:len(sum)-1], "V0=" + sum[3:], sum[:60], " " + sum} {
+		q = append(q, request{Body: published, Stamp: "1531420618", Signature: signature})
+	}
+	for _, off := range []int64{-86400, -301, -300, -299, -1, 0, 1, 299, 300, 301, 86400} {
+		for _, body := range []string{"payload=%7B%22type%22%3A%22shortcut%22%7D", "payload=%7B%7D&x=%C3%A9", "text=é 😀 &%", "a=b\x00c\r\n"} {
+			at := now.Add(time.Duration(off) * time.Second)
+			good := slacktest.Sign(secret, at, []byte(body))
+			stamp := strconv.FormatInt(at.Unix(), 10)
+			q = append(q,
+				request{Body: body, Stamp: stamp, Signature: good},
+				request{Body: body + "&y=1", Stamp: stamp, Signature: good},
+				request{Body: body, Stamp: strconv.FormatInt(at.Unix()+1, 10), Signature: good},
+				request{Body: body, Stamp: stamp, Signature: slacktest.Sign(secret+"x", at, []byte(body))})
+		}
+	}
+	for i := range q {
+		q[i].Now = now.Unix()
+	}
+	a := askBolt(t, questions{Secret: secret, Events: []event{}, Requests: q})
+
+	taken := map[bool]int{}
+	for i, r := range q {
+		req := httptest.NewRequest(http.MethodPost, "/slack/interactivity", strings.NewReader(r.Body))
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("X-Slack-Request-Timestamp", r.Stamp)
+		req.Header.Set("X-Slack-Signature", r.Signature)
+		res := httptest.NewRecorder()
+		f.Bot.ServeHTTP(res, req)
+		stamp, _ := strconv.ParseInt(r.Stamp, 10, 64) // ours, all
+		want := a.Valid[i] && stamp-r.Now <= 300
+		if got := res.Code != http.StatusUnauthorized; got != want {
+			t.Errorf("%+v: the bot answers %d, and Bolt says %t", r, res.Code, a.Valid[i])
+		}
+		taken[want]++
+	}
+	if taken[true] < 20 || taken[false] < 50 {
+		t.Errorf("too few to tell: %v", taken)
+	}
+}
+
+// nowhere is a network on which nothing is reached.
+type nowhere struct{}
+
+func (nowhere) RoundTrip(*http.Request) (*http.Response, error) { return nil, http.ErrServerClosed }

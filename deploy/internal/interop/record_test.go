@@ -1,0 +1,215 @@
+package interop_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"countersign/bot/slacktest"
+	"countersign/deploy"
+	"countersign/deploy/internal/fakecfn"
+	"countersign/deploy/internal/localfn"
+	"countersign/deploy/internal/sandbox"
+	"countersign/handle"
+)
+
+// click is what Slack sent to the bot, and the bot's answer.
+type click struct {
+	header http.Header
+	body   string
+	status int
+	kind   string // content type of the answer
+	answer string
+}
+
+// payload is the JSON in the click's form.
+func (c click) payload(t *testing.T) string {
+	t.Helper()
+	form, err := url.ParseQuery(c.body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return form.Get("payload")
+}
+
+// call is what the bot or the notifier sent to Slack.
+type call struct {
+	method string
+	form   url.Values
+}
+
+// recording is all that went between Slack and the functions.
+type recording struct {
+	t      *testing.T
+	world  *sandbox.World
+	config localfn.Config
+	store  *handle.Memory
+
+	mu     sync.Mutex
+	clicks []click
+	calls  []call
+}
+
+// record lets people launch, approve, reject, refuse, go round the gate and do
+// nothing, and keeps what goes over the wire meanwhile.
+func record(t *testing.T) *recording {
+	t.Helper()
+	store := &handle.Memory{}
+	w, err := sandbox.New(sandbox.Config{Store: store})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Close)
+	rec := &recording{t: t, world: w, config: w.FunctionsConfig, store: store}
+	w.Wire.Around(rec.around)
+
+	rec.press(rec.launch("approved"), sandbox.Ann, handle.Approve)
+	rec.reject(rec.launch("rejected"), "Use the shared queue, “please”: é 😀 & < > + % = ; <!channel>\n*second* line", nil)
+	late := rec.launch("too-late")
+	rec.reject(late, "not today", func() { rec.press(late, sandbox.Ann, handle.Approve) })
+	rec.press(rec.launch("outsider"), sandbox.Rita, handle.Approve)
+	stolen := rec.launch("stolen")
+	if _, err := w.Steal(t.Context(), stolen); err != nil {
+		t.Fatal(err)
+	}
+	gone := rec.launch("withdrawn")
+	if err := w.CloudFormation.DeleteStack(gone); err != nil {
+		t.Fatal(err)
+	}
+	rec.launch(`<!channel> <@U0BOB> & "x"`)
+	if err := w.Advance(t.Context(), 12*time.Hour); err != nil { // reminders, and the end of what nobody decided
+		t.Fatal(err)
+	}
+	if broken := w.Check(t.Context(), store); len(broken) > 0 {
+		t.Fatalf("laws were broken: %s", broken)
+	}
+	return rec
+}
+
+func (rec *recording) around(req *http.Request, next http.RoundTripper) (*http.Response, error) {
+	var body []byte
+	if req.Body != nil {
+		var err error
+		if body, err = io.ReadAll(req.Body); err != nil {
+			return nil, err
+		}
+		req = req.Clone(req.Context())
+		req.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	res, err := next.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	origin := req.URL.Scheme + "://" + req.URL.Host
+	switch method, api := strings.CutPrefix(req.URL.Path, "/api/"); {
+	case origin == rec.config.Slack && api:
+		form, err := arguments(req.Header.Get("Content-Type"), body)
+		if err != nil {
+			rec.t.Errorf("%s: %v", method, err)
+		}
+		rec.mu.Lock()
+		rec.calls = append(rec.calls, call{method, form})
+		rec.mu.Unlock()
+	case origin == rec.config.Bot:
+		answer, err := io.ReadAll(res.Body)
+		if err != nil {
+			return nil, err
+		}
+		res.Body.Close()
+		res.Body = io.NopCloser(bytes.NewReader(answer))
+		rec.mu.Lock()
+		rec.clicks = append(rec.clicks, click{req.Header.Clone(), string(body), res.StatusCode, res.Header.Get("Content-Type"), string(answer)})
+		rec.mu.Unlock()
+	}
+	return res, nil
+}
+
+// arguments are those of a call, which come as a form or as JSON.
+func arguments(kind string, body []byte) (url.Values, error) {
+	if !strings.HasPrefix(kind, "application/json") {
+		return url.ParseQuery(string(body))
+	}
+	var object map[string]json.RawMessage
+	err := json.Unmarshal(body, &object)
+	form := url.Values{}
+	for name, raw := range object {
+		form.Set(name, string(raw))
+	}
+	return form, err
+}
+
+func (rec *recording) launch(name string) (stackID string) {
+	rec.t.Helper()
+	product, err := fakecfn.ParseTemplate(deploy.Product)
+	if err != nil {
+		rec.t.Fatal(err)
+	}
+	id, err := rec.world.Launch(sandbox.Launch{Template: product, Name: name, Parameters: map[string]string{
+		"UserEmail": "rita@example.com", "Purpose": "<!here> " + name,
+	}})
+	if err != nil {
+		rec.t.Fatal(err)
+	}
+	rec.run()
+	return id
+}
+
+func (rec *recording) run() {
+	rec.t.Helper()
+	if err := rec.world.Run(context.WithoutCancel(rec.t.Context())); err != nil {
+		rec.t.Fatal(err)
+	}
+}
+
+// message is what asks for the approval of the launch.
+func (rec *recording) message(stackID string) slacktest.Message {
+	rec.t.Helper()
+	stack, _ := rec.world.CloudFormation.Stack(stackID)
+	id := stack.Resource("ApprovalRequest").PhysicalID
+	for _, m := range rec.world.Slack.Messages(sandbox.Channel) {
+		if b := m.Buttons(); id != "" && len(b) > 0 && strings.Contains(b[0].Value, id) {
+			return m
+		}
+	}
+	rec.t.Fatalf("no message asks about %s", stack.Name)
+	return slacktest.Message{}
+}
+
+func (rec *recording) press(stackID, who string, v handle.Verdict) slacktest.Interaction {
+	rec.t.Helper()
+	i, err := rec.world.Slack.PressStale(who, rec.message(stackID), string(v))
+	if err != nil || i.Failed {
+		rec.t.Fatalf("%s: %v, %s", v, err, i.Seen)
+	}
+	rec.run()
+	return i
+}
+
+// reject opens the form, lets something happen meanwhile, and submits it.
+func (rec *recording) reject(stackID, reason string, meanwhile func()) {
+	rec.t.Helper()
+	i := rec.press(stackID, sandbox.Bob, handle.Reject)
+	if i.Opened == nil {
+		rec.t.Fatal("the form did not open")
+	}
+	if meanwhile != nil {
+		meanwhile()
+	}
+	s, err := rec.world.Slack.Submit(sandbox.Bob, i.Opened.ID, map[string]map[string]string{"reason": {"reason": reason}})
+	if err != nil || s.Failed {
+		rec.t.Fatalf("the form: %v, %s", err, s.Seen)
+	}
+	if v, open := rec.world.Slack.View(sandbox.Bob); open { // it says why not
+		if _, err := rec.world.Slack.CloseView(sandbox.Bob, v.ID); err != nil {
+			rec.t.Fatal(err)
+		}
+	}
+	rec.run()
+}

@@ -1,0 +1,213 @@
+package localfn_test
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	mrand "math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"countersign/deploy/internal/fakecfn"
+	"countersign/deploy/internal/localfn"
+	"countersign/deploy/internal/sandbox"
+	"countersign/deploy/internal/testtools"
+	"countersign/handle"
+	"countersign/handle/dynamo"
+)
+
+// two are two processes over one DynamoDB table.
+type two struct {
+	*crash
+	store         handle.Store
+	first, second *localfn.Process
+}
+
+// newTwo starts two processes; the clock of the second is ahead of the first's.
+func newTwo(t *testing.T, ahead time.Duration) *two {
+	t.Helper()
+	if os.Getenv(endpointEnv) == "" {
+		testtools.Missing(t, "DynamoDB Local, which .ci/with-dynamodb starts")
+	}
+	table := "requests-" + rand.Text()
+	client := dynamodb.NewFromConfig(dynamoConfig())
+	if _, err := client.CreateTable(t.Context(), dynamo.Table(table)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_, err := client.DeleteTable(context.WithoutCancel(t.Context()), &dynamodb.DeleteTableInput{TableName: aws.String(table)})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	t.Setenv(tableEnv, table)
+	w := &two{crash: newCrash(t, &tally{}), store: dynamo.New(dynamoConfig(), &http.Client{Timeout: time.Minute}, table)}
+	w.start()
+	w.first = w.process
+	c := w.config
+	c.Skipped += ahead
+	var err error
+	if w.second, err = localfn.Start(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.second.Kill)
+	return w
+}
+
+// TestTwoProcessesRace lets one process take an approval and another a
+// rejection of the same request at once.
+func TestTwoProcessesRace(t *testing.T) {
+	w := newTwo(t, 0)
+	w.alternate()
+	for range 30 {
+		id := w.launch()
+		w.run(t.Context())
+		messages := w.live(id)
+		if len(messages) != 1 {
+			t.Fatalf("%d messages ask, not 1", len(messages))
+		}
+		i, err := w.world.Slack.PressStale(sandbox.Bob, messages[0], string(handle.Reject))
+		if err != nil || i.Opened == nil {
+			t.Fatalf("the form did not open: %v, %s", err, i.Seen)
+		}
+		var race sync.WaitGroup
+		race.Go(func() {
+			time.Sleep(mrand.N(4 * time.Millisecond))
+			press, err := w.world.Slack.PressStale(sandbox.Ann, messages[0], string(handle.Approve))
+			if err != nil || press.Failed {
+				t.Errorf("approve: %v, %s", err, press.Seen)
+			}
+		})
+		race.Go(func() {
+			time.Sleep(mrand.N(4 * time.Millisecond))
+			_, err := w.world.Slack.Submit(sandbox.Bob, i.Opened.ID, map[string]map[string]string{"reason": {"reason": "not today"}})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		race.Wait()
+		if v, open := w.world.Slack.View(sandbox.Bob); open { // too late, and it says so
+			if _, err := w.world.Slack.CloseView(sandbox.Bob, v.ID); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	w.run(t.Context())
+	w.checkDecided(handle.Approved, handle.Rejected)
+}
+
+// alternate has requests of Slack go to both processes in turn.
+func (w *two) alternate() {
+	var n atomic.Int64
+	targets := []*url.URL{}
+	for _, p := range []*localfn.Process{w.first, w.second} {
+		u, err := url.Parse(p.Bot)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		targets = append(targets, u)
+	}
+	front := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(targets[n.Add(1)%2])
+	}})
+	w.t.Cleanup(front.Close)
+	w.world.Remote(front.URL, w.first.Invoke)
+}
+
+// TestSweepRacesClick lets one process, whose clock is past the deadline,
+// expire requests while the other takes approvals of them.
+func TestSweepRacesClick(t *testing.T) {
+	w := newTwo(t, 11*time.Hour)
+	for range 3 {
+		var ids []string
+		for range 10 {
+			ids = append(ids, w.launch())
+		}
+		w.run(t.Context())
+		var race sync.WaitGroup
+		// The sweep takes the oldest first, and the clicks come from the other end.
+		w.approve(ids[len(ids)-1], sandbox.Ann)
+		race.Go(func() { w.sweep(w.second) })
+		race.Go(func() {
+			for _, id := range slices.Backward(ids[:len(ids)-1]) {
+				w.approve(id, sandbox.Ann)
+			}
+		})
+		race.Wait()
+		w.sweep(w.second)
+	}
+	w.run(t.Context())
+	w.checkDecided(handle.Approved, handle.Expired)
+}
+
+// sweep invokes the process's notifier as the schedule does.
+func (w *two) sweep(p *localfn.Process) {
+	const event = `{"version":"0","detail-type":"Scheduled Event","source":"aws.events","detail":{}}`
+	res, err := http.Post(p.Invoke, "application/json", strings.NewReader(event))
+	if err != nil {
+		w.t.Error(err)
+		return
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		w.t.Errorf("sweep: got %d", res.StatusCode)
+	}
+}
+
+// checkDecided: each request has one decision, one of these two, every signal
+// that was ever sent says it, and the stack went its way.
+func (w *two) checkDecided(one, other handle.State) {
+	t := w.t
+	t.Helper()
+	won := map[handle.State]int{}
+	for _, id := range w.stacks {
+		stack, _ := w.world.CloudFormation.Stack(id)
+		requests, err := w.store.OfStack(t.Context(), id)
+		if err != nil || len(requests) != 1 {
+			t.Fatalf("%s: %d requests, %v", stack.Name, len(requests), err)
+		}
+		r := requests[0]
+		won[r.State()]++
+		if r.State() != one && r.State() != other {
+			t.Errorf("%s is %s", stack.Name, r.State())
+			continue
+		}
+		want, _ := r.SignalBody()
+		if len(stack.Signals) == 0 || r.Signal == nil {
+			t.Errorf("%s: %d signals, marked %+v", stack.Name, len(stack.Signals), r.Signal)
+		}
+		for _, s := range stack.Signals {
+			var got handle.SignalBody
+			if err := json.Unmarshal([]byte(s.Body), &got); err != nil || got != want {
+				t.Errorf("%s is %s, and was signalled %s, %v", stack.Name, r.State(), got.Status, err)
+			}
+		}
+		end := fakecfn.RollbackComplete
+		if r.State() == handle.Approved {
+			end = fakecfn.CreateComplete
+		}
+		if stack.Status != end {
+			t.Errorf("%s is %s, and its stack %s", stack.Name, r.State(), stack.Status)
+		}
+		if len(r.Votes) > 1 {
+			t.Errorf("%s has %d votes, and one decided", stack.Name, len(r.Votes))
+		}
+	}
+	t.Log(fmt.Sprint(won))
+	if won[one] == 0 || won[other] == 0 {
+		t.Errorf("there was no race: %v", won)
+	}
+}

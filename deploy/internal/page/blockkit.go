@@ -1,0 +1,162 @@
+package page
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"countersign/bot/slacktest"
+)
+
+// block is one Block Kit block as the page draws it. See
+// https://docs.slack.dev/reference/block-kit/blocks
+type block struct {
+	Type      string
+	ID        string
+	Text      *text
+	Fields    []*text
+	Elements  []*element
+	Accessory *element
+	Unknown   bool // a type that is not drawn
+
+	// Of an input block, in a modal.
+	Label, Hint *text
+	Input       *element
+	Error       string // what the app found wrong with it
+}
+
+// element is a button or an input.
+type element struct {
+	Type     string
+	ActionID string
+	Block    string // block_id
+	On       surface
+	Text     *text // a button's label, or the text of a context block
+	Spoken   string
+	Style    string
+	URL      string
+	Confirm  string // what the client asks before it sends
+	Failed   string // what Slack's client shows beside it: the app did not answer
+
+	Placeholder        string
+	Value              string
+	Multiline, Decimal bool
+	MinLength          int // characters
+	MaxLength          int // characters; 0: none
+	Focus, Optional    bool
+	Options            []option
+	Alt                string
+}
+
+// option is one choice of a menu.
+type option struct {
+	Text     *text
+	Value    string
+	Selected bool
+}
+
+// surface is where blocks stand: on a message, or in a view. The zero surface is
+// a picture, whose buttons cannot be pressed.
+type surface struct{ Channel, TS, View string }
+
+// Live reports whether what stands there can be pressed.
+func (s surface) Live() bool { return s != surface{} }
+
+// reader reads Block Kit for one person.
+type reader struct {
+	names  names
+	viewer string // Slack user ID
+	on     surface
+
+	failed map[string]string            // what is shown beside a button, by action_id
+	typed  map[string]map[string]string // of a view: what was submitted, by block_id and action_id
+	errors map[string]string            // of a view: by block_id
+}
+
+// blocks reads blocks as they were sent. Of a kind that is not drawn it says so,
+// rather than to leave it out.
+func (r reader) blocks(raw json.RawMessage) ([]block, error) {
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	var list []wireBlock
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return nil, fmt.Errorf("couldn't read blocks: %w", err)
+	}
+	out := make([]block, 0, len(list))
+	for _, b := range list {
+		out = append(out, r.block(b))
+	}
+	return out, nil
+}
+
+func (r reader) block(b wireBlock) block {
+	out := block{Type: b.Type, ID: b.BlockID, Text: r.text(b.Text)}
+	switch b.Type {
+	case "header", "section", "divider", "context", "actions":
+	case "input":
+		return r.input(b, out)
+	default:
+		out.Unknown = true
+		return out
+	}
+	for i := range b.Fields {
+		out.Fields = append(out.Fields, r.text(&b.Fields[i]))
+	}
+	for _, e := range b.Elements {
+		out.Elements = append(out.Elements, r.element(e, b))
+	}
+	if b.Accessory != nil {
+		out.Accessory = r.element(*b.Accessory, b)
+	}
+	return out
+}
+
+func (r reader) input(b wireBlock, out block) block {
+	if b.Element == nil {
+		out.Unknown = true
+		return out
+	}
+	out.Label, out.Hint, out.Error = r.text(b.Label), r.text(b.Hint), r.errors[b.BlockID]
+	out.Input = r.element(*b.Element, b)
+	out.Input.Optional = b.Optional
+	if typed, ok := r.typed[b.BlockID][b.Element.ActionID]; ok {
+		out.Input.fill(typed)
+	}
+	return out
+}
+
+func (r reader) element(e wireElement, b wireBlock) *element {
+	out := &element{
+		Type: e.Type, ActionID: e.ActionID, Block: b.BlockID, On: r.on,
+		Style: e.Style, URL: e.URL, Spoken: e.AccessibilityLabel, Failed: r.failed[e.ActionID],
+		Value: e.InitialValue, Multiline: e.Multiline, Decimal: e.IsDecimalAllowed,
+		MinLength: e.MinLength, MaxLength: e.MaxLength, Focus: e.FocusOnLoad, Alt: e.AltText,
+	}
+	switch e.Type {
+	case "plain_text", "mrkdwn":
+		out.Text = r.text(&wireText{Type: e.Type, Text: e.Text.raw, Verbatim: e.Verbatim, Emoji: e.Emoji})
+	default:
+		out.Text = r.text(e.Text.object)
+	}
+	if e.Placeholder != nil {
+		out.Placeholder = e.Placeholder.Text
+	}
+	if e.Confirm != nil {
+		out.Confirm = e.Confirm.Title.Text + "\n\n" + slacktest.PlainText(slacktest.ParseMrkdwn(e.Confirm.Text.Text))
+	}
+	for _, o := range e.Options {
+		out.Options = append(out.Options, option{Text: r.text(&o.Text), Value: o.Value})
+	}
+	if e.InitialOption != nil {
+		out.fill(e.InitialOption.Value)
+	}
+	return out
+}
+
+// fill puts a value into an input.
+func (e *element) fill(value string) {
+	e.Value = value
+	for i := range e.Options {
+		e.Options[i].Selected = e.Options[i].Value == value
+	}
+}

@@ -1,0 +1,228 @@
+package page_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"countersign/deploy/internal/sandbox"
+	"countersign/deploy/internal/testtools"
+)
+
+// tab is one tab of a browser, as one visitor uses it.
+type tab struct {
+	*stage
+	ctx context.Context
+}
+
+// patience is how long a tab waits for anything.
+const patience = 15 * time.Second
+
+// startBrowser starts a browser, in which tests open tabs. Without a browser on
+// this machine the test is skipped; with COUNTERSIGN_PEERS=required it fails.
+func startBrowser(t *testing.T) context.Context {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a browser takes long")
+	}
+	path := testtools.Browser(t)
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("lang", "en-US"),
+	)
+	allocated, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(stop)
+	browser, stopBrowser := chromedp.NewContext(allocated)
+	t.Cleanup(stopBrowser)
+	if err := chromedp.Do(browser); err != nil { // without a deadline: it would be the browser's
+		t.Fatalf("couldn't start %s: %v", path, err)
+	}
+	return browser
+}
+
+// openTab opens a tab on the page of s.
+func openTab(browser context.Context, s *stage, width, height int64) *tab {
+	s.Helper()
+	ctx, closeTab := chromedp.NewContext(browser)
+	s.Cleanup(closeTab)
+	t := &tab{s, ctx}
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, height)); err != nil {
+		s.Fatalf("couldn't open a tab: %v", err)
+	}
+	// Every tab believes that it is the one in front.
+	if _, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
+		s.Fatal(err)
+	}
+	t.media("prefers-reduced-motion", "reduce")
+	t.collectErrors()
+	t.do(chromedp.Navigate(s.url))
+	return t
+}
+
+func (t *tab) media(feature, value string) {
+	t.Helper()
+	_, err := chromedp.Call(t.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: feature, Value: value}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// collectErrors fails the test for whatever the page's script or its policy
+// complains of. An act that was refused is no fault of the page.
+func (t *tab) collectErrors() {
+	messages := chromedp.Console(t.ctx)
+	done := make(chan struct{})
+	var faults []string
+	go func() {
+		defer close(done)
+		for m, err := range messages {
+			if err != nil {
+				return
+			}
+			if (m.IsException() || m.Type == "error") && m.Source != "network" {
+				faults = append(faults, m.String())
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		_ = chromedp.Cancel(t.ctx) // ends the messages
+		<-done
+		for _, f := range faults {
+			t.Errorf("the browser complains: %s", f)
+		}
+	})
+}
+
+// do takes steps in the tab.
+func (t *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		t.fatal(err)
+	}
+}
+
+// fatal ends the test, and leaves a picture of the tab where COUNTERSIGN_WRECK
+// says.
+func (t *tab) fatal(why any) {
+	t.Helper()
+	if path := os.Getenv("COUNTERSIGN_WRECK"); path != "" {
+		if shot, err := chromedp.Run(t.ctx, chromedp.FullScreenshot(90)); err == nil {
+			_ = os.WriteFile(path, shot, 0o600)
+		}
+	}
+	t.Fatal(why)
+}
+
+func (t *tab) click(selector string) {
+	t.Helper()
+	t.do(chromedp.Click(chromedp.CSS(selector)))
+}
+
+// become switches to another person.
+func (t *tab) become(id string) {
+	t.Helper()
+	t.click(fmt.Sprintf(`label.person:has(input[value=%q])`, id))
+	t.until("the page is seen by "+id, fmt.Sprintf(`document.querySelector("#slack .bar").textContent.includes("seen by %s")`, shortName(id)))
+}
+
+func shortName(id string) string {
+	return map[string]string{
+		sandbox.Rita: "Rita", sandbox.Ann: "Ann", sandbox.Bob: "Bob", sandbox.Dan: "Dan", sandbox.Gwen: "Gwen", sandbox.Olga: "Olga",
+	}[id]
+}
+
+// until waits until a JavaScript condition holds.
+func (t *tab) until(what, condition string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.ctx, patience)
+	defer cancel()
+	if _, err := chromedp.Run(ctx, chromedp.Poll[bool]("!!("+condition+")", chromedp.WithPollingInterval(20*time.Millisecond))); err != nil {
+		t.fatal(fmt.Sprintf("waiting until %s: %v", what, err))
+	}
+}
+
+// sees waits until an element shows a text.
+func (t *tab) sees(selector, text string) {
+	t.Helper()
+	t.until(fmt.Sprintf("%s shows %q", selector, text),
+		fmt.Sprintf(`[...document.querySelectorAll(%q)].some((el) => el.checkVisibility() && el.innerText.includes(%q))`, selector, text))
+}
+
+// is checks that a JavaScript condition holds now.
+func (t *tab) is(what, condition string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.ctx, patience)
+	defer cancel()
+	holds, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+condition+")"))
+	if err != nil {
+		t.fatal(fmt.Sprintf("asking whether %s: %v", what, err))
+	}
+	if !holds {
+		t.Errorf("it is not so that %s", what)
+	}
+}
+
+// fits checks that nothing is wider than the window.
+func (t *tab) fits(when string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.ctx, patience)
+	defer cancel()
+	wide, err := chromedp.Run(ctx, chromedp.Evaluate[string](`(() => {
+		const root = document.documentElement;
+		if (root.scrollWidth <= root.clientWidth) return "";
+		return [...document.querySelectorAll("body *")].filter((el) => el.getBoundingClientRect().right > root.clientWidth + 1)
+			.slice(0, 3).map((el) => el.outerHTML.slice(0, 120)).join("\n");
+	})()`))
+	if err != nil {
+		t.fatal(err)
+	}
+	if wide != "" {
+		t.Errorf("%s the page can be scrolled sideways:\n%s", when, wide)
+	}
+}
+
+// keepsTheSecret checks that no wait URL is in the panes that people other than
+// the requester read.
+func (t *tab) keepsTheSecret(when string) {
+	t.Helper()
+	for _, pane := range []string{"slack", "mail", "record", "modal"} {
+		ctx, cancel := context.WithTimeout(t.ctx, patience)
+		drawn, err := chromedp.Run(ctx, chromedp.OuterHTML(chromedp.CSS("#"+pane)))
+		cancel()
+		if err != nil {
+			t.fatal(err)
+		}
+		if strings.Contains(drawn, "X-Amz-") || strings.Contains(drawn, "/ApprovalHandle?") {
+			t.Errorf("%s the pane %s shows the wait URL", when, pane)
+		}
+	}
+}
+
+// picture writes a picture of the window, if path is not empty.
+func (t *tab) picture(path string) {
+	t.Helper()
+	if path == "" {
+		return
+	}
+	shot, err := chromedp.Run(t.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		t.fatal(err)
+	}
+	const most = 400_000
+	if len(shot) > most {
+		t.Errorf("the picture has %d bytes, more than %d", len(shot), most)
+	}
+	if err := os.WriteFile(path, shot, 0o644); err != nil {
+		t.Error(err)
+	}
+}

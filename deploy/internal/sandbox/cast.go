@@ -1,0 +1,98 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"countersign/bot/slacktest"
+	"countersign/deploy/internal/fakemail"
+	"countersign/deploy/internal/localfn"
+	"countersign/handle"
+	"countersign/notifier"
+)
+
+// The made account, workspace and people. All of them are made up.
+const (
+	Region  = "us-east-1"
+	Account = "111122223333"
+	Topic   = "arn:aws:sns:" + Region + ":" + Account + ":countersign-mail"
+
+	Team      = "T0EXAMPLE"
+	otherTeam = "T0ELSEWHERE"
+	AppID     = "A0COUNTERSIGN"
+	BotUser   = "U0COUNTERSIGN"
+	Channel   = "C0APPROVALS"
+	Approvers = "S0PLATFORM" // a user group
+
+	Rita  = "U0RITA" // launches
+	Ann   = "U0ANN"  // approves
+	Bob   = "U0BOB"  // approves
+	Dan   = "U0DAN"  // a colleague who may not approve
+	Gwen  = "U0GWEN" // a guest
+	Olga  = "U0OLGA" // of another workspace, through Slack Connect
+	Admin = "admins@example.com"
+
+	token         = "xoxb-made-up-token"
+	signingSecret = "made-up-signing-secret"
+)
+
+func functionsConfig(cloudFormation, slack, mail, bot string) localfn.Config {
+	return localfn.Config{
+		CloudFormation: cloudFormation, Slack: slack, Mail: mail, Bot: bot,
+		Region: Region, TopicARN: Topic, Token: token, TeamID: Team, AppID: AppID,
+		SigningSecrets: []string{signingSecret},
+		MailKey:        []byte("a made-up key for the links in mails"),
+		Defaults: notifier.Defaults{
+			Channel:   Channel,
+			Approvers: []string{Approvers},
+			Approvals: 1,
+			Margin:    handle.MinMargin,
+		},
+	}
+}
+
+func newWorkspace(now func() time.Time, origin, bot string, client *http.Client, limits slacktest.Limits) *slacktest.Workspace {
+	w := slacktest.New(slacktest.Config{
+		Now: now, TeamID: Team, TeamName: "Example", Domain: "example",
+		AppID: AppID, BotID: "B0COUNTERSIGN", BotUserID: BotUser, BotName: "countersign", BotToken: token,
+		Scopes: []string{"chat:write", "users:read", "users:read.email", "usergroups:read"}, MessagesTab: true,
+		Origin: origin, SigningSecret: signingSecret, RequestURL: bot + "/slack/interactivity",
+		Client: client, Limits: limits,
+	})
+	Populate(w)
+	return w
+}
+
+// Populate puts the people into a workspace, and the channel that all of them
+// are in.
+func Populate(w *slacktest.Workspace) {
+	person := func(id, name, real, team string) slacktest.User {
+		return slacktest.User{ID: id, TeamID: team, Name: name, RealName: real, DisplayName: real, Email: name + "@example.com"}
+	}
+	w.AddUser(person(Rita, "rita", "Rita Requester", Team))
+	w.AddUser(person(Ann, "ann", "Ann Approver", Team))
+	w.AddUser(person(Bob, "bob", "Bob Approver", Team))
+	w.AddUser(person(Dan, "dan", "Dan Developer", Team))
+	guest := person(Gwen, "gwen", "Gwen Guest", Team)
+	guest.Restricted = true
+	w.AddUser(guest)
+	w.AddUser(person(Olga, "olga", "Olga Outsider", otherTeam))
+	w.AddUserGroup(slacktest.UserGroup{ID: Approvers, Handle: "platform-approvers", Name: "Platform approvers", Users: []string{Ann, Bob}})
+	w.AddChannel(slacktest.Channel{ID: Channel, Name: "launch-approvals", Members: []string{BotUser, Rita, Ann, Bob, Dan, Gwen, Olga}, ExtShared: true})
+}
+
+func newTopic(now func() time.Time) *fakemail.Topic {
+	return fakemail.New(fakemail.Config{Now: now, ARN: Topic, Subscribers: []fakemail.Subscriber{{Address: Admin, Confirmed: true}}})
+}
+
+// scheduled is the event of a rule that fires each minute. See
+// https://docs.aws.amazon.com/lambda/latest/dg/with-eventbridge-scheduler.html
+func scheduled(now time.Time) []byte {
+	b, _ := json.Marshal(map[string]any{ // cannot fail: strings only
+		"version": "0", "id": now.Format("20060102-150405"), "detail-type": "Scheduled Event",
+		"source": "aws.events", "account": Account, "time": now.Format(time.RFC3339), "region": Region,
+		"resources": []string{"arn:aws:events:" + Region + ":" + Account + ":rule/countersign-sweep"}, "detail": map[string]string{},
+	})
+	return b
+}

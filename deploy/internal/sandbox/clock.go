@@ -1,0 +1,41 @@
+package sandbox
+
+import (
+	"sync"
+	"time"
+)
+
+// Clock is the made world's time: either the real one, moved forward by what
+// people skipped, or one that stands still but for Advance.
+type Clock struct {
+	mu      sync.Mutex
+	still   time.Time // zero: the real clock
+	skipped time.Duration
+}
+
+// StillClock stands at start until it is advanced.
+func StillClock(start time.Time) *Clock { return &Clock{still: start} }
+
+// Now is the world's time, UTC.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.still.IsZero() {
+		return time.Now().UTC().Add(c.skipped)
+	}
+	return c.still.Add(c.skipped)
+}
+
+// Skipped is by how much the clock was moved forward.
+func (c *Clock) Skipped() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.skipped
+}
+
+// Skip moves the clock forward by d, and nothing else: see World.Advance.
+func (c *Clock) Skip(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.skipped += d
+}

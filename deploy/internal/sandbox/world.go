@@ -1,0 +1,358 @@
+// Package sandbox is the made world: a CloudFormation, a Slack and a mail topic
+// on one machine, with people in it, around the real bot and notifier. The two
+// meet the world over HTTP alone, as they would meet the real one.
+//
+// Nothing happens by itself: a World moves when somebody acts on it and when
+// Run is called, which delivers what is on its way and lets the clock take
+// effect. So a story can be told step by step.
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"countersign/bot/slacktest"
+	"countersign/deploy/internal/fakecfn"
+	"countersign/deploy/internal/fakemail"
+	"countersign/deploy/internal/localfn"
+	"countersign/handle"
+	"countersign/notifier"
+)
+
+// Config says how a world is made.
+type Config struct {
+	Store    handle.Store // of the functions; nil: they run elsewhere, see Remote
+	Clock    *Clock       // nil: the real one
+	Delay    time.Duration
+	Log      *slog.Logger // of the functions; nil: none
+	Defaults func(*notifier.Defaults)
+	Limits   slacktest.Limits
+
+	// Inside leads all requests straight to their servers, without sockets: a
+	// simulation has no others. Nothing outside the process reaches such a world.
+	Inside bool
+	// NewID makes UUIDs; nil: at random.
+	NewID func() string
+}
+
+// World is the whole of it. Close it after use.
+type World struct {
+	Clock           *Clock
+	CloudFormation  *fakecfn.Engine
+	Slack           *slacktest.Workspace
+	Mail            *fakemail.Topic
+	Functions       *localfn.Functions // nil if they run elsewhere
+	FunctionsConfig localfn.Config
+	InvokeURL       string
+	Wire            *Wire
+
+	client  *http.Client
+	servers []*server
+	log     *slog.Logger
+
+	mu        sync.Mutex
+	queue     []invocation
+	lost      int // invocations given up after all tries
+	nextSweep time.Time
+	running   sync.Mutex // one Run at a time
+}
+
+// New makes a world and serves it on loopback.
+func New(c Config) (*World, error) {
+	w := &World{Clock: c.Clock, Wire: &Wire{}, log: c.Log}
+	if w.Clock == nil {
+		w.Clock = &Clock{}
+	}
+	if w.log == nil {
+		w.log = slog.New(slog.DiscardHandler)
+	}
+	origins, err := w.listen(c.Inside)
+	if err != nil {
+		w.Close()
+		return nil, err
+	}
+	w.client = &http.Client{Transport: w.Wire, Timeout: 30 * time.Second}
+	w.InvokeURL = origins[4] + localfn.InvokePath
+	w.FunctionsConfig = functionsConfig(origins[0], origins[1], origins[2], origins[3])
+	if c.Defaults != nil {
+		c.Defaults(&w.FunctionsConfig.Defaults)
+	}
+	w.CloudFormation = fakecfn.New(fakecfn.Config{
+		Now: w.Clock.Now, Origin: origins[0], Region: Region, Account: Account,
+		Invoke: func(_ string, event []byte) { w.enqueue(event) },
+		Emit:   w.enqueue,
+		Delay:  c.Delay,
+		NewID:  c.NewID,
+	})
+	w.Slack = newWorkspace(w.Clock.Now, origins[1], origins[3], w.client, c.Limits)
+	w.Mail = newTopic(w.Clock.Now)
+	w.servers[0].serve(w.CloudFormation)
+	w.servers[1].serve(w.Slack)
+	w.servers[2].serve(w.Mail)
+	if c.Store != nil {
+		w.Restart(c.Store)
+	}
+	w.nextSweep = w.Clock.Now().Truncate(time.Minute).Add(time.Minute)
+	return w, nil
+}
+
+// listen makes the servers of CloudFormation, Slack, mail, the bot and the
+// notifier, in this order.
+func (w *World) listen(within bool) (origins [5]string, err error) {
+	for i, name := range []string{"cloudformation", "slack", "mail", "bot", "notifier"} {
+		s := &server{origin: "http://" + name + ".localhost"}
+		if !within {
+			if s, err = listen(); err != nil {
+				return origins, err
+			}
+		}
+		w.servers = append(w.servers, s)
+		origins[i] = s.origin
+	}
+	if within {
+		w.Wire.base = inside(w.servers)
+	} else {
+		w.Wire.base = &http.Transport{MaxIdleConnsPerHost: 16}
+	}
+	return origins, nil
+}
+
+// Restart starts the functions over store, with nothing in memory.
+func (w *World) Restart(store handle.Store) {
+	w.Functions = localfn.New(w.FunctionsConfig, store, w.Clock.Now, w.client, w.log)
+	w.servers[3].serve(w.Functions.Bot)
+	w.servers[4].serve(http.HandlerFunc(w.Functions.Invoke))
+}
+
+// Remote lets functions that run elsewhere take the place of our own.
+func (w *World) Remote(botOrigin, invokeURL string) {
+	w.servers[3].serve(forward(botOrigin, w.client))
+	w.InvokeURL = invokeURL
+}
+
+// Close stops all servers.
+func (w *World) Close() {
+	for _, s := range w.servers {
+		s.close()
+	}
+	if w.client != nil {
+		w.client.CloseIdleConnections()
+	}
+}
+
+// invocation is one event on its way to the notifier.
+type invocation struct {
+	event []byte
+	tries int
+	at    time.Time
+}
+
+func (w *World) enqueue(event []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.queue = append(w.queue, invocation{event: event, at: w.Clock.Now()})
+}
+
+// Lambda's own waits before it delivers an event again whose function failed.
+// See https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html
+var lambdaWaits = []time.Duration{time.Minute, 2 * time.Minute}
+
+// take takes one invocation off the queue that is due.
+func (w *World) take() (invocation, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.Clock.Now()
+	for i, v := range w.queue {
+		if !v.at.After(now) {
+			w.queue = append(w.queue[:i:i], w.queue[i+1:]...)
+			return v, true
+		}
+	}
+	return invocation{}, false
+}
+
+// Run does all that is due at the present time of the world's clock: what
+// resources and waits have come to, the sweep of each minute, and the delivery
+// of events. It returns when nothing is left to do for now.
+func (w *World) Run(ctx context.Context) error {
+	w.running.Lock()
+	defer w.running.Unlock()
+	return w.run(ctx)
+}
+
+func (w *World) run(ctx context.Context) error {
+	for {
+		w.CloudFormation.Tick()
+		w.sweepIfDue()
+		v, ok := w.take()
+		if !ok {
+			return ctx.Err()
+		}
+		if err := w.deliver(ctx, v); err != nil {
+			return err
+		}
+	}
+}
+
+func (w *World) sweepIfDue() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.Clock.Now()
+	if now.Before(w.nextSweep) {
+		return
+	}
+	w.nextSweep = now.Truncate(time.Minute).Add(time.Minute)
+	w.queue = append(w.queue, invocation{event: scheduled(now), at: now})
+}
+
+// deliver invokes the notifier, and puts the event back if Lambda would.
+func (w *World) deliver(ctx context.Context, v invocation) error {
+	err := w.post(ctx, v.event)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err == nil {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if v.tries == len(lambdaWaits) {
+		w.lost++
+		return nil
+	}
+	v.at = w.Clock.Now().Add(lambdaWaits[v.tries])
+	v.tries++
+	w.queue = append(w.queue, v)
+	return nil
+}
+
+// Advance moves the clock forward by d. On the way it stops wherever something
+// is due, and does it at its time.
+func (w *World) Advance(ctx context.Context, d time.Duration) error {
+	w.running.Lock()
+	defer w.running.Unlock()
+	end := w.Clock.Now().Add(d)
+	for {
+		if err := w.run(ctx); err != nil {
+			return err
+		}
+		now := w.Clock.Now()
+		if !now.Before(end) {
+			return nil
+		}
+		w.Clock.Skip(min(w.next(end).Sub(now), end.Sub(now)))
+	}
+}
+
+// next is when something is due next, at the latest at end.
+func (w *World) next(end time.Time) time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	next := end
+	earlier := func(t time.Time) {
+		if t.Before(next) {
+			next = t
+		}
+	}
+	earlier(w.nextSweep)
+	for _, v := range w.queue {
+		earlier(v.at)
+	}
+	if t, ok := w.CloudFormation.Next(); ok {
+		earlier(t)
+	}
+	return next
+}
+
+// Lost is how many events were given up, after all of Lambda's tries.
+func (w *World) Lost() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lost
+}
+
+func (w *World) post(ctx context.Context, event []byte) error {
+	res, err := send(ctx, w.client, http.MethodPost, w.InvokeURL, event)
+	if err != nil {
+		return fmt.Errorf("couldn't invoke the notifier: %w", err)
+	}
+	if res != http.StatusOK {
+		return errors.New("the notifier failed")
+	}
+	return nil
+}
+
+// Steal PUTs SUCCESS to the wait handle of a stack, as whoever reads the URL in
+// the stack's events can, and returns the HTTP status.
+func (w *World) Steal(ctx context.Context, stackID string) (int, error) {
+	stack, ok := w.CloudFormation.Stack(stackID)
+	if !ok {
+		return 0, fmt.Errorf("no stack %s", stackID)
+	}
+	for _, r := range stack.Resources {
+		if r.Type == "AWS::CloudFormation::WaitConditionHandle" {
+			body := `{"Status":"SUCCESS","Reason":"I approve myself","UniqueId":"me","Data":""}`
+			thief := &http.Client{Transport: w.Wire.base, Timeout: 10 * time.Second}
+			return send(ctx, thief, http.MethodPut, r.PhysicalID, []byte(body))
+		}
+	}
+	return 0, fmt.Errorf("stack %s has no wait handle", stack.Name)
+}
+
+// Launch is one launch from the made Service Catalog, by Rita.
+type Launch struct {
+	Template   *fakecfn.Template
+	Name       string // of the provisioned product
+	Parameters map[string]string
+	Fail       map[string]string // resources that fail, by logical ID, and why
+}
+
+// Launch launches a product and returns the ID of its stack.
+func (w *World) Launch(l Launch) (stackID string, err error) {
+	stackID, _, err = w.CloudFormation.ProvisionProduct(fakecfn.ProvisionProductInput{
+		Name:                   l.Name,
+		Principal:              "arn:aws:sts::" + Account + ":assumed-role/Requesters/rita@example.com",
+		ProductID:              "prod-4a7bexample1",
+		ProvisioningArtifactID: "pa-6e8fexample1",
+		PortfolioID:            "port-2c5dexample1",
+		Stack:                  fakecfn.CreateStackInput{Template: l.Template, Parameters: l.Parameters, Fail: l.Fail},
+	})
+	return stackID, err
+}
+
+// KillBeforeSignal calls kill when the next signal arrives at a wait handle, and
+// does not take that signal. died waits, not for long, until it has come to that.
+func (w *World) KillBeforeSignal(kill func()) (died func() bool) {
+	var once sync.Once
+	dead := make(chan struct{})
+	w.servers[0].serve(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if _, signal := signalTo(r); signal {
+			once.Do(func() {
+				kill()
+				close(dead)
+				w.servers[0].serve(w.CloudFormation)
+			})
+			panic(http.ErrAbortHandler)
+		}
+		w.CloudFormation.ServeHTTP(rw, r)
+	}))
+	return func() bool {
+		select {
+		case <-dead:
+			return true
+		case <-time.After(5 * time.Second):
+			return false
+		}
+	}
+}
+
+func drain(body io.ReadCloser) {
+	_, _ = io.CopyN(io.Discard, body, 1<<20)
+	_ = body.Close()
+}

@@ -1,0 +1,178 @@
+package sandbox_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"countersign/deploy"
+	"countersign/deploy/internal/fakecfn"
+	"countersign/deploy/internal/sandbox"
+	"countersign/handle"
+	"countersign/handle/handletest"
+)
+
+var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+
+func newWorld(t *testing.T, store handle.Store) *sandbox.World {
+	t.Helper()
+	w, err := sandbox.New(sandbox.Config{Store: store, Clock: sandbox.StillClock(start), Inside: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Close)
+	return w
+}
+
+// launch launches the sample product, and returns its stack and the message.
+func launch(t *testing.T, w *sandbox.World, store handle.Store) (stack string, root handle.Message) {
+	t.Helper()
+	template, err := fakecfn.ParseTemplate(deploy.Product)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stack, err = w.Launch(sandbox.Launch{Template: template, Name: "my-queue",
+		Parameters: map[string]string{"UserEmail": "rita@example.com", "Purpose": "Orders"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, w)
+	requests, err := store.OfStack(context.Background(), stack)
+	if err != nil || len(requests) != 1 {
+		t.Fatalf("%d requests, error %v", len(requests), err)
+	}
+	root, ok := requests[0].Root()
+	if !ok {
+		t.Fatal("nothing was posted")
+	}
+	return stack, root
+}
+
+func run(t *testing.T, w *sandbox.World) {
+	t.Helper()
+	if err := w.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A click costs at most one read and one conditional write before the signal
+// leaves. Before it no call to Slack leaves but look-ups of who pressed, and
+// none at all within a minute of the last one.
+func TestWhatAClickCostsBeforeTheSignal(t *testing.T) {
+	store := &handletest.FaultyStore{Store: &handle.Memory{}}
+	w := newWorld(t, store)
+	lookups := map[string]bool{"users.info": true, "usergroups.users.list": true}
+	for _, warm := range []bool{false, true} {
+		_, root := launch(t, w, store)
+		store.Reset()
+		calls := len(w.Slack.Calls())
+		left := false
+		w.Wire.Around(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+			if r.Method != http.MethodPut || left || strings.Contains(r.URL.RawPath+r.URL.Path, "|") {
+				return next.RoundTrip(r)
+			}
+			left = true
+			if got := store.Counts(); got.Reads > 1 || got.Writes > 1 || got.Queries > 0 {
+				t.Errorf("warm %v: before the signal %+v, want at most 1 read and 1 write", warm, got)
+			}
+			for _, call := range w.Slack.Calls()[calls:] {
+				if warm || !lookups[call.Method] {
+					t.Errorf("warm %v: %s left before the signal", warm, call.Method)
+				}
+			}
+			return next.RoundTrip(r)
+		})
+		if i, err := w.Slack.Press(sandbox.Ann, root.Channel, root.TS, string(handle.Approve)); err != nil || i.Failed {
+			t.Fatalf("press: %+v, %v", i.Seen, err)
+		}
+		if !left {
+			t.Fatal("no signal left")
+		}
+		w.Wire.Around(nil)
+		run(t, w)
+	}
+}
+
+// The checker is worth something: it accuses where a law is broken.
+func TestCheckAccuses(t *testing.T) {
+	tests := []struct {
+		name string
+		do   func(t *testing.T, w *sandbox.World, store handle.Store, stack string, root handle.Message)
+		want string
+	}{
+		{"nothing is broken", func(*testing.T, *sandbox.World, handle.Store, string, handle.Message) {}, ""},
+		{"decided on record, signalled otherwise", func(t *testing.T, w *sandbox.World, store handle.Store, stack string, root handle.Message) {
+			r := only(t, store, stack)
+			u := r.WaitURL
+			if _, err := handle.SendSignal(context.Background(), &http.Client{Transport: w.Wire}, u, handle.SignalBody{Status: "SUCCESS", UniqueID: "approved-" + r.ID}); err != nil {
+				t.Fatal(err)
+			}
+		}, "signalled as decided"},
+		{"somebody voted who may not", func(t *testing.T, w *sandbox.World, store handle.Store, stack string, root handle.Message) {
+			r := only(t, store, stack)
+			r.Votes = append(r.Votes, handle.Vote{By: handle.Person{ID: sandbox.Dan}, Verdict: handle.Approve, Via: handle.ViaSlack})
+			replace(t, store, r)
+		}, "only the entitled vote"},
+		{"a message lies", func(t *testing.T, w *sandbox.World, store handle.Store, stack string, root handle.Message) {
+			r := only(t, store, stack)
+			r, err := r.VoteByMail("x", handle.Approve, "", w.Clock.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			r = r.MarkRefreshed(root, r.ViewHash()).MarkSignalled("", w.Clock.Now())
+			for _, o := range r.Notifications() {
+				r = r.MarkDelivered(o.ReplyKey(), "C", "1.0", start).MarkDelivered(o.DirectKey(), "C", "1.0", start).MarkDelivered(o.MailKey(), "", "", start)
+			}
+			replace(t, store, r)
+		}, "buttons while the request is pending"},
+		{"the wait URL is shown", func(t *testing.T, w *sandbox.World, store handle.Store, stack string, root handle.Message) {
+			if _, err := w.Slack.Say(sandbox.Rita, sandbox.Channel, "", "look: X-Amz-Signature"); err != nil {
+				t.Fatal(err)
+			}
+		}, "the wait URL is a secret"},
+		{"the channel is pinged", func(t *testing.T, w *sandbox.World, store handle.Store, stack string, root handle.Message) {
+			if _, err := w.Slack.Say(sandbox.Rita, sandbox.Channel, "", "<!channel>"); err != nil {
+				t.Fatal(err)
+			}
+		}, "no launch pings a channel"},
+		{"nobody answers CloudFormation", func(t *testing.T, w *sandbox.World, store handle.Store, stack string, root handle.Message) {
+			w.InvokeURL = "http://nobody.localhost/"
+			if _, err := w.Slack.Press(sandbox.Ann, root.Channel, root.TS, "approve"); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Advance(context.Background(), 2*time.Hour); err != nil {
+				t.Fatal(err)
+			}
+		}, "CloudFormation is always answered"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			store := &handle.Memory{}
+			w := newWorld(t, store)
+			stack, root := launch(t, w, store)
+			tt.do(t, w, store, stack, root)
+			broken := strings.Join(w.Check(context.Background(), store), "\n")
+			if tt.want == "" && broken != "" || !strings.Contains(broken, tt.want) {
+				t.Errorf("got %q, want %q", broken, tt.want)
+			}
+		})
+	}
+}
+
+func only(t *testing.T, store handle.Store, stack string) handle.Request {
+	t.Helper()
+	requests, err := store.OfStack(context.Background(), stack)
+	if err != nil || len(requests) != 1 {
+		t.Fatalf("%d requests, error %v", len(requests), err)
+	}
+	return requests[0]
+}
+
+func replace(t *testing.T, store handle.Store, r handle.Request) {
+	t.Helper()
+	if _, err := store.Replace(context.Background(), r); err != nil {
+		t.Fatal(err)
+	}
+}

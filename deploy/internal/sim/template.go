@@ -1,0 +1,110 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+
+	"countersign/deploy/internal/fakecfn"
+	"countersign/deploy/internal/sandbox"
+)
+
+// product says what a launched template is like.
+type product struct {
+	gates     int
+	verdict   bool
+	topic     bool // the functions are reached through a topic
+	approvals int
+	approvers []string // nil: the defaults
+	timeout   int      // seconds
+	fails     bool     // the product itself, behind the gate
+	deletion  string   // the policy of the request resource
+	borrows   bool     // the verdict names a request of another stack, if one was approved
+	borrowed  string   // its ID
+}
+
+// drawn reads a product off two numbers.
+func drawn(a, b int) product {
+	p := product{gates: 1, verdict: a%4 != 0, topic: a/4%4 == 0, approvals: 1, timeout: 39600, fails: b%8 == 0}
+	p.deletion = []string{"RetainExceptOnCreate", "Delete", "Retain"}[b/8%3]
+	if a/16%5 == 0 {
+		p.gates = 2
+	}
+	switch a / 80 % 8 {
+	case 0, 1:
+		p.approvals = 2
+	case 2:
+		p.approvals = 3
+	}
+	if a/640%4 == 0 {
+		p.timeout = 1800
+	}
+	p.borrows = b/120%4 == 0
+	// Named are some who may not approve all the same.
+	switch b / 24 % 5 {
+	case 0:
+		p.approvers = []string{sandbox.Ann, sandbox.Bob, sandbox.Rita, sandbox.Gwen, sandbox.Olga}
+	case 1:
+		p.approvers = []string{sandbox.Approvers, sandbox.Rita, sandbox.Gwen}
+	case 2:
+		p.approvers = []string{sandbox.Rita, sandbox.Ann}
+	case 3:
+		if b/600%3 == 0 {
+			p.approvers = []string{} // nobody
+		}
+	}
+	return p
+}
+
+// hostile is what a requester may type.
+const hostile = `<!channel> <@U0ANN> *urgent* & <https://example.com|Approve> `
+
+// text is the template.
+func (p product) text() string {
+	var b strings.Builder
+	b.WriteString("AWSTemplateFormatVersion: '2010-09-09'\nDescription: 'A <!channel> queue'\nParameters:\n  UserEmail: {Type: String}\nResources:\n")
+	token := "arn:aws:lambda:" + sandbox.Region + ":" + sandbox.Account + ":function:countersign-notifier"
+	if p.topic {
+		token = "arn:aws:sns:" + sandbox.Region + ":" + sandbox.Account + ":countersign-requests"
+	}
+	var behind []string
+	for i := range p.gates {
+		fmt.Fprintf(&b, "  Handle%d: {Type: AWS::CloudFormation::WaitConditionHandle}\n", i)
+		fmt.Fprintf(&b, "  Request%d:\n    Type: Custom::ApprovalRequest\n    DeletionPolicy: %s\n    Properties:\n", i, p.deletion)
+		fmt.Fprintf(&b, "      ServiceToken: %s\n      WaitUrl: !Ref Handle%d\n      EmailID: !Ref UserEmail\n", token, i)
+		fmt.Fprintf(&b, "      Purpose: '%s'\n      Timeout: '%d'\n      Approvals: '%d'\n", hostile, p.timeout, p.approvals)
+		if p.approvers != nil {
+			fmt.Fprintf(&b, "      Approvers: [%s]\n", strings.Join(p.approvers, ", "))
+		}
+		fmt.Fprintf(&b, "  Wait%d:\n    Type: AWS::CloudFormation::WaitCondition\n    DependsOn: Request%d\n    Properties: {Handle: !Ref Handle%d, Timeout: '%d'}\n", i, i, i, p.timeout)
+		last := fmt.Sprintf("Wait%d", i)
+		if p.verdict {
+			last = fmt.Sprintf("Verdict%d", i)
+			id := fmt.Sprintf("!Ref Request%d", i)
+			if p.borrowed != "" {
+				id = p.borrowed
+			}
+			fmt.Fprintf(&b, "  %s:\n    Type: Custom::ApprovalVerdict\n    DependsOn: Wait%d\n    Properties: {ServiceToken: %s, RequestId: %s}\n", last, i, token, id)
+		}
+		behind = append(behind, last)
+	}
+	fmt.Fprintf(&b, "  %s:\n    Type: AWS::SQS::Queue\n    DependsOn: [%s]\n", behindGate, strings.Join(behind, ", "))
+	return b.String()
+}
+
+const behindGate = "Queue"
+
+var templates sync.Map // by text: parsing is most of what a launch costs
+
+func (p product) template() (*fakecfn.Template, error) {
+	text := p.text()
+	if t, ok := templates.Load(text); ok {
+		return t.(*fakecfn.Template), nil
+	}
+	t, err := fakecfn.ParseTemplate([]byte(text))
+	if err != nil {
+		return nil, fmt.Errorf("couldn't parse the made template: %w", err)
+	}
+	templates.Store(text, t)
+	return t, nil
+}

@@ -1,0 +1,80 @@
+package story_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"countersign/deploy"
+	"countersign/deploy/internal/fakecfn"
+	"countersign/deploy/internal/localfn"
+	"countersign/deploy/internal/story"
+)
+
+// The crash story starts this program again, to kill it.
+func TestMain(m *testing.M) {
+	if localfn.IsChild() {
+		localfn.Child()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func template(t *testing.T, src []byte) *fakecfn.Template {
+	t.Helper()
+	parsed, err := fakecfn.ParseTemplate(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
+
+func TestStories(t *testing.T) {
+	templates := map[string][]byte{"product.yaml": deploy.Product}
+	for _, name := range []string{"without-verdict.json", "two-subnets.yaml"} {
+		src, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		templates[name] = src
+	}
+	for name, src := range templates {
+		for _, s := range story.Stories() {
+			t.Run(name+"/"+s.Name, func(t *testing.T) {
+				t.Parallel()
+				var out strings.Builder
+				if err := story.Play(context.Background(), &out, s.Name, story.Config{Template: template(t, src)}); err != nil {
+					t.Errorf("%v\n%s", err, out.String())
+				}
+				if !strings.Contains(out.String(), "every law held") {
+					t.Errorf("it does not say that every law held:\n%s", out.String())
+				}
+			})
+		}
+	}
+}
+
+// A gate that is left open is noticed: here the product does not depend on the
+// wait, and so nothing is gated.
+func TestStoriesFailWhereTheGateIsOpen(t *testing.T) {
+	open := strings.Replace(string(deploy.Product), "RequestId: !Ref ApprovalRequest", "WaitUrl: ''", 1)
+	var out strings.Builder
+	err := story.Play(context.Background(), &out, "approve", story.Config{Template: template(t, []byte(open))})
+	if !errors.Is(err, story.ErrBroken) || !strings.Contains(out.String(), "BROKEN") {
+		t.Errorf("error %v\n%s", err, out.String())
+	}
+}
+
+func TestUnknownStoriesAndParameters(t *testing.T) {
+	c := story.Config{Template: template(t, deploy.Product)}
+	if err := story.Play(context.Background(), &strings.Builder{}, "no-such", c); err == nil || !strings.Contains(err.Error(), "approve") {
+		t.Errorf("error %v does not list the stories", err)
+	}
+	c.Parameters = map[string]string{"NoSuch": "x"}
+	if err := story.Play(context.Background(), &strings.Builder{}, "approve", c); err == nil || !strings.Contains(err.Error(), "NoSuch") {
+		t.Errorf("error %v does not name the parameter", err)
+	}
+}
