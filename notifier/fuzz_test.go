@@ -350,7 +350,7 @@ func shape(t *testing.T, v notifier.View) string {
 	}
 	walk(blocks)
 	// The sentence for notifications stands alone: a style in it frames nothing.
-	slacktest.Walk(slacktest.ParseMrkdwn(v.Text), func(span slacktest.Span) {
+	slacktest.WalkSpans(slacktest.ParseMrkdwn(v.Text), func(span slacktest.Span) {
 		if span.Control() {
 			out.WriteString(" " + string(span.Kind) + " " + span.Target)
 		}
@@ -369,7 +369,7 @@ func brackets(s string) string {
 
 func spans(s string) string {
 	var out strings.Builder
-	slacktest.Walk(slacktest.ParseMrkdwn(s), func(span slacktest.Span) {
+	slacktest.WalkSpans(slacktest.ParseMrkdwn(s), func(span slacktest.Span) {
 		if span.Control() || span.Kind == slacktest.SpanCodeBlock || span.Kind == slacktest.SpanQuote {
 			out.WriteString(" " + string(span.Kind) + " " + span.Target)
 		}

@@ -94,7 +94,7 @@ func TestALaunchIsToldFromBeginningToEnd(t *testing.T) {
 		t.Errorf("the message still has %d buttons", got)
 	}
 	var said []string
-	for _, reply := range m.Thread {
+	for _, reply := range m.Replies {
 		said = append(said, reply.Text)
 	}
 	for i, want := range []string{"waits for the approval of <!subteam^S0PLATFORM>", "approved by <@U0ANN>", "the stack is up"} {
@@ -106,7 +106,7 @@ func TestALaunchIsToldFromBeginningToEnd(t *testing.T) {
 		t.Errorf("%d replies, want 3: %q", len(said), said)
 	}
 	direct := w.slack.DMs(rita)
-	if len(direct) != 1 || len(direct[0].Thread) != 1 {
+	if len(direct) != 1 || len(direct[0].Replies) != 1 {
 		t.Errorf("the requester got %+v, want two messages in one thread", direct)
 	}
 	if len(w.bucket.signals) != 1 || w.bucket.signals[0].Status != handle.SignalSuccess {
@@ -372,7 +372,7 @@ func (w *testWorld) truth(id string, verdict handle.Verdict) {
 	extra := len(posts) - 1
 	told := map[string]int{}
 	for _, p := range posts {
-		for _, reply := range p.Thread {
+		for _, reply := range p.Replies {
 			told[reply.Text]++
 		}
 	}
@@ -416,7 +416,7 @@ func TestBurstOfLaunchesLosesNothing(t *testing.T) {
 		t.Errorf("%d messages were posted for %d launches", got, launches)
 	}
 	for _, m := range w.slack.Messages(channel) {
-		if len(m.Thread) < 1 {
+		if len(m.Replies) < 1 {
 			t.Errorf("a thread does not say whom it waits for: %q", m.Text)
 		}
 	}

@@ -193,7 +193,7 @@ func TestOutsideTextStaysText(t *testing.T) {
 
 // ours checks that every mention and link in s is one that we make.
 func ours(t *rapid.T, s string) {
-	slacktest.Walk(slacktest.ParseMrkdwn(s), func(span slacktest.Span) {
+	slacktest.WalkSpans(slacktest.ParseMrkdwn(s), func(span slacktest.Span) {
 		switch {
 		case !span.Control(), span.Kind == slacktest.SpanDate:
 		case span.Kind == slacktest.SpanUser && slices.Contains([]string{rita, ann, "U0BOSS"}, span.Target):

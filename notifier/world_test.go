@@ -103,7 +103,7 @@ func (w *testWorld) noSecrets() {
 	for _, ch := range w.slack.Channels() {
 		for _, m := range w.slack.Messages(ch.ID) {
 			texts = append(texts, m.Text, string(m.Blocks))
-			for _, reply := range m.Thread {
+			for _, reply := range m.Replies {
 				texts = append(texts, reply.Text, string(reply.Blocks))
 			}
 		}

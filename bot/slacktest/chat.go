@@ -62,7 +62,7 @@ func (r *room) takesReply(threadTS string) *refusal {
 func (w *Workspace) add(r *room, m Message, says content) *post {
 	m.ChannelID = r.ID
 	m.Text, m.Blocks, m.Metadata = says.text, says.blocks, says.metadata
-	m.Notifies, m.PingsChannel = says.mentions, pingsChannel(says.mentions)
+	m.Mentions, m.MentionsChannel = says.mentions, pingsChannel(says.mentions)
 	m.Notified = w.notified(r, m.UserID, says.mentions)
 	p := &post{Message: m}
 	r.byTS[m.TS] = p
@@ -120,7 +120,7 @@ func (p *post) change(m content) {
 	if !m.hasText {
 		m.mentions = mentions(m.mentions, p.Text)
 	}
-	p.Notifies, p.PingsChannel = m.mentions, pingsChannel(m.mentions)
+	p.Mentions, p.MentionsChannel = m.mentions, pingsChannel(m.mentions)
 	p.Edited = p.Blocks == nil
 	p.Updates++
 }

@@ -103,7 +103,7 @@ func TestThreads(t *testing.T) {
 	_, parent := w.post(public, text("parent"))
 	_, reply := w.post(public, text("reply"), api.MsgOptionTS(parent))
 	_, loud := w.post(public, text("loud reply"), api.MsgOptionTS(parent), api.MsgOptionBroadcast())
-	if _, err := w.Say(ann, public, parent, "a person's reply"); err != nil {
+	if _, err := w.PostAs(ann, public, parent, "a person's reply"); err != nil {
 		t.Fatal(err)
 	}
 
@@ -112,7 +112,7 @@ func TestThreads(t *testing.T) {
 		t.Fatalf("top-level messages: got %d, want 1", len(messages))
 	}
 	var got []string
-	for _, m := range messages[0].Thread {
+	for _, m := range messages[0].Replies {
 		got = append(got, m.Text)
 	}
 	if diff := cmp.Diff([]string{"reply", "loud reply", "a person's reply"}, got); diff != "" {
@@ -122,7 +122,7 @@ func TestThreads(t *testing.T) {
 	if w.message(public, top).Broadcast {
 		t.Error("a message outside of threads is broadcast")
 	}
-	if err := w.Delete(public, top); err != nil {
+	if err := w.DeleteMessage(public, top); err != nil {
 		t.Fatal(err)
 	}
 	if !w.message(public, loud).Broadcast || w.message(public, reply).Broadcast {
@@ -151,7 +151,7 @@ func (w *world) elsewhere() string {
 func TestReplyToDeletedMessage(t *testing.T) {
 	w := newWorld(t)
 	_, parent := w.post(public, text("parent"))
-	if err := w.Delete(public, parent); err != nil {
+	if err := w.DeleteMessage(public, parent); err != nil {
 		t.Fatal(err)
 	}
 	_, ts, m, err := w.api.PostMessageWithResponseContext(t.Context(), public, text("reply"), api.MsgOptionTS(parent))
@@ -168,12 +168,12 @@ func TestDeleteParentKeepsThread(t *testing.T) {
 	w := newWorld(t)
 	_, parent := w.post(public, text("parent"), asking())
 	w.post(public, text("reply"), api.MsgOptionTS(parent))
-	if err := w.Delete(public, parent); err != nil {
+	if err := w.DeleteMessage(public, parent); err != nil {
 		t.Fatal(err)
 	}
 	m := w.message(public, parent)
-	if !m.Deleted || m.Blocks != nil || len(m.Thread) != 1 {
-		t.Errorf("got deleted %t, blocks %s, %d replies; want the place and its reply", m.Deleted, m.Blocks, len(m.Thread))
+	if !m.Deleted || m.Blocks != nil || len(m.Replies) != 1 {
+		t.Errorf("got deleted %t, blocks %s, %d replies; want the place and its reply", m.Deleted, m.Blocks, len(m.Replies))
 	}
 	w.post(public, text("another"), api.MsgOptionTS(parent))
 	_, _, _, err := w.api.UpdateMessageContext(t.Context(), public, parent, text("back"))
@@ -227,7 +227,7 @@ func TestUpdateMessage(t *testing.T) {
 func TestUpdateMessageRefused(t *testing.T) {
 	w := newWorld(t)
 	dm, ts := w.post(ann, text("hello"))
-	theirs, err := w.Say(ann, public, "", "mine")
+	theirs, err := w.PostAs(ann, public, "", "mine")
 	if err != nil {
 		t.Fatal(err)
 	}

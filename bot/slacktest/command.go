@@ -32,11 +32,11 @@ func (w *Workspace) Command(userID, channelID, command, text string) (Interactio
 	i.Opened = w.opened(i.TriggerID)
 	switch {
 	case i.Took > ackTime || i.Err != nil:
-		i.Seen = noticeTimeout
+		i.Notice = noticeTimeout
 	case i.Status != http.StatusOK:
-		i.Seen = noticeDispatch
+		i.Notice = noticeDispatch
 	case !w.showAnswer(userID, channelID, &i, &call{Workspace: w, now: now}):
-		i.Failed, i.Seen = true, noticeDispatch
+		i.Failed, i.Notice = true, noticeDispatch
 	}
 	return i, nil
 }

@@ -18,7 +18,7 @@ func TestConcurrentUse(t *testing.T) {
 	w := newWorld(t)
 	_, ts := w.post(public, text("x"), asking())
 	w.app.answers(func(http.ResponseWriter, *http.Request) {
-		if _, err := w.Say(bob, public, ts, "seen"); err != nil {
+		if _, err := w.PostAs(bob, public, ts, "seen"); err != nil {
 			t.Error(err)
 		}
 	})
@@ -38,12 +38,12 @@ func TestConcurrentUse(t *testing.T) {
 				if _, _, _, err := w.api.UpdateMessageContext(t.Context(), public, own, text("changed")); err != nil {
 					t.Error(err)
 				}
-				if i, err := w.Press(ann, public, ts, "approve"); err != nil || i.Failed {
-					t.Error(i.Seen, err)
+				if i, err := w.ClickButton(ann, public, ts, "approve"); err != nil || i.Failed {
+					t.Error(i.Notice, err)
 				}
 				w.AddUser(slacktest.User{ID: fmt.Sprintf("U%dX%d", a, r), Name: "extra"})
 				_, _, _, _ = w.Users(), w.Channels(), w.UserGroups(), w.Ephemerals(ann)
-				_, _ = w.View(ann)
+				_, _ = w.Modal(ann)
 			}
 		})
 	}
@@ -51,7 +51,7 @@ func TestConcurrentUse(t *testing.T) {
 
 	seen := map[string]bool{}
 	messages := w.Messages(public)
-	for _, m := range append(messages, messages[0].Thread...) {
+	for _, m := range append(messages, messages[0].Replies...) {
 		if seen[m.TS] {
 			t.Errorf("ts %s twice", m.TS)
 		}
@@ -75,8 +75,8 @@ func TestCopies(t *testing.T) {
 	}
 	before := w.Messages(public)
 	spoiled := w.Messages(public)
-	spoiled[0].Notifies[0], spoiled[0].Notified[0] = "x", "x"
-	spoiled[0].Thread[0].Text = "x"
+	spoiled[0].Mentions[0], spoiled[0].Notified[0] = "x", "x"
+	spoiled[0].Replies[0].Text = "x"
 	spoiled[0].Reactions[0].Users[0] = "x"
 	w.Channels()[0].Members[0] = "x"
 	w.UserGroups()[0].Users[0] = "x"
@@ -95,7 +95,7 @@ func TestDeterministic(t *testing.T) {
 		w := newWorld(t, func(c *slacktest.Config) { c.Origin = "http://slack.example.com" })
 		_, ts := w.post(public, text("x"), asking())
 		w.opens(reasonModal())
-		i, err := w.Press(ann, public, ts, "reject")
+		i, err := w.ClickButton(ann, public, ts, "reject")
 		if err != nil || i.Opened == nil {
 			t.Fatal(i, err)
 		}

@@ -93,7 +93,7 @@ func mentions(found []string, text string) []string {
 	if !strings.Contains(text, "<@") && !strings.Contains(text, "<!") {
 		return found // nearly every text
 	}
-	Walk(ParseMrkdwn(text), func(s Span) {
+	WalkSpans(ParseMrkdwn(text), func(s Span) {
 		switch s.Kind {
 		case SpanUser, SpanGroup, SpanSpecial:
 			found = addOnce(found, s.Target)
@@ -147,8 +147,8 @@ func (w *Workspace) notified(r *room, author string, mentions []string) []string
 			ids = append(ids, id)
 		}
 	}
-	if r.IM != "" {
-		ids = append(ids, r.IM)
+	if r.IMUserID != "" {
+		ids = append(ids, r.IMUserID)
 	}
 	var people []string
 	for _, id := range ids {

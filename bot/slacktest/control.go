@@ -32,7 +32,7 @@ func parseControl(s string) (Span, bool) {
 }
 
 // reference reads an ID that begins with one of the letters in prefixes.
-func reference(kind Kind, id, label, prefixes string) (Span, bool) {
+func reference(kind SpanKind, id, label, prefixes string) (Span, bool) {
 	if len(id) < 2 || strings.IndexByte(prefixes, id[0]) < 0 || strings.Trim(id, idLetters) != "" {
 		return Span{}, false
 	}

@@ -15,7 +15,7 @@ type conversation struct {
 func (c *call) openConversation() (any, *refusal) {
 	if id := c.form.Get("channel"); id != "" {
 		r := c.visible(id)
-		if r == nil || r.IM == "" {
+		if r == nil || r.IMUserID == "" {
 			return nil, refuse("channel_not_found")
 		}
 		return conversation{good: yes, NoOp: true, AlreadyOpen: true, Channel: c.wireChannel(r)}, nil
@@ -51,7 +51,7 @@ func (c *call) openConversation() (any, *refusal) {
 // readScope is what reading about a channel of that kind takes.
 func (r *room) readScope() string {
 	switch {
-	case r.IM != "":
+	case r.IMUserID != "":
 		return "im:read"
 	case r.Private:
 		return "groups:read"

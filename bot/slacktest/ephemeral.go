@@ -42,7 +42,7 @@ func (c *call) postEphemeral() (any, *refusal) {
 func (w *Workspace) whisper(r *room, readerID string, m Message, says content) *post {
 	m.ChannelID, m.UserID, m.Ephemeral = r.ID, w.config.BotUserID, true
 	m.Text, m.Blocks, m.Metadata = says.text, says.blocks, says.metadata
-	m.Notifies, m.PingsChannel = says.mentions, pingsChannel(says.mentions)
+	m.Mentions, m.MentionsChannel = says.mentions, pingsChannel(says.mentions)
 	p := &post{Message: m, readerID: readerID}
 	w.ephemeral[readerID] = append(w.ephemeral[readerID], p)
 	w.version++

@@ -14,7 +14,7 @@ import (
 // cuts the connection, and a transport that calls the handler directly should
 // turn that panic into an error.
 type Fault struct {
-	Act bool // carry the call out before failing
+	Applied bool // carry the call out before failing
 
 	Lost     bool   // no answer: the connection is cut
 	Status   int    // an HTTP status other than 200, such as 503; with 429 RetryAfter is sent too
@@ -31,12 +31,12 @@ type Fault struct {
 
 	// After is called, without any lock, when the call has been carried out and
 	// before it is answered: what others do in between.
-	After func()
+	BeforeResponse func()
 }
 
 // refuse answers without acting on the call; false if the fault lets it through.
 func (f *Fault) refuse() (reply, bool) {
-	if f.Act || f.Truncate || f.harmless() {
+	if f.Applied || f.Truncate || f.harmless() {
 		return reply{}, false
 	}
 	return f.spoil(reply{}), true

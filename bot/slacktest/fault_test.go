@@ -61,7 +61,7 @@ func TestFaults(t *testing.T) {
 			}
 			t.Run(name, func(t *testing.T) {
 				fault := tt.fault
-				fault.Act = act
+				fault.Applied = act
 				w := newWorld(t, func(c *slacktest.Config) {
 					c.Fault = func(string, url.Values) *slacktest.Fault { return &fault }
 				})
@@ -101,7 +101,7 @@ func TestFaultHookActs(t *testing.T) {
 	var order []string
 	say := func(s string) {
 		order = append(order, s)
-		if _, err := w.Say(ann, public, "", s); err != nil {
+		if _, err := w.PostAs(ann, public, "", s); err != nil {
 			t.Error(err)
 		}
 	}
@@ -110,7 +110,7 @@ func TestFaultHookActs(t *testing.T) {
 			t.Errorf("the hook saw %s %v", method, form)
 		}
 		say("before")
-		return &slacktest.Fault{After: func() { say("after") }}
+		return &slacktest.Fault{BeforeResponse: func() { say("after") }}
 	})
 	w.post(public, text("between"))
 	var got []string
@@ -130,7 +130,7 @@ func TestDown(t *testing.T) {
 	if _, err := w.api.AuthTestContext(t.Context()); !errors.As(err, &s) || s.Code != http.StatusServiceUnavailable {
 		t.Errorf("auth.test: got %v, want 503", err)
 	}
-	if _, err := w.Press(ann, public, ts, "approve"); !errors.Is(err, slacktest.ErrDown) {
+	if _, err := w.ClickButton(ann, public, ts, "approve"); !errors.Is(err, slacktest.ErrDown) {
 		t.Errorf("pressing: got %v, want %v", err, slacktest.ErrDown)
 	}
 	w.SetDown(false)
@@ -140,7 +140,7 @@ func TestDown(t *testing.T) {
 }
 
 func TestPostLimit(t *testing.T) {
-	w := newWorld(t, func(c *slacktest.Config) { c.Limits = slacktest.Limits{PostsPerMinute: 60, PostBurst: 3} })
+	w := newWorld(t, func(c *slacktest.Config) { c.RateLimits = slacktest.RateLimits{PostsPerMinute: 60, PostBurst: 3} })
 	post := func(channel string) error {
 		_, _, err := w.api.PostMessageContext(t.Context(), channel, text("x"))
 		return err
@@ -170,7 +170,7 @@ func TestPostLimit(t *testing.T) {
 }
 
 func TestMethodLimit(t *testing.T) {
-	w := newWorld(t, func(c *slacktest.Config) { c.Limits = slacktest.PublishedLimits() })
+	w := newWorld(t, func(c *slacktest.Config) { c.RateLimits = slacktest.PublishedRateLimits() })
 	var limited *api.RateLimitedError
 	var err error
 	n := 0

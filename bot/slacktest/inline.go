@@ -114,7 +114,7 @@ func controls(s string) []Span {
 
 // style reads a run between two delimiters. The first must stand before a word
 // and not after one; the last the other way round; both on one line.
-func (p *inliner) style(delim byte, kind Kind) (Span, bool) {
+func (p *inliner) style(delim byte, kind SpanKind) (Span, bool) {
 	if strings.IndexByte(p.within, delim) >= 0 || p.isAlone(delim) {
 		return Span{}, false
 	}

@@ -47,7 +47,7 @@ type Interaction struct {
 	Took        time.Duration // by Config.Now
 	Err         error         // why there was no answer
 	Failed      bool          // the person sees that it did not work: not 200 within 3 s, or a body that Slack does not take
-	Seen        string        // what the person sees because of that
+	Notice        string        // what the person sees because of that
 	Opened      *View         // the view that was opened or pushed meanwhile, if any
 	TriggerID   string
 	ResponseURL string
@@ -87,7 +87,7 @@ func (w *Workspace) deliver(d delivery) Interaction {
 // signature: what somebody who recorded it could do. Nothing but the app's answer
 // comes of it.
 func (w *Workspace) Replay(i Interaction) Interaction {
-	i.Status, i.Body, i.Err, i.Failed, i.Seen, i.Opened = 0, "", nil, false, "", nil
+	i.Status, i.Body, i.Err, i.Failed, i.Notice, i.Opened = 0, "", nil, false, "", nil
 	w.send(&i, w.config.Now())
 	return i
 }
@@ -98,7 +98,7 @@ func (w *Workspace) send(i *Interaction, at time.Time) {
 	i.Took = w.config.Now().Sub(at)
 	i.Failed = i.Err != nil || i.Status != http.StatusOK || i.Took > ackTime
 	if i.Failed {
-		i.Seen = noticeAction
+		i.Notice = noticeAction
 	}
 }
 

@@ -4,7 +4,7 @@ import "time"
 
 // Limits are rate limits. Over them a call answers 429 with Retry-After, and does
 // nothing. The zero value limits nothing.
-type Limits struct {
+type RateLimits struct {
 	PostsPerMinute int // chat.postMessage to one channel
 	PostBurst      int // how many posts may come at once; at least 1
 
@@ -16,9 +16,9 @@ type Limits struct {
 // PublishedLimits are the limits of docs.slack.dev/apis/web-api/rate-limits: a
 // post a second for each channel, and the tier of each method. The size of the
 // allowed burst is not published.
-func PublishedLimits() Limits {
+func PublishedRateLimits() RateLimits {
 	const tier2, tier3, tier4 = 20, 50, 100
-	return Limits{
+	return RateLimits{
 		PostsPerMinute: 60,
 		PostBurst:      5,
 		PerMinute: map[string]int{
@@ -52,12 +52,12 @@ func (w *Workspace) admit(key string, perMinute, burst int, now time.Time) *refu
 
 // admitMethod applies the limit of a whole method.
 func (c *call) admitMethod() *refusal {
-	n := c.config.Limits.PerMinute[c.method]
+	n := c.config.RateLimits.PerMinute[c.method]
 	return c.admit(c.method, n, n, c.now)
 }
 
 // admitPost applies the limit of posts to a channel.
 func (c *call) admitPost(channelID string) *refusal {
-	l := c.config.Limits
+	l := c.config.RateLimits
 	return c.admit("post "+channelID, l.PostsPerMinute, l.PostBurst, c.now)
 }

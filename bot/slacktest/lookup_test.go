@@ -400,7 +400,7 @@ func TestReactions(t *testing.T) {
 // said is the ts of a message of ann's.
 func (w *world) said(channelID string) string {
 	w.t.Helper()
-	ts, err := w.Say(ann, channelID, "", "said")
+	ts, err := w.PostAs(ann, channelID, "", "said")
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -24,13 +24,13 @@ type Message struct {
 	UnfurlMedia bool // the app did not ask for unfurl_media=false
 
 	Reactions []Reaction
-	Thread    []Message // the replies, the oldest first
+	Replies    []Message // the replies, the oldest first
 
 	// Notifies are the users (U..., W...), the user groups (S...) and the words
 	// here, channel and everyone that the message mentions now, each once, in its
 	// text or its blocks. PingsChannel reports one of the three words.
-	Notifies     []string
-	PingsChannel bool
+	Mentions     []string
+	MentionsChannel bool
 
 	// Notified are the people who got a notification when the message was
 	// posted, groups resolved. Slack sends none when a message is changed later,
@@ -55,14 +55,14 @@ type post struct {
 // copyMessage copies a message with its thread.
 func (p *post) copyMessage() Message {
 	m := p.Message
-	m.Notifies = slices.Clone(m.Notifies)
+	m.Mentions = slices.Clone(m.Mentions)
 	m.Notified = slices.Clone(m.Notified)
 	m.Reactions = slices.Clone(m.Reactions)
 	for i := range m.Reactions {
 		m.Reactions[i].Users = slices.Clone(m.Reactions[i].Users)
 	}
 	for _, reply := range p.replies {
-		m.Thread = append(m.Thread, reply.copyMessage())
+		m.Replies = append(m.Replies, reply.copyMessage())
 	}
 	return m
 }

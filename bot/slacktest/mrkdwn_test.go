@@ -15,10 +15,10 @@ import (
 func TestParseMrkdwn(t *testing.T) {
 	type spans = []slacktest.Span
 	word := func(s string) slacktest.Span { return slacktest.Span{Kind: slacktest.SpanText, Text: s} }
-	of := func(kind slacktest.Kind, children ...slacktest.Span) slacktest.Span {
+	of := func(kind slacktest.SpanKind, children ...slacktest.Span) slacktest.Span {
 		return slacktest.Span{Kind: kind, Children: children}
 	}
-	aim := func(kind slacktest.Kind, target, text string) slacktest.Span {
+	aim := func(kind slacktest.SpanKind, target, text string) slacktest.Span {
 		return slacktest.Span{Kind: kind, Target: target, Text: text}
 	}
 	bold, italic, strike, code, quote := slacktest.SpanBold, slacktest.SpanItalic, slacktest.SpanStrike, slacktest.SpanCode, slacktest.SpanQuote
@@ -143,7 +143,7 @@ func FuzzParseMrkdwn(f *testing.F) {
 		if got := raw(spans); got != s {
 			t.Fatalf("joined: got %q, want %q", got, s)
 		}
-		slacktest.Walk(spans, func(span slacktest.Span) {
+		slacktest.WalkSpans(spans, func(span slacktest.Span) {
 			if inner := raw(span.Children); !strings.Contains(span.Raw, inner) {
 				t.Errorf("%q does not hold its children %q", span.Raw, inner)
 			}
@@ -151,7 +151,7 @@ func FuzzParseMrkdwn(f *testing.F) {
 				t.Errorf("%q has an empty piece", s)
 			}
 		})
-		slacktest.Walk(slacktest.ParseMrkdwn(slackutilsx.EscapeMessage(s)), func(span slacktest.Span) {
+		slacktest.WalkSpans(slacktest.ParseMrkdwn(slackutilsx.EscapeMessage(s)), func(span slacktest.Span) {
 			if span.Control() {
 				t.Errorf("escaped, %q still has %s %q", s, span.Kind, span.Raw)
 			}

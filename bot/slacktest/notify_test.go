@@ -39,14 +39,14 @@ func TestNotifies(t *testing.T) {
 			w := newWorld(t)
 			channel, ts := w.post(tt.to, tt.options...)
 			m := w.message(channel, ts)
-			if diff := cmp.Diff(tt.notifies, m.Notifies); diff != "" {
+			if diff := cmp.Diff(tt.notifies, m.Mentions); diff != "" {
 				t.Errorf("notifies (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(tt.notified, m.Notified); diff != "" {
 				t.Errorf("notified (-want +got):\n%s", diff)
 			}
-			if m.PingsChannel != tt.pings {
-				t.Errorf("pings the channel: got %t, want %t", m.PingsChannel, tt.pings)
+			if m.MentionsChannel != tt.pings {
+				t.Errorf("pings the channel: got %t, want %t", m.MentionsChannel, tt.pings)
 			}
 		})
 	}
@@ -60,7 +60,7 @@ func TestUpdateNotifiesNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := w.message(public, ts)
-	if diff := cmp.Diff([]string{bob, "here"}, m.Notifies); diff != "" || !m.PingsChannel {
+	if diff := cmp.Diff([]string{bob, "here"}, m.Mentions); diff != "" || !m.MentionsChannel {
 		t.Errorf("notifies (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{ann}, m.Notified); diff != "" {
@@ -69,8 +69,8 @@ func TestUpdateNotifiesNobody(t *testing.T) {
 	if _, _, _, err := w.api.UpdateMessageContext(t.Context(), public, ts, text("nobody")); err != nil {
 		t.Fatal(err)
 	}
-	if m := w.message(public, ts); m.PingsChannel || m.Notifies != nil {
-		t.Errorf("got %v", m.Notifies)
+	if m := w.message(public, ts); m.MentionsChannel || m.Mentions != nil {
+		t.Errorf("got %v", m.Mentions)
 	}
 }
 

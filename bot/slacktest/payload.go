@@ -27,7 +27,7 @@ type payloadChannel struct {
 // payloadName is a channel's name as payloads have it: only public ones are named.
 func payloadName(r *room) string {
 	switch {
-	case r == nil || r.IM != "":
+	case r == nil || r.IMUserID != "":
 		return "directmessage"
 	case r.Private:
 		return "privategroup"

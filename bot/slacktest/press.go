@@ -8,22 +8,22 @@ import (
 // Press presses a button on a message as that person: on a message of a channel,
 // or on one that only they see. It answers with an error, and tells the app
 // nothing, if the person could not press that button.
-func (w *Workspace) Press(userID, channelID, ts, actionID string) (Interaction, error) {
+func (w *Workspace) ClickButton(userID, channelID, ts, actionID string) (Interaction, error) {
 	return w.Click(userID, Target{ChannelID: channelID, TS: ts, ActionID: actionID})
 }
 
 // PressStale presses a button on a message as a client remembers it, which may
 // have changed or gone since, or, with a message that was never posted, as an
 // attacker with a signing secret would like to.
-func (w *Workspace) PressStale(userID string, seen Message, actionID string) (Interaction, error) {
-	return w.Click(userID, Target{ActionID: actionID, Seen: &seen})
+func (w *Workspace) ClickStale(userID string, seen Message, actionID string) (Interaction, error) {
+	return w.Click(userID, Target{ActionID: actionID, Stale: &seen})
 }
 
 // Target says which button is pressed.
 type Target struct {
 	ChannelID, TS string   // on a message
 	ViewID        string   // or in a modal or home tab
-	Seen          *Message // or on a message as it is remembered
+	Stale          *Message // or on a message as it is remembered
 
 	BlockID  string // needed only if several blocks have the action_id
 	ActionID string
@@ -92,8 +92,8 @@ func (w *Workspace) clickOnMessage(payload *blockActions, u *User, at Target, no
 
 // shown is the message that the person presses on.
 func (w *Workspace) shown(u *User, at Target) (*post, error) {
-	if at.Seen != nil {
-		return &post{Message: *at.Seen}, nil
+	if at.Stale != nil {
+		return &post{Message: *at.Stale}, nil
 	}
 	for _, p := range w.ephemeral[u.ID] {
 		if p.ChannelID == at.ChannelID && p.TS == at.TS {

@@ -18,11 +18,11 @@ func TestPressPayload(t *testing.T) {
 	w := newWorld(t)
 	_, ts := w.post(public, text("Approve this?"), asking())
 	w.clock.add(time.Minute)
-	i, err := w.Press(ann, public, ts, "approve")
+	i, err := w.ClickButton(ann, public, ts, "approve")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if i.Failed || i.Seen != "" || i.Status != http.StatusOK {
+	if i.Failed || i.Notice != "" || i.Status != http.StatusOK {
 		t.Errorf("got %+v, want an answered press", i)
 	}
 	var got map[string]any
@@ -72,7 +72,7 @@ func TestPressPayloadReadBySlackGo(t *testing.T) {
 	_, ts := w.post(private, text("Approve this?"), asking(), api.MsgOptionTS(parent))
 	var got api.InteractionCallback
 	w.app.answers(func(rw http.ResponseWriter, r *http.Request) {})
-	i, err := w.Press(ann, private, ts, "reject")
+	i, err := w.ClickButton(ann, private, ts, "reject")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestPressPayloadReadBySlackGo(t *testing.T) {
 func TestPressFromAnotherWorkspace(t *testing.T) {
 	w := newWorld(t)
 	_, ts := w.post(shared, text("x"), asking())
-	if _, err := w.Press(olga, shared, ts, "approve"); err != nil {
+	if _, err := w.ClickButton(olga, shared, ts, "approve"); err != nil {
 		t.Fatal(err)
 	}
 	if p := w.app.last(); p.User.TeamID != elsewhere || p.Team.ID != team {
@@ -129,7 +129,7 @@ func TestPressRefused(t *testing.T) {
 		{"one of two", ann, public, twinTS, "go", slacktest.ErrAmbiguous},
 	} {
 		before := w.app.told()
-		_, err := w.Press(tt.user, tt.channel, tt.ts, tt.action)
+		_, err := w.ClickButton(tt.user, tt.channel, tt.ts, tt.action)
 		if !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
 			t.Errorf("%s: got %v, want %v", tt.name, err, tt.want)
 		}
@@ -153,20 +153,20 @@ func TestPressStale(t *testing.T) {
 	if _, _, _, err := w.api.UpdateMessageContext(t.Context(), public, ts, text("decided")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Press(ann, public, ts, "approve"); !errors.Is(err, slacktest.ErrNoButton) {
+	if _, err := w.ClickButton(ann, public, ts, "approve"); !errors.Is(err, slacktest.ErrNoButton) {
 		t.Errorf("a fresh client: got %v, want %v", err, slacktest.ErrNoButton)
 	}
-	i, err := w.PressStale(ann, seen, "approve")
+	i, err := w.ClickStale(ann, seen, "approve")
 	if err != nil || i.Failed {
 		t.Fatalf("a stale client: %+v, %v", i, err)
 	}
 	if got := w.app.last().Actions[0].Value; got != "request-1" {
 		t.Errorf("value: got %q", got)
 	}
-	if err := w.Delete(public, ts); err != nil {
+	if err := w.DeleteMessage(public, ts); err != nil {
 		t.Fatal(err)
 	}
-	if i, err := w.PressStale(ann, seen, "approve"); err != nil || i.Failed {
+	if i, err := w.ClickStale(ann, seen, "approve"); err != nil || i.Failed {
 		t.Errorf("on a deleted message: %+v, %v", i, err)
 	}
 }
@@ -205,12 +205,12 @@ func TestPressFailed(t *testing.T) {
 			w := newWorld(t)
 			_, ts := w.post(public, text("x"), asking())
 			w.app.answers(tt.answer(w))
-			i, err := w.Press(ann, public, ts, "approve")
+			i, err := w.ClickButton(ann, public, ts, "approve")
 			if err != nil {
 				t.Fatal(err)
 			}
-			if i.Failed != tt.failed || (i.Seen != "") != tt.failed {
-				t.Errorf("got failed %t, seen %q, want failed %t", i.Failed, i.Seen, tt.failed)
+			if i.Failed != tt.failed || (i.Notice != "") != tt.failed {
+				t.Errorf("got failed %t, seen %q, want failed %t", i.Failed, i.Notice, tt.failed)
 			}
 			if got := w.app.told(); got != 1 {
 				t.Errorf("requests: got %d, want 1: Slack does not try again", got)
@@ -228,7 +228,7 @@ func TestPressCallsBack(t *testing.T) {
 			t.Errorf("updating within the press: %v", err)
 		}
 	})
-	if i, err := w.Press(ann, public, ts, "approve"); err != nil || i.Failed {
+	if i, err := w.ClickButton(ann, public, ts, "approve"); err != nil || i.Failed {
 		t.Fatalf("got %+v, %v", i, err)
 	}
 	if got := w.message(public, ts); got.Text != "approved" || len(got.Buttons()) != 0 {
@@ -239,7 +239,7 @@ func TestPressCallsBack(t *testing.T) {
 func TestReplay(t *testing.T) {
 	w := newWorld(t)
 	_, ts := w.post(public, text("x"), asking())
-	first, err := w.Press(ann, public, ts, "approve")
+	first, err := w.ClickButton(ann, public, ts, "approve")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,10 +258,10 @@ func TestPressOnEphemeral(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Press(bob, public, ts, "approve"); !errors.Is(err, slacktest.ErrNoMessage) {
+	if _, err := w.ClickButton(bob, public, ts, "approve"); !errors.Is(err, slacktest.ErrNoMessage) {
 		t.Errorf("by somebody else: got %v", err)
 	}
-	if _, err := w.Press(ann, public, ts, "approve"); err != nil {
+	if _, err := w.ClickButton(ann, public, ts, "approve"); err != nil {
 		t.Fatal(err)
 	}
 	var got struct {
@@ -306,13 +306,13 @@ func TestCommand(t *testing.T) {
 		body, want string
 	}{{200, "", ""}, {500, "", "dispatch_failed"}, {200, `{"blocks":[{"type":"spaceship"}]}`, "dispatch_failed"}} {
 		w.app.answersWith(tt.status, tt.body)
-		if i, err := w.Command(ann, public, "/approvals", ""); err != nil || i.Seen != tt.want || i.Failed != (tt.want != "") {
-			t.Errorf("%d %s: got %q, failed %t, %v, want %q", tt.status, tt.body, i.Seen, i.Failed, err, tt.want)
+		if i, err := w.Command(ann, public, "/approvals", ""); err != nil || i.Notice != tt.want || i.Failed != (tt.want != "") {
+			t.Errorf("%d %s: got %q, failed %t, %v, want %q", tt.status, tt.body, i.Notice, i.Failed, err, tt.want)
 		}
 	}
 	w.app.answers(func(http.ResponseWriter, *http.Request) { w.clock.add(4 * time.Second) })
-	if i, _ := w.Command(ann, public, "/approvals", ""); i.Seen != "operation_timeout" {
-		t.Errorf("after 4 s: got %q, want operation_timeout", i.Seen)
+	if i, _ := w.Command(ann, public, "/approvals", ""); i.Notice != "operation_timeout" {
+		t.Errorf("after 4 s: got %q, want operation_timeout", i.Notice)
 	}
 	if _, err := w.Command(olga, shared, "/approvals", ""); !errors.Is(err, slacktest.ErrNotAllowed) {
 		t.Errorf("by a partner: got %v, want %v", err, slacktest.ErrNotAllowed)
@@ -330,7 +330,7 @@ func TestResponseURL(t *testing.T) {
 	w := newWorld(t)
 	_, ts := w.post(public, text("x"), asking())
 	press := func() string {
-		i, err := w.Press(ann, public, ts, "approve")
+		i, err := w.ClickButton(ann, public, ts, "approve")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -32,7 +32,7 @@ func (c *call) roomToPost() (*room, *refusal) {
 		return nil, err
 	case r == nil:
 		return nil, refuse("channel_not_found")
-	case r.IM != "" && !c.config.MessagesTab:
+	case r.IMUserID != "" && !c.config.MessagesTab:
 		return nil, refuse("messages_tab_disabled")
 	case !r.has(c.config.BotUserID) && !c.granted("chat:write.public"):
 		return nil, refuse("not_in_channel")

@@ -13,7 +13,7 @@ type Channel struct {
 	Archived  bool
 	ExtShared bool     // shared with another workspace through Slack Connect
 	Members   []string // user IDs; the bot's too, if it was invited
-	IM        string   // for a direct message, whom the bot talks with
+	IMUserID        string   // for a direct message, whom the bot talks with
 }
 
 // room is a channel and what was said in it.
@@ -86,7 +86,7 @@ func (w *Workspace) Channels() []Channel {
 	defer w.mu.Unlock()
 	var channels []Channel
 	for _, id := range w.rooms.order {
-		if r := w.rooms.byID[id]; r.IM == "" {
+		if r := w.rooms.byID[id]; r.IMUserID == "" {
 			channels = append(channels, r.copyChannel())
 		}
 	}
@@ -109,7 +109,7 @@ func (w *Workspace) sees(u *User, r *room) bool {
 		return true
 	}
 	guest := u.Restricted || u.UltraRestricted || u.TeamID != w.config.TeamID
-	return !r.Private && r.IM == "" && !guest
+	return !r.Private && r.IMUserID == "" && !guest
 }
 
 // dm is the direct message between the bot and a person. The first time it is
@@ -121,7 +121,7 @@ func (w *Workspace) dm(userID string) (r *room, opened bool) {
 	id := w.newID("D")
 	w.dms[userID] = id
 	members := []string{userID, w.config.BotUserID}
-	return w.addRoom(Channel{ID: id, Private: true, Members: members, IM: userID}), true
+	return w.addRoom(Channel{ID: id, Private: true, Members: members, IMUserID: userID}), true
 }
 
 // remove takes a message away. A parent with replies stays as an empty place

@@ -3,7 +3,7 @@ package slacktest
 import "fmt"
 
 // Say writes a message as a person, into a thread if threadTS is given.
-func (w *Workspace) Say(userID, channelID, threadTS, text string) (ts string, err error) {
+func (w *Workspace) PostAs(userID, channelID, threadTS, text string) (ts string, err error) {
 	now := w.config.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -57,7 +57,7 @@ func (w *Workspace) React(userID, channelID, ts, name string) error {
 }
 
 // Delete deletes anybody's message, as an admin of the workspace can.
-func (w *Workspace) Delete(channelID, ts string) error {
+func (w *Workspace) DeleteMessage(channelID, ts string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r, ok := w.rooms.byID[channelID]

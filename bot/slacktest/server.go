@@ -64,8 +64,8 @@ func (w *Workspace) serve(method string, r *http.Request) reply {
 	answer := w.act(&call{Workspace: w, method: method, now: now, form: form, record: Call{
 		Method: method, At: now, Channel: form.Get("channel"), Fault: !fault.harmless(),
 	}}, token)
-	if fault.After != nil {
-		fault.After()
+	if fault.BeforeResponse != nil {
+		fault.BeforeResponse()
 	}
 	return fault.spoil(answer)
 }

@@ -1,28 +1,28 @@
 package slacktest
 
 // Kind says what a [Span] is.
-type Kind string
+type SpanKind string
 
 // The kinds of span. The first group is text and its styling; the second are
 // control sequences, which only a message's author can write: text from outside
 // that has been escaped never yields one.
 const (
-	SpanText      Kind = "text"
-	SpanBold      Kind = "bold"
-	SpanItalic    Kind = "italic"
-	SpanStrike    Kind = "strike"
-	SpanCode      Kind = "code"
-	SpanCodeBlock Kind = "codeblock"
-	SpanQuote     Kind = "quote"
-	SpanEmoji     Kind = "emoji"    // Target is the name, without colons
-	SpanAutoLink  Kind = "autolink" // a bare URL that Slack makes clickable: its label is its target
+	SpanText      SpanKind = "text"
+	SpanBold      SpanKind = "bold"
+	SpanItalic    SpanKind = "italic"
+	SpanStrike    SpanKind = "strike"
+	SpanCode      SpanKind = "code"
+	SpanCodeBlock SpanKind = "codeblock"
+	SpanQuote     SpanKind = "quote"
+	SpanEmoji     SpanKind = "emoji"    // Target is the name, without colons
+	SpanAutoLink  SpanKind = "autolink" // a bare URL that Slack makes clickable: its label is its target
 
-	SpanUser    Kind = "user"    // Target is a user ID: notifies that person
-	SpanGroup   Kind = "group"   // Target is a user group ID: notifies its members
-	SpanSpecial Kind = "special" // Target is here, channel or everyone: notifies the channel
-	SpanChannel Kind = "channel" // Target is a channel ID
-	SpanDate    Kind = "date"    // Unix and Format are set; Target is the optional link
-	SpanLink    Kind = "link"    // Target is the URL
+	SpanUser    SpanKind = "user"    // Target is a user ID: notifies that person
+	SpanGroup   SpanKind = "group"   // Target is a user group ID: notifies its members
+	SpanSpecial SpanKind = "special" // Target is here, channel or everyone: notifies the channel
+	SpanChannel SpanKind = "channel" // Target is a channel ID
+	SpanDate    SpanKind = "date"    // Unix and Format are set; Target is the optional link
+	SpanLink    SpanKind = "link"    // Target is the URL
 )
 
 // Span is one piece of mrkdwn.
@@ -32,7 +32,7 @@ const (
 // entities resolved: for a mention its label if one was given, for a date the
 // fallback. The styles, code and quote have Children instead of Text.
 type Span struct {
-	Kind     Kind   `json:"kind"`
+	Kind     SpanKind   `json:"kind"`
 	Raw      string `json:"-"`
 	Text     string `json:"text,omitempty"`
 	Target   string `json:"target,omitempty"`
@@ -52,10 +52,10 @@ func (s Span) Control() bool {
 }
 
 // Walk calls f for each span and, after it, for the spans inside it.
-func Walk(spans []Span, f func(Span)) {
+func WalkSpans(spans []Span, f func(Span)) {
 	for _, s := range spans {
 		f(s)
-		Walk(s.Children, f)
+		WalkSpans(s.Children, f)
 	}
 }
 

@@ -88,7 +88,7 @@ func (w *Workspace) settle(v *view, i *Interaction, now time.Time) {
 	if !i.Failed && w.obey(v, i, now) {
 		return
 	}
-	i.Failed, i.Seen = true, noticeView
+	i.Failed, i.Notice = true, noticeView
 	v.Notice = noticeView
 }
 

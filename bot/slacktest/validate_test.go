@@ -326,7 +326,7 @@ func TestUnnamedBlocksAreNamed(t *testing.T) {
 	if got := blocks[1].Elements; got[0].ActionID == "" || got[1].ActionID != "two" {
 		t.Errorf("action_ids: got %v", got)
 	}
-	if _, err := w.Press(ann, public, ts, blocks[1].Elements[0].ActionID); err != nil {
+	if _, err := w.ClickButton(ann, public, ts, blocks[1].Elements[0].ActionID); err != nil {
 		t.Errorf("pressing the named button: %v", err)
 	}
 	if got := w.app.last().Actions[0]; got.Value != "1" || got.BlockID != blocks[1].BlockID {

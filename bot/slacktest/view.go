@@ -140,7 +140,7 @@ func (v *view) copyView() View {
 }
 
 // View is the modal that the person has open, the top one if there are several.
-func (w *Workspace) View(userID string) (View, bool) {
+func (w *Workspace) Modal(userID string) (View, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	stack := w.modals[userID]

@@ -41,7 +41,7 @@ func (w *world) openModal(view api.ModalViewRequest) slacktest.View {
 	w.t.Helper()
 	_, ts := w.post(public, text("x"), asking())
 	w.opens(view)
-	i, err := w.Press(ann, public, ts, "reject")
+	i, err := w.ClickButton(ann, public, ts, "reject")
 	if err != nil || i.Opened == nil {
 		w.t.Fatalf("got %+v, %v, want an open modal", i, err)
 	}
@@ -60,10 +60,10 @@ func TestOpenView(t *testing.T) {
 		v.CallbackID != "reject" || v.UserID != ann || v.Hash == "" || v.RootID != v.ID {
 		t.Errorf("got %+v", v)
 	}
-	if shown, ok := w.View(ann); !ok || shown.ID != v.ID {
+	if shown, ok := w.Modal(ann); !ok || shown.ID != v.ID {
 		t.Errorf("ann sees %+v, %t", shown, ok)
 	}
-	if _, ok := w.View(bob); ok {
+	if _, ok := w.Modal(bob); ok {
 		t.Error("bob sees ann's modal")
 	}
 }
@@ -72,7 +72,7 @@ func TestTriggers(t *testing.T) {
 	w := newWorld(t)
 	_, ts := w.post(public, text("x"), asking())
 	trigger := func() string {
-		i, err := w.Press(ann, public, ts, "reject")
+		i, err := w.ClickButton(ann, public, ts, "reject")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,7 +111,7 @@ func TestTriggers(t *testing.T) {
 func TestViewProblemsAreExplained(t *testing.T) {
 	w := newWorld(t)
 	_, ts := w.post(public, text("x"), asking())
-	i, err := w.Press(ann, public, ts, "reject")
+	i, err := w.ClickButton(ann, public, ts, "reject")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func TestSubmit(t *testing.T) {
 	if err := json.Unmarshal(i.Payload, &foreign); err != nil || foreign.View.State.Values["reason"]["text"].Value != "too costly" {
 		t.Errorf("slack-go reads %+v, %v", foreign.View.State, err)
 	}
-	if _, ok := w.View(ann); ok {
+	if _, ok := w.Modal(ann); ok {
 		t.Error("the modal is still open after an empty 200")
 	}
 	if _, err := w.Submit(ann, v.ID, goodReason); !errors.Is(err, slacktest.ErrNoView) {
@@ -242,7 +242,7 @@ func TestSubmitAnswers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, _ := w.View(ann)
+			got, _ := w.Modal(ann)
 			if got.Title != tt.title || i.Failed != tt.failed || (got.Notice != "") != tt.failed {
 				t.Errorf("got title %q, failed %t, notice %q; want %q, %t", got.Title, i.Failed, got.Notice, tt.title, tt.failed)
 			}
@@ -257,7 +257,7 @@ func TestSubmitAnswers(t *testing.T) {
 				if _, err := w.Submit(ann, v.ID, goodReason); err != nil {
 					t.Fatal(err)
 				}
-				if got, _ := w.View(ann); got.Errors != nil || got.Notice == "" {
+				if got, _ := w.Modal(ann); got.Errors != nil || got.Notice == "" {
 					t.Errorf("submitted again: still shows %v, notice %q", got.Errors, got.Notice)
 				}
 			}
@@ -292,14 +292,14 @@ func TestModalStack(t *testing.T) {
 	if _, err := w.Submit(ann, v.ID, goodReason); err != nil {
 		t.Fatal(err)
 	}
-	if top, _ := w.View(ann); top.ID != v.PreviousID {
+	if top, _ := w.Modal(ann); top.ID != v.PreviousID {
 		t.Errorf("an empty 200 leaves %s on top, want %s", top.ID, v.PreviousID)
 	}
 	w.app.answersWith(200, `{"response_action":"clear"}`)
 	if _, err := w.Submit(ann, v.PreviousID, goodReason); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := w.View(ann); ok {
+	if _, ok := w.Modal(ann); ok {
 		t.Error("clear leaves a modal open")
 	}
 }
@@ -333,17 +333,17 @@ func TestPushView(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		top, _ := w.View(ann)
+		top, _ := w.Modal(ann)
 		if _, err := push(top); err != nil {
 			t.Fatalf("views.push within three: %v", err)
 		}
 	}
-	top, _ := w.View(ann)
+	top, _ := w.Modal(ann)
 	_, err = push(top)
 	wantCode(t, "views.push of a fourth", err, "push_limit_reached")
 
 	_, ts := w.post(public, text("x"), asking())
-	i, err = w.Press(ann, public, ts, "approve")
+	i, err = w.ClickButton(ann, public, ts, "approve")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -360,7 +360,7 @@ func TestUpdateView(t *testing.T) {
 	if err != nil || res.ID != v.ID || res.Hash == v.Hash {
 		t.Fatalf("got %+v, %v", res, err)
 	}
-	if got, _ := w.View(ann); got.Title != "Next" {
+	if got, _ := w.Modal(ann); got.Title != "Next" {
 		t.Errorf("ann sees %q", got.Title)
 	}
 	_, err = w.api.UpdateViewContext(t.Context(), next, "", v.Hash, v.ID)
@@ -384,11 +384,11 @@ func TestExternalID(t *testing.T) {
 	if _, err := w.api.UpdateViewContext(t.Context(), next, "mine", "", ""); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := w.View(ann); got.ID != v.ID || got.Title != "Next" {
+	if got, _ := w.Modal(ann); got.ID != v.ID || got.Title != "Next" {
 		t.Errorf("got %+v", got)
 	}
 	_, ts := w.post(public, text("x"), asking())
-	i, err := w.Press(bob, public, ts, "approve")
+	i, err := w.ClickButton(bob, public, ts, "approve")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -415,7 +415,7 @@ func TestCloseView(t *testing.T) {
 	if p := w.app.last(); p.Type != "view_closed" || !p.IsCleared || p.View.ID != v.ID {
 		t.Errorf("got %+v", p)
 	}
-	if _, ok := w.View(ann); ok {
+	if _, ok := w.Modal(ann); ok {
 		t.Error("the modal is still open")
 	}
 }

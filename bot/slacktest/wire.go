@@ -104,16 +104,16 @@ type wireChannel struct {
 }
 
 func (w *Workspace) wireChannel(r *room) wireChannel {
-	im := r.IM != ""
+	im := r.IMUserID != ""
 	group := strings.HasPrefix(r.ID, "G")
 	ch := wireChannel{
-		ID: r.ID, Name: r.Name, User: r.IM,
+		ID: r.ID, Name: r.Name, User: r.IMUserID,
 		IsChannel: !im && !group, IsGroup: group, IsIM: im, IsPrivate: r.Private, IsArchived: r.Archived,
 		IsMember: !im && r.has(w.config.BotUserID),
 		IsShared: r.ExtShared, IsExtShared: r.ExtShared, ContextTeamID: w.config.TeamID,
 	}
 	if im {
-		ch.IsUserDeleted = w.users.byID[r.IM].Deleted
+		ch.IsUserDeleted = w.users.byID[r.IMUserID].Deleted
 	}
 	return ch
 }

@@ -44,7 +44,7 @@ type Config struct {
 
 	// Limits are the rate limits; the zero value has none. [PublishedLimits]
 	// has Slack's.
-	Limits Limits
+	RateLimits RateLimits
 
 	// Fault is asked about each call before it is acted on. It is called without
 	// any lock, so it may act on the workspace as somebody else would in the
@@ -134,7 +134,7 @@ func (w *Workspace) SetFault(f func(method string, form url.Values) *Fault) {
 
 // Rotate gives the app another token and another signing secret; from now on
 // the old ones are good for nothing.
-func (w *Workspace) Rotate(token, signingSecret string) {
+func (w *Workspace) RotateCredentials(token, signingSecret string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.config.BotToken, w.config.SigningSecret = token, signingSecret

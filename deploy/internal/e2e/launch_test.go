@@ -95,7 +95,7 @@ func (l *launch) told() {
 		l.t.Logf("%s %s %s", e.LogicalID, e.Status, e.Reason)
 	}
 	for _, m := range l.slack.Messages(l.channel) {
-		for _, m := range append([]slacktest.Message{m}, m.Thread...) {
+		for _, m := range append([]slacktest.Message{m}, m.Replies...) {
 			l.t.Logf("Slack: %s", m.Text)
 		}
 	}
@@ -131,9 +131,9 @@ func (d *deployment) newChannel(id string) string {
 // by the HTTP API.
 func (l *launch) press(who string, verdict handle.Verdict) {
 	l.t.Helper()
-	i, err := l.slack.Press(who, l.channel, l.message().TS, string(verdict))
+	i, err := l.slack.ClickButton(who, l.channel, l.message().TS, string(verdict))
 	if err != nil || i.Failed {
-		l.t.Fatalf("%s couldn't press %s: %v; status %d, seen: %s", who, verdict, err, i.Status, i.Seen)
+		l.t.Fatalf("%s couldn't press %s: %v; status %d, seen: %s", who, verdict, err, i.Status, i.Notice)
 	}
 }
 
@@ -141,14 +141,14 @@ func (l *launch) press(who string, verdict handle.Verdict) {
 func (l *launch) reject(who, reason string) {
 	l.t.Helper()
 	l.press(who, handle.Reject)
-	view, open := l.slack.View(who)
+	view, open := l.slack.Modal(who)
 	if !open {
 		l.t.Fatal("no modal was opened")
 	}
 	block, action := input(l.t, view)
 	i, err := l.slack.Submit(who, view.ID, map[string]map[string]string{block: {action: reason}})
-	if _, open := l.slack.View(who); err != nil || open || i.Failed {
-		l.t.Fatalf("the modal stayed open: %v; status %d, seen: %s", err, i.Status, i.Seen)
+	if _, open := l.slack.Modal(who); err != nil || open || i.Failed {
+		l.t.Fatalf("the modal stayed open: %v; status %d, seen: %s", err, i.Status, i.Notice)
 	}
 }
 

@@ -97,10 +97,10 @@ func (l *launch) secret() {
 func (l *launch) messages(look func(where, text string), list []slacktest.Message) {
 	for _, m := range list {
 		look("Slack", m.Text+string(m.Blocks)+string(m.Metadata))
-		if m.PingsChannel {
+		if m.MentionsChannel {
 			l.t.Errorf("a message pings a channel: %s", m.Text)
 		}
-		l.messages(look, m.Thread)
+		l.messages(look, m.Replies)
 	}
 }
 

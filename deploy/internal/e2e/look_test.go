@@ -160,7 +160,7 @@ func (l *launch) thread(words ...string) {
 	l.t.Helper()
 	until(l.t, soon, "the thread", func(context.Context) error {
 		var said strings.Builder
-		for _, reply := range l.message().Thread {
+		for _, reply := range l.message().Replies {
 			said.WriteString(reply.Text + "\n")
 		}
 		return contains(said.String(), words)
@@ -173,7 +173,7 @@ func (l *launch) wrote(words ...string) {
 	until(l.t, soon, "the messages to Rita", func(context.Context) error {
 		var said strings.Builder
 		for _, m := range l.slack.DMs(l.requester.ID) {
-			for _, m := range append([]slacktest.Message{m}, m.Thread...) {
+			for _, m := range append([]slacktest.Message{m}, m.Replies...) {
 				said.WriteString(m.Text + "\n")
 			}
 		}

@@ -39,7 +39,7 @@ func newSlackApp(t *testing.T, manifest, origin string, client *http.Client, fau
 		Now: time.Now, TeamID: sandbox.Team, TeamName: "Example", Domain: "example",
 		AppID: sandbox.AppID, BotID: "B0COUNTERSIGN", BotUserID: sandbox.BotUser, BotName: "countersign", BotToken: botToken,
 		Scopes: app.OAuth.Scopes.Bot, MessagesTab: app.Features.AppHome.MessagesTab, RequestURL: app.Settings.Interactivity.RequestURL,
-		Origin: origin, SigningSecret: signingSecret, Client: client, Fault: fault, Limits: slacktest.PublishedLimits(),
+		Origin: origin, SigningSecret: signingSecret, Client: client, Fault: fault, RateLimits: slacktest.PublishedRateLimits(),
 	})
 	sandbox.Populate(w)
 	return w

@@ -43,7 +43,7 @@ func TestRejection(t *testing.T) {
 	r.base64 = true
 	stack, request := r.launch()
 	root, _ := request.Root()
-	i, err := r.Slack.Press(sandbox.Ann, root.Channel, root.TS, string(handle.Reject))
+	i, err := r.Slack.ClickButton(sandbox.Ann, root.Channel, root.TS, string(handle.Reject))
 	if err != nil || i.Opened == nil {
 		t.Fatalf("no form: %+v, %v\n%s", i, err, r.bot.output())
 	}
@@ -94,7 +94,7 @@ func TestRotation(t *testing.T) {
 	stack, request := r.launch()
 	r.account.count("GetSecretValue")
 	old := r.FunctionsConfig.SigningSecrets[0]
-	r.Slack.Rotate("xoxb-another-made-up-token", "another-made-up-signing-secret")
+	r.Slack.RotateCredentials("xoxb-another-made-up-token", "another-made-up-signing-secret")
 	// Both have read the secret at their start, or read it now; then it changes.
 	if o := r.bot.invoke(httpEvent(t, httptest.NewRequest(http.MethodGet, "/", nil), nil, false), clickTime); o.failed != "" {
 		t.Fatal(o.failed)

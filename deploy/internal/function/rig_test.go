@@ -180,7 +180,7 @@ func (r *rig) press(who string, of handle.Request, verdict handle.Verdict) {
 	if !posted {
 		r.t.Fatalf("nothing was posted\n%s", r.notifier.output())
 	}
-	i, err := r.Slack.Press(who, root.Channel, root.TS, string(verdict))
+	i, err := r.Slack.ClickButton(who, root.Channel, root.TS, string(verdict))
 	if err != nil || i.Failed {
 		r.t.Fatalf("press: %+v, %v\n%s", i, err, r.bot.output())
 	}

@@ -184,9 +184,9 @@ func (rec *recording) message(stackID string) slacktest.Message {
 
 func (rec *recording) press(stackID, who string, v handle.Verdict) slacktest.Interaction {
 	rec.t.Helper()
-	i, err := rec.world.Slack.PressStale(who, rec.message(stackID), string(v))
+	i, err := rec.world.Slack.ClickStale(who, rec.message(stackID), string(v))
 	if err != nil || i.Failed {
-		rec.t.Fatalf("%s: %v, %s", v, err, i.Seen)
+		rec.t.Fatalf("%s: %v, %s", v, err, i.Notice)
 	}
 	rec.run()
 	return i
@@ -204,9 +204,9 @@ func (rec *recording) reject(stackID, reason string, meanwhile func()) {
 	}
 	s, err := rec.world.Slack.Submit(sandbox.Bob, i.Opened.ID, map[string]map[string]string{"reason": {"reason": reason}})
 	if err != nil || s.Failed {
-		rec.t.Fatalf("the form: %v, %s", err, s.Seen)
+		rec.t.Fatalf("the form: %v, %s", err, s.Notice)
 	}
-	if v, open := rec.world.Slack.View(sandbox.Bob); open { // it says why not
+	if v, open := rec.world.Slack.Modal(sandbox.Bob); open { // it says why not
 		if _, err := rec.world.Slack.CloseView(sandbox.Bob, v.ID); err != nil {
 			rec.t.Fatal(err)
 		}

@@ -189,7 +189,7 @@ func (c *crash) approve(stackID, who string) {
 		return // decided meanwhile
 	}
 	heard := len(c.world.Slack.Ephemerals(who))
-	i, err := c.world.Slack.PressStale(who, messages[0], string(handle.Approve))
+	i, err := c.world.Slack.ClickStale(who, messages[0], string(handle.Approve))
 	c.note(stackID, handle.Approve, err, !i.Failed && c.assured(who, heard))
 }
 
@@ -205,13 +205,13 @@ func (c *crash) reject(stackID, who string) {
 	if len(messages) == 0 {
 		return
 	}
-	i, err := c.world.Slack.PressStale(who, messages[0], string(handle.Reject))
+	i, err := c.world.Slack.ClickStale(who, messages[0], string(handle.Reject))
 	if err != nil || i.Opened == nil {
 		return
 	}
 	form := i.Opened.ID
 	i, err = c.world.Slack.Submit(who, form, map[string]map[string]string{"reason": {"reason": "not in a crash"}})
-	_, open := c.world.Slack.View(who)
+	_, open := c.world.Slack.Modal(who)
 	c.note(stackID, handle.Reject, err, !i.Failed && !open)
 	if open {
 		_, _ = c.world.Slack.CloseView(who, form)

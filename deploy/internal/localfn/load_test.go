@@ -140,17 +140,17 @@ func (l *load) patterns() (press, form json.RawMessage) {
 	if len(messages) != 1 {
 		l.t.Fatalf("%d messages ask, not 1", len(messages))
 	}
-	opened, err := l.world.Slack.PressStale(sandbox.Bob, messages[0], string(handle.Reject))
+	opened, err := l.world.Slack.ClickStale(sandbox.Bob, messages[0], string(handle.Reject))
 	if err != nil || opened.Opened == nil {
-		l.t.Fatalf("the form did not open: %v, %s", err, opened.Seen)
+		l.t.Fatalf("the form did not open: %v, %s", err, opened.Notice)
 	}
 	submitted, err := l.world.Slack.Submit(sandbox.Bob, opened.Opened.ID, map[string]map[string]string{"reason": {"reason": "not under load"}})
 	if err != nil || submitted.Failed {
-		l.t.Fatalf("the form was not taken: %v, %s", err, submitted.Seen)
+		l.t.Fatalf("the form was not taken: %v, %s", err, submitted.Notice)
 	}
-	pressed, err := l.world.Slack.PressStale(sandbox.Ann, messages[0], string(handle.Approve))
+	pressed, err := l.world.Slack.ClickStale(sandbox.Ann, messages[0], string(handle.Approve))
 	if err != nil || pressed.Failed {
-		l.t.Fatalf("the button was not taken: %v, %s", err, pressed.Seen)
+		l.t.Fatalf("the button was not taken: %v, %s", err, pressed.Notice)
 	}
 	l.run(l.t.Context())
 	return pressed.Payload, submitted.Payload

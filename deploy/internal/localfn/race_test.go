@@ -79,16 +79,16 @@ func TestTwoProcessesRace(t *testing.T) {
 		if len(messages) != 1 {
 			t.Fatalf("%d messages ask, not 1", len(messages))
 		}
-		i, err := w.world.Slack.PressStale(sandbox.Bob, messages[0], string(handle.Reject))
+		i, err := w.world.Slack.ClickStale(sandbox.Bob, messages[0], string(handle.Reject))
 		if err != nil || i.Opened == nil {
-			t.Fatalf("the form did not open: %v, %s", err, i.Seen)
+			t.Fatalf("the form did not open: %v, %s", err, i.Notice)
 		}
 		var race sync.WaitGroup
 		race.Go(func() {
 			time.Sleep(mrand.N(4 * time.Millisecond))
-			press, err := w.world.Slack.PressStale(sandbox.Ann, messages[0], string(handle.Approve))
+			press, err := w.world.Slack.ClickStale(sandbox.Ann, messages[0], string(handle.Approve))
 			if err != nil || press.Failed {
-				t.Errorf("approve: %v, %s", err, press.Seen)
+				t.Errorf("approve: %v, %s", err, press.Notice)
 			}
 		})
 		race.Go(func() {
@@ -99,7 +99,7 @@ func TestTwoProcessesRace(t *testing.T) {
 			}
 		})
 		race.Wait()
-		if v, open := w.world.Slack.View(sandbox.Bob); open { // too late, and it says so
+		if v, open := w.world.Slack.Modal(sandbox.Bob); open { // too late, and it says so
 			if _, err := w.world.Slack.CloseView(sandbox.Bob, v.ID); err != nil {
 				t.Error(err)
 			}

@@ -150,7 +150,7 @@ func (p *Page) press(_ context.Context, a act) error {
 	if err != nil {
 		return err
 	}
-	p.failed.note(mark, i.Seen)
+	p.failed.note(mark, i.Notice)
 	return nil
 }
 

@@ -40,7 +40,7 @@ func TestReject(t *testing.T) {
 	s := newStage(t)
 	s.launch(sandbox.Rita, nil)
 	s.press(sandbox.Ann, "reject")
-	view, ok := s.world.Slack.View(sandbox.Ann)
+	view, ok := s.world.Slack.Modal(sandbox.Ann)
 	if !ok {
 		t.Fatal("no modal was opened")
 	}
@@ -62,7 +62,7 @@ func TestCloseTheForm(t *testing.T) {
 	s := newStage(t)
 	s.launch(sandbox.Rita, nil)
 	s.press(sandbox.Bob, "reject")
-	view, _ := s.world.Slack.View(sandbox.Bob)
+	view, _ := s.world.Slack.Modal(sandbox.Bob)
 	s.do("close", sandbox.Bob, body{"view": view.ID})
 	s.hides(sandbox.Bob, "modal", "Reject this launch?")
 	s.do("close", sandbox.Bob, body{"view": view.ID}) // closed already: that is what was wanted

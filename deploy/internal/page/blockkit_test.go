@@ -200,7 +200,7 @@ func TestThreadsAndPrivateMessages(t *testing.T) {
 		return slacktest.Message{ChannelID: "C1", TS: ts, ThreadTS: thread, UserID: sandbox.BotUser, Text: text}
 	}
 	root, later := bot("100.000001", "", "first"), bot("300.000001", "", "second")
-	root.Thread = []slacktest.Message{bot("110.000001", root.TS, "reply")}
+	root.Replies = []slacktest.Message{bot("110.000001", root.TS, "reply")}
 	root.Reactions = []slacktest.Reaction{{Name: "eyes", Count: 2}}
 	later.Notified, later.Edited = []string{sandbox.Ann}, true
 	private := []slacktest.Message{bot("120.000001", root.TS, "only in the thread"), bot("200.000001", "", "only to you")}

@@ -86,7 +86,7 @@ func (t *tab) rejectBecause(first, second string) {
 	t.Helper()
 	const typed = `document.querySelector("#modal textarea")`
 	t.do(chromedp.KeyEvent(first))
-	if _, err := t.world.Slack.Say(sandbox.Bob, sandbox.Channel, "", "Has anybody seen this one?"); err != nil {
+	if _, err := t.world.Slack.PostAs(sandbox.Bob, sandbox.Channel, "", "Has anybody seen this one?"); err != nil {
 		t.Fatal(err)
 	}
 	t.sees("#channel", "Has anybody seen this one?")
@@ -129,7 +129,7 @@ func keyboard(t *testing.T, s *stage, tab *tab) {
 	tab.until("the form is open", `document.querySelector("#modal").open`)
 	tab.do(chromedp.KeyEvent(kb.Escape))
 	tab.until("Escape closes the form", `!document.querySelector("#modal").open && !document.querySelector("#modal form")`)
-	if _, open := s.world.Slack.View(sandbox.Ann); open {
+	if _, open := s.world.Slack.Modal(sandbox.Ann); open {
 		t.Error("Slack still has the form open")
 	}
 	tab.do(chromedp.Focus(chromedp.CSS("#slack .slack-button.primary")), chromedp.KeyEvent(" "))

@@ -58,7 +58,7 @@ func (r reader) newest(shared, private []slacktest.Message) string {
 	}
 	for _, m := range shared {
 		look(m)
-		for _, reply := range m.Thread {
+		for _, reply := range m.Replies {
 			look(reply)
 		}
 	}

@@ -110,7 +110,7 @@ func TestLiveSendsWhatChanged(t *testing.T) {
 	s.live()
 	dan := s.listen(sandbox.Dan)
 	dan.panes()
-	if _, err := s.world.Slack.Say(sandbox.Bob, sandbox.Channel, "", "Hello"); err != nil {
+	if _, err := s.world.Slack.PostAs(sandbox.Bob, sandbox.Channel, "", "Hello"); err != nil {
 		t.Fatal(err)
 	}
 	news := dan.panes()

@@ -53,7 +53,7 @@ func (r reader) read(shared, private []slacktest.Message, failed failures) []mes
 	for _, m := range shared {
 		mine := slices.DeleteFunc(slices.Clone(private), func(p slacktest.Message) bool { return p.ThreadTS != m.TS })
 		v := r.message(m, failed)
-		v.Replies = r.read(m.Thread, mine, failed)
+		v.Replies = r.read(m.Replies, mine, failed)
 		out = append(out, v)
 	}
 	for _, p := range private {

@@ -16,7 +16,7 @@ type text struct {
 // inline is one piece of text as the page draws it. What came from outside is in
 // Text and Href alone, and goes through html/template.
 type inline struct {
-	Kind     slacktest.Kind
+	Kind     slacktest.SpanKind
 	Text     string
 	Href     string
 	Mine     bool // mentions whoever looks

@@ -61,7 +61,7 @@ func (p *Page) draw(s scene, who seen) view {
 		Mail:   mailbox{s.Letters},
 		Record: recordOf(s.Requests, n),
 	}
-	if open, ok := w.View(viewer.ID); ok {
+	if open, ok := w.Modal(viewer.ID); ok {
 		m := eyes.modal(open)
 		v.Modal = &m
 	}

@@ -52,13 +52,13 @@ func functionsConfig(cloudFormation, slack, mail, bot string) localfn.Config {
 	}
 }
 
-func newWorkspace(now func() time.Time, origin, bot string, client *http.Client, limits slacktest.Limits) *slacktest.Workspace {
+func newWorkspace(now func() time.Time, origin, bot string, client *http.Client, limits slacktest.RateLimits) *slacktest.Workspace {
 	w := slacktest.New(slacktest.Config{
 		Now: now, TeamID: Team, TeamName: "Example", Domain: "example",
 		AppID: AppID, BotID: "B0COUNTERSIGN", BotUserID: BotUser, BotName: "countersign", BotToken: token,
 		Scopes: []string{"chat:write", "users:read", "users:read.email", "usergroups:read"}, MessagesTab: true,
 		Origin: origin, SigningSecret: signingSecret, RequestURL: bot + "/slack/interactivity",
-		Client: client, Limits: limits,
+		Client: client, RateLimits: limits,
 	})
 	Populate(w)
 	return w

@@ -148,7 +148,7 @@ func (c *check) message(r handle.Request, m handle.Message) {
 		return
 	}
 	seen := map[string]int{}
-	for _, reply := range got.Thread {
+	for _, reply := range got.Replies {
 		seen[reply.Text]++
 	}
 	for text, n := range seen {
@@ -197,10 +197,10 @@ func (c *check) secrets() {
 func (c *check) texts(where string, messages []slacktest.Message) {
 	for _, m := range messages {
 		c.secret(where, m.Text+string(m.Blocks)+string(m.Metadata))
-		if m.PingsChannel {
+		if m.MentionsChannel {
 			c.breaks("no launch pings a channel: %q does", m.Text)
 		}
-		c.texts(where, m.Thread)
+		c.texts(where, m.Replies)
 	}
 }
 

@@ -29,7 +29,7 @@ func TestAnOrphanCopyWorksAndIsFrozen(t *testing.T) {
 				return nil
 			}
 			lost = true
-			return &slacktest.Fault{Act: true, Lost: true}
+			return &slacktest.Fault{Applied: true, Lost: true}
 		})
 		template, err := fakecfn.ParseTemplate(deploy.Product)
 		if err != nil {
@@ -47,8 +47,8 @@ func TestAnOrphanCopyWorksAndIsFrozen(t *testing.T) {
 		if len(posts) != 2 || posts[0].TS == root.TS {
 			t.Fatalf("%d messages, and %s is the one on record: want an orphan", len(posts), root.TS)
 		}
-		if i, err := w.Slack.Press(who.id, sandbox.Channel, posts[0].TS, string(who.verdict)); err != nil || i.Failed {
-			t.Fatalf("press: %q, %v", i.Seen, err)
+		if i, err := w.Slack.ClickButton(who.id, sandbox.Channel, posts[0].TS, string(who.verdict)); err != nil || i.Failed {
+			t.Fatalf("press: %q, %v", i.Notice, err)
 		}
 		run(t, w)
 		if got := only(t, store, stack).State(); got != who.want {

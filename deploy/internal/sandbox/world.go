@@ -32,7 +32,7 @@ type Config struct {
 	Delay    time.Duration
 	Log      *slog.Logger // of the functions; nil: none
 	Defaults func(*notifier.Defaults)
-	Limits   slacktest.Limits
+	Limits   slacktest.RateLimits
 
 	// Inside leads all requests straight to their servers, without sockets: a
 	// simulation has no others. Nothing outside the process reaches such a world.

@@ -84,8 +84,8 @@ func TestWhatAClickCostsBeforeTheSignal(t *testing.T) {
 			}
 			return next.RoundTrip(r)
 		})
-		if i, err := w.Slack.Press(sandbox.Ann, root.Channel, root.TS, string(handle.Approve)); err != nil || i.Failed {
-			t.Fatalf("press: %+v, %v", i.Seen, err)
+		if i, err := w.Slack.ClickButton(sandbox.Ann, root.Channel, root.TS, string(handle.Approve)); err != nil || i.Failed {
+			t.Fatalf("press: %+v, %v", i.Notice, err)
 		}
 		if !left {
 			t.Fatal("no signal left")
@@ -128,18 +128,18 @@ func TestCheckAccuses(t *testing.T) {
 			replace(t, store, r)
 		}, "buttons while the request is pending"},
 		{"the wait URL is shown", func(t *testing.T, w *sandbox.World, store handle.Store, stack string, root handle.Message) {
-			if _, err := w.Slack.Say(sandbox.Rita, sandbox.Channel, "", "look: X-Amz-Signature"); err != nil {
+			if _, err := w.Slack.PostAs(sandbox.Rita, sandbox.Channel, "", "look: X-Amz-Signature"); err != nil {
 				t.Fatal(err)
 			}
 		}, "the wait URL is a secret"},
 		{"the channel is pinged", func(t *testing.T, w *sandbox.World, store handle.Store, stack string, root handle.Message) {
-			if _, err := w.Slack.Say(sandbox.Rita, sandbox.Channel, "", "<!channel>"); err != nil {
+			if _, err := w.Slack.PostAs(sandbox.Rita, sandbox.Channel, "", "<!channel>"); err != nil {
 				t.Fatal(err)
 			}
 		}, "no launch pings a channel"},
 		{"nobody answers CloudFormation", func(t *testing.T, w *sandbox.World, store handle.Store, stack string, root handle.Message) {
 			w.InvokeURL = "http://nobody.localhost/"
-			if _, err := w.Slack.Press(sandbox.Ann, root.Channel, root.TS, "approve"); err != nil {
+			if _, err := w.Slack.ClickButton(sandbox.Ann, root.Channel, root.TS, "approve"); err != nil {
 				t.Fatal(err)
 			}
 			if err := w.Advance(context.Background(), 2*time.Hour); err != nil {

@@ -37,7 +37,7 @@ func (s *play) do(a Act) {
 	case Submits:
 		s.submit(a)
 	case Leaves:
-		if v, ok := s.world.Slack.View(a.Who); ok {
+		if v, ok := s.world.Slack.Modal(a.Who); ok {
 			_, _ = s.world.Slack.CloseView(a.Who, v.ID) // not while Slack is down
 		}
 	case Follows:
@@ -60,7 +60,7 @@ func (s *play) do(a Act) {
 		if s.look(); len(s.seen) > 0 {
 			m := s.seen[a.A%len(s.seen)]
 			s.erase(m)
-			_ = s.world.Slack.Delete(m.ChannelID, m.TS) // gone already
+			_ = s.world.Slack.DeleteMessage(m.ChannelID, m.TS) // gone already
 		}
 	case Delivers:
 		s.feed()
@@ -186,7 +186,7 @@ func (s *play) press(a Act, verdict handle.Verdict) {
 	m := s.seen[a.A%len(s.seen)]
 	s.speak(a.Who, m, verdict)
 	hushed, heard := s.hushed, len(s.world.Slack.Ephemerals(a.Who))
-	i, err := s.world.Slack.Press(a.Who, m.ChannelID, m.TS, string(verdict))
+	i, err := s.world.Slack.ClickButton(a.Who, m.ChannelID, m.TS, string(verdict))
 	if err != nil {
 		s.tell("  %v", err)
 		return
@@ -266,7 +266,7 @@ func (s *play) pressSeen(a Act, m slacktest.Message) {
 	verdict := verdictOf(a.B)
 	s.tell("  %s", verdict)
 	s.speak(a.Who, m, verdict)
-	i, err := s.world.Slack.PressStale(a.Who, m, string(verdict))
+	i, err := s.world.Slack.ClickStale(a.Who, m, string(verdict))
 	if err != nil {
 		s.tell("  %v", err)
 		return
@@ -283,7 +283,7 @@ func (s *play) replay(a Act) {
 
 // submit submits the form that the person has open.
 func (s *play) submit(a Act) {
-	v, ok := s.world.Slack.View(a.Who)
+	v, ok := s.world.Slack.Modal(a.Who)
 	if !ok || s.busy() {
 		return
 	}

@@ -300,7 +300,7 @@ func (s *play) pressOrphans() {
 	for _, m := range s.world.Slack.Messages(sandbox.Channel) {
 		if len(m.Buttons()) > 0 && !s.dead {
 			s.speak(sandbox.Ann, m, handle.Approve)
-			_, _ = s.world.Slack.Press(sandbox.Ann, m.ChannelID, m.TS, string(handle.Approve)) // checkEnd sees what came of it
+			_, _ = s.world.Slack.ClickButton(sandbox.Ann, m.ChannelID, m.TS, string(handle.Approve)) // checkEnd sees what came of it
 		}
 	}
 	s.pass(time.Hour)

@@ -52,12 +52,12 @@ func (t *teller) news() {
 	}
 	for _, c := range t.world.Slack.Channels() {
 		where := "Slack #" + c.Name
-		if c.IM != "" {
-			where = "Slack → " + t.name(c.IM)
+		if c.IMUserID != "" {
+			where = "Slack → " + t.name(c.IMUserID)
 		}
 		for _, m := range t.world.Slack.Messages(c.ID) {
 			t.message(once, where, m)
-			for _, reply := range m.Thread {
+			for _, reply := range m.Replies {
 				t.message(once, "  in its thread", reply)
 			}
 		}

@@ -96,11 +96,11 @@ func doubleClick(ctx context.Context, t *teller) error {
 			var errs []error
 			for _, who := range []string{sandbox.Ann, sandbox.Bob, sandbox.Ann, sandbox.Bob, sandbox.Ann, sandbox.Bob, sandbox.Ann, sandbox.Bob} {
 				group.Go(func() {
-					i, err := t.world.Slack.PressStale(who, seen, string(handle.Approve))
+					i, err := t.world.Slack.ClickStale(who, seen, string(handle.Approve))
 					mu.Lock()
 					defer mu.Unlock()
 					if err != nil || i.Failed {
-						errs = append(errs, fmt.Errorf("%s saw a failure: %q: %w", who, i.Seen, err))
+						errs = append(errs, fmt.Errorf("%s saw a failure: %q: %w", who, i.Notice, err))
 					}
 				})
 			}
@@ -205,14 +205,14 @@ func crash(ctx context.Context, t *teller) error {
 			if err != nil {
 				return err
 			}
-			i, err := t.world.Slack.Press(sandbox.Ann, root.Channel, root.TS, string(handle.Approve))
+			i, err := t.world.Slack.ClickButton(sandbox.Ann, root.Channel, root.TS, string(handle.Approve))
 			if err != nil {
 				return err
 			}
 			if !died() {
 				return errors.New("no signal was about to leave")
 			}
-			t.say("Slack", fmt.Sprintf("Ann sees: %s", i.Seen))
+			t.say("Slack", fmt.Sprintf("Ann sees: %s", i.Notice))
 			return nil
 		}),
 		t.check("the decision is on record, and nothing was signalled", func(ctx context.Context) error {

@@ -192,12 +192,12 @@ func (t *teller) press(who string, verdict handle.Verdict) step {
 		if len(m.Buttons()) > 0 {
 			t.live = m
 		}
-		i, err := t.world.Slack.PressStale(who, t.live, string(verdict))
+		i, err := t.world.Slack.ClickStale(who, t.live, string(verdict))
 		if err != nil {
 			return err
 		}
 		if i.Failed {
-			return fmt.Errorf("%s saw: %s", t.name(who), i.Seen)
+			return fmt.Errorf("%s saw: %s", t.name(who), i.Notice)
 		}
 		return nil
 	}
@@ -208,7 +208,7 @@ func (t *teller) rejectBecause(who, why string) step {
 		if err := t.press(who, handle.Reject)(ctx); err != nil {
 			return err
 		}
-		view, ok := t.world.Slack.View(who)
+		view, ok := t.world.Slack.Modal(who)
 		if !ok {
 			return errors.New("no modal was opened")
 		}
@@ -221,8 +221,8 @@ func (t *teller) rejectBecause(who, why string) step {
 		if err != nil {
 			return err
 		}
-		if _, open := t.world.Slack.View(who); open || i.Failed {
-			return fmt.Errorf("the modal stayed open: %s", i.Seen)
+		if _, open := t.world.Slack.Modal(who); open || i.Failed {
+			return fmt.Errorf("the modal stayed open: %s", i.Notice)
 		}
 		return nil
 	}
@@ -293,7 +293,7 @@ func (t *teller) thread(words ...string) step {
 		}
 		m, _ := t.world.Slack.Message(root.Channel, root.TS)
 		var said strings.Builder
-		for _, reply := range m.Thread {
+		for _, reply := range m.Replies {
 			said.WriteString(t.plain(reply) + "\n")
 		}
 		return contains(said.String(), words)
@@ -306,7 +306,7 @@ func (t *teller) wrote(who string, words ...string) step {
 		var said strings.Builder
 		for _, m := range t.world.Slack.DMs(who) {
 			said.WriteString(t.plain(m) + "\n")
-			for _, reply := range m.Thread {
+			for _, reply := range m.Replies {
 				said.WriteString(t.plain(reply) + "\n")
 			}
 		}
