@@ -24,7 +24,7 @@ type ballot struct {
 type ruling struct {
 	next handle.Request
 	why  handle.RefusalReason // refused
-	err  error      // neither: the law could not be asked
+	err  error                // neither: the law could not be asked
 	by   handle.Person
 	keep keep
 }
@@ -49,12 +49,12 @@ func ruled(next handle.Request, err error) ruling {
 
 // outcome is what became of a ballot.
 type outcome struct {
-	request handle.Request // as last written or read; zero if it could not be
-	holder  string         // who holds its lease; empty if we did not take it
-	why     handle.RefusalReason     // refused
-	again   bool           // the same person had said the same before
-	err     error          // not recorded, or not surely; handle.ErrNotFound if there is no such request
-	tried   bool           // to write the ballot, without an answer: with err, it may be recorded all the same
+	request handle.Request       // as last written or read; zero if it could not be
+	holder  string               // who holds its lease; empty if we did not take it
+	why     handle.RefusalReason // refused
+	again   bool                 // the same person had said the same before
+	err     error                // not recorded, or not surely; handle.ErrNotFound if there is no such request
+	tried   bool                 // to write the ballot, without an answer: with err, it may be recorded all the same
 }
 
 // counts reports whether the ballot is durable on the record.

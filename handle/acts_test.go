@@ -120,10 +120,14 @@ func (l *life) step(t *rapid.T) {
 	case handle.StepNotify:
 		reply, direct := l.r.PendingDeliveries(s.Notification)
 		if reply {
-			l.mark(t, "Sent", func(r handle.Request) handle.Request { return r.MarkDelivered(s.Notification.ReplyKey(), "C0APPROVALS", ts, now) })
+			l.mark(t, "Sent", func(r handle.Request) handle.Request {
+				return r.MarkDelivered(s.Notification.ReplyKey(), "C0APPROVALS", ts, now)
+			})
 		}
 		if direct {
-			l.mark(t, "Sent", func(r handle.Request) handle.Request { return r.MarkDelivered(s.Notification.DirectKey(), "D0ROB", ts, now) })
+			l.mark(t, "Sent", func(r handle.Request) handle.Request {
+				return r.MarkDelivered(s.Notification.DirectKey(), "D0ROB", ts, now)
+			})
 		}
 	case handle.StepMail:
 		l.mark(t, "Sent", func(r handle.Request) handle.Request { return r.MarkDelivered(s.Notification.MailKey(), "", "", now) })

@@ -18,8 +18,12 @@ func TestTheQuestionIsMailedWhenSlackFails(t *testing.T) {
 	}{
 		{"not tried yet", func(r handle.Request) handle.Request { return r }, time.Hour},
 		{"not tried yet, and soon closed", func(r handle.Request) handle.Request { r.Terms.Deadline = at.Add(time.Hour); return r }, 15 * time.Minute},
-		{"no answer", func(r handle.Request) handle.Request { return r.RecordFailure(post, handle.Failure{Reason: "no answer"}, at) }, 0},
-		{"refused for good", func(r handle.Request) handle.Request { return r.RecordFailure(post, handle.Failure{Permanent: true}, at) }, 0},
+		{"no answer", func(r handle.Request) handle.Request {
+			return r.RecordFailure(post, handle.Failure{Reason: "no answer"}, at)
+		}, 0},
+		{"refused for good", func(r handle.Request) handle.Request {
+			return r.RecordFailure(post, handle.Failure{Permanent: true}, at)
+		}, 0},
 		{"asked to wait", func(r handle.Request) handle.Request { return r.RecordFailure(post, limited, at) }, time.Hour},
 		{"asked to wait, and then no answer", func(r handle.Request) handle.Request {
 			return r.RecordFailure(post, limited, at).RecordFailure(post, handle.Failure{Reason: "no answer"}, at)

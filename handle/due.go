@@ -14,17 +14,17 @@ const (
 	StepSignal  StepKind = "signal"  // tell CloudFormation the decision
 	StepPost    StepKind = "post"    // find the requester in Slack, then post the message, if none is known
 	StepRefresh StepKind = "refresh" // make a posted message show the truth
-	StepNotify    StepKind = "tell"    // reply in the thread and write to the requester
+	StepNotify  StepKind = "tell"    // reply in the thread and write to the requester
 	StepMail    StepKind = "mail"    // the same to the mail topic
 	StepWatch   StepKind = "watch"   // ask CloudFormation what became of the stack
 )
 
 // Step is one thing that the record owes.
 type Step struct {
-	Kind    StepKind
-	Notification   Notification // of StepTell and StepMail
-	Message Message  // of StepRefresh
-	At      time.Time
+	Kind         StepKind
+	Notification Notification // of StepTell and StepMail
+	Message      Message      // of StepRefresh
+	At           time.Time
 }
 
 // Key names the step on the record, among its Tries.

@@ -21,7 +21,7 @@ const (
 // Event is one line of the request's history, for whoever asks later.
 type Event struct {
 	At    time.Time `json:"at"` // the last time, if it happened more than once
-	Kind  EventKind      `json:"kind"`
+	Kind  EventKind `json:"kind"`
 	By    Person    `json:"by,omitzero"`
 	Text  string    `json:"text,omitempty"`
 	Count int       `json:"count,omitempty"` // how often, if more than once

@@ -15,18 +15,18 @@ import (
 
 // Try remembers the failed attempts at one step.
 type Attempts struct {
-	Count         int       `json:"n"`
-	Since     time.Time `json:"since,omitzero"` // the first of them
-	NotBefore time.Time `json:"notBefore"`
-	Reason       string    `json:"why,omitempty"`
-	RateLimited   bool      `json:"limited,omitempty"`   // it was only asked to wait
-	Abandoned bool      `json:"abandoned,omitempty"` // it will not be tried again
+	Count       int       `json:"n"`
+	Since       time.Time `json:"since,omitzero"` // the first of them
+	NotBefore   time.Time `json:"notBefore"`
+	Reason      string    `json:"why,omitempty"`
+	RateLimited bool      `json:"limited,omitempty"`   // it was only asked to wait
+	Abandoned   bool      `json:"abandoned,omitempty"` // it will not be tried again
 }
 
 // Failure is how an attempt at a step failed.
 type Failure struct {
-	Reason     string        // short, for the record; never with a secret in it
-	RetryAfter    time.Duration // the least time to wait, if the other side said so (Retry-After)
+	Reason      string        // short, for the record; never with a secret in it
+	RetryAfter  time.Duration // the least time to wait, if the other side said so (Retry-After)
 	RateLimited bool          // the other side is well and only asks to wait (429)
 	Permanent   bool          // trying again is of no use
 }
@@ -275,7 +275,9 @@ func (r Request) RecordEnd(e Ended) Request {
 }
 
 // Up reports whether the stack stands: its creation or update went through.
-func (e Ended) Succeeded() bool { return e.Status == "CREATE_COMPLETE" || e.Status == "UPDATE_COMPLETE" }
+func (e Ended) Succeeded() bool {
+	return e.Status == "CREATE_COMPLETE" || e.Status == "UPDATE_COMPLETE"
+}
 
 // refreshAnew forgets what refreshes have failed: there is something new to
 // show, and new time to show it in.

@@ -31,9 +31,13 @@ func TestMarksHoldTwice(t *testing.T) {
 		{"Refreshed", yes, func(r handle.Request) handle.Request { return r.MarkRefreshed(yes.Messages[0], "approved") }},
 		{"Refreshed, of no message", yes, func(r handle.Request) handle.Request { return r.MarkRefreshed(handle.Message{TS: "9"}, "approved") }},
 		{"Lost", yes, func(r handle.Request) handle.Request { return r.MarkMessageGone(posted, at) }},
-		{"Sent", yes, func(r handle.Request) handle.Request { return r.MarkDelivered("reply/decided", "C0APPROVALS", "1.000003", at) }},
+		{"Sent", yes, func(r handle.Request) handle.Request {
+			return r.MarkDelivered("reply/decided", "C0APPROVALS", "1.000003", at)
+		}},
 		{"Sent by mail", launch(), func(r handle.Request) handle.Request { return r.MarkDelivered("mail/asked", "", "", at) }},
-		{"Failed", launch(), func(r handle.Request) handle.Request { return r.RecordFailure(post, handle.Failure{Reason: "no answer"}, at) }},
+		{"Failed", launch(), func(r handle.Request) handle.Request {
+			return r.RecordFailure(post, handle.Failure{Reason: "no answer"}, at)
+		}},
 		{"Failed for good", launch(), func(r handle.Request) handle.Request {
 			return r.RecordFailure(post, handle.Failure{Reason: "refused", Permanent: true}, at)
 		}},
@@ -43,8 +47,12 @@ func TestMarksHoldTwice(t *testing.T) {
 		{"NotYet", yes, func(r handle.Request) handle.Request { return r.StillInProgress(at) }},
 		{"NotYet, too late", yes, func(r handle.Request) handle.Request { return r.StillInProgress(at.Add(1000 * time.Hour)) }},
 		{"Heard", yes, func(r handle.Request) handle.Request { return r.ObserveStatus("CREATE_COMPLETE", "", at) }},
-		{"End", yes, func(r handle.Request) handle.Request { return r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", At: at}) }},
-		{"End of a pending one", launch(), func(r handle.Request) handle.Request { return r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", At: at}) }},
+		{"End", yes, func(r handle.Request) handle.Request {
+			return r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", At: at})
+		}},
+		{"End of a pending one", launch(), func(r handle.Request) handle.Request {
+			return r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", At: at})
+		}},
 		{"GoneRound", launch(), func(r handle.Request) handle.Request { return r.RecordBypass("x", at) }},
 		{"Expire", launch(), func(r handle.Request) handle.Request { return r.Expire(r.Terms.Deadline) }},
 		{"Withdraw", launch(), func(r handle.Request) handle.Request { return r.Withdraw("x", at) }},

@@ -50,22 +50,22 @@ type Request struct {
 	Bypass   *Bypass   `json:"bypass,omitempty"`
 	Ended    *Ended    `json:"ended,omitempty"`
 
-	Messages []Message       `json:"messages,omitempty"` // the first is the thread's root, the others are orphan copies that somebody clicked
-	Delivered     map[string]Delivery `json:"told,omitempty"`     // by step key: what went out, once each
-	Attempts    map[string]Attempts  `json:"tries,omitempty"`    // by step key: what failed so far
-	Lease    Lease           `json:"lease,omitzero"`
-	Events   []Event         `json:"events"` // append-only; refusals and failures are bounded, see note
+	Messages  []Message           `json:"messages,omitempty"` // the first is the thread's root, the others are orphan copies that somebody clicked
+	Delivered map[string]Delivery `json:"told,omitempty"`     // by step key: what went out, once each
+	Attempts  map[string]Attempts `json:"tries,omitempty"`    // by step key: what failed so far
+	Lease     Lease               `json:"lease,omitzero"`
+	Events    []Event             `json:"events"` // append-only; refusals and failures are bounded, see note
 }
 
 // Stack says which CloudFormation stack waits, and what was last heard of it.
 type Stack struct {
-	ID      string    `json:"id"` // ARN
-	Name    string    `json:"name"`
-	Account string    `json:"account"` // 12 digits
-	Region  string    `json:"region"`
-	Gate    string    `json:"gate"`             // logical ID of the request resource
-	Status  string    `json:"status,omitempty"` // the last final status an event told us, such as CREATE_COMPLETE
-	Reason  string    `json:"reason,omitempty"`
+	ID       string    `json:"id"` // ARN
+	Name     string    `json:"name"`
+	Account  string    `json:"account"` // 12 digits
+	Region   string    `json:"region"`
+	Gate     string    `json:"gate"`             // logical ID of the request resource
+	Status   string    `json:"status,omitempty"` // the last final status an event told us, such as CREATE_COMPLETE
+	Reason   string    `json:"reason,omitempty"`
 	StatusAt time.Time `json:"heardAt,omitzero"` // when that event came; zero: none came
 }
 

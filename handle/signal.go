@@ -13,9 +13,9 @@ import (
 
 // Signal records what was sent to the wait handle.
 type Signal struct {
-	Status string    `json:"status"` // SUCCESS or FAILURE
-	At     time.Time `json:"at"`
-	Undeliverable  string    `json:"never,omitempty"` // why AWS will never take it; empty: it was taken, or withdrawn and not needed
+	Status        string    `json:"status"` // SUCCESS or FAILURE
+	At            time.Time `json:"at"`
+	Undeliverable string    `json:"never,omitempty"` // why AWS will never take it; empty: it was taken, or withdrawn and not needed
 }
 
 // SignalBody is the JSON document that a wait condition handle takes. See
@@ -82,9 +82,9 @@ func (r Request) Decider() string {
 type SendResult int
 
 const (
-	Delivered  SendResult = iota
-	Retry         // not done, or the answer was lost: try again later
-	Permanent         // refused for good
+	Delivered SendResult = iota
+	Retry                // not done, or the answer was lost: try again later
+	Permanent            // refused for good
 )
 
 func (o SendResult) String() string { return [...]string{"done", "again", "never"}[o] }

@@ -70,13 +70,13 @@ const (
 	RefusedNotApprover    RefusalReason = "not an approver"
 	RefusedOwnRequest     RefusalReason = "own request"
 	RefusedOtherWorkspace RefusalReason = "another workspace"
-	RefusedNotMember       RefusalReason = "guest, bot or deactivated"
+	RefusedNotMember      RefusalReason = "guest, bot or deactivated"
 	RefusedDecided        RefusalReason = "already decided"
 	RefusedExpired        RefusalReason = "expired"
 	RefusedNoReason       RefusalReason = "no reason given"
 	RefusedNoName         RefusalReason = "no name given" // by mail
 	RefusedNotByMail      RefusalReason = "cannot be approved by mail"
-	RefusedUnverified        RefusalReason = "could not be verified"
+	RefusedUnverified     RefusalReason = "could not be verified"
 )
 
 // Refusal is the error of a vote that the law does not allow.

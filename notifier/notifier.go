@@ -22,7 +22,7 @@ type Notifier struct {
 	Store  handle.Store
 	Stacks Stacks
 	Slack  *Slack       // optional: nil if Slack is not configured
-	Mail   MailTopic         // optional: nil if there is no topic
+	Mail   MailTopic    // optional: nil if there is no topic
 	Client *http.Client // for the wait handle and for answers to CloudFormation
 	Now    func() time.Time
 	Log    *slog.Logger

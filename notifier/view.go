@@ -267,7 +267,9 @@ func markdown(text string) *slack.TextBlockObject {
 
 // quoted shows outside text as a quotation, on a line of its own: nothing in it
 // can look like a line of ours.
-func quoted(s string, n int) *slack.TextBlockObject { return plain("“" + handle.OneLine(s, n) + "”") }
+func quoted(s string, n int) *slack.TextBlockObject {
+	return plain("“" + handle.OneLine(s, n) + "”")
+}
 
 // plain is text that Slack does not interpret.
 func plain(text string) *slack.TextBlockObject {

@@ -47,7 +47,7 @@ type Interaction struct {
 	Took        time.Duration // by Config.Now
 	Err         error         // why there was no answer
 	Failed      bool          // the person sees that it did not work: not 200 within 3 s, or a body that Slack does not take
-	Notice        string        // what the person sees because of that
+	Notice      string        // what the person sees because of that
 	Opened      *View         // the view that was opened or pushed meanwhile, if any
 	TriggerID   string
 	ResponseURL string

@@ -24,12 +24,12 @@ type Message struct {
 	UnfurlMedia bool // the app did not ask for unfurl_media=false
 
 	Reactions []Reaction
-	Replies    []Message // the replies, the oldest first
+	Replies   []Message // the replies, the oldest first
 
 	// Notifies are the users (U..., W...), the user groups (S...) and the words
 	// here, channel and everyone that the message mentions now, each once, in its
 	// text or its blocks. PingsChannel reports one of the three words.
-	Mentions     []string
+	Mentions        []string
 	MentionsChannel bool
 
 	// Notified are the people who got a notification when the message was

@@ -23,7 +23,7 @@ func (w *Workspace) ClickStale(userID string, seen Message, actionID string) (In
 type Target struct {
 	ChannelID, TS string   // on a message
 	ViewID        string   // or in a modal or home tab
-	Stale          *Message // or on a message as it is remembered
+	Stale         *Message // or on a message as it is remembered
 
 	BlockID  string // needed only if several blocks have the action_id
 	ActionID string

@@ -13,7 +13,7 @@ type Channel struct {
 	Archived  bool
 	ExtShared bool     // shared with another workspace through Slack Connect
 	Members   []string // user IDs; the bot's too, if it was invited
-	IMUserID        string   // for a direct message, whom the bot talks with
+	IMUserID  string   // for a direct message, whom the bot talks with
 }
 
 // room is a channel and what was said in it.

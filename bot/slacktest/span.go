@@ -32,13 +32,13 @@ const (
 // entities resolved: for a mention its label if one was given, for a date the
 // fallback. The styles, code and quote have Children instead of Text.
 type Span struct {
-	Kind     SpanKind   `json:"kind"`
-	Raw      string `json:"-"`
-	Text     string `json:"text,omitempty"`
-	Target   string `json:"target,omitempty"`
-	Unix     int64  `json:"unix,omitempty"`   // seconds since 1970, for a date
-	Format   string `json:"format,omitempty"` // as in "{date_short} at {time}", for a date
-	Children []Span `json:"children,omitempty"`
+	Kind     SpanKind `json:"kind"`
+	Raw      string   `json:"-"`
+	Text     string   `json:"text,omitempty"`
+	Target   string   `json:"target,omitempty"`
+	Unix     int64    `json:"unix,omitempty"`   // seconds since 1970, for a date
+	Format   string   `json:"format,omitempty"` // as in "{date_short} at {time}", for a date
+	Children []Span   `json:"children,omitempty"`
 }
 
 // Control reports whether the span is a control sequence: something that outside

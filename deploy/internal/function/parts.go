@@ -20,7 +20,7 @@ type Deps struct {
 	Store  handle.Store
 	Stacks notifier.Stacks
 	Mail   notifier.MailTopic // nil: no mail
-	Client *http.Client  // for the wait handle and for answers to CloudFormation
+	Client *http.Client       // for the wait handle and for answers to CloudFormation
 	Now    func() time.Time
 	Log    *slog.Logger
 
@@ -53,7 +53,7 @@ func (p Deps) Notifier() *notifier.Notifier {
 		Defaults: p.Defaults,
 		Links:    p.links,
 		Origins:  p.Origins,
-		Observer:    p.Watch,
+		Observer: p.Watch,
 		Workers:  workers,
 	}
 }
