@@ -1,12 +1,9 @@
 package handle
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"time"
 )
@@ -103,44 +100,17 @@ func SendSignal(ctx context.Context, client *http.Client, u WaitURL, body Signal
 	if err != nil {
 		return Permanent, fmt.Errorf("couldn't encode the signal: %w", err)
 	}
-	// From a bytes.Reader net/http sets Content-Length and no Content-Type:
-	// the handle's signature allows neither chunks nor a type.
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, u.Expose(), bytes.NewReader(b))
-	if err != nil {
-		return Permanent, errors.New("couldn't signal: the wait URL is unusable")
+	status, err := Put(ctx, client, u.Expose(), b)
+	switch {
+	case errors.Is(err, ErrUnusableURL):
+		return Permanent, fmt.Errorf("couldn't signal CloudFormation: %w", err)
+	case err != nil:
+		return Retry, fmt.Errorf("couldn't signal CloudFormation: %w", err)
 	}
-	direct := *client
-	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	res, err := direct.Do(req)
-	if err != nil {
-		return Retry, fmt.Errorf("couldn't signal CloudFormation: %w", SanitizeError(err))
-	}
-	defer res.Body.Close()
-	_, _ = io.CopyN(io.Discard, res.Body, 64<<10) // lets the connection be used again
-	if outcome := classify(res.StatusCode); outcome != Delivered {
-		return outcome, fmt.Errorf("couldn't signal CloudFormation: it answered %d %s", res.StatusCode, http.StatusText(res.StatusCode))
+	if result := classify(status); result != Delivered {
+		return result, fmt.Errorf("couldn't signal CloudFormation: it answered %d %s", status, http.StatusText(status))
 	}
 	return Delivered, nil
-}
-
-// errNoAnswer stands for what cannot be said without quoting.
-var errNoAnswer = errors.New("no answer")
-
-// Unquoted says how an HTTP call failed without what it was sent to or given:
-// the errors of net/http, and of whatever transport it goes through, quote URLs
-// and answers. Of the cause it keeps whether time ran out, and what the network
-// said.
-func SanitizeError(err error) error {
-	var network *net.OpError
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%w: %w", errNoAnswer, context.DeadlineExceeded)
-	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("%w: %w", errNoAnswer, context.Canceled)
-	case errors.As(err, &network):
-		return network
-	}
-	return errNoAnswer
 }
 
 // classify sorts the storage's answers. 403 is an expired signature, or a policy

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -104,19 +103,6 @@ func (r Request) CheckApprovers() error {
 		return errors.New("nobody but the requester may approve this launch, and nobody may approve their own: name other approvers")
 	}
 	return fmt.Errorf("this launch needs %d different approvers, and only %d may approve it", r.Terms.Approvals, len(named))
-}
-
-// IsUser reports whether id has the form of a Slack user ID.
-func IsUser(id string) bool { return isSlackID(id, 'U') || isSlackID(id, 'W') }
-
-// IsUserGroup reports whether id has the form of a Slack user group ID.
-func IsUserGroup(id string) bool { return isSlackID(id, 'S') }
-
-func isSlackID(id string, kind byte) bool {
-	if len(id) < 2 || len(id) > 30 || id[0] != kind {
-		return false
-	}
-	return strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == ""
 }
 
 // Groups are the user groups among the approvers.

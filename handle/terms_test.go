@@ -148,30 +148,6 @@ func TestReachable(t *testing.T) {
 	}
 }
 
-func TestSlackIDs(t *testing.T) {
-	for _, tt := range []struct {
-		id          string
-		user, group bool
-	}{
-		{id: "U0ANN", user: true},
-		{id: "W012A3CDE", user: true},
-		{id: "S0GUARDS", group: true},
-		{id: "U1", user: true},
-		{id: "U" + strings.Repeat("A", 29), user: true},
-		{id: "U" + strings.Repeat("A", 30)},
-		{id: "U"}, {id: "S"}, {id: ""},
-		{id: "u0ann"}, {id: "U0ann"}, {id: " U0ANN"}, {id: "U0ANN\n"}, {id: "U0ÄNN"}, {id: "U0-ANN"},
-		{id: "C0APPROVALS"}, {id: "T0HOME"}, {id: "B0BOT"}, {id: "<@U0ANN>"}, {id: "0U0ANN"},
-	} {
-		if got := handle.IsUser(tt.id); got != tt.user {
-			t.Errorf("IsUser(%q): got %t, want %t", tt.id, got, tt.user)
-		}
-		if got := handle.IsUserGroup(tt.id); got != tt.group {
-			t.Errorf("IsUserGroup(%q): got %t, want %t", tt.id, got, tt.group)
-		}
-	}
-}
-
 func TestGroups(t *testing.T) {
 	terms := handle.Terms{Approvers: []string{ann, guards, "W0EVE", "S0OTHERS"}}
 	if diff := cmp.Diff([]string{guards, "S0OTHERS"}, terms.Groups()); diff != "" {

@@ -127,7 +127,7 @@ func (r Request) VoteBySlack(v Voter, verdict Verdict, reason string, now time.T
 // A mailed link proves no identity, so it cannot approve where several
 // different people must; and it counts for one request and one verdict, once.
 func (r Request) VoteByMail(name string, verdict Verdict, reason string, now time.Time) (Request, error) {
-	if verdict == Approve && r.Terms.Approvals > 1 {
+	if !r.mailAllows(verdict) {
 		return r, &Refusal{RefusedNotByMail}
 	}
 	if OneLine(name, maxName) == "" {
@@ -136,18 +136,48 @@ func (r Request) VoteByMail(name string, verdict Verdict, reason string, now tim
 	return r.vote(Vote{By: Person{Name: name}, Verdict: verdict, Reason: reason, Via: ViaMail, At: now})
 }
 
+// IsOpen reports whether the request can still be decided at now.
+func (r Request) IsOpen(now time.Time) bool { return r.closedReason(now) == "" }
+
+// RefusalFor returns why verdict can no longer be given by way of via, whoever
+// gives it; empty if the right person still can. What depends on the person is
+// for [Request.Authorize].
+func (r Request) RefusalFor(via Via, verdict Verdict, now time.Time) RefusalReason {
+	if via == ViaMail && !r.mailAllows(verdict) {
+		return RefusedNotByMail
+	}
+	return r.closedReason(now)
+}
+
+// mailAllows reports whether verdict can be given by mail. Typed names cannot
+// tell approvers apart, so mail cannot approve where several people must.
+func (r Request) mailAllows(verdict Verdict) bool {
+	return verdict != Approve || r.Terms.Approvals <= 1
+}
+
+// closedReason returns why the request can no longer be decided; empty while it
+// can. The deadline closes it even before Expire has been recorded.
+func (r Request) closedReason(now time.Time) RefusalReason {
+	switch {
+	case r.State() == Expired:
+		return RefusedExpired
+	case r.Decision != nil:
+		return RefusedDecided
+	case !now.Before(r.Terms.Deadline):
+		return RefusedExpired
+	}
+	return ""
+}
+
 func (r Request) vote(v Vote) (Request, error) {
 	v.Reason, v.By.Name = Truncate(v.Reason, maxReason), OneLine(v.By.Name, maxName)
 	if r.said(v) {
 		return r, nil
 	}
+	if reason := r.closedReason(v.At); reason != "" {
+		return r, &Refusal{reason}
+	}
 	switch {
-	case r.Decision != nil && r.Decision.State == Expired:
-		return r, &Refusal{RefusedExpired}
-	case r.Decision != nil:
-		return r, &Refusal{RefusedDecided}
-	case !v.At.Before(r.Terms.Deadline):
-		return r, &Refusal{RefusedExpired}
 	case v.Verdict != Approve && v.Verdict != Reject:
 		return r, fmt.Errorf("unknown verdict %q", v.Verdict)
 	case v.Verdict == Reject && OneLine(v.Reason, maxReason) == "":

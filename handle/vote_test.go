@@ -158,6 +158,55 @@ func TestVote(t *testing.T) {
 	}
 }
 
+func TestIsOpenUntilDecidedOrDeadline(t *testing.T) {
+	r := launch()
+	deadline := r.Terms.Deadline
+	last := deadline.Add(-1)
+	decided := settled(t, r)
+	half := votes(t, r, handle.Approve, at, ann)
+	mailed, err := launch().VoteByMail("-", handle.Reject, "-", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		r    handle.Request
+		now  time.Time
+		want handle.RefusalReason // empty: open
+	}{
+		{"new", r, at, ""},
+		{"one approval of two", half, at, ""},
+		{"just before the deadline", r, last, ""},
+		{"at the deadline, not yet expired", r, deadline, handle.RefusedExpired},
+		{"long after the deadline, not yet expired", half, deadline.Add(time.Hour), handle.RefusedExpired},
+		{"approved", decided[handle.Approved], last, handle.RefusedDecided},
+		{"rejected", decided[handle.Rejected], last, handle.RefusedDecided},
+		{"rejected by mail", mailed, last, handle.RefusedDecided},
+		{"approved, after the deadline", decided[handle.Approved], deadline, handle.RefusedDecided},
+		{"withdrawn", decided[handle.Withdrawn], last, handle.RefusedDecided},
+		{"expired", decided[handle.Expired], deadline, handle.RefusedExpired},
+		{"expired, by a clock that is behind", decided[handle.Expired], last, handle.RefusedExpired},
+	} {
+		if got, want := tt.r.IsOpen(tt.now), tt.want == ""; got != want {
+			t.Errorf("%s: IsOpen: got %t, want %t", tt.name, got, want)
+		}
+		for _, verdict := range []handle.Verdict{handle.Approve, handle.Reject} {
+			if got := tt.r.RefusalFor(handle.ViaSlack, verdict, tt.now); got != tt.want {
+				t.Errorf("%s: %s in Slack: got %q, want %q", tt.name, verdict, got, tt.want)
+			}
+		}
+		if got := tt.r.RefusalFor(handle.ViaMail, handle.Reject, tt.now); got != tt.want {
+			t.Errorf("%s: reject by mail: got %q, want %q", tt.name, got, tt.want)
+		}
+		if got := tt.r.RefusalFor(handle.ViaMail, handle.Approve, tt.now); got != handle.RefusedNotByMail {
+			t.Errorf("%s: approve by mail where two must: got %q, want %q", tt.name, got, handle.RefusedNotByMail)
+		}
+	}
+	if got := launch(approvals(1)).RefusalFor(handle.ViaMail, handle.Approve, at); got != "" {
+		t.Errorf("approve by mail where one must: got %q, want that it is open", got)
+	}
+}
+
 func TestTypedTextIsBounded(t *testing.T) {
 	flood := strings.Repeat("😀<&\"", 25_000)
 	r, err := launch(approvals(1)).VoteByMail(flood, handle.Reject, flood, at)
