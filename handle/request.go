@@ -12,6 +12,7 @@ package handle
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -90,6 +91,12 @@ type Requester struct {
 	SlackIDs  []string `json:"slackIds,omitempty"`  // every Slack user that the proof or the claim leads to: none of them may approve
 	LookedUp  bool     `json:"lookedUp,omitempty"`  // Slack has been asked, and answered
 	Proven    bool     `json:"proven,omitempty"`    // SlackID is whom the proof leads to; else a mere claim does, if anything
+}
+
+// PrincipalName is the last part of the principal's ARN: the name of the IAM
+// user or of the role session. It is empty if the principal is unknown.
+func (r Requester) PrincipalName() string {
+	return r.Principal[strings.LastIndex(r.Principal, "/")+1:]
 }
 
 // Field is one shown detail or parameter.

@@ -170,9 +170,10 @@ func (n *Notifier) stackMoved(ctx context.Context, detail json.RawMessage) error
 	}
 	var errs []error
 	for _, r := range requests {
-		errs = append(errs, n.change(ctx, r, func(r handle.Request, now time.Time) handle.Request {
+		_, err := n.Change(ctx, r, func(r handle.Request, now time.Time) handle.Request {
 			return r.ObserveStatus(d.Status.Status, r.WaitURL.Redact(d.Status.Reason), now)
-		}))
+		})
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

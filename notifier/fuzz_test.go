@@ -17,9 +17,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"countersign/bot/slacktest"
+	"countersign/bot/blocks"
 	"countersign/handle"
 	"countersign/notifier"
+	"countersign/notifier/reconcile"
 )
 
 const signature = "5ec2e75ec2e7"
@@ -153,12 +154,14 @@ func FuzzHandle(f *testing.F) {
 func fuzzed() (n *notifier.Notifier, world *aws, mail *inbox, log *bytes.Buffer) {
 	world, mail, log = &aws{}, &inbox{}, &bytes.Buffer{}
 	return &notifier.Notifier{
-		Store: &handle.Memory{}, Mail: mail, Client: &http.Client{Transport: world}, Now: func() time.Time { return start },
-		Stacks:   &stacks{is: proven("arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com")},
-		Log:      slog.New(slog.NewTextHandler(log, nil)),
-		Links:    func(context.Context) (*notifier.Links, error) { return nil, errors.New("no links here") },
+		Reconciler: &reconcile.Reconciler{
+			Store: &handle.Memory{}, Mail: mail, Client: &http.Client{Transport: world}, Now: func() time.Time { return start },
+			Stacks: &stacks{is: proven("arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com")},
+			Log:    slog.New(slog.NewTextHandler(log, nil)),
+			Links:  func(context.Context) (*blocks.Links, error) { return nil, errors.New("no links here") },
+			Wait:   func(context.Context, time.Duration) error { return nil },
+		},
 		Defaults: notifier.Defaults{Approvers: []string{group}, Approvals: 1, Margin: handle.MinMargin},
-		Wait:     func(context.Context, time.Duration) error { return nil },
 	}, world, mail, log
 }
 
@@ -249,130 +252,4 @@ func texts(list [][]byte) (out []string) {
 		out = append(out, string(b))
 	}
 	return out
-}
-
-// FuzzOutsideText puts one text from outside everywhere. Whatever it is, the
-// messages have the same blocks and fields, mentions and links as with a
-// harmless one: nothing of it comes out as one of ours.
-func FuzzOutsideText(f *testing.F) {
-	for _, s := range []string{
-		"<!channel>", "<!here|x>", "<@U0VICTIM>", "<!subteam^S0VICTIM>", "<#C0SECRET>", "<https://evil.example.com|Approve>", "https://evil.example.com",
-		"*Approvals*\n2 of 2", "`<!here>`", "```\n<!here>```", "&lt;!channel&gt;", "&amp;lt;!here&amp;gt;", "<!date^0^{date}^https://evil.example.com|x>", "\u202Egnp.exe",
-		"\x00<\x00!here>", "\xff<!here>", "<\u200b!here>", "_~*`", "> quote\n>>> more", "@channel", "mailto:a@example.com", "\r\n*Account*\r\n1", ":rotating_light:", strings.Repeat("<!here>", 900),
-	} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		if handle.OneLine(text, 20) == "" {
-			return // an empty field is not shown
-		}
-		for then := range 6 {
-			got, want := outside(t, text, then), outside(t, "harmless", then)
-			if len(got) != len(want) {
-				t.Fatalf("%d views, want %d", len(got), len(want))
-			}
-			for i := range got {
-				if g, w := shape(t, got[i]), shape(t, want[i]); g != w {
-					t.Errorf("view %d after %d shows\n%s\nand with a harmless text\n%s", i, then, g, w)
-				}
-			}
-		}
-	})
-}
-
-// outside renders all that is said about a request full of that text.
-func outside(t *testing.T, text string, then int) []notifier.View {
-	r, at := sample(), start.Add(time.Hour)
-	r.Product = handle.Product{Name: text, ID: text, Version: text, Portfolio: text, Provisioned: text}
-	r.Requester = handle.Requester{Email: "rita@example.com", Principal: "arn:aws:sts::1:assumed-role/R/s" + text, LookedUp: true}
-	r.Purpose, r.Stack.Name, r.Stack.Account = text, text, text
-	r.Details, r.Parameters = []handle.Field{{Name: text, Value: text}}, []handle.Field{{Name: text, Value: text}}
-	var err error
-	switch then {
-	case 1:
-		r, err = r.VoteBySlack(voter(ann), handle.Reject, "no: "+text, at)
-	case 2:
-		r, err = r.VoteByMail("x"+text, handle.Reject, "no: "+text, at)
-	case 3:
-		r = r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", At: at, Outputs: []handle.Field{{Name: text, Value: text}}})
-	case 4:
-		r = r.Withdraw(text, at).RecordEnd(handle.Ended{Status: "ROLLBACK_COMPLETE", At: at, Reason: text})
-	case 5:
-		r = r.RecordBypass("the stack reached CREATE_COMPLETE and the request was pending", at) // our own words, always
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	views := []notifier.View{notifier.Message(r)}
-	for _, o := range r.Notifications() {
-		views = append(views, notifier.Notification(r, o, false), notifier.Notification(r, o, true))
-	}
-	return views
-}
-
-// shape is what of a view is not text: its blocks, fields, and what Slack reads
-// as control sequences.
-func shape(t *testing.T, v notifier.View) string {
-	valid(t, v)
-	b, err := json.Marshal(v.Blocks)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out strings.Builder
-	var walk func(v any)
-	walk = func(v any) {
-		switch v := v.(type) {
-		case []any:
-			out.WriteString("[")
-			for _, e := range v {
-				walk(e)
-			}
-			out.WriteString("]")
-		case map[string]any:
-			kind, _ := v["type"].(string)
-			text, isText := v["text"].(string)
-			out.WriteString("{" + kind)
-			if isText && kind == "mrkdwn" {
-				if v["verbatim"] != true {
-					t.Errorf("Slack may make links and mentions by itself of %q", text)
-				}
-				out.WriteString(lines(text) + spans(text) + brackets(text))
-			}
-			for _, name := range []string{"text", "fields", "elements", "accessory", "blocks", "url"} {
-				walk(v[name])
-			}
-			out.WriteString("}")
-		}
-	}
-	var blocks any
-	if err := json.Unmarshal(b, &blocks); err != nil {
-		t.Fatal(err)
-	}
-	walk(blocks)
-	// The sentence for notifications stands alone: a style in it frames nothing.
-	slacktest.WalkSpans(slacktest.ParseMrkdwn(v.Text), func(span slacktest.Span) {
-		if span.Control() {
-			out.WriteString(" " + string(span.Kind) + " " + span.Target)
-		}
-	})
-	return out.String() + brackets(v.Text)
-}
-
-func lines(s string) string { return strings.Repeat("\n", strings.Count(s, "\n")) }
-
-// brackets are the characters that begin and end control sequences; and an
-// ampersand that begins no entity is one too many.
-func brackets(s string) string {
-	bare := strings.Count(s, "&") - strings.Count(s, "&amp;") - strings.Count(s, "&lt;") - strings.Count(s, "&gt;")
-	return strings.Repeat("<", strings.Count(s, "<")) + strings.Repeat(">", strings.Count(s, ">")) + strings.Repeat("&", bare)
-}
-
-func spans(s string) string {
-	var out strings.Builder
-	slacktest.WalkSpans(slacktest.ParseMrkdwn(s), func(span slacktest.Span) {
-		if span.Control() || span.Kind == slacktest.SpanCodeBlock || span.Kind == slacktest.SpanQuote {
-			out.WriteString(" " + string(span.Kind) + " " + span.Target)
-		}
-	})
-	return out.String()
 }

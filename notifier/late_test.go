@@ -12,7 +12,7 @@ import (
 
 	"countersign/handle"
 	"countersign/handle/handletest"
-	"countersign/notifier"
+	"countersign/notifier/reconcile"
 )
 
 // fault is a RoundTripper whose hook may answer in the network's place.
@@ -26,8 +26,8 @@ func (f fault) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // throughSlack makes the notifier's calls of Slack go through f.
-func (w *testWorld) throughSlack(f fault) *notifier.Slack {
-	return notifier.NewSlack("xoxb-test", w.slackOrigin+"/api/", &http.Client{Transport: f}, w.Now)
+func (w *testWorld) throughSlack(f fault) *reconcile.Slack {
+	return reconcile.NewSlack("xoxb-test", w.slackOrigin+"/api/", &http.Client{Transport: f}, w.Now)
 }
 
 func isPost(req *http.Request) bool { return strings.HasSuffix(req.URL.Path, "chat.postMessage") }
@@ -113,7 +113,7 @@ func TestAStackThatCannotBeFoundEndsAsItsEventSays(t *testing.T) {
 	t.Run("it went on without an approval", func(t *testing.T) {
 		w := newWorld(t)
 		r := w.launch()
-		w.stacks.err = notifier.ErrNoStack
+		w.stacks.err = reconcile.ErrNoStack
 		if err := w.ended("CREATE_COMPLETE"); err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +125,7 @@ func TestAStackThatCannotBeFoundEndsAsItsEventSays(t *testing.T) {
 		w := newWorld(t)
 		r := w.launch()
 		w.decide(r.ID, handle.Approve, "")
-		w.stacks.err = notifier.ErrNoStack
+		w.stacks.err = reconcile.ErrNoStack
 		w.sweep(30 * time.Minute)
 		if r = w.load(r.ID); r.Ended != nil {
 			t.Errorf("half an hour after the approval it is told to have been deleted: %+v", r.Ended)
@@ -139,7 +139,7 @@ func TestAStackThatMayNotBeReadIsAskedAboutOnce(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
 	w.decide(r.ID, handle.Approve, "")
-	w.stacks.err = notifier.ErrDenied
+	w.stacks.err = reconcile.ErrDenied
 	w.sweep(10 * time.Minute)
 	watch := handle.Step{Kind: handle.StepWatch}.Key()
 	if r = w.load(r.ID); !r.Attempts[watch].Abandoned || r.Attempts[watch].Count != 1 {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"countersign/handle"
+	"countersign/notifier/reconcile"
 )
 
 // askTime is how long a launch tries to ask before CloudFormation is answered.
@@ -26,7 +27,7 @@ func (n *Notifier) request(ctx context.Context, ev custom, p properties) (respon
 	if err != nil {
 		return ev.response("FAILED", err.Error(), id, nil), nil
 	}
-	holder := NewHolder()
+	holder := reconcile.NewHolder()
 	r, _ = r.Claim(holder, r.CreatedAt)
 	stored, err := n.create(ctx, r)
 	if err != nil {
@@ -57,7 +58,7 @@ func (n *Notifier) ask(ctx context.Context, r handle.Request, holder string) han
 		if try == 2 || r.Decision != nil || r.Asked() || failed.Count == 0 && err == nil || failed.RateLimited {
 			return r
 		}
-		if n.wait(ctx, max(0, failed.NotBefore.Sub(n.Now()))) != nil {
+		if n.Pause(ctx, max(0, failed.NotBefore.Sub(n.Now()))) != nil {
 			return r
 		}
 	}
@@ -103,7 +104,7 @@ func (n *Notifier) launched(ctx context.Context, ev custom, r handle.Request, ho
 		return ev.succeeded(r.ID, map[string]string{"RequestId": r.ID}), nil
 	}
 	reason := "nobody could be asked to approve this launch: " + n.why(r)
-	r, err := n.changed(ctx, r, func(r handle.Request, now time.Time) handle.Request { return r.Withdraw(reason, now) })
+	r, err := n.Change(ctx, r, func(r handle.Request, now time.Time) handle.Request { return r.Withdraw(reason, now) })
 	switch {
 	case err != nil:
 		return ev.response("FAILED", reason, r.ID, nil), err
@@ -164,7 +165,7 @@ func (n *Notifier) newRequest(ctx context.Context, ev custom, p properties) (han
 		return handle.Request{}, err
 	}
 	r.Requester.Email, r.Purpose = r.WaitURL.Redact(a.email), r.WaitURL.Redact(a.purpose)
-	r.Details = mask(r.WaitURL, a.details)
+	r.Details = handle.RedactFields(r.WaitURL, a.details)
 	if err := n.prove(ctx, &r); err != nil {
 		return handle.Request{}, err
 	}
@@ -186,9 +187,9 @@ func (n *Notifier) prove(ctx context.Context, r *handle.Request) error {
 	if d.Status != "" && d.Status != "CREATE_IN_PROGRESS" && d.Status != "UPDATE_IN_PROGRESS" {
 		return fmt.Errorf("the stack is %s, so there is nothing left to approve", handle.OneLine(d.Status, 60))
 	}
-	r.Product = d.product()
-	r.Requester.Principal = d.principal()
-	r.Parameters = mask(r.WaitURL, d.Parameters)
+	r.Product = product(d)
+	r.Requester.Principal = principal(d)
+	r.Parameters = handle.RedactFields(r.WaitURL, d.Parameters)
 	return nil
 }
 
@@ -205,7 +206,7 @@ func (n *Notifier) gone(ctx context.Context, ev custom) error {
 	if r.Stack.ID != ev.StackID || r.Decision != nil {
 		return nil
 	}
-	_, err = n.changed(ctx, r, func(r handle.Request, now time.Time) handle.Request {
+	_, err = n.Change(ctx, r, func(r handle.Request, now time.Time) handle.Request {
 		return r.Withdraw("the stack was rolled back or deleted before anybody decided", now)
 	})
 	return err

@@ -92,7 +92,7 @@ func TestWhoTheRequesterIs(t *testing.T) {
 			w := newWorld(t)
 			w.slack.AddUser(slacktest.User{ID: "U0GONE", Name: "gone", Email: "gone@example.com", Deleted: true})
 			w.stacks.is = proven(tt.principal)
-			w.notifier.Defaults.MailDomain = tt.domain
+			w.notifier.MailDomain = tt.domain
 			got, err := w.handle(w.event(map[string]any{"EmailID": tt.email}, nil))
 			if err != nil || got.Status != "SUCCESS" {
 				t.Fatalf("answered %+v, error %v", got, err)

@@ -189,7 +189,7 @@ func (n *Notifier) answer(ctx context.Context, ev custom, r response) error {
 		if final := status >= 400 && status < 500 && status != http.StatusTooManyRequests; final || try == answerTries {
 			return fmt.Errorf("couldn't answer CloudFormation: %w", err)
 		}
-		if n.wait(ctx, time.Duration(try*try)*100*time.Millisecond) != nil {
+		if n.Pause(ctx, time.Duration(try*try)*100*time.Millisecond) != nil {
 			return fmt.Errorf("couldn't answer CloudFormation before the deadline: %w", err)
 		}
 	}

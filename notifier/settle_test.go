@@ -12,9 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"countersign/bot/blocks"
 	"countersign/bot/slacktest"
 	"countersign/handle"
-	"countersign/notifier"
+	"countersign/notifier/reconcile"
 )
 
 // decide does what the bot does: one read, one conditional write, and After.
@@ -22,7 +23,7 @@ func (w *testWorld) decide(id string, verdict handle.Verdict, reason string) han
 	w.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	holder := notifier.NewHolder()
+	holder := reconcile.NewHolder()
 	for range 5 {
 		r, err := w.store.Load(ctx, id)
 		if err != nil {
@@ -279,7 +280,7 @@ func TestEveryOutsideCallBreaksOnce(t *testing.T) {
 					b := &broken{base: http.DefaultTransport, at: at, way: way}
 					client := &http.Client{Transport: b, Timeout: 10 * time.Second}
 					w.notifier.Client, w.notifier.Store = client, brokenStore{w.store, b}
-					w.notifier.Slack = notifier.NewSlack("xoxb-test", w.slackURL(), client, w.Now)
+					w.notifier.Slack = reconcile.NewSlack("xoxb-test", w.slackURL(), client, w.Now)
 					w.tellAll(verdict)
 					calls = b.n
 				})
@@ -365,8 +366,8 @@ func (w *testWorld) truth(id string, verdict handle.Verdict) {
 	if !ok {
 		w.Fatal("no message is known")
 	}
-	if m := w.message(root); m.Text != notifier.Message(r).Text || len(m.Buttons()) > 0 {
-		w.Errorf("the message says %q with %d buttons, want %q", m.Text, len(m.Buttons()), notifier.Message(r).Text)
+	if m := w.message(root); m.Text != blocks.Message(r).Text || len(m.Buttons()) > 0 {
+		w.Errorf("the message says %q with %d buttons, want %q", m.Text, len(m.Buttons()), blocks.Message(r).Text)
 	}
 	posts := w.slack.Messages(channel)
 	extra := len(posts) - 1

@@ -2,6 +2,7 @@ package notifier
 
 import (
 	"context"
+	"countersign/notifier/reconcile"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -22,7 +23,7 @@ const (
 // that finding them failed.
 func (n *Notifier) Sweep(ctx context.Context) error {
 	seen := map[string]bool{}
-	for !short(ctx, sweepReserve) {
+	for !reconcile.Short(ctx, sweepReserve) {
 		ids, err := n.Store.Due(ctx, n.Now(), len(seen)+sweepBatch)
 		if err != nil {
 			return fmt.Errorf("couldn't find what is due: %w", err)
@@ -49,7 +50,7 @@ func (n *Notifier) settleAll(ctx context.Context, ids []string) {
 	var group errgroup.Group
 	group.SetLimit(max(n.Workers, 1))
 	for _, id := range ids {
-		if short(ctx, sweepReserve) {
+		if reconcile.Short(ctx, sweepReserve) {
 			break
 		}
 		group.Go(func() error {

@@ -109,7 +109,7 @@ func (n *Notifier) alarm(ctx context.Context, stackID, how string) {
 
 // goneRound records a bypass, and reports whether it is on record.
 func (n *Notifier) goneRound(ctx context.Context, r handle.Request, how string) bool {
-	r, err := n.changed(ctx, r, func(r handle.Request, now time.Time) handle.Request { return r.RecordBypass(how, now) })
+	r, err := n.Change(ctx, r, func(r handle.Request, now time.Time) handle.Request { return r.RecordBypass(how, now) })
 	if err != nil {
 		n.Log.ErrorContext(ctx, "couldn't record a bypass", "request", r.ID, "error", err)
 	}
@@ -131,7 +131,7 @@ func (n *Notifier) loadPatiently(ctx context.Context, id string) (r handle.Reque
 		if err == nil || errors.Is(err, handle.ErrNotFound) || try == verdictReads {
 			return r, err
 		}
-		if n.wait(ctx, time.Duration(try)*500*time.Millisecond) != nil {
+		if n.Pause(ctx, time.Duration(try)*500*time.Millisecond) != nil {
 			return r, err
 		}
 	}

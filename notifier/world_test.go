@@ -15,9 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"countersign/bot/blocks"
 	"countersign/bot/slacktest"
 	"countersign/handle"
 	"countersign/notifier"
+	"countersign/notifier/reconcile"
 )
 
 // The world of these tests: a Slack, a wait bucket that takes signals and
@@ -68,18 +70,20 @@ func newWorld(t *testing.T) *testWorld {
 	w.bucket.origin, w.slackOrigin = bucketServer.URL, slackServer.URL
 	client := &http.Client{Timeout: 10 * time.Second}
 	w.notifier = &notifier.Notifier{
-		Store: w.store, Stacks: w.stacks, Mail: w.mail, Client: client, Now: w.Now,
-		Slack: notifier.NewSlack("xoxb-test", slackServer.URL+"/api/", client, w.Now),
-		Log:   slog.New(slog.NewJSONHandler(w.log, nil)),
-		Links: func(context.Context) (*notifier.Links, error) {
-			return &notifier.Links{Base: "https://bot.example.com", Key: handle.MailKey(strings.Repeat("k", handle.MinMailKey))}, nil
+		Reconciler: &reconcile.Reconciler{
+			Store: w.store, Stacks: w.stacks, Mail: w.mail, Client: client, Now: w.Now,
+			Slack: reconcile.NewSlack("xoxb-test", slackServer.URL+"/api/", client, w.Now),
+			Log:   slog.New(slog.NewJSONHandler(w.log, nil)),
+			Links: func(context.Context) (*blocks.Links, error) {
+				return &blocks.Links{Base: "https://bot.example.com", Key: handle.MailKey(strings.Repeat("k", handle.MinMailKey))}, nil
+			},
+			Wait: func(_ context.Context, d time.Duration) error { // returns at once; the test's clock advances
+				w.advance(d)
+				return nil
+			},
 		},
 		Origins:  []string{w.bucket.origin},
 		Defaults: notifier.Defaults{Channel: channel, Approvers: []string{group}, Approvals: 1, Margin: handle.MinMargin},
-		Wait: func(_ context.Context, d time.Duration) error { // passes at once, on the made clock
-			w.advance(d)
-			return nil
-		},
 	}
 	t.Cleanup(w.noSecrets)
 	return w
@@ -249,12 +253,12 @@ func (b *bucket) last(t *testing.T) answer {
 
 // stacks is a CloudFormation that describes one stack.
 type stacks struct {
-	is    notifier.Description
+	is    reconcile.Description
 	err   error
 	first string
 }
 
-func (s *stacks) Describe(context.Context, string) (notifier.Description, error) { return s.is, s.err }
+func (s *stacks) Describe(context.Context, string) (reconcile.Description, error) { return s.is, s.err }
 
 func (s *stacks) FirstFailure(context.Context, string) (string, error) { return s.first, nil }
 
@@ -274,8 +278,8 @@ func (i *inbox) Publish(_ context.Context, subject, body string) error {
 	return nil
 }
 
-func proven(principal string) notifier.Description {
-	return notifier.Description{
+func proven(principal string) reconcile.Description {
+	return reconcile.Description{
 		Status: "CREATE_IN_PROGRESS", Description: "Message queue",
 		Tags: map[string]string{
 			"aws:servicecatalog:provisioningPrincipalArn":       principal,

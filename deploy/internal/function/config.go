@@ -271,6 +271,5 @@ func (c Config) defaults() notifier.Defaults {
 		SelfApproval: c.SelfApproval,
 		Timeout:      c.Timeout,
 		Margin:       c.Margin,
-		MailDomain:   c.MailDomain,
 	}
 }

@@ -22,6 +22,7 @@ import (
 
 	"countersign/handle/dynamo"
 	"countersign/notifier"
+	"countersign/notifier/reconcile"
 )
 
 // Function is one of the two functions, in a process of Lambda's.
@@ -43,12 +44,13 @@ func NewNotifier(environ []string, out io.Writer) *Function {
 	f, parts := start(RoleNotifier, environ, out)
 	if f.faults != nil {
 		f.notifier = &notifier.Notifier{
-			Client: f.wire.Client, Now: now, Log: f.log, Origins: f.config.Origins,
-			ConfigErr: fmt.Errorf("nobody can be asked to approve this: %w", f.faults),
+			Reconciler: &reconcile.Reconciler{Client: f.wire.Client, Now: now, Log: f.log},
+			Origins:    f.config.Origins,
+			ConfigErr:  fmt.Errorf("nobody can be asked to approve this: %w", f.faults),
 		}
 		return f
 	}
-	f.notifier = parts.Notifier()
+	f.notifier = parts.Notifier(parts.Reconciler())
 	return f
 }
 
@@ -58,7 +60,7 @@ func NewBot(environ []string, out io.Writer) *Function {
 	f, parts := start(RoleBot, environ, out)
 	f.serve = http.HandlerFunc(unavailable)
 	if f.faults == nil {
-		f.serve = parts.Bot(parts.Notifier())
+		f.serve = parts.Bot(parts.Reconciler())
 	}
 	return f
 }
@@ -96,7 +98,7 @@ func (f *Function) parts(sdk aws.Config, keeper *SecretCache) Deps {
 	slackClient.Transport = authorized{f.wire.Client.Transport, keeper.Token}
 	p := Deps{
 		Store:          store,
-		Stacks:         notifier.CloudFormation{Client: cloudformation.NewFromConfig(sdk)},
+		Stacks:         reconcile.CloudFormation{Client: cloudformation.NewFromConfig(sdk)},
 		Client:         f.wire.Client,
 		Now:            now,
 		Log:            f.log,
@@ -109,11 +111,12 @@ func (f *Function) parts(sdk aws.Config, keeper *SecretCache) Deps {
 		Enterprise:     c.SlackEnterprise,
 		App:            c.SlackApp,
 		Defaults:       c.defaults(),
+		MailDomain:     c.MailDomain,
 		Origins:        c.Origins,
 		Watch:          &watcher{metrics: f.metrics, keeper: keeper, store: store, log: f.log},
 	}
 	if c.Topic != "" {
-		p.Mail = notifier.SNSTopic{Client: sns.NewFromConfig(sdk), ARN: c.Topic}
+		p.Mail = reconcile.SNSTopic{Client: sns.NewFromConfig(sdk), ARN: c.Topic}
 	}
 	return p
 }

@@ -10,17 +10,19 @@ import (
 	"github.com/slack-go/slack"
 
 	"countersign/bot"
+	"countersign/bot/blocks"
 	"countersign/handle"
 	"countersign/notifier"
+	"countersign/notifier/reconcile"
 )
 
 // Parts are the edges that both functions are made of, on AWS and in the made
 // world alike.
 type Deps struct {
 	Store  handle.Store
-	Stacks notifier.Stacks
-	Mail   notifier.MailTopic // nil: no mail
-	Client *http.Client       // for the wait handle and for answers to CloudFormation
+	Stacks reconcile.Stacks
+	Mail   reconcile.MailTopic // nil: no mail
+	Client *http.Client        // for the wait handle and for answers to CloudFormation
 	Now    func() time.Time
 	Log    *slog.Logger
 
@@ -34,33 +36,42 @@ type Deps struct {
 
 	Team, Enterprise, App string // Slack's IDs
 	Defaults              notifier.Defaults
+	MailDomain            string // see reconcile.Reconciler
 	Origins               []string
-	Watch                 notifier.Observer // optional
+	Watch                 reconcile.Observer // optional
 }
 
 const workers = 4 // records that a sweep settles at a time
 
-// Notifier makes the notifier of these parts.
-func (p Deps) Notifier() *notifier.Notifier {
+// Reconciler returns the reconciler that both functions use.
+func (p Deps) Reconciler() *reconcile.Reconciler {
+	return &reconcile.Reconciler{
+		Store:      p.Store,
+		Stacks:     p.Stacks,
+		Slack:      reconcile.NewSlack(p.Token, p.SlackAPI, p.Slack, p.Now),
+		Mail:       p.Mail,
+		Client:     p.Client,
+		Now:        p.Now,
+		Log:        p.Log,
+		MailDomain: p.MailDomain,
+		Links:      p.links,
+		Observer:   p.Watch,
+	}
+}
+
+// Notifier returns the notifier. It reconciles with r.
+func (p Deps) Notifier(r *reconcile.Reconciler) *notifier.Notifier {
 	return &notifier.Notifier{
-		Store:    p.Store,
-		Stacks:   p.Stacks,
-		Slack:    notifier.NewSlack(p.Token, p.SlackAPI, p.Slack, p.Now),
-		Mail:     p.Mail,
-		Client:   p.Client,
-		Now:      p.Now,
-		Log:      p.Log,
-		Defaults: p.Defaults,
-		Links:    p.links,
-		Origins:  p.Origins,
-		Observer: p.Watch,
-		Workers:  workers,
+		Reconciler: r,
+		Defaults:   p.Defaults,
+		Origins:    p.Origins,
+		Workers:    workers,
 	}
 }
 
 // links makes the links of a mail, with the first of the keys; without a key or
 // an address there are none.
-func (p Deps) links(ctx context.Context) (*notifier.Links, error) {
+func (p Deps) links(ctx context.Context) (*blocks.Links, error) {
 	keys, err := p.MailKeys(ctx)
 	if err != nil {
 		return nil, err
@@ -69,11 +80,11 @@ func (p Deps) links(ctx context.Context) (*notifier.Links, error) {
 	if len(keys) == 0 || base == "" {
 		return nil, nil
 	}
-	return &notifier.Links{Base: base, Key: keys[0]}, nil
+	return &blocks.Links{Base: base, Key: keys[0]}, nil
 }
 
-// Bot makes the bot of these parts. After a decision n settles.
-func (p Deps) Bot(n *notifier.Notifier) *bot.Bot {
+// Bot returns the bot. After a decision it reconciles with r.
+func (p Deps) Bot(r *reconcile.Reconciler) *bot.Bot {
 	return &bot.Bot{
 		Store:          p.Store,
 		Now:            p.Now,
@@ -84,9 +95,9 @@ func (p Deps) Bot(n *notifier.Notifier) *bot.Bot {
 		EnterpriseID:   p.Enterprise,
 		AppID:          p.App,
 		Log:            p.Log,
-		After: func(ctx context.Context, r handle.Request, holder string) {
-			if _, err := n.ReconcileRecord(ctx, r, holder); err != nil {
-				p.Log.ErrorContext(ctx, "couldn't settle after a decision", "request", r.ID, "error", err)
+		After: func(ctx context.Context, req handle.Request, holder string) {
+			if _, err := r.ReconcileRecord(ctx, req, holder); err != nil {
+				p.Log.ErrorContext(ctx, "couldn't reconcile after a decision", "request", req.ID, "error", err)
 			}
 		},
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"countersign/handle"
-	"countersign/notifier"
+	"countersign/notifier/reconcile"
 )
 
 // watcher counts what the notifier sees, and does what is to be done each
@@ -19,7 +19,7 @@ type watcher struct {
 	pending pending
 }
 
-var _ notifier.Observer = (*watcher)(nil)
+var _ reconcile.Observer = (*watcher)(nil)
 
 func (w *watcher) StepFailed(ctx context.Context, s handle.Step) { w.metrics.stepFailed(ctx, s) }
 

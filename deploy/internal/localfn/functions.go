@@ -21,6 +21,7 @@ import (
 	"countersign/handle"
 	"countersign/handle/dynamo"
 	"countersign/notifier"
+	"countersign/notifier/reconcile"
 )
 
 // Config says where the world is that the functions meet, and what they share
@@ -60,8 +61,8 @@ func New(c Config, store handle.Store, now func() time.Time, client *http.Client
 	keys := []handle.MailKey{handle.MailKey(c.MailKey)}
 	parts := function.Deps{
 		Store:          store,
-		Stacks:         notifier.CloudFormation{Client: cloudformation.NewFromConfig(aws, func(o *cloudformation.Options) { o.BaseEndpoint = &c.CloudFormation })},
-		Mail:           notifier.SNSTopic{Client: sns.NewFromConfig(aws, func(o *sns.Options) { o.BaseEndpoint = &c.Mail }), ARN: c.TopicARN},
+		Stacks:         reconcile.CloudFormation{Client: cloudformation.NewFromConfig(aws, func(o *cloudformation.Options) { o.BaseEndpoint = &c.CloudFormation })},
+		Mail:           reconcile.SNSTopic{Client: sns.NewFromConfig(aws, func(o *sns.Options) { o.BaseEndpoint = &c.Mail }), ARN: c.TopicARN},
 		Client:         client,
 		Now:            now,
 		Log:            log.With("function", "notifier"),
@@ -76,9 +77,9 @@ func New(c Config, store handle.Store, now func() time.Time, client *http.Client
 		Defaults:       c.Defaults,
 		Origins:        []string{c.CloudFormation},
 	}
-	n := parts.Notifier()
+	r := parts.Reconciler()
 	parts.Log = log.With("function", "bot")
-	return &Functions{Bot: parts.Bot(n), Notifier: n}
+	return &Functions{Bot: parts.Bot(r), Notifier: parts.Notifier(r)}
 }
 
 // InvokePath is where the notifier is invoked, as by the Lambda API: POST the

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"net/http"
 
+	"countersign/bot/blocks"
 	"countersign/bot/slacktest"
 	"countersign/deploy/internal/sandbox"
 	"countersign/handle"
-	"countersign/notifier"
 )
 
 // book is the storybook: everything that the notifier says, in every state,
@@ -41,16 +41,16 @@ func storybook() (book, error) {
 	mails := chapter{ID: "mail", Title: "By mail", About: "Sent when Slack could not be told."}
 	seen := map[string]bool{}
 	for _, s := range samples() {
-		if err := messages.add(seen, s.Name, s.About, notifier.Message(s.Request)); err != nil {
+		if err := messages.add(seen, s.Name, s.About, blocks.Message(s.Request)); err != nil {
 			return book{}, err
 		}
 		for _, o := range s.Request.Notifications() {
 			name := s.Name + ": " + o.Name
-			if err := replies.add(seen, name, "", notifier.Notification(s.Request, o, false)); err != nil {
+			if err := replies.add(seen, name, "", blocks.Notification(s.Request, o, false)); err != nil {
 				return book{}, err
 			}
 			if _, told := s.Request.PendingDeliveries(o); told {
-				if err := direct.add(seen, name, "", notifier.Notification(s.Request, o, true)); err != nil {
+				if err := direct.add(seen, name, "", blocks.Notification(s.Request, o, true)); err != nil {
 					return book{}, err
 				}
 			}
@@ -61,7 +61,7 @@ func storybook() (book, error) {
 }
 
 // add adds a plate of a message, unless the book has the very same.
-func (c *chapter) add(seen map[string]bool, title, about string, v notifier.View) error {
+func (c *chapter) add(seen map[string]bool, title, about string, v blocks.View) error {
 	blocks, err := json.Marshal(v.Blocks)
 	if err != nil {
 		return fmt.Errorf("couldn't encode %s: %w", title, err)
@@ -96,8 +96,8 @@ func (c *chapter) mail(seen map[string]bool, title string, r handle.Request, o h
 	default:
 		return
 	}
-	links := &notifier.Links{Base: "https://approvals.example.com", Key: handle.MailKey("the storybook's own made-up mail key")}
-	subject, body := notifier.Mail(r, o, links)
+	links := &blocks.Links{Base: "https://approvals.example.com", Key: handle.MailKey("the storybook's own made-up mail key")}
+	subject, body := blocks.Mail(r, o, links)
 	if seen[subject+"\n"+body] {
 		return
 	}

@@ -8,10 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"countersign/bot/blocks"
 	"countersign/bot/slacktest"
 	"countersign/deploy/internal/fakecfn"
 	"countersign/handle"
-	"countersign/notifier"
 )
 
 // Check verifies the laws over the whole world, and returns what breaks them, in
@@ -141,7 +141,7 @@ func (c *check) message(r handle.Request, m handle.Message) {
 	if live := len(got.Buttons()) > 0; settled && live != (r.State() == handle.Pending) {
 		c.breaks("%s: a message has buttons while the request is pending, and only then: it is %s", r.ID, r.State())
 	}
-	if want := notifier.Message(r).Text; settled && got.Text != want {
+	if want := blocks.Message(r).Text; settled && got.Text != want {
 		c.breaks("%s: a message shows the truth: it says %q, and ought to say %q", r.ID, got.Text, want)
 	}
 	if root, _ := r.Root(); root.TS != m.TS {

@@ -10,10 +10,10 @@ import (
 	"strings"
 	"time"
 
+	"countersign/bot/blocks"
 	"countersign/bot/slacktest"
 	"countersign/deploy/internal/sandbox"
 	"countersign/handle"
-	"countersign/notifier"
 )
 
 // do lets somebody act. Where there is nothing to act on, nothing happens.
@@ -242,7 +242,7 @@ func (s *play) forge(a Act) {
 	}
 	r := s.store.records[s.order[a.A%len(s.order)]]
 	r.Decision = nil
-	blocks, err := json.Marshal(notifier.Message(r).Blocks)
+	blocks, err := json.Marshal(blocks.Message(r).Blocks)
 	if err != nil {
 		return
 	}

@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strings"
 
+	"countersign/bot/blocks"
 	"countersign/deploy/internal/fakecfn"
 	"countersign/deploy/internal/sandbox"
 	"countersign/handle"
-	"countersign/notifier"
 )
 
 // checkStep holds the world against the laws between two steps, when no
@@ -46,7 +46,7 @@ func (s *play) checkMessage(r handle.Request, m handle.Message) {
 	if live := len(got.Buttons()) > 0; live != (r.State() == handle.Pending) {
 		s.breaks("messages show the truth", "%s is %s, and buttons shown are %v", short(r.ID), r.State(), live)
 	}
-	want := notifier.Message(r)
+	want := blocks.Message(r)
 	if got.Text != want.Text {
 		s.breaks("messages show the truth", "%s: it says %q, and ought to say %q", short(r.ID), got.Text, want.Text)
 	}

@@ -19,6 +19,7 @@ import (
 	"countersign/deploy/internal/sandbox"
 	"countersign/handle"
 	"countersign/notifier"
+	"countersign/notifier/reconcile"
 )
 
 // Outcome is what a play came to.
@@ -41,8 +42,8 @@ type play struct {
 	world  *sandbox.World
 	client *http.Client // of people and of Lambda
 	store  *store
-	clouds notifier.CloudFormation
-	topic  notifier.SNSTopic
+	clouds reconcile.CloudFormation
+	topic  reconcile.SNSTopic
 	rng    *rand.Rand // of injections
 
 	step, call int // see Injection
@@ -180,8 +181,8 @@ func (s *play) clients() {
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDLOCAL", "local", ""),
 		Retryer:     func() aws.Retryer { return aws.NopRetryer{} },
 	}
-	s.clouds = notifier.CloudFormation{Client: cloudformation.NewFromConfig(sdk, func(o *cloudformation.Options) { o.BaseEndpoint = &c.CloudFormation })}
-	s.topic = notifier.SNSTopic{Client: sns.NewFromConfig(sdk, func(o *sns.Options) { o.BaseEndpoint = &c.Mail }), ARN: c.TopicARN}
+	s.clouds = reconcile.CloudFormation{Client: cloudformation.NewFromConfig(sdk, func(o *cloudformation.Options) { o.BaseEndpoint = &c.CloudFormation })}
+	s.topic = reconcile.SNSTopic{Client: sns.NewFromConfig(sdk, func(o *sns.Options) { o.BaseEndpoint = &c.Mail }), ARN: c.TopicARN}
 }
 
 // restart starts the functions with nothing in memory. Those before go on as

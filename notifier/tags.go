@@ -1,40 +1,13 @@
 package notifier
 
 import (
-	"context"
-	"errors"
 	"strings"
-	"time"
 
 	"countersign/handle"
+	"countersign/notifier/reconcile"
 )
 
-// Stacks tells of CloudFormation stacks.
-type Stacks interface {
-	// Describe tells of one stack, also of one that was deleted of late. The
-	// error is ErrNoStack if there is no such stack here, or ErrDenied.
-	Describe(ctx context.Context, stackID string) (Description, error)
-
-	// FirstFailure is the reason of the resource whose failure ended the latest
-	// operation on the stack, with its logical ID; empty if none is found.
-	FirstFailure(ctx context.Context, stackID string) (string, error)
-}
-
-// ErrNoStack says that there is no such stack in this account and Region.
-var ErrNoStack = errors.New("no such stack")
-
-// ErrDenied says that the stack may not be read, as one of another account.
-var ErrDenied = errors.New("the stack may not be read")
-
-// Description is what CloudFormation says of a stack.
-type Description struct {
-	Status, Reason string // such as CREATE_COMPLETE
-	Description    string // the template's own
-	Tags           map[string]string
-	Parameters     []handle.Field // NoEcho ones come as asterisks
-	Outputs        []handle.Field
-	Updated        time.Time // when its last update began; zero: never
-}
+const maxTitle = 100 // bytes of a product's name
 
 // The tags that Service Catalog puts on a stack. Users cannot set tags that
 // begin with "aws:". See
@@ -48,7 +21,7 @@ const (
 )
 
 // product reads the product's facts off the stack's tags.
-func (d Description) product() handle.Product {
+func product(d reconcile.Description) handle.Product {
 	p := handle.Product{
 		Name:      handle.OneLine(d.Description, maxTitle),
 		ID:        lastPart(d.Tags[tagProduct]),
@@ -64,7 +37,7 @@ func (d Description) product() handle.Product {
 
 // principal is the ARN of who launched, as Service Catalog saw it; empty if no
 // tag proves it.
-func (d Description) principal() string { return handle.OneLine(d.Tags[tagPrincipal], 300) }
+func principal(d reconcile.Description) string { return handle.OneLine(d.Tags[tagPrincipal], 300) }
 
 func lastPart(arn string) string { return handle.OneLine(arn[strings.LastIndex(arn, "/")+1:], 100) }
 

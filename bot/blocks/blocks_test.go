@@ -1,4 +1,4 @@
-package notifier_test
+package blocks_test
 
 import (
 	"bytes"
@@ -14,12 +14,23 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"countersign/bot/blocks"
 	"countersign/bot/slacktest"
 	"countersign/handle"
-	"countersign/notifier"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
+
+var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+
+const (
+	account = "111122223333"
+	stackID = "arn:aws:cloudformation:us-east-1:111122223333:stack/SC-111122223333-pp-abcdefghijklm/0d5b6a60-1111-2222-3333-444455556666"
+	channel = "C0APPROVALS"
+	group   = "S0PLATFORM"
+	rita    = "U0RITA"
+	ann     = "U0ANN"
+)
 
 // sample is a request with everything in it.
 func sample() handle.Request {
@@ -83,7 +94,7 @@ func states() map[string]handle.Request {
 	}
 }
 
-func wire(t *testing.T, v notifier.View) []byte {
+func wire(t *testing.T, v blocks.View) []byte {
 	t.Helper()
 	b, err := json.MarshalIndent(map[string]any{"text": v.Text, "blocks": v.Blocks}, "", "  ")
 	if err != nil {
@@ -113,21 +124,21 @@ func golden(t *testing.T, name string, got []byte) {
 }
 
 func TestViews(t *testing.T) {
-	links := &notifier.Links{Base: "https://bot.example.com", Key: handle.MailKey(strings.Repeat("k", handle.MinMailKey))}
+	links := &blocks.Links{Base: "https://bot.example.com", Key: handle.MailKey(strings.Repeat("k", handle.MinMailKey))}
 	for name, r := range states() {
 		t.Run(name, func(t *testing.T) {
-			message := notifier.Message(r)
+			message := blocks.Message(r)
 			valid(t, message)
 			golden(t, name+".json", wire(t, message))
 			var said strings.Builder
 			for _, o := range r.Notifications() {
 				for _, direct := range []bool{false, true} {
-					v := notifier.Notification(r, o, direct)
+					v := blocks.Notification(r, o, direct)
 					valid(t, v)
 					said.WriteString(o.Name + ": " + v.Text + "\n")
 				}
 				if asked := o.Name == handle.NotifyAsked && r.State() == handle.Pending; asked || o.Name == handle.NotifyDecided || o.Name == handle.NotifyBypass {
-					subject, body := notifier.Mail(r, o, links)
+					subject, body := blocks.Mail(r, o, links)
 					said.WriteString("\nMail: " + subject + "\n\n" + body + "\n")
 				}
 			}
@@ -136,7 +147,7 @@ func TestViews(t *testing.T) {
 	}
 }
 
-func valid(t interface{ Errorf(string, ...any) }, v notifier.View) {
+func valid(t interface{ Errorf(string, ...any) }, v blocks.View) {
 	b, err := json.Marshal(v.Blocks)
 	if err != nil {
 		t.Errorf("%v", err)
@@ -178,9 +189,9 @@ func TestOutsideTextStaysText(t *testing.T) {
 		case 4:
 			r = r.Withdraw(outside("reason"), at).RecordEnd(handle.Ended{Status: "ROLLBACK_COMPLETE", At: at, Reason: outside("failure")})
 		}
-		views := []notifier.View{notifier.Message(r)}
+		views := []blocks.View{blocks.Message(r)}
 		for _, o := range r.Notifications() {
-			views = append(views, notifier.Notification(r, o, false), notifier.Notification(r, o, true))
+			views = append(views, blocks.Notification(r, o, false), blocks.Notification(r, o, true))
 		}
 		for _, v := range views {
 			valid(t, v)
@@ -234,7 +245,7 @@ func TestSubjectsAreWhatSNSTakes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := sample()
 		r.Product.Name = rapid.String().Draw(t, "name")
-		subject, _ := notifier.Mail(r, handle.Notification{Name: handle.NotifyAsked}, nil)
+		subject, _ := blocks.Mail(r, handle.Notification{Name: handle.NotifyAsked}, nil)
 		if len(subject) == 0 || len(subject) > 99 {
 			t.Errorf("%d characters", len(subject))
 		}

@@ -1,4 +1,4 @@
-package notifier
+package reconcile
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/slack-go/slack"
 
+	"countersign/bot/blocks"
 	"countersign/handle"
 )
 
@@ -71,7 +72,7 @@ func (e *slackError) Error() string { return "slack: " + e.Reason }
 // Post posts v to a channel, as a reply in thread if that is not empty. It
 // returns the channel's ID, which an update needs, and the message's timestamp.
 // The error is a *slackError.
-func (s *Slack) Post(ctx context.Context, channel, thread string, v View) (id, ts string, err error) {
+func (s *Slack) Post(ctx context.Context, channel, thread string, v blocks.View) (id, ts string, err error) {
 	options := []slack.MsgOption{
 		slack.MsgOptionText(v.Text, false), // escaped already
 		slack.MsgOptionBlocks(v.Blocks...),
@@ -97,7 +98,7 @@ func (s *Slack) Post(ctx context.Context, channel, thread string, v View) (id, t
 }
 
 // Update makes a posted message show v. The error is a *slackError.
-func (s *Slack) Update(ctx context.Context, channel, ts string, v View) error {
+func (s *Slack) Update(ctx context.Context, channel, ts string, v blocks.View) error {
 	return s.call(ctx, "chat.update "+channel, func(ctx context.Context) error {
 		ctx, seen := withEcho(ctx)
 		_, _, _, err := s.api.UpdateMessageContext(ctx, channel, ts,

@@ -1,4 +1,4 @@
-package notifier
+package reconcile
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"countersign/bot/blocks"
 	"countersign/handle"
 )
 
@@ -104,7 +105,7 @@ func (p *pass) post(ctx context.Context, s handle.Step) bool {
 	var channel, ts string
 	face := p.r.ViewHash()
 	err := p.patiently(ctx, func() (err error) {
-		channel, ts, err = p.n.Slack.Post(ctx, p.r.Terms.Channel, "", Message(p.r))
+		channel, ts, err = p.n.Slack.Post(ctx, p.r.Terms.Channel, "", blocks.Message(p.r))
 		return err
 	})
 	if err != nil {
@@ -119,10 +120,10 @@ func (p *pass) post(ctx context.Context, s handle.Step) bool {
 // identify asks Slack who the requester is: by the name that AWS proves, and by
 // the e-mail that was typed. Whoever either of them leads to may not approve.
 func (p *pass) identify(ctx context.Context) error {
-	proven := principalName(p.r.Requester.Principal)
+	proven := p.r.Requester.PrincipalName()
 	if proven != "" && !strings.Contains(proven, "@") {
-		if p.n.Defaults.MailDomain != "" {
-			proven += "@" + p.n.Defaults.MailDomain
+		if p.n.MailDomain != "" {
+			proven += "@" + p.n.MailDomain
 		} else {
 			proven = ""
 		}
@@ -155,7 +156,7 @@ func (p *pass) identify(ctx context.Context) error {
 func (p *pass) refresh(ctx context.Context, s handle.Step) {
 	face := p.r.ViewHash()
 	err := p.patiently(ctx, func() error {
-		return p.n.Slack.Update(ctx, s.Message.Channel, s.Message.TS, Message(p.r))
+		return p.n.Slack.Update(ctx, s.Message.Channel, s.Message.TS, blocks.Message(p.r))
 	})
 	now := p.n.Now()
 	var slack *slackError
@@ -173,7 +174,7 @@ func (p *pass) refresh(ctx context.Context, s handle.Step) {
 // anything went out: one write marks both.
 func (p *pass) tell(ctx context.Context, s handle.Step) bool {
 	sent := false
-	send := func(key, channel, thread string, v View) error {
+	send := func(key, channel, thread string, v blocks.View) error {
 		return p.patiently(ctx, func() error {
 			channel, ts, err := p.n.Slack.Post(ctx, channel, thread, v)
 			if err != nil {
@@ -188,14 +189,14 @@ func (p *pass) tell(ctx context.Context, s handle.Step) bool {
 	var errs []error
 	reply, direct := p.r.PendingDeliveries(s.Notification)
 	if root, ok := p.r.Root(); ok && reply {
-		errs = append(errs, send(s.Notification.ReplyKey(), root.Channel, root.TS, Notification(p.r, s.Notification, false)))
+		errs = append(errs, send(s.Notification.ReplyKey(), root.Channel, root.TS, blocks.Notification(p.r, s.Notification, false)))
 	}
 	if direct {
 		channel, thread, begun := p.r.Thread()
 		if !begun {
 			channel = p.r.Requester.SlackID // opens the conversation
 		}
-		errs = append(errs, send(s.Notification.DirectKey(), channel, thread, Notification(p.r, s.Notification, true)))
+		errs = append(errs, send(s.Notification.DirectKey(), channel, thread, blocks.Notification(p.r, s.Notification, true)))
 	}
 	if err := errors.Join(errs...); err != nil {
 		p.failed(ctx, s, failure(err))
@@ -218,7 +219,7 @@ func (p *pass) mail(ctx context.Context, s handle.Step) bool {
 		p.failed(ctx, s, handle.Failure{Reason: "nobody could decide by mail: no mail key is configured", Permanent: true})
 		return false
 	}
-	subject, body := Mail(p.r, s.Notification, links)
+	subject, body := blocks.Mail(p.r, s.Notification, links)
 	if err := p.n.Mail.Publish(ctx, subject, body); err != nil {
 		p.n.Log.WarnContext(ctx, "couldn't mail", "request", p.r.ID, "error", err)
 		p.failed(ctx, s, handle.Failure{Reason: "the mail topic did not take it"})
@@ -251,7 +252,7 @@ func (p *pass) watch(ctx context.Context, s handle.Step) error {
 		p.mark(func(r handle.Request) handle.Request { return r.StillInProgress(now) })
 		return nil
 	}
-	e := handle.Ended{Status: d.Status, Reason: d.Reason, Outputs: mask(p.r.WaitURL, d.Outputs), At: now}
+	e := handle.Ended{Status: d.Status, Reason: d.Reason, Outputs: handle.RedactFields(p.r.WaitURL, d.Outputs), At: now}
 	if !e.Succeeded() && err == nil {
 		if first, err := p.n.Stacks.FirstFailure(ctx, p.r.Stack.ID); err == nil && first != "" {
 			e.Reason = first
@@ -295,7 +296,7 @@ func (p *pass) patiently(ctx context.Context, call func() error) error {
 		if p.r.Lease.Until.Sub(p.n.Now()) < slack.RetryAfter+callTimeout+writeTime {
 			return err // the lease would end meanwhile, and somebody else send the same
 		}
-		if p.n.wait(ctx, slack.RetryAfter) != nil {
+		if p.n.Pause(ctx, slack.RetryAfter) != nil {
 			return err
 		}
 	}

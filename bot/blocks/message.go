@@ -1,4 +1,4 @@
-package notifier
+package blocks
 
 import (
 	"fmt"
@@ -91,17 +91,13 @@ func title(r handle.Request) string {
 
 // requesterName names the requester without markup.
 func requesterName(r handle.Request) string {
-	for _, s := range []string{principalName(r.Requester.Principal), r.Requester.Email} {
+	for _, s := range []string{r.Requester.PrincipalName(), r.Requester.Email} {
 		if s = handle.OneLine(s, 100); s != "" {
 			return s
 		}
 	}
 	return "somebody unknown"
 }
-
-// principalName is the last part of a principal's ARN: a user's name or a role
-// session's.
-func principalName(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
 
 // requester mentions the requester, or names them if Slack does not know them.
 // Whom a claim leads to is no requester where a proof says another name.
@@ -117,7 +113,7 @@ func asks(r handle.Request) string {
 	switch {
 	case r.Requester.Principal != "":
 		s += "\nProven by AWS: " + code(r.Requester.Principal, 200)
-		if e := r.Requester.Email; e != "" && e != principalName(r.Requester.Principal) {
+		if e := r.Requester.Email; e != "" && e != r.Requester.PrincipalName() {
 			s += "\nE-mail, as typed and not proven: " + code(e, 100)
 		}
 	case r.Requester.Email != "":

@@ -1,19 +1,90 @@
-package notifier
+// Package reconcile brings CloudFormation, Slack and mail in line with the
+// record of a request.
+//
+// Launch, click, redelivered event, sweep and restart all end in
+// [Reconciler.ReconcileRecord]: it asks the record what is due and does it, the
+// most important first. Recovery is the normal path.
+package reconcile
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
 	"reflect"
 	"slices"
 	"time"
 
+	"countersign/bot/blocks"
 	"countersign/handle"
 )
 
-// Settle makes the world match the record of the request: it loads it, and does
+// Reconciler brings CloudFormation, Slack and mail in line with the record. All
+// fields not marked optional must be set, and must not change after first use.
+type Reconciler struct {
+	Store  handle.Store
+	Stacks Stacks
+	Slack  *Slack       // optional: nil if Slack is not configured
+	Mail   MailTopic    // optional: nil if no mail topic is configured
+	Client *http.Client // for signals to wait handles
+	Now    func() time.Time
+	Log    *slog.Logger
+
+	// MailDomain is appended to a proven principal's name that has no domain,
+	// to look it up in Slack: alice becomes alice@example.com. Optional.
+	MailDomain string
+
+	// Links returns the link signer for one mail. It is called for each mail, so
+	// that a rotated key needs no restart. Without it, or if it returns nil, mail
+	// informs but cannot decide. After an error the mail is tried again later.
+	// Optional.
+	Links func(ctx context.Context) (*blocks.Links, error)
+
+	// Wait waits for d, or until ctx ends and returns its error. Optional: nil
+	// uses the real clock.
+	Wait func(ctx context.Context, d time.Duration) error
+
+	// Observer counts what cannot be read off the records. Optional.
+	Observer Observer
+}
+
+// Observer receives what is worth counting. Its methods must return at once,
+// except Swept, which may use the rest of the sweep's time.
+type Observer interface {
+	// StepFailed reports a failed step. The record holds when to try again.
+	StepFailed(ctx context.Context, s handle.Step)
+
+	// Bypassed reports a verdict that found no approval and no record to note it
+	// on. A bypass on record (handle.Bypass) is not reported here.
+	Bypassed(ctx context.Context, stackID string)
+
+	// Swept reports the end of a sweep.
+	Swept(ctx context.Context)
+}
+
+// Pause waits for d, or until ctx ends and returns its error.
+func (n *Reconciler) Pause(ctx context.Context, d time.Duration) error {
+	if n.Wait != nil {
+		return n.Wait(ctx, d)
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// NewHolder returns a fresh random name for a lease holder.
+func NewHolder() string { return rand.Text() }
+
+// Reconcile makes the world match the record of the request: it loads it, and does
 // what is due.
-func (n *Notifier) Reconcile(ctx context.Context, id string) error {
+func (n *Reconciler) Reconcile(ctx context.Context, id string) error {
 	r, err := n.Store.Load(ctx, id)
 	if err != nil {
 		return fmt.Errorf("couldn't load request %s: %w", id, err)
@@ -27,7 +98,7 @@ func (n *Notifier) Reconcile(ctx context.Context, id string) error {
 // returns the record as it has become. What could not be done is marked on the
 // record with the time to try again, and is no error; the error says that the
 // store failed, and that the record returned is not what is stored.
-func (n *Notifier) ReconcileRecord(ctx context.Context, r handle.Request, holder string) (handle.Request, error) {
+func (n *Reconciler) ReconcileRecord(ctx context.Context, r handle.Request, holder string) (handle.Request, error) {
 	p := &pass{n: n, holder: holder, r: r}
 	err := p.run(ctx)
 	if len(p.marks) > 0 || p.r.HeldBy(holder, n.Now()) {
@@ -36,13 +107,10 @@ func (n *Notifier) ReconcileRecord(ctx context.Context, r handle.Request, holder
 	return p.r, err
 }
 
-// change applies f to r under compare-and-swap, and settles what it then owes.
-func (n *Notifier) change(ctx context.Context, r handle.Request, f func(handle.Request, time.Time) handle.Request) error {
-	_, err := n.changed(ctx, r, f)
-	return err
-}
-
-func (n *Notifier) changed(ctx context.Context, r handle.Request, f func(handle.Request, time.Time) handle.Request) (handle.Request, error) {
+// Change applies f to r under compare-and-swap, does what is then due, and
+// returns the record as it is then. f must be repeatable: it is applied again to
+// a newer record after a conflict.
+func (n *Reconciler) Change(ctx context.Context, r handle.Request, f func(handle.Request, time.Time) handle.Request) (handle.Request, error) {
 	p := &pass{n: n, holder: NewHolder(), r: r}
 	p.mark(func(r handle.Request) handle.Request { return f(r, n.Now()) })
 	if reflect.DeepEqual(p.r, r) {
@@ -60,7 +128,7 @@ func (n *Notifier) changed(ctx context.Context, r handle.Request, f func(handle.
 // write lies the one window in which a crash makes it go out twice; Slack has
 // no key by which to tell.
 type pass struct {
-	n      *Notifier
+	n      *Reconciler
 	holder string
 	r      handle.Request // as stored, plus marks
 	marks  []func(handle.Request) handle.Request
@@ -84,7 +152,7 @@ func (p *pass) run(ctx context.Context) error {
 	for range maxSteps {
 		now := p.n.Now()
 		due := p.r.Due(now)
-		if len(due) == 0 || short(ctx, reserve) {
+		if len(due) == 0 || Short(ctx, reserve) {
 			return nil
 		}
 		if step := due[0]; step.NeedsLease() && !p.r.HeldBy(p.holder, now) {
@@ -106,8 +174,8 @@ func (p *pass) run(ctx context.Context) error {
 	return nil
 }
 
-// short reports whether less than d is left of ctx.
-func short(ctx context.Context, d time.Duration) bool {
+// Short reports whether less than d is left until the deadline of ctx.
+func Short(ctx context.Context, d time.Duration) bool {
 	deadline, ok := ctx.Deadline()
 	return ctx.Err() != nil || ok && time.Until(deadline) < d
 }
@@ -165,7 +233,7 @@ func (p *pass) write(ctx context.Context, lease func(handle.Request) handle.Requ
 			fresh = f(fresh)
 		}
 		p.r = fresh
-		if !errors.Is(err, handle.ErrConflict) && p.n.wait(ctx, 50*time.Millisecond) != nil {
+		if !errors.Is(err, handle.ErrConflict) && p.n.Pause(ctx, 50*time.Millisecond) != nil {
 			return fmt.Errorf("couldn't write request %s: %w", p.r.ID, err)
 		}
 	}

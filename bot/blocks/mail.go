@@ -1,60 +1,19 @@
-package notifier
+package blocks
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"strings"
-	"time"
-
-	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"countersign/handle"
 )
-
-// Mail sends a plain-text mail to whoever reads the topic.
-type MailTopic interface {
-	Publish(ctx context.Context, subject, body string) error
-}
-
-// Topic is an SNS topic with e-mail subscriptions. It needs sns:Publish on that
-// topic.
-type SNSTopic struct {
-	Client *sns.Client
-	ARN    string
-}
-
-var _ MailTopic = SNSTopic{}
-
-const publishTimeout = 5 * time.Second
-
-// Publish sends a mail. subject must be at most 99 characters of printable
-// ASCII. See https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
-func (t SNSTopic) Publish(ctx context.Context, subject, body string) error {
-	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
-	defer cancel()
-	_, err := t.Client.Publish(ctx, &sns.PublishInput{TopicArn: &t.ARN, Subject: &subject, Message: &body})
-	if err != nil {
-		return fmt.Errorf("couldn't publish to the mail topic: %w", err)
-	}
-	return nil
-}
 
 // Links makes the links of a mail, by which it can be answered.
 type Links struct {
 	Base string         // where the bot is reachable, such as https://abc.execute-api.eu-west-1.amazonaws.com
 	Key  handle.MailKey // signs the tickets; the bot must know it too
-}
-
-// links returns what makes the links of a mail; nil if there is nothing to make
-// them with.
-func (n *Notifier) links(ctx context.Context) (*Links, error) {
-	if n.Links == nil {
-		return nil, nil
-	}
-	return n.Links(ctx)
 }
 
 // Check reports what makes the links unusable.
@@ -111,7 +70,7 @@ func writeFacts(b *strings.Builder, r handle.Request) {
 	if r.Requester.Principal != "" {
 		fact("Proven by AWS", r.Requester.Principal)
 	}
-	if r.Requester.Email != "" && r.Requester.Email != principalName(r.Requester.Principal) {
+	if r.Requester.Email != "" && r.Requester.Email != r.Requester.PrincipalName() {
 		fact("Claimed e-mail", r.Requester.Email+" (typed, not proven)")
 	}
 	fact("Provisioned product", r.Product.Provisioned)

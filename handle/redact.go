@@ -1,19 +1,17 @@
-package notifier
+package handle
 
 import (
 	"cmp"
 	"regexp"
 	"slices"
 	"sync"
-
-	"countersign/handle"
 )
 
-// masked stands for a value that is nobody's business.
-const masked = "(hidden)"
+// hiddenValue replaces a value that looks like a secret.
+const hiddenValue = "(hidden)"
 
-// Made when the first product is shown: most clicks need neither, and a click
-// waits while a function starts.
+// The patterns are compiled on first use: most clicks need neither, and a cold
+// start delays the first click.
 var (
 	secretName = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`(?i)pass(word|wd|phrase|code)?$|passw|secret|token|credential|private.?key|api.?key|access.?key|auth.?key|signing.?key|license.?key|conn(ection)?.?str`)
@@ -30,17 +28,18 @@ const (
 	maxValue  = 300 // bytes
 )
 
-// mask makes outside names and values fit to be shown: one line each, bounded,
-// sorted by name, and without the wait URL or what looks like a secret.
-func mask(u handle.WaitURL, list []handle.Field) []handle.Field {
-	slices.SortFunc(list, func(a, b handle.Field) int { return cmp.Compare(a.Name, b.Name) })
-	out := make([]handle.Field, 0, min(len(list), maxFields))
+// RedactFields prepares a template's or stack's names and values for display:
+// one line each, at most 60, sorted by name, without the wait URL u and without
+// values that look like secrets.
+func RedactFields(u WaitURL, list []Field) []Field {
+	slices.SortFunc(list, func(a, b Field) int { return cmp.Compare(a.Name, b.Name) })
+	out := make([]Field, 0, min(len(list), maxFields))
 	for _, f := range list[:min(len(list), maxFields)] {
-		value := handle.OneLine(u.Redact(f.Value), maxValue) // first whole, then cut
+		value := OneLine(u.Redact(f.Value), maxValue) // first whole, then cut
 		if secretName().MatchString(f.Name) || secretValue().MatchString(f.Value) {
-			value = masked
+			value = hiddenValue
 		}
-		out = append(out, handle.Field{Name: handle.OneLine(f.Name, 100), Value: value})
+		out = append(out, Field{Name: OneLine(f.Name, 100), Value: value})
 	}
 	return out
 }

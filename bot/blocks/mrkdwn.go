@@ -1,4 +1,4 @@
-package notifier
+package blocks
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package notifier_test
+package blocks_test
 
 import (
 	"encoding/json"
@@ -9,9 +9,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"countersign/bot/blocks"
 	"countersign/handle"
 	"countersign/handle/handletest"
-	"countersign/notifier"
 )
 
 // TestFaceDigestsTheMessage holds handle.Request.Face to its word: whatever a
@@ -55,7 +55,7 @@ type shown struct {
 }
 
 func (f *faced) check(t *rapid.T) {
-	b, err := json.MarshalIndent(notifier.Message(f.r), "", " ")
+	b, err := json.MarshalIndent(blocks.Message(f.r), "", " ")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,11 @@
-package notifier_test
+package blocks_test
 
 import (
 	"encoding/json"
 	"testing"
 
+	"countersign/bot/blocks"
 	"countersign/handle"
-	"countersign/notifier"
 )
 
 // What it takes to render a message, beside encoding the record that it shows.
@@ -13,7 +13,7 @@ func BenchmarkRender(b *testing.B) {
 	r := states()["launched"]
 	b.Run("message", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := json.Marshal(notifier.Message(r).Blocks); err != nil {
+			if _, err := json.Marshal(blocks.Message(r).Blocks); err != nil {
 				b.Fatal(err)
 			}
 		}

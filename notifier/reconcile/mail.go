@@ -1,0 +1,48 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+
+	"countersign/bot/blocks"
+)
+
+// Mail sends a plain-text mail to whoever reads the topic.
+type MailTopic interface {
+	Publish(ctx context.Context, subject, body string) error
+}
+
+// Topic is an SNS topic with e-mail subscriptions. It needs sns:Publish on that
+// topic.
+type SNSTopic struct {
+	Client *sns.Client
+	ARN    string
+}
+
+var _ MailTopic = SNSTopic{}
+
+const publishTimeout = 5 * time.Second
+
+// Publish sends a mail. subject must be at most 99 characters of printable
+// ASCII. See https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+func (t SNSTopic) Publish(ctx context.Context, subject, body string) error {
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	_, err := t.Client.Publish(ctx, &sns.PublishInput{TopicArn: &t.ARN, Subject: &subject, Message: &body})
+	if err != nil {
+		return fmt.Errorf("couldn't publish to the mail topic: %w", err)
+	}
+	return nil
+}
+
+// links returns what makes the links of a mail; nil if there is nothing to make
+// them with.
+func (n *Reconciler) links(ctx context.Context) (*blocks.Links, error) {
+	if n.Links == nil {
+		return nil, nil
+	}
+	return n.Links(ctx)
+}
