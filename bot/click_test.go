@@ -230,7 +230,7 @@ func TestWhoMayDecide(t *testing.T) {
 				return
 			}
 			got := w.votes(r.ID, 0, handle.Pending)
-			if n := got.Refusals(tt.why); n != 1 {
+			if n := got.CountRefusals(tt.why); n != 1 {
 				t.Errorf("refusals on the record because of %q: got %d, want 1; events %+v", tt.why, n, got.Events)
 			}
 			if last := got.Events[len(got.Events)-1]; last.By.ID != tt.by {
@@ -324,8 +324,8 @@ func TestAlreadySettled(t *testing.T) {
 			if len(got.Votes) != len(r.Votes) {
 				t.Errorf("votes: got %d, want %d as before", len(got.Votes), len(r.Votes))
 			}
-			if tt.why != "" && got.Refusals(tt.why) != 1 {
-				t.Errorf("refusals because of %q: got %d, want 1", tt.why, got.Refusals(tt.why))
+			if tt.why != "" && got.CountRefusals(tt.why) != 1 {
+				t.Errorf("refusals because of %q: got %d, want 1", tt.why, got.CountRefusals(tt.why))
 			}
 			if tt.later > 0 && got.State() != handle.Expired {
 				t.Errorf("state: got %s, want expired", got.State())
@@ -355,7 +355,7 @@ func TestRefusedClickSettles(t *testing.T) {
 	if len(after) != 1 || after[0].holder == "" {
 		t.Fatalf("After: got %+v, want one call under a lease", after)
 	}
-	if got := w.stored(r.ID); len(got.Messages) != 2 || got.Refusals(handle.RefusedNotApprover) != 2 || got.Lease.Holder != after[0].holder {
+	if got := w.stored(r.ID); len(got.Messages) != 2 || got.CountRefusals(handle.RefusedNotApprover) != 2 || got.Lease.Holder != after[0].holder {
 		t.Errorf("the record: got messages %v, lease %v, events %v", got.Messages, got.Lease, got.Events)
 	}
 }

@@ -305,13 +305,13 @@ func TestPanics(t *testing.T) {
 }
 
 // panicAt is a Fault hook that panics at the first n calls of the verb.
-func panicAt(verb handletest.Verb, n int, value any) func(handletest.Verb, string) handletest.Fault {
-	return func(v handletest.Verb, _ string) handletest.Fault {
+func panicAt(verb handletest.Method, n int, value any) func(handletest.Method, string) handletest.Fault {
+	return func(v handletest.Method, _ string) handletest.Fault {
 		if v == verb && n > 0 {
 			n--
 			panic(value)
 		}
-		return handletest.None
+		return handletest.NoFault
 	}
 }
 

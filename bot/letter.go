@@ -228,7 +228,7 @@ func (l *letter) state(r handle.Request, now time.Time) handle.RefusalReason {
 }
 
 // locked reports whether the links of r decide nothing any more.
-func locked(r handle.Request) bool { return r.Refusals(WhyWrongCode) >= maxWrongCodes }
+func locked(r handle.Request) bool { return r.CountRefusals(WhyWrongCode) >= maxWrongCodes }
 
 // note logs what became of the letter: nothing of the link, and nothing that
 // was typed.

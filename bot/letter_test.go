@@ -222,7 +222,7 @@ func TestDecideByMail(t *testing.T) {
 			w.shows(w.post(link, form("Sam", wrongCode(link), "me too")), 409, "Already "+string(tt.state))
 			w.shows(w.post(link, form("", "", "")), 409, "Already "+string(tt.state))
 			got = w.votes(r.ID, 1, tt.state)
-			if got.Refusals(handle.RefusedDecided) != 1 || got.Refusals(bot.WhyWrongCode) != 0 {
+			if got.CountRefusals(handle.RefusedDecided) != 1 || got.CountRefusals(bot.WhyWrongCode) != 0 {
 				t.Errorf("refusals on the record: got %+v, want one, of the one with the right code", got.Events)
 			}
 			res := w.do(w.request("GET", link, ""))
@@ -368,7 +368,7 @@ func TestWrongCodes(t *testing.T) {
 	w.shows(w.post(no, form("Sam", code(no), "because")), 403, "are locked")
 	w.shows(w.do(w.request("GET", yes, "")), 200, "are locked")
 	got := w.votes(r.ID, 0, handle.Pending)
-	if n := got.Refusals(bot.WhyWrongCode); n != 5 {
+	if n := got.CountRefusals(bot.WhyWrongCode); n != 5 {
 		t.Errorf("wrong codes on the record: got %d, want 5", n)
 	}
 	w.acked(w.send(w.approve(r))) // Slack goes on
@@ -400,7 +400,7 @@ func TestGuessesAtOnce(t *testing.T) {
 	if n := answered.Load(); n > 4 {
 		t.Errorf("guesses that were told to be wrong while there were more tries: got %d, want at most 4", n)
 	}
-	if n := w.votes(r.ID, 0, handle.Pending).Refusals(bot.WhyWrongCode); n != 5 {
+	if n := w.votes(r.ID, 0, handle.Pending).CountRefusals(bot.WhyWrongCode); n != 5 {
 		t.Errorf("wrong codes on the record: got %d, want 5", n)
 	}
 }
@@ -411,11 +411,11 @@ func TestWrongCodeIsDurableFirst(t *testing.T) {
 		w := newBareWorld(t)
 		r := w.launch()
 		link := w.link(r, handle.Approve)
-		w.store.Fault = func(v handletest.Verb, _ string) handletest.Fault {
+		w.store.Fault = func(v handletest.Method, _ string) handletest.Fault {
 			if v == handletest.Replace {
-				return handletest.NotDone
+				return handletest.NotApplied
 			}
-			return handletest.None
+			return handletest.NoFault
 		}
 		res := w.post(link, form("Kim", wrongCode(link), "because"))
 		w.shows(res, 503, "It is not sure that your verdict was recorded.", `value="Kim"`, ">because</textarea>")
@@ -454,7 +454,7 @@ func TestQuorumByMail(t *testing.T) {
 		t.Error("a form for what cannot be")
 	}
 	w.shows(w.post(yes, form("Kim", code(yes), "")), 403, "cannot be approved by mail")
-	if got := w.votes(r.ID, 0, handle.Pending); got.Refusals(handle.RefusedNotByMail) != 1 {
+	if got := w.votes(r.ID, 0, handle.Pending); got.CountRefusals(handle.RefusedNotByMail) != 1 {
 		t.Errorf("refusals on the record: got %+v", got.Events)
 	}
 	w.shows(w.post(no, form("Kim", code(no), "too dear")), 200, "Recorded: rejected")
@@ -478,12 +478,12 @@ func TestLetterAfterTheDeadline(t *testing.T) {
 
 // TestLetterStoreFails is TestStoreFails for the form of a mailed link.
 func TestLetterStoreFails(t *testing.T) {
-	for _, fault := range []handletest.Fault{handletest.NotDone, handletest.AnswerLost, handletest.Repeated} {
+	for _, fault := range []handletest.Fault{handletest.NotApplied, handletest.ResponseLost, handletest.RetriedByClient} {
 		for n := range 3 {
 			t.Run(fmt.Sprintf("%s at call %d", fault, n), func(t *testing.T) {
 				w := newWorld(t)
 				r := w.launch()
-				w.store.Fault = handletest.Nth(n, fault)
+				w.store.Fault = handletest.FailNth(n, fault)
 				link := w.link(r, handle.Approve)
 				w.shows(w.post(link, form("Kim", code(link), "")), 200, "Recorded: approved by Kim (by mail)")
 				w.votes(r.ID, 1, handle.Approved)
@@ -543,7 +543,7 @@ func TestNothingOfALinkIsLogged(t *testing.T) {
 	w.do(w.request("GET", link, ""))
 	w.do(w.request("GET", link+"x", ""))
 	w.post(link, form("Kim Lee", wrongCode(link), "very private"))
-	w.store.Fault = handletest.Nth(1, handletest.NotDone)
+	w.store.Fault = handletest.FailNth(1, handletest.NotApplied)
 	w.post(link, form("Kim Lee", code(link), "very private"))
 	w.do(w.request("GET", "/decide/"+mailKey.Seal(handle.Ticket{ID: r.ID, Verdict: handle.Approve}, launched), ""))
 	w.votes(r.ID, 1, handle.Approved)

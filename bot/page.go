@@ -175,7 +175,7 @@ func (l *letter) page(r handle.Request, why handle.RefusalReason) page {
 }
 
 func triesLeft(r handle.Request) string {
-	if n := maxWrongCodes - r.Refusals(WhyWrongCode); n > 1 {
+	if n := maxWrongCodes - r.CountRefusals(WhyWrongCode); n > 1 {
 		return fmt.Sprintf("%d more tries.", n)
 	}
 	return "One more try."

@@ -71,12 +71,12 @@ func TestStoreFails(t *testing.T) {
 		{"reject", func(w *world, r handle.Request) response { return w.send(w.submission(r)) }, handle.Rejected},
 	}
 	for _, flow := range flows {
-		for _, fault := range []handletest.Fault{handletest.NotDone, handletest.AnswerLost, handletest.Repeated} {
+		for _, fault := range []handletest.Fault{handletest.NotApplied, handletest.ResponseLost, handletest.RetriedByClient} {
 			for n := range 3 {
 				t.Run(fmt.Sprintf("%s, %s at call %d", flow.name, fault, n), func(t *testing.T) {
 					w := newWorld(t)
 					r := w.launch()
-					w.store.Fault = handletest.Nth(n, fault)
+					w.store.Fault = handletest.FailNth(n, fault)
 					w.acked(flow.send(w, r))
 					got := w.votes(r.ID, 1, flow.want)
 					w.told()
@@ -98,13 +98,13 @@ func TestStoreFails(t *testing.T) {
 func TestKnownIsKnown(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch(quorum(2))
-	w.store.Fault = func(v handletest.Verb, _ string) handletest.Fault {
+	w.store.Fault = func(v handletest.Method, _ string) handletest.Fault {
 		if v != handletest.Replace {
-			return handletest.None
+			return handletest.NoFault
 		}
 		w.slack.fail["users.info"] = "fatal_error"
 		w.wait(2 * time.Minute)
-		return handletest.AnswerLost
+		return handletest.ResponseLost
 	}
 	w.acked(w.send(w.approve(r)))
 	w.votes(r.ID, 1, handle.Pending)
@@ -139,9 +139,9 @@ func TestConflict(t *testing.T) {
 			w := newWorld(t)
 			r := w.launch()
 			once := false
-			w.store.Fault = func(v handletest.Verb, _ string) handletest.Fault {
+			w.store.Fault = func(v handletest.Method, _ string) handletest.Fault {
 				if v != handletest.Replace || once {
-					return handletest.None
+					return handletest.NoFault
 				}
 				once = true
 				next, err := tt.change(w, w.stored(r.ID))
@@ -151,7 +151,7 @@ func TestConflict(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-				return handletest.None
+				return handletest.NoFault
 			}
 			w.acked(w.send(w.approve(r)))
 			w.votes(r.ID, tt.votes, tt.state)
@@ -163,42 +163,42 @@ func TestConflict(t *testing.T) {
 // TestStoreFailsForGood says what is known: nothing was decided, or nobody
 // knows.
 func TestStoreFailsForGood(t *testing.T) {
-	failing := func(f handletest.Fault, verbs ...handletest.Verb) func(handletest.Verb, string) handletest.Fault {
-		return func(v handletest.Verb, _ string) handletest.Fault {
+	failing := func(f handletest.Fault, verbs ...handletest.Method) func(handletest.Method, string) handletest.Fault {
+		return func(v handletest.Method, _ string) handletest.Fault {
 			for _, failing := range verbs {
 				if v == failing {
 					return f
 				}
 			}
-			return handletest.None
+			return handletest.NoFault
 		}
 	}
 	const (
 		sure   = "I could not record your decision just now; nothing was decided. Press again in a moment."
 		unsure = "I could not make sure that your decision was recorded."
 	)
-	written := func(f handletest.Fault) func(handletest.Verb, string) handletest.Fault {
+	written := func(f handletest.Fault) func(handletest.Method, string) handletest.Fault {
 		gone := false
-		return func(v handletest.Verb, _ string) handletest.Fault {
+		return func(v handletest.Method, _ string) handletest.Fault {
 			if gone {
-				return handletest.NotDone
+				return handletest.NotApplied
 			}
 			if gone = v == handletest.Replace; gone {
 				return f
 			}
-			return handletest.None
+			return handletest.NoFault
 		}
 	}
 	tests := []struct {
 		name  string
-		fault func(handletest.Verb, string) handletest.Fault
+		fault func(handletest.Method, string) handletest.Fault
 		told  string
 		votes int
 	}{
-		{"it cannot be read", failing(handletest.NotDone, handletest.Load), sure, 0},
-		{"it cannot be written", failing(handletest.NotDone, handletest.Replace), unsure, 0},
-		{"it is written, and then gone", written(handletest.AnswerLost), unsure, 1},
-		{"it is written twice, and then gone", written(handletest.Repeated), unsure, 1},
+		{"it cannot be read", failing(handletest.NotApplied, handletest.Load), sure, 0},
+		{"it cannot be written", failing(handletest.NotApplied, handletest.Replace), unsure, 0},
+		{"it is written, and then gone", written(handletest.ResponseLost), unsure, 1},
+		{"it is written twice, and then gone", written(handletest.RetriedByClient), unsure, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -145,8 +145,8 @@ func TestRejectRefused(t *testing.T) {
 			}
 			w.wrong(w.send(press(w.submission(r))), tt.form)
 			got := w.stored(r.ID)
-			if got.State() == handle.Rejected || got.Refusals(tt.why) != 2 {
-				t.Errorf("the record: got %s with %d refusals because of %q, want 2", got.State(), got.Refusals(tt.why), tt.why)
+			if got.State() == handle.Rejected || got.CountRefusals(tt.why) != 2 {
+				t.Errorf("the record: got %s with %d refusals because of %q, want 2", got.State(), got.CountRefusals(tt.why), tt.why)
 			}
 		})
 	}

@@ -180,9 +180,9 @@ func (l *life) strayClick(t *rapid.T) {
 func (l *life) refuse(t *rapid.T) {
 	by := rapid.SampledFrom(cast).Draw(t, "who").voter.Person
 	reason := rapid.SampledFrom([]handle.RefusalReason{handle.RefusedNotApprover, handle.RefusedDecided}).Draw(t, "why")
-	before := l.r.Refusals(reason)
+	before := l.r.CountRefusals(reason)
 	l.become(t, "Refuse", func(r handle.Request) handle.Request { return r.RecordRefusal(by, reason, l.now) })
-	if got := l.r.Refusals(reason); got != before+1 {
+	if got := l.r.CountRefusals(reason); got != before+1 {
 		t.Fatalf("refused once: counted %d, was %d", got, before)
 	}
 }

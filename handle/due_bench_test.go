@@ -43,12 +43,12 @@ func BenchmarkDue(b *testing.B) {
 				want := make([]string, 10)
 				for n := range stored {
 					// Every hundredth waits for somebody, the others are over.
-					edit := handletest.Asleep
+					edit := handletest.WithNothingDue
 					switch {
 					case n < len(want):
-						edit = handletest.WakesAt(now.Add(time.Duration(n)))
+						edit = handletest.WithNextDue(now.Add(time.Duration(n)))
 					case n%100 == 0:
-						edit = handletest.WakesAt(now.Add(time.Duration(n) * time.Second))
+						edit = handletest.WithNextDue(now.Add(time.Duration(n) * time.Second))
 					}
 					r, err := s.Create(b.Context(), handletest.Request(n, now.Add(-time.Hour), edit))
 					if err != nil {

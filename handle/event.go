@@ -82,7 +82,7 @@ func (r Request) RecordRefusal(by Person, why RefusalReason, now time.Time) Requ
 }
 
 // Refusals counts how often why was the answer.
-func (r Request) Refusals(why RefusalReason) int {
+func (r Request) CountRefusals(why RefusalReason) int {
 	n := 0
 	for _, e := range r.Events {
 		if e.Kind == EventRefused && e.Text == string(why) {

@@ -36,7 +36,7 @@ func TestRefusalsAreCounted(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	for reason, want := range map[handle.RefusalReason]int{handle.RefusedNotApprover: 4, handle.RefusedExpired: 4, handle.RefusedOwnRequest: 0} {
-		if got := r.Refusals(reason); got != want {
+		if got := r.CountRefusals(reason); got != want {
 			t.Errorf("%q: got %d refusals, want %d", reason, got, want)
 		}
 	}
@@ -50,7 +50,7 @@ func TestRefusalsCountHowOftenWhyWasTheAnswer(t *testing.T) {
 	for i := range 250 {
 		r = r.RecordRefusal(voter(fmt.Sprintf("U%d", i)).Person, handle.RefusedNotApprover, at)
 	}
-	if got := r.Refusals(handle.RefusedNotApprover); got != 250 {
+	if got := r.CountRefusals(handle.RefusedNotApprover); got != 250 {
 		t.Errorf("250 strangers pressed: got %d refusals", got)
 	}
 }

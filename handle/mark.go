@@ -138,7 +138,7 @@ func (r Request) MarkDelivered(key, channel, ts string, now time.Time) Request {
 
 // Thread is where the first direct message to the requester stands, in whose
 // thread the later ones go. ok is false if there is none yet.
-func (r Request) Thread() (channel, ts string, ok bool) {
+func (r Request) DirectThread() (channel, ts string, ok bool) {
 	for key, told := range r.Delivered {
 		if strings.HasPrefix(key, "direct/") && (ts == "" || told.TS < ts) {
 			channel, ts = told.Channel, told.TS

@@ -192,12 +192,12 @@ func TestSent(t *testing.T) {
 
 func TestThread(t *testing.T) {
 	r := launch().MarkDelivered("reply/asked", "C0APPROVALS", "1.000001", at).MarkDelivered("mail/asked", "", "", at)
-	if channel, ts, ok := r.Thread(); ok {
+	if channel, ts, ok := r.DirectThread(); ok {
 		t.Errorf("nothing was written to the requester: got %s %s", channel, ts)
 	}
 	r = r.MarkDelivered("direct/ended", "D0ROB", "3.000001", at).MarkDelivered("direct/decided", "D0ROB", "2.000001", at).MarkDelivered("direct/bypass", "D0ROB", "2.500001", at)
 	for range 20 { // maps have no order
-		if channel, ts, ok := r.Thread(); channel != "D0ROB" || ts != "2.000001" || !ok {
+		if channel, ts, ok := r.DirectThread(); channel != "D0ROB" || ts != "2.000001" || !ok {
 			t.Fatalf("got %s %s %t, want the first", channel, ts, ok)
 		}
 	}

@@ -8,5 +8,5 @@ import (
 )
 
 func TestMemory(t *testing.T) {
-	handletest.Store(t, func(*testing.T) handle.Store { return new(handle.Memory) })
+	handletest.TestStore(t, func(*testing.T) handle.Store { return new(handle.Memory) })
 }

@@ -137,7 +137,7 @@ type Bypass struct {
 }
 
 // Created begins the history of a new request.
-func (r Request) Created() Request {
+func (r Request) RecordCreation() Request {
 	return r.Clone().note(Event{At: r.CreatedAt, Kind: EventCreated})
 }
 

@@ -76,7 +76,7 @@ func TestStates(t *testing.T) {
 
 func TestCreated(t *testing.T) {
 	r := handle.Request{CreatedAt: at}
-	if diff := cmp.Diff([]handle.Event{{At: at, Kind: handle.EventCreated}}, r.Created().Events); diff != "" {
+	if diff := cmp.Diff([]handle.Event{{At: at, Kind: handle.EventCreated}}, r.RecordCreation().Events); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if len(r.Events) != 0 {

@@ -37,11 +37,11 @@ func isPost(req *http.Request) bool { return strings.HasSuffix(req.URL.Path, "ch
 func TestAFailedLaunchIsNotAskedAboutLater(t *testing.T) {
 	w := newWorld(t)
 	dead := true
-	w.notifier.Store = &handletest.FaultyStore{Store: w.store, Fault: func(handletest.Verb, string) handletest.Fault {
+	w.notifier.Store = &handletest.FaultyStore{Store: w.store, Fault: func(handletest.Method, string) handletest.Fault {
 		if dead {
-			return handletest.NotDone
+			return handletest.NotApplied
 		}
-		return handletest.None
+		return handletest.NoFault
 	}}
 	create := w.event(nil, nil)
 	failed, again := w.handle(create)

@@ -172,7 +172,7 @@ func (n *Notifier) newRequest(ctx context.Context, ev custom, p properties) (han
 	if a.title != "" {
 		r.Product.Name = handle.OneLine(r.WaitURL.Redact(a.title), maxTitle)
 	}
-	return r.Created(), nil
+	return r.RecordCreation(), nil
 }
 
 // prove adds what CloudFormation knows of the stack. Where it cannot be asked,

@@ -184,16 +184,16 @@ func TestASecondTryHoldsTheLease(t *testing.T) {
 		return nil
 	})
 	wrote := false
-	w.notifier.Store = &handletest.FaultyStore{Store: store, Fault: func(v handletest.Verb, _ string) handletest.Fault {
+	w.notifier.Store = &handletest.FaultyStore{Store: store, Fault: func(v handletest.Method, _ string) handletest.Fault {
 		switch {
 		case v == handletest.Replace && tried == 1 && !wrote:
 			wrote = true
-			return handletest.Repeated
+			return handletest.RetriedByClient
 		case v == handletest.Load && wrote && tried == 1:
 			tried++
-			return handletest.NotDone
+			return handletest.NotApplied
 		}
-		return handletest.None
+		return handletest.NoFault
 	}}
 	if got, err := w.handle(w.event(nil, nil)); got.Status != "SUCCESS" || err != nil || tried < 3 {
 		t.Errorf("answered %+v, %v, after %d tries", got, err, tried)

@@ -45,7 +45,7 @@ func sample() handle.Request {
 		Details:    []handle.Field{{Name: "Kept for", Value: "4 days"}},
 		Parameters: []handle.Field{{Name: "AdminPassword", Value: "(hidden)"}, {Name: "Environment", Value: "test"}},
 		Terms:      handle.Terms{Channel: channel, Approvers: []string{group, "U0BOSS"}, Approvals: 1, Deadline: start.Add(11 * time.Hour), RemindAt: start.Add(8 * time.Hour)},
-	}.Created()
+	}.RecordCreation()
 }
 
 func must(r handle.Request, err error) handle.Request {

@@ -31,8 +31,8 @@ var _ handle.Store = (*Store)(nil)
 
 // Errors of Open.
 var (
-	ErrHeld    = errors.New("another process holds the file")
-	ErrForeign = errors.New("the file is not a Countersign store")
+	ErrLocked   = errors.New("another process holds the file")
+	ErrNotStore = errors.New("the file is not a Countersign store")
 )
 
 // lockTimeout is how long Open waits for another process to let go of the file:
@@ -47,14 +47,14 @@ const smallest = 4 * 4096
 // something else is in it, which is left as it is.
 func Open(path string) (*Store, error) {
 	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Size() > 0 && info.Size() < smallest {
-		return nil, fmt.Errorf("couldn't open %s: %w", path, ErrForeign)
+		return nil, fmt.Errorf("couldn't open %s: %w", path, ErrNotStore)
 	}
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout})
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
-		return nil, fmt.Errorf("couldn't open %s: %w", path, ErrHeld)
+		return nil, fmt.Errorf("couldn't open %s: %w", path, ErrLocked)
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
-		return nil, fmt.Errorf("couldn't open %s: %w (%w)", path, ErrForeign, err)
+		return nil, fmt.Errorf("couldn't open %s: %w (%w)", path, ErrNotStore, err)
 	case err != nil:
 		return nil, fmt.Errorf("couldn't open %s: %w", path, err)
 	}

@@ -21,7 +21,7 @@ import (
 var at = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 
 func TestStore(t *testing.T) {
-	handletest.Store(t, func(t *testing.T) handle.Store { return open(t, newPath(t)) })
+	handletest.TestStore(t, func(t *testing.T) handle.Store { return open(t, newPath(t)) })
 }
 
 func newPath(t *testing.T) string { return filepath.Join(t.TempDir(), "requests.db") }
@@ -127,8 +127,8 @@ func TestOpenForeign(t *testing.T) {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := bolt.Open(path); !errors.Is(err, bolt.ErrForeign) {
-			t.Errorf("%s: got error %v, want %v", name, err, bolt.ErrForeign)
+		if _, err := bolt.Open(path); !errors.Is(err, bolt.ErrNotStore) {
+			t.Errorf("%s: got error %v, want %v", name, err, bolt.ErrNotStore)
 		}
 		after, err := os.ReadFile(path)
 		if err != nil {

@@ -75,8 +75,8 @@ func TestKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := bolt.Open(path); !errors.Is(err, bolt.ErrHeld) {
-		t.Errorf("Open while another process has the file: got error %v, want %v", err, bolt.ErrHeld)
+	if _, err := bolt.Open(path); !errors.Is(err, bolt.ErrLocked) {
+		t.Errorf("Open while another process has the file: got error %v, want %v", err, bolt.ErrLocked)
 	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)

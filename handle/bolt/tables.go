@@ -39,7 +39,7 @@ func layOut(tx *bbolt.Tx) error {
 		return nil
 	}
 	if name, _ := tx.Cursor().First(); name != nil {
-		return ErrForeign
+		return ErrNotStore
 	}
 	b, err := tx.CreateBucket(root)
 	if err != nil {

@@ -74,11 +74,11 @@ func dueRequest(n int) handle.Request {
 	}
 	switch {
 	case n < 10:
-		handletest.WakesAt(at.Add(time.Duration(n - 10)))(&r)
+		handletest.WithNextDue(at.Add(time.Duration(n - 10)))(&r)
 	case n%100 == 0:
-		handletest.WakesAt(at.Add(time.Duration(n) * time.Second))(&r)
+		handletest.WithNextDue(at.Add(time.Duration(n) * time.Second))(&r)
 	default:
-		handletest.Asleep(&r)
+		handletest.WithNothingDue(&r)
 	}
 	return r
 }

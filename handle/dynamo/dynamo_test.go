@@ -19,7 +19,7 @@ func TestStore(t *testing.T) {
 	t.Parallel()
 	cfg := local(t)
 	client := patient()
-	handletest.Store(t, func(t *testing.T) handle.Store { return dynamo.New(cfg, client, newTable(t, cfg)) })
+	handletest.TestStore(t, func(t *testing.T) handle.Store { return dynamo.New(cfg, client, newTable(t, cfg)) })
 }
 
 // TestTwoProcesses: what one has written, another reads, and both race fairly.

@@ -66,7 +66,7 @@ func TestWireReads(t *testing.T) {
 // TestWirePages: lists go on until DynamoDB says that there is no more, and
 // what it leaves unread in a batch is asked for again.
 func TestWirePages(t *testing.T) {
-	first, second := handletest.Request(1, at), handletest.Request(1, at, handletest.Gate("Second"))
+	first, second := handletest.Request(1, at), handletest.Request(1, at, handletest.WithGate("Second"))
 	next := `,"LastEvaluatedKey":{` + keys(first) + `}`
 
 	s, w := newWire(t, answer{200, `{"Items":[` + stored(t, first) + `]` + next + `}`}, answer{200, `{"Items":[` + stored(t, second) + `]}`})

@@ -16,7 +16,7 @@ import (
 // waking creates the request n, which wakes d after at.
 func (f *fixture) waking(n int, d time.Duration) handle.Request {
 	f.Helper()
-	return f.create(Request(n, at, WakesAt(at.Add(d))))
+	return f.create(Request(n, at, WithNextDue(at.Add(d))))
 }
 
 func testDue(t *testing.T, f *fixture) {
@@ -25,7 +25,7 @@ func testDue(t *testing.T, f *fixture) {
 	third := f.waking(3, 3*time.Hour)
 	first := f.waking(1, time.Hour)
 	second := f.waking(2, time.Hour+1)
-	f.create(Request(4, at, Asleep))
+	f.create(Request(4, at, WithNothingDue))
 
 	f.due("before all", at.Add(time.Hour-1), 10)
 	f.due("at the very time of the first", at.Add(time.Hour), 10, first.ID)
@@ -92,7 +92,7 @@ func testDueMoves(t *testing.T, f *fixture) {
 	f.fails("Create of what exists", err, handle.ErrExists)
 	f.due("after a conflict", late, 10, r.ID, other.ID)
 
-	asleep := Request(1, at, Asleep)
+	asleep := Request(1, at, WithNothingDue)
 	asleep.Rev = r.Rev
 	asleep = f.replace(asleep)
 	f.due("after it owes nothing", late, 10, other.ID)
@@ -104,11 +104,11 @@ func testDueMoves(t *testing.T, f *fixture) {
 func testOfStack(t *testing.T, f *fixture) {
 	var want []string
 	for i := range 4 {
-		r := Request(1, at, Gate(fmt.Sprintf("Request%d", i)))
+		r := Request(1, at, WithGate(fmt.Sprintf("Request%d", i)))
 		want = append(want, f.create(r).ID)
 		f.create(Request(10+i, at)) // other stacks'
 	}
-	f.create(Request(1, at, Gate("Foreign"), func(r *handle.Request) { r.Stack.ID += "-which-has-the-same-key" }))
+	f.create(Request(1, at, WithGate("Foreign"), func(r *handle.Request) { r.Stack.ID += "-which-has-the-same-key" }))
 	slices.Sort(want)
 	stackID := Request(1, at).Stack.ID
 	list, err := f.OfStack(f.ctx, stackID)

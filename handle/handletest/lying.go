@@ -12,15 +12,15 @@ import (
 )
 
 // Verb names a call of a [handle.Store].
-type Verb string
+type Method string
 
 const (
-	Create  Verb = "Create"
-	Load    Verb = "Load"
-	Replace Verb = "Replace"
-	Due     Verb = "Due"
-	OfStack Verb = "OfStack"
-	Since   Verb = "Since"
+	Create  Method = "Create"
+	Load    Method = "Load"
+	Replace Method = "Replace"
+	Due     Method = "Due"
+	OfStack Method = "OfStack"
+	Since   Method = "Since"
 )
 
 // Fault says how one call of a [Lying] store goes. A fault that the verb cannot
@@ -29,19 +29,19 @@ type Fault int
 
 const (
 	// None lets the call through.
-	None Fault = iota
+	NoFault Fault = iota
 
 	// NotDone answers ErrMade, and the store was not asked.
-	NotDone
+	NotApplied
 
 	// AnswerLost answers ErrMade, and what was asked for is done. Of Since, the
 	// first request is yielded and then the error.
-	AnswerLost
+	ResponseLost
 
 	// Repeated is of Create and Replace alone: what was asked for is done, the
 	// answer is lost, and the client below asks once more by itself. It meets
 	// its own change, and answers ErrExists or ErrConflict.
-	Repeated
+	RetriedByClient
 
 	// Stale is of Due alone: the answer is what Due would have answered when it
 	// was last called, with that call's now. It is empty for the first call.
@@ -54,21 +54,21 @@ func (f Fault) String() string {
 
 // Faults lists the faults that a call of v can have, None excepted. For tables
 // and for random choice.
-func Faults(v Verb) []Fault {
+func Faults(v Method) []Fault {
 	switch v {
 	case Create, Replace:
-		return []Fault{NotDone, AnswerLost, Repeated}
+		return []Fault{NotApplied, ResponseLost, RetriedByClient}
 	case Due:
-		return []Fault{NotDone, Stale}
+		return []Fault{NotApplied, Stale}
 	case Since:
-		return []Fault{NotDone, AnswerLost}
+		return []Fault{NotApplied, ResponseLost}
 	}
-	return []Fault{NotDone}
+	return []Fault{NotApplied}
 }
 
 // ErrMade is the error of a made failure. Whether anything was done, it does
 // not tell.
-var ErrMade = errors.New("made failure of the store")
+var ErrInjected = errors.New("made failure of the store")
 
 // Lying is a Store that fails as one behind a network does, when told to, and
 // that counts. It adds no waiting and no chance of its own: the same calls with
@@ -80,10 +80,10 @@ type FaultyStore struct {
 	// of the request; of OfStack with the stack's ARN, of Due and Since with
 	// nothing. No lock is held, so it may let other actors use the store
 	// meanwhile. It must not be changed during a call.
-	Fault func(v Verb, id string) Fault
+	Fault func(v Method, id string) Fault
 
 	mu      sync.Mutex
-	calls   map[Verb]int
+	calls   map[Method]int
 	lastDue []string // as the last call of Due should have been answered
 }
 
@@ -117,38 +117,38 @@ func (s *FaultyStore) Reset() {
 
 // Nth is a Fault hook: f for the n-th call from now on (the first is 0), None
 // for all others. Raise n until all calls of a flow have failed once each.
-func Nth(n int, f Fault) func(Verb, string) Fault {
+func FailNth(n int, f Fault) func(Method, string) Fault {
 	var mu sync.Mutex
-	return func(Verb, string) Fault {
+	return func(Method, string) Fault {
 		mu.Lock()
 		defer mu.Unlock()
 		n--
 		if n == -1 {
 			return f
 		}
-		return None
+		return NoFault
 	}
 }
 
 // begin counts the call and asks how it will go.
-func (s *FaultyStore) begin(v Verb, id string) Fault {
+func (s *FaultyStore) begin(v Method, id string) Fault {
 	s.mu.Lock()
 	if s.calls == nil {
-		s.calls = map[Verb]int{}
+		s.calls = map[Method]int{}
 	}
 	s.calls[v]++
 	s.mu.Unlock()
 	if s.Fault == nil {
-		return None
+		return NoFault
 	}
 	return s.Fault(v, id)
 }
 
-func made(v Verb, id string) error {
+func made(v Method, id string) error {
 	if id == "" {
-		return fmt.Errorf("couldn't %s: %w", v, ErrMade)
+		return fmt.Errorf("couldn't %s: %w", v, ErrInjected)
 	}
-	return fmt.Errorf("couldn't %s %s: %w", v, id, ErrMade)
+	return fmt.Errorf("couldn't %s %s: %w", v, id, ErrInjected)
 }
 
 func (s *FaultyStore) Create(ctx context.Context, r handle.Request) (handle.Request, error) {
@@ -161,30 +161,30 @@ func (s *FaultyStore) Replace(ctx context.Context, r handle.Request) (handle.Req
 
 // write does what the verb does, or not, and says so, or not. again is what the
 // verb answers to one who asks for the same change once more.
-func (s *FaultyStore) write(v Verb, r handle.Request, again error, do func() (handle.Request, error)) (handle.Request, error) {
+func (s *FaultyStore) write(v Method, r handle.Request, again error, do func() (handle.Request, error)) (handle.Request, error) {
 	fault := s.begin(v, r.ID)
-	if fault == NotDone {
+	if fault == NotApplied {
 		return handle.Request{}, made(v, r.ID)
 	}
 	next, err := do()
 	switch {
-	case fault == AnswerLost:
+	case fault == ResponseLost:
 		return handle.Request{}, made(v, r.ID)
-	case fault == Repeated && err == nil:
+	case fault == RetriedByClient && err == nil:
 		return handle.Request{}, again
 	}
 	return next, err
 }
 
 func (s *FaultyStore) Load(ctx context.Context, id string) (handle.Request, error) {
-	if f := s.begin(Load, id); f == NotDone || f == AnswerLost {
+	if f := s.begin(Load, id); f == NotApplied || f == ResponseLost {
 		return handle.Request{}, made(Load, id)
 	}
 	return s.Store.Load(ctx, id)
 }
 
 func (s *FaultyStore) OfStack(ctx context.Context, stackID string) ([]handle.Request, error) {
-	if f := s.begin(OfStack, stackID); f == NotDone || f == AnswerLost {
+	if f := s.begin(OfStack, stackID); f == NotApplied || f == ResponseLost {
 		return nil, made(OfStack, stackID)
 	}
 	return s.Store.OfStack(ctx, stackID)
@@ -192,7 +192,7 @@ func (s *FaultyStore) OfStack(ctx context.Context, stackID string) ([]handle.Req
 
 func (s *FaultyStore) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	fault := s.begin(Due, "")
-	if fault == NotDone || fault == AnswerLost {
+	if fault == NotApplied || fault == ResponseLost {
 		return nil, made(Due, "")
 	}
 	ids, err := s.Store.Due(ctx, now, limit)
@@ -212,7 +212,7 @@ func (s *FaultyStore) Due(ctx context.Context, now time.Time, limit int) ([]stri
 func (s *FaultyStore) Since(ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
 	return func(yield func(handle.Request, error) bool) {
 		fault := s.begin(Since, "")
-		if fault == NotDone {
+		if fault == NotApplied {
 			yield(handle.Request{}, made(Since, ""))
 			return
 		}
@@ -220,12 +220,12 @@ func (s *FaultyStore) Since(ctx context.Context, t time.Time) iter.Seq2[handle.R
 			if !yield(r, err) || err != nil {
 				return
 			}
-			if fault == AnswerLost {
+			if fault == ResponseLost {
 				yield(handle.Request{}, made(Since, ""))
 				return
 			}
 		}
-		if fault == AnswerLost { // there was none to yield first
+		if fault == ResponseLost { // there was none to yield first
 			yield(handle.Request{}, made(Since, ""))
 		}
 	}

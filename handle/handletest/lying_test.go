@@ -17,20 +17,20 @@ var at = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 // caller is told, and what is then stored.
 func TestLyingWrites(t *testing.T) {
 	for _, test := range []struct {
-		verb  handletest.Verb
+		verb  handletest.Method
 		fault handletest.Fault
 		err   error
 		done  bool
 	}{
-		{handletest.Create, handletest.None, nil, true},
-		{handletest.Create, handletest.NotDone, handletest.ErrMade, false},
-		{handletest.Create, handletest.AnswerLost, handletest.ErrMade, true},
-		{handletest.Create, handletest.Repeated, handle.ErrExists, true},
+		{handletest.Create, handletest.NoFault, nil, true},
+		{handletest.Create, handletest.NotApplied, handletest.ErrInjected, false},
+		{handletest.Create, handletest.ResponseLost, handletest.ErrInjected, true},
+		{handletest.Create, handletest.RetriedByClient, handle.ErrExists, true},
 		{handletest.Create, handletest.Stale, nil, true},
-		{handletest.Replace, handletest.None, nil, true},
-		{handletest.Replace, handletest.NotDone, handletest.ErrMade, false},
-		{handletest.Replace, handletest.AnswerLost, handletest.ErrMade, true},
-		{handletest.Replace, handletest.Repeated, handle.ErrConflict, true},
+		{handletest.Replace, handletest.NoFault, nil, true},
+		{handletest.Replace, handletest.NotApplied, handletest.ErrInjected, false},
+		{handletest.Replace, handletest.ResponseLost, handletest.ErrInjected, true},
+		{handletest.Replace, handletest.RetriedByClient, handle.ErrConflict, true},
 	} {
 		t.Run(string(test.verb)+" "+test.fault.String(), func(t *testing.T) {
 			ctx := t.Context()
@@ -41,7 +41,7 @@ func TestLyingWrites(t *testing.T) {
 				write, want = s.Replace, 2
 			}
 			r.Purpose = "written"
-			s.Fault = handletest.Nth(0, test.fault)
+			s.Fault = handletest.FailNth(0, test.fault)
 			next, err := write(ctx, r)
 			if !errors.Is(err, test.err) {
 				t.Errorf("error: got %v, want %v", err, test.err)
@@ -62,12 +62,12 @@ func TestLyingWrites(t *testing.T) {
 
 // TestLyingLoses checks that a lost answer hides a true failure too.
 func TestLyingLoses(t *testing.T) {
-	s := &handletest.FaultyStore{Store: new(handle.Memory), Fault: handletest.Nth(0, handletest.AnswerLost)}
+	s := &handletest.FaultyStore{Store: new(handle.Memory), Fault: handletest.FailNth(0, handletest.ResponseLost)}
 	_, err := s.Replace(t.Context(), handletest.Request(1, at))
-	if !errors.Is(err, handletest.ErrMade) || errors.Is(err, handle.ErrNotFound) {
-		t.Errorf("Replace of a missing request, answer lost: got %v, want %v", err, handletest.ErrMade)
+	if !errors.Is(err, handletest.ErrInjected) || errors.Is(err, handle.ErrNotFound) {
+		t.Errorf("Replace of a missing request, answer lost: got %v, want %v", err, handletest.ErrInjected)
 	}
-	s.Fault = handletest.Nth(0, handletest.Repeated)
+	s.Fault = handletest.FailNth(0, handletest.RetriedByClient)
 	if _, err := s.Replace(t.Context(), handletest.Request(1, at)); !errors.Is(err, handle.ErrNotFound) {
 		t.Errorf("Replace of a missing request, repeated: got %v, want %v", err, handle.ErrNotFound)
 	}
@@ -82,7 +82,7 @@ func TestLyingReads(t *testing.T) {
 		}
 	}
 	r := handletest.Request(0, at)
-	calls := map[handletest.Verb]func() (int, error){
+	calls := map[handletest.Method]func() (int, error){
 		handletest.Load: func() (int, error) {
 			got, err := s.Load(ctx, r.ID)
 			return min(len(got.ID), 1), err
@@ -106,22 +106,22 @@ func TestLyingReads(t *testing.T) {
 		},
 	}
 	for _, test := range []struct {
-		verb  handletest.Verb
+		verb  handletest.Method
 		fault handletest.Fault
 		n     int
 		err   error
 	}{
-		{handletest.Load, handletest.None, 1, nil},
-		{handletest.Load, handletest.NotDone, 0, handletest.ErrMade},
-		{handletest.OfStack, handletest.None, 1, nil},
-		{handletest.OfStack, handletest.NotDone, 0, handletest.ErrMade},
-		{handletest.Due, handletest.None, 3, nil},
-		{handletest.Due, handletest.NotDone, 0, handletest.ErrMade},
-		{handletest.Since, handletest.None, 3, nil},
-		{handletest.Since, handletest.NotDone, 0, handletest.ErrMade},
-		{handletest.Since, handletest.AnswerLost, 1, handletest.ErrMade},
+		{handletest.Load, handletest.NoFault, 1, nil},
+		{handletest.Load, handletest.NotApplied, 0, handletest.ErrInjected},
+		{handletest.OfStack, handletest.NoFault, 1, nil},
+		{handletest.OfStack, handletest.NotApplied, 0, handletest.ErrInjected},
+		{handletest.Due, handletest.NoFault, 3, nil},
+		{handletest.Due, handletest.NotApplied, 0, handletest.ErrInjected},
+		{handletest.Since, handletest.NoFault, 3, nil},
+		{handletest.Since, handletest.NotApplied, 0, handletest.ErrInjected},
+		{handletest.Since, handletest.ResponseLost, 1, handletest.ErrInjected},
 	} {
-		s.Fault = handletest.Nth(0, test.fault)
+		s.Fault = handletest.FailNth(0, test.fault)
 		n, err := calls[test.verb]()
 		if n != test.n || !errors.Is(err, test.err) {
 			t.Errorf("%s, %s: got %d and error %v, want %d and %v", test.verb, test.fault, n, err, test.n, test.err)
@@ -134,7 +134,7 @@ func TestLyingReads(t *testing.T) {
 func TestLyingDue(t *testing.T) {
 	ctx, now := t.Context(), at.AddDate(1, 0, 0)
 	s := &handletest.FaultyStore{Store: new(handle.Memory)}
-	s.Fault = func(v handletest.Verb, _ string) handletest.Fault { return handletest.Stale }
+	s.Fault = func(v handletest.Method, _ string) handletest.Fault { return handletest.Stale }
 	due := func(limit int) []string {
 		ids, err := s.Due(ctx, now, limit)
 		if err != nil {
@@ -170,14 +170,14 @@ func TestLyingReenters(t *testing.T) {
 		t.Fatal(err)
 	}
 	entered := false
-	s.Fault = func(v handletest.Verb, id string) handletest.Fault {
+	s.Fault = func(v handletest.Method, id string) handletest.Fault {
 		if v == handletest.Replace && id == r.ID && !entered {
 			entered = true
 			if _, err := s.Replace(ctx, r); err != nil {
 				t.Errorf("the other actor: %v", err)
 			}
 		}
-		return handletest.None
+		return handletest.NoFault
 	}
 	if _, err := s.Replace(ctx, r); !errors.Is(err, handle.ErrConflict) {
 		t.Errorf("the first actor: got %v, want %v", err, handle.ErrConflict)
@@ -195,7 +195,7 @@ func TestLyingCounts(t *testing.T) {
 	_, _ = s.Due(ctx, at, 1)
 	for range s.Since(ctx, at) {
 	}
-	s.Fault = func(handletest.Verb, string) handletest.Fault { return handletest.NotDone }
+	s.Fault = func(handletest.Method, string) handletest.Fault { return handletest.NotApplied }
 	_, _ = s.Replace(ctx, r)
 	if got, want := s.Counts(), (handletest.Counts{Reads: 3, Writes: 3, Queries: 2}); got != want {
 		t.Errorf("Counts: got %+v, want %+v", got, want)
@@ -220,9 +220,9 @@ func TestFaults(t *testing.T) {
 		_, err = s.Replace(context.Background(), r)
 		return err
 	}
-	for n, verb := range []handletest.Verb{handletest.Create, handletest.Load, handletest.Replace} {
+	for n, verb := range []handletest.Method{handletest.Create, handletest.Load, handletest.Replace} {
 		for _, fault := range handletest.Faults(verb) {
-			s := &handletest.FaultyStore{Store: new(handle.Memory), Fault: handletest.Nth(n, fault)}
+			s := &handletest.FaultyStore{Store: new(handle.Memory), Fault: handletest.FailNth(n, fault)}
 			if err := flow(s); err == nil {
 				t.Errorf("call %d, %s: the flow did not meet the fault", n, fault)
 			}
@@ -231,7 +231,7 @@ func TestFaults(t *testing.T) {
 			}
 		}
 	}
-	s := &handletest.FaultyStore{Store: new(handle.Memory), Fault: handletest.Nth(3, handletest.NotDone)}
+	s := &handletest.FaultyStore{Store: new(handle.Memory), Fault: handletest.FailNth(3, handletest.NotApplied)}
 	if err := flow(s); err != nil {
 		t.Errorf("a fault beyond the last call: %v", err)
 	}

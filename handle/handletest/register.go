@@ -39,7 +39,7 @@ func testCreate(t *testing.T, f *fixture) {
 
 func testLoad(t *testing.T, f *fixture) {
 	f.create(Request(1, at))
-	neighbour := Request(1, at, Gate("SecondRequest"))
+	neighbour := Request(1, at, WithGate("SecondRequest"))
 	for _, id := range []string{Request(2, at).ID, neighbour.ID, neighbour.ID[:16], neighbour.ID + "a", "", "no-id", "../../etc"} {
 		_, err := f.Load(f.ctx, id)
 		f.fails(fmt.Sprintf("Load(%q)", id), err, handle.ErrNotFound)
@@ -48,7 +48,7 @@ func testLoad(t *testing.T, f *fixture) {
 
 func testReplace(t *testing.T, f *fixture) {
 	r := f.create(Request(1, at))
-	bystander := f.create(Request(1, at, Gate("SecondRequest")))
+	bystander := f.create(Request(1, at, WithGate("SecondRequest")))
 	first := r
 	for rev := int64(2); rev <= 4; rev++ {
 		r.Purpose = fmt.Sprintf("revision %d", rev)
@@ -159,7 +159,7 @@ func testLargest(t *testing.T, f *fixture) {
 	stackID, ids := want.Stack.ID, []string{want.ID}
 	for i := range 5 {
 		r := largest(t, 1)
-		Gate(fmt.Sprintf("Request%d", i))(&r)
+		WithGate(fmt.Sprintf("Request%d", i))(&r)
 		r.CreatedAt = r.CreatedAt.Add(time.Duration(1 + i))
 		ids = append(ids, f.create(r).ID)
 	}

@@ -57,7 +57,7 @@ func Request(n int, at time.Time, edits ...func(*handle.Request)) handle.Request
 			RemindAt:  handle.ReminderTime(at, deadline),
 		},
 		WaitURL: waitURL,
-	}.Created()
+	}.RecordCreation()
 	if err := r.Terms.Check(); err != nil {
 		panic("handletest: " + err.Error())
 	}
@@ -69,7 +69,7 @@ func Request(n int, at time.Time, edits ...func(*handle.Request)) handle.Request
 
 // Gate is an edit for [Request]: the request is of another gate of the same
 // stack, the resource with the given logical ID.
-func Gate(logicalID string) func(*handle.Request) {
+func WithGate(logicalID string) func(*handle.Request) {
 	return func(r *handle.Request) {
 		r.Stack.Gate = logicalID
 		r.ID = handle.NewID(r.Stack.ID, logicalID, r.ID)
@@ -97,7 +97,7 @@ func WaitURL(stackID string, at time.Time) handle.WaitURL {
 
 // WakesAt is an edit for [Request]: Wake is then the given time, because all else
 // has been abandoned and only the expiry is left.
-func WakesAt(deadline time.Time) func(*handle.Request) {
+func WithNextDue(deadline time.Time) func(*handle.Request) {
 	return func(r *handle.Request) {
 		r.Terms.Deadline = deadline
 		abandon(r, handle.StepExpire)
@@ -108,7 +108,7 @@ func WakesAt(deadline time.Time) func(*handle.Request) {
 }
 
 // Asleep is an edit for [Request]: the request owes nothing, and Wake is zero.
-func Asleep(r *handle.Request) {
+func WithNothingDue(r *handle.Request) {
 	*r = r.Withdraw("nobody could be asked", r.CreatedAt)
 	abandon(r, "")
 	if !r.NextDue().IsZero() {

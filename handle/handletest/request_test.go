@@ -48,7 +48,7 @@ func TestRequestsDiffer(t *testing.T) {
 	if r.ID == other.ID || r.Stack.ID == other.Stack.ID || r.WaitURL.Expose() == other.WaitURL.Expose() {
 		t.Error("two requests share ID, stack or wait URL")
 	}
-	second := handletest.Request(1, at, handletest.Gate("Second"))
+	second := handletest.Request(1, at, handletest.WithGate("Second"))
 	if second.Stack.ID != r.Stack.ID || second.ID == r.ID || !strings.HasPrefix(second.ID, r.ID[:16]) {
 		t.Errorf("another gate of the same stack: got ID %s beside %s", second.ID, r.ID)
 	}

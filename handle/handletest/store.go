@@ -17,7 +17,7 @@ import (
 // [handle.Store]. Each test opens a store of its own, which must be empty; open
 // cleans up after itself with t.Cleanup. That what returned is durable, only
 // the store's own tests can prove, which know how to end its process.
-func Store(t *testing.T, open func(t *testing.T) handle.Store) {
+func TestStore(t *testing.T, open func(t *testing.T) handle.Store) {
 	(&suite{open: open, lag: 10 * time.Second}).run(t)
 }
 

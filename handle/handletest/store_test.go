@@ -8,7 +8,7 @@ import (
 )
 
 func TestStore(t *testing.T) {
-	handletest.Store(t, func(t *testing.T) handle.Store {
+	handletest.TestStore(t, func(t *testing.T) handle.Store {
 		return &handletest.FaultyStore{Store: new(handle.Memory)}
 	})
 }

@@ -192,7 +192,7 @@ func (p *pass) tell(ctx context.Context, s handle.Step) bool {
 		errs = append(errs, send(s.Notification.ReplyKey(), root.Channel, root.TS, blocks.Notification(p.r, s.Notification, false)))
 	}
 	if direct {
-		channel, thread, begun := p.r.Thread()
+		channel, thread, begun := p.r.DirectThread()
 		if !begun {
 			channel = p.r.Requester.SlackID // opens the conversation
 		}

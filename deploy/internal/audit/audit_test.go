@@ -53,7 +53,7 @@ func asked(stack string, at time.Time, approvals int) handle.Request {
 		Purpose:   "Orders wait here",
 		Terms:     handle.Terms{Channel: "C0APPROVALS", Approvers: []string{"U0ANN", "U0BOB"}, Approvals: approvals, Deadline: at.Add(11 * time.Hour)},
 		WaitURL:   handle.StoredWaitURL(secret),
-	}.IdentifyRequester("U0RITA", []string{"U0RITA"}, true).Created()
+	}.IdentifyRequester("U0RITA", []string{"U0RITA"}, true).RecordCreation()
 }
 
 // vote adds what an approver says, who may say it.

@@ -74,7 +74,7 @@ func asked(n int) handle.Request {
 			Deadline: deadline, RemindAt: handle.ReminderTime(sampleTime, deadline),
 		},
 	}
-	return r.IdentifyRequester(sandbox.Rita, []string{sandbox.Rita}, true).Created()
+	return r.IdentifyRequester(sandbox.Rita, []string{sandbox.Rita}, true).RecordCreation()
 }
 
 func claimed(r handle.Request) handle.Request {

@@ -24,7 +24,7 @@ func newStore(s *play) *store {
 	st := &store{s: s, records: map[string]handle.Request{}}
 	st.lying = &handletest.FaultyStore{
 		Store: audited{&st.memory, st},
-		Fault: func(handletest.Verb, string) handletest.Fault { return st.fault },
+		Fault: func(handletest.Method, string) handletest.Fault { return st.fault },
 	}
 	return st
 }
@@ -34,23 +34,23 @@ var lies = []struct {
 	fault Fault
 	lie   handletest.Fault
 }{
-	{NotDone, handletest.NotDone}, {Lost, handletest.AnswerLost}, {Repeated, handletest.Repeated}, {OutOfDate, handletest.Stale},
+	{NotDone, handletest.NotApplied}, {Lost, handletest.ResponseLost}, {Repeated, handletest.RetriedByClient}, {OutOfDate, handletest.Stale},
 }
 
 func lieOf(f Fault) handletest.Fault {
 	if f == DiesAfter {
-		return handletest.AnswerLost
+		return handletest.ResponseLost
 	}
 	for _, l := range lies {
 		if l.fault == f {
 			return l.lie
 		}
 	}
-	return handletest.None
+	return handletest.NoFault
 }
 
 // call makes one call of a verb: what befalls it, and who acts around it.
-func call[T any](ctx context.Context, st *store, verb handletest.Verb, id string, do func() (T, error)) (v T, err error) {
+func call[T any](ctx context.Context, st *store, verb handletest.Method, id string, do func() (T, error)) (v T, err error) {
 	var can []Fault
 	for _, l := range lies {
 		if slices.Contains(handletest.Faults(verb), l.lie) {
@@ -73,7 +73,7 @@ func call[T any](ctx context.Context, st *store, verb handletest.Verb, id string
 	}
 	st.fault = lieOf(i.Fault)
 	v, err = do()
-	st.fault = handletest.None
+	st.fault = handletest.NoFault
 	if i.Fault == DiesAfter {
 		in.dead = true
 	}
