@@ -3,8 +3,8 @@ package slacktest
 import "strings"
 
 // posted is the answer of the methods that write a message.
-type posted struct {
-	good
+type messageResponse struct {
+	envelope
 	Channel string      `json:"channel"`
 	TS      string      `json:"ts"`
 	Text    string      `json:"text"`
@@ -12,102 +12,102 @@ type posted struct {
 }
 
 // postMessage is chat.postMessage.
-func (c *call) postMessage() (any, *refusal) {
-	r, err := c.roomToPost()
+func (c *call) postMessage() (any, *apiError) {
+	r, err := c.channelToPost()
 	if err != nil {
 		return nil, err
 	}
-	m, err := c.content(maxPostText)
+	m, err := c.messageArgs(maxPostText)
 	if err != nil {
 		return nil, err
 	}
 	if m.text == "" && m.blocks == nil {
-		return nil, refuse("no_text")
+		return nil, errCode("no_text")
 	}
 	threadTS := c.form.Get("thread_ts")
-	if err := r.takesReply(threadTS); err != nil {
+	if err := r.checkThread(threadTS); err != nil {
 		return nil, err
 	}
-	if r.gone[threadTS] {
+	if r.deleted[threadTS] {
 		threadTS = "" // Slack posts what would answer a deleted message as a message of its own
 	}
-	if err := c.admitPost(r.ID); err != nil {
+	if err := c.limitPost(r.ID); err != nil {
 		return nil, err
 	}
-	p := c.add(r, Message{
+	p := c.addMessage(r, Message{
 		TS: c.newTS(c.now), ThreadTS: threadTS, UserID: c.config.BotUserID,
-		Broadcast:   threadTS != "" && c.is("reply_broadcast", false),
-		UnfurlLinks: c.is("unfurl_links", true), UnfurlMedia: c.is("unfurl_media", true),
+		Broadcast:   threadTS != "" && c.boolArg("reply_broadcast", false),
+		UnfurlLinks: c.boolArg("unfurl_links", true), UnfurlMedia: c.boolArg("unfurl_media", true),
 	}, m)
-	c.record.Channel, c.record.TS = r.ID, p.TS
-	return posted{yes, r.ID, p.TS, p.Text, c.wire(p)}, nil
+	c.entry.Channel, c.entry.TS = r.ID, p.TS
+	return messageResponse{okEnvelope, r.ID, p.TS, p.Text, c.wire(p)}, nil
 }
 
 // takesReply refuses a thread_ts that is no parent in the channel.
-func (r *room) takesReply(threadTS string) *refusal {
-	if threadTS == "" || r.gone[threadTS] {
+func (r *channel) checkThread(threadTS string) *apiError {
+	if threadTS == "" || r.deleted[threadTS] {
 		return nil
 	}
 	parent, ok := r.byTS[threadTS]
 	switch {
 	case !ok:
-		return refuse("thread_not_found")
+		return errCode("thread_not_found")
 	case parent.ThreadTS != "":
-		return refuse("cannot_reply_to_message")
+		return errCode("cannot_reply_to_message")
 	}
 	return nil
 }
 
 // add puts a new message into a channel.
-func (w *Workspace) add(r *room, m Message, says content) *post {
+func (w *Workspace) addMessage(r *channel, m Message, says messageArgs) *storedMessage {
 	m.ChannelID = r.ID
 	m.Text, m.Blocks, m.Metadata = says.text, says.blocks, says.metadata
 	m.Mentions, m.MentionsChannel = says.mentions, pingsChannel(says.mentions)
 	m.Notified = w.notified(r, m.UserID, says.mentions)
-	p := &post{Message: m}
+	p := &storedMessage{Message: m}
 	r.byTS[m.TS] = p
 	if parent := r.byTS[m.ThreadTS]; m.ThreadTS != "" && parent != nil {
 		parent.replies = append(parent.replies, p)
 	} else {
-		r.posts = append(r.posts, p)
+		r.messages = append(r.messages, p)
 	}
 	w.version++
 	return p
 }
 
 // updateMessage is chat.update.
-func (c *call) updateMessage() (any, *refusal) {
-	r, err := c.roomToChange()
+func (c *call) updateMessage() (any, *apiError) {
+	r, err := c.channelToChange()
 	if err != nil {
 		return nil, err
 	}
 	if r.Archived {
-		return nil, refuse("is_inactive")
+		return nil, errCode("is_inactive")
 	}
 	p, ok := r.byTS[c.form.Get("ts")]
 	switch {
 	case !ok || p.Deleted:
-		return nil, refuse("message_not_found")
+		return nil, errCode("message_not_found")
 	case p.UserID != c.config.BotUserID:
-		return nil, refuse("cant_update_message")
+		return nil, errCode("cant_update_message")
 	}
-	m, err := c.content(maxUpdateText)
+	m, err := c.messageArgs(maxUpdateText)
 	if err != nil {
 		return nil, err
 	}
 	if m.text == "" && m.blocks == nil && (m.hasText || !m.hasBlocks || p.Text == "") {
-		return nil, refuse("no_text")
+		return nil, errCode("no_text")
 	}
 	p.change(m)
 	c.version++
-	c.record.Channel, c.record.TS = r.ID, p.TS
-	return posted{yes, r.ID, p.TS, p.Text, c.wire(p)}, nil
+	c.entry.Channel, c.entry.TS = r.ID, p.TS
+	return messageResponse{okEnvelope, r.ID, p.TS, p.Text, c.wire(p)}, nil
 }
 
 // change applies chat.update's rules: text without blocks takes the blocks away;
 // blocks without text keep the text; metadata stays unless it is given. Only a
 // message without blocks is marked as edited.
-func (p *post) change(m content) {
+func (p *storedMessage) change(m messageArgs) {
 	if m.hasText {
 		p.Text = m.text
 	}
@@ -118,7 +118,7 @@ func (p *post) change(m content) {
 		p.Metadata = m.metadata
 	}
 	if !m.hasText {
-		m.mentions = mentions(m.mentions, p.Text)
+		m.mentions = addMentions(m.mentions, p.Text)
 	}
 	p.Mentions, p.MentionsChannel = m.mentions, pingsChannel(m.mentions)
 	p.Edited = p.Blocks == nil
@@ -126,46 +126,46 @@ func (p *post) change(m content) {
 }
 
 // deleteMessage is chat.delete.
-func (c *call) deleteMessage() (any, *refusal) {
-	r, err := c.roomToChange()
+func (c *call) deleteMessage() (any, *apiError) {
+	r, err := c.channelToChange()
 	if err != nil {
 		return nil, err
 	}
 	p, ok := r.byTS[c.form.Get("ts")]
 	switch {
 	case !ok || p.Deleted:
-		return nil, refuse("message_not_found")
+		return nil, errCode("message_not_found")
 	case p.UserID != c.config.BotUserID:
-		return nil, refuse("cant_delete_message")
+		return nil, errCode("cant_delete_message")
 	}
 	r.remove(p)
 	c.version++
-	c.record.Channel, c.record.TS = r.ID, p.TS
+	c.entry.Channel, c.entry.TS = r.ID, p.TS
 	return struct {
-		good
+		envelope
 		Channel string `json:"channel"`
 		TS      string `json:"ts"`
-	}{yes, r.ID, p.TS}, nil
+	}{okEnvelope, r.ID, p.TS}, nil
 }
 
 // getPermalink is chat.getPermalink.
-func (c *call) getPermalink() (any, *refusal) {
+func (c *call) getPermalink() (any, *apiError) {
 	r := c.visible(c.form.Get("channel"))
 	if r == nil {
-		return nil, refuse("channel_not_found")
+		return nil, errCode("channel_not_found")
 	}
 	p, ok := r.byTS[c.form.Get("message_ts")]
 	if !ok {
-		return nil, refuse("message_not_found")
+		return nil, errCode("message_not_found")
 	}
 	return struct {
-		good
+		envelope
 		Channel   string `json:"channel"`
 		Permalink string `json:"permalink"`
-	}{yes, r.ID, c.permalink(p)}, nil
+	}{okEnvelope, r.ID, c.permalink(p)}, nil
 }
 
-func (w *Workspace) permalink(p *post) string {
+func (w *Workspace) permalink(p *storedMessage) string {
 	link := w.config.Origin + "/archives/" + p.ChannelID + "/p" + strings.Replace(p.TS, ".", "", 1)
 	if p.ThreadTS != "" {
 		link += "?thread_ts=" + p.ThreadTS + "&cid=" + p.ChannelID

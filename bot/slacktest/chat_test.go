@@ -70,7 +70,7 @@ func TestPostMessageSays(t *testing.T) {
 		want    string
 	}{
 		{name: "text", options: []api.MsgOption{text("x")}},
-		{name: "blocks alone", options: []api.MsgOption{asking()}},
+		{name: "blocks alone", options: []api.MsgOption{approvalButtons()}},
 		{name: "nothing", want: "no_text"},
 		{name: "empty text", options: []api.MsgOption{text("")}, want: "no_text"},
 		{name: "empty blocks", options: []api.MsgOption{api.MsgOptionBlocks()}, want: "no_text"},
@@ -133,7 +133,7 @@ func TestThreads(t *testing.T) {
 		"to nothing":                    {"1700000000.000000", "thread_not_found"},
 		"to a reply":                    {reply, "cannot_reply_to_message"},
 		"to a parent elsewhere":         {"", ""},
-		"to a message of another place": {w.elsewhere(), "thread_not_found"},
+		"to a message of another place": {w.secondChannel(), "thread_not_found"},
 	} {
 		_, _, err := w.api.PostMessageContext(t.Context(), public, text("x"), api.MsgOptionTS(tt.ts))
 		wantCode(t, "replying "+name, err, tt.want)
@@ -141,7 +141,7 @@ func TestThreads(t *testing.T) {
 }
 
 // elsewhere is the ts of a message in another channel.
-func (w *world) elsewhere() string {
+func (w *world) secondChannel() string {
 	_, ts := w.post(private, text("over there"))
 	return ts
 }
@@ -166,7 +166,7 @@ func TestReplyToDeletedMessage(t *testing.T) {
 // With replies under it, a deleted message leaves an empty place.
 func TestDeleteParentKeepsThread(t *testing.T) {
 	w := newWorld(t)
-	_, parent := w.post(public, text("parent"), asking())
+	_, parent := w.post(public, text("parent"), approvalButtons())
 	w.post(public, text("reply"), api.MsgOptionTS(parent))
 	if err := w.DeleteMessage(public, parent); err != nil {
 		t.Fatal(err)
@@ -202,7 +202,7 @@ func TestUpdateMessage(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
-			_, ts := w.post(public, text("old"), asking())
+			_, ts := w.post(public, text("old"), approvalButtons())
 			before := w.message(public, ts)
 			_, gotTS, _, err := w.api.UpdateMessageContext(t.Context(), public, ts, tt.options...)
 			wantCode(t, "chat.update", err, tt.wantErr)

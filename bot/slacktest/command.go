@@ -12,8 +12,8 @@ import (
 // What a person sees when a slash command was not answered in time, or not well:
 // docs.slack.dev/interactivity/implementing-slash-commands.
 const (
-	noticeTimeout  = "operation_timeout"
-	noticeDispatch = "dispatch_failed"
+	commandTimeoutNotice  = "operation_timeout"
+	commandFailedNotice = "dispatch_failed"
 )
 
 // Command runs a slash command, such as /approvals, with the text after it. It
@@ -21,7 +21,7 @@ const (
 // scope commands. An answer with text or blocks is
 // shown to the person, or to the channel if its response_type is in_channel.
 func (w *Workspace) Command(userID, channelID, command, text string) (Interaction, error) {
-	d, err := w.commanded(userID, channelID, command, text)
+	d, err := w.buildCommand(userID, channelID, command, text)
 	if err != nil {
 		return Interaction{}, fmt.Errorf("couldn't run %s: %w", command, err)
 	}
@@ -29,19 +29,19 @@ func (w *Workspace) Command(userID, channelID, command, text string) (Interactio
 	now := w.config.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	i.Opened = w.opened(i.TriggerID)
+	i.Opened = w.openedView(i.TriggerID)
 	switch {
-	case i.Took > ackTime || i.Err != nil:
-		i.Notice = noticeTimeout
+	case i.Took > ackTimeout || i.Err != nil:
+		i.Notice = commandTimeoutNotice
 	case i.Status != http.StatusOK:
-		i.Notice = noticeDispatch
-	case !w.showAnswer(userID, channelID, &i, &call{Workspace: w, now: now}):
-		i.Failed, i.Notice = true, noticeDispatch
+		i.Notice = commandFailedNotice
+	case !w.showCommandResponse(userID, channelID, &i, &call{Workspace: w, now: now}):
+		i.Failed, i.Notice = true, commandFailedNotice
 	}
 	return i, nil
 }
 
-func (w *Workspace) commanded(userID, channelID, command, text string) (delivery, error) {
+func (w *Workspace) buildCommand(userID, channelID, command, text string) (delivery, error) {
 	now := w.config.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -49,17 +49,17 @@ func (w *Workspace) commanded(userID, channelID, command, text string) (delivery
 	if err != nil {
 		return delivery{}, err
 	}
-	r, ok := w.rooms.byID[channelID]
+	r, ok := w.channels.byID[channelID]
 	switch {
 	case !ok:
 		return delivery{}, fmt.Errorf("%w: %s", ErrNoChannel, channelID)
-	case !r.has(u.ID):
+	case !r.hasMember(u.ID):
 		return delivery{}, ErrNotVisible
 	case u.TeamID != w.config.TeamID || r.Archived || !slices.Contains(w.config.Scopes, "commands"):
 		return delivery{}, ErrNotAllowed
 	}
 	trigger := w.newTrigger(u.ID, "", now)
-	responseURL := w.addResponse(&response{channelID: r.ID, userID: u.ID, at: now})
+	responseURL := w.addResponseURL(&responseURL{channelID: r.ID, userID: u.ID, at: now})
 	form := url.Values{
 		"token": {verificationToken}, "team_id": {w.config.TeamID}, "team_domain": {w.config.Domain},
 		"channel_id": {r.ID}, "channel_name": {payloadName(r)}, "user_id": {u.ID}, "user_name": {u.Name},
@@ -73,7 +73,7 @@ func (w *Workspace) commanded(userID, channelID, command, text string) (delivery
 
 // showAnswer shows the body of an answer: nothing, plain text, or a message as
 // JSON. It reports whether Slack takes it.
-func (w *Workspace) showAnswer(userID, channelID string, i *Interaction, c *call) bool {
+func (w *Workspace) showCommandResponse(userID, channelID string, i *Interaction, c *call) bool {
 	body := strings.TrimSpace(i.Body)
 	if body == "" {
 		return true
@@ -86,5 +86,5 @@ func (w *Workspace) showAnswer(userID, channelID string, i *Interaction, c *call
 		}
 	}
 	c.form = answer.form()
-	return c.respond(&response{channelID: channelID, userID: userID}, answer) == nil
+	return c.respond(&responseURL{channelID: channelID, userID: userID}, answer) == nil
 }

@@ -16,8 +16,8 @@ import (
 func TestConcurrentUse(t *testing.T) {
 	const actors, rounds = 8, 10
 	w := newWorld(t)
-	_, ts := w.post(public, text("x"), asking())
-	w.app.answers(func(http.ResponseWriter, *http.Request) {
+	_, ts := w.post(public, text("x"), approvalButtons())
+	w.app.respond(func(http.ResponseWriter, *http.Request) {
 		if _, err := w.PostAs(bob, public, ts, "seen"); err != nil {
 			t.Error(err)
 		}
@@ -93,7 +93,7 @@ func TestCopies(t *testing.T) {
 func TestDeterministic(t *testing.T) {
 	story := func() []slacktest.Message {
 		w := newWorld(t, func(c *slacktest.Config) { c.Origin = "http://slack.example.com" })
-		_, ts := w.post(public, text("x"), asking())
+		_, ts := w.post(public, text("x"), approvalButtons())
 		w.opens(reasonModal())
 		i, err := w.ClickButton(ann, public, ts, "reject")
 		if err != nil || i.Opened == nil {

@@ -3,8 +3,8 @@ package slacktest
 import "strings"
 
 // conversation is the answer of the methods about one conversation.
-type conversation struct {
-	good
+type conversationResponse struct {
+	envelope
 	NoOp        bool        `json:"no_op,omitempty"`
 	AlreadyOpen bool        `json:"already_open,omitempty"`
 	Channel     wireChannel `json:"channel"`
@@ -12,44 +12,44 @@ type conversation struct {
 
 // openConversation is conversations.open, for one person. Group DMs are not
 // modelled.
-func (c *call) openConversation() (any, *refusal) {
+func (c *call) openConversation() (any, *apiError) {
 	if id := c.form.Get("channel"); id != "" {
 		r := c.visible(id)
 		if r == nil || r.IMUserID == "" {
-			return nil, refuse("channel_not_found")
+			return nil, errCode("channel_not_found")
 		}
-		return conversation{good: yes, NoOp: true, AlreadyOpen: true, Channel: c.wireChannel(r)}, nil
+		return conversationResponse{envelope: okEnvelope, NoOp: true, AlreadyOpen: true, Channel: c.wireChannel(r)}, nil
 	}
 	users := c.form.Get("users")
 	switch n := strings.Count(users, ",") + 1; {
 	case users == "":
-		return nil, refuse("users_list_not_supplied")
+		return nil, errCode("users_list_not_supplied")
 	case n > 8:
-		return nil, refuse("too_many_users")
+		return nil, errCode("too_many_users")
 	case n > 1:
-		return nil, &refusal{code: "method_not_supported_for_channel_type", messages: []string{"[ERROR] group DMs are not modelled"}}
+		return nil, &apiError{code: "method_not_supported_for_channel_type", messages: []string{"[ERROR] group DMs are not modelled"}}
 	}
 	u, found := c.users.byID[users]
 	if !found {
-		return nil, refuse("user_not_found")
+		return nil, errCode("user_not_found")
 	}
-	if c.stranger(u) {
-		return nil, refuse("invalid_user_combination")
+	if c.isStranger(u) {
+		return nil, errCode("invalid_user_combination")
 	}
 	if err := c.canDM(u); err != nil {
 		return nil, err
 	}
 	r, opened := c.dm(u.ID)
-	c.record.Channel, c.record.User = r.ID, u.ID
-	answer := conversation{good: yes, NoOp: !opened, AlreadyOpen: !opened, Channel: wireChannel{ID: r.ID}}
-	if c.is("return_im", false) {
+	c.entry.Channel, c.entry.User = r.ID, u.ID
+	answer := conversationResponse{envelope: okEnvelope, NoOp: !opened, AlreadyOpen: !opened, Channel: wireChannel{ID: r.ID}}
+	if c.boolArg("return_im", false) {
 		answer.Channel = c.wireChannel(r)
 	}
 	return answer, nil
 }
 
 // readScope is what reading about a channel of that kind takes.
-func (r *room) readScope() string {
+func (r *channel) readScope() string {
 	switch {
 	case r.IMUserID != "":
 		return "im:read"
@@ -60,22 +60,22 @@ func (r *room) readScope() string {
 }
 
 // roomToRead is a channel that the call may ask about.
-func (c *call) roomToRead() (*room, *refusal) {
+func (c *call) channelToRead() (*channel, *apiError) {
 	r := c.visible(c.form.Get("channel"))
 	if r == nil {
-		return nil, refuse("channel_not_found")
+		return nil, errCode("channel_not_found")
 	}
-	return r, c.needScope(r.readScope())
+	return r, c.requireScope(r.readScope())
 }
 
 // conversationInfo is conversations.info.
-func (c *call) conversationInfo() (any, *refusal) {
-	r, err := c.roomToRead()
+func (c *call) conversationInfo() (any, *apiError) {
+	r, err := c.channelToRead()
 	if err != nil {
 		return nil, err
 	}
-	answer := conversation{good: yes, Channel: c.wireChannel(r)}
-	if c.is("include_num_members", false) {
+	answer := conversationResponse{envelope: okEnvelope, Channel: c.wireChannel(r)}
+	if c.boolArg("include_num_members", false) {
 		n := len(r.Members)
 		answer.Channel.NumMembers = &n
 	}
@@ -83,25 +83,25 @@ func (c *call) conversationInfo() (any, *refusal) {
 }
 
 // conversationMembers is conversations.members.
-func (c *call) conversationMembers() (any, *refusal) {
-	r, err := c.roomToRead()
+func (c *call) conversationMembers() (any, *apiError) {
+	r, err := c.channelToRead()
 	if err != nil {
 		return nil, err
 	}
-	from, to, next, err := c.paged(len(r.Members), 100, 1000)
+	from, to, next, err := c.paginate(len(r.Members), 100, 1000)
 	if err != nil {
 		return nil, err
 	}
 	return struct {
-		good
+		envelope
 		Members []string `json:"members"`
-		Page    page     `json:"response_metadata"`
-	}{yes, append([]string{}, r.Members[from:to]...), next}, nil
+		Page    responseMetadata     `json:"response_metadata"`
+	}{okEnvelope, append([]string{}, r.Members[from:to]...), next}, nil
 }
 
 // listConversations is conversations.list: the public channels, and of the
 // private ones those that the bot is in.
-func (c *call) listConversations() (any, *refusal) {
+func (c *call) listConversations() (any, *apiError) {
 	types := c.form.Get("types")
 	if types == "" {
 		types = "public_channel"
@@ -111,28 +111,28 @@ func (c *call) listConversations() (any, *refusal) {
 	for kind := range strings.SplitSeq(types, ",") {
 		scope, known := scopes[strings.TrimSpace(kind)]
 		if !known {
-			return nil, refuse("invalid_types")
+			return nil, errCode("invalid_types")
 		}
-		if err := c.needScope(scope); err != nil {
+		if err := c.requireScope(scope); err != nil {
 			return nil, err
 		}
 		wanted[scope] = true
 	}
 	channels := []wireChannel{}
-	for _, id := range c.rooms.order {
+	for _, id := range c.channels.order {
 		r := c.visible(id)
-		if r == nil || !wanted[r.readScope()] || r.Archived && c.is("exclude_archived", false) {
+		if r == nil || !wanted[r.readScope()] || r.Archived && c.boolArg("exclude_archived", false) {
 			continue
 		}
 		channels = append(channels, c.wireChannel(r))
 	}
-	from, to, next, err := c.paged(len(channels), 100, 1000)
+	from, to, next, err := c.paginate(len(channels), 100, 1000)
 	if err != nil {
 		return nil, err
 	}
 	return struct {
-		good
+		envelope
 		Channels []wireChannel `json:"channels"`
-		Page     page          `json:"response_metadata"`
-	}{yes, channels[from:to], next}, nil
+		Page     responseMetadata          `json:"response_metadata"`
+	}{okEnvelope, channels[from:to], next}, nil
 }

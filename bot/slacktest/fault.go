@@ -35,35 +35,35 @@ type Fault struct {
 }
 
 // refuse answers without acting on the call; false if the fault lets it through.
-func (f *Fault) refuse() (reply, bool) {
-	if f.Applied || f.Truncate || f.harmless() {
-		return reply{}, false
+func (f *Fault) failBefore() (httpResponse, bool) {
+	if f.Applied || f.Truncate || f.keepsAnswer() {
+		return httpResponse{}, false
 	}
-	return f.spoil(reply{}), true
+	return f.alter(httpResponse{}), true
 }
 
 // harmless reports whether the true answer is given.
-func (f *Fault) harmless() bool {
+func (f *Fault) keepsAnswer() bool {
 	return !f.Lost && f.Status == 0 && f.Body == "" && !f.Truncate && f.Error == "" && f.RetryAfter == 0
 }
 
 // spoil turns a true answer into what is sent.
-func (f *Fault) spoil(whole reply) reply {
+func (f *Fault) alter(whole httpResponse) httpResponse {
 	switch {
-	case f.harmless():
+	case f.keepsAnswer():
 		return whole
 	case f.Lost:
-		return reply{lost: true}
+		return httpResponse{lost: true}
 	case f.Truncate:
 		whole.body = whole.body[:len(whole.body)/2]
 		return whole
 	}
-	r := reply{status: http.StatusOK}
+	r := httpResponse{status: http.StatusOK}
 	switch {
 	case f.Error != "":
-		r = refused(&refusal{code: f.Error, needed: f.Needed, messages: f.Messages}, "")
+		r = errorResponse(&apiError{code: f.Error, needed: f.Needed, messages: f.Messages}, "")
 	case f.RetryAfter > 0:
-		r = refused(tooMany(f.RetryAfter), "")
+		r = errorResponse(rateLimited(f.RetryAfter), "")
 	}
 	if f.Status != 0 {
 		r.status = f.Status

@@ -124,7 +124,7 @@ func TestFaultHookActs(t *testing.T) {
 
 func TestDown(t *testing.T) {
 	w := newWorld(t)
-	_, ts := w.post(public, text("x"), asking())
+	_, ts := w.post(public, text("x"), approvalButtons())
 	w.SetDown(true)
 	var s api.StatusCodeError
 	if _, err := w.api.AuthTestContext(t.Context()); !errors.As(err, &s) || s.Code != http.StatusServiceUnavailable {

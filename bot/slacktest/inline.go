@@ -9,7 +9,7 @@ import (
 // inline reads styles and control sequences in s. The delimiters in within are
 // already open around s and cannot open again.
 func inline(s, within string) []Span {
-	p := &inliner{s: s, within: within}
+	p := &inlineParser{s: s, within: within}
 	for p.at < len(p.s) {
 		span, ok := p.next()
 		if !ok {
@@ -25,7 +25,7 @@ func inline(s, within string) []Span {
 	return p.spans
 }
 
-type inliner struct {
+type inlineParser struct {
 	s      string
 	within string
 	at     int // what is read next
@@ -34,18 +34,18 @@ type inliner struct {
 
 	// alone says of a delimiter up to where it has no partner, so that hostile
 	// text is not searched again for each one. A whole fence goes by 'f'.
-	alone map[byte]int
+	unclosed map[byte]int
 }
 
 // flush turns the text read since the last span into a span.
-func (p *inliner) flush() {
+func (p *inlineParser) flush() {
 	if raw := p.s[p.start:p.at]; raw != "" {
 		p.spans = append(p.spans, Span{Kind: SpanText, Raw: raw, Text: unescape(raw)})
 	}
 }
 
 // next reads a span that begins at p.at, if one does.
-func (p *inliner) next() (Span, bool) {
+func (p *inlineParser) next() (Span, bool) {
 	switch c := p.s[p.at]; c {
 	case '<':
 		return p.control()
@@ -65,7 +65,7 @@ func (p *inliner) next() (Span, bool) {
 	return Span{}, false
 }
 
-func (p *inliner) control() (Span, bool) {
+func (p *inlineParser) control() (Span, bool) {
 	rest := p.s[p.at+1:]
 	end := strings.IndexAny(rest, "<>\n")
 	if end < 0 || rest[end] != '>' {
@@ -76,14 +76,14 @@ func (p *inliner) control() (Span, bool) {
 	return span, ok
 }
 
-func (p *inliner) code() (Span, bool) {
+func (p *inlineParser) code() (Span, bool) {
 	rest := p.s[p.at:]
-	if strings.HasPrefix(rest, fence) && !p.isAlone('f') {
+	if strings.HasPrefix(rest, fence) && !p.isUnclosed('f') {
 		if n := strings.Index(rest[len(fence):], fence); n > 0 {
 			inner := rest[len(fence) : len(fence)+n]
 			return Span{Kind: SpanCodeBlock, Raw: rest[:n+2*len(fence)], Children: controls(inner)}, true
 		} else if n < 0 {
-			p.markAlone('f', len(p.s))
+			p.markUnclosed('f', len(p.s))
 		}
 	}
 	n := strings.IndexAny(rest[1:], "`\n")
@@ -95,7 +95,7 @@ func (p *inliner) code() (Span, bool) {
 
 // controls reads only control sequences: what code may hold.
 func controls(s string) []Span {
-	p := &inliner{s: s}
+	p := &inlineParser{s: s}
 	for p.at < len(p.s) {
 		if p.s[p.at] == '<' {
 			if span, ok := p.control(); ok {
@@ -114,8 +114,8 @@ func controls(s string) []Span {
 
 // style reads a run between two delimiters. The first must stand before a word
 // and not after one; the last the other way round; both on one line.
-func (p *inliner) style(delim byte, kind SpanKind) (Span, bool) {
-	if strings.IndexByte(p.within, delim) >= 0 || p.isAlone(delim) {
+func (p *inlineParser) style(delim byte, kind SpanKind) (Span, bool) {
+	if strings.IndexByte(p.within, delim) >= 0 || p.isUnclosed(delim) {
 		return Span{}, false
 	}
 	before, _ := utf8.DecodeLastRuneInString(p.s[:p.at])
@@ -132,7 +132,7 @@ func (p *inliner) style(delim byte, kind SpanKind) (Span, bool) {
 }
 
 // closing is the index of the delimiter that ends the run which begins at p.at.
-func (p *inliner) closing(delim byte) (int, bool) {
+func (p *inlineParser) closing(delim byte) (int, bool) {
 	i := p.at + 1
 	for ; i < len(p.s) && p.s[i] != '\n'; i++ {
 		if p.s[i] == '<' {
@@ -150,20 +150,20 @@ func (p *inliner) closing(delim byte) (int, bool) {
 			return i, true
 		}
 	}
-	p.markAlone(delim, i)
+	p.markUnclosed(delim, i)
 	return 0, false
 }
 
-func (p *inliner) isAlone(delim byte) bool { return p.at < p.alone[delim] }
+func (p *inlineParser) isUnclosed(delim byte) bool { return p.at < p.unclosed[delim] }
 
-func (p *inliner) markAlone(delim byte, until int) {
-	if p.alone == nil {
-		p.alone = make(map[byte]int)
+func (p *inlineParser) markUnclosed(delim byte, until int) {
+	if p.unclosed == nil {
+		p.unclosed = make(map[byte]int)
 	}
-	p.alone[delim] = until
+	p.unclosed[delim] = until
 }
 
-func (p *inliner) emoji() (Span, bool) {
+func (p *inlineParser) emoji() (Span, bool) {
 	if before, _ := utf8.DecodeLastRuneInString(p.s[:p.at]); isWord(before) {
 		return Span{}, false // as in a time of day
 	}
@@ -184,7 +184,7 @@ func isEmojiName(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_' || c == '-' || c == '+' || c == '\''
 }
 
-func (p *inliner) autoLink() (Span, bool) {
+func (p *inlineParser) autoLink() (Span, bool) {
 	rest := p.s[p.at:]
 	if !strings.HasPrefix(rest, "http://") && !strings.HasPrefix(rest, "https://") {
 		return Span{}, false

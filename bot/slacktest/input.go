@@ -71,7 +71,7 @@ func inputBlocks(blocks json.RawMessage) []inputBlock {
 }
 
 // fill makes state.values of what the person typed and chose.
-func (w *Workspace) fill(blocks json.RawMessage, values map[string]map[string]string) (map[string]map[string]any, error) {
+func (w *Workspace) inputState(blocks json.RawMessage, values map[string]map[string]string) (map[string]map[string]any, error) {
 	state := make(map[string]map[string]any)
 	for _, b := range inputBlocks(blocks) {
 		given, typed := values[b.BlockID][b.Element.ActionID]
@@ -81,7 +81,7 @@ func (w *Workspace) fill(blocks json.RawMessage, values map[string]map[string]st
 		if given == "" && !b.Optional {
 			return nil, &InputError{b.BlockID, b.Element.ActionID, "is required"}
 		}
-		v, reason := b.Element.state(given)
+		v, reason := b.Element.stateValue(given)
 		if reason != "" {
 			return nil, &InputError{b.BlockID, b.Element.ActionID, reason}
 		}
@@ -115,7 +115,7 @@ func (e inputElement) initial() string {
 }
 
 // state is the element's part of state.values, or why it cannot hold given.
-func (e inputElement) state(given string) (value map[string]any, reason string) {
+func (e inputElement) stateValue(given string) (value map[string]any, reason string) {
 	value = map[string]any{"type": e.Type}
 	put := func(name string, v any) map[string]any {
 		if given == "" {
@@ -126,7 +126,7 @@ func (e inputElement) state(given string) (value map[string]any, reason string) 
 	}
 	switch e.Type {
 	case "plain_text_input", "email_text_input", "url_text_input", "number_input":
-		return put("value", given), e.refuses(given)
+		return put("value", given), e.textProblem(given)
 	case "static_select", "radio_buttons":
 		option, ok := e.option(given)
 		if !ok && given != "" {
@@ -146,9 +146,9 @@ func (e inputElement) state(given string) (value map[string]any, reason string) 
 		value["selected_options"] = options
 		return value, ""
 	case "datepicker":
-		return put("selected_date", given), unlessTime(time.DateOnly, given)
+		return put("selected_date", given), timeProblem(time.DateOnly, given)
 	case "timepicker":
-		return put("selected_time", given), unlessTime("15:04", given)
+		return put("selected_time", given), timeProblem("15:04", given)
 	case "users_select":
 		return put("selected_user", given), ""
 	case "channels_select":
@@ -173,7 +173,7 @@ func (e inputElement) option(value string) (wireOption, bool) {
 
 // refuses is why a text field does not take the text. An empty optional field is
 // always taken.
-func (e inputElement) refuses(text string) string {
+func (e inputElement) textProblem(text string) string {
 	if text == "" {
 		return ""
 	}
@@ -207,7 +207,7 @@ func (e inputElement) refuses(text string) string {
 	return ""
 }
 
-func unlessTime(layout, given string) string {
+func timeProblem(layout, given string) string {
 	if _, err := time.Parse(layout, given); err != nil && given != "" {
 		return "is no such date or time"
 	}

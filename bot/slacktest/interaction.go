@@ -29,12 +29,12 @@ var (
 
 // What a person sees when the app does not answer as it should.
 const (
-	noticeAction = "operation failed"
-	noticeView   = "We had some trouble connecting. Try again?"
+	failedClickNotice = "operation failed"
+	failedViewNotice   = "We had some trouble connecting. Try again?"
 )
 
 // ackTime is how long an app has to answer an interaction.
-const ackTime = 3 * time.Second
+const ackTimeout = 3 * time.Second
 
 // maxAnswerBytes bounds the answer that is read.
 const maxAnswerBytes = 1 << 20
@@ -96,14 +96,14 @@ func (w *Workspace) Replay(i Interaction) Interaction {
 func (w *Workspace) send(i *Interaction, at time.Time) {
 	i.Status, i.Body, i.Err = w.post(i)
 	i.Took = w.config.Now().Sub(at)
-	i.Failed = i.Err != nil || i.Status != http.StatusOK || i.Took > ackTime
+	i.Failed = i.Err != nil || i.Status != http.StatusOK || i.Took > ackTimeout
 	if i.Failed {
-		i.Notice = noticeAction
+		i.Notice = failedClickNotice
 	}
 }
 
 func (w *Workspace) post(i *Interaction) (status int, body string, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
+	ctx, cancel := context.WithTimeout(context.Background(), ackTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, i.url, bytes.NewReader(i.body))
 	if err != nil {
@@ -137,7 +137,7 @@ func (w *Workspace) actor(userID string) (*User, error) {
 }
 
 // opened is the view that the trigger was exchanged for.
-func (w *Workspace) opened(triggerID string) *View {
+func (w *Workspace) openedView(triggerID string) *View {
 	t, ok := w.triggers[triggerID]
 	if !ok || t.opened == "" {
 		return nil

@@ -373,7 +373,7 @@ func TestReactions(t *testing.T) {
 		{"on nothing", add("eyes", api.NewRefToMessage(public, "1.2")), "message_not_found"},
 		{"on no message", add("eyes", api.ItemRef{Channel: public}), "no_item_specified"},
 		{"hidden", add("eyes", api.NewRefToMessage(hidden, ts)), "channel_not_found"},
-		{"without the bot", add("eyes", api.NewRefToMessage(open, w.said(open))), "not_in_channel"},
+		{"without the bot", add("eyes", api.NewRefToMessage(open, w.messageText(open))), "not_in_channel"},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("reactions.add, %s: got %q, want %q", tt.what, tt.got, tt.want)
@@ -398,7 +398,7 @@ func TestReactions(t *testing.T) {
 }
 
 // said is the ts of a message of ann's.
-func (w *world) said(channelID string) string {
+func (w *world) messageText(channelID string) string {
 	w.t.Helper()
 	ts, err := w.PostAs(ann, channelID, "", "said")
 	if err != nil {

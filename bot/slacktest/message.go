@@ -46,14 +46,14 @@ type Reaction struct {
 }
 
 // post is a message that is kept.
-type post struct {
+type storedMessage struct {
 	Message
-	replies  []*post
+	replies  []*storedMessage
 	readerID string // of an ephemeral message
 }
 
 // copyMessage copies a message with its thread.
-func (p *post) copyMessage() Message {
+func (p *storedMessage) copyMessage() Message {
 	m := p.Message
 	m.Mentions = slices.Clone(m.Mentions)
 	m.Notified = slices.Clone(m.Notified)
@@ -76,12 +76,12 @@ func (w *Workspace) Messages(channelID string) []Message {
 }
 
 func (w *Workspace) messages(channelID string) []Message {
-	r, ok := w.rooms.byID[channelID]
+	r, ok := w.channels.byID[channelID]
 	if !ok {
 		return nil
 	}
-	messages := make([]Message, len(r.posts))
-	for i, p := range r.posts {
+	messages := make([]Message, len(r.messages))
+	for i, p := range r.messages {
 		messages[i] = p.copyMessage()
 	}
 	return messages
@@ -91,7 +91,7 @@ func (w *Workspace) messages(channelID string) []Message {
 func (w *Workspace) Message(channelID, ts string) (Message, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if r, ok := w.rooms.byID[channelID]; ok {
+	if r, ok := w.channels.byID[channelID]; ok {
 		if p, ok := r.byTS[ts]; ok {
 			return p.copyMessage(), true
 		}

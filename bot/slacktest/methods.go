@@ -5,7 +5,7 @@ import "strconv"
 // method is one method of the Web API.
 type method struct {
 	scope string // what it needs; empty if nothing, or if it depends on the call
-	do    func(*call) (any, *refusal)
+	do    func(*call) (any, *apiError)
 }
 
 // methods are those that are modelled. The scopes are those that the methods'
@@ -42,9 +42,9 @@ var methods = map[string]method{
 	"views.publish": {"", (*call).publishView},
 }
 
-func (c *call) authTest() (any, *refusal) {
+func (c *call) authTest() (any, *apiError) {
 	return struct {
-		good
+		envelope
 		URL                 string `json:"url"`
 		Team                string `json:"team"`
 		User                string `json:"user"`
@@ -53,16 +53,16 @@ func (c *call) authTest() (any, *refusal) {
 		BotID               string `json:"bot_id"`
 		IsEnterpriseInstall bool   `json:"is_enterprise_install"`
 	}{
-		good: yes, URL: "https://" + c.config.Domain + ".slack.com/",
+		envelope: okEnvelope, URL: "https://" + c.config.Domain + ".slack.com/",
 		Team: c.config.TeamName, User: c.config.BotName,
 		TeamID: c.config.TeamID, UserID: c.config.BotUserID, BotID: c.config.BotID,
 	}, nil
 }
 
 // botInfo is bots.info. The app's own bot is the only one there is.
-func (c *call) botInfo() (any, *refusal) {
+func (c *call) botInfo() (any, *apiError) {
 	if c.form.Get("bot") != c.config.BotID {
-		return nil, refuse("bot_not_found")
+		return nil, errCode("bot_not_found")
 	}
 	type bot struct {
 		ID      string            `json:"id"`
@@ -74,13 +74,13 @@ func (c *call) botInfo() (any, *refusal) {
 		Icons   map[string]string `json:"icons"`
 	}
 	return struct {
-		good
+		envelope
 		Bot bot `json:"bot"`
-	}{yes, bot{c.config.BotID, false, c.config.BotName, 0, c.config.AppID, c.config.BotUserID, map[string]string{}}}, nil
+	}{okEnvelope, bot{c.config.BotID, false, c.config.BotName, 0, c.config.AppID, c.config.BotUserID, map[string]string{}}}, nil
 }
 
 // is reads a boolean argument as Slack does.
-func (c *call) is(name string, otherwise bool) bool {
+func (c *call) boolArg(name string, otherwise bool) bool {
 	switch c.form.Get(name) {
 	case "true", "1", "True":
 		return true
@@ -92,18 +92,18 @@ func (c *call) is(name string, otherwise bool) bool {
 
 // paged picks the part of n items that limit and cursor ask for, and the cursor
 // of the part after it.
-func (c *call) paged(n, usual, most int) (from, to int, next page, err *refusal) {
+func (c *call) paginate(n, usual, most int) (from, to int, next responseMetadata, err *apiError) {
 	limit := usual
 	if s := c.form.Get("limit"); s != "" && s != "0" {
 		var e error
 		if limit, e = strconv.Atoi(s); e != nil || limit < 1 || limit > most {
-			return 0, 0, page{}, refuse("invalid_limit")
+			return 0, 0, responseMetadata{}, errCode("invalid_limit")
 		}
 	}
 	if cursor := c.form.Get("cursor"); cursor != "" {
 		var ok bool
 		if from, ok = readCursor(cursor); !ok || from > n {
-			return 0, 0, page{}, refuse("invalid_cursor")
+			return 0, 0, responseMetadata{}, errCode("invalid_cursor")
 		}
 	}
 	to = min(n, from+limit)

@@ -25,7 +25,7 @@ type payloadChannel struct {
 }
 
 // payloadName is a channel's name as payloads have it: only public ones are named.
-func payloadName(r *room) string {
+func payloadName(r *channel) string {
 	switch {
 	case r == nil || r.IMUserID != "":
 		return "directmessage"

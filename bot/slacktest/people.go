@@ -34,7 +34,7 @@ func (w *Workspace) AddUser(u User) {
 	u.TeamID = cmp.Or(u.TeamID, w.config.TeamID)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.users.put(u.ID, &u)
+	w.users.set(u.ID, &u)
 	w.version++
 }
 
@@ -43,7 +43,7 @@ func (w *Workspace) AddUserGroup(g UserGroup) {
 	g.Users = slices.Clone(g.Users)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.groups.put(g.ID, &g)
+	w.groups.set(g.ID, &g)
 	w.version++
 }
 
@@ -72,11 +72,11 @@ func (w *Workspace) UserGroups() []UserGroup {
 
 // stranger reports whether u is of another workspace and shares no channel with
 // this one: an ID that Slack knows but the app may do nothing with.
-func (w *Workspace) stranger(u *User) bool {
+func (w *Workspace) isStranger(u *User) bool {
 	if u.TeamID == w.config.TeamID {
 		return false
 	}
-	for _, r := range w.rooms.byID {
+	for _, r := range w.channels.byID {
 		if r.ExtShared && slices.Contains(r.Members, u.ID) {
 			return false
 		}

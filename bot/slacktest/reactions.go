@@ -9,56 +9,56 @@ import (
 const maxReactions = 50
 
 // reacted finds the message that a call about reactions names.
-func (c *call) reacted() (*post, *refusal) {
+func (c *call) reacted() (*storedMessage, *apiError) {
 	r := c.visible(c.form.Get("channel"))
 	if r == nil {
-		return nil, refuse("channel_not_found")
+		return nil, errCode("channel_not_found")
 	}
 	ts := c.form.Get("timestamp")
 	if ts == "" {
-		return nil, refuse("no_item_specified")
+		return nil, errCode("no_item_specified")
 	}
 	p, found := r.byTS[ts]
 	if !found || p.Deleted {
-		return nil, refuse("message_not_found")
+		return nil, errCode("message_not_found")
 	}
-	c.record.Channel, c.record.TS = r.ID, p.TS
+	c.entry.Channel, c.entry.TS = r.ID, p.TS
 	return p, nil
 }
 
 // addReaction is reactions.add.
-func (c *call) addReaction() (any, *refusal) {
+func (c *call) addReaction() (any, *apiError) {
 	p, err := c.reacted()
 	if err != nil {
 		return nil, err
 	}
-	r := c.rooms.byID[p.ChannelID]
+	r := c.channels.byID[p.ChannelID]
 	switch {
 	case r.Archived:
-		return nil, refuse("is_archived")
-	case !r.has(c.config.BotUserID):
-		return nil, refuse("not_in_channel")
+		return nil, errCode("is_archived")
+	case !r.hasMember(c.config.BotUserID):
+		return nil, errCode("not_in_channel")
 	}
 	if err := p.react(c.form.Get("name"), c.config.BotUserID); err != nil {
 		return nil, err
 	}
 	c.version++
-	return yes, nil
+	return okEnvelope, nil
 }
 
-func (p *post) react(name, userID string) *refusal {
+func (p *storedMessage) react(name, userID string) *apiError {
 	if name == "" || strings.IndexFunc(name, func(r rune) bool { return r > 127 || !isEmojiName(byte(r)) && r != ':' }) >= 0 {
-		return refuse("invalid_name")
+		return errCode("invalid_name")
 	}
 	i := slices.IndexFunc(p.Reactions, func(r Reaction) bool { return r.Name == name })
 	switch {
 	case i < 0 && len(p.Reactions) == maxReactions:
-		return refuse("too_many_emoji")
+		return errCode("too_many_emoji")
 	case i < 0:
 		p.Reactions = append(p.Reactions, Reaction{Name: name, Users: []string{userID}, Count: 1})
 		return nil
 	case slices.Contains(p.Reactions[i].Users, userID):
-		return refuse("already_reacted")
+		return errCode("already_reacted")
 	}
 	p.Reactions[i].Users = append(p.Reactions[i].Users, userID)
 	p.Reactions[i].Count++
@@ -66,7 +66,7 @@ func (p *post) react(name, userID string) *refusal {
 }
 
 // removeReaction is reactions.remove.
-func (c *call) removeReaction() (any, *refusal) {
+func (c *call) removeReaction() (any, *apiError) {
 	p, err := c.reacted()
 	if err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func (c *call) removeReaction() (any, *refusal) {
 		return r.Name == c.form.Get("name") && slices.Contains(r.Users, c.config.BotUserID)
 	})
 	if i < 0 {
-		return nil, refuse("no_reaction")
+		return nil, errCode("no_reaction")
 	}
 	r := &p.Reactions[i]
 	r.Users = slices.DeleteFunc(slices.Clone(r.Users), func(id string) bool { return id == c.config.BotUserID })
@@ -84,11 +84,11 @@ func (c *call) removeReaction() (any, *refusal) {
 		p.Reactions = slices.Delete(p.Reactions, i, i+1)
 	}
 	c.version++
-	return yes, nil
+	return okEnvelope, nil
 }
 
 // getReactions is reactions.get.
-func (c *call) getReactions() (any, *refusal) {
+func (c *call) getReactions() (any, *apiError) {
 	p, err := c.reacted()
 	if err != nil {
 		return nil, err
@@ -96,9 +96,9 @@ func (c *call) getReactions() (any, *refusal) {
 	m := c.wire(p)
 	m.Permalink = c.permalink(p)
 	return struct {
-		good
+		envelope
 		Type    string      `json:"type"`
 		Channel string      `json:"channel"`
 		Message wireMessage `json:"message"`
-	}{yes, "message", p.ChannelID, m}, nil
+	}{okEnvelope, "message", p.ChannelID, m}, nil
 }

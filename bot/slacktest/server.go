@@ -16,8 +16,8 @@ const maxRequestBytes = 1 << 20
 
 // ServeHTTP serves the Web API under /api/ and the response URLs under /actions/.
 func (w *Workspace) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	if id, ok := strings.CutPrefix(r.URL.Path, responsePath); ok {
-		w.serveResponse(id, r).write(rw)
+	if id, ok := strings.CutPrefix(r.URL.Path, responseURLPath); ok {
+		w.serveResponseURL(id, r).write(rw)
 		return
 	}
 	method, ok := strings.CutPrefix(r.URL.Path, "/api/")
@@ -25,7 +25,7 @@ func (w *Workspace) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		http.NotFound(rw, r)
 		return
 	}
-	w.serve(method, r).write(rw)
+	w.serveMethod(method, r).write(rw)
 }
 
 // call is one call of a method while it is carried out. The lock is held.
@@ -34,14 +34,14 @@ type call struct {
 	method string
 	now    time.Time
 	form   url.Values
-	record Call // what the log will say
+	entry Call // what the log will say
 }
 
 // serve answers a call: authentication, faults, limits, the method itself.
-func (w *Workspace) serve(method string, r *http.Request) reply {
+func (w *Workspace) serveMethod(method string, r *http.Request) httpResponse {
 	form, token, err := readCall(r)
 	if err != nil {
-		return refused(&refusal{code: "invalid_form_data"}, w.provided)
+		return errorResponse(&apiError{code: "invalid_form_data"}, w.provided)
 	}
 	now := w.config.Now()
 	w.mu.Lock()
@@ -49,7 +49,7 @@ func (w *Workspace) serve(method string, r *http.Request) reply {
 	w.mu.Unlock()
 	if down {
 		w.log(Call{Method: method, At: now, Error: "down"})
-		return reply{status: http.StatusServiceUnavailable, body: []byte("Slack is down"), plain: true}
+		return httpResponse{status: http.StatusServiceUnavailable, body: []byte("Slack is down"), plainText: true}
 	}
 	fault := &Fault{}
 	if hook != nil {
@@ -57,51 +57,51 @@ func (w *Workspace) serve(method string, r *http.Request) reply {
 			fault = f
 		}
 	}
-	if answer, ok := fault.refuse(); ok {
+	if answer, ok := fault.failBefore(); ok {
 		w.log(Call{Method: method, At: now, Channel: form.Get("channel"), Fault: true, Error: fault.Error})
 		return answer
 	}
-	answer := w.act(&call{Workspace: w, method: method, now: now, form: form, record: Call{
-		Method: method, At: now, Channel: form.Get("channel"), Fault: !fault.harmless(),
+	answer := w.handleCall(&call{Workspace: w, method: method, now: now, form: form, entry: Call{
+		Method: method, At: now, Channel: form.Get("channel"), Fault: !fault.keepsAnswer(),
 	}}, token)
 	if fault.BeforeResponse != nil {
 		fault.BeforeResponse()
 	}
-	return fault.spoil(answer)
+	return fault.alter(answer)
 }
 
 // act carries a call out under the lock.
-func (w *Workspace) act(c *call, token string) reply {
+func (w *Workspace) handleCall(c *call, token string) httpResponse {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var answer reply
-	if result, no := c.run(token); no != nil {
-		c.record.Error = no.code
-		answer = refused(no, w.provided)
+	var answer httpResponse
+	if result, no := c.invoke(token); no != nil {
+		c.entry.Error = no.code
+		answer = errorResponse(no, w.provided)
 	} else {
-		answer = answered(result)
+		answer = okResponse(result)
 	}
-	w.calls.add(c.record)
+	w.calls.add(c.entry)
 	if token == w.config.BotToken {
 		answer.scopes = w.provided
 	}
 	return answer
 }
 
-func (c *call) run(token string) (any, *refusal) {
+func (c *call) invoke(token string) (any, *apiError) {
 	m, ok := methods[c.method]
 	switch {
 	case !ok:
-		return nil, refuse("unknown_method")
+		return nil, errCode("unknown_method")
 	case token == "":
-		return nil, refuse("not_authed")
+		return nil, errCode("not_authed")
 	case token != c.config.BotToken:
-		return nil, refuse("invalid_auth")
+		return nil, errCode("invalid_auth")
 	}
-	if err := c.needScope(m.scope); err != nil {
+	if err := c.requireScope(m.scope); err != nil {
 		return nil, err
 	}
-	if err := c.admitMethod(); err != nil {
+	if err := c.limitMethod(); err != nil {
 		return nil, err
 	}
 	return m.do(c)

@@ -21,7 +21,7 @@ import (
 // response_actions errors, update, push and clear. Anything else leaves the modal
 // open with a notice.
 func (w *Workspace) Submit(userID, viewID string, values map[string]map[string]string) (Interaction, error) {
-	d, err := w.submitted(userID, viewID, values)
+	d, err := w.buildSubmission(userID, viewID, values)
 	if err != nil {
 		return Interaction{}, fmt.Errorf("couldn't submit %s: %w", viewID, err)
 	}
@@ -31,16 +31,16 @@ func (w *Workspace) Submit(userID, viewID string, values map[string]map[string]s
 	defer w.mu.Unlock()
 	v, err := w.viewOf(&User{ID: userID}, viewID)
 	if err == nil { // else it was closed or covered meanwhile
-		w.settle(v, &i, now)
+		w.applySubmissionResponse(v, &i, now)
 	}
 	if i.Opened == nil {
-		i.Opened = w.opened(i.TriggerID)
+		i.Opened = w.openedView(i.TriggerID)
 	}
 	return i, nil
 }
 
 // submitted builds what the app is told, and clears what was shown as wrong.
-func (w *Workspace) submitted(userID, viewID string, values map[string]map[string]string) (delivery, error) {
+func (w *Workspace) buildSubmission(userID, viewID string, values map[string]map[string]string) (delivery, error) {
 	now := w.config.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -55,7 +55,7 @@ func (w *Workspace) submitted(userID, viewID string, values map[string]map[strin
 	if v.Type != "modal" || v.Submit == "" {
 		return delivery{}, ErrNoButton
 	}
-	state, err := w.fill(v.Blocks, values)
+	state, err := w.inputState(v.Blocks, values)
 	if err != nil {
 		return delivery{}, err
 	}
@@ -83,19 +83,19 @@ type responseAction struct {
 
 // settle does what the app's answer says. An answer that Slack does not take
 // leaves the view open with a notice.
-func (w *Workspace) settle(v *view, i *Interaction, now time.Time) {
+func (w *Workspace) applySubmissionResponse(v *view, i *Interaction, now time.Time) {
 	w.version++
-	if !i.Failed && w.obey(v, i, now) {
+	if !i.Failed && w.applyResponseAction(v, i, now) {
 		return
 	}
-	i.Failed, i.Notice = true, noticeView
-	v.Notice = noticeView
+	i.Failed, i.Notice = true, failedViewNotice
+	v.Notice = failedViewNotice
 }
 
 // obey reports whether the answer was one that Slack takes.
-func (w *Workspace) obey(v *view, i *Interaction, now time.Time) bool {
+func (w *Workspace) applyResponseAction(v *view, i *Interaction, now time.Time) bool {
 	if strings.TrimSpace(i.Body) == "" {
-		w.closeTop(v.UserID, 1)
+		w.popModals(v.UserID, 1)
 		return true
 	}
 	var answer responseAction
@@ -104,7 +104,7 @@ func (w *Workspace) obey(v *view, i *Interaction, now time.Time) bool {
 	}
 	switch answer.Action {
 	case "clear":
-		w.closeTop(v.UserID, maxStack)
+		w.popModals(v.UserID, maxStack)
 		return true
 	case "errors":
 		return v.showErrors(answer.Errors)
@@ -113,7 +113,7 @@ func (w *Workspace) obey(v *view, i *Interaction, now time.Time) bool {
 		if no != nil {
 			return false
 		}
-		w.show(v, doc, now)
+		w.setView(v, doc, now)
 		return true
 	case "push":
 		doc, no := w.readView(answer.View, "modal", nil)
@@ -144,7 +144,7 @@ func (v *view) showErrors(errors map[string]string) bool {
 }
 
 // closeTop takes up to n modals off the person's stack.
-func (w *Workspace) closeTop(userID string, n int) {
+func (w *Workspace) popModals(userID string, n int) {
 	stack := w.modals[userID]
 	if n >= len(stack) {
 		delete(w.modals, userID)
@@ -157,7 +157,7 @@ func (w *Workspace) closeTop(userID string, n int) {
 // clear_on_close. The app is told only if it asked for it with notify_on_close;
 // the Interaction has no Payload if it was not.
 func (w *Workspace) CloseView(userID, viewID string) (Interaction, error) {
-	d, err := w.closed(userID, viewID)
+	d, err := w.buildClose(userID, viewID)
 	if err != nil {
 		return Interaction{}, fmt.Errorf("couldn't close %s: %w", viewID, err)
 	}
@@ -167,7 +167,7 @@ func (w *Workspace) CloseView(userID, viewID string) (Interaction, error) {
 	return w.deliver(d), nil
 }
 
-func (w *Workspace) closed(userID, viewID string) (delivery, error) {
+func (w *Workspace) buildClose(userID, viewID string) (delivery, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	u, err := w.actor(userID)
@@ -185,7 +185,7 @@ func (w *Workspace) closed(userID, viewID string) (delivery, error) {
 	if v.ClearOnClose {
 		n = maxStack
 	}
-	w.closeTop(u.ID, n)
+	w.popModals(u.ID, n)
 	w.version++
 	if !v.NotifyOnClose {
 		return delivery{}, nil

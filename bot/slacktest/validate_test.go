@@ -20,7 +20,7 @@ const (
 	input   = `[{"type":"input","label":{"type":"plain_text","text":"L"},"element":%s}]`
 )
 
-func n(c string, times int) string { return strings.Repeat(c, times) }
+func repeat(c string, times int) string { return strings.Repeat(c, times) }
 
 func withButton(more string) string { return fmt.Sprintf(actions, fmt.Sprintf(button, more)) }
 
@@ -40,7 +40,7 @@ func buttonsNamed(count int) string {
 
 func fields(count int, text string) string {
 	f := fmt.Sprintf(`{"type":"mrkdwn","text":"%s"}`, text)
-	return `[{"type":"section","fields":[` + strings.TrimSuffix(n(f+",", count), ",") + `]}]`
+	return `[{"type":"section","fields":[` + strings.TrimSuffix(repeat(f+",", count), ",") + `]}]`
 }
 
 func options(count int) string {
@@ -52,7 +52,7 @@ func options(count int) string {
 }
 
 func repeated(block string, count int) string {
-	return "[" + strings.TrimSuffix(n(block+",", count), ",") + "]"
+	return "[" + strings.TrimSuffix(repeat(block+",", count), ",") + "]"
 }
 
 func TestValidateMessage(t *testing.T) {
@@ -73,29 +73,29 @@ func TestValidateMessage(t *testing.T) {
 		{"an unknown block", `[{"type":"spaceship"}]`, "unsupported type: spaceship [json-pointer:/blocks/0/type]"},
 		{"a block not modelled", `[{"type":"rich_text","elements":[]}]`, "unsupported type: rich_text [json-pointer:/blocks/0/type]"},
 		{"an unknown property", `[{"type":"divider","colour":"red"}]`, "invalid additional property: colour [json-pointer:/blocks/0]"},
-		{"block_id of 255", `[{"type":"divider","block_id":"` + n("b", 255) + `"}]`, ""},
-		{"block_id of 256", `[{"type":"divider","block_id":"` + n("b", 256) + `"}]`, "must be less than 256 characters [json-pointer:/blocks/0/block_id]"},
+		{"block_id of 255", `[{"type":"divider","block_id":"` + repeat("b", 255) + `"}]`, ""},
+		{"block_id of 256", `[{"type":"divider","block_id":"` + repeat("b", 256) + `"}]`, "must be less than 256 characters [json-pointer:/blocks/0/block_id]"},
 		{"a block_id twice", `[{"type":"divider","block_id":"x"},{"type":"divider","block_id":"x"}]`, `block_id "x" already exists [json-pointer:/blocks/1/block_id]`},
 
 		// Section.
-		{"section of 3,000", withSection(n("é", 3000)), ""},
-		{"section of 3,001", withSection(n("é", 3001)), "must be less than 3001 characters [json-pointer:/blocks/0/text/text]"},
+		{"section of 3,000", withSection(repeat("é", 3000)), ""},
+		{"section of 3,001", withSection(repeat("é", 3001)), "must be less than 3001 characters [json-pointer:/blocks/0/text/text]"},
 		{"empty section", withSection(""), "must be more than 0 characters [json-pointer:/blocks/0/text/text]"},
 		{"section of nothing", `[{"type":"section"}]`, "missing required field: text [json-pointer:/blocks/0]"},
 		{"section text as a string", `[{"type":"section","text":"x"}]`, "must provide an object [json-pointer:/blocks/0/text]"},
 		{"section text of a wrong type", `[{"type":"section","text":{"type":"html","text":"x"}}]`, "unsupported type: html [json-pointer:/blocks/0/text/type]"},
 		{"emoji on mrkdwn", `[{"type":"section","text":{"type":"mrkdwn","text":"x","emoji":true}}]`, "invalid additional property: emoji [json-pointer:/blocks/0/text]"},
 		{"verbatim on plain_text", `[{"type":"section","text":{"type":"plain_text","text":"x","verbatim":true}}]`, "invalid additional property: verbatim [json-pointer:/blocks/0/text]"},
-		{"10 fields of 2,000", fields(10, n("x", 2000)), ""},
+		{"10 fields of 2,000", fields(10, repeat("x", 2000)), ""},
 		{"11 fields", fields(11, "x"), "no more than 10 items allowed [json-pointer:/blocks/0/fields]"},
 		{"no fields", `[{"type":"section","fields":[]}]`, "no less than 1 items allowed [json-pointer:/blocks/0/fields]"},
-		{"field of 2,001", fields(1, n("x", 2001)), "must be less than 2001 characters [json-pointer:/blocks/0/fields/0/text]"},
+		{"field of 2,001", fields(1, repeat("x", 2001)), "must be less than 2001 characters [json-pointer:/blocks/0/fields/0/text]"},
 		{"accessory", `[{"type":"section","text":{"type":"mrkdwn","text":"x"},"accessory":` + fmt.Sprintf(button, "") + `}]`, ""},
 		{"accessory that is an input", `[{"type":"section","text":{"type":"mrkdwn","text":"x"},"accessory":{"type":"plain_text_input"}}]`, "unsupported type: plain_text_input [json-pointer:/blocks/0/accessory/type]"},
 
 		// Header, context, image, markdown, table.
-		{"header of 150", `[{"type":"header","text":{"type":"plain_text","text":"` + n("x", 150) + `"}}]`, ""},
-		{"header of 151", `[{"type":"header","text":{"type":"plain_text","text":"` + n("x", 151) + `"}}]`, "must be less than 151 characters [json-pointer:/blocks/0/text/text]"},
+		{"header of 150", `[{"type":"header","text":{"type":"plain_text","text":"` + repeat("x", 150) + `"}}]`, ""},
+		{"header of 151", `[{"type":"header","text":{"type":"plain_text","text":"` + repeat("x", 151) + `"}}]`, "must be less than 151 characters [json-pointer:/blocks/0/text/text]"},
 		{"header in mrkdwn", `[{"type":"header","text":{"type":"mrkdwn","text":"x"}}]`, "unsupported type: mrkdwn [json-pointer:/blocks/0/text/type]"},
 		{"10 context elements", `[{"type":"context","elements":` + repeated(`{"type":"mrkdwn","text":"x"}`, 10) + `}]`, ""},
 		{"11 context elements", `[{"type":"context","elements":` + repeated(`{"type":"mrkdwn","text":"x"}`, 11) + `}]`, "no more than 10 items allowed [json-pointer:/blocks/0/elements]"},
@@ -104,8 +104,8 @@ func TestValidateMessage(t *testing.T) {
 		{"image", `[{"type":"image","image_url":"https://example.com/a.png","alt_text":"a"}]`, ""},
 		{"image without alt_text", `[{"type":"image","image_url":"https://example.com/a.png"}]`, "missing required field: alt_text [json-pointer:/blocks/0]"},
 		{"image without a URL", `[{"type":"image","image_url":"a.png","alt_text":"a"}]`, "invalid url [json-pointer:/blocks/0/image_url]"},
-		{"markdown of 12,000", `[{"type":"markdown","text":"` + n("x", 12000) + `"}]`, ""},
-		{"markdown of 12,001", `[{"type":"markdown","text":"` + n("x", 12001) + `"}]`, "must be less than 12001 characters [json-pointer:/blocks/0/text]"},
+		{"markdown of 12,000", `[{"type":"markdown","text":"` + repeat("x", 12000) + `"}]`, ""},
+		{"markdown of 12,001", `[{"type":"markdown","text":"` + repeat("x", 12001) + `"}]`, "must be less than 12001 characters [json-pointer:/blocks/0/text]"},
 		{"table", `[{"type":"table","rows":[[{"type":"raw_text","text":"x"},{"type":"raw_number","value":1}]]}]`, ""},
 		{"two tables", repeated(`{"type":"table","rows":[[{"type":"raw_text","text":"x"}]]}`, 2), "only one table is allowed in a message [json-pointer:/blocks/1]"},
 		{"table of 21 columns", `[{"type":"table","rows":[` + repeated(`{"type":"raw_text","text":"x"}`, 21) + `]}]`, "no more than 20 items allowed [json-pointer:/blocks/0/rows/0]"},
@@ -117,20 +117,20 @@ func TestValidateMessage(t *testing.T) {
 		{"no buttons", fmt.Sprintf(actions, ""), "no less than 1 items allowed [json-pointer:/blocks/0/elements]"},
 		{"an action_id twice", fmt.Sprintf(actions, fmt.Sprintf(button, "")+","+fmt.Sprintf(button, "")), `action_id "a" already exists in this block [json-pointer:/blocks/0/elements/1/action_id]`},
 		{"an action_id in two blocks", strings.TrimSuffix(withButton(""), "]") + "," + strings.TrimPrefix(withButton(""), "["), ""},
-		{"button text of 75", fmt.Sprintf(actions, `{"type":"button","text":{"type":"plain_text","text":"`+n("x", 75)+`"}}`), ""},
-		{"button text of 76", fmt.Sprintf(actions, `{"type":"button","text":{"type":"plain_text","text":"`+n("x", 76)+`"}}`), "must be less than 76 characters [json-pointer:/blocks/0/elements/0/text/text]"},
+		{"button text of 75", fmt.Sprintf(actions, `{"type":"button","text":{"type":"plain_text","text":"`+repeat("x", 75)+`"}}`), ""},
+		{"button text of 76", fmt.Sprintf(actions, `{"type":"button","text":{"type":"plain_text","text":"`+repeat("x", 76)+`"}}`), "must be less than 76 characters [json-pointer:/blocks/0/elements/0/text/text]"},
 		{"button text in mrkdwn", fmt.Sprintf(actions, `{"type":"button","text":{"type":"mrkdwn","text":"x"}}`), "unsupported type: mrkdwn [json-pointer:/blocks/0/elements/0/text/type]"},
 		{"button without text", fmt.Sprintf(actions, `{"type":"button"}`), "missing required field: text [json-pointer:/blocks/0/elements/0]"},
-		{"action_id of 256", fmt.Sprintf(actions, `{"type":"button","action_id":"`+n("x", 256)+`","text":{"type":"plain_text","text":"x"}}`), "must be less than 256 characters [json-pointer:/blocks/0/elements/0/action_id]"},
-		{"value of 2,000", withButton(`,"value":"` + n("x", 2000) + `"`), ""},
-		{"value of 2,001", withButton(`,"value":"` + n("x", 2001) + `"`), "must be less than 2001 characters [json-pointer:/blocks/0/elements/0/value]"},
+		{"action_id of 256", fmt.Sprintf(actions, `{"type":"button","action_id":"`+repeat("x", 256)+`","text":{"type":"plain_text","text":"x"}}`), "must be less than 256 characters [json-pointer:/blocks/0/elements/0/action_id]"},
+		{"value of 2,000", withButton(`,"value":"` + repeat("x", 2000) + `"`), ""},
+		{"value of 2,001", withButton(`,"value":"` + repeat("x", 2001) + `"`), "must be less than 2001 characters [json-pointer:/blocks/0/elements/0/value]"},
 		{"value that is a number", withButton(`,"value":1`), "must provide a string [json-pointer:/blocks/0/elements/0/value]"},
-		{"url of 3,000", withButton(`,"url":"https://example.com/` + n("x", 2980) + `"`), ""},
-		{"url of 3,001", withButton(`,"url":"https://example.com/` + n("x", 2981) + `"`), "must be less than 3001 characters [json-pointer:/blocks/0/elements/0/url]"},
+		{"url of 3,000", withButton(`,"url":"https://example.com/` + repeat("x", 2980) + `"`), ""},
+		{"url of 3,001", withButton(`,"url":"https://example.com/` + repeat("x", 2981) + `"`), "must be less than 3001 characters [json-pointer:/blocks/0/elements/0/url]"},
 		{"url that is none", withButton(`,"url":"example"`), "invalid url [json-pointer:/blocks/0/elements/0/url]"},
 		{"style primary", withButton(`,"style":"primary"`), ""},
 		{"style default", withButton(`,"style":"default"`), "must be one of the allowed values: [primary danger] [json-pointer:/blocks/0/elements/0/style]"},
-		{"accessibility_label of 76", withButton(`,"accessibility_label":"` + n("x", 76) + `"`), "must be less than 76 characters [json-pointer:/blocks/0/elements/0/accessibility_label]"},
+		{"accessibility_label of 76", withButton(`,"accessibility_label":"` + repeat("x", 76) + `"`), "must be less than 76 characters [json-pointer:/blocks/0/elements/0/accessibility_label]"},
 		{"visible_to_user_ids", withButton(`,"visible_to_user_ids":["U1"]`), "invalid additional property: visible_to_user_ids [json-pointer:/blocks/0/elements/0]"},
 		{"confirm", withButton(confirmOf(100, 300, 30, 30)), ""},
 		{"confirm title of 101", withButton(confirmOf(101, 300, 30, 30)), "must be less than 101 characters [json-pointer:/blocks/0/elements/0/confirm/title/text]"},
@@ -148,9 +148,9 @@ func TestValidateMessage(t *testing.T) {
 		{"a value twice", withInput(`{"type":"static_select","options":` + repeated(`{"text":{"type":"plain_text","text":"o"},"value":"v"}`, 2) + `}`), `option value "v" must be unique [json-pointer:/blocks/0/element]`},
 		{"initial option", withInput(`{"type":"static_select",` + options(2) + `,"initial_option":{"text":{"type":"plain_text","text":"o"},"value":"v1"}}`), ""},
 		{"initial option that is none", withInput(`{"type":"static_select",` + options(2) + `,"initial_option":{"text":{"type":"plain_text","text":"o"},"value":"v2"}}`), "initial option must exactly match one of the options [json-pointer:/blocks/0/element]"},
-		{"option value of 76", withInput(`{"type":"static_select","options":[{"text":{"type":"plain_text","text":"o"},"value":"` + n("x", 76) + `"}]}`), "must be less than 76 characters [json-pointer:/blocks/0/element/options/0/value]"},
-		{"option text of 76", withInput(`{"type":"static_select","options":[{"text":{"type":"plain_text","text":"` + n("x", 76) + `"},"value":"v"}]}`), "must be less than 76 characters [json-pointer:/blocks/0/element/options/0/text/text]"},
-		{"placeholder of 151", withInput(`{"type":"static_select",` + options(1) + `,"placeholder":{"type":"plain_text","text":"` + n("x", 151) + `"}}`), "must be less than 151 characters [json-pointer:/blocks/0/element/placeholder/text]"},
+		{"option value of 76", withInput(`{"type":"static_select","options":[{"text":{"type":"plain_text","text":"o"},"value":"` + repeat("x", 76) + `"}]}`), "must be less than 76 characters [json-pointer:/blocks/0/element/options/0/value]"},
+		{"option text of 76", withInput(`{"type":"static_select","options":[{"text":{"type":"plain_text","text":"` + repeat("x", 76) + `"},"value":"v"}]}`), "must be less than 76 characters [json-pointer:/blocks/0/element/options/0/text/text]"},
+		{"placeholder of 151", withInput(`{"type":"static_select",` + options(1) + `,"placeholder":{"type":"plain_text","text":"` + repeat("x", 151) + `"}}`), "must be less than 151 characters [json-pointer:/blocks/0/element/placeholder/text]"},
 		{"11 radio buttons", withInput(`{"type":"radio_buttons",` + options(11) + `}`), "no more than 10 items allowed [json-pointer:/blocks/0/element/options]"},
 		{"date", withInput(`{"type":"datepicker","initial_date":"2026-11-23"}`), ""},
 		{"no date", withInput(`{"type":"datepicker","initial_date":"23.11.2026"}`), "must be a valid date [json-pointer:/blocks/0/element/initial_date]"},
@@ -161,7 +161,7 @@ func TestValidateMessage(t *testing.T) {
 		{"input without an element", `[{"type":"input","label":{"type":"plain_text","text":"L"}}]`, "missing required field: element [json-pointer:/blocks/0]"},
 		{"input of a button", withInput(fmt.Sprintf(button, "")), "unsupported type: button [json-pointer:/blocks/0/element/type]"},
 		{"label in mrkdwn", `[{"type":"input","label":{"type":"mrkdwn","text":"L"},"element":{"type":"plain_text_input"}}]`, "unsupported type: mrkdwn [json-pointer:/blocks/0/label/type]"},
-		{"label of 2,001", `[{"type":"input","label":{"type":"plain_text","text":"` + n("x", 2001) + `"},"element":{"type":"plain_text_input"}}]`, "must be less than 2001 characters [json-pointer:/blocks/0/label/text]"},
+		{"label of 2,001", `[{"type":"input","label":{"type":"plain_text","text":"` + repeat("x", 2001) + `"},"element":{"type":"plain_text_input"}}]`, "must be less than 2001 characters [json-pointer:/blocks/0/label/text]"},
 		{"max_length of 3,001", withInput(`{"type":"plain_text_input","max_length":3001}`), "must be from 1 to 3000 [json-pointer:/blocks/0/element/max_length]"},
 		{"max_length of 0", withInput(`{"type":"plain_text_input","max_length":0}`), "must be from 1 to 3000 [json-pointer:/blocks/0/element/max_length]"},
 		{"max_length of 1.5", withInput(`{"type":"plain_text_input","max_length":1.5}`), "must provide an integer [json-pointer:/blocks/0/element/max_length]"},
@@ -185,7 +185,7 @@ func TestValidateMessage(t *testing.T) {
 func confirmOf(title, text, yes, no int) string {
 	return fmt.Sprintf(`,"confirm":{"title":{"type":"plain_text","text":"%s"},"text":{"type":"mrkdwn","text":"%s"},
 		"confirm":{"type":"plain_text","text":"%s"},"deny":{"type":"plain_text","text":"%s"}}`,
-		n("x", title), n("x", text), n("x", yes), n("x", no))
+		repeat("x", title), repeat("x", text), repeat("x", yes), repeat("x", no))
 }
 
 func TestValidateView(t *testing.T) {
@@ -202,7 +202,7 @@ func TestValidateView(t *testing.T) {
 		return string(raw)
 	}
 	set := func(name string, value any) string { return view(func(v map[string]any) { v[name] = value }) }
-	plain := func(chars int) any { return map[string]any{"type": "plain_text", "text": n("x", chars)} }
+	plain := func(chars int) any { return map[string]any{"type": "plain_text", "text": repeat("x", chars)} }
 	dividers := func(count int) any {
 		var list []any
 		for range count {
@@ -235,10 +235,10 @@ func TestValidateView(t *testing.T) {
 		{"title in mrkdwn", set("title", map[string]any{"type": "mrkdwn", "text": "x"}), "unsupported type: mrkdwn [json-pointer:/view/title/type]"},
 		{"submit of 25", set("submit", plain(25)), "must be less than 25 characters [json-pointer:/view/submit/text]"},
 		{"close of 25", set("close", plain(25)), "must be less than 25 characters [json-pointer:/view/close/text]"},
-		{"private_metadata of 3,000", set("private_metadata", n("x", 3000)), ""},
-		{"private_metadata of 3,001", set("private_metadata", n("x", 3001)), "must be less than 3001 characters [json-pointer:/view/private_metadata]"},
-		{"callback_id of 256", set("callback_id", n("x", 256)), "must be less than 256 characters [json-pointer:/view/callback_id]"},
-		{"external_id of 256", set("external_id", n("x", 256)), "must be less than 256 characters [json-pointer:/view/external_id]"},
+		{"private_metadata of 3,000", set("private_metadata", repeat("x", 3000)), ""},
+		{"private_metadata of 3,001", set("private_metadata", repeat("x", 3001)), "must be less than 3001 characters [json-pointer:/view/private_metadata]"},
+		{"callback_id of 256", set("callback_id", repeat("x", 256)), "must be less than 256 characters [json-pointer:/view/callback_id]"},
+		{"external_id of 256", set("external_id", repeat("x", 256)), "must be less than 256 characters [json-pointer:/view/external_id]"},
 		{"100 blocks", set("blocks", dividers(100)), ""},
 		{"101 blocks", set("blocks", dividers(101)), "no more than 100 items allowed [json-pointer:/view/blocks]"},
 		{"no blocks", set("blocks", []any{}), "no less than 1 items allowed [json-pointer:/view/blocks]"},
@@ -274,9 +274,9 @@ func TestValidateView(t *testing.T) {
 func TestInvalidBlocksAnswer(t *testing.T) {
 	w := newWorld(t)
 	blocks := api.MsgOptionBlocks(
-		section(n("x", 3001)),
+		section(repeat("x", 3001)),
 		api.NewHeaderBlock(mrkdwn("x")),
-		api.NewActionBlock("a", api.NewButtonBlockElement("go", n("v", 2001), plain(n("t", 76)))),
+		api.NewActionBlock("a", api.NewButtonBlockElement("go", repeat("v", 2001), plain(repeat("t", 76)))),
 	)
 	_, _, err := w.api.PostMessageContext(t.Context(), public, text("x"), blocks)
 	var no api.SlackErrorResponse

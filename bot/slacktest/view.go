@@ -84,34 +84,34 @@ func (w *Workspace) wireView(v *view, values map[string]map[string]any) wireView
 
 // readView checks a view of that type, which is to take the place of own if that
 // is not nil.
-func (w *Workspace) readView(raw []byte, kind string, own *view) (viewDoc, *refusal) {
+func (w *Workspace) readView(raw []byte, kind string, own *view) (viewDoc, *apiError) {
 	var doc viewDoc
 	if len(raw) == 0 {
-		return doc, badArguments([]Problem{{"/view", "missing required field: view"}})
+		return doc, invalidArguments([]Problem{{"/view", "missing required field: view"}})
 	}
 	if len(raw) > maxViewBytes {
-		return doc, refuse("view_too_large")
+		return doc, errCode("view_too_large")
 	}
-	in := &inspection{path: []string{"view"}}
+	in := &validator{path: []string{"view"}}
 	blocks := in.view(raw)
-	if problems := in.found(); problems != nil {
-		return doc, badArguments(problems)
+	if problems := in.result(); problems != nil {
+		return doc, invalidArguments(problems)
 	}
 	if err := json.Unmarshal(raw, &doc); err != nil {
-		return doc, badArguments([]Problem{{"/view", "must be valid JSON"}}) // not reached: it was
+		return doc, invalidArguments([]Problem{{"/view", "must be valid JSON"}}) // not reached: it was
 	}
 	if doc.Type != kind {
-		return doc, badArguments([]Problem{{"/view/type", "must be " + kind}})
+		return doc, invalidArguments([]Problem{{"/view/type", "must be " + kind}})
 	}
 	if other := w.viewByID("", doc.ExternalID); other != nil && other != own {
-		return doc, refuse("duplicate_external_id")
+		return doc, errCode("duplicate_external_id")
 	}
-	doc.Blocks = withIDs(blocks, w.newBlockID)
+	doc.Blocks = assignIDs(blocks, w.newBlockID)
 	return doc, nil
 }
 
 // show makes the view say what doc says.
-func (w *Workspace) show(v *view, doc viewDoc, now time.Time) {
+func (w *Workspace) setView(v *view, doc viewDoc, now time.Time) {
 	v.doc = doc
 	v.Type, v.CallbackID, v.ExternalID, v.PrivateMetadata = doc.Type, doc.CallbackID, doc.ExternalID, doc.PrivateMetadata
 	v.Title, v.Submit, v.Close = textOf(doc.Title), textOf(doc.Submit), textOf(doc.Close)

@@ -29,7 +29,7 @@ func reasonModal() api.ModalViewRequest {
 
 // opens lets the app open a modal at each press.
 func (w *world) opens(view api.ModalViewRequest) {
-	w.app.answers(func(http.ResponseWriter, *http.Request) {
+	w.app.respond(func(http.ResponseWriter, *http.Request) {
 		if _, err := w.api.OpenViewContext(w.t.Context(), w.app.last().TriggerID, view); err != nil {
 			w.t.Errorf("views.open: %v", err)
 		}
@@ -39,13 +39,13 @@ func (w *world) opens(view api.ModalViewRequest) {
 // openModal is a modal that ann has open.
 func (w *world) openModal(view api.ModalViewRequest) slacktest.View {
 	w.t.Helper()
-	_, ts := w.post(public, text("x"), asking())
+	_, ts := w.post(public, text("x"), approvalButtons())
 	w.opens(view)
 	i, err := w.ClickButton(ann, public, ts, "reject")
 	if err != nil || i.Opened == nil {
 		w.t.Fatalf("got %+v, %v, want an open modal", i, err)
 	}
-	w.app.answers(nil)
+	w.app.respond(nil)
 	return *i.Opened
 }
 
@@ -70,7 +70,7 @@ func TestOpenView(t *testing.T) {
 
 func TestTriggers(t *testing.T) {
 	w := newWorld(t)
-	_, ts := w.post(public, text("x"), asking())
+	_, ts := w.post(public, text("x"), approvalButtons())
 	trigger := func() string {
 		i, err := w.ClickButton(ann, public, ts, "reject")
 		if err != nil {
@@ -110,7 +110,7 @@ func TestTriggers(t *testing.T) {
 
 func TestViewProblemsAreExplained(t *testing.T) {
 	w := newWorld(t)
-	_, ts := w.post(public, text("x"), asking())
+	_, ts := w.post(public, text("x"), approvalButtons())
 	i, err := w.ClickButton(ann, public, ts, "reject")
 	if err != nil {
 		t.Fatal(err)
@@ -183,13 +183,13 @@ func TestSubmitRefused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
 			v := w.openModal(reasonModal())
-			told := w.app.told()
+			told := w.app.received()
 			_, err := w.Submit(ann, v.ID, tt.values)
 			var input *slacktest.InputError
 			if !errors.As(err, &input) || input.Reason != tt.want {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
-			if w.app.told() != told {
+			if w.app.received() != told {
 				t.Error("the app was told")
 			}
 		})
@@ -237,7 +237,7 @@ func TestSubmitAnswers(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
 			v := w.openModal(reasonModal())
-			w.app.answersWith(max(tt.status, 200), tt.body)
+			w.app.respondWith(max(tt.status, 200), tt.body)
 			i, err := w.Submit(ann, v.ID, goodReason)
 			if err != nil {
 				t.Fatal(err)
@@ -253,7 +253,7 @@ func TestSubmitAnswers(t *testing.T) {
 				if diff := cmp.Diff(map[string]map[string]string(goodReason), got.Values); diff != "" {
 					t.Errorf("what was typed is lost (-want +got):\n%s", diff)
 				}
-				w.app.answersWith(500, "")
+				w.app.respondWith(500, "")
 				if _, err := w.Submit(ann, v.ID, goodReason); err != nil {
 					t.Fatal(err)
 				}
@@ -273,7 +273,7 @@ func TestModalStack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.app.answersWith(200, string(raw))
+	w.app.respondWith(200, string(raw))
 	root := v
 	for range 2 {
 		i, err := w.Submit(ann, v.ID, goodReason)
@@ -288,14 +288,14 @@ func TestModalStack(t *testing.T) {
 	if i, err := w.Submit(ann, v.ID, goodReason); err != nil || !i.Failed {
 		t.Errorf("a fourth modal: got %+v, %v", i, err)
 	}
-	w.app.answers(nil)
+	w.app.respond(nil)
 	if _, err := w.Submit(ann, v.ID, goodReason); err != nil {
 		t.Fatal(err)
 	}
 	if top, _ := w.Modal(ann); top.ID != v.PreviousID {
 		t.Errorf("an empty 200 leaves %s on top, want %s", top.ID, v.PreviousID)
 	}
-	w.app.answersWith(200, `{"response_action":"clear"}`)
+	w.app.respondWith(200, `{"response_action":"clear"}`)
 	if _, err := w.Submit(ann, v.PreviousID, goodReason); err != nil {
 		t.Fatal(err)
 	}
@@ -309,7 +309,7 @@ func TestPushView(t *testing.T) {
 	view := reasonModal()
 	view.Blocks.BlockSet = append(view.Blocks.BlockSet, api.NewActionBlock("more", api.NewButtonBlockElement("more", "", plain("More"))))
 	v := w.openModal(view)
-	w.app.answers(func(http.ResponseWriter, *http.Request) {
+	w.app.respond(func(http.ResponseWriter, *http.Request) {
 		if _, err := w.api.PushViewContext(t.Context(), w.app.last().TriggerID, reasonModal()); err != nil {
 			t.Errorf("views.push: %v", err)
 		}
@@ -321,7 +321,7 @@ func TestPushView(t *testing.T) {
 	if got := w.app.last(); got.Type != "block_actions" || got.View.ID != v.ID || got.View.PrivateMetadata != "request-1" {
 		t.Errorf("payload: got %+v", got)
 	}
-	w.app.answers(nil)
+	w.app.respond(nil)
 	push := func(v slacktest.View) (*api.ViewResponse, error) {
 		i, err := w.Click(ann, slacktest.Target{ViewID: v.ID, ActionID: "more"})
 		if err != nil {
@@ -342,7 +342,7 @@ func TestPushView(t *testing.T) {
 	_, err = push(top)
 	wantCode(t, "views.push of a fourth", err, "push_limit_reached")
 
-	_, ts := w.post(public, text("x"), asking())
+	_, ts := w.post(public, text("x"), approvalButtons())
 	i, err = w.ClickButton(ann, public, ts, "approve")
 	if err != nil {
 		t.Fatal(err)
@@ -387,7 +387,7 @@ func TestExternalID(t *testing.T) {
 	if got, _ := w.Modal(ann); got.ID != v.ID || got.Title != "Next" {
 		t.Errorf("got %+v", got)
 	}
-	_, ts := w.post(public, text("x"), asking())
+	_, ts := w.post(public, text("x"), approvalButtons())
 	i, err := w.ClickButton(bob, public, ts, "approve")
 	if err != nil {
 		t.Fatal(err)
@@ -399,9 +399,9 @@ func TestExternalID(t *testing.T) {
 func TestCloseView(t *testing.T) {
 	w := newWorld(t)
 	quiet := w.openModal(reasonModal())
-	told := w.app.told()
-	if i, err := w.CloseView(ann, quiet.ID); err != nil || i.Payload != nil || w.app.told() != told {
-		t.Errorf("closing quietly: got %+v, %v, told %t", i, err, w.app.told() != told)
+	told := w.app.received()
+	if i, err := w.CloseView(ann, quiet.ID); err != nil || i.Payload != nil || w.app.received() != told {
+		t.Errorf("closing quietly: got %+v, %v, told %t", i, err, w.app.received() != told)
 	}
 	loud := reasonModal()
 	loud.NotifyOnClose, loud.ClearOnClose = true, true

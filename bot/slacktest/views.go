@@ -6,7 +6,7 @@ import "time"
 const maxStack = 3
 
 // triggerLife is how long a trigger_id can be exchanged for a modal.
-const triggerLife = 3 * time.Second
+const triggerLifetime = 3 * time.Second
 
 // trigger stands behind a trigger_id.
 type trigger struct {
@@ -23,27 +23,27 @@ func (w *Workspace) newTrigger(userID, viewID string, now time.Time) string {
 }
 
 // exchange takes the call's trigger_id, if it is still good.
-func (c *call) exchange() (*trigger, *refusal) {
+func (c *call) exchange() (*trigger, *apiError) {
 	t, found := c.triggers[c.form.Get("trigger_id")]
 	switch {
 	case !found:
-		return nil, refuse("invalid_trigger_id")
+		return nil, errCode("invalid_trigger_id")
 	case t.opened != "":
-		return nil, refuse("exchanged_trigger_id")
-	case c.now.Sub(t.at) >= triggerLife:
-		return nil, refuse("expired_trigger_id")
+		return nil, errCode("exchanged_trigger_id")
+	case c.now.Sub(t.at) >= triggerLifetime:
+		return nil, errCode("expired_trigger_id")
 	}
 	return t, nil
 }
 
 // oneView is the answer of the methods about views.
-type oneView struct {
-	good
+type viewResponse struct {
+	envelope
 	View wireView `json:"view"`
 }
 
 // openView is views.open: a new stack of modals.
-func (c *call) openView() (any, *refusal) {
+func (c *call) openView() (any, *apiError) {
 	doc, t, err := c.newModal()
 	if err != nil {
 		return nil, err
@@ -53,21 +53,21 @@ func (c *call) openView() (any, *refusal) {
 }
 
 // pushView is views.push: one more modal on the stack that the trigger is of.
-func (c *call) pushView() (any, *refusal) {
+func (c *call) pushView() (any, *apiError) {
 	doc, t, err := c.newModal()
 	if err != nil {
 		return nil, err
 	}
 	if v := c.viewByID(t.viewID, ""); v == nil || v.Type != "modal" {
-		return nil, refuse("not_found")
+		return nil, errCode("not_found")
 	}
 	if len(c.modals[t.userID]) >= maxStack {
-		return nil, refuse("push_limit_reached")
+		return nil, errCode("push_limit_reached")
 	}
 	return c.push(t, doc), nil
 }
 
-func (c *call) newModal() (viewDoc, *trigger, *refusal) {
+func (c *call) newModal() (viewDoc, *trigger, *apiError) {
 	doc, err := c.readView([]byte(c.form.Get("view")), "modal", nil)
 	if err != nil {
 		return doc, nil, err
@@ -76,11 +76,11 @@ func (c *call) newModal() (viewDoc, *trigger, *refusal) {
 	return doc, t, err
 }
 
-func (c *call) push(t *trigger, doc viewDoc) oneView {
+func (c *call) push(t *trigger, doc viewDoc) viewResponse {
 	v := c.pushModal(t.userID, doc, c.now)
 	t.opened = v.ID
-	c.record.User = t.userID
-	return oneView{yes, c.wireView(v, nil)}
+	c.entry.User = t.userID
+	return viewResponse{okEnvelope, c.wireView(v, nil)}
 }
 
 // pushModal lays a modal on the person's stack.
@@ -90,34 +90,34 @@ func (w *Workspace) pushModal(userID string, doc viewDoc, now time.Time) *view {
 	if stack := w.modals[userID]; len(stack) > 0 {
 		v.RootID, v.PreviousID = stack[0].ID, stack[len(stack)-1].ID
 	}
-	w.show(v, doc, now)
+	w.setView(v, doc, now)
 	w.modals[userID] = append(w.modals[userID], v)
 	return v
 }
 
 // updateView is views.update.
-func (c *call) updateView() (any, *refusal) {
+func (c *call) updateView() (any, *apiError) {
 	v := c.viewByID(c.form.Get("view_id"), c.form.Get("external_id"))
 	if v == nil {
-		return nil, refuse("not_found")
+		return nil, errCode("not_found")
 	}
 	doc, err := c.readView([]byte(c.form.Get("view")), v.Type, v)
 	if err != nil {
 		return nil, err
 	}
 	if hash := c.form.Get("hash"); hash != "" && hash != v.Hash {
-		return nil, refuse("hash_conflict")
+		return nil, errCode("hash_conflict")
 	}
-	c.show(v, doc, c.now)
-	c.record.User = v.UserID
-	return oneView{yes, c.wireView(v, nil)}, nil
+	c.setView(v, doc, c.now)
+	c.entry.User = v.UserID
+	return viewResponse{okEnvelope, c.wireView(v, nil)}, nil
 }
 
 // publishView is views.publish: the home tab of one person.
-func (c *call) publishView() (any, *refusal) {
+func (c *call) publishView() (any, *apiError) {
 	u, found := c.users.byID[c.form.Get("user_id")]
 	if !found || u.Bot || u.Deleted {
-		return nil, badArguments([]Problem{{"/user_id", "invalid `user_id`"}})
+		return nil, invalidArguments([]Problem{{"/user_id", "invalid `user_id`"}})
 	}
 	v, published := c.homes[u.ID]
 	doc, err := c.readView([]byte(c.form.Get("view")), "home", v)
@@ -127,13 +127,13 @@ func (c *call) publishView() (any, *refusal) {
 	hash := c.form.Get("hash")
 	switch {
 	case hash != "" && (!published || hash != v.Hash):
-		return nil, refuse("hash_conflict")
+		return nil, errCode("hash_conflict")
 	case !published:
 		v = &view{View: View{ID: c.newID("V"), UserID: u.ID}}
 		v.RootID = v.ID
 		c.homes[u.ID] = v
 	}
-	c.show(v, doc, c.now)
-	c.record.User = u.ID
-	return oneView{yes, c.wireView(v, nil)}, nil
+	c.setView(v, doc, c.now)
+	c.entry.User = u.ID
+	return viewResponse{okEnvelope, c.wireView(v, nil)}, nil
 }

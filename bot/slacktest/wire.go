@@ -29,7 +29,7 @@ type wireEdit struct {
 	TS   string `json:"ts"`
 }
 
-func (w *Workspace) wire(p *post) wireMessage {
+func (w *Workspace) wire(p *storedMessage) wireMessage {
 	m := wireMessage{
 		Type: "message", User: p.UserID, Team: w.config.TeamID, Text: p.Text, TS: p.TS, ThreadTS: p.ThreadTS,
 		Replies: len(p.replies), Blocks: p.Blocks, Metadata: p.Metadata, Reactions: p.Reactions,
@@ -74,10 +74,10 @@ type wireProfile struct {
 func (c *call) wireUser(u *User) wireUser {
 	user := wireUser{
 		ID: u.ID, TeamID: u.TeamID, Name: u.Name, RealName: u.RealName, Deleted: u.Deleted, IsBot: u.Bot,
-		IsRestricted: u.Restricted, IsUltraRestricted: u.UltraRestricted, IsStranger: c.stranger(u),
+		IsRestricted: u.Restricted, IsUltraRestricted: u.UltraRestricted, IsStranger: c.isStranger(u),
 		Profile: wireProfile{RealName: u.RealName, DisplayName: u.DisplayName, Team: u.TeamID},
 	}
-	if c.granted("users:read.email") && u.TeamID == c.config.TeamID {
+	if c.hasScope("users:read.email") && u.TeamID == c.config.TeamID {
 		user.Profile.Email = u.Email
 	}
 	return user
@@ -103,13 +103,13 @@ type wireChannel struct {
 	NumMembers    *int   `json:"num_members,omitempty"`
 }
 
-func (w *Workspace) wireChannel(r *room) wireChannel {
+func (w *Workspace) wireChannel(r *channel) wireChannel {
 	im := r.IMUserID != ""
 	group := strings.HasPrefix(r.ID, "G")
 	ch := wireChannel{
 		ID: r.ID, Name: r.Name, User: r.IMUserID,
 		IsChannel: !im && !group, IsGroup: group, IsIM: im, IsPrivate: r.Private, IsArchived: r.Archived,
-		IsMember: !im && r.has(w.config.BotUserID),
+		IsMember: !im && r.hasMember(w.config.BotUserID),
 		IsShared: r.ExtShared, IsExtShared: r.ExtShared, ContextTeamID: w.config.TeamID,
 	}
 	if im {

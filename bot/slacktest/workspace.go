@@ -70,16 +70,16 @@ type Workspace struct {
 	ids       uint64
 	lastTS    int64  // the latest ts, in microseconds since 1970
 	version   uint64 // counts the changes
-	users     register[*User]
-	groups    register[*UserGroup]
-	rooms     register[*room]
+	users     orderedMap[*User]
+	groups    orderedMap[*UserGroup]
+	channels     orderedMap[*channel]
 	dms       map[string]string // user ID to channel ID
-	ephemeral map[string][]*post
+	ephemeral map[string][]*storedMessage
 	modals    map[string][]*view // user ID to the open modals, the top one last
 	homes     map[string]*view
 	triggers  map[string]*trigger
-	responses map[string]*response
-	gates     map[string]time.Time
+	responseURLs map[string]*responseURL
+	rateUsed     map[string]time.Time
 	calls     callLog
 }
 
@@ -100,12 +100,12 @@ func New(c Config) *Workspace {
 		provided:  strings.Join(c.Scopes, ","),
 		fault:     c.Fault,
 		dms:       make(map[string]string),
-		ephemeral: make(map[string][]*post),
+		ephemeral: make(map[string][]*storedMessage),
 		modals:    make(map[string][]*view),
 		homes:     make(map[string]*view),
 		triggers:  make(map[string]*trigger),
-		responses: make(map[string]*response),
-		gates:     make(map[string]time.Time),
+		responseURLs: make(map[string]*responseURL),
+		rateUsed:     make(map[string]time.Time),
 	}
 	if c.Client != nil {
 		client := *c.Client
@@ -176,12 +176,12 @@ func formatTS(micros int64) string {
 }
 
 // register keeps things by ID in the order in which they were added.
-type register[T any] struct {
+type orderedMap[T any] struct {
 	byID  map[string]T
 	order []string
 }
 
-func (r *register[T]) put(id string, v T) {
+func (r *orderedMap[T]) set(id string, v T) {
 	if r.byID == nil {
 		r.byID = make(map[string]T)
 	}

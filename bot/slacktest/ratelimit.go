@@ -34,30 +34,30 @@ func PublishedRateLimits() RateLimits {
 
 // admit takes one call under a limit of so many a minute with a burst. It keeps
 // for each key the time up to which the allowance is used. The lock is held.
-func (w *Workspace) admit(key string, perMinute, burst int, now time.Time) *refusal {
+func (w *Workspace) allow(key string, perMinute, burst int, now time.Time) *apiError {
 	if perMinute <= 0 {
 		return nil
 	}
 	every := time.Minute / time.Duration(perMinute)
-	used := w.gates[key]
+	used := w.rateUsed[key]
 	if used.Before(now) {
 		used = now
 	}
 	if wait := used.Sub(now) - time.Duration(max(burst, 1)-1)*every; wait > 0 {
-		return tooMany(wait)
+		return rateLimited(wait)
 	}
-	w.gates[key] = used.Add(every)
+	w.rateUsed[key] = used.Add(every)
 	return nil
 }
 
 // admitMethod applies the limit of a whole method.
-func (c *call) admitMethod() *refusal {
+func (c *call) limitMethod() *apiError {
 	n := c.config.RateLimits.PerMinute[c.method]
-	return c.admit(c.method, n, n, c.now)
+	return c.allow(c.method, n, n, c.now)
 }
 
 // admitPost applies the limit of posts to a channel.
-func (c *call) admitPost(channelID string) *refusal {
+func (c *call) limitPost(channelID string) *apiError {
 	l := c.config.RateLimits
-	return c.admit("post "+channelID, l.PostsPerMinute, l.PostBurst, c.now)
+	return c.allow("post "+channelID, l.PostsPerMinute, l.PostBurst, c.now)
 }

@@ -136,14 +136,14 @@ func (a *app) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (a *app) answers(f http.HandlerFunc) {
+func (a *app) respond(f http.HandlerFunc) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.answer = f
 }
 
-func (a *app) answersWith(status int, body string) {
-	a.answers(func(rw http.ResponseWriter, _ *http.Request) {
+func (a *app) respondWith(status int, body string) {
+	a.respond(func(rw http.ResponseWriter, _ *http.Request) {
 		rw.WriteHeader(status)
 		_, _ = io.WriteString(rw, body)
 	})
@@ -159,7 +159,7 @@ func (a *app) last() payload {
 	return a.payloads[len(a.payloads)-1]
 }
 
-func (a *app) told() int {
+func (a *app) received() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return len(a.payloads)
@@ -273,7 +273,7 @@ func mrkdwn(s string) *api.TextBlockObject {
 func section(s string) api.Block { return api.NewSectionBlock(mrkdwn(s), nil, nil) }
 
 // asking are blocks with an approve and a reject button.
-func asking() api.MsgOption {
+func approvalButtons() api.MsgOption {
 	return api.MsgOptionBlocks(
 		section("Approve *this*?"),
 		api.NewActionBlock("decide",

@@ -8,7 +8,7 @@ func (w *Workspace) PostAs(userID, channelID, threadTS, text string) (ts string,
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	u, ok := w.users.byID[userID]
-	r, found := w.rooms.byID[channelID]
+	r, found := w.channels.byID[channelID]
 	switch {
 	case w.down:
 		return "", ErrDown
@@ -16,16 +16,16 @@ func (w *Workspace) PostAs(userID, channelID, threadTS, text string) (ts string,
 		return "", fmt.Errorf("%w: %s", ErrNoUser, userID)
 	case !found:
 		return "", fmt.Errorf("%w: %s", ErrNoChannel, channelID)
-	case !r.has(userID):
+	case !r.hasMember(userID):
 		return "", ErrNotVisible
 	case r.Archived:
 		return "", ErrNotAllowed
 	}
-	if no := r.takesReply(threadTS); no != nil || r.gone[threadTS] {
+	if no := r.checkThread(threadTS); no != nil || r.deleted[threadTS] {
 		return "", fmt.Errorf("%w: %s", ErrNoMessage, threadTS)
 	}
-	p := w.add(r, Message{TS: w.newTS(now), ThreadTS: threadTS, UserID: userID, UnfurlLinks: true, UnfurlMedia: true},
-		content{text: text, mentions: mentions(nil, text)})
+	p := w.addMessage(r, Message{TS: w.newTS(now), ThreadTS: threadTS, UserID: userID, UnfurlLinks: true, UnfurlMedia: true},
+		messageArgs{text: text, mentions: addMentions(nil, text)})
 	return p.TS, nil
 }
 
@@ -34,7 +34,7 @@ func (w *Workspace) React(userID, channelID, ts, name string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	u, ok := w.users.byID[userID]
-	r, found := w.rooms.byID[channelID]
+	r, found := w.channels.byID[channelID]
 	switch {
 	case w.down:
 		return ErrDown
@@ -42,7 +42,7 @@ func (w *Workspace) React(userID, channelID, ts, name string) error {
 		return fmt.Errorf("%w: %s", ErrNoUser, userID)
 	case !found:
 		return fmt.Errorf("%w: %s", ErrNoChannel, channelID)
-	case !w.sees(u, r):
+	case !w.canSee(u, r):
 		return ErrNotVisible
 	}
 	p, found := r.byTS[ts]
@@ -60,7 +60,7 @@ func (w *Workspace) React(userID, channelID, ts, name string) error {
 func (w *Workspace) DeleteMessage(channelID, ts string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r, ok := w.rooms.byID[channelID]
+	r, ok := w.channels.byID[channelID]
 	if !ok {
 		return fmt.Errorf("%w: %s", ErrNoChannel, channelID)
 	}

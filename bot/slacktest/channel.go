@@ -17,11 +17,11 @@ type Channel struct {
 }
 
 // room is a channel and what was said in it.
-type room struct {
+type channel struct {
 	Channel
-	posts []*post // top-level messages, the oldest first
-	byTS  map[string]*post
-	gone  map[string]bool // the ts of deleted messages
+	messages []*storedMessage // top-level messages, the oldest first
+	byTS  map[string]*storedMessage
+	deleted  map[string]bool // the ts of deleted messages
 }
 
 // AddChannel adds a channel, or changes the one with that ID and keeps its
@@ -30,23 +30,23 @@ func (w *Workspace) AddChannel(c Channel) {
 	c.Members = slices.Clone(c.Members)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if r, ok := w.rooms.byID[c.ID]; ok {
+	if r, ok := w.channels.byID[c.ID]; ok {
 		r.Channel = c
 	} else {
-		w.addRoom(c)
+		w.addChannel(c)
 	}
 	w.version++
 }
 
-func (w *Workspace) addRoom(c Channel) *room {
-	r := &room{Channel: c, byTS: make(map[string]*post), gone: make(map[string]bool)}
-	w.rooms.put(c.ID, r)
+func (w *Workspace) addChannel(c Channel) *channel {
+	r := &channel{Channel: c, byTS: make(map[string]*storedMessage), deleted: make(map[string]bool)}
+	w.channels.set(c.ID, r)
 	return r
 }
 
 // Invite makes people members of a channel; Config.BotUserID stands for the bot.
 func (w *Workspace) Invite(channelID string, userIDs ...string) error {
-	return w.withRoom(channelID, func(r *room) {
+	return w.withChannel(channelID, func(r *channel) {
 		for _, id := range userIDs {
 			if !slices.Contains(r.Members, id) {
 				r.Members = append(r.Members, id)
@@ -57,20 +57,20 @@ func (w *Workspace) Invite(channelID string, userIDs ...string) error {
 
 // Remove takes people out of a channel.
 func (w *Workspace) Remove(channelID string, userIDs ...string) error {
-	return w.withRoom(channelID, func(r *room) {
+	return w.withChannel(channelID, func(r *channel) {
 		r.Members = slices.DeleteFunc(slices.Clone(r.Members), func(id string) bool { return slices.Contains(userIDs, id) })
 	})
 }
 
 // Archive closes a channel for writing, or opens it again.
 func (w *Workspace) Archive(channelID string, archived bool) error {
-	return w.withRoom(channelID, func(r *room) { r.Archived = archived })
+	return w.withChannel(channelID, func(r *channel) { r.Archived = archived })
 }
 
-func (w *Workspace) withRoom(channelID string, f func(*room)) error {
+func (w *Workspace) withChannel(channelID string, f func(*channel)) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r, ok := w.rooms.byID[channelID]
+	r, ok := w.channels.byID[channelID]
 	if !ok {
 		return fmt.Errorf("%w: %s", ErrNoChannel, channelID)
 	}
@@ -85,27 +85,27 @@ func (w *Workspace) Channels() []Channel {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var channels []Channel
-	for _, id := range w.rooms.order {
-		if r := w.rooms.byID[id]; r.IMUserID == "" {
+	for _, id := range w.channels.order {
+		if r := w.channels.byID[id]; r.IMUserID == "" {
 			channels = append(channels, r.copyChannel())
 		}
 	}
 	return channels
 }
 
-func (r *room) copyChannel() Channel {
+func (r *channel) copyChannel() Channel {
 	c := r.Channel
 	c.Members = slices.Clone(c.Members)
 	return c
 }
 
 // has reports whether the user is in the channel.
-func (r *room) has(userID string) bool { return slices.Contains(r.Members, userID) }
+func (r *channel) hasMember(userID string) bool { return slices.Contains(r.Members, userID) }
 
 // sees reports whether the user can read the channel: its members can, and full
 // members of this workspace can open a public one.
-func (w *Workspace) sees(u *User, r *room) bool {
-	if r.has(u.ID) {
+func (w *Workspace) canSee(u *User, r *channel) bool {
+	if r.hasMember(u.ID) {
 		return true
 	}
 	guest := u.Restricted || u.UltraRestricted || u.TeamID != w.config.TeamID
@@ -114,19 +114,19 @@ func (w *Workspace) sees(u *User, r *room) bool {
 
 // dm is the direct message between the bot and a person. The first time it is
 // opened here.
-func (w *Workspace) dm(userID string) (r *room, opened bool) {
+func (w *Workspace) dm(userID string) (r *channel, opened bool) {
 	if id, ok := w.dms[userID]; ok {
-		return w.rooms.byID[id], false
+		return w.channels.byID[id], false
 	}
 	id := w.newID("D")
 	w.dms[userID] = id
 	members := []string{userID, w.config.BotUserID}
-	return w.addRoom(Channel{ID: id, Private: true, Members: members, IMUserID: userID}), true
+	return w.addChannel(Channel{ID: id, Private: true, Members: members, IMUserID: userID}), true
 }
 
 // remove takes a message away. A parent with replies stays as an empty place
 // that its thread hangs on.
-func (r *room) remove(p *post) {
+func (r *channel) remove(p *storedMessage) {
 	if len(p.replies) > 0 {
 		p.Message = Message{
 			ChannelID: p.ChannelID, TS: p.TS, UserID: p.UserID,
@@ -135,9 +135,9 @@ func (r *room) remove(p *post) {
 		return
 	}
 	delete(r.byTS, p.TS)
-	r.gone[p.TS] = true
-	isIt := func(q *post) bool { return q == p }
-	r.posts = slices.DeleteFunc(r.posts, isIt)
+	r.deleted[p.TS] = true
+	isIt := func(q *storedMessage) bool { return q == p }
+	r.messages = slices.DeleteFunc(r.messages, isIt)
 	if parent, ok := r.byTS[p.ThreadTS]; ok {
 		parent.replies = slices.DeleteFunc(parent.replies, isIt)
 	}

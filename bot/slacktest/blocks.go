@@ -19,77 +19,77 @@ const (
 // docs.slack.dev/reference/block-kit. Kinds of block that are not modelled here
 // are reported as unsupported.
 func ValidateMessage(blocks json.RawMessage) []Problem {
-	in := &inspection{path: []string{"blocks"}}
+	in := &validator{path: []string{"blocks"}}
 	in.blocks(blocks, messageBlocks, maxMessageBlocks)
-	return in.found()
+	return in.result()
 }
 
-var messageBlocks = kinds(commonBlocks, map[string]rule{
-	"markdown": block(must("text", all(str(1, 12000), gatherText))),
-	"table":    all(oneTable, block(must("rows", list(1, 100, list(1, 20, tableCell))), may("column_settings", list(1, 20, column)))),
+var messageBlocks = mergeRules(commonBlocks, map[string]rule{
+	"markdown": block(required("text", all(str(1, 12000), collectText))),
+	"table":    all(oneTable, block(required("rows", list(1, 100, list(1, 20, tableCell))), optional("column_settings", list(1, 20, column)))),
 })
 
 // commonBlocks are taken by messages, modals and home tabs alike.
 var commonBlocks = map[string]rule{
 	"divider": block(),
-	"header":  block(must("text", plain(150))),
+	"header":  block(required("text", plain(150))),
 	"section": all(textOrFields, block(
-		may("text", rich(3000)),
-		may("fields", list(1, 10, rich(2000))),
-		may("accessory", byType(accessories)),
-		may("expand", boolean),
+		optional("text", rich(3000)),
+		optional("fields", list(1, 10, rich(2000))),
+		optional("accessory", byType(accessories)),
+		optional("expand", boolean),
 	)),
-	"context": block(must("elements", list(1, 10, byType(contextPieces)))),
-	"actions": block(must("elements", list(1, 25, byType(actionElements)))),
+	"context": block(required("elements", list(1, 10, byType(contextElements)))),
+	"actions": block(required("elements", list(1, 25, byType(actionElements)))),
 	"image": block(
-		must("image_url", link),
-		must("alt_text", str(1, 2000)),
-		may("title", plain(2000)),
+		required("image_url", link),
+		required("alt_text", str(1, 2000)),
+		optional("title", plain(2000)),
 	),
 	"input": all(countInput, block(
-		must("label", plain(2000)),
-		must("element", byType(inputElements)),
-		may("hint", plain(2000)),
-		may("optional", boolean),
-		may("dispatch_action", boolean),
+		required("label", plain(2000)),
+		required("element", byType(inputElements)),
+		optional("hint", plain(2000)),
+		optional("optional", boolean),
+		optional("dispatch_action", boolean),
 	)),
 }
 
 var (
 	tableCell = byType(map[string]rule{
-		"raw_text":   object(must("type", kind), must("text", str(1, 3000))),
-		"raw_number": object(must("type", kind), must("value", number), may("text", str(1, 3000))),
+		"raw_text":   object(required("type", typeChecked), required("text", str(1, 3000))),
+		"raw_number": object(required("type", typeChecked), required("value", number), optional("text", str(1, 3000))),
 	})
-	column = object(may("align", oneOf("left", "center", "right")), may("is_wrapped", boolean))
+	column = object(optional("align", oneOf("left", "center", "right")), optional("is_wrapped", boolean))
 )
 
 func block(fields ...field) rule {
-	return object(append(fields, must("type", kind), may("block_id", uniqueBlockID))...)
+	return object(append(fields, required("type", typeChecked), optional("block_id", uniqueBlockID))...)
 }
 
-func uniqueBlockID(in *inspection, v any) {
+func uniqueBlockID(in *validator, v any) {
 	str(1, 255)(in, v)
 	id, ok := v.(string)
 	if !ok {
 		return
 	}
 	if slices.Contains(in.blockIDs, id) {
-		in.fail("block_id %q already exists", id)
+		in.failf("block_id %q already exists", id)
 	}
 	in.blockIDs = append(in.blockIDs, id)
 }
 
-func textOrFields(in *inspection, v any) {
+func textOrFields(in *validator, v any) {
 	if property(v, "text") == nil && property(v, "fields") == nil {
-		in.fail("missing required field: text")
+		in.failf("missing required field: text")
 	}
 }
 
-func countInput(in *inspection, _ any) { in.inputs++ }
+func countInput(in *validator, _ any) { in.inputs++ }
 
-func oneTable(in *inspection, _ any) {
+func oneTable(in *validator, _ any) {
 	if in.tables++; in.tables > 1 {
-		in.fail("only one table is allowed in a message")
+		in.failf("only one table is allowed in a message")
 	}
 }
 
@@ -97,41 +97,41 @@ func oneTable(in *inspection, _ any) {
 type parsedBlock struct {
 	raw     json.RawMessage
 	fields  map[string]any
-	unnamed bool // an element has no action_id
+	missingActionID bool // an element has no action_id
 }
 
 // blocks checks an array of blocks, and returns them if it is one.
-func (in *inspection) blocks(raw json.RawMessage, kinds map[string]rule, most int) []parsedBlock {
+func (in *validator) blocks(raw json.RawMessage, kinds map[string]rule, most int) []parsedBlock {
 	var raws []json.RawMessage
 	if err := json.Unmarshal(raw, &raws); err != nil || raws == nil {
-		in.fail("must provide an array")
+		in.failf("must provide an array")
 		return nil
 	}
 	if !utf8.Valid(raw) {
-		in.fail("must be valid UTF-8")
+		in.failf("must be valid UTF-8")
 	}
 	if len(raws) > most {
-		in.fail("no more than %d items allowed", most)
+		in.failf("no more than %d items allowed", most)
 	}
 	check := byType(kinds)
 	parsed := make([]parsedBlock, len(raws))
 	for i, raw := range raws {
 		var v any
 		if err := json.Unmarshal(raw, &v); err != nil {
-			in.fail("must be valid JSON") // not reached: the array was
+			in.failf("must be valid JSON") // not reached: the array was
 			continue
 		}
-		in.actionIDs, in.unnamed = in.actionIDs[:0], false
-		in.at(strconv.Itoa(i), v, check)
+		in.actionIDs, in.missingActionID = in.actionIDs[:0], false
+		in.check(strconv.Itoa(i), v, check)
 		fields, _ := v.(map[string]any)
-		parsed[i] = parsedBlock{raw, fields, in.unnamed}
+		parsed[i] = parsedBlock{raw, fields, in.missingActionID}
 	}
 	return parsed
 }
 
 // withIDs writes valid blocks as Slack stores them: with a block_id and an
 // action_id wherever the app gave none.
-func withIDs(blocks []parsedBlock, newID func() string) json.RawMessage {
+func assignIDs(blocks []parsedBlock, newID func() string) json.RawMessage {
 	var out bytes.Buffer
 	out.WriteByte('[')
 	for i, b := range blocks {
@@ -139,8 +139,8 @@ func withIDs(blocks []parsedBlock, newID func() string) json.RawMessage {
 			out.WriteByte(',')
 		}
 		raw := bytes.TrimSpace(b.raw)
-		if b.unnamed {
-			raw = nameElements(b.fields, newID)
+		if b.missingActionID {
+			raw = assignActionIDs(b.fields, newID)
 		}
 		if _, ok := b.fields["block_id"]; !ok {
 			out.WriteString(`{"block_id":` + strconv.Quote(newID()) + `,`)
@@ -153,7 +153,7 @@ func withIDs(blocks []parsedBlock, newID func() string) json.RawMessage {
 }
 
 // nameElements gives an action_id to the interactive elements without one.
-func nameElements(block map[string]any, newID func() string) json.RawMessage {
+func assignActionIDs(block map[string]any, newID func() string) json.RawMessage {
 	elements, _ := block["elements"].([]any)
 	for _, e := range append(elements[:len(elements):len(elements)], block["accessory"], block["element"]) {
 		o, ok := e.(map[string]any)

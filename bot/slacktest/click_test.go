@@ -16,7 +16,7 @@ import (
 
 func TestPressPayload(t *testing.T) {
 	w := newWorld(t)
-	_, ts := w.post(public, text("Approve this?"), asking())
+	_, ts := w.post(public, text("Approve this?"), approvalButtons())
 	w.clock.add(time.Minute)
 	i, err := w.ClickButton(ann, public, ts, "approve")
 	if err != nil {
@@ -69,9 +69,9 @@ func TestPressPayload(t *testing.T) {
 func TestPressPayloadReadBySlackGo(t *testing.T) {
 	w := newWorld(t)
 	_, parent := w.post(private, text("x"))
-	_, ts := w.post(private, text("Approve this?"), asking(), api.MsgOptionTS(parent))
+	_, ts := w.post(private, text("Approve this?"), approvalButtons(), api.MsgOptionTS(parent))
 	var got api.InteractionCallback
-	w.app.answers(func(rw http.ResponseWriter, r *http.Request) {})
+	w.app.respond(func(rw http.ResponseWriter, r *http.Request) {})
 	i, err := w.ClickButton(ann, private, ts, "reject")
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +90,7 @@ func TestPressPayloadReadBySlackGo(t *testing.T) {
 // the one that the app is installed in.
 func TestPressFromAnotherWorkspace(t *testing.T) {
 	w := newWorld(t)
-	_, ts := w.post(shared, text("x"), asking())
+	_, ts := w.post(shared, text("x"), approvalButtons())
 	if _, err := w.ClickButton(olga, shared, ts, "approve"); err != nil {
 		t.Fatal(err)
 	}
@@ -101,14 +101,14 @@ func TestPressFromAnotherWorkspace(t *testing.T) {
 
 func TestPressRefused(t *testing.T) {
 	w := newWorld(t)
-	_, ts := w.post(public, text("x"), asking())
-	_, hiddenTS := w.post(private, text("x"), asking())
+	_, ts := w.post(public, text("x"), approvalButtons())
+	_, hiddenTS := w.post(private, text("x"), approvalButtons())
 	twins := api.MsgOptionBlocks(
 		api.NewActionBlock("one", api.NewButtonBlockElement("go", "1", plain("Go"))),
 		api.NewActionBlock("two", api.NewButtonBlockElement("go", "2", plain("Go"))),
 	)
 	_, twinTS := w.post(public, text("x"), twins)
-	dm, dmTS := w.post(ann, text("x"), asking())
+	dm, dmTS := w.post(ann, text("x"), approvalButtons())
 	for _, tt := range []struct {
 		name, user, channel, ts, action string
 		want                            error
@@ -128,12 +128,12 @@ func TestPressRefused(t *testing.T) {
 		{"nowhere", ann, "C0NOWHERE", ts, "approve", slacktest.ErrNoChannel},
 		{"one of two", ann, public, twinTS, "go", slacktest.ErrAmbiguous},
 	} {
-		before := w.app.told()
+		before := w.app.received()
 		_, err := w.ClickButton(tt.user, tt.channel, tt.ts, tt.action)
 		if !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
 			t.Errorf("%s: got %v, want %v", tt.name, err, tt.want)
 		}
-		if told := w.app.told() > before; told != (tt.want == nil) {
+		if told := w.app.received() > before; told != (tt.want == nil) {
 			t.Errorf("%s: told the app: %t", tt.name, told)
 		}
 	}
@@ -148,7 +148,7 @@ func TestPressRefused(t *testing.T) {
 // A button that is gone can be pressed only by a client that still shows it.
 func TestPressStale(t *testing.T) {
 	w := newWorld(t)
-	_, ts := w.post(public, text("x"), asking())
+	_, ts := w.post(public, text("x"), approvalButtons())
 	seen := w.message(public, ts)
 	if _, _, _, err := w.api.UpdateMessageContext(t.Context(), public, ts, text("decided")); err != nil {
 		t.Fatal(err)
@@ -203,8 +203,8 @@ func TestPressFailed(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
-			_, ts := w.post(public, text("x"), asking())
-			w.app.answers(tt.answer(w))
+			_, ts := w.post(public, text("x"), approvalButtons())
+			w.app.respond(tt.answer(w))
 			i, err := w.ClickButton(ann, public, ts, "approve")
 			if err != nil {
 				t.Fatal(err)
@@ -212,7 +212,7 @@ func TestPressFailed(t *testing.T) {
 			if i.Failed != tt.failed || (i.Notice != "") != tt.failed {
 				t.Errorf("got failed %t, seen %q, want failed %t", i.Failed, i.Notice, tt.failed)
 			}
-			if got := w.app.told(); got != 1 {
+			if got := w.app.received(); got != 1 {
 				t.Errorf("requests: got %d, want 1: Slack does not try again", got)
 			}
 		})
@@ -222,8 +222,8 @@ func TestPressFailed(t *testing.T) {
 // The app may call Slack while Slack waits for its answer.
 func TestPressCallsBack(t *testing.T) {
 	w := newWorld(t)
-	_, ts := w.post(public, text("x"), asking())
-	w.app.answers(func(http.ResponseWriter, *http.Request) {
+	_, ts := w.post(public, text("x"), approvalButtons())
+	w.app.respond(func(http.ResponseWriter, *http.Request) {
 		if _, _, _, err := w.api.UpdateMessageContext(t.Context(), public, ts, text("approved")); err != nil {
 			t.Errorf("updating within the press: %v", err)
 		}
@@ -238,14 +238,14 @@ func TestPressCallsBack(t *testing.T) {
 
 func TestReplay(t *testing.T) {
 	w := newWorld(t)
-	_, ts := w.post(public, text("x"), asking())
+	_, ts := w.post(public, text("x"), approvalButtons())
 	first, err := w.ClickButton(ann, public, ts, "approve")
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.clock.add(4 * time.Minute)
-	if again := w.Replay(first); again.Failed || w.app.told() != 2 {
-		t.Errorf("got %+v after %d requests", again, w.app.told())
+	if again := w.Replay(first); again.Failed || w.app.received() != 2 {
+		t.Errorf("got %+v after %d requests", again, w.app.received())
 	}
 	if diff := cmp.Diff(string(first.Payload), string(w.app.last().raw)); diff != "" {
 		t.Errorf("replayed another request:\n%s", diff)
@@ -254,7 +254,7 @@ func TestReplay(t *testing.T) {
 
 func TestPressOnEphemeral(t *testing.T) {
 	w := newWorld(t)
-	ts, err := w.api.PostEphemeralContext(t.Context(), public, ann, text("x"), asking())
+	ts, err := w.api.PostEphemeralContext(t.Context(), public, ann, text("x"), approvalButtons())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +277,7 @@ func TestPressOnEphemeral(t *testing.T) {
 
 func TestCommand(t *testing.T) {
 	w := newWorld(t)
-	w.app.answersWith(200, "3 approvals wait")
+	w.app.respondWith(200, "3 approvals wait")
 	i, err := w.Command(ann, public, "/approvals", "mine & <all>")
 	if err != nil || i.Failed {
 		t.Fatalf("got %+v, %v", i, err)
@@ -294,7 +294,7 @@ func TestCommand(t *testing.T) {
 	if got := w.Ephemerals(ann); len(got) != 1 || got[0].Text != "3 approvals wait" {
 		t.Errorf("ann sees %v", got)
 	}
-	w.app.answersWith(200, `{"response_type":"in_channel","text":"to all"}`)
+	w.app.respondWith(200, `{"response_type":"in_channel","text":"to all"}`)
 	if _, err := w.Command(ann, public, "/approvals", ""); err != nil {
 		t.Fatal(err)
 	}
@@ -305,12 +305,12 @@ func TestCommand(t *testing.T) {
 		status     int
 		body, want string
 	}{{200, "", ""}, {500, "", "dispatch_failed"}, {200, `{"blocks":[{"type":"spaceship"}]}`, "dispatch_failed"}} {
-		w.app.answersWith(tt.status, tt.body)
+		w.app.respondWith(tt.status, tt.body)
 		if i, err := w.Command(ann, public, "/approvals", ""); err != nil || i.Notice != tt.want || i.Failed != (tt.want != "") {
 			t.Errorf("%d %s: got %q, failed %t, %v, want %q", tt.status, tt.body, i.Notice, i.Failed, err, tt.want)
 		}
 	}
-	w.app.answers(func(http.ResponseWriter, *http.Request) { w.clock.add(4 * time.Second) })
+	w.app.respond(func(http.ResponseWriter, *http.Request) { w.clock.add(4 * time.Second) })
 	if i, _ := w.Command(ann, public, "/approvals", ""); i.Notice != "operation_timeout" {
 		t.Errorf("after 4 s: got %q, want operation_timeout", i.Notice)
 	}
@@ -328,7 +328,7 @@ func TestCommand(t *testing.T) {
 
 func TestResponseURL(t *testing.T) {
 	w := newWorld(t)
-	_, ts := w.post(public, text("x"), asking())
+	_, ts := w.post(public, text("x"), approvalButtons())
 	press := func() string {
 		i, err := w.ClickButton(ann, public, ts, "approve")
 		if err != nil {
@@ -370,7 +370,7 @@ func TestResponseURL(t *testing.T) {
 		t.Error("a sixth use was taken")
 	}
 
-	_, ts = w.post(public, text("x"), asking())
+	_, ts = w.post(public, text("x"), approvalButtons())
 	url = press()
 	w.clock.add(30*time.Minute + time.Second)
 	if err := send(url, &api.WebhookMessage{Text: "late"}); err == nil {

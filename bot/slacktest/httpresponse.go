@@ -10,51 +10,51 @@ import (
 )
 
 // refusal is an ok:false answer, or a 429.
-type refusal struct {
+type apiError struct {
 	code       string
 	needed     string        // for missing_scope
 	messages   []string      // of response_metadata
 	retryAfter time.Duration // for ratelimited
 }
 
-func refuse(code string) *refusal { return &refusal{code: code} }
+func errCode(code string) *apiError { return &apiError{code: code} }
 
-func tooMany(wait time.Duration) *refusal {
-	return &refusal{code: "ratelimited", retryAfter: max(wait, 1)}
+func rateLimited(wait time.Duration) *apiError {
+	return &apiError{code: "ratelimited", retryAfter: max(wait, 1)}
 }
 
 // badArguments is how Slack refuses arguments that have a schema.
-func badArguments(problems []Problem) *refusal {
-	return &refusal{code: "invalid_arguments", messages: messages(problems)}
+func invalidArguments(problems []Problem) *apiError {
+	return &apiError{code: "invalid_arguments", messages: messages(problems)}
 }
 
 // needScope refuses a token that was not granted scope.
-func (c *call) needScope(scope string) *refusal {
+func (c *call) requireScope(scope string) *apiError {
 	if scope == "" || slices.Contains(c.config.Scopes, scope) {
 		return nil
 	}
-	return &refusal{code: "missing_scope", needed: scope}
+	return &apiError{code: "missing_scope", needed: scope}
 }
 
-func (c *call) granted(scope string) bool { return slices.Contains(c.config.Scopes, scope) }
+func (c *call) hasScope(scope string) bool { return slices.Contains(c.config.Scopes, scope) }
 
 // reply is what is sent back.
-type reply struct {
+type httpResponse struct {
 	status     int // 200 if zero
 	body       []byte
-	plain      bool // text instead of JSON
+	plainText      bool // text instead of JSON
 	retryAfter string
 	scopes     string // what a good token was granted
 	lost       bool   // cut the connection instead
 }
 
-func (r reply) write(rw http.ResponseWriter) {
+func (r httpResponse) write(rw http.ResponseWriter) {
 	if r.lost {
 		panic(http.ErrAbortHandler)
 	}
 	h := rw.Header()
 	h.Set("Content-Type", "application/json; charset=utf-8")
-	if r.plain {
+	if r.plainText {
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 	}
 	if r.retryAfter != "" {
@@ -70,32 +70,32 @@ func (r reply) write(rw http.ResponseWriter) {
 }
 
 // good begins every answer that is no refusal.
-type good struct {
+type envelope struct {
 	OK bool `json:"ok"`
 }
 
-var yes = good{OK: true}
+var okEnvelope = envelope{OK: true}
 
 // page is the response_metadata of an answer that may go on.
-type page struct {
+type responseMetadata struct {
 	NextCursor string `json:"next_cursor"`
 }
 
-func answered(result any) reply {
+func okResponse(result any) httpResponse {
 	body, err := json.Marshal(result)
 	if err != nil {
 		panic(fmt.Sprintf("slack: an answer does not encode: %v", err))
 	}
-	return reply{body: body}
+	return httpResponse{body: body}
 }
 
 // refused answers ok:false; provided is what the token was granted.
-func refused(no *refusal, provided string) reply {
+func errorResponse(no *apiError, provided string) httpResponse {
 	type metadata struct {
 		Messages []string `json:"messages"`
 	}
 	answer := struct {
-		good
+		envelope
 		Error    string    `json:"error"`
 		Errors   []string  `json:"errors,omitempty"`
 		Needed   string    `json:"needed,omitempty"`
@@ -111,7 +111,7 @@ func refused(no *refusal, provided string) reply {
 			answer.Errors = append(answer.Errors, strings.TrimPrefix(m, "[ERROR] "))
 		}
 	}
-	r := answered(answer)
+	r := okResponse(answer)
 	if no.retryAfter > 0 {
 		r.status = http.StatusTooManyRequests
 		r.retryAfter = wholeSeconds(no.retryAfter)

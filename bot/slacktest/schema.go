@@ -16,16 +16,16 @@ type field struct {
 	required bool
 }
 
-func must(name string, r rule) field { return field{name, r, true} }
-func may(name string, r rule) field  { return field{name, r, false} }
+func required(name string, r rule) field { return field{name, r, true} }
+func optional(name string, r rule) field  { return field{name, r, false} }
 
 // object takes an object with these fields and no others: Slack refuses the
 // properties that it does not know.
 func object(fields ...field) rule {
-	return func(in *inspection, v any) {
+	return func(in *validator, v any) {
 		o, ok := v.(map[string]any)
 		if !ok {
-			in.fail("must provide an object")
+			in.failf("must provide an object")
 			return
 		}
 		known := 0
@@ -33,9 +33,9 @@ func object(fields ...field) rule {
 			v, ok := o[f.name]
 			if ok {
 				known++
-				in.at(f.name, v, f.rule)
+				in.check(f.name, v, f.rule)
 			} else if f.required {
-				in.fail("missing required field: %s", f.name)
+				in.failf("missing required field: %s", f.name)
 			}
 		}
 		if known == len(o) {
@@ -43,7 +43,7 @@ func object(fields ...field) rule {
 		}
 		for _, name := range slices.Sorted(maps.Keys(o)) {
 			if !slices.ContainsFunc(fields, func(f field) bool { return f.name == name }) {
-				in.fail("invalid additional property: %s", name)
+				in.failf("invalid additional property: %s", name)
 			}
 		}
 	}
@@ -51,7 +51,7 @@ func object(fields ...field) rule {
 
 // all applies rules in turn.
 func all(rules ...rule) rule {
-	return func(in *inspection, v any) {
+	return func(in *validator, v any) {
 		for _, r := range rules {
 			r(in, v)
 		}
@@ -60,20 +60,20 @@ func all(rules ...rule) rule {
 
 // byType picks a rule by the object's type.
 func byType(kinds map[string]rule) rule {
-	return func(in *inspection, v any) {
+	return func(in *validator, v any) {
 		o, ok := v.(map[string]any)
 		if !ok {
-			in.fail("must provide an object")
+			in.failf("must provide an object")
 			return
 		}
 		kind, ok := o["type"].(string)
 		if !ok {
-			in.fail("missing required field: type")
+			in.failf("missing required field: type")
 			return
 		}
 		r, ok := kinds[kind]
 		if !ok {
-			in.at("type", kind, func(in *inspection, v any) { in.fail("unsupported type: %s", kind) })
+			in.check("type", kind, func(in *validator, v any) { in.failf("unsupported type: %s", kind) })
 			return
 		}
 		r(in, v)
@@ -82,97 +82,97 @@ func byType(kinds map[string]rule) rule {
 
 // list takes an array of low to high items.
 func list(low, high int, item rule) rule {
-	return func(in *inspection, v any) {
+	return func(in *validator, v any) {
 		items, ok := v.([]any)
 		if !ok {
-			in.fail("must provide an array")
+			in.failf("must provide an array")
 			return
 		}
 		if len(items) < low {
-			in.fail("no less than %d items allowed", low)
+			in.failf("no less than %d items allowed", low)
 		}
 		if len(items) > high {
-			in.fail("no more than %d items allowed", high)
+			in.failf("no more than %d items allowed", high)
 		}
 		for i, v := range items {
-			in.at(strconv.Itoa(i), v, item)
+			in.check(strconv.Itoa(i), v, item)
 		}
 	}
 }
 
 // str takes a string of low to high characters.
 func str(low, high int) rule {
-	return func(in *inspection, v any) {
+	return func(in *validator, v any) {
 		s, ok := v.(string)
 		if !ok {
-			in.fail("must provide a string")
+			in.failf("must provide a string")
 			return
 		}
 		n := utf8.RuneCountInString(s)
 		if n < low {
-			in.fail("must be more than %d characters", low-1)
+			in.failf("must be more than %d characters", low-1)
 		}
 		if n > high {
-			in.fail("must be less than %d characters", high+1)
+			in.failf("must be less than %d characters", high+1)
 		}
 	}
 }
 
 // oneOf takes one of these strings.
 func oneOf(values ...string) rule {
-	return func(in *inspection, v any) {
+	return func(in *validator, v any) {
 		if s, ok := v.(string); !ok || !slices.Contains(values, s) {
-			in.fail("must be one of the allowed values: %v", values)
+			in.failf("must be one of the allowed values: %v", values)
 		}
 	}
 }
 
 // matching takes a string that parse accepts.
 func matching(what string, parse func(string) bool) rule {
-	return func(in *inspection, v any) {
+	return func(in *validator, v any) {
 		if s, ok := v.(string); !ok || !parse(s) {
-			in.fail("must be a valid %s", what)
+			in.failf("must be a valid %s", what)
 		}
 	}
 }
 
-func boolean(in *inspection, v any) {
+func boolean(in *validator, v any) {
 	if _, ok := v.(bool); !ok {
-		in.fail("must provide a boolean")
+		in.failf("must provide a boolean")
 	}
 }
 
 // integer takes a whole number from low to high.
 func integer(low, high int) rule {
-	return func(in *inspection, v any) {
+	return func(in *validator, v any) {
 		n, ok := v.(float64)
 		if !ok || n != math.Trunc(n) {
-			in.fail("must provide an integer")
+			in.failf("must provide an integer")
 			return
 		}
 		if n < float64(low) || n > float64(high) {
-			in.fail("must be from %d to %d", low, high)
+			in.failf("must be from %d to %d", low, high)
 		}
 	}
 }
 
-func number(in *inspection, v any) {
+func number(in *validator, v any) {
 	if _, ok := v.(float64); !ok {
-		in.fail("must provide a number")
+		in.failf("must provide a number")
 	}
 }
 
 // link takes an absolute URL of up to 3,000 characters.
-func link(in *inspection, v any) {
+func link(in *validator, v any) {
 	str(1, 3000)(in, v)
 	s, _ := v.(string)
 	if u, err := url.Parse(s); err != nil || u.Scheme == "" || u.Host == "" && u.Opaque == "" {
-		in.fail("invalid url")
+		in.failf("invalid url")
 	}
 }
 
 // kind is the rule for a type field that byType has already read.
-func kind(*inspection, any) {}
+func typeChecked(*validator, any) {}
 
 // property returns a field of an object, nil if there is none.
 func property(v any, name string) any {

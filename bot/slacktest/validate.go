@@ -19,7 +19,7 @@ func (p Problem) Error() string {
 
 // inspection is one walk over a document. It gathers what is wrong with it, and
 // on the way what the caller needs of a right one.
-type inspection struct {
+type validator struct {
 	path     []string
 	problems []Problem
 
@@ -27,16 +27,16 @@ type inspection struct {
 
 	blockIDs  []string // of the whole document
 	actionIDs []string // of the block being read
-	unnamed   bool     // an element of the block being read has no action_id
+	missingActionID   bool     // an element of the block being read has no action_id
 	focused   int      // elements with focus_on_load
 	inputs    int      // input blocks
 	tables    int      // table blocks
 }
 
 // A rule checks one value, as encoding/json decodes it into an any.
-type rule func(in *inspection, v any)
+type rule func(in *validator, v any)
 
-func (in *inspection) fail(format string, args ...any) {
+func (in *validator) failf(format string, args ...any) {
 	in.problems = append(in.problems, Problem{
 		Pointer: "/" + strings.Join(in.path, "/"),
 		Message: fmt.Sprintf(format, args...),
@@ -44,7 +44,7 @@ func (in *inspection) fail(format string, args ...any) {
 }
 
 // at applies r to a value inside the present one.
-func (in *inspection) at(step string, v any, r rule) {
+func (in *validator) check(step string, v any, r rule) {
 	in.path = append(in.path, pointerEscaper.Replace(step))
 	r(in, v)
 	in.path = in.path[:len(in.path)-1]
@@ -54,7 +54,7 @@ var pointerEscaper = strings.NewReplacer("~", "~0", "/", "~1")
 
 // found returns the problems in the order of their pointers, so that they do not
 // depend on the order of a map.
-func (in *inspection) found() []Problem {
+func (in *validator) result() []Problem {
 	slices.SortStableFunc(in.problems, func(a, b Problem) int { return strings.Compare(a.Pointer, b.Pointer) })
 	return in.problems
 }

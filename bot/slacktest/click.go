@@ -32,19 +32,19 @@ type Target struct {
 // Click presses any button.
 func (w *Workspace) Click(userID string, at Target) (Interaction, error) {
 	now := w.config.Now()
-	d, err := w.clicked(userID, at, now)
+	d, err := w.buildClick(userID, at, now)
 	if err != nil {
 		return Interaction{}, fmt.Errorf("couldn't press %s: %w", at.ActionID, err)
 	}
 	i := w.deliver(d)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	i.Opened = w.opened(i.TriggerID)
+	i.Opened = w.openedView(i.TriggerID)
 	return i, nil
 }
 
 // clicked builds what the app is told.
-func (w *Workspace) clicked(userID string, at Target, now time.Time) (delivery, error) {
+func (w *Workspace) buildClick(userID string, at Target, now time.Time) (delivery, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	u, err := w.actor(userID)
@@ -69,20 +69,20 @@ func (w *Workspace) clicked(userID string, at Target, now time.Time) (delivery, 
 }
 
 func (w *Workspace) clickOnMessage(payload *blockActions, u *User, at Target, now time.Time) (Button, error) {
-	p, err := w.shown(u, at)
+	p, err := w.clickedMessage(u, at)
 	if err != nil {
 		return Button{}, err
 	}
-	b, err := pick(p.Buttons(), at)
+	b, err := findButton(p.Buttons(), at)
 	if err != nil {
 		return Button{}, err
 	}
 	payload.Container = container{
 		Type: "message", MessageTS: p.TS, ThreadTS: p.ThreadTS, ChannelID: p.ChannelID, IsEphemeral: &p.Ephemeral,
 	}
-	payload.Channel = &payloadChannel{p.ChannelID, payloadName(w.rooms.byID[p.ChannelID])}
+	payload.Channel = &payloadChannel{p.ChannelID, payloadName(w.channels.byID[p.ChannelID])}
 	payload.State = &viewState{Values: map[string]map[string]any{}}
-	payload.ResponseURL = w.newResponse(p, u.ID, now)
+	payload.ResponseURL = w.newMessageResponseURL(p, u.ID, now)
 	if !p.Ephemeral { // Slack does not send ephemeral messages back
 		m := w.wire(p)
 		payload.Message = &m
@@ -91,20 +91,20 @@ func (w *Workspace) clickOnMessage(payload *blockActions, u *User, at Target, no
 }
 
 // shown is the message that the person presses on.
-func (w *Workspace) shown(u *User, at Target) (*post, error) {
+func (w *Workspace) clickedMessage(u *User, at Target) (*storedMessage, error) {
 	if at.Stale != nil {
-		return &post{Message: *at.Stale}, nil
+		return &storedMessage{Message: *at.Stale}, nil
 	}
 	for _, p := range w.ephemeral[u.ID] {
 		if p.ChannelID == at.ChannelID && p.TS == at.TS {
 			return p, nil
 		}
 	}
-	r, ok := w.rooms.byID[at.ChannelID]
+	r, ok := w.channels.byID[at.ChannelID]
 	if !ok {
 		return nil, fmt.Errorf("%w: %s", ErrNoChannel, at.ChannelID)
 	}
-	if !w.sees(u, r) {
+	if !w.canSee(u, r) {
 		return nil, ErrNotVisible
 	}
 	p, ok := r.byTS[at.TS]
@@ -119,7 +119,7 @@ func (w *Workspace) clickInView(payload *blockActions, u *User, at Target) (Butt
 	if err != nil {
 		return Button{}, err
 	}
-	b, err := pick(v.Buttons(), at)
+	b, err := findButton(v.Buttons(), at)
 	if err != nil {
 		return Button{}, err
 	}
@@ -142,7 +142,7 @@ func (w *Workspace) viewOf(u *User, viewID string) (*view, error) {
 }
 
 // pick finds the one button that is meant.
-func pick(buttons []Button, at Target) (Button, error) {
+func findButton(buttons []Button, at Target) (Button, error) {
 	var found []Button
 	for _, b := range buttons {
 		if b.ActionID == at.ActionID && (at.BlockID == "" || b.BlockID == at.BlockID) {

@@ -4,9 +4,9 @@ import "strings"
 
 // visible is the channel with that ID, nil if the bot does not see it: a private
 // one that it is not in does not exist for it.
-func (w *Workspace) visible(channelID string) *room {
-	r, ok := w.rooms.byID[channelID]
-	if !ok || r.Private && !r.has(w.config.BotUserID) {
+func (w *Workspace) visible(channelID string) *channel {
+	r, ok := w.channels.byID[channelID]
+	if !ok || r.Private && !r.hasMember(w.config.BotUserID) {
 		return nil
 	}
 	return r
@@ -14,10 +14,10 @@ func (w *Workspace) visible(channelID string) *room {
 
 // roomToChange is where a message is to be changed. Unlike for a new message, the
 // channel must be an ID, the D... of a direct message included.
-func (c *call) roomToChange() (*room, *refusal) {
+func (c *call) channelToChange() (*channel, *apiError) {
 	r := c.visible(c.form.Get("channel"))
 	if r == nil {
-		return nil, refuse("channel_not_found")
+		return nil, errCode("channel_not_found")
 	}
 	return r, nil
 }
@@ -25,25 +25,25 @@ func (c *call) roomToChange() (*room, *refusal) {
 // roomToPost is where a new message is to go: a channel by ID, a public one also
 // by name, or a person by user ID, if the app has a Messages tab. The bot must be in
 // it; with chat:write.public it need not be in a public one.
-func (c *call) roomToPost() (*room, *refusal) {
-	r, err := c.addressed(c.form.Get("channel"))
+func (c *call) channelToPost() (*channel, *apiError) {
+	r, err := c.resolveChannel(c.form.Get("channel"))
 	switch {
 	case err != nil:
 		return nil, err
 	case r == nil:
-		return nil, refuse("channel_not_found")
+		return nil, errCode("channel_not_found")
 	case r.IMUserID != "" && !c.config.MessagesTab:
-		return nil, refuse("messages_tab_disabled")
-	case !r.has(c.config.BotUserID) && !c.granted("chat:write.public"):
-		return nil, refuse("not_in_channel")
+		return nil, errCode("messages_tab_disabled")
+	case !r.hasMember(c.config.BotUserID) && !c.hasScope("chat:write.public"):
+		return nil, errCode("not_in_channel")
 	case r.Archived:
-		return nil, refuse("is_archived")
+		return nil, errCode("is_archived")
 	}
 	return r, nil
 }
 
 // addressed resolves what chat.postMessage takes as a channel.
-func (c *call) addressed(to string) (*room, *refusal) {
+func (c *call) resolveChannel(to string) (*channel, *apiError) {
 	if u, ok := c.users.byID[to]; ok {
 		if err := c.canDM(u); err != nil {
 			return nil, err
@@ -55,8 +55,8 @@ func (c *call) addressed(to string) (*room, *refusal) {
 		return r, nil
 	}
 	name := strings.TrimPrefix(to, "#")
-	for _, id := range c.rooms.order {
-		if r := c.rooms.byID[id]; r.Name == name && name != "" && !r.Private {
+	for _, id := range c.channels.order {
+		if r := c.channels.byID[id]; r.Name == name && name != "" && !r.Private {
 			return r, nil
 		}
 	}
@@ -64,14 +64,14 @@ func (c *call) addressed(to string) (*room, *refusal) {
 }
 
 // canDM refuses those whom a bot cannot talk to.
-func (w *Workspace) canDM(u *User) *refusal {
+func (w *Workspace) canDM(u *User) *apiError {
 	switch {
 	case u.Bot:
-		return refuse("cannot_dm_bot")
+		return errCode("cannot_dm_bot")
 	case u.Deleted:
-		return refuse("user_disabled")
-	case w.stranger(u):
-		return refuse("channel_not_found")
+		return errCode("user_disabled")
+	case w.isStranger(u):
+		return errCode("channel_not_found")
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ const (
 )
 
 // content is what a message is to say.
-type content struct {
+type messageArgs struct {
 	hasText, hasBlocks bool
 
 	text     string
@@ -25,10 +25,10 @@ type content struct {
 }
 
 // content reads text, blocks and metadata from the call.
-func (c *call) content(maxText int) (content, *refusal) {
-	m := content{hasText: c.form.Has("text"), text: c.form.Get("text")}
+func (c *call) messageArgs(maxText int) (messageArgs, *apiError) {
+	m := messageArgs{hasText: c.form.Has("text"), text: c.form.Get("text")}
 	if utf8.RuneCountInString(m.text) > maxText {
-		return m, refuse("msg_too_long")
+		return m, errCode("msg_too_long")
 	}
 	texts := []string{m.text}
 	if raw := c.form.Get("blocks"); raw != "" {
@@ -40,38 +40,38 @@ func (c *call) content(maxText int) (content, *refusal) {
 		m.blocks, texts = blocks, append(texts, more...)
 	}
 	if raw := c.form.Get("attachments"); raw != "" && raw != "[]" {
-		return m, &refusal{code: "invalid_attachments", messages: []string{"[ERROR] attachments are not modelled"}}
+		return m, &apiError{code: "invalid_attachments", messages: []string{"[ERROR] attachments are not modelled"}}
 	}
 	if raw := c.form.Get("metadata"); raw != "" {
 		if !isMetadata(raw) {
-			return m, refuse("invalid_metadata_format")
+			return m, errCode("invalid_metadata_format")
 		}
 		m.metadata = json.RawMessage(raw)
 	}
 	for _, text := range texts {
-		m.mentions = mentions(m.mentions, text)
+		m.mentions = addMentions(m.mentions, text)
 	}
-	if c.is("link_names", false) || c.form.Get("parse") == "full" {
-		m.mentions = c.namesAsMentions(m.mentions, m.text)
+	if c.boolArg("link_names", false) || c.form.Get("parse") == "full" {
+		m.mentions = c.addNamedMentions(m.mentions, m.text)
 	}
 	return m, nil
 }
 
 // readBlocks checks the blocks of a message, and returns them as they are kept,
 // nil for none, with their mrkdwn.
-func (c *call) readBlocks(raw string) (json.RawMessage, []string, *refusal) {
+func (c *call) readBlocks(raw string) (json.RawMessage, []string, *apiError) {
 	if !json.Valid([]byte(raw)) || !strings.HasPrefix(strings.TrimSpace(raw), "[") {
-		return nil, nil, refuse("invalid_blocks_format")
+		return nil, nil, errCode("invalid_blocks_format")
 	}
-	in := &inspection{path: []string{"blocks"}}
+	in := &validator{path: []string{"blocks"}}
 	parsed := in.blocks(json.RawMessage(raw), messageBlocks, maxMessageBlocks)
-	if problems := in.found(); problems != nil {
-		return nil, nil, &refusal{code: "invalid_blocks", messages: messages(problems)}
+	if problems := in.result(); problems != nil {
+		return nil, nil, &apiError{code: "invalid_blocks", messages: messages(problems)}
 	}
 	if len(parsed) == 0 {
 		return nil, nil, nil
 	}
-	return withIDs(parsed, c.newBlockID), in.texts, nil
+	return assignIDs(parsed, c.newBlockID), in.texts, nil
 }
 
 func (w *Workspace) newBlockID() string { return w.newID("b") }
@@ -89,7 +89,7 @@ func isMetadata(raw string) bool {
 }
 
 // mentions adds whom the text mentions to those already found.
-func mentions(found []string, text string) []string {
+func addMentions(found []string, text string) []string {
 	if !strings.Contains(text, "<@") && !strings.Contains(text, "<!") {
 		return found // nearly every text
 	}
@@ -104,7 +104,7 @@ func mentions(found []string, text string) []string {
 
 // namesAsMentions adds what link_names and parse=full turn into mentions: the
 // names of groups and the words for a whole channel, after an @.
-func (w *Workspace) namesAsMentions(found []string, text string) []string {
+func (w *Workspace) addNamedMentions(found []string, text string) []string {
 	names := map[string]string{"@here": "here", "@channel": "channel", "@everyone": "everyone"}
 	for _, id := range w.groups.order {
 		names["@"+w.groups.byID[id].Handle] = id
@@ -135,7 +135,7 @@ func pingsChannel(mentions []string) bool {
 // notified resolves mentions to the people in the channel who get a notification
 // of a new message: not its author, no bots, nobody deactivated. In a direct
 // message that is the other side, mentioned or not.
-func (w *Workspace) notified(r *room, author string, mentions []string) []string {
+func (w *Workspace) notified(r *channel, author string, mentions []string) []string {
 	var ids []string
 	for _, id := range mentions {
 		switch g, isGroup := w.groups.byID[id]; {
@@ -153,7 +153,7 @@ func (w *Workspace) notified(r *room, author string, mentions []string) []string
 	var people []string
 	for _, id := range ids {
 		u, ok := w.users.byID[id]
-		if ok && id != author && !u.Bot && !u.Deleted && r.has(id) {
+		if ok && id != author && !u.Bot && !u.Deleted && r.hasMember(id) {
 			people = addOnce(people, id)
 		}
 	}

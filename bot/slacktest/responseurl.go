@@ -11,14 +11,14 @@ import (
 // A response URL can be used so often and so long:
 // docs.slack.dev/interactivity/handling-user-interaction.
 const (
-	maxResponses = 5
-	responseLife = 30 * time.Minute
+	maxResponseURLUses = 5
+	responseURLLifetime = 30 * time.Minute
 )
 
-const responsePath = "/actions/"
+const responseURLPath = "/actions/"
 
 // response stands behind a response_url.
-type response struct {
+type responseURL struct {
 	channelID string
 	ts        string // the message that was acted on; empty for a slash command
 	userID    string
@@ -28,14 +28,14 @@ type response struct {
 }
 
 // newResponse makes a response_url for something done with a message.
-func (w *Workspace) newResponse(p *post, userID string, now time.Time) string {
-	return w.addResponse(&response{channelID: p.ChannelID, ts: p.TS, userID: userID, ephemeral: p.Ephemeral, at: now})
+func (w *Workspace) newMessageResponseURL(p *storedMessage, userID string, now time.Time) string {
+	return w.addResponseURL(&responseURL{channelID: p.ChannelID, ts: p.TS, userID: userID, ephemeral: p.Ephemeral, at: now})
 }
 
-func (w *Workspace) addResponse(r *response) string {
+func (w *Workspace) addResponseURL(r *responseURL) string {
 	id := w.config.TeamID + "/" + w.newID("R")
-	w.responses[id] = r
-	return w.config.Origin + responsePath + id
+	w.responseURLs[id] = r
+	return w.config.Origin + responseURLPath + id
 }
 
 // responseBody is what an app may send to a response_url.
@@ -61,48 +61,48 @@ func (b responseBody) form() url.Values {
 }
 
 // serveResponse answers a POST to a response_url. It needs no token.
-func (w *Workspace) serveResponse(id string, r *http.Request) reply {
+func (w *Workspace) serveResponseURL(id string, r *http.Request) httpResponse {
 	var body responseBody
 	err := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxRequestBytes)).Decode(&body)
 	now := w.config.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	to, found := w.responses[id]
+	to, found := w.responseURLs[id]
 	switch {
 	case w.down:
-		return reply{status: http.StatusServiceUnavailable, plain: true}
+		return httpResponse{status: http.StatusServiceUnavailable, plainText: true}
 	case !found:
-		return notTaken(http.StatusNotFound, "no_such_url")
-	case now.Sub(to.at) > responseLife:
-		return notTaken(http.StatusNotFound, "expired_url")
-	case to.used == maxResponses:
-		return notTaken(http.StatusNotFound, "used_url")
+		return responseURLError(http.StatusNotFound, "no_such_url")
+	case now.Sub(to.at) > responseURLLifetime:
+		return responseURLError(http.StatusNotFound, "expired_url")
+	case to.used == maxResponseURLUses:
+		return responseURLError(http.StatusNotFound, "used_url")
 	case err != nil:
-		return notTaken(http.StatusBadRequest, "invalid_payload")
+		return responseURLError(http.StatusBadRequest, "invalid_payload")
 	}
-	c := &call{Workspace: w, now: now, form: body.form(), record: Call{Method: "response_url", At: now, Channel: to.channelID, User: to.userID}}
+	c := &call{Workspace: w, now: now, form: body.form(), entry: Call{Method: "response_url", At: now, Channel: to.channelID, User: to.userID}}
 	no := c.respond(to, body)
 	if no != nil {
-		c.record.Error = no.code
+		c.entry.Error = no.code
 	}
-	w.calls.add(c.record)
+	w.calls.add(c.entry)
 	if no != nil {
-		return notTaken(http.StatusBadRequest, no.code)
+		return responseURLError(http.StatusBadRequest, no.code)
 	}
 	to.used++
-	return answered(yes)
+	return okResponse(okEnvelope)
 }
 
-func notTaken(status int, code string) reply {
-	return reply{status: status, plain: true, body: []byte(code)}
+func responseURLError(status int, code string) httpResponse {
+	return httpResponse{status: status, plainText: true, body: []byte(code)}
 }
 
 // respond does what the body says: with a channel's usual permissions set aside,
 // since the person asked for it.
-func (c *call) respond(to *response, body responseBody) *refusal {
-	r, found := c.rooms.byID[to.channelID]
+func (c *call) respond(to *responseURL, body responseBody) *apiError {
+	r, found := c.channels.byID[to.channelID]
 	if !found {
-		return refuse("channel_not_found")
+		return errCode("channel_not_found")
 	}
 	original := r.byTS[to.ts]
 	if to.ephemeral {
@@ -114,37 +114,37 @@ func (c *call) respond(to *response, body responseBody) *refusal {
 		}
 	}
 	if (body.DeleteOriginal || body.ReplaceOriginal) && original == nil {
-		return refuse("message_not_found")
+		return errCode("message_not_found")
 	}
 	if body.DeleteOriginal {
 		if to.ephemeral {
-			c.dropEphemeral(to.userID, to.ts)
+			c.removeEphemeral(to.userID, to.ts)
 			return nil
 		}
 		r.remove(original)
 		c.version++
 		return nil
 	}
-	says, err := c.content(maxPostText)
+	says, err := c.messageArgs(maxPostText)
 	if err != nil {
 		return err
 	}
 	if says.text == "" && says.blocks == nil {
-		return refuse("no_text")
+		return errCode("no_text")
 	}
 	if body.ReplaceOriginal {
 		original.change(says)
 		c.version++
 		return nil
 	}
-	if err := r.takesReply(body.ThreadTS); err != nil {
+	if err := r.checkThread(body.ThreadTS); err != nil {
 		return err
 	}
 	m := Message{TS: c.newTS(c.now), ThreadTS: body.ThreadTS, UserID: c.config.BotUserID, UnfurlLinks: true, UnfurlMedia: true}
 	if body.ResponseType == "in_channel" {
-		c.add(r, m, says)
+		c.addMessage(r, m, says)
 	} else {
-		c.whisper(r, to.userID, m, says)
+		c.addEphemeral(r, to.userID, m, says)
 	}
 	return nil
 }

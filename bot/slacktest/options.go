@@ -5,11 +5,11 @@ import "reflect"
 // choices checks what a menu's fields have to do with one another: options or
 // option_groups and not both, no value twice, and each initial option the very
 // same as one of the options.
-func choices(in *inspection, v any) {
+func checkOptions(in *validator, v any) {
 	options, hasOptions := property(v, "options").([]any)
 	groups, hasGroups := property(v, "option_groups").([]any)
 	if hasOptions == hasGroups {
-		in.fail("must provide either options or option_groups")
+		in.failf("must provide either options or option_groups")
 		return
 	}
 	for _, g := range groups {
@@ -20,7 +20,7 @@ func choices(in *inspection, v any) {
 	for _, o := range options {
 		value, _ := property(o, "value").(string)
 		if seen[value] {
-			in.fail("option value %q must be unique", value)
+			in.failf("option value %q must be unique", value)
 		}
 		seen[value] = true
 	}
@@ -30,7 +30,7 @@ func choices(in *inspection, v any) {
 	}
 	for _, one := range initial {
 		if !hasEqual(options, one) {
-			in.fail("initial option must exactly match one of the options")
+			in.failf("initial option must exactly match one of the options")
 		}
 	}
 }

@@ -13,27 +13,27 @@ func rich(high int) rule {
 }
 
 func plainText(high int) rule {
-	return object(must("type", kind), must("text", str(1, high)), may("emoji", boolean))
+	return object(required("type", typeChecked), required("text", str(1, high)), optional("emoji", boolean))
 }
 
 func mrkdwnText(high int) rule {
-	text := all(str(1, high), gatherText)
-	return object(must("type", kind), must("text", text), may("verbatim", boolean))
+	text := all(str(1, high), collectText)
+	return object(required("type", typeChecked), required("text", text), optional("verbatim", boolean))
 }
 
 // gatherText keeps text that people and groups may be mentioned in.
-func gatherText(in *inspection, v any) {
+func collectText(in *validator, v any) {
 	if s, ok := v.(string); ok {
 		in.texts = append(in.texts, s)
 	}
 }
 
 var confirm = object(
-	must("title", plain(100)),
-	must("text", rich(300)),
-	must("confirm", plain(30)),
-	must("deny", plain(30)),
-	may("style", buttonStyle),
+	required("title", plain(100)),
+	required("text", rich(300)),
+	required("confirm", plain(30)),
+	required("deny", plain(30)),
+	optional("style", buttonStyle),
 )
 
 var buttonStyle = oneOf("primary", "danger")
@@ -42,15 +42,15 @@ var buttonStyle = oneOf("primary", "danger")
 // Slack's older pages allow a value of 150 characters, its types 75.
 func option(text rule, more ...field) rule {
 	return object(append([]field{
-		must("text", text),
-		must("value", str(1, 75)),
-		may("description", rich(75)),
+		required("text", text),
+		required("value", str(1, 75)),
+		optional("description", rich(75)),
 	}, more...)...)
 }
 
 var (
 	menuOption  = option(plain(75))
 	boxOption   = option(rich(75))
-	linkOption  = option(plain(75), may("url", link))
-	optionGroup = object(must("label", plain(75)), must("options", list(1, 100, menuOption)))
+	linkOption  = option(plain(75), optional("url", link))
+	optionGroup = object(required("label", plain(75)), required("options", list(1, 100, menuOption)))
 )
