@@ -95,8 +95,8 @@ func oneTable(in *validator, _ any) {
 
 // parsedBlock is a block that has been looked at.
 type parsedBlock struct {
-	raw     json.RawMessage
-	fields  map[string]any
+	raw             json.RawMessage
+	fields          map[string]any
 	missingActionID bool // an element has no action_id
 }
 

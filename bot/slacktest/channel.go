@@ -20,7 +20,7 @@ type Channel struct {
 type channel struct {
 	Channel
 	messages []*storedMessage // top-level messages, the oldest first
-	byTS  map[string]*storedMessage
+	byTS     map[string]*storedMessage
 	deleted  map[string]bool // the ts of deleted messages
 }
 

@@ -12,8 +12,8 @@ import (
 // What a person sees when a slash command was not answered in time, or not well:
 // docs.slack.dev/interactivity/implementing-slash-commands.
 const (
-	commandTimeoutNotice  = "operation_timeout"
-	commandFailedNotice = "dispatch_failed"
+	commandTimeoutNotice = "operation_timeout"
+	commandFailedNotice  = "dispatch_failed"
 )
 
 // Command runs a slash command, such as /approvals, with the text after it. It

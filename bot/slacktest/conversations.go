@@ -94,8 +94,8 @@ func (c *call) conversationMembers() (any, *apiError) {
 	}
 	return struct {
 		envelope
-		Members []string `json:"members"`
-		Page    responseMetadata     `json:"response_metadata"`
+		Members []string         `json:"members"`
+		Page    responseMetadata `json:"response_metadata"`
 	}{okEnvelope, append([]string{}, r.Members[from:to]...), next}, nil
 }
 
@@ -132,7 +132,7 @@ func (c *call) listConversations() (any, *apiError) {
 	}
 	return struct {
 		envelope
-		Channels []wireChannel `json:"channels"`
-		Page     responseMetadata          `json:"response_metadata"`
+		Channels []wireChannel    `json:"channels"`
+		Page     responseMetadata `json:"response_metadata"`
 	}{okEnvelope, channels[from:to], next}, nil
 }

@@ -8,10 +8,10 @@ import (
 // The elements of docs.slack.dev/reference/block-kit/block-elements, by the
 // places that take them.
 var (
-	actionElements = mergeRules(buttonElements, menuElements, pickerElements, choiceElements, map[string]rule{"overflow": overflow})
-	accessories    = mergeRules(actionElements, map[string]rule{"image": imageElement})
-	inputElements  = mergeRules(menuElements, pickerElements, choiceElements, textInputs, map[string]rule{"datetimepicker": datetimepicker})
-	contextElements  = mergeRules(map[string]rule{
+	actionElements  = mergeRules(buttonElements, menuElements, pickerElements, choiceElements, map[string]rule{"overflow": overflow})
+	accessories     = mergeRules(actionElements, map[string]rule{"image": imageElement})
+	inputElements   = mergeRules(menuElements, pickerElements, choiceElements, textInputs, map[string]rule{"datetimepicker": datetimepicker})
+	contextElements = mergeRules(map[string]rule{
 		"image": imageElement, "plain_text": plainText(3000), "mrkdwn": mrkdwnText(3000),
 	})
 )
@@ -73,10 +73,10 @@ func focusOnce(in *validator, v any) {
 }
 
 var (
-	placeholder = optional("placeholder", plain(150))
-	focusOnLoad = optional("focus_on_load", focusOnce)
-	optionalConfirm   = optional("confirm", confirm)
-	slackID      = str(1, 255)
+	placeholder     = optional("placeholder", plain(150))
+	focusOnLoad     = optional("focus_on_load", focusOnce)
+	optionalConfirm = optional("confirm", confirm)
+	slackID         = str(1, 255)
 )
 
 var menuElements = map[string]rule{

@@ -42,7 +42,7 @@ func (c *call) hasScope(scope string) bool { return slices.Contains(c.config.Sco
 type httpResponse struct {
 	status     int // 200 if zero
 	body       []byte
-	plainText      bool // text instead of JSON
+	plainText  bool // text instead of JSON
 	retryAfter string
 	scopes     string // what a good token was granted
 	lost       bool   // cut the connection instead

@@ -30,7 +30,7 @@ var (
 // What a person sees when the app does not answer as it should.
 const (
 	failedClickNotice = "operation failed"
-	failedViewNotice   = "We had some trouble connecting. Try again?"
+	failedViewNotice  = "We had some trouble connecting. Try again?"
 )
 
 // ackTime is how long an app has to answer an interaction.

@@ -11,7 +11,7 @@ import (
 // A response URL can be used so often and so long:
 // docs.slack.dev/interactivity/handling-user-interaction.
 const (
-	maxResponseURLUses = 5
+	maxResponseURLUses  = 5
 	responseURLLifetime = 30 * time.Minute
 )
 

@@ -17,7 +17,7 @@ type field struct {
 }
 
 func required(name string, r rule) field { return field{name, r, true} }
-func optional(name string, r rule) field  { return field{name, r, false} }
+func optional(name string, r rule) field { return field{name, r, false} }
 
 // object takes an object with these fields and no others: Slack refuses the
 // properties that it does not know.

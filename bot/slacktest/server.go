@@ -34,7 +34,7 @@ type call struct {
 	method string
 	now    time.Time
 	form   url.Values
-	entry Call // what the log will say
+	entry  Call // what the log will say
 }
 
 // serve answers a call: authentication, faults, limits, the method itself.

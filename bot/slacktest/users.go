@@ -43,8 +43,8 @@ func (c *call) listUsers() (any, *apiError) {
 	}
 	return struct {
 		envelope
-		Members []wireUser `json:"members"`
-		Page    responseMetadata       `json:"response_metadata"`
+		Members []wireUser       `json:"members"`
+		Page    responseMetadata `json:"response_metadata"`
 	}{okEnvelope, members[from:to], next}, nil
 }
 

@@ -25,12 +25,12 @@ type validator struct {
 
 	texts []string // all mrkdwn in the document, in order
 
-	blockIDs  []string // of the whole document
-	actionIDs []string // of the block being read
-	missingActionID   bool     // an element of the block being read has no action_id
-	focused   int      // elements with focus_on_load
-	inputs    int      // input blocks
-	tables    int      // table blocks
+	blockIDs        []string // of the whole document
+	actionIDs       []string // of the block being read
+	missingActionID bool     // an element of the block being read has no action_id
+	focused         int      // elements with focus_on_load
+	inputs          int      // input blocks
+	tables          int      // table blocks
 }
 
 // A rule checks one value, as encoding/json decodes it into an any.

@@ -64,23 +64,23 @@ type Workspace struct {
 	provided string // the scopes, as Slack lists them
 	client   *http.Client
 
-	mu        sync.Mutex
-	fault     func(method string, form url.Values) *Fault
-	down      bool
-	ids       uint64
-	lastTS    int64  // the latest ts, in microseconds since 1970
-	version   uint64 // counts the changes
-	users     orderedMap[*User]
-	groups    orderedMap[*UserGroup]
+	mu           sync.Mutex
+	fault        func(method string, form url.Values) *Fault
+	down         bool
+	ids          uint64
+	lastTS       int64  // the latest ts, in microseconds since 1970
+	version      uint64 // counts the changes
+	users        orderedMap[*User]
+	groups       orderedMap[*UserGroup]
 	channels     orderedMap[*channel]
-	dms       map[string]string // user ID to channel ID
-	ephemeral map[string][]*storedMessage
-	modals    map[string][]*view // user ID to the open modals, the top one last
-	homes     map[string]*view
-	triggers  map[string]*trigger
+	dms          map[string]string // user ID to channel ID
+	ephemeral    map[string][]*storedMessage
+	modals       map[string][]*view // user ID to the open modals, the top one last
+	homes        map[string]*view
+	triggers     map[string]*trigger
 	responseURLs map[string]*responseURL
 	rateUsed     map[string]time.Time
-	calls     callLog
+	calls        callLog
 }
 
 // New makes a workspace with the bot as its only member. Names and IDs left empty
@@ -96,14 +96,14 @@ func New(c Config) *Workspace {
 	c.CommandURL = cmp.Or(c.CommandURL, c.RequestURL)
 
 	w := &Workspace{
-		config:    c,
-		provided:  strings.Join(c.Scopes, ","),
-		fault:     c.Fault,
-		dms:       make(map[string]string),
-		ephemeral: make(map[string][]*storedMessage),
-		modals:    make(map[string][]*view),
-		homes:     make(map[string]*view),
-		triggers:  make(map[string]*trigger),
+		config:       c,
+		provided:     strings.Join(c.Scopes, ","),
+		fault:        c.Fault,
+		dms:          make(map[string]string),
+		ephemeral:    make(map[string][]*storedMessage),
+		modals:       make(map[string][]*view),
+		homes:        make(map[string]*view),
+		triggers:     make(map[string]*trigger),
 		responseURLs: make(map[string]*responseURL),
 		rateUsed:     make(map[string]time.Time),
 	}
