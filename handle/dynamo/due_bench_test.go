@@ -54,7 +54,7 @@ func newDueTable(t testing.TB) *dueTable {
 	d.name = newTable(t, d.cfg)
 	metered := d.cfg
 	d.meter.install(&metered)
-	d.store = dynamo.New(metered, patient(), d.name)
+	d.store = dynamo.New(metered, slowClient(), d.name)
 	d.want = make([]string, 10)
 	for n := range d.want {
 		d.want[n] = dueRequest(n).ID

@@ -44,16 +44,17 @@ const (
 	maxBackoff     = 200 * time.Millisecond
 )
 
-// New returns the store in the table of that name, which must exist. All
-// requests go through client. If its Timeout is zero, one attempt may take a
-// second.
+// New returns the store in the named table, which must exist. All calls go
+// through client; if its Timeout is zero, one attempt may take a second. Pass a
+// client that works around aws-sdk-go-v2#2737, or the SDK may truncate large
+// responses and repeat writes that have been carried out.
 func New(cfg aws.Config, client *http.Client, table string) *Store {
-	bounded := Whole(client)
+	bounded := *client
 	if bounded.Timeout == 0 {
 		bounded.Timeout = attemptTimeout
 	}
 	return &Store{table: table, client: dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
-		o.HTTPClient = bounded
+		o.HTTPClient = &bounded
 		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
 			o.MaxAttempts, o.MaxBackoff = attempts, maxBackoff
 		})

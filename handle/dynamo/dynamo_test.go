@@ -18,7 +18,7 @@ var at = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 func TestStore(t *testing.T) {
 	t.Parallel()
 	cfg := local(t)
-	client := patient()
+	client := slowClient()
 	handletest.TestStore(t, func(t *testing.T) handle.Store { return dynamo.New(cfg, client, newTable(t, cfg)) })
 }
 
@@ -26,7 +26,7 @@ func TestStore(t *testing.T) {
 func TestTwoProcesses(t *testing.T) {
 	cfg := local(t)
 	table := newTable(t, cfg)
-	one, other := dynamo.New(cfg, patient(), table), dynamo.New(cfg, patient(), table)
+	one, other := dynamo.New(cfg, slowClient(), table), dynamo.New(cfg, slowClient(), table)
 	r, err := one.Create(t.Context(), handletest.Request(1, at))
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +50,7 @@ func TestTwoProcesses(t *testing.T) {
 // that is refused before it is sent.
 func TestTooLarge(t *testing.T) {
 	cfg := local(t)
-	s := dynamo.New(cfg, patient(), newTable(t, cfg))
+	s := dynamo.New(cfg, slowClient(), newTable(t, cfg))
 	fits := 0 // length of Purpose
 	for step := 1 << 20; step > 0; step /= 2 {
 		r := handletest.Request(1, at, func(r *handle.Request) { r.Rev, r.Purpose = 1, strings.Repeat("x", fits+step) })
@@ -81,7 +81,7 @@ func TestTooLarge(t *testing.T) {
 // TestNoTable: a table that is missing is not a request that is missing.
 func TestNoTable(t *testing.T) {
 	cfg := local(t)
-	s := dynamo.New(cfg, patient(), "missing-table")
+	s := dynamo.New(cfg, slowClient(), "missing-table")
 	r := handletest.Request(1, at)
 	_, errCreate := s.Create(t.Context(), r)
 	_, errLoad := s.Load(t.Context(), r.ID)

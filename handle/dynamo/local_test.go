@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"testing"
@@ -39,9 +40,22 @@ func local(t testing.TB) aws.Config {
 	return cfg
 }
 
-// patient does not lose the answer of a slow machine: a write that is tried
-// again meets itself.
-func patient() *http.Client { return &http.Client{Timeout: time.Minute} }
+// slowClient waits for slow machines: a write that timed out and was repeated
+// would conflict with itself. It hides the WriteTo method of request bodies, so
+// that the SDK reads whole responses (aws-sdk-go-v2#2737).
+func slowClient() *http.Client {
+	return &http.Client{Timeout: time.Minute, Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
+		if req.Body != nil {
+			req = req.Clone(req.Context())
+			req.Body = struct{ io.ReadCloser }{req.Body}
+		}
+		return http.DefaultTransport.RoundTrip(req)
+	})}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 // newTable makes a table that lives until the end of the test.
 func newTable(t testing.TB, cfg aws.Config) (name string) {

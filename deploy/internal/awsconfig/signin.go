@@ -13,7 +13,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 
-	"countersign/handle/dynamo"
+	"countersign/deploy/internal/awsfix"
 )
 
 // CallTimeout is how long one attempt at one call may take.
@@ -50,7 +50,7 @@ func Open(ctx context.Context, region, profile string, watch func(http.RoundTrip
 	if watch != nil {
 		transport = watch(transport)
 	}
-	client := dynamo.Whole(&http.Client{Timeout: CallTimeout, Transport: transport, CheckRedirect: Stay})
+	client := awsfix.HTTPClient(&http.Client{Timeout: CallTimeout, Transport: transport, CheckRedirect: Stay})
 	c.HTTPClient = client
 	return Account{c, client}, nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"countersign/bot/slacktest"
+	"countersign/deploy/internal/awsfix"
 	"countersign/deploy/internal/sandbox"
 	"countersign/handle"
 	"countersign/handle/dynamo"
@@ -94,7 +95,7 @@ func reach(origin string) aws.Config {
 		Region:       region,
 		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
 		BaseEndpoint: &origin,
-		HTTPClient:   dynamo.Whole(&http.Client{Timeout: 30 * time.Second}),
+		HTTPClient:   awsfix.HTTPClient(&http.Client{Timeout: 30 * time.Second}),
 	}
 }
 

@@ -36,6 +36,7 @@ import (
 
 	"countersign/bot"
 	"countersign/bot/slacktest"
+	"countersign/deploy/internal/awsfix"
 	"countersign/deploy/internal/testtools"
 	"countersign/handle"
 	"countersign/handle/dynamo"
@@ -371,7 +372,7 @@ func newWard(t *testing.T) *ward {
 	m := startMiniStack(t)
 	w := &ward{t: t, origin: m.origin, program: filepath.Join(t.TempDir(), "doctor")}
 	w.aws = aws.Config{
-		Region: region, BaseEndpoint: &m.origin, RetryMaxAttempts: 3, HTTPClient: dynamo.Whole(&http.Client{Timeout: 30 * time.Second}),
+		Region: region, BaseEndpoint: &m.origin, RetryMaxAttempts: 3, HTTPClient: awsfix.HTTPClient(&http.Client{Timeout: 30 * time.Second}),
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 	}
 	build(t, w.program, "countersign/deploy/doctor")
@@ -601,7 +602,7 @@ func (w *ward) beat(ctx context.Context, notifier string) {
 }
 
 func (w *ward) store() *dynamo.Store {
-	return dynamo.New(w.aws, &http.Client{Timeout: 10 * time.Second}, w.outputs["TableName"])
+	return dynamo.New(w.aws, awsfix.HTTPClient(&http.Client{Timeout: 10 * time.Second}), w.outputs["TableName"])
 }
 
 func (w *ward) empty(table string) error {

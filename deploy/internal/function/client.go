@@ -15,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
-	"countersign/handle/dynamo"
+	"countersign/deploy/internal/awsfix"
 )
 
 // Wire is all network of a process: one pool of connections.
@@ -123,7 +123,7 @@ func AWS(client *http.Client) (aws.Config, error) {
 	c := aws.Config{
 		Region:      region,
 		Credentials: credentials.StaticCredentialsProvider{Value: keys},
-		HTTPClient:  dynamo.Whole(client),
+		HTTPClient:  awsfix.HTTPClient(client),
 		Retryer: func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = awsAttempts, awsBackoff })
 		},

@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
+	"countersign/deploy/internal/awsfix"
 	"countersign/handle/dynamo"
 	"countersign/notifier"
 	"countersign/notifier/reconcile"
@@ -93,7 +94,7 @@ func now() time.Time { return time.Now().UTC() }
 
 func (f *Function) parts(sdk aws.Config, keeper *SecretCache) Deps {
 	c := f.config
-	store := observe(dynamo.New(sdk, f.wire.Client, c.Table), f.metrics)
+	store := observe(dynamo.New(sdk, awsfix.HTTPClient(f.wire.Client), c.Table), f.metrics)
 	slackClient := *f.wire.Client
 	slackClient.Transport = authorized{f.wire.Client.Transport, keeper.Token}
 	p := Deps{

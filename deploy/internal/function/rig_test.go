@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"countersign/deploy"
+	"countersign/deploy/internal/awsfix"
 	"countersign/deploy/internal/fakecfn"
 	"countersign/deploy/internal/localfn"
 	"countersign/deploy/internal/sandbox"
@@ -66,7 +67,7 @@ func newRig(t testing.TB, more ...string) *rig {
 		notifier: newHost(t, "countersign-notifier", binary(t, "notifier"), env...),
 	}
 	sdk := aws.Config{Region: c.Region, BaseEndpoint: &a.server.URL, Credentials: credentials.NewStaticCredentialsProvider("ASIAMADE", "made", "made-session-token")}
-	r.store = dynamo.New(sdk, &http.Client{}, tableName)
+	r.store = dynamo.New(sdk, awsfix.HTTPClient(&http.Client{}), tableName)
 	mux := http.NewServeMux()
 	mux.HandleFunc(localfn.InvokePath, r.invoke)
 	mux.HandleFunc("/", r.front)

@@ -17,9 +17,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"countersign/bot"
+	"countersign/deploy/internal/awsfix"
 	"countersign/deploy/internal/function"
 	"countersign/handle"
-	"countersign/handle/dynamo"
 	"countersign/notifier"
 	"countersign/notifier/reconcile"
 )
@@ -55,7 +55,7 @@ type Functions struct {
 func New(c Config, store handle.Store, now func() time.Time, client *http.Client, log *slog.Logger) *Functions {
 	aws := aws.Config{
 		Region:      c.Region,
-		HTTPClient:  dynamo.Whole(client),
+		HTTPClient:  awsfix.HTTPClient(client),
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDLOCAL", "local", ""),
 	}
 	keys := []handle.MailKey{handle.MailKey(c.MailKey)}

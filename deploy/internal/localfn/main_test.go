@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"countersign/bot/slacktest"
+	"countersign/deploy/internal/awsfix"
 	"countersign/deploy/internal/localfn"
 	"countersign/handle/dynamo"
 )
@@ -59,7 +60,7 @@ func dynamoChild(table string) error {
 	if err := json.Unmarshal([]byte(os.Getenv(localfn.ChildVariable)), &c); err != nil {
 		return err
 	}
-	return localfn.ServeChild(c, dynamo.New(dynamoConfig(), &http.Client{}, table))
+	return localfn.ServeChild(c, dynamo.New(dynamoConfig(), awsfix.HTTPClient(&http.Client{}), table))
 }
 
 // bareChild serves the least that an app of Slack's can be: it reads a request,

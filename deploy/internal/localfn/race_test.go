@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"countersign/deploy/internal/awsfix"
 	"countersign/deploy/internal/fakecfn"
 	"countersign/deploy/internal/localfn"
 	"countersign/deploy/internal/sandbox"
@@ -54,7 +55,7 @@ func newTwo(t *testing.T, ahead time.Duration) *two {
 		}
 	})
 	t.Setenv(tableEnv, table)
-	w := &two{crash: newCrash(t, &tally{}), store: dynamo.New(dynamoConfig(), &http.Client{Timeout: time.Minute}, table)}
+	w := &two{crash: newCrash(t, &tally{}), store: dynamo.New(dynamoConfig(), awsfix.HTTPClient(&http.Client{Timeout: time.Minute}), table)}
 	w.start()
 	w.first = w.process
 	c := w.config
