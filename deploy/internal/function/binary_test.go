@@ -371,7 +371,7 @@ func TestSweepTellsWhatIsPending(t *testing.T) {
 func TestBypass(t *testing.T) {
 	r := newRig(t)
 	stack, _ := r.launch()
-	if status, err := r.Steal(t.Context(), stack); err != nil || status != http.StatusOK {
+	if status, err := r.PutWaitHandle(t.Context(), stack); err != nil || status != http.StatusOK {
 		t.Fatalf("steal: %d, %v", status, err)
 	}
 	r.run()

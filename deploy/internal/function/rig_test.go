@@ -27,7 +27,7 @@ import (
 // rig is the made world around the real binaries: its CloudFormation, Slack and
 // mail, a DynamoDB table and a secret, and a Lambda that runs both functions.
 type rig struct {
-	*sandbox.World
+	*sandbox.Sandbox
 	t             testing.TB
 	account       *account
 	store         handle.Store
@@ -62,7 +62,7 @@ func newRig(t testing.TB, more ...string) *rig {
 		"COUNTERSIGN_ORIGINS="+c.CloudFormation)
 	env = append(env, more...)
 	r := &rig{
-		World: w, t: t, account: a,
+		Sandbox: w, t: t, account: a,
 		bot:      newHost(t, "countersign-bot", binary(t, "bot"), env...),
 		notifier: newHost(t, "countersign-notifier", binary(t, "notifier"), env...),
 	}
@@ -73,7 +73,7 @@ func newRig(t testing.TB, more ...string) *rig {
 	mux.HandleFunc("/", r.front)
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
-	w.Remote(server.URL, server.URL+localfn.InvokePath)
+	w.UseRemote(server.URL, server.URL+localfn.InvokePath)
 	return r
 }
 

@@ -48,7 +48,7 @@ type call struct {
 // recording is all that went between Slack and the functions.
 type recording struct {
 	t      *testing.T
-	world  *sandbox.World
+	world  *sandbox.Sandbox
 	config localfn.Config
 	store  *handle.Memory
 
@@ -68,7 +68,7 @@ func record(t *testing.T) *recording {
 	}
 	t.Cleanup(w.Close)
 	rec := &recording{t: t, world: w, config: w.FunctionsConfig, store: store}
-	w.Wire.Around(rec.around)
+	w.Network.Intercept(rec.around)
 
 	rec.press(rec.launch("approved"), sandbox.Ann, handle.Approve)
 	rec.reject(rec.launch("rejected"), "Use the shared queue, “please”: é 😀 & < > + % = ; <!channel>\n*second* line", nil)
@@ -76,7 +76,7 @@ func record(t *testing.T) *recording {
 	rec.reject(late, "not today", func() { rec.press(late, sandbox.Ann, handle.Approve) })
 	rec.press(rec.launch("outsider"), sandbox.Rita, handle.Approve)
 	stolen := rec.launch("stolen")
-	if _, err := w.Steal(t.Context(), stolen); err != nil {
+	if _, err := w.PutWaitHandle(t.Context(), stolen); err != nil {
 		t.Fatal(err)
 	}
 	gone := rec.launch("withdrawn")

@@ -38,7 +38,7 @@ and watch the CloudFormation stack go on. Nothing leaves this machine.`
 
 func main() {
 	if localfn.IsChild() {
-		localfn.Child()
+		localfn.RunChild()
 		return
 	}
 	var o options
@@ -62,7 +62,7 @@ func (o options) run(ctx context.Context) error {
 		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
 	if o.Story != "" {
-		return story.Play(ctx, os.Stdout, o.Story, story.Config{Template: template, Parameters: o.Parameter, Log: log})
+		return story.Run(ctx, os.Stdout, o.Story, story.Config{Template: template, Parameters: o.Parameter, Log: log})
 	}
 	return o.serve(ctx, template, log)
 }

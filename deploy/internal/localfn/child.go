@@ -25,9 +25,9 @@ import (
 
 // ChildConfig is what a child is started with.
 type ChildConfig struct {
-	Functions Config
-	Data      string        // the bolt file
-	Skipped   time.Duration // by how much the world's clock is ahead of the real one
+	Functions   Config
+	Data        string        // the bolt file
+	ClockOffset time.Duration // by how much the world's clock is ahead of the real one
 }
 
 // ChildAddress is where a child serves.
@@ -40,7 +40,7 @@ const ChildVariable = "COUNTERSIGN_LOCAL_FUNCTIONS"
 func IsChild() bool { return os.Getenv(ChildVariable) != "" }
 
 // Child runs the functions until the process is killed.
-func Child() {
+func RunChild() {
 	if err := child(); err != nil {
 		fmt.Fprintln(os.Stderr, "functions:", err)
 		os.Exit(1)
@@ -63,7 +63,7 @@ func child() error {
 // ServeChild runs the functions over any store, and tells the parent where they
 // serve.
 func ServeChild(c ChildConfig, store handle.Store) error {
-	now := func() time.Time { return time.Now().UTC().Add(c.Skipped) }
+	now := func() time.Time { return time.Now().UTC().Add(c.ClockOffset) }
 	f := New(c.Functions, store, now, &http.Client{Timeout: 30 * time.Second}, slog.New(slog.DiscardHandler))
 	mux := http.NewServeMux()
 	mux.HandleFunc(InvokePath, f.Invoke)

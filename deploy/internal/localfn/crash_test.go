@@ -62,7 +62,7 @@ type tally struct {
 // crash is one world and the process that is killed in it.
 type crash struct {
 	t       *testing.T
-	world   *sandbox.World
+	world   *sandbox.Sandbox
 	config  localfn.ChildConfig
 	process *localfn.Process
 	product *fakecfn.Template
@@ -117,7 +117,7 @@ func (c *crash) round() {
 	c.checkFile()
 
 	// Leases end, Lambda delivers again, and the sweep comes.
-	c.world.Clock.Skip(5 * time.Minute)
+	c.world.Clock.Advance(5 * time.Minute)
 	c.start()
 	c.run(ctx)
 	for _, id := range c.stacks {
@@ -136,14 +136,14 @@ func (c *crash) round() {
 
 func (c *crash) start() {
 	c.t.Helper()
-	c.config.Skipped = c.world.Clock.Skipped()
+	c.config.ClockOffset = c.world.Clock.Offset()
 	p, err := localfn.Start(c.t.Context(), c.config)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	c.process = p
 	c.t.Cleanup(p.Kill)
-	c.world.Remote(p.Bot, p.Invoke)
+	c.world.UseRemote(p.Bot, p.Invoke)
 }
 
 func (c *crash) run(ctx context.Context) {

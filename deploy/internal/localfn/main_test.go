@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	case localfn.IsChild():
-		localfn.Child()
+		localfn.RunChild()
 	default:
 		os.Exit(m.Run())
 	}

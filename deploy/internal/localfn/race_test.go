@@ -59,7 +59,7 @@ func newTwo(t *testing.T, ahead time.Duration) *two {
 	w.start()
 	w.first = w.process
 	c := w.config
-	c.Skipped += ahead
+	c.ClockOffset += ahead
 	var err error
 	if w.second, err = localfn.Start(t.Context(), c); err != nil {
 		t.Fatal(err)
@@ -125,7 +125,7 @@ func (w *two) alternate() {
 		r.SetURL(targets[n.Add(1)%2])
 	}})
 	w.t.Cleanup(front.Close)
-	w.world.Remote(front.URL, w.first.Invoke)
+	w.world.UseRemote(front.URL, w.first.Invoke)
 }
 
 // TestSweepRacesClick lets one process, whose clock is past the deadline,

@@ -114,7 +114,7 @@ func (p *Page) signal(ctx context.Context, a act) error {
 	if _, err := p.own(a); err != nil {
 		return err
 	}
-	status, err := p.world.Steal(ctx, a.Stack)
+	status, err := p.world.PutWaitHandle(ctx, a.Stack)
 	if err != nil {
 		return err
 	}

@@ -242,7 +242,7 @@ func TestPressIsRefused(t *testing.T) {
 func TestOperationFailed(t *testing.T) {
 	s := newStage(t)
 	s.launch(sandbox.Rita, nil)
-	s.world.Remote("http://127.0.0.1:1", s.world.InvokeURL) // nobody listens there
+	s.world.UseRemote("http://127.0.0.1:1", s.world.InvokeURL) // nobody listens there
 	m := s.world.Slack.Messages(sandbox.Channel)[0]
 	if status, fault := s.try("press", sandbox.Ann, body{"channel": m.ChannelID, "ts": m.TS, "action": "approve"}); status != http.StatusOK {
 		t.Fatalf("got %d %q", status, fault.Error)

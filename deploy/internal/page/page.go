@@ -14,7 +14,7 @@ import (
 
 // Config says what the page is of. All fields but Log must be set.
 type Config struct {
-	World    *sandbox.World
+	World    *sandbox.Sandbox
 	Store    handle.Store // what the functions write to
 	Template *fakecfn.Template
 	Log      *slog.Logger // nil: none
@@ -23,7 +23,7 @@ type Config struct {
 // Page serves the page of a made world. Somebody must call Run, or the world
 // stands still and the page with it.
 type Page struct {
-	world    *sandbox.World
+	world    *sandbox.Sandbox
 	store    handle.Store
 	template *fakecfn.Template
 	log      *slog.Logger

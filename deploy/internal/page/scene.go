@@ -32,7 +32,7 @@ const maxShown = 50
 // look reads the scene.
 func (p *Page) look(ctx context.Context) (scene, error) {
 	s := scene{
-		Now: p.world.Clock.Now(), Skipped: p.world.Clock.Skipped(),
+		Now: p.world.Clock.Now(), Skipped: p.world.Clock.Offset(),
 		Stacks: p.world.CloudFormation.Stacks(), Letters: lettersOf(p.world.Mail),
 		Weather: p.sky.now(), Slack: p.world.Slack.Version(), Presses: p.failed.version(),
 	}

@@ -24,7 +24,7 @@ import (
 // stage is a made world with its page, served on loopback.
 type stage struct {
 	*testing.T
-	world *sandbox.World
+	world *sandbox.Sandbox
 	store *handle.Memory
 	page  *page.Page
 
@@ -38,7 +38,7 @@ var start = time.Date(2026, time.March, 2, 9, 0, 0, 0, time.UTC)
 // but by run.
 func newStage(t *testing.T) *stage {
 	t.Helper()
-	return newStageAt(t, sandbox.StillClock(start))
+	return newStageAt(t, sandbox.ManualClock(start))
 }
 
 func newStageAt(t *testing.T, clock *sandbox.Clock) *stage {

@@ -17,7 +17,7 @@ import (
 // Check verifies the laws over the whole world, and returns what breaks them, in
 // sentences. It holds at any moment between two acts; what a request still owes
 // at this moment is not held against it.
-func (w *World) Check(ctx context.Context, store handle.Store) []string {
+func (w *Sandbox) Check(ctx context.Context, store handle.Store) []string {
 	c := &check{w: w, slack: w.Slack, now: w.Clock.Now(), records: map[string]handle.Request{}}
 	for r, err := range store.Since(ctx, time.Time{}) {
 		if err != nil {
@@ -30,7 +30,7 @@ func (w *World) Check(ctx context.Context, store handle.Store) []string {
 		c.stack(s)
 	}
 	c.secrets()
-	if n := w.Lost(); n > 0 {
+	if n := w.DroppedEvents(); n > 0 {
 		c.breaks("every event is taken at last: %d were given up", n)
 	}
 	return c.broken
@@ -47,7 +47,7 @@ func CheckMessages(s *slacktest.Workspace, r handle.Request, now time.Time) []st
 }
 
 type check struct {
-	w       *World
+	w       *Sandbox
 	slack   *slacktest.Workspace
 	now     time.Time
 	records map[string]handle.Request

@@ -14,7 +14,7 @@ type Clock struct {
 }
 
 // StillClock stands at start until it is advanced.
-func StillClock(start time.Time) *Clock { return &Clock{still: start} }
+func ManualClock(start time.Time) *Clock { return &Clock{still: start} }
 
 // Now is the world's time, UTC.
 func (c *Clock) Now() time.Time {
@@ -27,14 +27,14 @@ func (c *Clock) Now() time.Time {
 }
 
 // Skipped is by how much the clock was moved forward.
-func (c *Clock) Skipped() time.Duration {
+func (c *Clock) Offset() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.skipped
 }
 
 // Skip moves the clock forward by d, and nothing else: see World.Advance.
-func (c *Clock) Skip(d time.Duration) {
+func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.skipped += d

@@ -14,7 +14,7 @@ func Shrink(p Plan, law string) Plan {
 		if replays++; replays > maxReplays {
 			return false
 		}
-		out, err := Play(q, false)
+		out, err := Run(q, false)
 		return err == nil && slices.ContainsFunc(out.Broken, func(b Broken) bool { return b.Law == law })
 	}
 	for shrunk := true; shrunk && replays < maxReplays; {

@@ -61,7 +61,7 @@ func TestSchedules(t *testing.T) {
 // told.
 func playSeed(t *testing.T, seed uint64) (calls int) {
 	p := sim.Draw(seed)
-	out, err := sim.Play(p, false)
+	out, err := sim.Run(p, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func playSeed(t *testing.T, seed uint64) (calls int) {
 	}
 	p.Drawn, p.Injections = true, out.Injections
 	p = sim.Shrink(p, out.Broken[0].Law)
-	out, err = sim.Play(p, true)
+	out, err = sim.Run(p, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestASeedComesToTheSame(t *testing.T) {
 
 func play(t testing.TB, p sim.Plan) sim.Outcome {
 	t.Helper()
-	out, err := sim.Play(p, true)
+	out, err := sim.Run(p, true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,12 +15,12 @@ type child struct {
 }
 
 // start starts the functions in a process of their own.
-func (c *child) start(ctx context.Context, w *sandbox.World) (err error) {
-	c.config.Skipped = w.Clock.Skipped()
+func (c *child) start(ctx context.Context, w *sandbox.Sandbox) (err error) {
+	c.config.ClockOffset = w.Clock.Offset()
 	if c.process, err = localfn.Start(ctx, c.config); err != nil {
 		return err
 	}
-	w.Remote(c.process.Bot, c.process.Invoke)
+	w.UseRemote(c.process.Bot, c.process.Invoke)
 	return nil
 }
 

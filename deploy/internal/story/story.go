@@ -68,7 +68,7 @@ var ErrBroken = errors.New("not every story went as it must")
 
 // Play plays the story called name, or all of them, and prints what happens to
 // out. The error is ErrBroken if anything went other than it must.
-func Play(ctx context.Context, out io.Writer, name string, c Config) error {
+func Run(ctx context.Context, out io.Writer, name string, c Config) error {
 	stories := Stories()
 	if name != "all" {
 		stories = slices.DeleteFunc(stories, func(s Story) bool { return s.Name != name })
@@ -108,7 +108,7 @@ func (s Story) play(ctx context.Context, out io.Writer, c Config) (err error) {
 		}
 		defer func() { err = errors.Join(err, store.Close()) }()
 		t.store, wc.Store = store, store
-		wc.Clock = sandbox.StillClock(storyTime)
+		wc.Clock = sandbox.ManualClock(storyTime)
 	}
 	if t.world, err = sandbox.New(wc); err != nil {
 		return err

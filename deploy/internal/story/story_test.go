@@ -17,7 +17,7 @@ import (
 // The crash story starts this program again, to kill it.
 func TestMain(m *testing.M) {
 	if localfn.IsChild() {
-		localfn.Child()
+		localfn.RunChild()
 		return
 	}
 	os.Exit(m.Run())
@@ -46,7 +46,7 @@ func TestStories(t *testing.T) {
 			t.Run(name+"/"+s.Name, func(t *testing.T) {
 				t.Parallel()
 				var out strings.Builder
-				if err := story.Play(context.Background(), &out, s.Name, story.Config{Template: template(t, src)}); err != nil {
+				if err := story.Run(context.Background(), &out, s.Name, story.Config{Template: template(t, src)}); err != nil {
 					t.Errorf("%v\n%s", err, out.String())
 				}
 				if !strings.Contains(out.String(), "every law held") {
@@ -62,7 +62,7 @@ func TestStories(t *testing.T) {
 func TestStoriesFailWhereTheGateIsOpen(t *testing.T) {
 	open := strings.Replace(string(deploy.Product), "RequestId: !Ref ApprovalRequest", "WaitUrl: ''", 1)
 	var out strings.Builder
-	err := story.Play(context.Background(), &out, "approve", story.Config{Template: template(t, []byte(open))})
+	err := story.Run(context.Background(), &out, "approve", story.Config{Template: template(t, []byte(open))})
 	if !errors.Is(err, story.ErrBroken) || !strings.Contains(out.String(), "BROKEN") {
 		t.Errorf("error %v\n%s", err, out.String())
 	}
@@ -70,11 +70,11 @@ func TestStoriesFailWhereTheGateIsOpen(t *testing.T) {
 
 func TestUnknownStoriesAndParameters(t *testing.T) {
 	c := story.Config{Template: template(t, deploy.Product)}
-	if err := story.Play(context.Background(), &strings.Builder{}, "no-such", c); err == nil || !strings.Contains(err.Error(), "approve") {
+	if err := story.Run(context.Background(), &strings.Builder{}, "no-such", c); err == nil || !strings.Contains(err.Error(), "approve") {
 		t.Errorf("error %v does not list the stories", err)
 	}
 	c.Parameters = map[string]string{"NoSuch": "x"}
-	if err := story.Play(context.Background(), &strings.Builder{}, "approve", c); err == nil || !strings.Contains(err.Error(), "NoSuch") {
+	if err := story.Run(context.Background(), &strings.Builder{}, "approve", c); err == nil || !strings.Contains(err.Error(), "NoSuch") {
 		t.Errorf("error %v does not name the parameter", err)
 	}
 }

@@ -23,7 +23,7 @@ var storyTime = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 type teller struct {
 	out    io.Writer
 	config Config
-	world  *sandbox.World
+	world  *sandbox.Sandbox
 	store  handle.Store // nil while a child has the file
 	data   string
 	child  *child
@@ -155,7 +155,7 @@ func (t *teller) launchFailing(why string) step {
 		t.say("Rita", "launches "+title(t.config.Template))
 		l := sandbox.Launch{Template: t.config.Template, Name: "my-product", Parameters: parameters}
 		if why != "" {
-			if l.Fail, err = failLast(t.config.Template, why); err != nil {
+			if l.Failures, err = failLast(t.config.Template, why); err != nil {
 				return err
 			}
 		}

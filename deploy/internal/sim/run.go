@@ -39,7 +39,7 @@ func (b Broken) String() string { return b.Law + ": " + b.How }
 // order: whoever acts during an outside call has finished when the call goes on.
 type play struct {
 	plan   Plan
-	world  *sandbox.World
+	world  *sandbox.Sandbox
 	client *http.Client // of people and of Lambda
 	store  *store
 	clouds reconcile.CloudFormation
@@ -99,7 +99,7 @@ var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
 // Play plays a plan from its beginning, heals everything, lets time pass, and
 // tells which laws were broken on the way or at the end. It stops at the first.
-func Play(p Plan, story bool) (out Outcome, err error) {
+func Run(p Plan, story bool) (out Outcome, err error) {
 	s := &play{
 		plan: p, tells: story,
 		rng:      rand.New(rand.NewPCG(p.Seed, 2)),
@@ -112,7 +112,7 @@ func Play(p Plan, story bool) (out Outcome, err error) {
 	s.store = newStore(s)
 	ids := rand.New(rand.NewPCG(p.Seed, 3))
 	s.world, err = sandbox.New(sandbox.Config{
-		Clock: sandbox.StillClock(start), Inside: true, Log: slog.New(slog.NewTextHandler(logs{s}, nil)),
+		Clock: sandbox.ManualClock(start), InProcess: true, Log: slog.New(slog.NewTextHandler(logs{s}, nil)),
 		Defaults: func(d *notifier.Defaults) {
 			d.SelfApproval = p.World.SelfApproval
 			if p.World.MailOnly {
@@ -127,8 +127,8 @@ func Play(p Plan, story bool) (out Outcome, err error) {
 		return out, fmt.Errorf("couldn't make a world: %w", err)
 	}
 	defer s.world.Close()
-	s.client = &http.Client{Transport: s.world.Wire}
-	s.world.Wire.Around(s.around)
+	s.client = &http.Client{Transport: s.world.Network}
+	s.world.Network.Intercept(s.around)
 	s.clients()
 	s.restart()
 	for _, step := range p.Steps {
@@ -215,7 +215,7 @@ func (s *play) wait(ctx context.Context, d time.Duration) error {
 	if !ok {
 		return errDead
 	}
-	s.world.Clock.Skip(d)
+	s.world.Clock.Advance(d)
 	s.after(i)
 	return ctx.Err()
 }
@@ -230,7 +230,7 @@ func (s *play) pass(d time.Duration) {
 		if !now.Before(end) || s.dead {
 			return
 		}
-		s.world.Clock.Skip(s.next(end).Sub(now))
+		s.world.Clock.Advance(s.next(end).Sub(now))
 	}
 	s.breaks("time passes", "there is no end to what is due")
 }

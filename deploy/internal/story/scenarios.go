@@ -139,7 +139,7 @@ func bypass(ctx context.Context, t *teller) error {
 		t.launch(),
 		t.asked(),
 		t.act("Rita", "reads the wait URL in the stack's events and PUTs SUCCESS to it", func(ctx context.Context) error {
-			status, err := t.world.Steal(ctx, t.stack)
+			status, err := t.world.PutWaitHandle(ctx, t.stack)
 			if err == nil && status != http.StatusOK {
 				err = fmt.Errorf("the wait handle answered %d", status)
 			}
@@ -226,7 +226,7 @@ func crash(ctx context.Context, t *teller) error {
 			return nil
 		}),
 		t.act("the functions", "are started again, on the same file, two minutes later", func(ctx context.Context) error {
-			t.world.Clock.Skip(2 * time.Minute)
+			t.world.Clock.Advance(2 * time.Minute)
 			return t.child.start(ctx, t.world)
 		}),
 		t.pass("for a minute", func(handle.Request) time.Time { return t.world.Clock.Now().Add(time.Minute) }),

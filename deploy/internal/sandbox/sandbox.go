@@ -27,22 +27,22 @@ import (
 
 // Config says how a world is made.
 type Config struct {
-	Store    handle.Store // of the functions; nil: they run elsewhere, see Remote
-	Clock    *Clock       // nil: the real one
-	Delay    time.Duration
-	Log      *slog.Logger // of the functions; nil: none
-	Defaults func(*notifier.Defaults)
-	Limits   slacktest.RateLimits
+	Store      handle.Store // of the functions; nil: they run elsewhere, see Remote
+	Clock      *Clock       // nil: the real one
+	Delay      time.Duration
+	Log        *slog.Logger // of the functions; nil: none
+	Defaults   func(*notifier.Defaults)
+	RateLimits slacktest.RateLimits
 
 	// Inside leads all requests straight to their servers, without sockets: a
 	// simulation has no others. Nothing outside the process reaches such a world.
-	Inside bool
+	InProcess bool
 	// NewID makes UUIDs; nil: at random.
 	NewID func() string
 }
 
 // World is the whole of it. Close it after use.
-type World struct {
+type Sandbox struct {
 	Clock           *Clock
 	CloudFormation  *fakecfn.Engine
 	Slack           *slacktest.Workspace
@@ -50,7 +50,7 @@ type World struct {
 	Functions       *localfn.Functions // nil if they run elsewhere
 	FunctionsConfig localfn.Config
 	InvokeURL       string
-	Wire            *Wire
+	Network         *Network
 
 	client  *http.Client
 	servers []*server
@@ -64,20 +64,20 @@ type World struct {
 }
 
 // New makes a world and serves it on loopback.
-func New(c Config) (*World, error) {
-	w := &World{Clock: c.Clock, Wire: &Wire{}, log: c.Log}
+func New(c Config) (*Sandbox, error) {
+	w := &Sandbox{Clock: c.Clock, Network: &Network{}, log: c.Log}
 	if w.Clock == nil {
 		w.Clock = &Clock{}
 	}
 	if w.log == nil {
 		w.log = slog.New(slog.DiscardHandler)
 	}
-	origins, err := w.listen(c.Inside)
+	origins, err := w.listen(c.InProcess)
 	if err != nil {
 		w.Close()
 		return nil, err
 	}
-	w.client = &http.Client{Transport: w.Wire, Timeout: 30 * time.Second}
+	w.client = &http.Client{Transport: w.Network, Timeout: 30 * time.Second}
 	w.InvokeURL = origins[4] + localfn.InvokePath
 	w.FunctionsConfig = functionsConfig(origins[0], origins[1], origins[2], origins[3])
 	if c.Defaults != nil {
@@ -90,7 +90,7 @@ func New(c Config) (*World, error) {
 		Delay:  c.Delay,
 		NewID:  c.NewID,
 	})
-	w.Slack = newWorkspace(w.Clock.Now, origins[1], origins[3], w.client, c.Limits)
+	w.Slack = newWorkspace(w.Clock.Now, origins[1], origins[3], w.client, c.RateLimits)
 	w.Mail = newTopic(w.Clock.Now)
 	w.servers[0].serve(w.CloudFormation)
 	w.servers[1].serve(w.Slack)
@@ -104,7 +104,7 @@ func New(c Config) (*World, error) {
 
 // listen makes the servers of CloudFormation, Slack, mail, the bot and the
 // notifier, in this order.
-func (w *World) listen(within bool) (origins [5]string, err error) {
+func (w *Sandbox) listen(within bool) (origins [5]string, err error) {
 	for i, name := range []string{"cloudformation", "slack", "mail", "bot", "notifier"} {
 		s := &server{origin: "http://" + name + ".localhost"}
 		if !within {
@@ -116,28 +116,28 @@ func (w *World) listen(within bool) (origins [5]string, err error) {
 		origins[i] = s.origin
 	}
 	if within {
-		w.Wire.base = inside(w.servers)
+		w.Network.base = inside(w.servers)
 	} else {
-		w.Wire.base = &http.Transport{MaxIdleConnsPerHost: 16}
+		w.Network.base = &http.Transport{MaxIdleConnsPerHost: 16}
 	}
 	return origins, nil
 }
 
 // Restart starts the functions over store, with nothing in memory.
-func (w *World) Restart(store handle.Store) {
+func (w *Sandbox) Restart(store handle.Store) {
 	w.Functions = localfn.New(w.FunctionsConfig, store, w.Clock.Now, w.client, w.log)
 	w.servers[3].serve(w.Functions.Bot)
 	w.servers[4].serve(http.HandlerFunc(w.Functions.Invoke))
 }
 
 // Remote lets functions that run elsewhere take the place of our own.
-func (w *World) Remote(botOrigin, invokeURL string) {
+func (w *Sandbox) UseRemote(botOrigin, invokeURL string) {
 	w.servers[3].serve(forward(botOrigin, w.client))
 	w.InvokeURL = invokeURL
 }
 
 // Close stops all servers.
-func (w *World) Close() {
+func (w *Sandbox) Close() {
 	for _, s := range w.servers {
 		s.close()
 	}
@@ -153,7 +153,7 @@ type invocation struct {
 	at    time.Time
 }
 
-func (w *World) enqueue(event []byte) {
+func (w *Sandbox) enqueue(event []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.queue = append(w.queue, invocation{event: event, at: w.Clock.Now()})
@@ -164,7 +164,7 @@ func (w *World) enqueue(event []byte) {
 var lambdaWaits = []time.Duration{time.Minute, 2 * time.Minute}
 
 // take takes one invocation off the queue that is due.
-func (w *World) take() (invocation, bool) {
+func (w *Sandbox) take() (invocation, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.Clock.Now()
@@ -180,13 +180,13 @@ func (w *World) take() (invocation, bool) {
 // Run does all that is due at the present time of the world's clock: what
 // resources and waits have come to, the sweep of each minute, and the delivery
 // of events. It returns when nothing is left to do for now.
-func (w *World) Run(ctx context.Context) error {
+func (w *Sandbox) Run(ctx context.Context) error {
 	w.running.Lock()
 	defer w.running.Unlock()
 	return w.run(ctx)
 }
 
-func (w *World) run(ctx context.Context) error {
+func (w *Sandbox) run(ctx context.Context) error {
 	for {
 		w.CloudFormation.Tick()
 		w.sweepIfDue()
@@ -200,7 +200,7 @@ func (w *World) run(ctx context.Context) error {
 	}
 }
 
-func (w *World) sweepIfDue() {
+func (w *Sandbox) sweepIfDue() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.Clock.Now()
@@ -212,7 +212,7 @@ func (w *World) sweepIfDue() {
 }
 
 // deliver invokes the notifier, and puts the event back if Lambda would.
-func (w *World) deliver(ctx context.Context, v invocation) error {
+func (w *Sandbox) deliver(ctx context.Context, v invocation) error {
 	err := w.post(ctx, v.event)
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -234,7 +234,7 @@ func (w *World) deliver(ctx context.Context, v invocation) error {
 
 // Advance moves the clock forward by d. On the way it stops wherever something
 // is due, and does it at its time.
-func (w *World) Advance(ctx context.Context, d time.Duration) error {
+func (w *Sandbox) Advance(ctx context.Context, d time.Duration) error {
 	w.running.Lock()
 	defer w.running.Unlock()
 	end := w.Clock.Now().Add(d)
@@ -246,12 +246,12 @@ func (w *World) Advance(ctx context.Context, d time.Duration) error {
 		if !now.Before(end) {
 			return nil
 		}
-		w.Clock.Skip(min(w.next(end).Sub(now), end.Sub(now)))
+		w.Clock.Advance(min(w.next(end).Sub(now), end.Sub(now)))
 	}
 }
 
 // next is when something is due next, at the latest at end.
-func (w *World) next(end time.Time) time.Time {
+func (w *Sandbox) next(end time.Time) time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	next := end
@@ -271,13 +271,13 @@ func (w *World) next(end time.Time) time.Time {
 }
 
 // Lost is how many events were given up, after all of Lambda's tries.
-func (w *World) Lost() int {
+func (w *Sandbox) DroppedEvents() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.lost
 }
 
-func (w *World) post(ctx context.Context, event []byte) error {
+func (w *Sandbox) post(ctx context.Context, event []byte) error {
 	res, err := send(ctx, w.client, http.MethodPost, w.InvokeURL, event)
 	if err != nil {
 		return fmt.Errorf("couldn't invoke the notifier: %w", err)
@@ -290,7 +290,7 @@ func (w *World) post(ctx context.Context, event []byte) error {
 
 // Steal PUTs SUCCESS to the wait handle of a stack, as whoever reads the URL in
 // the stack's events can, and returns the HTTP status.
-func (w *World) Steal(ctx context.Context, stackID string) (int, error) {
+func (w *Sandbox) PutWaitHandle(ctx context.Context, stackID string) (int, error) {
 	stack, ok := w.CloudFormation.Stack(stackID)
 	if !ok {
 		return 0, fmt.Errorf("no stack %s", stackID)
@@ -298,7 +298,7 @@ func (w *World) Steal(ctx context.Context, stackID string) (int, error) {
 	for _, r := range stack.Resources {
 		if r.Type == "AWS::CloudFormation::WaitConditionHandle" {
 			body := `{"Status":"SUCCESS","Reason":"I approve myself","UniqueId":"me","Data":""}`
-			thief := &http.Client{Transport: w.Wire.base, Timeout: 10 * time.Second}
+			thief := &http.Client{Transport: w.Network.base, Timeout: 10 * time.Second}
 			return send(ctx, thief, http.MethodPut, r.PhysicalID, []byte(body))
 		}
 	}
@@ -310,25 +310,25 @@ type Launch struct {
 	Template   *fakecfn.Template
 	Name       string // of the provisioned product
 	Parameters map[string]string
-	Fail       map[string]string // resources that fail, by logical ID, and why
+	Failures   map[string]string // resources that fail, by logical ID, and why
 }
 
 // Launch launches a product and returns the ID of its stack.
-func (w *World) Launch(l Launch) (stackID string, err error) {
+func (w *Sandbox) Launch(l Launch) (stackID string, err error) {
 	stackID, _, err = w.CloudFormation.ProvisionProduct(fakecfn.ProvisionProductInput{
 		Name:                   l.Name,
 		Principal:              "arn:aws:sts::" + Account + ":assumed-role/Requesters/rita@example.com",
 		ProductID:              "prod-4a7bexample1",
 		ProvisioningArtifactID: "pa-6e8fexample1",
 		PortfolioID:            "port-2c5dexample1",
-		Stack:                  fakecfn.CreateStackInput{Template: l.Template, Parameters: l.Parameters, Fail: l.Fail},
+		Stack:                  fakecfn.CreateStackInput{Template: l.Template, Parameters: l.Parameters, Fail: l.Failures},
 	})
 	return stackID, err
 }
 
 // KillBeforeSignal calls kill when the next signal arrives at a wait handle, and
 // does not take that signal. died waits, not for long, until it has come to that.
-func (w *World) KillBeforeSignal(kill func()) (died func() bool) {
+func (w *Sandbox) KillBeforeSignal(kill func()) (died func() bool) {
 	var once sync.Once
 	dead := make(chan struct{})
 	w.servers[0].serve(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

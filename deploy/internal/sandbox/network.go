@@ -71,7 +71,7 @@ func (in inside) RoundTrip(req *http.Request) (res *http.Response, err error) {
 				if p != http.ErrAbortHandler {
 					panic(p)
 				}
-				res, err = nil, ErrCut
+				res, err = nil, ErrDisconnected
 			}
 		}()
 		arriving := req.Clone(req.Context())
@@ -83,7 +83,7 @@ func (in inside) RoundTrip(req *http.Request) (res *http.Response, err error) {
 		s.ServeHTTP(w, arriving)
 		return w.response(req), nil
 	}
-	return nil, ErrCut
+	return nil, ErrDisconnected
 }
 
 // answer is an http.ResponseWriter that becomes a response.
@@ -132,7 +132,7 @@ func forward(origin string, client *http.Client) http.Handler {
 }
 
 // Wire is what lies between the functions and the world.
-type Wire struct {
+type Network struct {
 	base http.RoundTripper
 
 	mu     sync.Mutex
@@ -142,14 +142,14 @@ type Wire struct {
 // Around lets f answer every request in place of the wire: next is the wire
 // itself, to which f hands on what shall arrive. nil lets all pass. No lock is
 // held, so f may send requests of its own meanwhile.
-func (t *Wire) Around(f func(req *http.Request, next http.RoundTripper) (*http.Response, error)) {
+func (t *Network) Intercept(f func(req *http.Request, next http.RoundTripper) (*http.Response, error)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.around = f
 }
 
 // RoundTrip implements http.RoundTripper.
-func (t *Wire) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t *Network) RoundTrip(req *http.Request) (*http.Response, error) {
 	t.mu.Lock()
 	around := t.around
 	t.mu.Unlock()
@@ -170,7 +170,7 @@ func signalTo(req *http.Request) (stackID string, ok bool) {
 }
 
 // ErrCut is what a request meets that does not arrive, or whose answer is lost.
-var ErrCut = errors.New("connection refused")
+var ErrDisconnected = errors.New("connection refused")
 
 func send(ctx context.Context, client *http.Client, method, target string, body []byte) (int, error) {
 	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))

@@ -16,9 +16,9 @@ import (
 
 var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
-func newWorld(t *testing.T, store handle.Store) *sandbox.World {
+func newWorld(t *testing.T, store handle.Store) *sandbox.Sandbox {
 	t.Helper()
-	w, err := sandbox.New(sandbox.Config{Store: store, Clock: sandbox.StillClock(start), Inside: true})
+	w, err := sandbox.New(sandbox.Config{Store: store, Clock: sandbox.ManualClock(start), InProcess: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func newWorld(t *testing.T, store handle.Store) *sandbox.World {
 }
 
 // launch launches the sample product, and returns its stack and the message.
-func launch(t *testing.T, w *sandbox.World, store handle.Store) (stack string, root handle.Message) {
+func launch(t *testing.T, w *sandbox.Sandbox, store handle.Store) (stack string, root handle.Message) {
 	t.Helper()
 	template, err := fakecfn.ParseTemplate(deploy.Product)
 	if err != nil {
@@ -50,7 +50,7 @@ func launch(t *testing.T, w *sandbox.World, store handle.Store) (stack string, r
 	return stack, root
 }
 
-func run(t *testing.T, w *sandbox.World) {
+func run(t *testing.T, w *sandbox.Sandbox) {
 	t.Helper()
 	if err := w.Run(context.Background()); err != nil {
 		t.Fatal(err)
@@ -69,7 +69,7 @@ func TestWhatAClickCostsBeforeTheSignal(t *testing.T) {
 		store.Reset()
 		calls := len(w.Slack.Calls())
 		left := false
-		w.Wire.Around(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+		w.Network.Intercept(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
 			if r.Method != http.MethodPut || left || strings.Contains(r.URL.RawPath+r.URL.Path, "|") {
 				return next.RoundTrip(r)
 			}
@@ -90,7 +90,7 @@ func TestWhatAClickCostsBeforeTheSignal(t *testing.T) {
 		if !left {
 			t.Fatal("no signal left")
 		}
-		w.Wire.Around(nil)
+		w.Network.Intercept(nil)
 		run(t, w)
 	}
 }
@@ -99,23 +99,23 @@ func TestWhatAClickCostsBeforeTheSignal(t *testing.T) {
 func TestCheckAccuses(t *testing.T) {
 	tests := []struct {
 		name string
-		do   func(t *testing.T, w *sandbox.World, store handle.Store, stack string, root handle.Message)
+		do   func(t *testing.T, w *sandbox.Sandbox, store handle.Store, stack string, root handle.Message)
 		want string
 	}{
-		{"nothing is broken", func(*testing.T, *sandbox.World, handle.Store, string, handle.Message) {}, ""},
-		{"decided on record, signalled otherwise", func(t *testing.T, w *sandbox.World, store handle.Store, stack string, root handle.Message) {
+		{"nothing is broken", func(*testing.T, *sandbox.Sandbox, handle.Store, string, handle.Message) {}, ""},
+		{"decided on record, signalled otherwise", func(t *testing.T, w *sandbox.Sandbox, store handle.Store, stack string, root handle.Message) {
 			r := only(t, store, stack)
 			u := r.WaitURL
-			if _, err := handle.SendSignal(context.Background(), &http.Client{Transport: w.Wire}, u, handle.SignalBody{Status: "SUCCESS", UniqueID: "approved-" + r.ID}); err != nil {
+			if _, err := handle.SendSignal(context.Background(), &http.Client{Transport: w.Network}, u, handle.SignalBody{Status: "SUCCESS", UniqueID: "approved-" + r.ID}); err != nil {
 				t.Fatal(err)
 			}
 		}, "signalled as decided"},
-		{"somebody voted who may not", func(t *testing.T, w *sandbox.World, store handle.Store, stack string, root handle.Message) {
+		{"somebody voted who may not", func(t *testing.T, w *sandbox.Sandbox, store handle.Store, stack string, root handle.Message) {
 			r := only(t, store, stack)
 			r.Votes = append(r.Votes, handle.Vote{By: handle.Person{ID: sandbox.Dan}, Verdict: handle.Approve, Via: handle.ViaSlack})
 			replace(t, store, r)
 		}, "only the entitled vote"},
-		{"a message lies", func(t *testing.T, w *sandbox.World, store handle.Store, stack string, root handle.Message) {
+		{"a message lies", func(t *testing.T, w *sandbox.Sandbox, store handle.Store, stack string, root handle.Message) {
 			r := only(t, store, stack)
 			r, err := r.VoteByMail("x", handle.Approve, "", w.Clock.Now())
 			if err != nil {
@@ -127,17 +127,17 @@ func TestCheckAccuses(t *testing.T) {
 			}
 			replace(t, store, r)
 		}, "buttons while the request is pending"},
-		{"the wait URL is shown", func(t *testing.T, w *sandbox.World, store handle.Store, stack string, root handle.Message) {
+		{"the wait URL is shown", func(t *testing.T, w *sandbox.Sandbox, store handle.Store, stack string, root handle.Message) {
 			if _, err := w.Slack.PostAs(sandbox.Rita, sandbox.Channel, "", "look: X-Amz-Signature"); err != nil {
 				t.Fatal(err)
 			}
 		}, "the wait URL is a secret"},
-		{"the channel is pinged", func(t *testing.T, w *sandbox.World, store handle.Store, stack string, root handle.Message) {
+		{"the channel is pinged", func(t *testing.T, w *sandbox.Sandbox, store handle.Store, stack string, root handle.Message) {
 			if _, err := w.Slack.PostAs(sandbox.Rita, sandbox.Channel, "", "<!channel>"); err != nil {
 				t.Fatal(err)
 			}
 		}, "no launch pings a channel"},
-		{"nobody answers CloudFormation", func(t *testing.T, w *sandbox.World, store handle.Store, stack string, root handle.Message) {
+		{"nobody answers CloudFormation", func(t *testing.T, w *sandbox.Sandbox, store handle.Store, stack string, root handle.Message) {
 			w.InvokeURL = "http://nobody.localhost/"
 			if _, err := w.Slack.ClickButton(sandbox.Ann, root.Channel, root.TS, "approve"); err != nil {
 				t.Fatal(err)

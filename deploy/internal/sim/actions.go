@@ -50,7 +50,7 @@ func (s *play) do(a Act) {
 			}
 		}
 		if ok {
-			_, _ = s.world.Steal(context.Background(), l.stack) // refused once the URL has expired
+			_, _ = s.world.PutWaitHandle(context.Background(), l.stack) // refused once the URL has expired
 		}
 	case Deletes:
 		if l, ok := s.choose(a); ok {
@@ -105,7 +105,7 @@ func (s *play) skip(d time.Duration) {
 			return
 		}
 	}
-	s.world.Clock.Skip(d)
+	s.world.Clock.Advance(d)
 	s.stood += d
 	s.bringBack()
 	s.feed()
@@ -134,7 +134,7 @@ func (s *play) launch(a Act) {
 	}
 	l := sandbox.Launch{Template: t, Name: fmt.Sprintf("queue-%d", len(s.stacks)), Parameters: map[string]string{"UserEmail": "rita@example.com"}}
 	if p.fails {
-		l.Fail = map[string]string{behindGate: "the queue failed"}
+		l.Failures = map[string]string{behindGate: "the queue failed"}
 	}
 	stack, err := s.world.Launch(l)
 	if err != nil {

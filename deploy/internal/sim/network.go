@@ -285,7 +285,7 @@ func (s *play) carry(req *http.Request, next http.RoundTripper, i Injection) (*h
 	switch i.Fault {
 	case NotDone:
 		s.after(i)
-		return nil, sandbox.ErrCut
+		return nil, sandbox.ErrDisconnected
 	case Limited:
 		s.after(i)
 		res := made(req, http.StatusTooManyRequests, `{"ok":false,"error":"ratelimited"}`)
