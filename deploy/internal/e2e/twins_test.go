@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	cfn "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 
+	"countersign/deploy/gate"
 	made "countersign/deploy/internal/fakecfn"
 )
 
@@ -62,7 +63,7 @@ func newMade(t *testing.T, p *provider) *twin {
 	return &twin{
 		client: cloudformation.NewFromConfig(reach(server.URL)),
 		create: func(_ context.Context, name, template string) (string, error) {
-			parsed, err := made.ParseTemplate([]byte(template))
+			parsed, err := gate.Parse([]byte(template))
 			if err != nil {
 				return "", err
 			}

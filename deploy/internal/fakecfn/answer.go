@@ -2,7 +2,11 @@ package fakecfn
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"strconv"
+
+	"countersign/deploy/gate"
 )
 
 // Limits of an answer, in bytes.
@@ -73,7 +77,7 @@ func (e *Engine) unanswered(r *resource) {
 type answer struct {
 	wellFormed bool
 	physicalID string
-	data       *object
+	data       *gate.Object
 }
 
 // read checks an answer as CloudFormation does and returns why the resource fails, "" when it does not.
@@ -96,7 +100,7 @@ func (q *request) read(body []byte) (a answer, reason string) {
 	if id := texts["PhysicalResourceId"]; id == "" || len(id) > maxPhysicalID {
 		return a, "Invalid PhysicalResourceId"
 	}
-	for _, same := range [][2]string{{"StackId", q.r.stack.id}, {"RequestId", q.record.ID}, {"LogicalResourceId", q.r.def.name}} {
+	for _, same := range [][2]string{{"StackId", q.r.stack.id}, {"RequestId", q.record.ID}, {"LogicalResourceId", q.r.def.LogicalID}} {
 		if texts[same[0]] != same[1] {
 			return a, "Vendor response doesn't contain the " + same[0] + " of the request" // own words
 		}
@@ -121,7 +125,7 @@ func (q *request) read(body []byte) (a answer, reason string) {
 }
 
 // readData reads the attributes of an answer; with NoEcho they are secrets.
-func readData(raw, noEcho json.RawMessage) (*object, bool) {
+func readData(raw, noEcho json.RawMessage) (*gate.Object, bool) {
 	var data map[string]any
 	if len(raw) > 0 && json.Unmarshal(raw, &data) != nil {
 		return nil, false
@@ -130,27 +134,27 @@ func readData(raw, noEcho json.RawMessage) (*object, bool) {
 	if len(noEcho) > 0 && json.Unmarshal(noEcho, &hide) != nil {
 		return nil, false
 	}
-	o := &object{}
-	for _, key := range sortedKeys(data) {
-		o.set(key, jsonValue(data[key], hide))
+	o := &gate.Object{}
+	for _, key := range slices.Sorted(maps.Keys(data)) {
+		o.Set(key, jsonValue(data[key], hide))
 	}
 	return o, true
 }
 
 // jsonValue makes a value of decoded JSON.
-func jsonValue(v any, hide bool) value {
+func jsonValue(v any, hide bool) gate.Value {
 	s := ""
 	switch v := v.(type) {
 	case []any:
-		var l list
+		var l gate.List
 		for _, item := range v {
 			l = append(l, jsonValue(item, hide))
 		}
 		return l
 	case map[string]any:
-		o := &object{}
-		for _, key := range sortedKeys(v) {
-			o.set(key, jsonValue(v[key], hide))
+		o := &gate.Object{}
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			o.Set(key, jsonValue(v[key], hide))
 		}
 		return o
 	case string:
@@ -161,7 +165,7 @@ func jsonValue(v any, hide bool) value {
 		s = strconv.FormatFloat(v, 'f', -1, 64)
 	}
 	if hide {
-		return text(s, mask)
+		return gate.Secret(s)
 	}
 	return s
 }

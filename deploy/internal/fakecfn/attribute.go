@@ -1,25 +1,29 @@
 package fakecfn
 
-import "strings"
+import (
+	"strings"
+
+	"countersign/deploy/gate"
+)
 
 // attribute returns what Fn::GetAtt gives of a resource that is complete.
-func (r *resource) attribute(name string) (value, error) {
-	switch r.def.kind {
-	case kindCustom:
-		if v := r.data.get(name); v != nil {
+func (r *resource) attribute(name string) (gate.Value, error) {
+	switch r.def.Kind {
+	case gate.KindCustom:
+		if v := r.data.Get(name); v != nil {
 			return v, nil
 		}
 		return nil, invalid("CustomResource attribute error: Vendor response doesn't contain %s attribute in object %s|%s|%s",
-			name, r.stack.id, r.def.name, r.lastRequest())
-	case kindWait:
+			name, r.stack.id, r.def.LogicalID, r.lastRequest())
+	case gate.KindWait:
 		if name == "Data" {
 			if r.data == nil { // it had a CreationPolicy and no handle
 				return "{}", nil
 			}
-			return string(appendJSON(nil, r.data, style{})), nil
+			return string(gate.AppendJSON(nil, r.data)), nil
 		}
 		return r.physicalID, nil
-	case kindHandle:
+	case gate.KindHandle:
 		return r.physicalID, nil
 	}
 	return r.plainAttribute(name), nil
@@ -38,8 +42,8 @@ func (r *resource) lastRequest() string {
 
 // plainAttribute makes up a plausible attribute: an ARN, what the properties say under the same name, something
 // that looks like what the name promises, and at last a name of its own.
-func (r *resource) plainAttribute(name string) value {
-	if v := r.properties.get(name); v != nil {
+func (r *resource) plainAttribute(name string) gate.Value {
+	if v := r.properties.Get(name); v != nil {
 		return v
 	}
 	last := name[strings.LastIndexByte(name, '.')+1:]
@@ -71,22 +75,22 @@ func (r *resource) plainAttribute(name string) value {
 }
 
 // idAttribute makes up identifiers and lists.
-func (r *resource) idAttribute(name string) value {
+func (r *resource) idAttribute(name string) gate.Value {
 	switch name {
 	case "GroupId", "DefaultSecurityGroup":
-		return "sg-0" + r.madeID(16, lowerHex)
+		return "sg-0" + r.makeID(16, lowerHex)
 	case "VpcId":
-		return "vpc-0" + r.madeID(16, lowerHex)
+		return "vpc-0" + r.makeID(16, lowerHex)
 	case "AllocationId":
-		return "eipalloc-0" + r.madeID(16, lowerHex)
+		return "eipalloc-0" + r.makeID(16, lowerHex)
 	case "DefaultNetworkAcl", "NetworkAclId":
-		return "acl-0" + r.madeID(16, lowerHex)
+		return "acl-0" + r.makeID(16, lowerHex)
 	case "Ipv6CidrBlocks":
-		return list{"2001:db8:" + r.madeID(3, lowerHex) + ":" + r.madeID(2, lowerHex) + "00::/56"}
+		return gate.List{"2001:db8:" + r.makeID(3, lowerHex) + ":" + r.makeID(2, lowerHex) + "00::/56"}
 	case "CidrBlockAssociations":
-		return list{"vpc-cidr-assoc-0" + r.madeID(16, lowerHex)}
+		return gate.List{"vpc-cidr-assoc-0" + r.makeID(16, lowerHex)}
 	case "NameServers":
-		return list{"ns-1.example.com", "ns-2.example.com"}
+		return gate.List{"ns-1.example.com", "ns-2.example.com"}
 	case "Version", "LatestVersionNumber", "DefaultVersionNumber":
 		return "1"
 	}
@@ -100,7 +104,7 @@ func (r *resource) attributeARN(attribute string) string {
 	}
 	service, typ := r.service()
 	name := r.name()
-	switch r.def.typ {
+	switch r.def.Type {
 	case "AWS::S3::Bucket":
 		return r.arn(service, strings.ToLower(name))
 	case "AWS::SQS::Queue":

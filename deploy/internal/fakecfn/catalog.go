@@ -60,7 +60,7 @@ func (e *Engine) autoTags(in ProvisionProductInput, provisionedProductID string)
 func (e *Engine) catalogID() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return madeID(e.cfg.NewID(), 13, lowerAlnum)
+	return makeID(e.cfg.NewID(), 13, lowerAlnum)
 }
 
 func orElse(s, fallback string) string {

@@ -3,8 +3,6 @@ package fakecfn_test
 import (
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"countersign/deploy/internal/fakecfn"
 )
 
@@ -76,18 +74,6 @@ func TestConditionErrors(t *testing.T) {
 				t.Errorf("refusal: got %q, want %q", got, tt.want)
 			}
 		})
-	}
-}
-
-func TestResourceDeclarations(t *testing.T) {
-	got := load(t, "network.yaml").Resources()
-	want := []fakecfn.ResourceDeclaration{
-		{LogicalID: "Nat", Type: "AWS::EC2::NatGateway", Condition: "HasNat", DependsOn: []string{"PublicA", "Address"}},
-		{LogicalID: "Routes", Type: "AWS::EC2::RouteTable", DependsOn: []string{"Vpc"}},
-		{LogicalID: "Default", Type: "AWS::EC2::Route", DependsOn: []string{"Attachment", "Routes", "Nat", "Gateway"}},
-	}
-	if diff := cmp.Diff(want, got[len(got)-3:]); diff != "" {
-		t.Errorf("declarations (-want +got):\n%s", diff)
 	}
 }
 

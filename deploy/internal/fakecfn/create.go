@@ -2,13 +2,16 @@ package fakecfn
 
 import (
 	"maps"
+	"regexp"
 	"slices"
+
+	"countersign/deploy/gate"
 )
 
 // CreateStackInput says what to create.
 type CreateStackInput struct {
 	Name             string
-	Template         *Template
+	Template         *gate.Template
 	Parameters       map[string]string
 	Tags             []Tag
 	NotificationARNs []string
@@ -44,17 +47,19 @@ func (e *Engine) newStack(in CreateStackInput) (*stack, error) {
 	if _, taken := e.byName[in.Name]; taken {
 		return nil, &Error{Code: codeAlreadyExists, Message: "Stack [" + in.Name + "] already exists"}
 	}
-	args, err := e.arguments(in.Template.parameters, in.Parameters)
-	if err != nil {
+	st := e.blankStack(in)
+	var err error
+	if st.instance, err = in.Template.Instantiate(st, in.Parameters); err != nil {
 		return nil, err
 	}
-	prog, err := in.Template.instance(e, args.values)
-	if err != nil {
-		return nil, err
+	for _, def := range st.instance.Resources() {
+		var r *resource
+		if st.instance.Includes(def) {
+			r = &resource{stack: st, def: def}
+		}
+		st.resources = append(st.resources, r)
 	}
-	st := e.blankStack(in, args)
-	st.scope = &scope{engine: e, program: prog, stack: st, parameters: args.values}
-	if err := st.prepare(); err != nil {
+	if err := st.checkFail(); err != nil {
 		return nil, err
 	}
 	e.stacks = append(e.stacks, st)
@@ -62,7 +67,7 @@ func (e *Engine) newStack(in CreateStackInput) (*stack, error) {
 	return st, nil
 }
 
-func (e *Engine) blankStack(in CreateStackInput, args arguments) *stack {
+func (e *Engine) blankStack(in CreateStackInput) *stack {
 	uuid := e.cfg.NewID()
 	return &stack{
 		engine:           e,
@@ -71,7 +76,6 @@ func (e *Engine) blankStack(in CreateStackInput, args arguments) *stack {
 		uuid:             uuid,
 		description:      in.Template.Description,
 		notificationARNs: slices.Clone(in.NotificationARNs),
-		parameters:       args.shown,
 		tags:             slices.Clone(in.Tags),
 		disableRollback:  in.DisableRollback,
 		fail:             maps.Clone(in.Fail),
@@ -80,8 +84,10 @@ func (e *Engine) blankStack(in CreateStackInput, args arguments) *stack {
 	}
 }
 
+var stackNamePattern = regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]*$`)
+
 func checkStackName(name string) error {
-	if name == "" || !consistsOf(name, letters+digits+"-") || !consistsOf(name[:1], letters) {
+	if !stackNamePattern.MatchString(name) {
 		return invalid("1 validation error detected: Value '%s' at 'stackName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*", name)
 	}
 	if len(name) > 128 {
@@ -90,71 +96,13 @@ func checkStackName(name string) error {
 	return nil
 }
 
-// prepare does all that CreateStack checks before it answers.
-func (st *stack) prepare() error {
-	s := st.scope
-	if err := s.checkRules(); err != nil {
-		return err
-	}
-	if err := s.evaluateConditions(); err != nil {
-		return err
-	}
-	st.plan = s.program.fixed
-	if st.plan == nil {
-		var err error
-		if st.plan, err = s.program.plan(s.conditions); err != nil {
-			return err
-		}
-	}
-	st.resources = make([]*resource, len(s.program.resources))
-	for i, def := range s.program.resources {
-		if st.plan.active[i] {
-			st.resources[i] = &resource{stack: st, index: i, def: def}
-		}
-	}
-	if err := st.checkFail(); err != nil {
-		return err
-	}
-	return st.checkEarly(false)
-}
-
 // checkFail refuses to promise a failure that would never come.
 func (st *stack) checkFail() error {
-	for _, name := range sortedKeys(st.fail) {
-		i, ok := st.scope.program.resourceIndex[name]
-		if !ok || st.resources[i] == nil || st.resources[i].def.kind != kindPlain {
+	for _, name := range slices.Sorted(maps.Keys(st.fail)) {
+		if !slices.ContainsFunc(st.resources, func(r *resource) bool {
+			return r != nil && r.def.LogicalID == name && r.def.Kind == gate.KindPlain
+		}) {
 			return invalid("Fail names %s, which is no plain resource of the stack", name) // own words
-		}
-	}
-	return nil
-}
-
-// checkEarly evaluates the lookups that need no resource: those in mappings, which refuse the stack, or the
-// imports, which fail it.
-func (st *stack) checkEarly(imports bool) error {
-	check := func(uses *references) error {
-		for _, early := range uses.early {
-			if early.isImport != imports || !open(early.guards, st.scope.conditions) {
-				continue
-			}
-			if _, err := early.e.eval(st.scope); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	for _, r := range st.resources {
-		if r != nil {
-			if err := check(&r.def.uses); err != nil {
-				return err
-			}
-		}
-	}
-	for _, def := range st.scope.program.outputs {
-		if def.condition < 0 || st.scope.conditions[def.condition] {
-			if err := check(&def.uses); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
@@ -164,19 +112,19 @@ func (st *stack) checkEarly(imports bool) error {
 func (e *Engine) begin(st *stack) {
 	st.phase = creating
 	e.setStatus(st, CreateInProgress, "User Initiated")
-	if st.scope.program.extended || st.scope.program.lenient {
+	if st.instance.Transforms() {
 		e.note(st, nil, CreateInProgress, "Transformation succeeded")
 	}
-	if err := st.checkEarly(true); err != nil {
+	if err := st.instance.CheckImports(); err != nil {
 		e.giveUp(st, message(err)+".")
 		return
 	}
-	for i, r := range st.resources {
+	for _, r := range st.resources {
 		if r == nil {
 			continue
 		}
 		st.pending++
-		if r.blockers = len(st.plan.needs[i]); r.blockers == 0 {
+		if r.blockers = len(st.instance.Needs(r.def)); r.blockers == 0 {
 			st.ready = append(st.ready, r)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"countersign/deploy/gate"
 )
 
 // maxService is the longest ServiceTimeout and the default one, in seconds.
@@ -34,7 +36,7 @@ type request struct {
 
 // sendCreate asks the provider to create the resource.
 func (e *Engine) sendCreate(r *resource) {
-	token := plain(r.properties.get("ServiceToken"))
+	token := gate.Text(r.properties.Get("ServiceToken"))
 	if reason := e.checkToken(token); reason != "" {
 		e.failed(r, reason)
 		return
@@ -48,7 +50,7 @@ func (e *Engine) sendCreate(r *resource) {
 
 // sendDelete asks the provider to delete it.
 func (e *Engine) sendDelete(r *resource) {
-	e.send(r, "Delete", plain(r.properties.get("ServiceToken")))
+	e.send(r, "Delete", gate.Text(r.properties.Get("ServiceToken")))
 }
 
 // checkToken returns why CloudFormation cannot reach a provider.
@@ -74,24 +76,24 @@ func isTopic(token string) bool {
 
 // serviceTimeout returns how long the provider may take, in seconds.
 func (r *resource) serviceTimeout() (int, bool) {
-	v := r.properties.get("ServiceTimeout")
+	v := r.properties.Get("ServiceTimeout")
 	if v == nil {
 		return maxService, true
 	}
-	n, err := strconv.Atoi(plain(v))
+	n, err := strconv.Atoi(gate.Text(v))
 	return n, err == nil && n >= 1 && n <= maxService
 }
 
 // send sends a request and starts its clock.
 func (e *Engine) send(r *resource, typ, token string) {
 	st := r.stack
-	q := &request{r: r, record: Request{ID: e.cfg.NewID(), Type: typ, LogicalID: r.def.name, Sent: e.at.UTC()}}
+	q := &request{r: r, record: Request{ID: e.cfg.NewID(), Type: typ, LogicalID: r.def.LogicalID, Sent: e.at.UTC()}}
 	if typ == "Delete" {
 		q.record.PhysicalID = r.physicalID
 	}
 	r.request = q
 	st.requests = append(st.requests, q)
-	key := st.id + "|" + r.def.name + "|" + q.record.ID
+	key := st.id + "|" + r.def.LogicalID + "|" + q.record.ID
 	e.doors[key] = door{request: q}
 	timeout, _ := r.serviceTimeout() // checked when the resource was created
 	e.timers.set(r, e.at.Add(seconds(timeout)))
@@ -112,27 +114,27 @@ func (q *request) document(responseURL, token string) []byte {
 	r := q.r
 	b := make([]byte, 0, len(responseURL)+len(r.shown)+768)
 	b = append(b, `{"RequestType":`...)
-	b = appendString(b, q.record.Type)
+	b = gate.AppendString(b, q.record.Type)
 	if !isTopic(token) {
 		b = append(b, `,"ServiceToken":`...)
-		b = appendString(b, token)
+		b = gate.AppendString(b, token)
 	}
 	b = append(b, `,"ResponseURL":`...)
-	b = appendString(b, responseURL)
+	b = gate.AppendString(b, responseURL)
 	b = append(b, `,"StackId":`...)
-	b = appendString(b, r.stack.id)
+	b = gate.AppendString(b, r.stack.id)
 	b = append(b, `,"RequestId":`...)
-	b = appendString(b, q.record.ID)
+	b = gate.AppendString(b, q.record.ID)
 	b = append(b, `,"LogicalResourceId":`...)
-	b = appendString(b, r.def.name)
+	b = gate.AppendString(b, r.def.LogicalID)
 	if q.record.Type != "Create" {
 		b = append(b, `,"PhysicalResourceId":`...)
-		b = appendString(b, r.physicalID)
+		b = gate.AppendString(b, r.physicalID)
 	}
 	b = append(b, `,"ResourceType":`...)
-	b = appendString(b, r.def.typ)
+	b = gate.AppendString(b, r.def.Type)
 	b = append(b, `,"ResourceProperties":`...)
-	b = appendJSON(b, r.properties, style{})
+	b = gate.AppendJSON(b, r.properties)
 	return append(b, '}')
 }
 
@@ -142,13 +144,13 @@ func (q *request) document(responseURL, token string) []byte {
 func (e *Engine) envelope(topic, message string) []byte {
 	b := make([]byte, 0, len(message)+len(message)/4+1024)
 	b = append(b, `{"Records":[{"EventSource":"aws:sns","EventVersion":"1.0","EventSubscriptionArn":`...)
-	b = appendString(b, topic+":"+madeUUID(topic))
+	b = gate.AppendString(b, topic+":"+makeUUID(topic))
 	b = append(b, `,"Sns":{"Type":"Notification","MessageId":`...)
-	b = appendString(b, e.cfg.NewID())
+	b = gate.AppendString(b, e.cfg.NewID())
 	b = append(b, `,"TopicArn":`...)
-	b = appendString(b, topic)
+	b = gate.AppendString(b, topic)
 	b = append(b, `,"Subject":"AWS CloudFormation custom resource request","Message":`...)
-	b = appendString(b, message)
+	b = gate.AppendString(b, message)
 	b = append(b, `,"Timestamp":"`...)
 	b = e.at.UTC().AppendFormat(b, timeLayout)
 	b = append(b, `","SignatureVersion":"1","Signature":"EXAMPLE","SigningCertUrl":"EXAMPLE","UnsubscribeUrl":"EXAMPLE","MessageAttributes":{}}}]}`...)

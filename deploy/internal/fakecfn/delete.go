@@ -1,5 +1,12 @@
 package fakecfn
 
+import (
+	"slices"
+	"strings"
+
+	"countersign/deploy/gate"
+)
+
 // DeleteStack deletes a stack by its ID or name. A creation under way is cancelled first. Deleting again what could
 // not be deleted tries again; what is deleted or being deleted stays as it is. Its errors are *Error: ValidationError
 // for a stack that is not there, is rolling back, or whose exports are in use.
@@ -58,7 +65,7 @@ func (e *Engine) startRemoval(st *stack) {
 			continue
 		}
 		r.blockers = 0
-		for _, j := range st.plan.feeds[i] {
+		for _, j := range st.instance.NeededBy(r.def) {
 			if st.resources[j].present() {
 				r.blockers++
 			}
@@ -91,7 +98,7 @@ func (e *Engine) remove(st *stack) {
 		}
 	}
 	for _, r := range begun {
-		if r.def.kind == kindCustom {
+		if r.def.Kind == gate.KindCustom {
 			st.inFlight++
 			e.sendDelete(r)
 			continue
@@ -103,22 +110,18 @@ func (e *Engine) remove(st *stack) {
 // retains applies the deletion policy. RetainExceptOnCreate gives way to the rollback of the creation, and to
 // nothing else: a user who deletes a stack while it is being created keeps the resource.
 func (e *Engine) retains(r *resource) bool {
-	if r.def.policy == nil {
-		return false
-	}
-	v, err := r.def.policy.eval(r.stack.scope)
+	policy, err := r.stack.instance.DeletionPolicy(r.def)
 	if err != nil {
 		return false
 	}
-	policy := plain(v)
-	return policy == policyRetain || policy == policyRetainExceptOnCreate && r.stack.status == DeleteInProgress
+	return policy == gate.PolicyRetain || policy == gate.PolicyRetainExceptOnCreate && r.stack.status == DeleteInProgress
 }
 
 // gone marks a resource as dealt with and frees what it needed.
 func (e *Engine) gone(r *resource, status Status) {
 	e.mark(r, status, "")
 	st := r.stack
-	for _, i := range st.plan.needs[r.index] {
+	for _, i := range st.instance.Needs(r.def) {
 		if next := st.resources[i]; next.present() {
 			if next.blockers--; next.blockers == 0 {
 				st.ready = append(st.ready, next)
@@ -138,12 +141,12 @@ func (e *Engine) removed(st *stack) {
 	var names []string
 	for _, r := range st.resources {
 		if r != nil && r.status == DeleteFailed {
-			names = append(names, r.def.name)
+			names = append(names, r.def.LogicalID)
 		}
 	}
 	deleting := st.status == DeleteInProgress
 	if len(names) > 0 {
-		reason := "The following resource(s) failed to delete: [" + sortedJoin(names) + "]. "
+		reason := "The following resource(s) failed to delete: [" + strings.Join(slices.Sorted(slices.Values(names)), ", ") + "]. "
 		if deleting {
 			e.setStatus(st, DeleteFailed, reason)
 		} else {

@@ -3,6 +3,8 @@ package fakecfn
 import (
 	"slices"
 	"time"
+
+	"countersign/deploy/gate"
 )
 
 // Stack is a stack as it stood when it was asked for.
@@ -14,13 +16,13 @@ type Stack struct {
 	Deleted               time.Time // also the end of a rollback, as on AWS; zero before
 	DisableRollback       bool
 	NotificationARNs      []string
-	Parameters            []Parameter
+	Parameters            []gate.ParameterValue
 	Tags                  []Tag
-	Outputs               []Output   // of a complete stack
-	Resources             []Resource // those begun, in the order of the template
-	Events                []Event    // newest first
-	Requests              []Request  // to custom resources, in the order sent
-	Signals               []Signal   // to wait handles, in the order received
+	Outputs               []gate.Output // of a complete stack
+	Resources             []Resource    // those begun, in the order of the template
+	Events                []Event       // newest first
+	Requests              []Request     // to custom resources, in the order sent
+	Signals               []Signal      // to wait handles, in the order received
 }
 
 // Resource is one resource of a stack.
@@ -90,7 +92,7 @@ func (st *stack) copy() Stack {
 		Status: st.status, StatusReason: st.reason,
 		Created: st.created.UTC(), Deleted: st.deleted.UTC(), DisableRollback: st.disableRollback,
 		NotificationARNs: slices.Clone(st.notificationARNs),
-		Parameters:       slices.Clone(st.parameters),
+		Parameters:       slices.Clone(st.instance.Parameters),
 		Tags:             slices.Clone(st.tags),
 		Outputs:          slices.Clone(st.outputs),
 		Resources:        st.copyResources(),
@@ -107,7 +109,7 @@ func (st *stack) copyResources() []Resource {
 			continue
 		}
 		out = append(out, Resource{
-			LogicalID: r.def.name, PhysicalID: r.physicalID, Type: r.def.typ,
+			LogicalID: r.def.LogicalID, PhysicalID: r.physicalID, Type: r.def.Type,
 			Status: r.status, StatusReason: r.reason, Timestamp: r.updated.UTC(),
 		})
 	}

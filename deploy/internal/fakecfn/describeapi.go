@@ -18,7 +18,7 @@ func page(token string, total int) (first, end int, next string, err *Error) {
 		raw, bad := base64.RawURLEncoding.DecodeString(token)
 		n, worse := strconv.Atoi(string(raw))
 		if bad != nil || worse != nil || n < 0 || n > total {
-			return 0, 0, "", &Error{codeValidation, "Invalid NextToken"}
+			return 0, 0, "", &Error{Code: codeValidation, Message: "Invalid NextToken"}
 		}
 		end = n
 	}
@@ -37,7 +37,7 @@ func (e *Engine) describeStacks(x *document, form url.Values) *Error {
 	if name := form.Get("StackName"); name != "" {
 		st, ok := e.find(name)
 		if !ok {
-			return &Error{codeValidation, "Stack with id " + name + " does not exist"}
+			return &Error{Code: codeValidation, Message: "Stack with id " + name + " does not exist"}
 		}
 		found = append(found, st)
 	} else {
@@ -78,7 +78,7 @@ func (st *stack) write(x *document) {
 	}
 	x.close("NotificationARNs")
 	x.open("Parameters")
-	for _, p := range st.parameters {
+	for _, p := range st.instance.Parameters {
 		x.open("member")
 		x.text("ParameterKey", p.Key)
 		x.text("ParameterValue", p.Value)
@@ -121,7 +121,7 @@ func (e *Engine) describeStackEvents(x *document, form url.Values) *Error {
 	name := form.Get("StackName")
 	st, ok := e.find(name)
 	if !ok {
-		return &Error{codeValidation, "Stack [" + name + "] does not exist"}
+		return &Error{Code: codeValidation, Message: "Stack [" + name + "] does not exist"}
 	}
 	first, end, next, err := page(form.Get("NextToken"), len(st.events))
 	if err != nil {
@@ -160,11 +160,11 @@ func (e *Engine) describeStackResources(x *document, form url.Values) *Error {
 	st, ok := e.find(name)
 	if name == "" && physicalID != "" {
 		if st, ok = e.owner(physicalID); !ok {
-			return &Error{codeValidation, "Stack for " + physicalID + " does not exist"}
+			return &Error{Code: codeValidation, Message: "Stack for " + physicalID + " does not exist"}
 		}
 	}
 	if !ok {
-		return &Error{codeValidation, "Stack with id " + name + " does not exist"}
+		return &Error{Code: codeValidation, Message: "Stack with id " + name + " does not exist"}
 	}
 	x.open("StackResources")
 	found := false
@@ -182,7 +182,7 @@ func (e *Engine) describeStackResources(x *document, form url.Values) *Error {
 	}
 	x.close("StackResources")
 	if logicalID != "" && !found {
-		return &Error{codeValidation, "Resource " + logicalID + " does not exist for stack " + st.name}
+		return &Error{Code: codeValidation, Message: "Resource " + logicalID + " does not exist for stack " + st.name}
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -105,7 +106,7 @@ func (f *refusal) write(w http.ResponseWriter) {
 	x.text("Code", f.code)
 	x.text("Message", f.message)
 	if !f.end.IsZero() {
-		x.text("X-Amz-Expires", itoa(f.life))
+		x.text("X-Amz-Expires", strconv.Itoa(f.life))
 		x.text("Expires", f.end.UTC().Format(time.RFC3339))
 		x.text("ServerTime", f.now.UTC().Format(time.RFC3339))
 	}

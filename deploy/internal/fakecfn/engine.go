@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"countersign/deploy/gate"
 )
 
 // Config says where an [Engine] stands and how it reaches the world. The functions Now, NewID and SSM are called
@@ -63,7 +65,7 @@ type Engine struct {
 }
 
 type export struct {
-	value value
+	value gate.Value
 	owner *stack
 }
 

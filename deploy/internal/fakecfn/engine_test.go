@@ -264,12 +264,3 @@ func BenchmarkGate(b *testing.B) {
 		}
 	}
 }
-
-func BenchmarkParseTemplate(b *testing.B) {
-	src := []byte(probe + "x\n")
-	for b.Loop() {
-		if _, err := fakecfn.ParseTemplate(src); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

@@ -3,7 +3,12 @@ package fakecfn
 import (
 	"errors"
 	"fmt"
+
+	"countersign/deploy/gate"
 )
+
+// Error is an error response of the CloudFormation API. CreateStack and DeleteStack return no other errors.
+type Error = gate.Error
 
 // Codes of the errors that CloudFormation's API answers with.
 const (
@@ -11,22 +16,12 @@ const (
 	codeAlreadyExists = "AlreadyExistsException"
 )
 
-// Error is a refusal as the CloudFormation API words it. Every error that ParseTemplate, CreateStack and
-// DeleteStack return because of their input is one.
-type Error struct {
-	Code    string // ValidationError, AlreadyExistsException
-	Message string // what AWS shows to the caller
-}
-
-// Error returns the code and the message.
-func (e *Error) Error() string { return e.Code + ": " + e.Message }
-
 // invalid returns a ValidationError.
 func invalid(format string, args ...any) error {
 	return &Error{Code: codeValidation, Message: fmt.Sprintf(format, args...)}
 }
 
-// message returns what err says without its code: a stack event shows no codes.
+// message returns err's text without its code, as stack events show it.
 func message(err error) string {
 	var e *Error
 	if errors.As(err, &e) {

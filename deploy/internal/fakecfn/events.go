@@ -1,6 +1,11 @@
 package fakecfn
 
-import "time"
+import (
+	"strconv"
+	"time"
+
+	"countersign/deploy/gate"
+)
 
 // event is one entry of a stack's log, written out only when somebody reads it.
 type event struct {
@@ -56,21 +61,21 @@ func (e *Engine) setStatus(st *stack, status Status, reason string) {
 func (e *Engine) statusChange(st *stack) []byte {
 	b := make([]byte, 0, 640)
 	b = append(b, `{"version":"0","id":`...)
-	b = appendString(b, e.cfg.NewID())
+	b = gate.AppendString(b, e.cfg.NewID())
 	b = append(b, `,"detail-type":"CloudFormation Stack Status Change","source":"aws.cloudformation","account":`...)
-	b = appendString(b, e.cfg.Account)
+	b = gate.AppendString(b, e.cfg.Account)
 	b = append(b, `,"time":"`...)
 	b = e.at.UTC().AppendFormat(b, "2006-01-02T15:04:05Z")
 	b = append(b, `","region":`...)
-	b = appendString(b, e.cfg.Region)
+	b = gate.AppendString(b, e.cfg.Region)
 	b = append(b, `,"resources":[`...)
-	b = appendString(b, st.id)
+	b = gate.AppendString(b, st.id)
 	b = append(b, `],"detail":{"stack-id":`...)
-	b = appendString(b, st.id)
+	b = gate.AppendString(b, st.id)
 	b = append(b, `,"status-details":{"status":`...)
-	b = appendString(b, string(st.status))
+	b = gate.AppendString(b, string(st.status))
 	b = append(b, `,"status-reason":`...)
-	b = appendString(b, st.reason)
+	b = gate.AppendString(b, st.reason)
 	return append(b, `},"client-request-token":""}}`...)
 }
 
@@ -82,17 +87,19 @@ func (st *stack) event(i int) Event {
 		Status: ev.status, Reason: ev.reason,
 	}
 	if ev.r == nil {
-		out.ID = madeUUID(st.uuid + itoa(i))
+		out.ID = makeUUID(st.uuid + strconv.Itoa(i))
 		return out
 	}
-	out.LogicalID, out.Type, out.Properties = ev.r.def.name, ev.r.def.typ, ev.r.shown
+	out.LogicalID, out.Type, out.Properties = ev.r.def.LogicalID, ev.r.def.Type, ev.r.shown
 	if ev.repeated {
-		out.ID = out.LogicalID + "-" + madeUUID(st.uuid+itoa(i))
+		out.ID = out.LogicalID + "-" + makeUUID(st.uuid+strconv.Itoa(i))
 		return out
 	}
 	out.ID = out.LogicalID + "-" + string(ev.status) + "-" + out.Timestamp.Format(timeLayout)
 	return out
 }
+
+const typeStack = "AWS::CloudFormation::Stack"
 
 // timeLayout is how CloudFormation writes instants.
 const timeLayout = "2006-01-02T15:04:05.000Z"

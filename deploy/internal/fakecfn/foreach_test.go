@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/fakecfn"
 )
 
@@ -35,7 +36,7 @@ func TestLoops(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
 			got := ""
-			tpl, err := fakecfn.ParseTemplate([]byte(head + tt.resources + "\n"))
+			tpl, err := gate.Parse([]byte(head + tt.resources + "\n"))
 			if err == nil {
 				_, err = w.engine.CreateStack(fakecfn.CreateStackInput{Name: "stack", Template: tpl, Parameters: map[string]string{"Names": "one,two"}})
 			}

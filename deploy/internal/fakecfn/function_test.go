@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/fakecfn"
 )
 
@@ -187,7 +188,7 @@ func TestEarlyLookup(t *testing.T) {
 // CreateStack, the reason of the first failed resource, or the reason of the rollback.
 func (w *world) refusal(src string) string {
 	w.t.Helper()
-	tpl, err := fakecfn.ParseTemplate([]byte(src))
+	tpl, err := gate.Parse([]byte(src))
 	if err != nil {
 		return refusalMessage(w.t, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/fakecfn"
 )
 
@@ -26,7 +27,7 @@ Outputs:
     - ${Name}Url: {Value: {Ref: {Fn::Sub: '${Name}Queue'}}}
       ${Name}Arn: {Value: !GetAtt [!Sub '${Name}Queue', Arn]}
 `
-	template, err := fakecfn.ParseTemplate([]byte(src))
+	template, err := gate.Parse([]byte(src))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/fakecfn"
 )
 
@@ -165,7 +166,7 @@ Outputs:
 			t.Errorf("event of %s: got properties %s, want %s", ev.LogicalID, ev.Properties, want[ev.LogicalID])
 		}
 	}
-	if diff := cmp.Diff(fakecfn.Parameter{Key: "Password", Value: "****"}, st.Parameters[0]); diff != "" {
+	if diff := cmp.Diff(gate.ParameterValue{Key: "Password", Value: "****"}, st.Parameters[0]); diff != "" {
 		t.Errorf("parameter (-want +got):\n%s", diff)
 	}
 	if got := st.Output("Shown"); got != "correct horse" {

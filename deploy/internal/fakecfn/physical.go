@@ -1,6 +1,11 @@
 package fakecfn
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+
+	"countersign/deploy/gate"
+)
 
 // ec2Prefixes begin the identifiers of EC2's resources.
 var ec2Prefixes = map[string]string{
@@ -41,12 +46,12 @@ var byARN = map[string][2]string{
 
 // madeName is the name that CloudFormation makes up: stack, logical ID and a random part.
 func (r *resource) madeName() string {
-	return r.stack.name + "-" + r.def.name + "-" + r.madeID(12, upperAlnum)
+	return r.stack.name + "-" + r.def.LogicalID + "-" + r.makeID(12, upperAlnum)
 }
 
-// madeID returns letters that no other resource has.
-func (r *resource) madeID(n int, alphabet string) string {
-	return madeID(r.stack.uuid+"/"+r.def.name, n, alphabet)
+// makeID returns letters that no other resource has.
+func (r *resource) makeID(n int, alphabet string) string {
+	return makeID(r.stack.uuid+"/"+r.def.LogicalID, n, alphabet)
 }
 
 // makePhysicalID makes what a Ref to a plain resource returns.
@@ -54,7 +59,7 @@ func (r *resource) makePhysicalID() string {
 	e := r.stack.engine
 	service, typ := r.service()
 	name := r.name()
-	switch r.def.typ {
+	switch r.def.Type {
 	case "AWS::EC2::EIP":
 		return r.address("203.0.113.")
 	case "AWS::SQS::Queue":
@@ -62,12 +67,12 @@ func (r *resource) makePhysicalID() string {
 	case "AWS::S3::Bucket":
 		return strings.ToLower(name)
 	case typeStack:
-		return "arn:" + e.partition + ":cloudformation:" + e.cfg.Region + ":" + e.cfg.Account + ":stack/" + name + "/" + madeUUID(name)
+		return "arn:" + e.partition + ":cloudformation:" + e.cfg.Region + ":" + e.cfg.Account + ":stack/" + name + "/" + makeUUID(name)
 	}
 	if prefix, ok := ec2Prefixes[typ]; ok && service == "ec2" {
-		return prefix + "-0" + r.madeID(16, lowerHex)
+		return prefix + "-0" + r.makeID(16, lowerHex)
 	}
-	if arn, ok := byARN[r.def.typ]; ok {
+	if arn, ok := byARN[r.def.Type]; ok {
 		return r.arn(arn[0], arn[1]+name)
 	}
 	return name
@@ -75,9 +80,9 @@ func (r *resource) makePhysicalID() string {
 
 // service returns the type's service in lower case and its own name.
 func (r *resource) service() (service, typ string) {
-	parts := strings.Split(r.def.typ, "::")
+	parts := strings.Split(r.def.Type, "::")
 	if len(parts) < 3 {
-		return "custom", r.def.typ
+		return "custom", r.def.Type
 	}
 	return strings.ToLower(parts[1]), parts[2]
 }
@@ -86,7 +91,7 @@ func (r *resource) service() (service, typ string) {
 func (r *resource) name() string {
 	_, typ := r.service()
 	for _, key := range []string{typ + "Name", typ + "Identifier", "Name"} {
-		if s := plain(r.properties.get(key)); s != "" {
+		if s := gate.Text(r.properties.Get(key)); s != "" {
 			return s
 		}
 	}
@@ -95,8 +100,8 @@ func (r *resource) name() string {
 
 // address makes an IPv4 address in a /24.
 func (r *resource) address(prefix string) string {
-	id := r.madeID(2, lowerHex)
-	return prefix + itoa(1+(strings.IndexByte(lowerHex, id[0])*16+strings.IndexByte(lowerHex, id[1]))%254)
+	id := r.makeID(2, lowerHex)
+	return prefix + strconv.Itoa(1+(strings.IndexByte(lowerHex, id[0])*16+strings.IndexByte(lowerHex, id[1]))%254)
 }
 
 // arn makes an ARN. S3 and IAM are global: their ARNs name no Region, and those of S3 no account.

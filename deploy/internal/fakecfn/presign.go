@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -40,7 +41,7 @@ type signer struct {
 func newSigner(cfg Config) signer {
 	key := sha256.Sum256([]byte(cfg.NewID() + cfg.NewID()))
 	s := signer{key: key[:], origin: cfg.Origin, region: cfg.Region}
-	s.access = "ASIA" + madeID(string(s.stretch("access", 16)), 16, upperAlnum)
+	s.access = "ASIA" + makeID(string(s.stretch("access", 16)), 16, upperAlnum)
 	s.token = "IQoJb3JpZ2luX2Vj" + base64.StdEncoding.EncodeToString(s.stretch("token", 700))
 	s.escaped = url.QueryEscape(s.token)
 	return s
@@ -117,7 +118,7 @@ func (s *signer) verify(method string, u *url.URL, now time.Time) *refusal {
 	signature := values.Get("X-Amz-Signature")
 	delete(values, "X-Amz-Signature")
 	query := make([][2]string, 0, len(values))
-	for _, k := range sortedKeys(values) {
+	for _, k := range slices.Sorted(maps.Keys(values)) {
 		for _, v := range slices.Sorted(slices.Values(values[k])) {
 			query = append(query, [2]string{k, v})
 		}

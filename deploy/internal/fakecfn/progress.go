@@ -1,6 +1,12 @@
 package fakecfn
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"countersign/deploy/gate"
+)
 
 // run takes a stack as far as it goes without input.
 func (e *Engine) run(st *stack) {
@@ -39,17 +45,13 @@ func (e *Engine) create(st *stack) {
 
 // start resolves the properties.
 func (e *Engine) start(r *resource) {
-	v, err := r.def.properties.eval(r.stack.scope)
-	if err != nil {
+	var err error
+	if r.properties, err = r.stack.instance.Properties(r.def); err != nil {
 		e.failed(r, message(err))
 		return
 	}
-	var ok bool
-	if r.properties, ok = v.(*object); !ok {
-		r.properties = &object{}
-	}
-	if len(r.properties.keys) > 0 {
-		e.scratch = appendJSON(e.scratch[:0], r.properties, style{masked: true})
+	if r.properties.Len() > 0 {
+		e.scratch = gate.AppendMaskedJSON(e.scratch[:0], r.properties)
 		r.shown = string(e.scratch)
 	}
 	e.mark(r, CreateInProgress, "")
@@ -57,12 +59,12 @@ func (e *Engine) start(r *resource) {
 
 // initiate sets the resource's own work going.
 func (e *Engine) initiate(r *resource) {
-	switch r.def.kind {
-	case kindHandle:
+	switch r.def.Kind {
+	case gate.KindHandle:
 		e.openHandle(r)
-	case kindWait:
+	case gate.KindWait:
 		e.startWait(r)
-	case kindCustom:
+	case gate.KindCustom:
 		e.sendCreate(r)
 	default:
 		e.initiatePlain(r)
@@ -70,7 +72,7 @@ func (e *Engine) initiate(r *resource) {
 }
 
 func (e *Engine) initiatePlain(r *resource) {
-	reason, fails := r.stack.fail[r.def.name]
+	reason, fails := r.stack.fail[r.def.LogicalID]
 	if fails && e.cfg.Delay == 0 {
 		e.failed(r, reason)
 		return
@@ -102,7 +104,7 @@ func (e *Engine) made(r *resource) {
 	e.mark(r, CreateComplete, "")
 	st := r.stack
 	st.pending--
-	for _, i := range st.plan.feeds[r.index] {
+	for _, i := range st.instance.NeededBy(r.def) {
 		next := st.resources[i]
 		if next.blockers--; next.blockers == 0 {
 			st.ready = append(st.ready, next)
@@ -112,7 +114,7 @@ func (e *Engine) made(r *resource) {
 
 // complete ends a creation that went well, unless the outputs spoil it.
 func (e *Engine) complete(st *stack) {
-	outputs, err := st.scope.evaluateOutputs()
+	outputs, err := st.instance.Outputs()
 	if err == nil {
 		err = e.checkExports(st, outputs)
 	}
@@ -130,7 +132,7 @@ func (e *Engine) complete(st *stack) {
 	e.setStatus(st, CreateComplete, "")
 }
 
-func (e *Engine) checkExports(st *stack, outputs []Output) error {
+func (e *Engine) checkExports(st *stack, outputs []gate.Output) error {
 	mine := map[string]bool{}
 	for _, o := range outputs {
 		if o.ExportName == "" {
@@ -149,11 +151,11 @@ func (e *Engine) checkExports(st *stack, outputs []Output) error {
 
 // elapsed does what a resource's timer was set for.
 func (e *Engine) elapsed(r *resource) {
-	reason, fails := r.stack.fail[r.def.name]
+	reason, fails := r.stack.fail[r.def.LogicalID]
 	switch {
 	case r.request != nil:
 		e.unanswered(r)
-	case r.def.kind == kindWait:
+	case r.def.Kind == gate.KindWait:
 		e.waitTimedOut(r)
 	case fails:
 		e.failed(r, reason)
@@ -170,10 +172,10 @@ func (e *Engine) failed(r *resource, reason string) {
 	var names []string
 	for _, other := range st.resources {
 		if other != nil && other.status == CreateFailed {
-			names = append(names, other.def.name)
+			names = append(names, other.def.LogicalID)
 		}
 	}
-	e.giveUp(st, "The following resource(s) failed to create: ["+sortedJoin(names)+"].")
+	e.giveUp(st, "The following resource(s) failed to create: ["+strings.Join(slices.Sorted(slices.Values(names)), ", ")+"].")
 }
 
 // halt ends the creation of one resource.

@@ -24,7 +24,7 @@ func (e *Engine) serveQuery(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
-		e.writeError(w, http.StatusBadRequest, &Error{"MalformedQueryString", "The query string contains a syntax error."})
+		e.writeError(w, http.StatusBadRequest, &Error{Code: "MalformedQueryString", Message: "The query string contains a syntax error."})
 		return
 	}
 	actions := map[string]func(*document, url.Values) *Error{
@@ -35,7 +35,7 @@ func (e *Engine) serveQuery(w http.ResponseWriter, r *http.Request) {
 	action := r.Form.Get("Action")
 	answer, ok := actions[action]
 	if !ok || r.Form.Get("Version") != apiVersion {
-		e.writeError(w, http.StatusBadRequest, &Error{"InvalidAction", "Could not find operation " + action + " for version " + r.Form.Get("Version")})
+		e.writeError(w, http.StatusBadRequest, &Error{Code: "InvalidAction", Message: "Could not find operation " + action + " for version " + r.Form.Get("Version")})
 		return
 	}
 	x := newXML()
@@ -65,18 +65,18 @@ func (e *Engine) requestID() string {
 func (e *Engine) authenticate(r *http.Request) *Error {
 	header := r.Header.Get("Authorization")
 	if !strings.HasPrefix(header, "AWS4-HMAC-SHA256 ") {
-		return &Error{"MissingAuthenticationToken", "Request is missing Authentication Token"}
+		return &Error{Code: "MissingAuthenticationToken", Message: "Request is missing Authentication Token"}
 	}
 	_, credential, _ := strings.Cut(header, "Credential=")
 	credential, _, _ = strings.Cut(credential, ",")
 	parts := strings.Split(credential, "/")
 	switch {
 	case len(parts) != 5 || parts[4] != "aws4_request":
-		return &Error{"IncompleteSignature", "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term"}
+		return &Error{Code: "IncompleteSignature", Message: "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term"}
 	case parts[2] != e.cfg.Region:
-		return &Error{"SignatureDoesNotMatch", "Credential should be scoped to a valid region."}
+		return &Error{Code: "SignatureDoesNotMatch", Message: "Credential should be scoped to a valid region."}
 	case parts[3] != "cloudformation":
-		return &Error{"SignatureDoesNotMatch", "Credential should be scoped to correct service: 'cloudformation'."}
+		return &Error{Code: "SignatureDoesNotMatch", Message: "Credential should be scoped to correct service: 'cloudformation'."}
 	}
 	return nil
 }

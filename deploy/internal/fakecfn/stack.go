@@ -1,6 +1,10 @@
 package fakecfn
 
-import "time"
+import (
+	"time"
+
+	"countersign/deploy/gate"
+)
 
 // Status is the status of a stack or of a resource.
 type Status string
@@ -27,17 +31,6 @@ func (s Status) InProgress() bool {
 // Tag is a stack tag.
 type Tag struct{ Key, Value string }
 
-// Parameter is a parameter as DescribeStacks shows it: **** in place of a NoEcho value.
-type Parameter struct {
-	Key, Value    string
-	ResolvedValue string // of a Systems Manager parameter
-}
-
-// Output is an output of a complete stack.
-type Output struct {
-	Key, Value, Description, ExportName string
-}
-
 // phase is what a stack is at.
 type phase int
 
@@ -49,14 +42,12 @@ const (
 
 // stack is one stack at run time. All of it is owned by the engine's lock.
 type stack struct {
-	engine *Engine
-	scope  *scope
-	plan   *plan
+	engine   *Engine
+	instance *gate.Instance
 
 	id, name, uuid   string
 	description      string
 	notificationARNs []string
-	parameters       []Parameter
 	tags             []Tag
 	disableRollback  bool
 	fail             map[string]string // by logical ID: why that plain resource cannot be created
@@ -64,7 +55,7 @@ type stack struct {
 	status           Status
 	reason           string
 	created, deleted time.Time
-	outputs          []Output
+	outputs          []gate.Output
 	imports          map[string]bool // names of the exports in use
 
 	phase     phase
@@ -81,8 +72,7 @@ type stack struct {
 // resource is one resource at run time.
 type resource struct {
 	stack *stack
-	index int
-	def   *definition
+	def   *gate.Resource
 
 	physicalID string
 	status     Status // "": not begun
@@ -92,11 +82,11 @@ type resource struct {
 	settled    bool
 	timer      int // the serial of the timer that counts; 0: none
 
-	properties *object
+	properties *gate.Object
 	shown      string // the properties as events show them, JSON
 
 	wait    *waiting
-	request *request // the custom resource request that waits for an answer
-	data    *object  // what a custom resource answered
-	lastAt  Status   // of the last event, to keep event IDs unique
+	request *request     // the custom resource request that waits for an answer
+	data    *gate.Object // what a custom resource answered
+	lastAt  Status       // of the last event, to keep event IDs unique
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"countersign/deploy/gate"
 )
 
 // maxWait is the longest Timeout of a wait condition, in seconds: 12 hours.
@@ -32,12 +34,12 @@ type Signal struct {
 type waiting struct {
 	handle *handle
 	count  int
-	data   object // the Data of each signal that counts, by UniqueId, in the order received
+	data   gate.Object // the Data of each signal that counts, by UniqueId, in the order received
 }
 
 // openHandle makes a handle's URL.
 func (e *Engine) openHandle(r *resource) {
-	h := &handle{r: r, key: r.stack.id + "/" + e.cfg.NewID() + "/" + r.def.name}
+	h := &handle{r: r, key: r.stack.id + "/" + e.cfg.NewID() + "/" + r.def.LogicalID}
 	e.doors[h.key] = door{handle: h}
 	r.physicalID = e.signer.url(h.key, e.at, handleLife)
 	e.mark(r, CreateInProgress, initiated)
@@ -46,8 +48,8 @@ func (e *Engine) openHandle(r *resource) {
 
 // startWait starts a wait condition's clock and looks at the signals that came before.
 func (e *Engine) startWait(r *resource) {
-	if r.properties.get("Handle") == nil { // with a CreationPolicy instead: taken as signalled, as other resources are
-		r.physicalID = r.stack.id + "/" + r.def.name
+	if r.properties.Get("Handle") == nil { // with a CreationPolicy instead: taken as signalled, as other resources are
+		r.physicalID = r.stack.id + "/" + r.def.LogicalID
 		e.mark(r, CreateInProgress, initiated)
 		r.settled = true
 		return
@@ -72,7 +74,7 @@ func (e *Engine) startWait(r *resource) {
 
 // readWait reads the properties of a wait condition. The reasons are in own words.
 func (e *Engine) readWait(r *resource) (w *waiting, timeout int, reason string) {
-	u, err := url.Parse(plain(r.properties.get("Handle")))
+	u, err := url.Parse(gate.Text(r.properties.Get("Handle")))
 	if err != nil {
 		return nil, 0, "Invalid wait condition handle"
 	}
@@ -80,13 +82,13 @@ func (e *Engine) readWait(r *resource) (w *waiting, timeout int, reason string) 
 	if d.handle == nil {
 		return nil, 0, "Invalid wait condition handle"
 	}
-	timeout, err = strconv.Atoi(plain(r.properties.get("Timeout")))
+	timeout, err = strconv.Atoi(gate.Text(r.properties.Get("Timeout")))
 	if err != nil || timeout < 0 || timeout > maxWait {
 		return nil, 0, "Timeout must be a number of seconds between 0 and 43200"
 	}
 	w = &waiting{handle: d.handle, count: 1}
-	if v := r.properties.get("Count"); v != nil {
-		if w.count, err = strconv.Atoi(plain(v)); err != nil || w.count < 1 {
+	if v := r.properties.Get("Count"); v != nil {
+		if w.count, err = strconv.Atoi(gate.Text(v)); err != nil || w.count < 1 {
 			return nil, 0, "Count must be a number greater than 0"
 		}
 	}
@@ -96,7 +98,7 @@ func (e *Engine) readWait(r *resource) (w *waiting, timeout int, reason string) 
 // signalled stores a signal and lets those who listen hear it.
 func (e *Engine) signalled(h *handle, body string) {
 	st := h.r.stack
-	st.signals = append(st.signals, Signal{Handle: h.r.def.name, Received: e.at.UTC(), Body: body})
+	st.signals = append(st.signals, Signal{Handle: h.r.def.LogicalID, Received: e.at.UTC(), Body: body})
 	h.bodies = append(h.bodies, body)
 	for _, r := range append([]*resource(nil), h.waiting...) {
 		if r.wait != nil {
@@ -137,15 +139,15 @@ func (e *Engine) hear(r *resource, body string) {
 		e.failed(r, "Unparsable WaitCondition data")
 		return
 	}
-	if r.wait.data.get(s.uniqueID) != nil {
+	if r.wait.data.Get(s.uniqueID) != nil {
 		return
 	}
 	if s.status == "FAILURE" {
 		e.failed(r, "WaitCondition received failed message: '"+s.reason+"' for uniqueId: "+s.uniqueID)
 		return
 	}
-	r.wait.data.set(s.uniqueID, s.data)
-	if len(r.wait.data.keys) < r.wait.count {
+	r.wait.data.Set(s.uniqueID, s.data)
+	if r.wait.data.Len() < r.wait.count {
 		return
 	}
 	r.data = &r.wait.data
@@ -154,8 +156,8 @@ func (e *Engine) hear(r *resource, body string) {
 }
 
 func (e *Engine) waitTimedOut(r *resource) {
-	got, want := len(r.wait.data.keys), r.wait.count
-	e.failed(r, "WaitCondition timed out. Received "+itoa(got)+" conditions when expecting "+itoa(want))
+	got, want := r.wait.data.Len(), r.wait.count
+	e.failed(r, "WaitCondition timed out. Received "+strconv.Itoa(got)+" conditions when expecting "+strconv.Itoa(want))
 }
 
 // detach makes a wait condition deaf.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/fakecfn"
 )
 
@@ -190,9 +191,9 @@ func (w *world) log(id string) []line {
 }
 
 // mustParse parses a template that must be good.
-func mustParse(t testing.TB, src string) *fakecfn.Template {
+func mustParse(t testing.TB, src string) *gate.Template {
 	t.Helper()
-	tpl, err := fakecfn.ParseTemplate([]byte(src))
+	tpl, err := gate.Parse([]byte(src))
 	if err != nil {
 		t.Fatalf("ParseTemplate: %v", err)
 	}
@@ -200,11 +201,20 @@ func mustParse(t testing.TB, src string) *fakecfn.Template {
 }
 
 // load parses a template of testdata.
-func load(t testing.TB, name string) *fakecfn.Template {
+func load(t testing.TB, name string) *gate.Template {
 	t.Helper()
-	src, err := os.ReadFile(filepath.Join("testdata", name))
+	src, err := os.ReadFile(filepath.Join("..", "..", "gate", "testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return mustParse(t, string(bytes.TrimSpace(src)))
+}
+
+// queues declares n queues, Q0 and on.
+func queues(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "  Q%d: {Type: AWS::SQS::Queue}\n", i)
+	}
+	return b.String()
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"countersign/deploy"
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/awsfix"
-	"countersign/deploy/internal/fakecfn"
 	"countersign/deploy/internal/localfn"
 	"countersign/deploy/internal/sandbox"
 	"countersign/handle"
@@ -151,7 +151,7 @@ func (r *rig) run() {
 // launch launches the sample product, and returns its stack and its request.
 func (r *rig) launch() (stack string, request handle.Request) {
 	r.t.Helper()
-	template, err := fakecfn.ParseTemplate(deploy.Product)
+	template, err := gate.Parse(deploy.Product)
 	if err != nil {
 		r.t.Fatal(err)
 	}

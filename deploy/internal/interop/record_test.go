@@ -14,7 +14,7 @@ import (
 
 	"countersign/bot/slacktest"
 	"countersign/deploy"
-	"countersign/deploy/internal/fakecfn"
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/localfn"
 	"countersign/deploy/internal/sandbox"
 	"countersign/handle"
@@ -147,7 +147,7 @@ func arguments(kind string, body []byte) (url.Values, error) {
 
 func (rec *recording) launch(name string) (stackID string) {
 	rec.t.Helper()
-	product, err := fakecfn.ParseTemplate(deploy.Product)
+	product, err := gate.Parse(deploy.Product)
 	if err != nil {
 		rec.t.Fatal(err)
 	}

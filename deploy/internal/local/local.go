@@ -18,7 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"countersign/deploy"
-	"countersign/deploy/internal/fakecfn"
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/localfn"
 	"countersign/deploy/internal/story"
 )
@@ -68,7 +68,7 @@ func (o options) run(ctx context.Context) error {
 }
 
 // template reads the template of the product.
-func (o options) template() (*fakecfn.Template, error) {
+func (o options) template() (*gate.Template, error) {
 	name, src := "the sample product", deploy.Product
 	if o.Template != "" {
 		b, err := os.ReadFile(o.Template)
@@ -80,7 +80,7 @@ func (o options) template() (*fakecfn.Template, error) {
 		}
 		name, src = filepath.Base(o.Template), b
 	}
-	t, err := fakecfn.ParseTemplate(src)
+	t, err := gate.Parse(src)
 	if err != nil {
 		return nil, fmt.Errorf("couldn't load %s: %w", name, err)
 	}

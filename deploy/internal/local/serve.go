@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"countersign/deploy/internal/fakecfn"
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/page"
 	"countersign/deploy/internal/sandbox"
 	"countersign/handle/bolt"
@@ -21,7 +21,7 @@ import (
 const resourceDelay = 1500 * time.Millisecond
 
 // serve runs the made world with its page until ctx ends.
-func (o options) serve(ctx context.Context, template *fakecfn.Template, log *slog.Logger) (err error) {
+func (o options) serve(ctx context.Context, template *gate.Template, log *slog.Logger) (err error) {
 	store, done, err := o.store()
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 
 	"countersign/bot/slacktest"
 	"countersign/deploy"
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/fakecfn"
 	"countersign/deploy/internal/localfn"
 	"countersign/deploy/internal/sandbox"
@@ -65,7 +66,7 @@ type crash struct {
 	world   *sandbox.Sandbox
 	config  localfn.ChildConfig
 	process *localfn.Process
-	product *fakecfn.Template
+	product *gate.Template
 	seen    *tally
 
 	stacks []string
@@ -79,7 +80,7 @@ func newCrash(t *testing.T, seen *tally) *crash {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.Close)
-	product, err := fakecfn.ParseTemplate(deploy.Product)
+	product, err := gate.Parse(deploy.Product)
 	if err != nil {
 		t.Fatal(err)
 	}

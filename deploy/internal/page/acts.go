@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"countersign/bot/slacktest"
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/fakecfn"
 	"countersign/deploy/internal/sandbox"
 )
@@ -90,7 +91,7 @@ const quota = `Resource handler returned message: "You have reached the quota of
 
 // lastResource is the last plain resource that is always created: in a gated
 // template one behind the gate.
-func lastResource(declared []fakecfn.ResourceDeclaration) (logicalID string, ok bool) {
+func lastResource(declared []*gate.Resource) (logicalID string, ok bool) {
 	for _, r := range slices.Backward(declared) {
 		gate := strings.HasPrefix(r.Type, "Custom::") || strings.HasPrefix(r.Type, "AWS::CloudFormation::")
 		if !gate && r.Condition == "" {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode"
 
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/fakecfn"
 )
 
@@ -51,11 +52,11 @@ var mishaps = []mishap{
 
 // fieldsOf makes the fields of a template's parameters, filled in for one person
 // as far as anything is known.
-func fieldsOf(declared []fakecfn.ParameterDeclaration, viewer person) []field {
+func fieldsOf(declared []*gate.Parameter, viewer person) []field {
 	var out []field
 	for _, d := range declared {
 		f := field{
-			Key: d.Key, Label: label(d.Key), Help: d.Description, Type: "text",
+			Key: d.Name, Label: label(d.Name), Help: d.Description, Type: "text",
 			Value: d.Default, Options: d.AllowedValues, Required: !d.HasDefault,
 		}
 		switch {
@@ -77,8 +78,8 @@ func fieldsOf(declared []fakecfn.ParameterDeclaration, viewer person) []field {
 
 // example is what somebody might answer to a parameter without a default, so
 // that a newcomer can launch at once.
-func example(d fakecfn.ParameterDeclaration, viewer person) string {
-	key := strings.ToLower(d.Key)
+func example(d *gate.Parameter, viewer person) string {
+	key := strings.ToLower(d.Name)
 	switch {
 	case len(d.AllowedValues) > 0:
 		return d.AllowedValues[0]
@@ -126,12 +127,12 @@ func suggest(stacks []fakecfn.Stack) string {
 
 // accused lists the parameters that a refusal names, so that their fields can be
 // pointed at. It decides nothing: the refusal itself is shown in full.
-func accused(refusal string, declared []fakecfn.ParameterDeclaration) []string {
+func accused(refusal string, declared []*gate.Parameter) []string {
 	words := strings.FieldsFunc(refusal, func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) })
 	var out []string
 	for _, d := range declared {
-		if slices.Contains(words, d.Key) {
-			out = append(out, d.Key)
+		if slices.Contains(words, d.Name) {
+			out = append(out, d.Name)
 		}
 	}
 	return out

@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 
-	"countersign/deploy/internal/fakecfn"
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/sandbox"
 	"countersign/handle"
 )
@@ -16,7 +16,7 @@ import (
 type Config struct {
 	World    *sandbox.Sandbox
 	Store    handle.Store // what the functions write to
-	Template *fakecfn.Template
+	Template *gate.Template
 	Log      *slog.Logger // nil: none
 }
 
@@ -25,7 +25,7 @@ type Config struct {
 type Page struct {
 	world    *sandbox.Sandbox
 	store    handle.Store
-	template *fakecfn.Template
+	template *gate.Template
 	log      *slog.Logger
 
 	handler http.Handler

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/fakecfn"
 )
 
@@ -34,7 +35,7 @@ type stack struct {
 	Mine      bool // the viewer launched it
 	Running   bool // its creation can be cancelled
 	URL       string
-	Outputs   []fakecfn.Output
+	Outputs   []gate.Output
 	Resources []resource
 	Events    []event
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/fakecfn"
 	"countersign/deploy/internal/sandbox"
 	"countersign/handle"
@@ -76,7 +77,7 @@ func TestLinked(t *testing.T) {
 }
 
 func TestAccused(t *testing.T) {
-	declared := []fakecfn.ParameterDeclaration{{Key: "Name"}, {Key: "MaxReceives"}, {Key: "Max"}}
+	declared := []*gate.Parameter{{Name: "Name"}, {Name: "MaxReceives"}, {Name: "Max"}}
 	for _, test := range []struct {
 		refusal string
 		want    []string
@@ -92,12 +93,12 @@ func TestAccused(t *testing.T) {
 }
 
 func TestFieldsOf(t *testing.T) {
-	declared := []fakecfn.ParameterDeclaration{
-		{Key: "UserEmail", Type: "String"},
-		{Key: "Size", Type: "Number", Default: "3", HasDefault: true, Description: "In GB"},
-		{Key: "Stage", Type: "String", AllowedValues: []string{"test", "live"}},
-		{Key: "Password", Type: "String", NoEcho: true},
-		{Key: "Purpose", Type: "String"},
+	declared := []*gate.Parameter{
+		{Name: "UserEmail", Type: "String"},
+		{Name: "Size", Type: "Number", Default: "3", HasDefault: true, Description: "In GB"},
+		{Name: "Stage", Type: "String", AllowedValues: []string{"test", "live"}},
+		{Name: "Password", Type: "String", NoEcho: true},
+		{Name: "Purpose", Type: "String"},
 	}
 	want := []field{
 		{Key: "UserEmail", Label: "User email", Type: "text", Value: "rita@example.com", Required: true},

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"countersign/deploy"
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/fakecfn"
 	"countersign/deploy/internal/page"
 	"countersign/deploy/internal/sandbox"
@@ -43,7 +44,7 @@ func newStage(t *testing.T) *stage {
 
 func newStageAt(t *testing.T, clock *sandbox.Clock) *stage {
 	t.Helper()
-	template, err := fakecfn.ParseTemplate(deploy.Product)
+	template, err := gate.Parse(deploy.Product)
 	if err != nil {
 		t.Fatal(err)
 	}

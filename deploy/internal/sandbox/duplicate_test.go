@@ -8,7 +8,7 @@ import (
 
 	"countersign/bot/slacktest"
 	"countersign/deploy"
-	"countersign/deploy/internal/fakecfn"
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/sandbox"
 	"countersign/handle"
 )
@@ -31,7 +31,7 @@ func TestAnOrphanCopyWorksAndIsFrozen(t *testing.T) {
 			lost = true
 			return &slacktest.Fault{Applied: true, Lost: true}
 		})
-		template, err := fakecfn.ParseTemplate(deploy.Product)
+		template, err := gate.Parse(deploy.Product)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"countersign/bot/slacktest"
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/fakecfn"
 	"countersign/deploy/internal/fakemail"
 	"countersign/deploy/internal/localfn"
@@ -307,7 +308,7 @@ func (w *Sandbox) PutWaitHandle(ctx context.Context, stackID string) (int, error
 
 // Launch is one launch from the made Service Catalog, by Rita.
 type Launch struct {
-	Template   *fakecfn.Template
+	Template   *gate.Template
 	Name       string // of the provisioned product
 	Parameters map[string]string
 	Failures   map[string]string // resources that fail, by logical ID, and why

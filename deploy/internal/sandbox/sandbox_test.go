@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"countersign/deploy"
-	"countersign/deploy/internal/fakecfn"
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/sandbox"
 	"countersign/handle"
 	"countersign/handle/handletest"
@@ -29,7 +29,7 @@ func newWorld(t *testing.T, store handle.Store) *sandbox.Sandbox {
 // launch launches the sample product, and returns its stack and the message.
 func launch(t *testing.T, w *sandbox.Sandbox, store handle.Store) (stack string, root handle.Message) {
 	t.Helper()
-	template, err := fakecfn.ParseTemplate(deploy.Product)
+	template, err := gate.Parse(deploy.Product)
 	if err != nil {
 		t.Fatal(err)
 	}

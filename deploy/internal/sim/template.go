@@ -5,7 +5,7 @@ import (
 	"strings"
 	"sync"
 
-	"countersign/deploy/internal/fakecfn"
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/sandbox"
 )
 
@@ -96,12 +96,12 @@ const behindGate = "Queue"
 
 var templates sync.Map // by text: parsing is most of what a launch costs
 
-func (p product) template() (*fakecfn.Template, error) {
+func (p product) template() (*gate.Template, error) {
 	text := p.text()
 	if t, ok := templates.Load(text); ok {
-		return t.(*fakecfn.Template), nil
+		return t.(*gate.Template), nil
 	}
-	t, err := fakecfn.ParseTemplate([]byte(text))
+	t, err := gate.Parse([]byte(text))
 	if err != nil {
 		return nil, fmt.Errorf("couldn't parse the made template: %w", err)
 	}

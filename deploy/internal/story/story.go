@@ -13,7 +13,7 @@ import (
 	"slices"
 	"strings"
 
-	"countersign/deploy/internal/fakecfn"
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/localfn"
 	"countersign/deploy/internal/sandbox"
 	"countersign/handle/bolt"
@@ -31,7 +31,7 @@ type Story struct {
 
 // Config says how to play.
 type Config struct {
-	Template   *fakecfn.Template
+	Template   *gate.Template
 	Parameters map[string]string // what the template asks for; the rest is made up
 	Log        *slog.Logger
 }

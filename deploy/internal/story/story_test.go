@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"countersign/deploy"
-	"countersign/deploy/internal/fakecfn"
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/localfn"
 	"countersign/deploy/internal/story"
 )
@@ -23,9 +23,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func template(t *testing.T, src []byte) *fakecfn.Template {
+func template(t *testing.T, src []byte) *gate.Template {
 	t.Helper()
-	parsed, err := fakecfn.ParseTemplate(src)
+	parsed, err := gate.Parse(src)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,29 +8,29 @@ import (
 	"slices"
 	"strings"
 
-	"countersign/deploy/internal/fakecfn"
+	"countersign/deploy/gate"
 )
 
 // parameters are values for all that a template asks for: given, or its own
 // defaults, or made up.
-func parameters(t *fakecfn.Template, given map[string]string) (map[string]string, error) {
+func parameters(t *gate.Template, given map[string]string) (map[string]string, error) {
 	values := map[string]string{}
 	for _, p := range t.Parameters() {
-		v, ok := given[p.Key]
+		v, ok := given[p.Name]
 		switch {
 		case ok:
 		case p.HasDefault:
 			continue
 		case len(p.AllowedValues) > 0:
 			v = p.AllowedValues[0]
-		case strings.Contains(strings.ToLower(p.Key), "mail"):
+		case strings.Contains(strings.ToLower(p.Name), "mail"):
 			v = "rita@example.com"
 		case strings.Contains(p.Type, "Number"):
 			v = "1"
 		default:
 			v = "example"
 		}
-		values[p.Key] = v
+		values[p.Name] = v
 	}
 	for name := range given {
 		if _, ok := values[name]; !ok {
@@ -40,14 +40,14 @@ func parameters(t *fakecfn.Template, given map[string]string) (map[string]string
 	return values, nil
 }
 
-func title(t *fakecfn.Template) string {
+func title(t *gate.Template) string {
 	first, _, _ := strings.Cut(cmp.Or(t.Description, "the product"), "\n")
 	return first
 }
 
 // failLast picks the resource that is to fail: the last one behind the gate
 // that is always created.
-func failLast(t *fakecfn.Template, why string) (map[string]string, error) {
+func failLast(t *gate.Template, why string) (map[string]string, error) {
 	resources := t.Resources()
 	behind := map[string]bool{} // logical IDs of the wait and of all that depends on it
 	for range resources {       // in any order: as often as there are resources is enough

@@ -1,4 +1,4 @@
-package fakecfn
+package gate
 
 import "go.yaml.in/yaml/v4"
 
@@ -74,8 +74,13 @@ func (p *program) conditionOf(n *yaml.Node, block string) (int, error) {
 	return i, nil
 }
 
-// evaluateOutputs evaluates the outputs of a stack whose resources are complete.
-func (s *scope) evaluateOutputs() ([]Output, error) {
+// Output is an output of a complete stack.
+type Output struct {
+	Key, Value, Description, ExportName string
+}
+
+// Outputs evaluates the outputs of a stack whose resources are complete.
+func (s *Instance) Outputs() ([]Output, error) {
 	var outputs []Output
 	for _, def := range s.program.outputs {
 		if def.condition >= 0 && !s.conditions[def.condition] {
@@ -95,7 +100,7 @@ func (s *scope) evaluateOutputs() ([]Output, error) {
 			if err != nil {
 				return nil, err
 			}
-			o.ExportName = plain(name)
+			o.ExportName = Text(name)
 		}
 		outputs = append(outputs, o)
 	}

@@ -1,4 +1,4 @@
-package fakecfn
+package gate
 
 import "slices"
 
@@ -6,20 +6,20 @@ import "slices"
 //
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-rules.html
 
-func stringsOf(v value) ([]string, bool) {
-	l, ok := v.(list)
+func stringsOf(v Value) ([]string, bool) {
+	l, ok := v.(List)
 	if !ok {
 		return nil, false
 	}
 	out := make([]string, len(l))
 	for i, item := range l {
-		out[i] = plain(item)
+		out[i] = Text(item)
 	}
 	return out, true
 }
 
 // contains is Fn::Contains: the list holds the string.
-func contains(_ *scope, args []value) (value, error) {
+func contains(_ *Instance, args []Value) (Value, error) {
 	items, ok1 := stringsOf(args[0])
 	want, _, ok2 := scalar(args[1])
 	if !ok1 || !ok2 {
@@ -29,7 +29,7 @@ func contains(_ *scope, args []value) (value, error) {
 }
 
 // eachMemberEquals is Fn::EachMemberEquals: every member of the list is the string.
-func eachMemberEquals(_ *scope, args []value) (value, error) {
+func eachMemberEquals(_ *Instance, args []Value) (Value, error) {
 	items, ok1 := stringsOf(args[0])
 	want, _, ok2 := scalar(args[1])
 	if !ok1 || !ok2 {
@@ -39,7 +39,7 @@ func eachMemberEquals(_ *scope, args []value) (value, error) {
 }
 
 // eachMemberIn is Fn::EachMemberIn: every member of the first list is in the second.
-func eachMemberIn(_ *scope, args []value) (value, error) {
+func eachMemberIn(_ *Instance, args []Value) (Value, error) {
 	items, ok1 := stringsOf(args[0])
 	within, ok2 := stringsOf(args[1])
 	if !ok1 || !ok2 {
@@ -49,13 +49,13 @@ func eachMemberIn(_ *scope, args []value) (value, error) {
 }
 
 // refAll is Fn::RefAll: the values of all parameters of a type.
-func refAll(s *scope, v value) (value, error) {
-	var all list
+func refAll(s *Instance, v Value) (Value, error) {
+	var all List
 	for i, p := range s.program.parameters {
-		if p.typ != plain(v) {
+		if p.Type != Text(v) {
 			continue
 		}
-		if many, ok := s.parameters[i].(list); ok {
+		if many, ok := s.parameters[i].(List); ok {
 			all = append(all, many...)
 			continue
 		}
@@ -66,4 +66,4 @@ func refAll(s *scope, v value) (value, error) {
 
 // unknown is Fn::ValueOf and Fn::ValueOfAll. They ask for attributes of resources outside the stack, of which
 // the made account has none: rules that use them are not evaluated.
-func unknown(*scope, []value) (value, error) { return list{}, nil }
+func unknown(*Instance, []Value) (Value, error) { return List{}, nil }

@@ -1,4 +1,4 @@
-package fakecfn
+package gate
 
 import (
 	"strings"

@@ -1,4 +1,4 @@
-package fakecfn
+package gate
 
 import (
 	"math/big"
@@ -14,32 +14,32 @@ const breachCidr = "Template error: every Fn::Cidr object requires three paramet
 // as large as the count allows.
 //
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-cidr.html
-func cidr(_ *scope, args []value) (value, error) {
-	block, err := netip.ParsePrefix(plain(args[0]))
+func cidr(_ *Instance, args []Value) (Value, error) {
+	block, err := netip.ParsePrefix(Text(args[0]))
 	if err != nil {
-		return nil, invalid("Template error: Fn::Cidr ipBlock %s is not a valid CIDR block", plain(args[0])) // own words
+		return nil, invalid("Template error: Fn::Cidr ipBlock %s is not a valid CIDR block", Text(args[0])) // own words
 	}
-	count, err := strconv.Atoi(plain(args[1]))
+	count, err := strconv.Atoi(Text(args[1]))
 	if err != nil || count < 1 || count > 256 {
 		return nil, invalid("%s", breachCidr)
 	}
 	free := block.Addr().BitLen() - block.Bits()
 	hostBits := free - bits.Len(uint(count-1))
 	if len(args) == 3 {
-		if hostBits, err = strconv.Atoi(plain(args[2])); err != nil || hostBits < 0 {
+		if hostBits, err = strconv.Atoi(Text(args[2])); err != nil || hostBits < 0 {
 			return nil, invalid("%s", breachCidr)
 		}
 	}
 	if hostBits < 0 || hostBits > free || free-hostBits < bits.Len(uint(count-1)) {
-		return nil, invalid("Template error: Fn::Cidr cannot fit %d blocks with %s subnet bits into %s", count, plain(args[len(args)-1]), block) // own words
+		return nil, invalid("Template error: Fn::Cidr cannot fit %d blocks with %s subnet bits into %s", count, Text(args[len(args)-1]), block) // own words
 	}
 	return subnets(block.Masked(), count, hostBits), nil
 }
 
-func subnets(block netip.Prefix, count, hostBits int) list {
+func subnets(block netip.Prefix, count, hostBits int) List {
 	next := new(big.Int).SetBytes(block.Addr().AsSlice())
 	step := new(big.Int).Lsh(big.NewInt(1), uint(hostBits))
-	out := make(list, count)
+	out := make(List, count)
 	for i := range out {
 		raw := make([]byte, block.Addr().BitLen()/8)
 		addr, _ := netip.AddrFromSlice(next.FillBytes(raw)) // 4 or 16 bytes: always an address

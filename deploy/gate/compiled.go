@@ -1,4 +1,4 @@
-package fakecfn
+package gate
 
 // Names of the sections, as error messages spell them.
 const (
@@ -15,10 +15,10 @@ type program struct {
 	extended bool // declares AWS::LanguageExtensions
 	lenient  bool // has a transform that is not run here: it may refer to what that would have made
 
-	parameters     []*parameter
+	parameters     []*Parameter
 	parameterIndex map[string]int
 
-	mappings map[string]map[string]map[string]value
+	mappings map[string]map[string]map[string]Value
 
 	conditions     []condition
 	conditionIndex map[string]int
@@ -26,7 +26,7 @@ type program struct {
 
 	rules []rule
 
-	resources     []*definition
+	resources     []*Resource
 	resourceIndex map[string]int
 
 	outputs []*outputDefinition
@@ -50,26 +50,6 @@ type assertion struct {
 	e           expr
 	description string
 }
-
-// definition is one member of Resources.
-type definition struct {
-	name, typ  string
-	kind       kind
-	condition  int  // -1: none
-	properties expr // comes to an *object
-	policy     expr // DeletionPolicy; nil: none
-	uses       references
-}
-
-// kind says which part of the engine runs a resource.
-type kind int
-
-const (
-	kindPlain kind = iota
-	kindHandle
-	kindWait
-	kindCustom
-)
 
 type outputDefinition struct {
 	name        string

@@ -1,4 +1,4 @@
-package fakecfn
+package gate
 
 import (
 	"fmt"
@@ -20,10 +20,10 @@ const (
 )
 
 // build compiles a decoded template without loops and checks that everything it refers to is there.
-func build(root *yaml.Node, parameters []*parameter) (*program, error) {
+func build(root *yaml.Node, parameters []*Parameter) (*program, error) {
 	p := &program{parameters: parameters, parameterIndex: map[string]int{}}
 	for i, def := range parameters {
-		p.parameterIndex[def.name] = i
+		p.parameterIndex[def.Name] = i
 	}
 	p.extended, p.lenient = transforms(root)
 	for _, read := range []func(*program, *yaml.Node) error{
@@ -34,6 +34,7 @@ func build(root *yaml.Node, parameters []*parameter) (*program, error) {
 			return nil, err
 		}
 	}
+	p.setDependsOn()
 	if p.conditional() {
 		return p, p.checkCycles()
 	}
@@ -177,9 +178,9 @@ func (p *program) readMappings(root *yaml.Node) error {
 	if err != nil {
 		return err
 	}
-	p.mappings = map[string]map[string]map[string]value{}
+	p.mappings = map[string]map[string]map[string]Value{}
 	for name, table := range members(n) {
-		p.mappings[name.Value] = map[string]map[string]value{}
+		p.mappings[name.Value] = map[string]map[string]Value{}
 		for key, row := range members(table) {
 			if key.Value == fnTransform {
 				continue
@@ -195,8 +196,8 @@ func (p *program) readMappings(root *yaml.Node) error {
 	return nil
 }
 
-func (p *program) readRow(row *yaml.Node) (map[string]value, error) {
-	cells := map[string]value{}
+func (p *program) readRow(row *yaml.Node) (map[string]Value, error) {
+	cells := map[string]Value{}
 	c := &compiler{program: p, block: blockMappings, uses: &references{}, path: []string{blockMappings}}
 	for k, v := range members(row) {
 		e, err := c.member(k.Value, v)
@@ -204,7 +205,7 @@ func (p *program) readRow(row *yaml.Node) (map[string]value, error) {
 			return nil, err
 		}
 		cell, ok := e.(constant)
-		if _, isObject := cell.v.(*object); !ok || isObject {
+		if _, isObject := cell.v.(*Object); !ok || isObject {
 			return nil, invalid("Template format error: Every Mappings attribute must be a String or a List.")
 		}
 		cells[k.Value] = cell.v

@@ -1,4 +1,4 @@
-package fakecfn
+package gate
 
 import (
 	"regexp"
@@ -9,16 +9,16 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// parameter is one member of the Parameters section.
+// Parameter is one member of the Parameters section.
 //
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html
-type parameter struct {
-	name, typ   string
-	description string
-	fallback    *string // Default; nil: a value must be given
-	noEcho      bool
-	constraint  string // ConstraintDescription
-	allowed     []string
+type Parameter struct {
+	Name, Type, Description string
+	Default                 string
+	HasDefault              bool // without one, CreateStack requires a value
+	NoEcho                  bool
+	AllowedValues           []string // nil: any
+	ConstraintDescription   string
 
 	pattern  string
 	matches  *regexp.Regexp // nil: no pattern, or one that Java reads and Go does not
@@ -41,7 +41,7 @@ const (
 )
 
 // readParameters reads the Parameters section.
-func readParameters(root *yaml.Node) ([]*parameter, error) {
+func readParameters(root *yaml.Node) ([]*Parameter, error) {
 	_, lenient := transforms(root)
 	p := &program{lenient: lenient}
 	if _, err := p.index(root, blockParameters, maxParameters); err != nil {
@@ -51,7 +51,7 @@ func readParameters(root *yaml.Node) ([]*parameter, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all []*parameter
+	var all []*Parameter
 	for k, n := range members(section) {
 		if !isAlphanumeric(k.Value) {
 			return nil, invalid("Template format error: Parameter name %s is non alphanumeric.", k.Value)
@@ -65,8 +65,8 @@ func readParameters(root *yaml.Node) ([]*parameter, error) {
 	return all, nil
 }
 
-func readParameter(name string, n *yaml.Node) (*parameter, error) {
-	def := &parameter{name: name}
+func readParameter(name string, n *yaml.Node) (*Parameter, error) {
+	def := &Parameter{Name: name}
 	for k, v := range members(n) {
 		if isNull(v) {
 			return nil, errNull([]string{blockParameters, name, k.Value})
@@ -75,17 +75,17 @@ func readParameter(name string, n *yaml.Node) (*parameter, error) {
 			return nil, err
 		}
 	}
-	if def.typ == "" {
+	if def.Type == "" {
 		return nil, invalid("Template format error: Every Parameters object must contain a Type member.")
 	}
-	if !isParameterType(def.typ) {
-		return nil, invalid("Template format error: Unrecognized parameter type: %s", def.typ)
+	if !isParameterType(def.Type) {
+		return nil, invalid("Template format error: Unrecognized parameter type: %s", def.Type)
 	}
 	return def, def.checkLimits()
 }
 
 // read takes one attribute of the definition.
-func (def *parameter) read(key string, v *yaml.Node) error {
+func (def *Parameter) read(key string, v *yaml.Node) error {
 	if key == "AllowedValues" {
 		if v.Kind != yaml.SequenceNode {
 			return invalid("Template format error: Every AllowedValues member must be a list.")
@@ -95,7 +95,7 @@ func (def *parameter) read(key string, v *yaml.Node) error {
 			if !ok {
 				return invalid("Template format error: Every AllowedValues value must be a string.")
 			}
-			def.allowed = append(def.allowed, scalarText(item, s))
+			def.AllowedValues = append(def.AllowedValues, scalarText(item, s))
 		}
 		return nil
 	}
@@ -107,15 +107,15 @@ func (def *parameter) read(key string, v *yaml.Node) error {
 	var err error
 	switch key {
 	case "Type":
-		def.typ = s
+		def.Type = s
 	case "Description":
-		def.description = s
+		def.Description = s
 	case "Default":
-		def.fallback = &s
+		def.Default, def.HasDefault = s, true
 	case "NoEcho":
-		def.noEcho = strings.EqualFold(s, "true")
+		def.NoEcho = strings.EqualFold(s, "true")
 	case "ConstraintDescription":
-		def.constraint = s
+		def.ConstraintDescription = s
 	case "AllowedPattern":
 		def.pattern = s
 		def.matches, _ = regexp.Compile("^(?:" + s + ")$")
@@ -149,8 +149,8 @@ func readLimit(key, s string) (*limit, error) {
 	return &limit{s, n}, nil
 }
 
-func (def *parameter) checkLimits() error {
-	numeric := def.typ == typeNumber || def.typ == typeListNumber
+func (def *Parameter) checkLimits() error {
+	numeric := def.Type == typeNumber || def.Type == typeListNumber
 	for _, l := range []struct {
 		name  string
 		bound *limit
@@ -161,7 +161,7 @@ func (def *parameter) checkLimits() error {
 		{"MinLength", def.shortest, !numeric, "String"}, {"MaxLength", def.longest, !numeric, "String"},
 	} {
 		if l.bound != nil && !l.fits {
-			return invalid("Template error: Parameter '%s' %s must be on a parameter of type %s", def.name, l.name, l.want)
+			return invalid("Template error: Parameter '%s' %s must be on a parameter of type %s", def.Name, l.name, l.want)
 		}
 	}
 	return nil
@@ -190,7 +190,7 @@ var existingTypes = []string{
 }
 
 // isList reports whether a Ref to the parameter is a list.
-func (def *parameter) isList() bool {
-	inner := strings.TrimPrefix(def.typ, ssmPrefix)
+func (def *Parameter) isList() bool {
+	inner := strings.TrimPrefix(def.Type, ssmPrefix)
 	return strings.HasPrefix(inner, "List<") || strings.HasPrefix(inner, typeCommaList)
 }

@@ -1,4 +1,4 @@
-package fakecfn
+package gate
 
 import "go.yaml.in/yaml/v4"
 
@@ -70,7 +70,7 @@ func (p *program) orderConditions() error {
 }
 
 // evaluateConditions decides every condition for the parameters of s.
-func (s *scope) evaluateConditions() error {
+func (s *Instance) evaluateConditions() error {
 	if len(s.program.conditions) == 0 {
 		return nil
 	}

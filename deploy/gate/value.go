@@ -1,4 +1,4 @@
-package fakecfn
+package gate
 
 import (
 	"strconv"
@@ -17,27 +17,30 @@ import (
 //	absent   AWS::NoValue
 //
 // Values are never changed once made: literal ones are shared by all stacks of a template.
-type value any
+type Value any
 
 type (
 	bare   string
-	list   []value
+	List   []Value
 	absent struct{}
 
 	// secret knows both its text and what may be shown of it.
 	secret struct{ plain, shown string }
 
-	object struct {
+	Object struct {
 		keys []string
-		vals []value
+		vals []Value
 	}
 )
+
+// NoValue is AWS::NoValue.
+var NoValue Value = absent{}
 
 // mask is what CloudFormation shows in place of a NoEcho value.
 const mask = "****"
 
-// get returns the value of a key, nil when there is none.
-func (o *object) get(key string) value {
+// Get returns the value of a key, nil when there is none.
+func (o *Object) Get(key string) Value {
 	if o == nil {
 		return nil
 	}
@@ -49,8 +52,11 @@ func (o *object) get(key string) value {
 	return nil
 }
 
-// set appends a key, or replaces the value of one that is there.
-func (o *object) set(key string, v value) {
+// Len returns the number of keys.
+func (o *Object) Len() int { return len(o.keys) }
+
+// Set appends a key, or replaces the value of one that is there.
+func (o *Object) Set(key string, v Value) {
 	for i, k := range o.keys {
 		if k == key {
 			o.vals[i] = v
@@ -62,7 +68,7 @@ func (o *object) set(key string, v value) {
 }
 
 // scalar returns a scalar's text and what may be shown of it; ok is false for all other values.
-func scalar(v value) (plain, shown string, ok bool) {
+func scalar(v Value) (plain, shown string, ok bool) {
 	switch v := v.(type) {
 	case string:
 		return v, v, true
@@ -78,22 +84,25 @@ func scalar(v value) (plain, shown string, ok bool) {
 }
 
 // plain returns a scalar's text, and "" for all other values.
-func plain(v value) string {
+func Text(v Value) string {
 	p, _, _ := scalar(v)
 	return p
 }
 
 // text makes a scalar of a text and what may be shown of it.
-func text(plain, shown string) value {
+func newText(plain, shown string) Value {
 	if plain == shown {
 		return plain
 	}
 	return secret{plain, shown}
 }
 
-// texts makes a list of strings.
-func texts(items []string) list {
-	l := make(list, len(items))
+// Secret makes a text that is shown as ****.
+func Secret(s string) Value { return newText(s, mask) }
+
+// Strings makes a list of strings.
+func Strings(items []string) List {
+	l := make(List, len(items))
 	for i, s := range items {
 		l[i] = s
 	}
@@ -106,10 +115,16 @@ type style struct {
 	typed  bool // keep numbers and booleans; CloudFormation otherwise writes every scalar as a string
 }
 
+// AppendJSON appends v to b as compact JSON.
+func AppendJSON(b []byte, v Value) []byte { return appendJSON(b, v, style{}) }
+
+// AppendMaskedJSON appends v to b as compact JSON with **** in place of secrets.
+func AppendMaskedJSON(b []byte, v Value) []byte { return appendJSON(b, v, style{masked: true}) }
+
 // appendJSON appends v to b as compact JSON.
-func appendJSON(b []byte, v value, s style) []byte {
+func appendJSON(b []byte, v Value, s style) []byte {
 	switch v := v.(type) {
-	case list:
+	case List:
 		b = append(b, '[')
 		for i, item := range v {
 			if i > 0 {
@@ -118,13 +133,13 @@ func appendJSON(b []byte, v value, s style) []byte {
 			b = appendJSON(b, item, s)
 		}
 		return append(b, ']')
-	case *object:
+	case *Object:
 		b = append(b, '{')
 		for i, key := range v.keys {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = appendString(b, key)
+			b = AppendString(b, key)
 			b = append(b, ':')
 			b = appendJSON(b, v.vals[i], s)
 		}
@@ -137,11 +152,11 @@ func appendJSON(b []byte, v value, s style) []byte {
 	if s.masked {
 		p = shown
 	}
-	return appendString(b, p)
+	return AppendString(b, p)
 }
 
 // isLiteral reports whether v can stand in JSON without quotes.
-func isLiteral(v value) bool {
+func isLiteral(v Value) bool {
 	switch v := v.(type) {
 	case bool:
 		return true
@@ -168,7 +183,7 @@ func isJSONNumber(s string) bool {
 }
 
 // appendString appends s to b as a JSON string. Unlike encoding/json it leaves < > & alone, as AWS does.
-func appendString(b []byte, s string) []byte {
+func AppendString(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')
 	for i := 0; i < len(s); {

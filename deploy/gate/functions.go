@@ -1,10 +1,6 @@
-package fakecfn
+package gate
 
-import (
-	"strconv"
-
-	"go.yaml.in/yaml/v4"
-)
+import "go.yaml.in/yaml/v4"
 
 // Names of the intrinsic functions.
 //
@@ -94,7 +90,7 @@ func (c *compiler) unary(name string, arg *yaml.Node) (expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	var apply func(*scope, value) (value, error)
+	var apply func(*Instance, Value) (Value, error)
 	switch name {
 	case fnBase64:
 		apply = base64Of
@@ -107,7 +103,7 @@ func (c *compiler) unary(name string, arg *yaml.Node) (expr, error) {
 	case fnRefAll:
 		apply = refAll
 	}
-	return function(func(s *scope) (value, error) {
+	return function(func(s *Instance) (Value, error) {
 		v, err := e.eval(s)
 		if err != nil {
 			return nil, err
@@ -120,7 +116,7 @@ func (c *compiler) unary(name string, arg *yaml.Node) (expr, error) {
 type shape struct {
 	least, most int
 	breach      string
-	apply       func(*scope, []value) (value, error)
+	apply       func(*Instance, []Value) (Value, error)
 }
 
 func shapeOf(name string) shape {
@@ -170,8 +166,8 @@ func (c *compiler) nary(name string, arg *yaml.Node) (expr, error) {
 		}
 		args[i] = e
 	}
-	return function(func(s *scope) (value, error) {
-		var few [3]value
+	return function(func(s *Instance) (Value, error) {
+		var few [3]Value
 		vals := few[:0]
 		for _, e := range args {
 			v, err := e.eval(s)
@@ -183,5 +179,3 @@ func (c *compiler) nary(name string, arg *yaml.Node) (expr, error) {
 		return law.apply(s, vals)
 	}), nil
 }
-
-func itoa(i int) string { return strconv.Itoa(i) }

@@ -1,21 +1,15 @@
 package fakecfn
 
-import "strings"
-
 // Alphabets of made identifiers.
 const (
 	digits     = "0123456789"
 	upperAlnum = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + digits
 	lowerAlnum = "abcdefghijklmnopqrstuvwxyz" + digits
 	lowerHex   = digits + "abcdef"
-	letters    = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
-// consistsOf reports whether every letter of s is in the alphabet.
-func consistsOf(s, alphabet string) bool { return strings.Trim(s, alphabet) == "" }
-
-// madeID returns n letters that depend on seed alone. They look random and are no secret.
-func madeID(seed string, n int, alphabet string) string {
+// makeID returns n letters that depend on seed alone. They look random and are no secret.
+func makeID(seed string, n int, alphabet string) string {
 	state := uint64(14695981039346656037) // FNV-1a
 	for i := range len(seed) {
 		state = (state ^ uint64(seed[i])) * 1099511628211
@@ -30,8 +24,8 @@ func madeID(seed string, n int, alphabet string) string {
 	return string(out)
 }
 
-// madeUUID returns a UUID that depends on seed alone.
-func madeUUID(seed string) string {
-	h := madeID(seed, 32, lowerHex)
+// makeUUID returns a UUID that depends on seed alone.
+func makeUUID(seed string) string {
+	h := makeID(seed, 32, lowerHex)
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }

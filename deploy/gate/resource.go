@@ -1,4 +1,4 @@
-package fakecfn
+package gate
 
 import (
 	"slices"
@@ -7,21 +7,83 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
+// Resource is one member of a template's Resources.
+type Resource struct {
+	LogicalID, Type string
+	Kind            Kind
+	Index           int        // position in Template.Resources
+	Condition       string     // empty: the resource is always created
+	DependsOn       []string   // logical IDs from DependsOn, Ref, Fn::GetAtt and Fn::Sub, each once
+	Node            *yaml.Node // the declaration; Line and Column are its position
+
+	condition  int  // -1: none
+	properties expr // evaluates to an *Object
+	policy     expr // DeletionPolicy; nil: none
+	uses       references
+}
+
+// Kind groups resource types by their life in a stack.
+type Kind int
+
+const (
+	KindPlain  Kind = iota // every other type
+	KindHandle             // AWS::CloudFormation::WaitConditionHandle
+	KindWait               // AWS::CloudFormation::WaitCondition
+	KindCustom             // Custom::… and AWS::CloudFormation::CustomResource
+)
+
+// setDependsOn fills in the exported names once all resources are known.
+func (p *program) setDependsOn() {
+	for _, def := range p.resources {
+		if def.condition >= 0 {
+			def.Condition = p.conditions[def.condition].name
+		}
+		for _, on := range def.uses.resources {
+			if id := p.resources[on.resource].LogicalID; !slices.Contains(def.DependsOn, id) {
+				def.DependsOn = append(def.DependsOn, id)
+			}
+		}
+	}
+}
+
+// Dependents returns the logical IDs of the resources that depend on one of the given ones, directly or through
+// other resources, in template order. They are what is behind a gate if the given ones are its wait or verdict.
+func Dependents(resources []*Resource, logicalIDs ...string) []string {
+	behind := map[string]bool{}
+	for _, id := range logicalIDs {
+		behind[id] = true
+	}
+	for changed := true; changed; {
+		changed = false
+		for _, r := range resources {
+			if !behind[r.LogicalID] && slices.ContainsFunc(r.DependsOn, func(id string) bool { return behind[id] }) {
+				behind[r.LogicalID], changed = true, true
+			}
+		}
+	}
+	var out []string
+	for _, r := range resources {
+		if behind[r.LogicalID] && !slices.Contains(logicalIDs, r.LogicalID) {
+			out = append(out, r.LogicalID)
+		}
+	}
+	return out
+}
+
 const (
 	typeHandle = "AWS::CloudFormation::WaitConditionHandle"
 	typeWait   = "AWS::CloudFormation::WaitCondition"
 	typeCustom = "AWS::CloudFormation::CustomResource"
-	typeStack  = "AWS::CloudFormation::Stack"
 )
 
 // Deletion policies.
 //
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html
 const (
-	policyDelete               = "Delete"
-	policyRetain               = "Retain"
-	policyRetainExceptOnCreate = "RetainExceptOnCreate"
-	policySnapshot             = "Snapshot"
+	PolicyDelete               = "Delete"
+	PolicyRetain               = "Retain"
+	PolicyRetainExceptOnCreate = "RetainExceptOnCreate"
+	PolicySnapshot             = "Snapshot"
 )
 
 func (p *program) readResources(root *yaml.Node) error {
@@ -29,7 +91,7 @@ func (p *program) readResources(root *yaml.Node) error {
 	if err != nil {
 		return err
 	}
-	p.resources = make([]*definition, len(p.resourceIndex))
+	p.resources = make([]*Resource, len(p.resourceIndex))
 	var unknown []string
 	for k, v := range members(n) {
 		if k.Value == fnTransform {
@@ -39,8 +101,8 @@ func (p *program) readResources(root *yaml.Node) error {
 		if err != nil {
 			return err
 		}
-		if !isTypeName(def.typ) && !slices.Contains(unknown, def.typ) {
-			unknown = append(unknown, def.typ)
+		if !isTypeName(def.Type) && !slices.Contains(unknown, def.Type) {
+			unknown = append(unknown, def.Type)
 		}
 		p.resources[p.resourceIndex[k.Value]] = def
 	}
@@ -50,19 +112,19 @@ func (p *program) readResources(root *yaml.Node) error {
 	return nil
 }
 
-func (p *program) readResource(name string, n *yaml.Node) (*definition, error) {
+func (p *program) readResource(name string, n *yaml.Node) (*Resource, error) {
 	if n.Kind != yaml.MappingNode {
 		return nil, invalid("Template format error: Any Resources member must be an object.")
 	}
 	if err := p.checkAttributes(n); err != nil {
 		return nil, err
 	}
-	def := &definition{name: name}
+	def := &Resource{LogicalID: name, Index: p.resourceIndex[name], Node: n}
 	typ, ok := literal(member(n, "Type"))
 	if !ok {
 		return nil, invalid("Template format error: [/Resources/%s] Every Resources object must contain a Type member.", name)
 	}
-	def.typ, def.kind = typ, kindOf(typ)
+	def.Type, def.Kind = typ, kindOf(typ)
 	var err error
 	if def.condition, err = p.conditionOf(n, blockResources); err != nil {
 		return nil, err
@@ -93,16 +155,16 @@ func (p *program) checkAttributes(n *yaml.Node) error {
 	return nil
 }
 
-func kindOf(typ string) kind {
+func kindOf(typ string) Kind {
 	switch {
 	case typ == typeHandle:
-		return kindHandle
+		return KindHandle
 	case typ == typeWait:
-		return kindWait
+		return KindWait
 	case typ == typeCustom, strings.HasPrefix(typ, "Custom::"):
-		return kindCustom
+		return KindCustom
 	}
-	return kindPlain
+	return KindPlain
 }
 
 // isTypeName reports whether typ could be the name of a type: Custom::Name, Service::Group::Name or a module.
@@ -150,7 +212,7 @@ func (c *compiler) properties(n *yaml.Node) (expr, error) {
 	v := member(n, "Properties")
 	switch {
 	case v == nil, isNull(v) && c.program.lenient:
-		return constant{&object{}}, nil
+		return constant{&Object{}}, nil
 	case isNull(v):
 		return nil, errNull(append(c.path, "Properties"))
 	case v.Kind != yaml.MappingNode:
@@ -174,7 +236,7 @@ func (c *compiler) deletionPolicy(n *yaml.Node, typ string) (expr, error) {
 			return nil, err
 		}
 		if k, ok := e.(constant); ok {
-			if err := checkPolicy(plain(k.v), attribute, typ); err != nil {
+			if err := checkPolicy(Text(k.v), attribute, typ); err != nil {
 				return nil, err
 			}
 		}
@@ -187,13 +249,13 @@ func (c *compiler) deletionPolicy(n *yaml.Node, typ string) (expr, error) {
 
 func checkPolicy(policy, attribute, typ string) error {
 	switch policy {
-	case policyDelete, policyRetain:
+	case PolicyDelete, PolicyRetain:
 		return nil
-	case policyRetainExceptOnCreate:
+	case PolicyRetainExceptOnCreate:
 		if attribute == "DeletionPolicy" {
 			return nil
 		}
-	case policySnapshot:
+	case PolicySnapshot:
 		if slices.Contains(snapshotTypes, typ) {
 			return nil
 		}

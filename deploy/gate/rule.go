@@ -1,4 +1,4 @@
-package fakecfn
+package gate
 
 import "go.yaml.in/yaml/v4"
 
@@ -59,7 +59,7 @@ func (p *program) ruleExpr(name string, n *yaml.Node) (expr, error) {
 }
 
 // checkRules refuses parameters that an assertion forbids.
-func (s *scope) checkRules() error {
+func (s *Instance) checkRules() error {
 	for _, r := range s.program.rules {
 		if r.when != nil {
 			if holds, err := s.holds(r.when); err != nil {
@@ -86,7 +86,7 @@ func (s *scope) checkRules() error {
 	return nil
 }
 
-func (s *scope) holds(e expr) (bool, error) {
+func (s *Instance) holds(e expr) (bool, error) {
 	v, err := e.eval(s)
 	if err != nil {
 		return false, err

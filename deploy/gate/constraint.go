@@ -1,4 +1,4 @@
-package fakecfn
+package gate
 
 import (
 	"slices"
@@ -8,34 +8,34 @@ import (
 )
 
 // isStored reports whether the value given is the name of a Systems Manager parameter that holds the value.
-func (def *parameter) isStored() bool { return strings.HasPrefix(def.typ, ssmPrefix) }
+func (def *Parameter) isStored() bool { return strings.HasPrefix(def.Type, ssmPrefix) }
 
 // check validates a value as CreateStack does.
-func (def *parameter) check(given string) error {
+func (def *Parameter) check(given string) error {
 	items := []string{given}
 	if def.isList() && !def.isStored() {
 		items = splitList(given)
 	}
 	for _, item := range items {
 		if breach := def.breach(item); breach != "" {
-			if def.constraint != "" {
-				return invalid("Parameter %s failed to satisfy constraint: %s", def.name, def.constraint)
+			if def.ConstraintDescription != "" {
+				return invalid("Parameter %s failed to satisfy constraint: %s", def.Name, def.ConstraintDescription)
 			}
-			return invalid("Parameter '%s' must %s", def.name, breach)
+			return invalid("Parameter '%s' must %s", def.Name, breach)
 		}
-		if item == "" && slices.Contains(existingTypes, strings.TrimSuffix(strings.TrimPrefix(def.typ, "List<"), ">")) {
-			return invalid("Parameter validation failed: parameter value %s for parameter name %s does not exist", item, def.name)
+		if item == "" && slices.Contains(existingTypes, strings.TrimSuffix(strings.TrimPrefix(def.Type, "List<"), ">")) {
+			return invalid("Parameter validation failed: parameter value %s for parameter name %s does not exist", item, def.Name)
 		}
 	}
 	return nil
 }
 
 // breach says what a value, or a member of a list, must do and does not; "" when it is lawful.
-func (def *parameter) breach(s string) string {
-	if def.allowed != nil && !slices.Contains(def.allowed, s) {
+func (def *Parameter) breach(s string) string {
+	if def.AllowedValues != nil && !slices.Contains(def.AllowedValues, s) {
 		return "be one of AllowedValues"
 	}
-	if def.typ == typeNumber || def.typ == typeListNumber {
+	if def.Type == typeNumber || def.Type == typeListNumber {
 		return def.numberBreach(s)
 	}
 	length := float64(utf8.RuneCountInString(s))
@@ -50,7 +50,7 @@ func (def *parameter) breach(s string) string {
 	return ""
 }
 
-func (def *parameter) numberBreach(s string) string {
+func (def *Parameter) numberBreach(s string) string {
 	n, err := strconv.ParseFloat(s, 64)
 	switch {
 	case err != nil, !consistsOf(s, digits+"+-.eE"): // Go would also read Inf and 0x1p4

@@ -1,4 +1,4 @@
-package fakecfn
+package gate
 
 import (
 	"slices"
@@ -75,7 +75,7 @@ func (p *program) needs(uses *references, active, conditions []bool, left *refer
 				needs = append(needs, d.resource)
 			}
 		case !d.order:
-			left.miss(p.resources[d.resource].name)
+			left.miss(p.resources[d.resource].LogicalID)
 		}
 	}
 	slices.Sort(needs)
@@ -105,7 +105,7 @@ func (p *program) acyclic(pl *plan) error {
 	var names []string
 	for i, def := range p.resources {
 		if !gone[i] {
-			names = append(names, def.name)
+			names = append(names, def.LogicalID)
 		}
 	}
 	if len(names) > 0 {
@@ -155,10 +155,10 @@ func (p *program) checkReferences(*yaml.Node) error {
 		}
 		for _, use := range all[block].attributes {
 			def := p.resources[use.resource]
-			known := def.kind == kindPlain || def.kind == kindCustom || use.attribute == "Id" ||
-				def.kind == kindWait && use.attribute == "Data"
+			known := def.Kind == KindPlain || def.Kind == KindCustom || use.attribute == "Id" ||
+				def.Kind == KindWait && use.attribute == "Data"
 			if !known {
-				return invalid("Template error: resource %s does not support attribute type %s in Fn::GetAtt", def.name, use.attribute)
+				return invalid("Template error: resource %s does not support attribute type %s in Fn::GetAtt", def.LogicalID, use.attribute)
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-package fakecfn
+package gate
 
 import (
 	"errors"
@@ -27,15 +27,15 @@ func hasLoops(root *yaml.Node) bool {
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-foreach.html
 type loops struct {
 	program *program // with the parameters and the mappings, for the collections
-	scope   *scope
+	scope   *Instance
 	budget  int
 }
 
 // unroll returns root without loops. A parameter whose value is nil has none yet.
-func unroll(e *Engine, root *yaml.Node, defs []*parameter, values []value) (*yaml.Node, error) {
+func unroll(env Environment, root *yaml.Node, defs []*Parameter, values []Value) (*yaml.Node, error) {
 	p := &program{parameters: defs, parameterIndex: map[string]int{}}
 	for i, def := range defs {
-		p.parameterIndex[def.name] = i
+		p.parameterIndex[def.Name] = i
 	}
 	p.extended, p.lenient = transforms(root)
 	if !p.extended {
@@ -44,7 +44,7 @@ func unroll(e *Engine, root *yaml.Node, defs []*parameter, values []value) (*yam
 	if err := p.readMappings(root); err != nil {
 		return nil, err
 	}
-	l := &loops{program: p, scope: &scope{engine: e, program: p, parameters: values, stack: &stack{imports: map[string]bool{}}}, budget: maxExpanded}
+	l := &loops{program: p, scope: &Instance{env: env, program: p, parameters: values}, budget: maxExpanded}
 	return l.expand(root, nil)
 }
 
@@ -142,8 +142,8 @@ func (l *loops) collection(name string, n *yaml.Node, b *binding) ([]string, err
 		return nil, err
 	}
 	v, err := e.eval(l.scope)
-	if err != nil && slices.Contains(l.scope.parameters, nil) {
-		return nil, errNeedsValue // such as a FindInMap by that parameter
+	if err != nil && l.lacksValues() {
+		return nil, errNeedsValue // such as Fn::FindInMap with that parameter as key
 	}
 	if err != nil {
 		return nil, err
@@ -151,28 +151,34 @@ func (l *loops) collection(name string, n *yaml.Node, b *binding) ([]string, err
 	if isUnset(v) {
 		return nil, errNeedsValue
 	}
-	found, ok := v.(list)
+	found, ok := v.(List)
 	if !ok || len(c.uses.missing) > 0 {
 		return nil, invalid("Template format error: the collection of %s must be a list of strings or of parameters.", name) // own words
 	}
 	var items []string
 	for _, item := range found {
-		if inner, ok := item.(list); ok { // a list parameter among others
+		if inner, ok := item.(List); ok { // a list parameter among others
 			for _, one := range inner {
-				items = append(items, plain(one))
+				items = append(items, Text(one))
 			}
 			continue
 		}
-		items = append(items, plain(item))
+		items = append(items, Text(item))
 	}
 	return items, nil
 }
 
-func isUnset(v value) bool {
+// lacksValues reports whether the evaluation met a parameter, or a pseudo parameter, that has no value yet.
+func (l *loops) lacksValues() bool {
+	unknown, ok := l.scope.env.(*nowhere)
+	return ok && unknown.asked || slices.Contains(l.scope.parameters, nil)
+}
+
+func isUnset(v Value) bool {
 	if v == nil {
 		return true
 	}
-	if l, ok := v.(list); ok {
+	if l, ok := v.(List); ok {
 		for _, item := range l {
 			if item == nil {
 				return true

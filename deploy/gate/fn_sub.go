@@ -1,4 +1,4 @@
-package fakecfn
+package gate
 
 import (
 	"strings"
@@ -40,7 +40,7 @@ func (c *compiler) sub(arg *yaml.Node) (expr, error) {
 		v, err := substitute(parts, nil)
 		return constant{v}, err
 	}
-	return function(func(s *scope) (value, error) { return substitute(parts, s) }), nil
+	return function(func(s *Instance) (Value, error) { return substitute(parts, s) }), nil
 }
 
 // subParts cuts a pattern into texts and variables. "${!Literal}" stands for "${Literal}".
@@ -87,7 +87,7 @@ func (c *compiler) variable(name string, vars map[string]expr) (expr, error) {
 }
 
 // substitute joins the parts; every one of them must come to a scalar.
-func substitute(parts []expr, s *scope) (value, error) {
+func substitute(parts []expr, s *Instance) (Value, error) {
 	var whole, shown strings.Builder
 	for _, e := range parts {
 		v, err := e.eval(s)
@@ -107,5 +107,5 @@ func substitute(parts []expr, s *scope) (value, error) {
 			return nil, errTooLong()
 		}
 	}
-	return text(whole.String(), shown.String()), nil
+	return newText(whole.String(), shown.String()), nil
 }

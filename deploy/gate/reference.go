@@ -1,4 +1,4 @@
-package fakecfn
+package gate
 
 import (
 	"slices"
@@ -96,17 +96,17 @@ func (c *compiler) name(n *yaml.Node) (string, bool) {
 // lookup compiles the value of a name: pseudo parameter, parameter or resource, in this order.
 func (c *compiler) lookup(name string) expr {
 	if isPseudo(name) {
-		return function(func(s *scope) (value, error) { return s.pseudo(name), nil })
+		return function(func(s *Instance) (Value, error) { return s.env.Pseudo(name), nil })
 	}
 	if i, ok := c.program.parameterIndex[name]; ok {
-		return function(func(s *scope) (value, error) { return s.parameters[i], nil })
+		return function(func(s *Instance) (Value, error) { return s.parameters[i], nil })
 	}
 	if i, ok := c.program.resourceIndex[name]; ok && !c.beforeResources() {
 		c.uses.resource(i, c.guards, false)
-		return function(func(s *scope) (value, error) { return s.stack.resources[i].physicalID, nil })
+		return function(func(s *Instance) (Value, error) { return s.env.Ref(s.program.resources[i]), nil })
 	}
 	c.uses.miss(name)
-	return function(func(s *scope) (value, error) { return s.madeUp(name), nil })
+	return function(func(s *Instance) (Value, error) { return s.transformed(name), nil })
 }
 
 // beforeResources reports whether the block is evaluated before there are resources.
@@ -153,32 +153,32 @@ func (c *compiler) attribute(name string, parts []expr) (expr, error) {
 	case !ok && !c.program.lenient:
 		return nil, invalid("Template error: instance of Fn::GetAtt references undefined resource %s", name)
 	case !ok:
-		return function(func(s *scope) (value, error) { return s.madeUp(name), nil }), nil
+		return function(func(s *Instance) (Value, error) { return s.transformed(name), nil }), nil
 	}
 	c.uses.resource(i, c.guards, false)
 	if allConstant(parts) {
 		attribute, err := dotted(parts, nil)
 		c.uses.attributes = append(c.uses.attributes, attributeUse{i, attribute})
-		return function(func(s *scope) (value, error) { return s.stack.resources[i].attribute(attribute) }), err
+		return function(func(s *Instance) (Value, error) { return s.env.GetAtt(s.program.resources[i], attribute) }), err
 	}
-	return function(func(s *scope) (value, error) {
+	return function(func(s *Instance) (Value, error) {
 		attribute, err := dotted(parts, s)
 		if err != nil {
 			return nil, err
 		}
-		return s.stack.resources[i].attribute(attribute)
+		return s.env.GetAtt(s.program.resources[i], attribute)
 	}), nil
 }
 
 // dotted joins the parts of an attribute's name.
-func dotted(parts []expr, s *scope) (string, error) {
+func dotted(parts []expr, s *Instance) (string, error) {
 	words := make([]string, len(parts))
 	for i, e := range parts {
 		v, err := e.eval(s)
 		if err != nil {
 			return "", err
 		}
-		words[i] = plain(v)
+		words[i] = Text(v)
 	}
 	return strings.Join(words, "."), nil
 }
@@ -203,11 +203,11 @@ func (c *compiler) findInMap(arg *yaml.Node) (expr, error) {
 		return nil, err
 	}
 	if name, ok := keys[0].(constant); ok && fallback == nil && !c.program.lenient {
-		if _, there := c.program.mappings[plain(name.v)]; !there {
-			return nil, invalid("Template error: Mapping named '%s' is not present in the 'Mappings' section of template.", plain(name.v))
+		if _, there := c.program.mappings[Text(name.v)]; !there {
+			return nil, invalid("Template error: Mapping named '%s' is not present in the 'Mappings' section of template.", Text(name.v))
 		}
 	}
-	e := function(func(s *scope) (value, error) { return s.findInMap(keys, fallback) })
+	e := function(func(s *Instance) (Value, error) { return s.findInMap(keys, fallback) })
 	if !c.beforeResources() && len(c.uses.resources) == resources {
 		c.uses.early = append(c.uses.early, early{e: e, guards: slices.Clone(c.guards)})
 	}
@@ -232,12 +232,12 @@ func (c *compiler) importValue(arg *yaml.Node) (expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := function(func(s *scope) (value, error) {
+	e := function(func(s *Instance) (Value, error) {
 		v, err := name.eval(s)
 		if err != nil {
 			return nil, err
 		}
-		return s.importValue(plain(v))
+		return s.env.ImportValue(Text(v))
 	})
 	if !c.beforeResources() && len(c.uses.resources) == resources {
 		c.uses.early = append(c.uses.early, early{e, slices.Clone(c.guards), true})

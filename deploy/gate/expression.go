@@ -1,6 +1,7 @@
-package fakecfn
+package gate
 
 import (
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -8,15 +9,15 @@ import (
 
 // expr is a part of a template made ready to be evaluated again and again.
 type expr interface {
-	eval(*scope) (value, error)
+	eval(*Instance) (Value, error)
 }
 
 type (
 	// constant is an expression without functions.
-	constant struct{ v value }
+	constant struct{ v Value }
 
 	// function is an intrinsic function with its arguments bound.
-	function func(*scope) (value, error)
+	function func(*Instance) (Value, error)
 
 	sequence []expr
 
@@ -26,13 +27,13 @@ type (
 	}
 )
 
-func (c constant) eval(*scope) (value, error) { return c.v, nil }
+func (c constant) eval(*Instance) (Value, error) { return c.v, nil }
 
-func (f function) eval(s *scope) (value, error) { return f(s) }
+func (f function) eval(s *Instance) (Value, error) { return f(s) }
 
 // eval leaves out what comes to AWS::NoValue.
-func (q sequence) eval(s *scope) (value, error) {
-	l := make(list, 0, len(q))
+func (q sequence) eval(s *Instance) (Value, error) {
+	l := make(List, 0, len(q))
 	for _, e := range q {
 		v, err := e.eval(s)
 		if err != nil {
@@ -46,8 +47,8 @@ func (q sequence) eval(s *scope) (value, error) {
 }
 
 // eval leaves out what comes to AWS::NoValue.
-func (m mapping) eval(s *scope) (value, error) {
-	o := &object{keys: make([]string, 0, len(m.keys)), vals: make([]value, 0, len(m.keys))}
+func (m mapping) eval(s *Instance) (Value, error) {
+	o := &Object{keys: make([]string, 0, len(m.keys)), vals: make([]Value, 0, len(m.keys))}
 	for i, e := range m.vals {
 		v, err := e.eval(s)
 		if err != nil {
@@ -115,7 +116,7 @@ func (c *compiler) call(n *yaml.Node) (name string, arg *yaml.Node, ok bool) {
 func (c *compiler) sequence(n *yaml.Node) (expr, error) {
 	items := make(sequence, 0, len(n.Content))
 	for i, child := range n.Content {
-		e, err := c.member(itoa(i), child)
+		e, err := c.member(strconv.Itoa(i), child)
 		if err != nil {
 			return nil, err
 		}

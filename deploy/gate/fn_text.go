@@ -1,4 +1,4 @@
-package fakecfn
+package gate
 
 import (
 	"encoding/base64"
@@ -22,9 +22,9 @@ func errTooLong() error {
 }
 
 // join is Fn::Join.
-func join(_ *scope, args []value) (value, error) {
+func join(_ *Instance, args []Value) (Value, error) {
 	delimiter, _, ok := scalar(args[0])
-	items, isList := args[1].(list)
+	items, isList := args[1].(List)
 	if !ok || !isList {
 		return nil, invalid("%s", breachJoin)
 	}
@@ -44,13 +44,13 @@ func join(_ *scope, args []value) (value, error) {
 			return nil, errTooLong()
 		}
 	}
-	return text(whole.String(), shown.String()), nil
+	return newText(whole.String(), shown.String()), nil
 }
 
 // pick is Fn::Select.
-func pick(_ *scope, args []value) (value, error) {
-	index, err := strconv.Atoi(plain(args[0]))
-	items, ok := args[1].(list)
+func pick(_ *Instance, args []Value) (Value, error) {
+	index, err := strconv.Atoi(Text(args[0]))
+	items, ok := args[1].(List)
 	if err != nil || !ok {
 		return nil, invalid("%s", breachSelect)
 	}
@@ -61,23 +61,23 @@ func pick(_ *scope, args []value) (value, error) {
 }
 
 // split is Fn::Split. The parts of a secret are secrets.
-func split(_ *scope, args []value) (value, error) {
+func split(_ *Instance, args []Value) (Value, error) {
 	delimiter, _, ok1 := scalar(args[0])
 	whole, shown, ok2 := scalar(args[1])
 	if !ok1 || !ok2 || delimiter == "" {
 		return nil, invalid("%s", breachSplit)
 	}
-	parts := texts(strings.Split(whole, delimiter))
+	parts := Strings(strings.Split(whole, delimiter))
 	if whole != shown {
 		for i, p := range parts {
-			parts[i] = text(plain(p), mask)
+			parts[i] = newText(Text(p), mask)
 		}
 	}
 	return parts, nil
 }
 
 // base64Of is Fn::Base64.
-func base64Of(_ *scope, v value) (value, error) {
+func base64Of(_ *Instance, v Value) (Value, error) {
 	whole, shown, ok := scalar(v)
 	if !ok {
 		return nil, invalid("Template error: every Fn::Base64 object must have a String-typed value.")
@@ -87,43 +87,43 @@ func base64Of(_ *scope, v value) (value, error) {
 		return nil, errTooLong()
 	}
 	if whole != shown {
-		return text(encoded, mask), nil
+		return newText(encoded, mask), nil
 	}
 	return encoded, nil
 }
 
 // length is Fn::Length of the AWS::LanguageExtensions transform.
-func length(_ *scope, v value) (value, error) {
+func length(_ *Instance, v Value) (Value, error) {
 	switch v := v.(type) {
-	case list:
-		return bare(itoa(len(v))), nil
-	case *object:
-		return bare(itoa(len(v.keys))), nil
+	case List:
+		return bare(strconv.Itoa(len(v))), nil
+	case *Object:
+		return bare(strconv.Itoa(len(v.keys))), nil
 	}
 	return nil, invalid("Template error: every Fn::Length object requires a list or a function that returns a list.") // own words
 }
 
 // jsonString is Fn::ToJsonString of the AWS::LanguageExtensions transform.
-func jsonString(_ *scope, v value) (value, error) {
+func jsonString(_ *Instance, v Value) (Value, error) {
 	switch v.(type) {
-	case list, *object:
+	case List, *Object:
 		whole := appendJSON(nil, v, style{typed: true})
 		if len(whole) > maxText {
 			return nil, errTooLong()
 		}
-		return text(string(whole), string(appendJSON(nil, v, style{typed: true, masked: true}))), nil
+		return newText(string(whole), string(appendJSON(nil, v, style{typed: true, masked: true}))), nil
 	}
 	return nil, invalid("Template error: every Fn::ToJsonString object requires an object or an array.") // own words
 }
 
-// zones is Fn::GetAZs: every made Region has three Availability Zones.
-func zones(s *scope, v value) (value, error) {
+// zones is Fn::GetAZs. An empty Region means the stack's own.
+func zones(s *Instance, v Value) (Value, error) {
 	region, _, ok := scalar(v)
 	if !ok {
 		return nil, invalid("Template error: every Fn::GetAZs object must have a String-typed value.")
 	}
 	if region == "" {
-		region = s.engine.cfg.Region
+		region = Text(s.env.Pseudo(pseudoRegion))
 	}
-	return list{region + "a", region + "b", region + "c"}, nil
+	return Strings(s.env.Zones(region)), nil
 }

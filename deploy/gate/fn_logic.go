@@ -1,4 +1,4 @@
-package fakecfn
+package gate
 
 import (
 	"strings"
@@ -7,22 +7,22 @@ import (
 )
 
 // truth returns the boolean that v is.
-func truth(v value) (b, ok bool) {
+func truth(v Value) (b, ok bool) {
 	switch v := v.(type) {
 	case bool:
 		return v, true
 	case string, bare:
 		switch {
-		case strings.EqualFold(plain(v), "true"):
+		case strings.EqualFold(Text(v), "true"):
 			return true, true
-		case strings.EqualFold(plain(v), "false"):
+		case strings.EqualFold(Text(v), "false"):
 			return false, true
 		}
 	}
 	return false, false
 }
 
-func truths(args []value, name string) ([]bool, error) {
+func truths(args []Value, name string) ([]bool, error) {
 	out := make([]bool, len(args))
 	for i, a := range args {
 		b, ok := truth(a)
@@ -35,7 +35,7 @@ func truths(args []value, name string) ([]bool, error) {
 }
 
 // and is Fn::And.
-func and(_ *scope, args []value) (value, error) {
+func and(_ *Instance, args []Value) (Value, error) {
 	bs, err := truths(args, fnAnd)
 	for _, b := range bs {
 		if !b {
@@ -46,7 +46,7 @@ func and(_ *scope, args []value) (value, error) {
 }
 
 // or is Fn::Or.
-func or(_ *scope, args []value) (value, error) {
+func or(_ *Instance, args []Value) (Value, error) {
 	bs, err := truths(args, fnOr)
 	for _, b := range bs {
 		if b {
@@ -57,7 +57,7 @@ func or(_ *scope, args []value) (value, error) {
 }
 
 // not is Fn::Not.
-func not(_ *scope, args []value) (value, error) {
+func not(_ *Instance, args []Value) (Value, error) {
 	bs, err := truths(args, fnNot)
 	if err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func not(_ *scope, args []value) (value, error) {
 }
 
 // equals is Fn::Equals. Lists and objects compare by content.
-func equals(_ *scope, args []value) (value, error) {
+func equals(_ *Instance, args []Value) (Value, error) {
 	a, _, ok1 := scalar(args[0])
 	b, _, ok2 := scalar(args[1])
 	if ok1 && ok2 {
@@ -99,7 +99,7 @@ func (c *compiler) ifElse(arg *yaml.Node) (expr, error) {
 		}
 		branch[i] = e
 	}
-	return function(func(s *scope) (value, error) {
+	return function(func(s *Instance) (Value, error) {
 		if s.conditions[index] {
 			return branch[0].eval(s)
 		}
@@ -115,5 +115,5 @@ func (c *compiler) condition(arg *yaml.Node) (expr, error) {
 		return nil, invalid("Template format error: Unresolved condition dependency %s in the %s block of the template", name, c.block)
 	}
 	c.uses.condition(index)
-	return function(func(s *scope) (value, error) { return s.conditions[index], nil }), nil
+	return function(func(s *Instance) (Value, error) { return s.conditions[index], nil }), nil
 }

@@ -1,0 +1,57 @@
+package gate_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"countersign/deploy/gate"
+)
+
+// FuzzParse holds that Parse never panics, returns only *Error, and keeps every dependency inside the template.
+func FuzzParse(f *testing.F) {
+	files, err := filepath.Glob(filepath.Join("testdata", "*.*"))
+	if err != nil || len(files) == 0 {
+		f.Fatal("no seeds")
+	}
+	for _, name := range files {
+		src, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(src)
+	}
+	for _, src := range []string{
+		"a: &a [*a]", "{", "[", "!", "!Ref", "? a\n: b", "Resources: {A: !Transform {}}",
+		"Transform: [AWS::LanguageExtensions]\nResources: {Fn::ForEach::X: [A, [B], {C: D}]}",
+		"Resources: {A: {Type: A::B::C, Properties: {Fn::Transform: x}}}", "Conditions: {A: {Condition: A}}", "Rules: {A: {Assertions: [{}]}}",
+		"Resources: {A: {Type: A::B::C, Properties: !If [a, b, c]}}", "Mappings: {A: {B: C}}", "Parameters: {A: {Type: Number, Default: [1]}}",
+	} {
+		f.Add([]byte(src))
+	}
+	f.Fuzz(func(t *testing.T, src []byte) {
+		template, err := gate.Parse(src)
+		if err != nil {
+			refusalMessage(t, err)
+			if template != nil {
+				t.Fatal("Parse: got a template along with an error")
+			}
+			return
+		}
+		resources := template.Resources()
+		known := map[string]bool{}
+		for i, r := range resources {
+			known[r.LogicalID] = true
+			if r.Index != i || r.Node == nil {
+				t.Errorf("%s: index %d at %d, node %v", r.LogicalID, r.Index, i, r.Node)
+			}
+		}
+		for _, r := range resources {
+			for _, id := range r.DependsOn {
+				if !known[id] {
+					t.Errorf("%s depends on %s, which the template does not have", r.LogicalID, id)
+				}
+			}
+		}
+	})
+}
