@@ -264,5 +264,5 @@ func (w Weather) draw(r *rand.Rand, can []Fault, nested bool) (i Injection) {
 
 // Replay is the command that plays the seed alone.
 func (p Plan) Replay() string {
-	return fmt.Sprintf("go test ./deploy/sim -run TestSchedules -seed %d -schedules 1", p.Seed)
+	return fmt.Sprintf("go test ./deploy/internal/sim -run TestSchedules -seed %d -schedules 1", p.Seed)
 }
