@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// deps lists what the package at path is built from, itself not included.
+// deps lists every package that path is built from, except itself.
 func deps(t *testing.T, path string) []string {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-deps", path).Output()
@@ -23,42 +23,83 @@ func deps(t *testing.T, path string) []string {
 	return list[:len(list)-1] // the package itself comes last
 }
 
-// Arrows run one way: deploy to bot, notifier and the stores; all of them to
-// handle; handle to nothing.
-func TestArrows(t *testing.T) {
-	allowed := map[string][]string{
-		"countersign/handle":        {},
-		"countersign/handle/bolt":   {"countersign/handle"},
-		"countersign/handle/dynamo": {"countersign/handle"},
-		"countersign/notifier":      {"countersign/handle"},
-		"countersign/bot":           {"countersign/handle"},
-	}
-	for path, may := range allowed {
+// exists reports whether a package is there: some rooms of the layout come later.
+func exists(path string) bool {
+	files, err := filepath.Glob(".." + strings.TrimPrefix(path, "countersign") + "/*.go")
+	return err == nil && len(files) > 0
+}
+
+// Imports run one way: deploy -> bot, notifier -> handle. bot and notifier share
+// bot/blocks and nothing else.
+func TestImportsRunOneWay(t *testing.T) {
+	const (
+		handle    = "countersign/handle"
+		blocks    = "countersign/bot/blocks"
+		reconcile = "countersign/notifier/reconcile"
+	)
+	for path, allowed := range map[string][]string{
+		handle:                      {},
+		"countersign/handle/bolt":   {handle},
+		"countersign/handle/dynamo": {handle},
+		blocks:                      {handle},
+		"countersign/bot":           {blocks, handle},
+		reconcile:                   {blocks, handle},
+		"countersign/notifier":      {reconcile, blocks, handle},
+		"countersign/deploy/gate":   {},
+	} {
+		if !exists(path) {
+			continue
+		}
 		for _, dep := range deps(t, path) {
-			if strings.HasPrefix(dep, "countersign/") && !slices.Contains(may, dep) {
+			if strings.HasPrefix(dep, "countersign/") && !slices.Contains(allowed, dep) {
 				t.Errorf("%s depends on %s", path, dep)
 			}
 		}
 	}
 }
 
-// The functions carry the AWS clients that they use, and nothing of what an
-// admin's machine needs: the doctor's clients, profiles, SSO.
-func TestFunctionsCarryFewClients(t *testing.T) {
+// bot/slacktest is for tests: outside deploy/internal, where the simulation uses
+// it, no package depends on it.
+func TestSlacktestIsForTests(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Deps \" \"}}", "countersign/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	const slacktest = "countersign/bot/slacktest"
+	users := 0
+	for line := range strings.Lines(string(out)) {
+		list := strings.Fields(line)
+		switch path := list[0]; {
+		case !slices.Contains(list[1:], slacktest):
+		case strings.HasPrefix(path, "countersign/deploy/internal/"), path == "countersign/deploy/countersign":
+			users++ // the command line has it through "countersign local"
+		default:
+			t.Errorf("%s depends on %s", path, slacktest)
+		}
+	}
+	if users == 0 {
+		t.Error("no package depends on it: the list cannot be right")
+	}
+}
+
+// The functions link only the AWS clients that they use: none of the doctor's, no
+// profiles, no SSO. Each one costs size and start time.
+func TestFunctionsLinkFewClients(t *testing.T) {
 	const sdk = "github.com/aws/aws-sdk-go-v2/"
-	may := []string{"cloudformation", "dynamodb", "dynamodbstreams", "secretsmanager", "sns", "internal"} // dynamodbstreams: attributevalue names its types
+	allowed := []string{"cloudformation", "dynamodb", "dynamodbstreams", "secretsmanager", "sns", "internal"} // dynamodbstreams: attributevalue names its types
 	for _, path := range []string{"countersign/deploy/bot", "countersign/deploy/notifier"} {
 		for _, dep := range deps(t, path) {
-			client, is := strings.CutPrefix(dep, sdk+"service/")
+			client, found := strings.CutPrefix(dep, sdk+"service/")
 			client, _, _ = strings.Cut(client, "/")
-			if is && !slices.Contains(may, client) || strings.HasPrefix(dep, sdk+"config") || strings.HasPrefix(dep, "golang.org/x/term") {
+			if found && !slices.Contains(allowed, client) || strings.HasPrefix(dep, sdk+"config") || strings.HasPrefix(dep, "golang.org/x/term") {
 				t.Errorf("%s depends on %s", path, dep)
 			}
 		}
 	}
 }
 
-func TestHandleNeedsTheStandardLibraryOnly(t *testing.T) {
+// handle builds from the standard library alone.
+func TestHandleImportsOnlyTheStandardLibrary(t *testing.T) {
 	for _, dep := range deps(t, "countersign/handle") {
 		if first, _, _ := strings.Cut(dep, "/"); strings.Contains(first, ".") {
 			t.Errorf("countersign/handle depends on %s", dep)
@@ -66,14 +107,13 @@ func TestHandleNeedsTheStandardLibraryOnly(t *testing.T) {
 	}
 }
 
-// The wait URL is given away by Expose alone; this holds the list of who calls
-// it.
+// Only Expose returns the wait URL, and only these files may call it.
 func TestWaitURLIsExposedToFew(t *testing.T) {
-	may := []string{
-		"../handle/signal.go",            // sends the signal there
-		"../handle/codec.go",             // writes the record for a store
+	allowed := []string{
+		"../handle/signal.go",            // sends the signal
+		"../handle/codec.go",             // encodes the request for a store
 		"../handle/waiturl.go",           // defines it
-		"../deploy/internal/sim/laws.go", // looks for it where it must not be
+		"../deploy/internal/sim/laws.go", // checks that it does not leak
 	}
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
@@ -84,7 +124,7 @@ func TestWaitURLIsExposedToFew(t *testing.T) {
 			return err
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
-			if sel, ok := n.(*ast.SelectorExpr); ok && sel.Sel.Name == "Expose" && !slices.Contains(may, filepath.ToSlash(path)) && filepath.Dir(path) != "../handle/handletest" {
+			if sel, ok := n.(*ast.SelectorExpr); ok && sel.Sel.Name == "Expose" && !slices.Contains(allowed, filepath.ToSlash(path)) && filepath.Dir(path) != "../handle/handletest" {
 				t.Errorf("%s calls Expose", path)
 			}
 			return true

@@ -28,12 +28,12 @@ const (
 // scopes are what Slack asks for, for the methods of the client that the code
 // calls, and where it does. See https://docs.slack.dev/reference/scopes
 var scopes = map[string]struct{ method, room string }{
-	"chat:write":       {"PostMessageContext", "notifier"},              // https://docs.slack.dev/reference/methods/chat.postMessage
-	"users:read":       {"GetUserInfoContext", "bot"},                   // https://docs.slack.dev/reference/methods/users.info
-	"users:read.email": {"GetUserByEmailContext", "notifier"},           // https://docs.slack.dev/reference/methods/users.lookupByEmail
-	"usergroups:read":  {"GetUserGroupMembersContext", "bot"},           // https://docs.slack.dev/reference/methods/usergroups.users.list
-	"channels:read":    {"GetConversationInfoContext", "deploy/doctor"}, // https://docs.slack.dev/reference/methods/conversations.info
-	"groups:read":      {"GetConversationInfoContext", "deploy/doctor"}, // the same, of private channels
+	"chat:write":       {"PostMessageContext", "notifier/reconcile"},             // https://docs.slack.dev/reference/methods/chat.postMessage
+	"users:read":       {"GetUserInfoContext", "bot"},                            // https://docs.slack.dev/reference/methods/users.info
+	"users:read.email": {"GetUserByEmailContext", "notifier/reconcile"},          // https://docs.slack.dev/reference/methods/users.lookupByEmail
+	"usergroups:read":  {"GetUserGroupMembersContext", "bot"},                    // https://docs.slack.dev/reference/methods/usergroups.users.list
+	"channels:read":    {"GetConversationInfoContext", "deploy/internal/doctor"}, // https://docs.slack.dev/reference/methods/conversations.info
+	"groups:read":      {"GetConversationInfoContext", "deploy/internal/doctor"}, // the same, of private channels
 }
 
 // theManifest reads slack.yaml as the client's own type does, and refuses what

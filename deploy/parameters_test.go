@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"errors"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"countersign/deploy/internal/function"
+	"countersign/deploy/internal/testtools"
 )
 
 // told are the variables that the template sets from a parameter, by the
@@ -145,13 +145,9 @@ func TestTemplateTakesWhatIsMeant(t *testing.T) {
 	}
 }
 
-// The README has every parameter, and its default.
-func TestReadmeHasTheParameters(t *testing.T) {
-	file, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, table, found := strings.Cut(string(file), "| parameter | default | |\n| --- | --- | --- |\n")
+// The documentation lists every parameter with its default.
+func TestDocumentationHasTheParameters(t *testing.T) {
+	_, table, found := strings.Cut(testtools.Documentation(t), "| parameter | default | |\n| --- | --- | --- |\n")
 	if !found {
 		t.Fatal("there is no table of parameters")
 	}
@@ -175,6 +171,6 @@ func TestReadmeHasTheParameters(t *testing.T) {
 		want[name], _ = at(parameter, "Default").(string)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("-template +README:\n%s", diff)
+		t.Errorf("-template +documentation:\n%s", diff)
 	}
 }

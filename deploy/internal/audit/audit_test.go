@@ -20,6 +20,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/google/go-cmp/cmp"
 
+	"countersign/deploy/internal/awsconfig"
+	"countersign/deploy/internal/testtools"
 	"countersign/handle"
 )
 
@@ -105,7 +107,7 @@ func archive(t *testing.T) handle.Store {
 }
 
 // audit runs the command on a store.
-func audit(t *testing.T, store handle.Store, o options) (string, error) {
+func audit(t *testing.T, store handle.Store, o Command) (string, error) {
 	t.Helper()
 	if o.Since == "" {
 		o.Since = "30d"
@@ -127,7 +129,7 @@ func audit(t *testing.T, store handle.Store, o options) (string, error) {
 
 func TestGolden(t *testing.T) {
 	good, bad := asked("good", day, 2), asked("bad", day, 2)
-	for name, o := range map[string]options{
+	for name, o := range map[string]Command{
 		"list.txt":    {},
 		"list.csv":    {Format: "csv"},
 		"none.txt":    {Since: "2026-03-09"},
@@ -156,25 +158,50 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// The README shows how a list looks.
-func TestReadme(t *testing.T) {
-	file, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, found := strings.Cut(string(file), "**Audit.**")
-	_, section, begun := strings.Cut(section, "```\n")
-	example, _, ended := strings.Cut(section, "```\n")
-	if !found || !begun || !ended {
-		t.Fatal("the README has no example of the audit")
-	}
+// Examples of a list in the documentation are lines of the golden list.
+func TestDocumentedListIsGolden(t *testing.T) {
 	golden, err := os.ReadFile("testdata/list.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(example) {
-		if line != "...\n" && !strings.Contains(string(golden), line) {
-			t.Errorf("a list has no line %q", line)
+	lines := 0
+	for _, block := range testtools.CodeBlocks(t) {
+		if !strings.Contains(block, "asked by ") {
+			continue
+		}
+		for line := range strings.Lines(block) {
+			if line == "...\n" {
+				continue
+			}
+			if lines++; !strings.Contains(string(golden), line) {
+				t.Errorf("a list has no line %q", line)
+			}
+		}
+	}
+	if lines < 3 {
+		t.Errorf("the documentation shows %d lines of a list", lines)
+	}
+}
+
+// The printed policy allows exactly the calls that the audit makes: those of the
+// store, which its own tests hold to the wire, and DescribeStacks.
+func TestPolicy(t *testing.T) {
+	p := policy(awsconfig.Scope{Region: "eu-central-1", Account: "111122223333"}, "countersign", "countersign-Table-1ABC")
+	want := []string{"cloudformation:DescribeStacks", "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query", "kms:Decrypt"}
+	if diff := cmp.Diff(want, p.Actions()); diff != "" {
+		t.Error(diff)
+	}
+	var b strings.Builder
+	if err := p.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"arn:aws:cloudformation:eu-central-1:111122223333:stack/countersign/*",
+		"arn:aws:dynamodb:eu-central-1:111122223333:table/countersign-Table-1ABC/index/*",
+		`"Version": "2012-10-17"`,
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the policy has no %s:\n%s", want, b.String())
 		}
 	}
 }
@@ -182,22 +209,22 @@ func TestReadme(t *testing.T) {
 func TestSelection(t *testing.T) {
 	for _, test := range []struct {
 		name string
-		o    options
+		o    Command
 		want string // the stacks, in order
 	}{
-		{"all", options{}, "good bad round mailed expired gone new"},
-		{"since a day", options{Since: "2026-03-07"}, "gone new"},
-		{"since a time", options{Since: "2026-03-07T10:00:00+01:00"}, "gone new"},
-		{"since some days", options{Since: "6d"}, "expired gone new"},
-		{"since some hours", options{Since: "120h"}, "gone new"},
-		{"until", options{Until: "2026-03-04"}, "good bad"},
-		{"until, which is not in it", options{Until: "2026-03-04T09:00:00Z"}, "good bad"},
-		{"approved", options{State: []string{"approved"}}, "good mailed"},
-		{"expired or withdrawn", options{State: []string{"expired", "withdrawn"}}, "round expired gone"},
-		{"pending", options{State: []string{"pending"}}, "new"},
-		{"bypassed", options{Bypassed: true}, "round"},
-		{"named, in that order", options{Named: []string{asked("gone", day, 1).ID, asked("bad", day, 1).Stack.ID}}, "gone bad"},
-		{"named, whenever that was", options{Named: []string{asked("good", day, 1).ID}, Since: "1h"}, "good"},
+		{"all", Command{}, "good bad round mailed expired gone new"},
+		{"since a day", Command{Since: "2026-03-07"}, "gone new"},
+		{"since a time", Command{Since: "2026-03-07T10:00:00+01:00"}, "gone new"},
+		{"since some days", Command{Since: "6d"}, "expired gone new"},
+		{"since some hours", Command{Since: "120h"}, "gone new"},
+		{"until", Command{Until: "2026-03-04"}, "good bad"},
+		{"until, which is not in it", Command{Until: "2026-03-04T09:00:00Z"}, "good bad"},
+		{"approved", Command{State: []string{"approved"}}, "good mailed"},
+		{"expired or withdrawn", Command{State: []string{"expired", "withdrawn"}}, "round expired gone"},
+		{"pending", Command{State: []string{"pending"}}, "new"},
+		{"bypassed", Command{Bypassed: true}, "round"},
+		{"named, in that order", Command{Named: []string{asked("gone", day, 1).ID, asked("bad", day, 1).Stack.ID}}, "gone bad"},
+		{"named, whenever that was", Command{Named: []string{asked("good", day, 1).ID}, Since: "1h"}, "good"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.o.Format = "csv"
@@ -234,18 +261,18 @@ func indexOf(t *testing.T, names []string, name string) int {
 
 func TestWrongOptions(t *testing.T) {
 	for _, test := range []struct {
-		o    options
+		o    Command
 		want string
 	}{
-		{options{Named: []string{"SC-good"}}, "neither the ID of a request"},
-		{options{Named: []string{"arn:aws:s3:::bucket"}}, "neither the ID of a request"},
-		{options{Since: "yesterday"}, `--since: "yesterday" is no date`},
-		{options{Since: "-5h"}, "is no date"},
-		{options{Since: "99999999999999999999d"}, "is no date"},
-		{options{Until: "2026-13-01"}, `--until: "2026-13-01" is no date`},
-		{options{Since: "2026-03-02", Until: "2026-03-01"}, "--until must be later than --since"},
-		{options{Named: []string{handle.NewID("arn", "R", "1")}}, "no such request"},
-		{options{Named: []string{"arn:aws:cloudformation:eu-central-1:111122223333:stack/SC-other/1"}}, "no such request"},
+		{Command{Named: []string{"SC-good"}}, "neither the ID of a request"},
+		{Command{Named: []string{"arn:aws:s3:::bucket"}}, "neither the ID of a request"},
+		{Command{Since: "yesterday"}, `--since: "yesterday" is no date`},
+		{Command{Since: "-5h"}, "is no date"},
+		{Command{Since: "99999999999999999999d"}, "is no date"},
+		{Command{Until: "2026-13-01"}, `--until: "2026-13-01" is no date`},
+		{Command{Since: "2026-03-02", Until: "2026-03-01"}, "--until must be later than --since"},
+		{Command{Named: []string{handle.NewID("arn", "R", "1")}}, "no such request"},
+		{Command{Named: []string{"arn:aws:cloudformation:eu-central-1:111122223333:stack/SC-other/1"}}, "no such request"},
 	} {
 		if _, err := audit(t, archive(t), test.o); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%+v: %v, want …%s…", test.o, err, test.want)
@@ -256,7 +283,7 @@ func TestWrongOptions(t *testing.T) {
 // A text that the notifier would have freed of the wait URL has it all the same:
 // as JSON it is left out, for there it could not be cut out for sure.
 func TestNoWaitURLInJSON(t *testing.T) {
-	out, err := audit(t, archive(t), options{Format: "json"})
+	out, err := audit(t, archive(t), Command{Format: "json"})
 	if !errors.Is(err, errSecret) {
 		t.Errorf("%v, want %v", err, errSecret)
 	}
@@ -295,7 +322,7 @@ func (s torn) Since(ctx context.Context, t time.Time) iter.Seq2[handle.Request, 
 
 func TestWhatWasReadBeforeAnErrorIsPrinted(t *testing.T) {
 	for format, lines := range map[string]int{"text": 12, "csv": 3} {
-		out, err := audit(t, torn{archive(t)}, options{Format: format})
+		out, err := audit(t, torn{archive(t)}, Command{Format: format})
 		if !errors.Is(err, errTorn) {
 			t.Errorf("%s: %v, want %v", format, err, errTorn)
 		}
@@ -322,12 +349,12 @@ func TestTableOfStack(t *testing.T) {
 		status int
 		answer string
 		table  string
-		told   string
+		advice string
 	}{
 		{"ours", http.StatusOK, ours, "countersign-Table-1ABC", ""},
 		{"another", http.StatusOK, strings.ReplaceAll(ours, "TableName", "Other"), "", "has no output TableName"},
 		{"none", http.StatusBadRequest, missing, "", "does not exist. Name Countersign's stack with --stack"},
-		{"denied", http.StatusForbidden, strings.ReplaceAll(missing, "ValidationError", "AccessDenied"), "", "It takes cloudformation:DescribeStacks"},
+		{"denied", http.StatusForbidden, strings.ReplaceAll(missing, "ValidationError", "AccessDenied"), "", "countersign audit --print-policy"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -342,12 +369,12 @@ func TestTableOfStack(t *testing.T) {
 			client := cloudformation.NewFromConfig(aws.Config{
 				Region: region, BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 			})
-			table, err := tableOf(t.Context(), client, "countersign")
-			if table != test.table || (err == nil) != (test.told == "") {
-				t.Fatalf("%q, %v", table, err)
+			got, err := readStack(t.Context(), client, "countersign")
+			if got.table != test.table || (err == nil) != (test.advice == "") {
+				t.Fatalf("%q, %v", got.table, err)
 			}
-			if err != nil && !strings.Contains(told(err), test.told) {
-				t.Errorf("%q, want …%s…", told(err), test.told)
+			if err != nil && !strings.Contains(explain(err), test.advice) {
+				t.Errorf("%q, want …%s…", explain(err), test.advice)
 			}
 		})
 	}

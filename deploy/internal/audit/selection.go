@@ -24,24 +24,24 @@ type selection struct {
 }
 
 // selection reads the options. The error says what is wrong with them.
-func (o options) selection(now time.Time) (selection, error) {
-	s := selection{named: o.Named, bypassed: o.Bypassed}
-	for _, name := range o.Named {
+func (c Command) selection(now time.Time) (selection, error) {
+	s := selection{named: c.Named, bypassed: c.Bypassed}
+	for _, name := range c.Named {
 		if _, _, ok := handle.SplitID(name); !ok && !isStack(name) {
 			return s, fmt.Errorf("%q is neither the ID of a request (abcdefghijkmnpqr-stuvwxyz) nor the ARN of a stack", handle.OneLine(name, 100))
 		}
 	}
-	for _, state := range o.State {
+	for _, state := range c.State {
 		s.states = append(s.states, handle.State(state))
 	}
 	var err error
-	if s.since, err = instant(o.Since, now); err != nil {
+	if s.since, err = instant(c.Since, now); err != nil {
 		return s, fmt.Errorf("--since: %w", err)
 	}
-	if o.Until == "" {
+	if c.Until == "" {
 		return s, nil
 	}
-	if s.until, err = instant(o.Until, now); err != nil {
+	if s.until, err = instant(c.Until, now); err != nil {
 		return s, fmt.Errorf("--until: %w", err)
 	}
 	if !s.since.Before(s.until) {

@@ -50,7 +50,7 @@ func (d *doctor) checkChannel(ctx context.Context) []Finding {
 			invite(w, "Check the ID (in Slack: the channel's name > About > Channel ID)."))}
 	case "missing_scope":
 		f := unanswered(nameChannel, err)
-		f.Do = "Add the scope, or let the doctor post a message there:\n  go run ./deploy/doctor --say-hello"
+		f.Do = "Add the scope, or let the doctor post a message there:\n  go run ./deploy/countersign doctor --say-hello"
 		return []Finding{f}
 	default:
 		return []Finding{unanswered(nameChannel, err)}

@@ -15,7 +15,7 @@ import (
 // doctor makes the checks of one deployment. What several checks need, it reads
 // once, as facts.
 type doctor struct {
-	options
+	Command
 	aws    clients
 	region string
 	client *http.Client
@@ -76,14 +76,7 @@ const (
 // examine makes all checks, side by side: none waits for another but for the
 // facts that both need. The clocks come last, read off all answers.
 func (d *doctor) examine(ctx context.Context) Report {
-	d.facts = facts{
-		identity: sync.OnceValues(func() (identity, error) { return d.readIdentity(ctx) }),
-		stack:    sync.OnceValues(func() (stack, error) { return d.readStack(ctx) }),
-		bot:      sync.OnceValues(func() (deployed, error) { return d.readFunction(ctx, "bot", "BotFunctionName") }),
-		notifier: sync.OnceValues(func() (deployed, error) { return d.readFunction(ctx, "notifier", "NotifierFunctionName") }),
-		secret:   sync.OnceValues(func() (secret, error) { return d.readSecret(ctx) }),
-		slack:    sync.OnceValues(func() (workspace, error) { return d.readWorkspace(ctx) }),
-	}
+	d.readFacts(ctx)
 	found := make([][]Finding, len(checks))
 	var group errgroup.Group
 	group.SetLimit(atOnce)
@@ -105,6 +98,19 @@ func (d *doctor) examine(ctx context.Context) Report {
 	d.complete(r.Findings)
 	d.hide(r.Findings)
 	return r
+}
+
+// readFacts makes every fact available; each is read once, when it is first asked
+// for.
+func (d *doctor) readFacts(ctx context.Context) {
+	d.facts = facts{
+		identity: sync.OnceValues(func() (identity, error) { return d.readIdentity(ctx) }),
+		stack:    sync.OnceValues(func() (stack, error) { return d.readStack(ctx) }),
+		bot:      sync.OnceValues(func() (deployed, error) { return d.readFunction(ctx, "bot", "BotFunctionName") }),
+		notifier: sync.OnceValues(func() (deployed, error) { return d.readFunction(ctx, "notifier", "NotifierFunctionName") }),
+		secret:   sync.OnceValues(func() (secret, error) { return d.readSecret(ctx) }),
+		slack:    sync.OnceValues(func() (workspace, error) { return d.readWorkspace(ctx) }),
+	}
 }
 
 // follow makes what needs a check that itself needs another, need that one.

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"countersign/bot/slacktest"
+	"countersign/deploy/internal/testtools"
 	"countersign/handle"
 	"countersign/handle/handletest"
 )
@@ -22,7 +22,7 @@ func TestHealthy(t *testing.T) {
 	p := newPatient(t)
 	r := p.examine()
 	p.want(r)
-	if r.status() != statusWell {
+	if r.status() != statusOK {
 		t.Error("a healthy deployment is said to be ill")
 	}
 	if n := len(r.Findings); n < 20 {
@@ -54,7 +54,7 @@ func (p *patient) readsOnly() {
 		}
 	}
 	for method := range p.slack.Counts() {
-		if strings.HasPrefix(method, "chat.") && !p.options.SayHello {
+		if strings.HasPrefix(method, "chat.") && !p.command.SayHello {
 			p.t.Errorf("the doctor calls %s", method)
 		}
 	}
@@ -228,7 +228,7 @@ func TestPlantedFaults(t *testing.T) {
 		// Approvers.
 		{"no approvers", env(envApprovers, ""), []wanted{{"approvers", Warning, "names none", "Approvers"}}},
 		{"a name", env(envApprovers, "@ann,S0PLATFORM,U0EVE"), []wanted{{"bot function settings", Fault, envApprovers, ""}, {"notifier function settings", Fault, envApprovers, "sam deploy"}}},
-		{"a name given", func(p *patient) { p.options.Approvers = []string{"@ann", "S0PLATFORM"} }, []wanted{{"approvers", Fault, `"@ann" is no Slack user ID`, "Copy member ID"}}},
+		{"a name given", func(p *patient) { p.command.Approvers = []string{"@ann", "S0PLATFORM"} }, []wanted{{"approvers", Fault, `"@ann" is no Slack user ID`, "Copy member ID"}}},
 		{"no such user", env(envApprovers, "U0NOBODY,S0PLATFORM"), []wanted{{"approvers", Fault, "U0NOBODY may not decide: no such user", "Approvers"}}},
 		{"deactivated", func(p *patient) { p.slack.AddUser(slacktest.User{ID: "U0EVE", Name: "eve", Deleted: true}) }, []wanted{{"approvers", Fault, "deactivated", "Approvers"}}},
 		{"a guest", func(p *patient) { p.slack.AddUser(slacktest.User{ID: "U0EVE", Name: "eve", Restricted: true}) }, []wanted{{"approvers", Fault, "a guest", "Approvers"}}},
@@ -285,10 +285,10 @@ func TestPlantedFaults(t *testing.T) {
 		{"launch topic without the notifier", func(p *patient) { p.account.topics[launchTopicARN].subscriptions = nil }, []wanted{{"launch topic", Fault, "does not listen", "drift-aware"}}},
 
 		// Launching.
-		{"launch role may not", func(p *patient) { p.options.LaunchRole = []string{"BareLaunch"} }, []wanted{{"launch role", Fault, "BareLaunch may not call the notifier", "put-role-policy --role-name BareLaunch"}}},
-		{"by ARN", func(p *patient) { p.options.LaunchRole = []string{"arn:aws:iam::111122223333:role/BareLaunch"} }, []wanted{{"launch role", Fault, "implicitDeny", "--role-name BareLaunch "}}},
-		{"no such role", func(p *patient) { p.options.LaunchRole = []string{"Nobody"} }, []wanted{{"launch role", Fault, "no role Nobody", "launch constraint"}}},
-		{"role elsewhere", func(p *patient) { p.options.LaunchRole = []string{"arn:aws:iam::999988887777:role/Launch"} }, []wanted{{"launch role", Unchecked, "another account", "999988887777"}}},
+		{"launch role may not", func(p *patient) { p.command.LaunchRole = []string{"BareLaunch"} }, []wanted{{"launch role", Fault, "BareLaunch may not call the notifier", "put-role-policy --role-name BareLaunch"}}},
+		{"by ARN", func(p *patient) { p.command.LaunchRole = []string{"arn:aws:iam::111122223333:role/BareLaunch"} }, []wanted{{"launch role", Fault, "implicitDeny", "--role-name BareLaunch "}}},
+		{"no such role", func(p *patient) { p.command.LaunchRole = []string{"Nobody"} }, []wanted{{"launch role", Fault, "no role Nobody", "launch constraint"}}},
+		{"role elsewhere", func(p *patient) { p.command.LaunchRole = []string{"arn:aws:iam::999988887777:role/Launch"} }, []wanted{{"launch role", Unchecked, "another account", "999988887777"}}},
 		{"no roles", func(p *patient) { p.account.catalog = nil }, nil},
 
 		// What runs by itself.
@@ -438,48 +438,73 @@ func overdue(*testing.T) handle.Request {
 	return handletest.Request(1, time.Now().Add(-24*time.Hour))
 }
 
-// The README says what the doctor needs, and how its report looks.
-func TestReadme(t *testing.T) {
-	file, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, found := strings.Cut(string(file), "**Doctor.**")
-	section, _, ended := strings.Cut(section, "**Audit.**")
-	if !found || !ended {
-		t.Fatal("the README has no part about the doctor")
-	}
-
+// The printed policy allows every call that the doctor makes, and nothing else.
+func TestPolicyAllowsWhatTheDoctorCalls(t *testing.T) {
 	p := newPatient(t)
 	p.account.requests = []handle.Request{overdue(t)}
 	p.examine()
-	want := map[string]bool{"kms:Decrypt": true, "secretsmanager:GetSecretValue": true} // if the secret has a key
+	want := map[string]bool{"kms:Decrypt": true} // by Secrets Manager and DynamoDB, if their key is the customer's
 	for _, call := range p.account.calls {
 		want[call] = true
 	}
-	delete(want, "sts:GetCallerIdentity") // anybody may
+	delete(want, "sts:GetCallerIdentity") // needs no permission
+	d := p.doctor()
+	var b, notes strings.Builder
+	if err := d.printPolicy(t.Context(), &b, &notes); err != nil || notes.String() != "" {
+		t.Fatal(err, notes.String())
+	}
 	got := map[string]bool{}
-	for _, action := range regexp.MustCompile("`([a-z]+:[A-Za-z]+)`").FindAllStringSubmatch(section, -1) {
-		got[action[1]] = true
+	for _, action := range d.policy().Actions() {
+		got[action] = true
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("actions: calls (-), README (+):\n%s", diff)
+		t.Errorf("actions: calls (-), policy (+):\n%s", diff)
 	}
+	for _, arn := range []string{secretARN, mailTopicARN, launchTopicARN, notifierARN, ruleARN("countersign-sweep"),
+		"arn:aws:dynamodb:eu-west-1:111122223333:table/countersign", "arn:aws:sqs:eu-west-1:111122223333:countersign-failures"} {
+		if !strings.Contains(b.String(), `"`+arn+`"`) {
+			t.Errorf("the policy does not name %s:\n%s", arn, b.String())
+		}
+	}
+}
 
+// Without the stack, the policy matches resources by the stack's name, never
+// every secret.
+func TestPolicyWithoutStack(t *testing.T) {
+	p := newPatient(t)
+	p.account.stackStatus = ""
+	var b, notes strings.Builder
+	if err := p.doctor().printPolicy(t.Context(), &b, &notes); err != nil || notes.String() == "" {
+		t.Fatal(err, notes.String())
+	}
+	for _, arn := range []string{"arn:aws:secretsmanager:eu-west-1:111122223333:secret:countersign-*", "arn:aws:dynamodb:eu-west-1:111122223333:table/countersign-*"} {
+		if !strings.Contains(b.String(), `"`+arn+`"`) {
+			t.Errorf("the policy does not name %s:\n%s", arn, b.String())
+		}
+	}
+}
+
+// Examples of a report in the documentation are lines of a golden report.
+func TestDocumentedReportIsGolden(t *testing.T) {
 	golden, err := os.ReadFile("testdata/broken.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
 	lines := 0
-	for line := range strings.Lines(section) {
-		if line = strings.TrimSpace(line); !strings.HasPrefix(line, "ok ") && !strings.HasPrefix(line, "FAULT ") && !strings.HasPrefix(line, "1. ") {
+	for _, block := range testtools.CodeBlocks(t) {
+		if !strings.Contains(block, "FAULT ") {
 			continue
 		}
-		if lines++; !strings.Contains(string(golden), line) {
-			t.Errorf("the report has no line %q", line)
+		for line := range strings.Lines(block) {
+			if line = strings.TrimSpace(line); line == "..." {
+				continue
+			}
+			if lines++; !strings.Contains(string(golden), line) {
+				t.Errorf("the report has no line %q", line)
+			}
 		}
 	}
 	if lines < 3 {
-		t.Errorf("the README shows %d lines of a report", lines)
+		t.Errorf("the documentation shows %d lines of a report", lines)
 	}
 }

@@ -49,7 +49,7 @@ type patient struct {
 	secrets atomic.Pointer[[]string]     // the signing secrets that the bot holds
 	botTime func() time.Time
 
-	options options
+	command Command
 	now     func() time.Time
 
 	patience    time.Duration // the client's time-out
@@ -58,7 +58,7 @@ type patient struct {
 
 func newPatient(t testing.TB, change ...func(*slacktest.Config)) *patient {
 	t.Helper()
-	p := &patient{t: t, now: time.Now, botTime: time.Now, patience: 5 * time.Second, options: options{Stack: "countersign", Catalog: "countersign-catalog"}}
+	p := &patient{t: t, now: time.Now, botTime: time.Now, patience: 5 * time.Second, command: Command{Stack: "countersign", Catalog: "countersign-catalog"}}
 	p.slackConfig = slacktest.Config{
 		Now: time.Now, TeamID: "T0EXAMPLE", TeamName: "Example", AppID: "A0COUNTERSIGN", BotID: "B0COUNTERSIGN",
 		BotUserID: "U0COUNTERSIGN", BotName: "countersign", BotToken: madeToken, Scopes: madeScopes,
@@ -124,7 +124,7 @@ func (p *patient) doctor() *doctor {
 		Region: "eu-west-1", HTTPClient: client, BaseEndpoint: aws.String(server.URL), RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "example", ""),
 	}
-	return &doctor{options: p.options, aws: newClients(awsconfig.Account{Config: config, Client: client}), region: "eu-west-1", client: client, clocks: clocks, now: p.now}
+	return &doctor{Command: p.command, aws: newClients(awsconfig.Account{Config: config, Client: client}), region: "eu-west-1", client: client, clocks: clocks, now: p.now}
 }
 
 func healthy(t testing.TB, slackAt, doorAt string) *account {

@@ -23,7 +23,7 @@ type Report struct {
 
 // Exit statuses.
 const (
-	statusWell    = 0
+	statusOK      = 0
 	statusFault   = 1
 	statusUnknown = 2 // something could not be checked, and nothing else is wrong
 )
@@ -35,7 +35,7 @@ func (r Report) status() int {
 	case Unchecked:
 		return statusUnknown
 	}
-	return statusWell
+	return statusOK
 }
 
 func (r Report) writeJSON(w io.Writer) error {
@@ -49,8 +49,9 @@ func (r Report) writeJSON(w io.Writer) error {
 type palette map[Level]string
 
 // colours are used on a terminal, unless NO_COLOR is set: https://no-color.org
-func colours(f *os.File) palette {
-	if os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" || !term.IsTerminal(int(f.Fd())) {
+func colours(w io.Writer) palette {
+	f, file := w.(*os.File)
+	if !file || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" || !term.IsTerminal(int(f.Fd())) {
 		return nil
 	}
 	return palette{OK: "32", Warning: "33", Unchecked: "35", Fault: "1;31", Skipped: "2"}

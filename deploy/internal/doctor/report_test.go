@@ -93,7 +93,7 @@ func TestStatus(t *testing.T) {
 		levels []Level
 		want   int
 	}{
-		{[]Level{OK, Skipped, Warning}, statusWell},
+		{[]Level{OK, Skipped, Warning}, statusOK},
 		{[]Level{OK, Unchecked, Warning}, statusUnknown},
 		{[]Level{Fault, Unchecked, OK}, statusFault},
 	} {
@@ -141,14 +141,14 @@ func TestHide(t *testing.T) {
 // A message is posted only if the doctor is told to.
 func TestSayHello(t *testing.T) {
 	p := newPatient(t)
-	p.options.SayHello = true
+	p.command.SayHello = true
 	p.want(p.examine())
 	if n := p.slack.Counts()["chat.postMessage"]; n != 1 {
 		t.Errorf("%d messages were posted, want 1", n)
 	}
 
 	p = newPatient(t)
-	p.options.SayHello = true
+	p.command.SayHello = true
 	if err := p.slack.Remove("C0APPROVALS", "U0COUNTERSIGN"); err != nil {
 		t.Fatal(err)
 	}

@@ -15,8 +15,8 @@ import (
 // Whoever asks afterwards is told what became of each launch, and of one launch
 // all that happened.
 func (d *deployment) audited(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "audit")
-	build(t, program, "countersign/deploy/audit")
+	program := filepath.Join(t.TempDir(), "countersign")
+	build(t, program, "countersign/deploy/countersign")
 	rows, err := csv.NewReader(strings.NewReader(d.audit(t, program, "--since", "1h", "--format", "csv"))).ReadAll()
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func (d *deployment) audit(t *testing.T, program string, flags ...string) string
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program, append(flags, "--stack", d.name)...)
+	cmd := exec.CommandContext(ctx, program, append([]string{"audit", "--stack", d.name}, flags...)...)
 	cmd.Env = environment(t.TempDir(), "AWS_ENDPOINT_URL="+d.ministack.origin)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

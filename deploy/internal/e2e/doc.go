@@ -5,7 +5,7 @@
 //
 // Countersign is deployed there as it is on AWS: the secret, sam build and sam
 // deploy, the Slack app from the stack's manifest, a product. Then products are
-// launched. Of the world only Slack is ours, the made one of deploy/local, and
+// launched. Of the world only Slack is ours, the fake one of bot/slacktest, and
 // the people; what MiniStack does not send, the events of stacks that come to
 // their end, is sent as AWS documents it.
 package e2e

@@ -370,12 +370,12 @@ func TestDoctor(t *testing.T) {
 func newWard(t *testing.T) *ward {
 	t.Helper()
 	m := startMiniStack(t)
-	w := &ward{t: t, origin: m.origin, program: filepath.Join(t.TempDir(), "doctor")}
+	w := &ward{t: t, origin: m.origin, program: filepath.Join(t.TempDir(), "countersign")}
 	w.aws = aws.Config{
 		Region: region, BaseEndpoint: &m.origin, RetryMaxAttempts: 3, HTTPClient: awsfix.HTTPClient(&http.Client{Timeout: 30 * time.Second}),
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 	}
-	build(t, w.program, "countersign/deploy/doctor")
+	build(t, w.program, "countersign/deploy/countersign")
 
 	w.slack = newDoctoredSlack("chat:write", "users:read", "users:read.email", "usergroups:read", "channels:read", "groups:read")
 	w.answerForSlack(w.slack)
@@ -671,7 +671,7 @@ func (w *ward) want(t *testing.T, want [][3]string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, w.program, append([]string{"--json", "--stack", doctored}, w.flags...)...)
+	cmd := exec.CommandContext(ctx, w.program, append([]string{"doctor", "--json", "--stack", doctored}, w.flags...)...)
 	cmd.Env = environment(t.TempDir(), "AWS_ENDPOINT_URL="+w.origin)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

@@ -22,7 +22,7 @@ type story struct {
 	terminate      string            // then the stack is deleted, and ends so
 }
 
-// The made CloudFormation of deploy/local does what MiniStack's does: the same
+// The made CloudFormation of deploy/internal/fakecfn does what MiniStack's does: the same
 // events with the same reasons, the same requests to custom resources, the same
 // outputs. Where the two differ AWS's documents say what is right, and the
 // difference has its name among the deviations.
@@ -61,7 +61,7 @@ func TestMadeCloudFormation(t *testing.T) {
 func twinStories(t *testing.T) []story {
 	sample := product(t, "deploy/product.yaml", "function:countersign-notifier", "function:provider",
 		"  UserEmail:\n", "  UserEmail:\n    Default: rita@example.com\n", "  Purpose:\n", "  Purpose:\n    Default: Orders <!channel> & returns\n")
-	original := product(t, "deploy/local/cloudformation/testdata/sample-gate.yaml", "sns:${AWS::Region}:${AWS::AccountId}:approvals", "lambda:${AWS::Region}:${AWS::AccountId}:function:provider")
+	original := product(t, "deploy/gate/testdata/sample-gate.yaml", "sns:${AWS::Region}:${AWS::AccountId}:approvals", "lambda:${AWS::Region}:${AWS::AccountId}:function:provider")
 	approve, reject := signal("SUCCESS", "approved-1", "Approved by Ann"), signal("FAILURE", "rejected-1", `Rejected by Ann: it's "too" big <&> “so”`)
 	return []story{
 		{name: "approved and terminated", template: sample, signals: []string{approve}, end: "CREATE_COMPLETE", terminate: "DELETE_COMPLETE"},

@@ -85,7 +85,7 @@ func goFolders(t *testing.T) (env []string) {
 func TestSAMBuildsTheSame(t *testing.T) {
 	startMiniStack(t) // nothing of it is used but its home
 	built, zips := filepath.Dir(samBuild(t)), t.TempDir()
-	if said, err := command(t, "go", "run", "./deploy/build", "--arch", "amd64", "--out", zips); err != nil {
+	if said, err := command(t, "go", "run", "./deploy/internal/build", "--arch", "amd64", "--out", zips); err != nil {
 		t.Fatalf("couldn't build: %v:\n%s", err, said)
 	}
 	for folder, name := range map[string]string{"BotFunction": "bot.zip", "NotifierFunction": "notifier.zip"} {

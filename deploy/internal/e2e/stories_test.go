@@ -178,7 +178,7 @@ func (d *deployment) deleted(t *testing.T) {
 // The template of the original sample, which knows no verdict and waits as long
 // as can be, works unchanged but for its ServiceToken.
 func (d *deployment) original(t *testing.T) {
-	l := d.launch(t, sandbox.Channel, product(t, "deploy/local/cloudformation/testdata/sample-gate.yaml",
+	l := d.launch(t, sandbox.Channel, product(t, "deploy/gate/testdata/sample-gate.yaml",
 		"arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:approvals", d.outputs["ServiceToken"]))
 	l.asked()
 	l.press(sandbox.Bob, handle.Approve)

@@ -106,7 +106,7 @@ func emptyBinary(t testing.TB) string {
 func zips(t testing.TB) map[string]int {
 	t.Helper()
 	folder := t.TempDir()
-	if out, err := exec.Command("go", "run", "countersign/deploy/build", "--out", folder).CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "run", "countersign/deploy/internal/build", "--out", folder).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	sizes := map[string]int{}
@@ -188,7 +188,7 @@ var manyStarts = flag.Int("starts", 0, "start each function so many times; 0: no
 // starts are needed to come to the fastest.
 func TestStart(t *testing.T) {
 	if *manyStarts == 0 {
-		t.Skip("it wants a machine that does nothing else: go test ./deploy/function -run TestStart -starts 61")
+		t.Skip("it wants a machine that does nothing else: go test ./deploy/internal/function -run TestStart -starts 61")
 	}
 	s := measureStarts(t, *manyStarts)
 	for range 5 {
@@ -204,7 +204,7 @@ func TestStart(t *testing.T) {
 
 // BenchmarkFunctions measures what the functions cost beside an empty one:
 //
-//	go test -run - -bench Functions ./deploy/function
+//	go test -run - -bench Functions ./deploy/internal/function
 func BenchmarkFunctions(b *testing.B) {
 	for b.Loop() {
 		for name, size := range zips(b) {

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 // real clock does so in no time: nothing depends on how fast the machine is. As
 // many are played at a time as there are processors.
 //
-//	go test ./deploy/sim -run TestSchedules -schedules 1000000 -timeout 24h -v
+//	go test ./deploy/internal/sim -run TestSchedules -schedules 1000000 -timeout 24h -v
 func TestSchedules(t *testing.T) {
 	var next, failed, calls atomic.Uint64
 	began := time.Now()

@@ -1,0 +1,151 @@
+// Command countersign runs Countersign on this machine, checks a deployment, and
+// lists who approved what.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"countersign/deploy/internal/audit"
+	"countersign/deploy/internal/doctor"
+	"countersign/deploy/internal/local"
+	"countersign/deploy/internal/localfn"
+)
+
+type commandLine struct {
+	Local  local.Command  `cmd:"" help:"Run Countersign on this machine with simulated AWS, Slack and mail."`
+	Doctor doctor.Command `cmd:"" help:"Check a deployment and say how to fix what is wrong."`
+	Audit  audit.Command  `cmd:"" help:"List requests: who asked, who decided, when and why."`
+}
+
+// Help implements kong.HelpProvider.
+func (*commandLine) Help() string {
+	return `Examples:
+
+    countersign local
+    countersign doctor --stack countersign --region eu-west-1
+    countersign audit --since 7d`
+}
+
+const about = "Countersign puts approvals for AWS Service Catalog launches into Slack."
+
+// statusUsage is the exit status for a command line that cannot be parsed.
+const statusUsage = 2
+
+func main() {
+	if localfn.IsChild() {
+		localfn.RunChild()
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run executes one command line and returns the exit status: 0 on success,
+// statusUsage if args cannot be parsed, else what the command returned.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	helped := false
+	parser, err := kong.New(&commandLine{}, kong.Name("countersign"), kong.Description(about),
+		kong.Writers(stdout, stderr), kong.Exit(func(int) { helped = true }),
+		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 100, Compact: true}),
+		kong.PostBuild(func(k *kong.Kong) error { k.Model.HelpFlag.Help = "Show this help."; return nil }),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(stdout, (*io.Writer)(nil)))
+	if err != nil {
+		fmt.Fprintln(stderr, "countersign:", err)
+		return statusUsage
+	}
+	if len(args) == 0 {
+		fmt.Fprintf(stderr, "countersign: no command; commands: %s (countersign --help says more)\n", commands(parser.Model.Node))
+		return statusUsage
+	}
+	parsed, err := parser.Parse(args)
+	if helped { // kong prints the help while it parses
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, usage(parser.Model.Node, err, args))
+		return statusUsage
+	}
+	return status(parsed.Selected().Name, parsed.Run(), stderr)
+}
+
+// status maps a command's error to the exit status, and prints the error unless
+// the command has printed all there is to say.
+func status(command string, err error, stderr io.Writer) int {
+	var exit *doctor.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit) && exit.Err == nil:
+		return exit.Status
+	}
+	fmt.Fprintf(stderr, "countersign %s: %v\n", command, err)
+	if exit != nil {
+		return exit.Status
+	}
+	return 1
+}
+
+// usage describes a command line that cannot be parsed in one line, with the
+// commands or flags that exist.
+func usage(root *kong.Node, err error, args []string) string {
+	node := root
+	var parse *kong.ParseError
+	if errors.As(err, &parse) && parse.Context.Selected() != nil {
+		node = parse.Context.Selected()
+	}
+	text := node.FullPath() + ": " + strings.Join(strings.Fields(err.Error()), " ")
+	switch {
+	case node == root:
+		return text + "; commands: " + commands(root)
+	case hasUnknownFlag(node, args):
+		return text + "; flags: " + strings.Join(flags(node), ", ")
+	}
+	return text
+}
+
+func commands(root *kong.Node) string {
+	var names []string
+	for _, n := range root.Leaves(true) {
+		names = append(names, n.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func flags(node *kong.Node) []string {
+	var names []string
+	for _, group := range node.AllFlags(true) {
+		for _, f := range group {
+			if f.Short != 0 {
+				names = append(names, "-"+string(f.Short))
+			}
+			names = append(names, "--"+f.Name)
+		}
+	}
+	return names
+}
+
+// hasUnknownFlag reports whether args name a flag that node does not have.
+func hasUnknownFlag(node *kong.Node, args []string) bool {
+	known := flags(node)
+	for _, arg := range args {
+		name, _, _ := strings.Cut(arg, "=")
+		if name == "--" {
+			return false
+		}
+		if strings.HasPrefix(name, "-") && !slices.Contains(known, name) {
+			return true
+		}
+	}
+	return false
+}

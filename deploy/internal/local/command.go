@@ -1,0 +1,85 @@
+// Package local is the command "countersign local": the real bot and notifier on
+// this machine, with the embedded store and simulated CloudFormation, Slack and
+// mail. It serves a web page to drive them, or plays a story. Nothing leaves this
+// machine.
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"countersign/deploy"
+	"countersign/deploy/gate"
+	"countersign/deploy/internal/story"
+)
+
+// Command is the command line.
+type Command struct {
+	Addr      string            `help:"Loopback address of the web page." default:"127.0.0.1:8080"`
+	Data      string            `help:"Keep the requests in this file. Default: a temporary file." type:"path" placeholder:"FILE"`
+	Template  string            `help:"Product template to launch, YAML or JSON. Default: the sample product." type:"path" placeholder:"FILE"`
+	Story     string            `help:"Play this story without a browser, and exit 0 if every invariant held; \"all\" plays every story." placeholder:"NAME"`
+	Parameter map[string]string `help:"Template parameter, for stories. Others get their default or a made-up value." placeholder:"NAME=VALUE"`
+	Verbose   bool              `help:"Print the functions' logs." short:"v"`
+}
+
+// Help implements kong.HelpProvider.
+func (Command) Help() string {
+	return `Open the address that it prints, launch the sample product as Rita, approve it as Ann, and watch the stack continue. No account and no network are needed.
+
+Stories: ` + strings.Join(story.Names(), ", ") + `, all.
+
+Examples:
+
+    countersign local
+    countersign local --story all
+    countersign local --story bypass --template my-product.yaml`
+}
+
+// Run serves the page until ctx ends, or plays a story.
+func (c Command) Run(ctx context.Context, w io.Writer) error {
+	template, err := c.template()
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.DiscardHandler)
+	if c.Verbose {
+		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	if c.Story != "" {
+		err = story.Run(ctx, w, c.Story, story.Config{Template: template, Parameters: c.Parameter, Log: log})
+	} else {
+		err = c.serve(ctx, w, template, log)
+	}
+	if errors.Is(err, context.Canceled) {
+		return nil // interrupted
+	}
+	return err
+}
+
+// template reads the template of the product.
+func (c Command) template() (*gate.Template, error) {
+	name, src := "the sample product", deploy.Product
+	if c.Template != "" {
+		b, err := os.ReadFile(c.Template)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("there is no file %s", c.Template)
+		}
+		if err != nil {
+			return nil, err
+		}
+		name, src = filepath.Base(c.Template), b
+	}
+	t, err := gate.Parse(src)
+	if err != nil {
+		return nil, fmt.Errorf("couldn't load %s: %w", name, err)
+	}
+	return t, nil
+}
