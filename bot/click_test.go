@@ -118,7 +118,10 @@ func TestWhoMayDecide(t *testing.T) {
 			press: func(d document) { d.set("ada.approver", "user", "name") },
 			cold:  true,
 		},
-		{name: "unknown to Slack", by: "U0GHOST", why: handle.RefusedUnverified, told: "I could not check who you are with Slack just now; nothing was decided. Press again in a moment."},
+		{
+			name: "unknown to Slack", by: approver, why: handle.RefusedUnverified, told: "I could not check who you are with Slack just now; nothing was decided. Press again in a moment.",
+			edit: func(w *world, _ *handle.Request) { w.slack.fail["users.info"] = "user_not_found" },
+		},
 		{
 			name: "Slack answers of somebody else", by: approver, user: map[string]any{"id": outsider},
 			why: handle.RefusedUnverified, told: "I could not check",
@@ -141,16 +144,16 @@ func TestWhoMayDecide(t *testing.T) {
 		},
 		{
 			name: "the group is no more", by: member, why: handle.RefusedNotApprover, told: notNamed,
-			edit: func(w *world, _ *handle.Request) { delete(w.slack.groups, "S0APPROVERS") },
+			edit: func(w *world, _ *handle.Request) { w.slack.disableGroup(approversGroup) },
 		},
 		{
 			name: "in the last of many groups", by: outsider,
 			edit: func(w *world, r *handle.Request) {
 				for _, g := range []string{"S0A", "S0B", "S0C", "S0D", "S0E", "S0F"} {
 					r.Terms.Approvers = append(r.Terms.Approvers, g)
-					w.slack.groups[g] = []string{"U0X"}
+					w.slack.setGroup(g, "U0X")
 				}
-				w.slack.groups["S0F"] = []string{outsider}
+				w.slack.setGroup("S0F", outsider)
 			},
 		},
 		{
@@ -200,7 +203,7 @@ func TestWhoMayDecide(t *testing.T) {
 			user: map[string]any{"enterprise_user": map[string]any{"id": "W0OUTSIDER", "enterprise_id": "E0HOLDING"}},
 			edit: func(w *world, _ *handle.Request) {
 				w.bot.EnterpriseID = "E0HOLDING"
-				w.slack.groups["S0APPROVERS"] = []string{"W0OUTSIDER"}
+				w.slack.setGroup(approversGroup, "W0OUTSIDER")
 			},
 		},
 	}

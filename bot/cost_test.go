@@ -70,7 +70,7 @@ func TestWhoLeftTheGroup(t *testing.T) {
 	first := w.launch(quorum(2))
 	w.acked(w.send(w.approve(first).by(member)))
 	w.votes(first.ID, 1, handle.Pending)
-	w.slack.groups["S0APPROVERS"] = nil
+	w.slack.setGroup(approversGroup)
 	w.wait(time.Minute)
 	w.acked(w.send(w.approve(first).by("U0SECOND")))
 	w.votes(first.ID, 1, handle.Pending)

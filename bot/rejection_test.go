@@ -41,14 +41,14 @@ func TestReject(t *testing.T) {
 	w.votes(r.ID, 0, handle.Pending)
 	w.told()
 	opened := w.slack.of("views.open")
-	if len(opened) != 1 || opened[0].params["trigger_id"] == "" {
+	if len(opened) != 1 || opened[0].params.Get("trigger_id") == "" {
 		t.Fatalf("views.open: got %+v, want one call", opened)
 	}
 	if n := w.store.Counts(); n.Reads != 1 || n.Writes != 0 {
 		t.Errorf("calls of the store to open the form: got %+v, want one read", n)
 	}
 
-	view := opened[0].view
+	view := opened[0].view(t)
 	blocks, _ := json.Marshal(view["blocks"])
 	for _, want := range []string{"Analytics workbench", "@U0REQUESTER", "robin.requester@example.com", "proven by AWS", "111122223333"} {
 		if !strings.Contains(string(blocks), want) {
@@ -80,7 +80,7 @@ func TestRejectAdopts(t *testing.T) {
 	if got := w.stored(r.ID); len(got.Messages) != 2 || len(w.settled()) != 1 {
 		t.Errorf("after the click: got messages %v and %d calls of After", got.Messages, len(w.settled()))
 	}
-	metadata := w.slack.of("views.open")[0].view["private_metadata"].(string)
+	metadata := w.slack.of("views.open")[0].view(t)["private_metadata"].(string)
 	metadata = strings.Replace(metadata, "1795341700.000300", "1795341800.000400", 1)
 	w.acked(w.send(w.submission(r).set(metadata, "view", "private_metadata")))
 	if got := w.votes(r.ID, 1, handle.Rejected); len(got.Messages) != 3 {
@@ -242,7 +242,7 @@ func TestFormNamesWhoIsProven(t *testing.T) {
 	if len(opened) != 1 {
 		t.Fatalf("views.open: got %+v, want one call", opened)
 	}
-	blocks, _ := json.Marshal(opened[0].view["blocks"])
+	blocks, _ := json.Marshal(opened[0].view(t)["blocks"])
 	if strings.Contains(string(blocks), "U0COLLEAGUE") || !strings.Contains(string(blocks), "proven by AWS") {
 		t.Errorf("the form says that a colleague asks: %s", blocks)
 	}
@@ -260,7 +260,7 @@ func TestFormOfHostileLaunch(t *testing.T) {
 	if n := w.slack.count("views.open"); n != 1 {
 		t.Fatalf("forms opened: got %d, want 1", n)
 	}
-	section := w.slack.of("views.open")[0].view["blocks"].([]any)[0].(map[string]any)["text"].(map[string]any)
+	section := w.slack.of("views.open")[0].view(t)["blocks"].([]any)[0].(map[string]any)["text"].(map[string]any)
 	if text := section["text"].(string); strings.Count(text, "\n") != 2 || section["verbatim"] != true {
 		t.Errorf("the form: got %q, want three lines of our own, verbatim", text)
 	}

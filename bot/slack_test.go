@@ -3,203 +3,172 @@ package bot_test
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 	"unicode/utf8"
+
+	"countersign/bot/slacktest"
 )
 
-// madeSlack speaks the four Web API methods that the bot uses, over HTTP or as
-// a RoundTripper. It accuses of what Slack would reject.
-type madeSlack struct {
-	*testing.T
-	mu     sync.Mutex
-	users  map[string]map[string]any
-	groups map[string][]string
-	fail   map[string]string        // error code by method
-	hang   map[string]chan struct{} // methods that answer nothing until it is closed
-	calls  []slackCall
+// simulatedSlack is a workspace that records what the bot calls, fails on demand,
+// and reports what the bot must not send even where Slack would accept it.
+type simulatedSlack struct {
+	*slacktest.Workspace
+	t *testing.T
+
+	mu    sync.Mutex
+	fail  map[string]string        // error code by method; "500" and "ratelimited" are HTTP statuses
+	hang  map[string]chan struct{} // methods that do not answer until the channel is closed
+	calls []slackCall
 }
 
 type slackCall struct {
 	method string
-	params map[string]string
-	view   map[string]any
+	params url.Values
 }
 
-func newMadeSlack(t *testing.T) *madeSlack {
-	s := &madeSlack{
-		T:      t,
-		users:  map[string]map[string]any{},
-		groups: map[string][]string{"S0APPROVERS": {member, "U0SECOND"}},
-		fail:   map[string]string{},
-		hang:   map[string]chan struct{}{},
+// view decodes the call's view argument.
+func (c slackCall) view(t *testing.T) map[string]any {
+	t.Helper()
+	var view map[string]any
+	if err := json.Unmarshal([]byte(c.params.Get("view")), &view); err != nil {
+		t.Errorf("%s: can't decode the view: %v", c.method, err)
 	}
+	return view
+}
+
+const approversGroup = "S0APPROVERS"
+
+func newSimulatedSlack(t *testing.T, now func() time.Time) *simulatedSlack {
+	s := &simulatedSlack{t: t, fail: map[string]string{}, hang: map[string]chan struct{}{}}
+	s.Workspace = slacktest.New(slacktest.Config{
+		Now: now, TeamID: "T0HOME", AppID: "A0COUNTERSIGN", BotID: "B0COUNTERSIGN", BotUserID: "U0COUNTERSIGN", BotToken: token,
+		Scopes: []string{"chat:write", "users:read", "usergroups:read"},
+		Fault:  s.receive,
+	})
+	s.AddChannel(slacktest.Channel{ID: channel, Name: "launch-approvals", Members: []string{"U0COUNTERSIGN"}})
 	for _, id := range []string{approver, member, "U0SECOND", requester, outsider} {
 		s.add(id, nil)
 	}
+	s.setGroup(approversGroup, member, "U0SECOND")
+	t.Cleanup(s.checkCalls)
 	return s
 }
 
-// add adds a full member of the home workspace, with what is different of them.
-func (s *madeSlack) add(id string, different map[string]any) {
-	u := map[string]any{
-		"id": id, "team_id": "T0HOME", "name": strings.ToLower(id), "real_name": "Made " + id, "deleted": false,
-		"is_bot": false, "is_restricted": false, "is_ultra_restricted": false, "updated": 1795000000,
-		"profile": map[string]any{"real_name": "Made " + id, "display_name": ""},
-	}
-	for key, value := range different {
-		u[key] = value
-	}
-	s.users[id] = u
-}
-
-func (s *madeSlack) RoundTrip(r *http.Request) (*http.Response, error) {
-	rec := httptest.NewRecorder()
-	done := make(chan struct{})
-	go func() { defer close(done); s.ServeHTTP(rec, r) }()
-	select {
-	case <-done:
-		return rec.Result(), nil
-	case <-r.Context().Done():
-		return nil, r.Context().Err()
+// add adds a full member of the home workspace, whose user object differs in the
+// given fields, to the channel.
+func (s *simulatedSlack) add(id string, overrides map[string]any) {
+	s.AddUser(slacktest.User{ID: id, Name: strings.ToLower(id), RealName: "Made " + id, Overrides: overrides})
+	if err := s.Invite(channel, id); err != nil {
+		s.t.Error(err)
 	}
 }
 
-func (s *madeSlack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	method := strings.TrimPrefix(r.URL.Path, "/api/")
-	c := slackCall{method: method, params: map[string]string{}}
-	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
-		var body struct {
-			TriggerID string         `json:"trigger_id"`
-			View      map[string]any `json:"view"`
-		}
-		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
-			s.Errorf("%s: %v", method, err)
-		}
-		c.params["trigger_id"], c.view = body.TriggerID, body.View
-	} else {
-		if err := r.ParseForm(); err != nil {
-			s.Errorf("%s: %v", method, err)
-		}
-		for key := range r.PostForm {
-			c.params[key] = r.PostForm.Get(key)
-		}
-	}
-	if c.params["token"] != token && r.Header.Get("Authorization") != "Bearer "+token {
-		s.Errorf("%s: called without the token", method)
-	}
+func (s *simulatedSlack) setGroup(id string, users ...string) {
+	s.AddUserGroup(slacktest.UserGroup{ID: id, Users: users})
+}
+
+func (s *simulatedSlack) disableGroup(id string) {
+	s.AddUserGroup(slacktest.UserGroup{ID: id, Disabled: true})
+}
+
+// receive records and checks a call before the workspace answers it, and returns
+// the fault that the test asked for.
+func (s *simulatedSlack) receive(method string, form url.Values) *slacktest.Fault {
+	c := slackCall{method, form}
 	s.mu.Lock()
 	s.calls = append(s.calls, c)
 	code, hang := s.fail[method], s.hang[method]
 	s.mu.Unlock()
-	if hang != nil {
-		select {
-		case <-hang:
-		case <-r.Context().Done():
-			return
-		}
-	}
-	answer := map[string]any{"ok": true}
-	if code == "" {
-		code = s.answer(c, answer)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	switch code {
-	case "":
-		_ = json.NewEncoder(w).Encode(answer)
-	case "ratelimited":
-		w.Header().Set("Retry-After", "30")
-		w.WriteHeader(http.StatusTooManyRequests)
-	case "500":
-		w.WriteHeader(http.StatusInternalServerError)
-	default:
-		_ = json.NewEncoder(w).Encode(map[string]any{"ok": false, "error": code})
-	}
-}
-
-// answer fills in what the method answers, or returns the error code.
-func (s *madeSlack) answer(c slackCall, answer map[string]any) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch c.method {
-	case "users.info":
-		u, ok := s.users[c.params["user"]]
-		if !ok {
-			return "user_not_found"
-		}
-		answer["user"] = u
-	case "usergroups.users.list":
-		users, ok := s.groups[c.params["usergroup"]]
-		if !ok {
-			return "no_such_subteam"
-		}
-		answer["users"] = users
+	switch method {
+	case "users.info", "usergroups.users.list":
 	case "chat.postEphemeral":
 		s.checkEphemeral(c)
-		answer["message_ts"] = "1795342600.000100"
 	case "views.open":
 		s.checkView(c)
-		answer["view"] = map[string]any{"id": "V0REJECT", "type": "modal", "blocks": []any{}}
 	default:
-		s.Errorf("the bot called %s, for which it has no business", c.method)
-		return "unknown_method"
+		s.t.Errorf("the bot called %s, which it has no use for", method)
 	}
-	return ""
+	fault := &slacktest.Fault{Hang: hang}
+	switch code {
+	case "ratelimited":
+		fault.RetryAfter = 30 * time.Second
+	case "500":
+		fault.Status = 500
+	default:
+		fault.Error = code
+	}
+	return fault
 }
 
-// control finds Slack's control sequences; the bot may write these and no other.
+// checkCalls reports calls that Slack refuses because the bot made them wrongly.
+func (s *simulatedSlack) checkCalls() {
+	wrong := []string{
+		"not_authed", "invalid_auth", "unknown_method", "missing_scope", "invalid_form_data",
+		"invalid_arguments", "invalid_blocks", "invalid_blocks_format", "msg_too_long", "no_text", "view_too_large",
+	}
+	for _, c := range s.Calls() {
+		if !c.Fault && slices.Contains(wrong, c.Error) {
+			s.t.Errorf("Slack refused %s: %s", c.Method, c.Error)
+		}
+	}
+}
+
+// control matches Slack's control sequences, allowed the only ones that the bot
+// may write.
 var (
 	control = regexp.MustCompile(`<[^>]*>?`)
 	allowed = regexp.MustCompile(`^<(@[UW][A-Z0-9]+|!subteam\^S[A-Z0-9]+|!date\^\d+\^[^|<>]*\|[^|<>]*)>$`)
 )
 
-func (s *madeSlack) checkText(where, text string, limit int) {
+func (s *simulatedSlack) checkText(where, text string, limit int) {
 	if n := utf8.RuneCountInString(text); n == 0 || n > limit {
-		s.Errorf("%s: got %d characters, want 1 to %d: %q", where, n, limit, text)
+		s.t.Errorf("%s: got %d characters, want 1 to %d: %q", where, n, limit, text)
 	}
 	for _, found := range control.FindAllString(text, -1) {
 		if !allowed.MatchString(found) {
-			s.Errorf("%s: outside text wrote markup of its own: %q in %q", where, found, text)
+			s.t.Errorf("%s: outside text became markup: %q in %q", where, found, text)
 		}
 	}
 	if strings.Contains(strings.NewReplacer("&amp;", "", "&lt;", "", "&gt;", "").Replace(text), "&") {
-		s.Errorf("%s: a bare ampersand in %q", where, text)
+		s.t.Errorf("%s: a bare ampersand in %q", where, text)
 	}
 }
 
-func (s *madeSlack) checkEphemeral(c slackCall) {
-	if c.params["channel"] == "" || c.params["user"] == "" || c.params["thread_ts"] != "" {
-		s.Errorf("chat.postEphemeral: got channel %q, user %q, thread_ts %q", c.params["channel"], c.params["user"], c.params["thread_ts"])
+func (s *simulatedSlack) checkEphemeral(c slackCall) {
+	if c.params.Get("channel") == "" || c.params.Get("user") == "" || c.params.Get("thread_ts") != "" {
+		s.t.Errorf("chat.postEphemeral: got channel %q, user %q, thread_ts %q", c.params.Get("channel"), c.params.Get("user"), c.params.Get("thread_ts"))
 	}
-	s.checkText("chat.postEphemeral", c.params["text"], 4000)
+	s.checkText("chat.postEphemeral", c.params.Get("text"), 4000)
 }
 
-// checkView holds a modal to the limits of Block Kit.
-func (s *madeSlack) checkView(c slackCall) {
+// checkView checks the rejection form beyond what Slack refuses.
+func (s *simulatedSlack) checkView(c slackCall) {
 	text := func(v any) string {
 		m, _ := v.(map[string]any)
 		t, _ := m["text"].(string)
 		return t
 	}
-	if c.params["trigger_id"] == "" {
-		s.Errorf("views.open: no trigger_id")
+	view := c.view(s.t)
+	if c.params.Get("trigger_id") == "" {
+		s.t.Errorf("views.open: no trigger_id")
 	}
 	for _, key := range []string{"title", "submit", "close"} {
-		if n := utf8.RuneCountInString(text(c.view[key])); n == 0 || n > 24 {
-			s.Errorf("views.open: got %d characters of %s, want 1 to 24", n, key)
+		if n := utf8.RuneCountInString(text(view[key])); n == 0 || n > 24 {
+			s.t.Errorf("views.open: got %d characters of %s, want 1 to 24", n, key)
 		}
 	}
-	if m, _ := c.view["private_metadata"].(string); len(m) > 3000 || strings.Contains(m, "http") {
-		s.Errorf("views.open: private_metadata: got %q", m)
+	if m, _ := view["private_metadata"].(string); len(m) > 3000 || strings.Contains(m, "http") {
+		s.t.Errorf("views.open: private_metadata: got %q", m)
 	}
-	blocks, _ := c.view["blocks"].([]any)
+	blocks, _ := view["blocks"].([]any)
 	if len(blocks) == 0 || len(blocks) > 100 {
-		s.Errorf("views.open: got %d blocks", len(blocks))
+		s.t.Errorf("views.open: got %d blocks", len(blocks))
 	}
 	for i, b := range blocks {
 		block := b.(map[string]any)
@@ -211,16 +180,16 @@ func (s *madeSlack) checkView(c slackCall) {
 			s.checkText(where, text(block["label"]), 2000)
 			element := block["element"].(map[string]any)
 			if element["type"] != "plain_text_input" || element["multiline"] != true || element["max_length"] != 500.0 || element["min_length"] != 3.0 {
-				s.Errorf("%s: got %v, want a multiline input of 3 to 500 characters", where, element)
+				s.t.Errorf("%s: got %v, want a multiline input of 3 to 500 characters", where, element)
 			}
 		default:
-			s.Errorf("%s: unexpected type %v", where, block["type"])
+			s.t.Errorf("%s: unexpected type %v", where, block["type"])
 		}
 	}
 }
 
-// methods lists the methods that were called, in order.
-func (s *madeSlack) methods() []string {
+// methods lists the methods that were called, in order of arrival.
+func (s *simulatedSlack) methods() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list := []string{}
@@ -230,32 +199,26 @@ func (s *madeSlack) methods() []string {
 	return list
 }
 
-func (s *madeSlack) count(method string) int {
-	n := 0
-	for _, m := range s.methods() {
-		if m == method {
-			n++
-		}
-	}
-	return n
-}
+func (s *simulatedSlack) count(method string) int { return len(s.of(method)) }
 
-func (s *madeSlack) of(method string) []slackCall {
+// of returns the calls of one method, in order of arrival.
+func (s *simulatedSlack) of(method string) []slackCall {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(s.calls), func(c slackCall) bool { return c.method != method })
 }
 
-// ephemerals are the texts written to people in private.
-func (s *madeSlack) ephemerals() []string {
+// ephemerals lists the texts of the private messages that the bot sent, including
+// those that Slack did not accept.
+func (s *simulatedSlack) ephemerals() []string {
 	var list []string
 	for _, c := range s.of("chat.postEphemeral") {
-		list = append(list, c.params["text"])
+		list = append(list, c.params.Get("text"))
 	}
 	return list
 }
 
-func (s *madeSlack) forget() {
+func (s *simulatedSlack) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls = nil

@@ -49,7 +49,7 @@ type world struct {
 	*testing.T
 	bot   *bot.Bot
 	store *handletest.FaultyStore
-	slack *madeSlack
+	slack *simulatedSlack
 	url   string // of the bot; empty if it is called directly
 
 	mu    sync.Mutex
@@ -84,7 +84,7 @@ func newWorld(t *testing.T) *world {
 // time is made.
 func newBareWorld(t *testing.T) *world {
 	w := &world{T: t, now: launched.Add(10 * time.Minute)}
-	w.slack = newMadeSlack(t)
+	w.slack = newSimulatedSlack(t, w.clock)
 	w.store = &handletest.FaultyStore{Store: &handle.Memory{}}
 	w.bot = &bot.Bot{
 		Store:          w.store,
@@ -236,6 +236,11 @@ type response struct {
 // send signs the document and sends it as Slack does.
 func (w *world) send(d document) response {
 	w.Helper()
+	if id, _ := d["trigger_id"].(string); id != "" {
+		user, _ := d["user"].(map[string]any)
+		userID, _ := user["id"].(string)
+		w.slack.AddTrigger(id, userID)
+	}
 	return w.sendSigned(url.Values{"payload": {encode(w, d)}}.Encode())
 }
 

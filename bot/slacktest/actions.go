@@ -29,33 +29,6 @@ func (w *Workspace) PostAs(userID, channelID, threadTS, text string) (ts string,
 	return p.TS, nil
 }
 
-// React puts an emoji on a message as a person.
-func (w *Workspace) React(userID, channelID, ts, name string) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	u, ok := w.users.byID[userID]
-	r, found := w.channels.byID[channelID]
-	switch {
-	case w.down:
-		return ErrDown
-	case !ok || u.Deleted:
-		return fmt.Errorf("%w: %s", ErrNoUser, userID)
-	case !found:
-		return fmt.Errorf("%w: %s", ErrNoChannel, channelID)
-	case !w.canSee(u, r):
-		return ErrNotVisible
-	}
-	p, found := r.byTS[ts]
-	if !found {
-		return fmt.Errorf("%w: %s", ErrNoMessage, ts)
-	}
-	if no := p.react(name, userID); no != nil {
-		return fmt.Errorf("%w: %s", ErrNotAllowed, no.code)
-	}
-	w.version++
-	return nil
-}
-
 // Delete deletes anybody's message, as an admin of the workspace can.
 func (w *Workspace) DeleteMessage(channelID, ts string) error {
 	w.mu.Lock()

@@ -62,11 +62,6 @@ func (w *Workspace) Remove(channelID string, userIDs ...string) error {
 	})
 }
 
-// Archive closes a channel for writing, or opens it again.
-func (w *Workspace) Archive(channelID string, archived bool) error {
-	return w.withChannel(channelID, func(r *channel) { r.Archived = archived })
-}
-
 func (w *Workspace) withChannel(channelID string, f func(*channel)) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

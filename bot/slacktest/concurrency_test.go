@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	api "github.com/slack-go/slack"
 
 	"countersign/bot/slacktest"
 )
@@ -70,7 +71,7 @@ func TestCopies(t *testing.T) {
 	w := newWorld(t)
 	_, ts := w.post(public, text("<@U0ANN>"))
 	w.post(public, text("reply"), msgTS(ts))
-	if err := w.React(ann, public, ts, "eyes"); err != nil {
+	if err := w.api.AddReactionContext(t.Context(), "eyes", api.NewRefToMessage(public, ts)); err != nil {
 		t.Fatal(err)
 	}
 	before := w.Messages(public)

@@ -1,17 +1,19 @@
-// Package slacktest is a made Slack workspace: channels, people, messages, modals,
-// and the part of Slack's Web API that an approval app needs, served over HTTP.
+// Package slacktest simulates a Slack workspace for tests and the local run:
+// channels, users, messages, modals, the Home tab, and the part of the Web API that
+// an approval app needs.
 //
-// It is met the way Slack is met. Going out, an app calls it with the real
-// github.com/slack-go/slack client through OptionAPIURL. Coming in, what a
-// person does ([Workspace.Press], [Workspace.Submit]) reaches the app as a
-// signed POST to Config.RequestURL.
+// Both directions are real HTTP. The app calls the Web API with
+// github.com/slack-go/slack through OptionAPIURL, or in memory through
+// [Workspace.RoundTrip]. What a user does ([Workspace.ClickButton],
+// [Workspace.Submit], [Workspace.Command]) reaches the app as a signed POST to
+// Config.RequestURL.
 //
-// It refuses what Slack refuses: wrong tokens, missing scopes, channels that the
-// bot was not invited to, blocks over Slack's limits, spent triggers. Where Slack's
-// behaviour is not documented, the stricter reading is taken. What is not modelled
-// (attachments, rich_text, group DMs) is refused too, rather than let through.
+// The workspace refuses what Slack refuses: wrong tokens, missing scopes, channels
+// that the bot is not in, blocks over Slack's limits, used triggers. Where Slack's
+// behaviour is undocumented, it takes the stricter reading. It also refuses what it
+// does not model (attachments, rich_text, group DMs) instead of ignoring it.
 //
-// It is deterministic: identifiers come from counters, time from Config.Now. It
-// owns no goroutine, and holds no lock while it POSTs to the app or asks the
-// Fault hook, so both may call back into it.
+// It is deterministic: IDs come from counters and time from Config.Now. It starts no
+// goroutine except in RoundTrip, and holds no lock while it POSTs to the app or
+// calls the Fault hook, so both may call back into it.
 package slacktest

@@ -6,57 +6,62 @@ import (
 	"time"
 )
 
-// Fault is what goes wrong with one call. The zero Fault lets it through.
+// Fault describes how one call fails. The zero Fault changes nothing.
 //
-// Act tells the two kinds of every failure apart: without it the call did
-// nothing, with it the call was carried out and only its answer is bad. A lost
-// answer aborts the handler with [http.ErrAbortHandler]: net/http's server then
-// cuts the connection, and a transport that calls the handler directly should
-// turn that panic into an error.
+// Every failure comes in two kinds, which Applied tells apart: either the call
+// had no effect, or it took effect and only its response is bad. A lost response
+// aborts the handler with [http.ErrAbortHandler]: net/http's server then closes
+// the connection, and [Workspace.RoundTrip] returns an error. Another transport
+// that calls the handler directly must turn that panic into an error.
 type Fault struct {
-	Applied bool // carry the call out before failing
+	Applied bool // the call takes effect before it fails
 
-	Lost     bool   // no answer: the connection is cut
-	Status   int    // an HTTP status other than 200, such as 503; with 429 RetryAfter is sent too
-	Body     string // this body, as it is, with Status or 200
-	Truncate bool   // half of the true answer; needs Act
+	// Hang delays the call until the channel is closed. A call whose client gives
+	// up earlier has no effect.
+	Hang <-chan struct{}
 
-	// An ok:false answer: its error, what a missing_scope needs, and the lines of
-	// response_metadata.messages.
+	Lost     bool   // no response: the connection is closed
+	Status   int    // an HTTP status other than 200, such as 503; with 429, RetryAfter is sent too
+	Body     string // the response body, verbatim, with Status or 200
+	Truncate bool   // half of the real response; implies Applied
+
+	// An ok:false response: its error code, the scope that missing_scope names, and
+	// the lines of response_metadata.messages.
 	Error    string
 	Needed   string
 	Messages []string
 
 	RetryAfter time.Duration // rounded up to whole seconds
 
-	// After is called, without any lock, when the call has been carried out and
-	// before it is answered: what others do in between.
+	// BeforeResponse is called without any lock after the call took effect and
+	// before it is answered, so that a test can let others act in between.
 	BeforeResponse func()
 }
 
-// refuse answers without acting on the call; false if the fault lets it through.
-func (f *Fault) failBefore() (httpResponse, bool) {
-	if f.Applied || f.Truncate || f.keepsAnswer() {
+// failBefore returns the response of a call that fails without taking effect; ok
+// is false if the call is to be carried out.
+func (f *Fault) failBefore() (r httpResponse, ok bool) {
+	if f.Applied || f.Truncate || f.keepsResponse() {
 		return httpResponse{}, false
 	}
 	return f.alter(httpResponse{}), true
 }
 
-// harmless reports whether the true answer is given.
-func (f *Fault) keepsAnswer() bool {
+// keepsResponse reports whether the client gets the real response.
+func (f *Fault) keepsResponse() bool {
 	return !f.Lost && f.Status == 0 && f.Body == "" && !f.Truncate && f.Error == "" && f.RetryAfter == 0
 }
 
-// spoil turns a true answer into what is sent.
-func (f *Fault) alter(whole httpResponse) httpResponse {
+// alter replaces a real response by what the fault sends instead.
+func (f *Fault) alter(real httpResponse) httpResponse {
 	switch {
-	case f.keepsAnswer():
-		return whole
+	case f.keepsResponse():
+		return real
 	case f.Lost:
 		return httpResponse{lost: true}
 	case f.Truncate:
-		whole.body = whole.body[:len(whole.body)/2]
-		return whole
+		real.body = real.body[:len(real.body)/2]
+		return real
 	}
 	r := httpResponse{status: http.StatusOK}
 	switch {
@@ -69,7 +74,7 @@ func (f *Fault) alter(whole httpResponse) httpResponse {
 		r.status = f.Status
 	}
 	if f.RetryAfter > 0 {
-		r.retryAfter = wholeSeconds(f.RetryAfter)
+		r.retryAfter = retryAfterSeconds(f.RetryAfter)
 	}
 	if f.Body != "" || r.body == nil {
 		r.body = []byte(f.Body)
@@ -77,7 +82,8 @@ func (f *Fault) alter(whole httpResponse) httpResponse {
 	return r
 }
 
-// wholeSeconds is d for a Retry-After header: rounded up, and at least 1.
-func wholeSeconds(d time.Duration) string {
+// retryAfterSeconds formats d for a Retry-After header: whole seconds, rounded up,
+// at least 1.
+func retryAfterSeconds(d time.Duration) string {
 	return strconv.FormatInt(max(1, int64((d+time.Second-1)/time.Second)), 10)
 }

@@ -114,7 +114,7 @@ func errorResponse(no *apiError, provided string) httpResponse {
 	r := okResponse(answer)
 	if no.retryAfter > 0 {
 		r.status = http.StatusTooManyRequests
-		r.retryAfter = wholeSeconds(no.retryAfter)
+		r.retryAfter = retryAfterSeconds(no.retryAfter)
 	}
 	return r
 }

@@ -27,14 +27,12 @@ var methods = map[string]method{
 
 	"users.info":          {"users:read", (*call).userInfo},
 	"users.lookupByEmail": {"users:read.email", (*call).lookupByEmail},
-	"users.list":          {"users:read", (*call).listUsers},
 
 	"usergroups.list":       {"usergroups:read", (*call).listUserGroups},
 	"usergroups.users.list": {"usergroups:read", (*call).listGroupUsers},
 
 	"reactions.add":    {"reactions:write", (*call).addReaction},
 	"reactions.remove": {"reactions:write", (*call).removeReaction},
-	"reactions.get":    {"reactions:read", (*call).getReactions},
 
 	"views.open":    {"", (*call).openView},
 	"views.push":    {"", (*call).pushView},

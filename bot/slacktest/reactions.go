@@ -86,19 +86,3 @@ func (c *call) removeReaction() (any, *apiError) {
 	c.version++
 	return okEnvelope, nil
 }
-
-// getReactions is reactions.get.
-func (c *call) getReactions() (any, *apiError) {
-	p, err := c.reacted()
-	if err != nil {
-		return nil, err
-	}
-	m := c.wire(p)
-	m.Permalink = c.permalink(p)
-	return struct {
-		envelope
-		Type    string      `json:"type"`
-		Channel string      `json:"channel"`
-		Message wireMessage `json:"message"`
-	}{okEnvelope, "message", p.ChannelID, m}, nil
-}

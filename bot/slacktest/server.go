@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// maxRequestBytes bounds what a call may send.
+// maxRequestBytes is the largest request body that is read.
 const maxRequestBytes = 1 << 20
 
 // ServeHTTP serves the Web API under /api/ and the response URLs under /actions/.
@@ -28,16 +28,17 @@ func (w *Workspace) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w.serveMethod(method, r).write(rw)
 }
 
-// call is one call of a method while it is carried out. The lock is held.
+// call is one call of a Web API method in progress. The lock is held.
 type call struct {
 	*Workspace
 	method string
 	now    time.Time
 	form   url.Values
-	entry  Call // what the log will say
+	entry  Call // for the call log
 }
 
-// serve answers a call: authentication, faults, limits, the method itself.
+// serveMethod answers one call. It applies, in this order, outages, the fault
+// hook, authentication, scopes, rate limits and the method itself.
 func (w *Workspace) serveMethod(method string, r *http.Request) httpResponse {
 	form, token, err := readCall(r)
 	if err != nil {
@@ -57,12 +58,19 @@ func (w *Workspace) serveMethod(method string, r *http.Request) httpResponse {
 			fault = f
 		}
 	}
+	if fault.Hang != nil {
+		select {
+		case <-fault.Hang:
+		case <-r.Context().Done():
+			return httpResponse{lost: true}
+		}
+	}
 	if answer, ok := fault.failBefore(); ok {
 		w.log(Call{Method: method, At: now, Channel: form.Get("channel"), Fault: true, Error: fault.Error})
 		return answer
 	}
 	answer := w.handleCall(&call{Workspace: w, method: method, now: now, form: form, entry: Call{
-		Method: method, At: now, Channel: form.Get("channel"), Fault: !fault.keepsAnswer(),
+		Method: method, At: now, Channel: form.Get("channel"), Fault: !fault.keepsResponse(),
 	}}, token)
 	if fault.BeforeResponse != nil {
 		fault.BeforeResponse()
@@ -70,14 +78,14 @@ func (w *Workspace) serveMethod(method string, r *http.Request) httpResponse {
 	return fault.alter(answer)
 }
 
-// act carries a call out under the lock.
+// handleCall carries out a call while it holds the lock.
 func (w *Workspace) handleCall(c *call, token string) httpResponse {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var answer httpResponse
-	if result, no := c.invoke(token); no != nil {
-		c.entry.Error = no.code
-		answer = errorResponse(no, w.provided)
+	if result, err := c.invoke(token); err != nil {
+		c.entry.Error = err.code
+		answer = errorResponse(err, w.provided)
 	} else {
 		answer = okResponse(result)
 	}
@@ -88,6 +96,7 @@ func (w *Workspace) handleCall(c *call, token string) httpResponse {
 	return answer
 }
 
+// invoke authenticates the call and runs its method.
 func (c *call) invoke(token string) (any, *apiError) {
 	m, ok := methods[c.method]
 	switch {
@@ -107,8 +116,8 @@ func (c *call) invoke(token string) (any, *apiError) {
 	return m.do(c)
 }
 
-// readCall reads the arguments of a call, from a form, a query or a JSON object,
-// and its token. A token in the query is not taken: Slack ended that.
+// readCall reads a call's arguments from a form, a query or a JSON object, and its
+// token. Like Slack, it ignores a token in the query string.
 func readCall(r *http.Request) (form url.Values, token string, err error) {
 	form = make(url.Values)
 	if r.Method == http.MethodGet {
@@ -131,7 +140,7 @@ func readBody(r *http.Request, form url.Values) error {
 		return err
 	}
 	if len(body) > maxRequestBytes {
-		return errors.New("the request is too large")
+		return errors.New("request body too large")
 	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
@@ -147,11 +156,11 @@ func readBody(r *http.Request, form url.Values) error {
 	case "application/json":
 		return readJSON(body, form)
 	}
-	return errors.New("unknown content type " + kind)
+	return errors.New("unsupported content type " + kind)
 }
 
-// readJSON takes the properties of a JSON object as a form's fields: a string as
-// it is, anything else as JSON. A token in the object is not taken.
+// readJSON reads the properties of a JSON object as form fields: strings as they
+// are, other values as JSON. It ignores a token in the object.
 func readJSON(body []byte, form url.Values) error {
 	var properties map[string]json.RawMessage
 	if err := json.Unmarshal(body, &properties); err != nil {

@@ -1,54 +1,196 @@
 package slacktest
 
-import "slices"
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strings"
+)
 
-// oneUser is the answer of the methods about one user.
-type userResponse struct {
-	envelope
-	User wireUser `json:"user"`
+// User is a person or bot that the workspace knows.
+type User struct {
+	ID              string // U... or W...
+	TeamID          string // the user's own workspace; differs from Config.TeamID for people met through Slack Connect
+	Name            string // the user name; not an identifier
+	RealName        string
+	DisplayName     string
+	Email           string
+	Deleted         bool // deactivated
+	Bot             bool
+	Restricted      bool // a guest in several channels
+	UltraRestricted bool // a guest in one channel
+
+	// Overrides replace top-level fields of the user object in the API's responses,
+	// so that a test can send what Slack sends rarely; the value [Omit] leaves a
+	// field out. They must not be changed after AddUser.
+	Overrides map[string]any
 }
 
-// userInfo is users.info.
+// Omit is a value of [User.Overrides].
+var Omit = omit{}
+
+type omit struct{}
+
+// UserGroup is a group of users that can be mentioned.
+type UserGroup struct {
+	ID       string // S...
+	Handle   string // without the @
+	Name     string
+	Disabled bool // archived
+	Users    []string
+}
+
+// AddUser adds a user, or replaces the one with that ID. An empty TeamID means
+// this workspace.
+func (w *Workspace) AddUser(u User) {
+	u.TeamID = cmp.Or(u.TeamID, w.config.TeamID)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.users.set(u.ID, &u)
+	w.version++
+}
+
+// AddUserGroup adds a group, or replaces the one with that ID.
+func (w *Workspace) AddUserGroup(g UserGroup) {
+	g.Users = slices.Clone(g.Users)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.groups.set(g.ID, &g)
+	w.version++
+}
+
+// Users returns the people and bots in the order in which they were added.
+func (w *Workspace) Users() []User {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	users := make([]User, len(w.users.order))
+	for i, id := range w.users.order {
+		users[i] = *w.users.byID[id]
+	}
+	return users
+}
+
+// UserGroups returns the groups in the order in which they were added.
+func (w *Workspace) UserGroups() []UserGroup {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	groups := make([]UserGroup, len(w.groups.order))
+	for i, id := range w.groups.order {
+		groups[i] = *w.groups.byID[id]
+		groups[i].Users = slices.Clone(groups[i].Users)
+	}
+	return groups
+}
+
+// isStranger reports whether u belongs to another workspace and shares no channel
+// with this one. Slack knows such a user, but refuses to message them.
+func (w *Workspace) isStranger(u *User) bool {
+	if u.TeamID == w.config.TeamID {
+		return false
+	}
+	for _, r := range w.channels.byID {
+		if r.ExtShared && slices.Contains(r.Members, u.ID) {
+			return false
+		}
+	}
+	return true
+}
+
+// userByEmail returns the active member of this workspace with that address, or
+// nil.
+func (w *Workspace) userByEmail(email string) *User {
+	for _, id := range w.users.order {
+		u := w.users.byID[id]
+		if email != "" && strings.EqualFold(u.Email, email) && !u.Deleted && !u.Bot && u.TeamID == w.config.TeamID {
+			return u
+		}
+	}
+	return nil
+}
+
+// wireUser is the modelled part of a user object:
+// https://docs.slack.dev/reference/objects/user-object
+type wireUser struct {
+	ID                string      `json:"id"`
+	TeamID            string      `json:"team_id"`
+	Name              string      `json:"name"`
+	RealName          string      `json:"real_name"`
+	Deleted           bool        `json:"deleted"`
+	IsBot             bool        `json:"is_bot"`
+	IsAppUser         bool        `json:"is_app_user"`
+	IsRestricted      bool        `json:"is_restricted"`
+	IsUltraRestricted bool        `json:"is_ultra_restricted"`
+	IsStranger        bool        `json:"is_stranger,omitempty"`
+	Profile           wireProfile `json:"profile"`
+}
+
+type wireProfile struct {
+	RealName    string `json:"real_name"`
+	DisplayName string `json:"display_name"`
+	Email       string `json:"email,omitempty"` // needs users:read.email; never for people of other workspaces
+	Team        string `json:"team"`
+}
+
+// userObject returns the user object with u's overrides applied.
+func (c *call) userObject(u *User) json.RawMessage {
+	raw := encode(c.wireUser(u))
+	if u.Overrides == nil {
+		return raw
+	}
+	var object map[string]any
+	if err := json.Unmarshal(raw, &object); err != nil {
+		panic("slacktest: can't decode a user object: " + err.Error())
+	}
+	for field, value := range u.Overrides {
+		if value == Omit {
+			delete(object, field)
+		} else {
+			object[field] = value
+		}
+	}
+	return encode(object)
+}
+
+func (c *call) wireUser(u *User) wireUser {
+	user := wireUser{
+		ID: u.ID, TeamID: u.TeamID, Name: u.Name, RealName: u.RealName, Deleted: u.Deleted, IsBot: u.Bot,
+		IsRestricted: u.Restricted, IsUltraRestricted: u.UltraRestricted, IsStranger: c.isStranger(u),
+		Profile: wireProfile{RealName: u.RealName, DisplayName: u.DisplayName, Team: u.TeamID},
+	}
+	if c.hasScope("users:read.email") && u.TeamID == c.config.TeamID {
+		user.Profile.Email = u.Email
+	}
+	return user
+}
+
+// userResponse is the response of the methods about one user.
+type userResponse struct {
+	envelope
+	User json.RawMessage `json:"user"`
+}
+
+// userInfo implements users.info.
 func (c *call) userInfo() (any, *apiError) {
 	u, found := c.users.byID[c.form.Get("user")]
 	if !found {
 		return nil, errCode("user_not_found")
 	}
 	c.entry.User = u.ID
-	return userResponse{okEnvelope, c.wireUser(u)}, nil
+	return userResponse{okEnvelope, c.userObject(u)}, nil
 }
 
-// lookupByEmail is users.lookupByEmail. It finds neither deactivated people nor
-// those of other workspaces.
+// lookupByEmail implements users.lookupByEmail. It finds neither deactivated people
+// nor members of other workspaces.
 func (c *call) lookupByEmail() (any, *apiError) {
 	u := c.userByEmail(c.form.Get("email"))
 	if u == nil {
 		return nil, errCode("users_not_found")
 	}
 	c.entry.User = u.ID
-	return userResponse{okEnvelope, c.wireUser(u)}, nil
+	return userResponse{okEnvelope, c.userObject(u)}, nil
 }
 
-// listUsers is users.list: everybody of this workspace, deactivated people too.
-func (c *call) listUsers() (any, *apiError) {
-	members := []wireUser{}
-	for _, id := range c.users.order {
-		if u := c.users.byID[id]; u.TeamID == c.config.TeamID {
-			members = append(members, c.wireUser(u))
-		}
-	}
-	from, to, next, err := c.paginate(len(members), 1000, 1000)
-	if err != nil {
-		return nil, err
-	}
-	return struct {
-		envelope
-		Members []wireUser       `json:"members"`
-		Page    responseMetadata `json:"response_metadata"`
-	}{okEnvelope, members[from:to], next}, nil
-}
-
-// wireGroup is a user group object, as far as it is modelled.
+// wireGroup is the modelled part of a user group object.
 type wireGroup struct {
 	ID          string   `json:"id"`
 	TeamID      string   `json:"team_id"`
@@ -60,7 +202,7 @@ type wireGroup struct {
 	Users       []string `json:"users,omitempty"`
 }
 
-// listUserGroups is usergroups.list.
+// listUserGroups implements usergroups.list.
 func (c *call) listUserGroups() (any, *apiError) {
 	groups := []wireGroup{}
 	for _, id := range c.groups.order {
@@ -87,7 +229,7 @@ func (c *call) listUserGroups() (any, *apiError) {
 	}{okEnvelope, groups}, nil
 }
 
-// listGroupUsers is usergroups.users.list.
+// listGroupUsers implements usergroups.users.list.
 func (c *call) listGroupUsers() (any, *apiError) {
 	g, found := c.groups.byID[c.form.Get("usergroup")]
 	if !found || g.Disabled && !c.boolArg("include_disabled", false) {

@@ -22,6 +22,15 @@ func (w *Workspace) newTrigger(userID, viewID string, now time.Time) string {
 	return id
 }
 
+// AddTrigger makes id a trigger_id of the user's that was issued now and not
+// exchanged yet, for tests that write interaction payloads themselves.
+func (w *Workspace) AddTrigger(id, userID string) {
+	now := w.config.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.triggers[id] = &trigger{userID: userID, at: now}
+}
+
 // exchange takes the call's trigger_id, if it is still good.
 func (c *call) exchange() (*trigger, *apiError) {
 	t, found := c.triggers[c.form.Get("trigger_id")]

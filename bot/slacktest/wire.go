@@ -21,7 +21,6 @@ type wireMessage struct {
 	Metadata  json.RawMessage `json:"metadata,omitempty"`
 	Edited    *wireEdit       `json:"edited,omitempty"`
 	Reactions []Reaction      `json:"reactions,omitempty"`
-	Permalink string          `json:"permalink,omitempty"`
 }
 
 type wireEdit struct {
@@ -47,40 +46,6 @@ func (w *Workspace) wire(p *storedMessage) wireMessage {
 		m.Edited = &wireEdit{p.UserID, p.TS}
 	}
 	return m
-}
-
-// wireUser is a user object, as far as it is modelled.
-type wireUser struct {
-	ID                string      `json:"id"`
-	TeamID            string      `json:"team_id"`
-	Name              string      `json:"name"`
-	RealName          string      `json:"real_name"`
-	Deleted           bool        `json:"deleted"`
-	IsBot             bool        `json:"is_bot"`
-	IsAppUser         bool        `json:"is_app_user"`
-	IsRestricted      bool        `json:"is_restricted"`
-	IsUltraRestricted bool        `json:"is_ultra_restricted"`
-	IsStranger        bool        `json:"is_stranger,omitempty"`
-	Profile           wireProfile `json:"profile"`
-}
-
-type wireProfile struct {
-	RealName    string `json:"real_name"`
-	DisplayName string `json:"display_name"`
-	Email       string `json:"email,omitempty"` // only with users:read.email, and not of people elsewhere
-	Team        string `json:"team"`
-}
-
-func (c *call) wireUser(u *User) wireUser {
-	user := wireUser{
-		ID: u.ID, TeamID: u.TeamID, Name: u.Name, RealName: u.RealName, Deleted: u.Deleted, IsBot: u.Bot,
-		IsRestricted: u.Restricted, IsUltraRestricted: u.UltraRestricted, IsStranger: c.isStranger(u),
-		Profile: wireProfile{RealName: u.RealName, DisplayName: u.DisplayName, Team: u.TeamID},
-	}
-	if c.hasScope("users:read.email") && u.TeamID == c.config.TeamID {
-		user.Profile.Email = u.Email
-	}
-	return user
 }
 
 // wireChannel is a conversation object, as far as it is modelled.
