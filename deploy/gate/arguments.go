@@ -22,7 +22,7 @@ func (s *Instance) setParameters(defs []*Parameter, given map[string]string) err
 		}
 		shown := &s.Parameters[i]
 		*shown = ParameterValue{Key: def.Name, Value: v}
-		if def.isStored() {
+		if def.isSSM() {
 			stored, ok := s.env.StoredParameter(v, def.Type)
 			if !ok {
 				return invalid("Unable to fetch parameters [%s] from parameter store for this account.", v)

@@ -2,7 +2,7 @@ package gate
 
 import "go.yaml.in/yaml/v4"
 
-const breachConditions = "Template format error: Conditions can only be boolean operations on parameters and other conditions"
+const notBoolean = "Template format error: Conditions can only be boolean operations on parameters and other conditions"
 
 func (p *program) readConditions(root *yaml.Node) error {
 	n, err := p.section(root, blockConditions)
@@ -21,10 +21,10 @@ func (p *program) readConditions(root *yaml.Node) error {
 			return err
 		}
 		if _, ok := def.e.(function); !ok && !p.lenient {
-			return invalid("%s", breachConditions)
+			return invalid("%s", notBoolean)
 		}
 		for _, name := range def.uses.missing {
-			missing.miss(name)
+			missing.addMissing(name)
 		}
 		p.conditions[p.conditionIndex[k.Value]] = def
 	}
@@ -82,7 +82,7 @@ func (s *Instance) evaluateConditions() error {
 		}
 		b, ok := truth(v)
 		if !ok && !s.program.lenient {
-			return invalid("%s", breachConditions)
+			return invalid("%s", notBoolean)
 		}
 		s.conditions[i] = b
 	}

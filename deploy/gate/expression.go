@@ -39,7 +39,7 @@ func (q sequence) eval(s *Instance) (Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, none := v.(absent); !none {
+		if _, none := v.(noValue); !none {
 			l = append(l, v)
 		}
 	}
@@ -54,7 +54,7 @@ func (m mapping) eval(s *Instance) (Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, none := v.(absent); !none {
+		if _, none := v.(noValue); !none {
 			o.keys = append(o.keys, m.keys[i])
 			o.vals = append(o.vals, v)
 		}
@@ -84,15 +84,15 @@ func (c *compiler) compile(n *yaml.Node) (expr, error) {
 	}
 	if isNull(n) {
 		if c.program.lenient {
-			return constant{absent{}}, nil
+			return constant{noValue{}}, nil
 		}
 		return nil, errNull(c.path)
 	}
 	switch n.Tag {
 	case "!!int", "!!float":
-		return constant{bare(n.Value)}, nil
+		return constant{unquoted(n.Value)}, nil
 	case "!!bool":
-		return constant{bare(strings.ToLower(n.Value))}, nil
+		return constant{unquoted(strings.ToLower(n.Value))}, nil
 	}
 	return constant{n.Value}, nil
 }

@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-const breachCidr = "Template error: every Fn::Cidr object requires three parameters, (1) an IP block, (2) a count between 1 and 256 " +
+const usageCidr = "Template error: every Fn::Cidr object requires three parameters, (1) an IP block, (2) a count between 1 and 256 " +
 	"and (3) the number of subnet bits." // own words
 
 // cidr is Fn::Cidr: count blocks of cidrBits host bits each, from the start of ipBlock. Without cidrBits the blocks are
@@ -21,13 +21,13 @@ func cidr(_ *Instance, args []Value) (Value, error) {
 	}
 	count, err := strconv.Atoi(Text(args[1]))
 	if err != nil || count < 1 || count > 256 {
-		return nil, invalid("%s", breachCidr)
+		return nil, invalid("%s", usageCidr)
 	}
 	free := block.Addr().BitLen() - block.Bits()
 	hostBits := free - bits.Len(uint(count-1))
 	if len(args) == 3 {
 		if hostBits, err = strconv.Atoi(Text(args[2])); err != nil || hostBits < 0 {
-			return nil, invalid("%s", breachCidr)
+			return nil, invalid("%s", usageCidr)
 		}
 	}
 	if hostBits < 0 || hostBits > free || free-hostBits < bits.Len(uint(count-1)) {

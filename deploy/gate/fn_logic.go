@@ -11,7 +11,7 @@ func truth(v Value) (b, ok bool) {
 	switch v := v.(type) {
 	case bool:
 		return v, true
-	case string, bare:
+	case string, unquoted:
 		switch {
 		case strings.EqualFold(Text(v), "true"):
 			return true, true
@@ -27,7 +27,7 @@ func truths(args []Value, name string) ([]bool, error) {
 	for i, a := range args {
 		b, ok := truth(a)
 		if !ok {
-			return nil, invalid("%s", shapeOf(name).breach)
+			return nil, invalid("%s", signatureOf(name).breach)
 		}
 		out[i] = b
 	}
@@ -88,7 +88,7 @@ func (c *compiler) ifElse(arg *yaml.Node) (expr, error) {
 	if !ok {
 		return nil, invalid("Template error: unresolved condition dependency %s in Fn::If", name)
 	}
-	c.uses.condition(index)
+	c.uses.addCondition(index)
 	var branch [2]expr
 	for i, want := range []bool{true, false} {
 		c.guards = append(c.guards, guard{index, want})
@@ -114,6 +114,6 @@ func (c *compiler) condition(arg *yaml.Node) (expr, error) {
 	if !ok {
 		return nil, invalid("Template format error: Unresolved condition dependency %s in the %s block of the template", name, c.block)
 	}
-	c.uses.condition(index)
+	c.uses.addCondition(index)
 	return function(func(s *Instance) (Value, error) { return s.conditions[index], nil }), nil
 }

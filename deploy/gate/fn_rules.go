@@ -23,7 +23,7 @@ func contains(_ *Instance, args []Value) (Value, error) {
 	items, ok1 := stringsOf(args[0])
 	want, _, ok2 := scalar(args[1])
 	if !ok1 || !ok2 {
-		return nil, invalid("%s", breachOf(fnContains))
+		return nil, invalid("%s", usageOf(fnContains))
 	}
 	return slices.Contains(items, want), nil
 }
@@ -33,7 +33,7 @@ func eachMemberEquals(_ *Instance, args []Value) (Value, error) {
 	items, ok1 := stringsOf(args[0])
 	want, _, ok2 := scalar(args[1])
 	if !ok1 || !ok2 {
-		return nil, invalid("%s", breachOf(fnEachMemberEquals))
+		return nil, invalid("%s", usageOf(fnEachMemberEquals))
 	}
 	return !slices.ContainsFunc(items, func(s string) bool { return s != want }), nil
 }
@@ -43,7 +43,7 @@ func eachMemberIn(_ *Instance, args []Value) (Value, error) {
 	items, ok1 := stringsOf(args[0])
 	within, ok2 := stringsOf(args[1])
 	if !ok1 || !ok2 {
-		return nil, invalid("%s", breachOf(fnEachMemberIn))
+		return nil, invalid("%s", usageOf(fnEachMemberIn))
 	}
 	return !slices.ContainsFunc(items, func(s string) bool { return !slices.Contains(within, s) }), nil
 }
@@ -66,4 +66,4 @@ func refAll(s *Instance, v Value) (Value, error) {
 
 // unknown is Fn::ValueOf and Fn::ValueOfAll. They ask for attributes of resources outside the stack, of which
 // the made account has none: rules that use them are not evaluated.
-func unknown(*Instance, []Value) (Value, error) { return List{}, nil }
+func emptyList(*Instance, []Value) (Value, error) { return List{}, nil }

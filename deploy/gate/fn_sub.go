@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	breachSub = "Template error: One or more Fn::Sub intrinsic functions don't specify expected arguments. Specify a string as first " +
+	usageSub = "Template error: One or more Fn::Sub intrinsic functions don't specify expected arguments. Specify a string as first " +
 		"argument, and an optional second argument to specify a mapping of values to replace in the string"
-	breachSubName = "Template error: variable names in Fn::Sub syntax must contain only alphanumeric characters, underscores, periods, and colons"
+	errSubName = "Template error: variable names in Fn::Sub syntax must contain only alphanumeric characters, underscores, periods, and colons"
 )
 
 // sub compiles Fn::Sub in both its forms.
@@ -17,7 +17,7 @@ func (c *compiler) sub(arg *yaml.Node) (expr, error) {
 	source, vars := arg, map[string]expr{}
 	if arg.Kind == yaml.SequenceNode {
 		if len(arg.Content) != 2 || arg.Content[1].Kind != yaml.MappingNode {
-			return nil, invalid("%s", breachSub)
+			return nil, invalid("%s", usageSub)
 		}
 		source = arg.Content[0]
 		for k, v := range members(arg.Content[1]) {
@@ -30,7 +30,7 @@ func (c *compiler) sub(arg *yaml.Node) (expr, error) {
 	}
 	pattern, ok := literal(source)
 	if !ok {
-		return nil, invalid("%s", breachSub)
+		return nil, invalid("%s", usageSub)
 	}
 	parts, err := c.subParts(pattern, vars)
 	if err != nil {
@@ -71,7 +71,7 @@ func (c *compiler) subParts(pattern string, vars map[string]expr) ([]expr, error
 // variable compiles what stands between the braces.
 func (c *compiler) variable(name string, vars map[string]expr) (expr, error) {
 	if name == "" || !consistsOf(name, letters+digits+"_.:") {
-		return nil, invalid("%s", breachSubName)
+		return nil, invalid("%s", errSubName)
 	}
 	if e, ok := vars[name]; ok {
 		return e, nil
@@ -96,7 +96,7 @@ func substitute(parts []expr, s *Instance) (Value, error) {
 		}
 		p, sh, ok := scalar(v)
 		if !ok {
-			if _, none := v.(absent); none {
+			if _, none := v.(noValue); none {
 				continue
 			}
 			return nil, invalid("Template error: a variable in an Fn::Sub expression does not resolve to a string") // own words

@@ -7,10 +7,10 @@ import (
 )
 
 const (
-	breachJoin = "Template error: every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of strings " +
+	usageJoin = "Template error: every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of strings " +
 		"to be joined or a function that returns a list of strings (such as Fn::GetAZs) to be joined."
-	breachSelect = "Template error: Fn::Select requires a list argument with two elements: an integer index and a list"
-	breachSplit  = "Template error: every Fn::Split object requires two parameters, (1) a string delimiter and (2) a string to be " +
+	usageSelect = "Template error: Fn::Select requires a list argument with two elements: an integer index and a list"
+	usageSplit  = "Template error: every Fn::Split object requires two parameters, (1) a string delimiter and (2) a string to be " +
 		"split or a function that returns a string to be split."
 )
 
@@ -26,13 +26,13 @@ func join(_ *Instance, args []Value) (Value, error) {
 	delimiter, _, ok := scalar(args[0])
 	items, isList := args[1].(List)
 	if !ok || !isList {
-		return nil, invalid("%s", breachJoin)
+		return nil, invalid("%s", usageJoin)
 	}
 	var whole, shown strings.Builder
 	for i, item := range items {
 		p, s, ok := scalar(item)
 		if !ok {
-			return nil, invalid("%s", breachJoin)
+			return nil, invalid("%s", usageJoin)
 		}
 		if i > 0 {
 			whole.WriteString(delimiter)
@@ -48,11 +48,11 @@ func join(_ *Instance, args []Value) (Value, error) {
 }
 
 // pick is Fn::Select.
-func pick(_ *Instance, args []Value) (Value, error) {
+func selectItem(_ *Instance, args []Value) (Value, error) {
 	index, err := strconv.Atoi(Text(args[0]))
 	items, ok := args[1].(List)
 	if err != nil || !ok {
-		return nil, invalid("%s", breachSelect)
+		return nil, invalid("%s", usageSelect)
 	}
 	if index < 0 || index >= len(items) {
 		return nil, invalid("Template error: Fn::Select cannot select nonexistent value at index %d", index)
@@ -65,7 +65,7 @@ func split(_ *Instance, args []Value) (Value, error) {
 	delimiter, _, ok1 := scalar(args[0])
 	whole, shown, ok2 := scalar(args[1])
 	if !ok1 || !ok2 || delimiter == "" {
-		return nil, invalid("%s", breachSplit)
+		return nil, invalid("%s", usageSplit)
 	}
 	parts := Strings(strings.Split(whole, delimiter))
 	if whole != shown {
@@ -96,9 +96,9 @@ func base64Of(_ *Instance, v Value) (Value, error) {
 func length(_ *Instance, v Value) (Value, error) {
 	switch v := v.(type) {
 	case List:
-		return bare(strconv.Itoa(len(v))), nil
+		return unquoted(strconv.Itoa(len(v))), nil
 	case *Object:
-		return bare(strconv.Itoa(len(v.keys))), nil
+		return unquoted(strconv.Itoa(len(v.keys))), nil
 	}
 	return nil, invalid("Template error: every Fn::Length object requires a list or a function that returns a list.") // own words
 }

@@ -90,7 +90,7 @@ func (l *loops) expand(n *yaml.Node, b *binding) (*yaml.Node, error) {
 // expandMember appends one member to out, or all that a loop makes.
 func (l *loops) expandMember(out, k, v *yaml.Node, b *binding) error {
 	if strings.HasPrefix(k.Value, forEachPrefix) {
-		return l.run(out, k.Value, v, b)
+		return l.expandLoop(out, k.Value, v, b)
 	}
 	key := *k
 	var err error
@@ -106,7 +106,7 @@ func (l *loops) expandMember(out, k, v *yaml.Node, b *binding) error {
 }
 
 // run appends what the loop [identifier, collection, {key: value}] makes.
-func (l *loops) run(out *yaml.Node, name string, v *yaml.Node, b *binding) error {
+func (l *loops) expandLoop(out *yaml.Node, name string, v *yaml.Node, b *binding) error {
 	breach := invalid("Template format error: %s must be a list of an identifier, a collection and an object.", name) // own words
 	if v.Kind != yaml.SequenceNode || len(v.Content) != 3 || v.Content[2].Kind != yaml.MappingNode {
 		return breach

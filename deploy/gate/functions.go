@@ -69,7 +69,7 @@ func (c *compiler) function(name string, arg *yaml.Node) (expr, error) {
 	case fnImportValue:
 		return c.importValue(arg)
 	case fnTransform:
-		return constant{absent{}}, nil
+		return constant{noValue{}}, nil
 	case fnLength, fnToJSONString:
 		if !c.program.extended {
 			break
@@ -113,48 +113,48 @@ func (c *compiler) unary(name string, arg *yaml.Node) (expr, error) {
 }
 
 // shape is the law of a function's list of arguments, and the message when it is broken.
-type shape struct {
+type signature struct {
 	least, most int
 	breach      string
 	apply       func(*Instance, []Value) (Value, error)
 }
 
-func shapeOf(name string) shape {
+func signatureOf(name string) signature {
 	switch name {
 	case fnJoin:
-		return shape{2, 2, breachJoin, join}
+		return signature{2, 2, usageJoin, join}
 	case fnSelect:
-		return shape{2, 2, breachSelect, pick}
+		return signature{2, 2, usageSelect, selectItem}
 	case fnSplit:
-		return shape{2, 2, breachSplit, split}
+		return signature{2, 2, usageSplit, split}
 	case fnCidr:
-		return shape{2, 3, breachCidr, cidr}
+		return signature{2, 3, usageCidr, cidr}
 	case fnEquals:
-		return shape{2, 2, "Template error: every Fn::Equals object requires a list of 2 string parameters.", equals}
+		return signature{2, 2, "Template error: every Fn::Equals object requires a list of 2 string parameters.", equals}
 	case fnAnd:
-		return shape{2, 10, "Template error: every Fn::And object requires a list of at least 2 and at most 10 boolean parameters.", and}
+		return signature{2, 10, "Template error: every Fn::And object requires a list of at least 2 and at most 10 boolean parameters.", and}
 	case fnOr:
-		return shape{2, 10, "Template error: every Fn::Or object requires a list of at least 2 and at most 10 boolean parameters.", or}
+		return signature{2, 10, "Template error: every Fn::Or object requires a list of at least 2 and at most 10 boolean parameters.", or}
 	case fnNot:
-		return shape{1, 1, "Template error: every Fn::Not object requires one boolean parameter.", not}
+		return signature{1, 1, "Template error: every Fn::Not object requires one boolean parameter.", not}
 	case fnContains:
-		return shape{2, 2, breachOf(name), contains}
+		return signature{2, 2, usageOf(name), contains}
 	case fnEachMemberEquals:
-		return shape{2, 2, breachOf(name), eachMemberEquals}
+		return signature{2, 2, usageOf(name), eachMemberEquals}
 	case fnEachMemberIn:
-		return shape{2, 2, breachOf(name), eachMemberIn}
+		return signature{2, 2, usageOf(name), eachMemberIn}
 	}
-	return shape{2, 2, breachOf(name), unknown} // ValueOf, ValueOfAll
+	return signature{2, 2, usageOf(name), emptyList} // ValueOf, ValueOfAll
 }
 
 // breachOf is in own words.
-func breachOf(name string) string {
+func usageOf(name string) string {
 	return "Template error: every " + name + " object requires a list of 2 parameters."
 }
 
 // nary compiles a function that takes a list of arguments.
 func (c *compiler) nary(name string, arg *yaml.Node) (expr, error) {
-	law := shapeOf(name)
+	law := signatureOf(name)
 	if arg.Kind != yaml.SequenceNode || len(arg.Content) < law.least || len(arg.Content) > law.most {
 		return nil, invalid("%s", law.breach)
 	}

@@ -11,7 +11,7 @@ import (
 type plan struct {
 	active []bool
 	needs  [][]int // what must be complete before this one starts
-	feeds  [][]int // what waits for this one
+	neededBy  [][]int // what waits for this one
 }
 
 // conditional reports whether conditions can change the plan.
@@ -36,7 +36,7 @@ func (r *references) guarded() bool {
 // plan works out the plan for a set of conditions and refuses references to resources that they leave out.
 func (p *program) plan(conditions []bool) (*plan, error) {
 	n := len(p.resources)
-	pl := &plan{active: make([]bool, n), needs: make([][]int, n), feeds: make([][]int, n)}
+	pl := &plan{active: make([]bool, n), needs: make([][]int, n), neededBy: make([][]int, n)}
 	for i, def := range p.resources {
 		pl.active[i] = def.condition < 0 || conditions[def.condition]
 	}
@@ -47,7 +47,7 @@ func (p *program) plan(conditions []bool) (*plan, error) {
 		}
 		pl.needs[i] = p.needs(&def.uses, pl.active, conditions, left)
 		for _, j := range pl.needs[i] {
-			pl.feeds[j] = append(pl.feeds[j], i)
+			pl.neededBy[j] = append(pl.neededBy[j], i)
 		}
 	}
 	if len(left.missing) > 0 {
@@ -69,13 +69,13 @@ func (p *program) needs(uses *references, active, conditions []bool, left *refer
 	var needs []int
 	for _, d := range uses.resources {
 		switch {
-		case !open(d.guards, conditions):
+		case !allSatisfied(d.guards, conditions):
 		case active[d.resource]:
 			if !slices.Contains(needs, d.resource) {
 				needs = append(needs, d.resource)
 			}
 		case !d.order:
-			left.miss(p.resources[d.resource].LogicalID)
+			left.addMissing(p.resources[d.resource].LogicalID)
 		}
 	}
 	slices.Sort(needs)
@@ -84,12 +84,12 @@ func (p *program) needs(uses *references, active, conditions []bool, left *refer
 
 // checkCycles finds the cycles that no condition can undo, as ValidateTemplate does.
 func (p *program) checkCycles() error {
-	pl := &plan{needs: make([][]int, len(p.resources)), feeds: make([][]int, len(p.resources))}
+	pl := &plan{needs: make([][]int, len(p.resources)), neededBy: make([][]int, len(p.resources))}
 	for i, def := range p.resources {
 		for _, d := range def.uses.resources {
 			if len(d.guards) == 0 {
 				pl.needs[i] = append(pl.needs[i], d.resource)
-				pl.feeds[d.resource] = append(pl.feeds[d.resource], i)
+				pl.neededBy[d.resource] = append(pl.neededBy[d.resource], i)
 			}
 		}
 	}
@@ -100,8 +100,8 @@ func (p *program) checkCycles() error {
 // cycles and what lies between them.
 func (p *program) acyclic(pl *plan) error {
 	gone := make([]bool, len(p.resources))
-	peel(gone, pl.needs, pl.feeds)
-	peel(gone, pl.feeds, pl.needs)
+	peel(gone, pl.needs, pl.neededBy)
+	peel(gone, pl.neededBy, pl.needs)
 	var names []string
 	for i, def := range p.resources {
 		if !gone[i] {
@@ -168,7 +168,7 @@ func (p *program) checkReferences(*yaml.Node) error {
 // add takes over what another member misses and which attributes it uses.
 func (r *references) add(other *references) {
 	for _, name := range other.missing {
-		r.miss(name)
+		r.addMissing(name)
 	}
 	r.attributes = append(r.attributes, other.attributes...)
 }

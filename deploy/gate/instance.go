@@ -49,7 +49,7 @@ func (s *Instance) Includes(r *Resource) bool { return s.plan.active[r.Index] }
 func (s *Instance) Needs(r *Resource) []int { return s.plan.needs[r.Index] }
 
 // NeededBy returns the indexes of the resources that depend on r directly.
-func (s *Instance) NeededBy(r *Resource) []int { return s.plan.feeds[r.Index] }
+func (s *Instance) NeededBy(r *Resource) []int { return s.plan.neededBy[r.Index] }
 
 // Transforms reports whether the template declares a transform.
 func (s *Instance) Transforms() bool { return s.program.extended || s.program.lenient }
@@ -82,8 +82,8 @@ func (s *Instance) CheckImports() error { return s.checkEarly(true) }
 // checkEarly evaluates the lookups that need no resource: in mappings, or the imports.
 func (s *Instance) checkEarly(imports bool) error {
 	check := func(uses *references) error {
-		for _, early := range uses.early {
-			if early.isImport != imports || !open(early.guards, s.conditions) {
+		for _, early := range uses.earlyLookups {
+			if early.isImport != imports || !allSatisfied(early.guards, s.conditions) {
 				continue
 			}
 			if _, err := early.e.eval(s); err != nil {
@@ -109,7 +109,7 @@ func (s *Instance) checkEarly(imports bool) error {
 	return nil
 }
 
-func (s *Instance) transformed(name string) Value { return s.env.Transformed(name) }
+func (s *Instance) transformedRef(name string) Value { return s.env.Transformed(name) }
 
 func (s *Instance) findInMap(keys [3]expr, fallback expr) (Value, error) {
 	var words [3]string
@@ -127,7 +127,7 @@ func (s *Instance) findInMap(keys [3]expr, fallback expr) (Value, error) {
 		return fallback.eval(s)
 	}
 	if s.program.lenient {
-		return s.transformed(strings.Join(words[:], "-")), nil
+		return s.transformedRef(strings.Join(words[:], "-")), nil
 	}
 	return nil, invalid("Template error: Unable to get mapping for %s", strings.Join(words[:], "::"))
 }

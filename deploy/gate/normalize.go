@@ -7,12 +7,12 @@ import (
 )
 
 // trail is the way from the root to a node, kept for error messages.
-type trail struct {
-	parent *trail
+type nodePath struct {
+	parent *nodePath
 	key    string
 }
 
-func (t *trail) String() string {
+func (t *nodePath) String() string {
 	if t == nil {
 		return ""
 	}
@@ -22,7 +22,7 @@ func (t *trail) String() string {
 // normalize checks n against CloudFormation's subset of YAML and rewrites short forms to long forms in place.
 //
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html
-func normalize(n *yaml.Node, at *trail, depth int) error {
+func normalize(n *yaml.Node, at *nodePath, depth int) error {
 	if depth > maxDepth {
 		return errTooDeep()
 	}
@@ -34,7 +34,7 @@ func normalize(n *yaml.Node, at *trail, depth int) error {
 	}
 	if n.Kind == yaml.MappingNode {
 		for k, v := range members(n) {
-			if err := normalize(v, &trail{at, k.Value}, depth+1); err != nil {
+			if err := normalize(v, &nodePath{at, k.Value}, depth+1); err != nil {
 				return err
 			}
 		}
@@ -45,10 +45,10 @@ func normalize(n *yaml.Node, at *trail, depth int) error {
 			}
 		}
 	}
-	return lengthen(n)
+	return expandShortForm(n)
 }
 
-func normalizeKeys(n *yaml.Node, at *trail) error {
+func normalizeKeys(n *yaml.Node, at *nodePath) error {
 	for k := range members(n) {
 		switch {
 		case k.Kind == yaml.AliasNode:
@@ -63,7 +63,7 @@ func normalizeKeys(n *yaml.Node, at *trail) error {
 }
 
 // lengthen rewrites "!Name x" to "{Fn::Name: x}".
-func lengthen(n *yaml.Node) error {
+func expandShortForm(n *yaml.Node) error {
 	if !strings.HasPrefix(n.Tag, "!") || strings.HasPrefix(n.Tag, "!!") {
 		switch n.Tag {
 		case "!!binary", "!!omap", "!!pairs", "!!set":

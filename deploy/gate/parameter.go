@@ -21,10 +21,10 @@ type Parameter struct {
 	ConstraintDescription   string
 
 	pattern  string
-	matches  *regexp.Regexp // nil: no pattern, or one that Java reads and Go does not
-	min, max *limit         // of the value of a Number
-	shortest *limit         // of the length of a text
-	longest  *limit
+	regexp  *regexp.Regexp // nil: no pattern, or one that Java reads and Go does not
+	minValue, maxValue *limit         // of the value of a Number
+	minLength *limit         // of the length of a text
+	maxLength  *limit
 }
 
 // limit is a bound as the template writes it and as a number.
@@ -118,15 +118,15 @@ func (def *Parameter) read(key string, v *yaml.Node) error {
 		def.ConstraintDescription = s
 	case "AllowedPattern":
 		def.pattern = s
-		def.matches, _ = regexp.Compile("^(?:" + s + ")$")
+		def.regexp, _ = regexp.Compile("^(?:" + s + ")$")
 	case "MinValue":
-		def.min, err = readLimit(key, s)
+		def.minValue, err = readLimit(key, s)
 	case "MaxValue":
-		def.max, err = readLimit(key, s)
+		def.maxValue, err = readLimit(key, s)
 	case "MinLength":
-		def.shortest, err = readLimit(key, s)
+		def.minLength, err = readLimit(key, s)
 	case "MaxLength":
-		def.longest, err = readLimit(key, s)
+		def.maxLength, err = readLimit(key, s)
 	default:
 		return invalid("Invalid template parameter property '%s'", key)
 	}
@@ -157,8 +157,8 @@ func (def *Parameter) checkLimits() error {
 		fits  bool
 		want  string
 	}{
-		{"MinValue", def.min, numeric, "Number"}, {"MaxValue", def.max, numeric, "Number"},
-		{"MinLength", def.shortest, !numeric, "String"}, {"MaxLength", def.longest, !numeric, "String"},
+		{"MinValue", def.minValue, numeric, "Number"}, {"MaxValue", def.maxValue, numeric, "Number"},
+		{"MinLength", def.minLength, !numeric, "String"}, {"MaxLength", def.maxLength, !numeric, "String"},
 	} {
 		if l.bound != nil && !l.fits {
 			return invalid("Template error: Parameter '%s' %s must be on a parameter of type %s", def.Name, l.name, l.want)
@@ -177,13 +177,13 @@ func isParameterType(typ string) bool {
 	}
 	if inner, ok := strings.CutPrefix(typ, "List<"); ok {
 		inner, ok = strings.CutSuffix(inner, ">")
-		return ok && (inner == "String" || slices.Contains(existingTypes, inner))
+		return ok && (inner == "String" || slices.Contains(accountTypes, inner))
 	}
-	return slices.Contains(existingTypes, typ)
+	return slices.Contains(accountTypes, typ)
 }
 
 // existingTypes are those whose values CloudFormation looks up in the account. Here any value exists but none.
-var existingTypes = []string{
+var accountTypes = []string{
 	"AWS::EC2::AvailabilityZone::Name", "AWS::EC2::Image::Id", "AWS::EC2::Instance::Id", "AWS::EC2::KeyPair::KeyName",
 	"AWS::EC2::SecurityGroup::GroupName", "AWS::EC2::SecurityGroup::Id", "AWS::EC2::Subnet::Id", "AWS::EC2::VPC::Id",
 	"AWS::EC2::Volume::Id", "AWS::Route53::HostedZone::Id",

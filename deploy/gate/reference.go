@@ -13,7 +13,7 @@ type guard struct {
 	want      bool
 }
 
-func open(guards []guard, conditions []bool) bool {
+func allSatisfied(guards []guard, conditions []bool) bool {
 	for _, g := range guards {
 		if conditions[g.condition] != g.want {
 			return false
@@ -31,7 +31,7 @@ type dependency struct {
 }
 
 // early is an expression that CreateStack evaluates before it creates anything.
-type early struct {
+type earlyLookup struct {
 	e        expr
 	guards   []guard
 	isImport bool
@@ -43,7 +43,7 @@ type references struct {
 	resources  []dependency
 	attributes []attributeUse
 	missing    []string // names that are neither parameter nor resource
-	early      []early
+	earlyLookups      []earlyLookup
 }
 
 // attributeUse is one Fn::GetAtt whose attribute is written out.
@@ -52,14 +52,14 @@ type attributeUse struct {
 	attribute string
 }
 
-func (r *references) condition(i int) {
+func (r *references) addCondition(i int) {
 	if !slices.Contains(r.conditions, i) {
 		r.conditions = append(r.conditions, i)
 	}
 }
 
 // resource notes a dependency once for each set of guards.
-func (r *references) resource(i int, guards []guard, order bool) {
+func (r *references) addResource(i int, guards []guard, order bool) {
 	for _, d := range r.resources {
 		if d.resource == i && d.order == order && slices.Equal(d.guards, guards) {
 			return
@@ -68,7 +68,7 @@ func (r *references) resource(i int, guards []guard, order bool) {
 	r.resources = append(r.resources, dependency{i, slices.Clone(guards), order})
 }
 
-func (r *references) miss(name string) {
+func (r *references) addMissing(name string) {
 	if !slices.Contains(r.missing, name) {
 		r.missing = append(r.missing, name)
 	}
@@ -102,11 +102,11 @@ func (c *compiler) lookup(name string) expr {
 		return function(func(s *Instance) (Value, error) { return s.parameters[i], nil })
 	}
 	if i, ok := c.program.resourceIndex[name]; ok && !c.beforeResources() {
-		c.uses.resource(i, c.guards, false)
+		c.uses.addResource(i, c.guards, false)
 		return function(func(s *Instance) (Value, error) { return s.env.Ref(s.program.resources[i]), nil })
 	}
-	c.uses.miss(name)
-	return function(func(s *Instance) (Value, error) { return s.transformed(name), nil })
+	c.uses.addMissing(name)
+	return function(func(s *Instance) (Value, error) { return s.transformedRef(name), nil })
 }
 
 // beforeResources reports whether the block is evaluated before there are resources.
@@ -148,14 +148,14 @@ func (c *compiler) attribute(name string, parts []expr) (expr, error) {
 	i, ok := c.program.resourceIndex[name]
 	switch {
 	case c.beforeResources():
-		c.uses.miss(name)
+		c.uses.addMissing(name)
 		return constant{""}, nil
 	case !ok && !c.program.lenient:
 		return nil, invalid("Template error: instance of Fn::GetAtt references undefined resource %s", name)
 	case !ok:
-		return function(func(s *Instance) (Value, error) { return s.transformed(name), nil }), nil
+		return function(func(s *Instance) (Value, error) { return s.transformedRef(name), nil }), nil
 	}
-	c.uses.resource(i, c.guards, false)
+	c.uses.addResource(i, c.guards, false)
 	if allConstant(parts) {
 		attribute, err := dotted(parts, nil)
 		c.uses.attributes = append(c.uses.attributes, attributeUse{i, attribute})
@@ -209,7 +209,7 @@ func (c *compiler) findInMap(arg *yaml.Node) (expr, error) {
 	}
 	e := function(func(s *Instance) (Value, error) { return s.findInMap(keys, fallback) })
 	if !c.beforeResources() && len(c.uses.resources) == resources {
-		c.uses.early = append(c.uses.early, early{e: e, guards: slices.Clone(c.guards)})
+		c.uses.earlyLookups = append(c.uses.earlyLookups, earlyLookup{e: e, guards: slices.Clone(c.guards)})
 	}
 	return e, nil
 }
@@ -240,7 +240,7 @@ func (c *compiler) importValue(arg *yaml.Node) (expr, error) {
 		return s.env.ImportValue(Text(v))
 	})
 	if !c.beforeResources() && len(c.uses.resources) == resources {
-		c.uses.early = append(c.uses.early, early{e, slices.Clone(c.guards), true})
+		c.uses.earlyLookups = append(c.uses.earlyLookups, earlyLookup{e, slices.Clone(c.guards), true})
 	}
 	return e, nil
 }

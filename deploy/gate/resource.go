@@ -191,10 +191,10 @@ func (c *compiler) dependsOn(n *yaml.Node) error {
 			return invalid("Template format error: DependsOn must be a string or list of strings.")
 		}
 		if i, there := c.program.resourceIndex[name]; there {
-			c.uses.resource(i, nil, true)
+			c.uses.addResource(i, nil, true)
 			continue
 		}
-		c.uses.miss(name)
+		c.uses.addMissing(name)
 	}
 	return nil
 }

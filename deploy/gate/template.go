@@ -12,7 +12,7 @@ type Template struct {
 
 	parameters []*Parameter
 	program    *program   // nil if Fn::ForEach makes each stack compile its own
-	looped     *yaml.Node // the tree with its loops, if program is nil
+	loopSource     *yaml.Node // the tree with its loops, if program is nil
 	defaults   *program   // the looped template with the parameters' defaults; nil if they do not suffice
 }
 
@@ -45,7 +45,7 @@ func Parse(src []byte) (*Template, error) {
 // checkLoops compiles the template with the parameters' defaults, to find mistakes early. A template whose loops run
 // over parameters without default is first checked by Instantiate.
 func (t *Template) checkLoops(root *yaml.Node) error {
-	t.looped = root
+	t.loopSource = root
 	values := make([]Value, len(t.parameters))
 	for i, def := range t.parameters {
 		if def.HasDefault {
@@ -68,7 +68,7 @@ func (t *Template) instance(env Environment, values []Value) (*program, error) {
 	if t.program != nil {
 		return t.program, nil
 	}
-	flat, err := unroll(env, t.looped, t.parameters, values)
+	flat, err := unroll(env, t.loopSource, t.parameters, values)
 	if err != nil {
 		return nil, err
 	}

@@ -20,9 +20,9 @@ import (
 type Value any
 
 type (
-	bare   string
+	unquoted   string
 	List   []Value
-	absent struct{}
+	noValue struct{}
 
 	// secret knows both its text and what may be shown of it.
 	secret struct{ plain, shown string }
@@ -34,7 +34,7 @@ type (
 )
 
 // NoValue is AWS::NoValue.
-var NoValue Value = absent{}
+var NoValue Value = noValue{}
 
 // mask is what CloudFormation shows in place of a NoEcho value.
 const mask = "****"
@@ -72,7 +72,7 @@ func scalar(v Value) (plain, shown string, ok bool) {
 	switch v := v.(type) {
 	case string:
 		return v, v, true
-	case bare:
+	case unquoted:
 		return string(v), string(v), true
 	case bool:
 		s := strconv.FormatBool(v)
@@ -160,7 +160,7 @@ func isLiteral(v Value) bool {
 	switch v := v.(type) {
 	case bool:
 		return true
-	case bare:
+	case unquoted:
 		return v == "true" || v == "false" || isJSONNumber(string(v))
 	}
 	return false

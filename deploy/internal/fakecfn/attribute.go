@@ -49,7 +49,7 @@ func (r *resource) plainAttribute(name string) gate.Value {
 	last := name[strings.LastIndexByte(name, '.')+1:]
 	service, typ := r.service()
 	region := r.stack.engine.cfg.Region
-	host := strings.ToLower(r.madeName()) + "." + service + "." + region + ".amazonaws.com"
+	host := strings.ToLower(r.generatedName()) + "." + service + "." + region + ".amazonaws.com"
 	switch {
 	case last == "Arn" || strings.HasSuffix(last, "Arn") || strings.HasSuffix(last, "ARN"):
 		return r.attributeARN(last)
@@ -78,23 +78,23 @@ func (r *resource) plainAttribute(name string) gate.Value {
 func (r *resource) idAttribute(name string) gate.Value {
 	switch name {
 	case "GroupId", "DefaultSecurityGroup":
-		return "sg-0" + r.makeID(16, lowerHex)
+		return "sg-0" + r.generatedID(16, lowerHex)
 	case "VpcId":
-		return "vpc-0" + r.makeID(16, lowerHex)
+		return "vpc-0" + r.generatedID(16, lowerHex)
 	case "AllocationId":
-		return "eipalloc-0" + r.makeID(16, lowerHex)
+		return "eipalloc-0" + r.generatedID(16, lowerHex)
 	case "DefaultNetworkAcl", "NetworkAclId":
-		return "acl-0" + r.makeID(16, lowerHex)
+		return "acl-0" + r.generatedID(16, lowerHex)
 	case "Ipv6CidrBlocks":
-		return gate.List{"2001:db8:" + r.makeID(3, lowerHex) + ":" + r.makeID(2, lowerHex) + "00::/56"}
+		return gate.List{"2001:db8:" + r.generatedID(3, lowerHex) + ":" + r.generatedID(2, lowerHex) + "00::/56"}
 	case "CidrBlockAssociations":
-		return gate.List{"vpc-cidr-assoc-0" + r.makeID(16, lowerHex)}
+		return gate.List{"vpc-cidr-assoc-0" + r.generatedID(16, lowerHex)}
 	case "NameServers":
 		return gate.List{"ns-1.example.com", "ns-2.example.com"}
 	case "Version", "LatestVersionNumber", "DefaultVersionNumber":
 		return "1"
 	}
-	return strings.ToLower(r.madeName() + "-" + name)
+	return strings.ToLower(r.generatedName() + "-" + name)
 }
 
 // attributeARN makes the ARN of a resource, or of something that belongs to it.

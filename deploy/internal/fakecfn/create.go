@@ -47,7 +47,7 @@ func (e *Engine) newStack(in CreateStackInput) (*stack, error) {
 	if _, taken := e.byName[in.Name]; taken {
 		return nil, &Error{Code: codeAlreadyExists, Message: "Stack [" + in.Name + "] already exists"}
 	}
-	st := e.blankStack(in)
+	st := e.emptyStack(in)
 	var err error
 	if st.instance, err = in.Template.Instantiate(st, in.Parameters); err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (e *Engine) newStack(in CreateStackInput) (*stack, error) {
 	return st, nil
 }
 
-func (e *Engine) blankStack(in CreateStackInput) *stack {
+func (e *Engine) emptyStack(in CreateStackInput) *stack {
 	uuid := e.cfg.NewID()
 	return &stack{
 		engine:           e,
@@ -79,7 +79,7 @@ func (e *Engine) blankStack(in CreateStackInput) *stack {
 		tags:             slices.Clone(in.Tags),
 		disableRollback:  in.DisableRollback,
 		fail:             maps.Clone(in.Fail),
-		created:          e.at,
+		created:          e.now,
 		imports:          map[string]bool{},
 	}
 }
@@ -111,12 +111,12 @@ func (st *stack) checkFail() error {
 // begin starts the creation.
 func (e *Engine) begin(st *stack) {
 	st.phase = creating
-	e.setStatus(st, CreateInProgress, "User Initiated")
+	e.setStackStatus(st, CreateInProgress, "User Initiated")
 	if st.instance.Transforms() {
-		e.note(st, nil, CreateInProgress, "Transformation succeeded")
+		e.appendEvent(st, nil, CreateInProgress, "Transformation succeeded")
 	}
 	if err := st.instance.CheckImports(); err != nil {
-		e.giveUp(st, message(err)+".")
+		e.rollBack(st, message(err)+".")
 		return
 	}
 	for _, r := range st.resources {

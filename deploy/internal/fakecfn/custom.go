@@ -9,7 +9,7 @@ import (
 )
 
 // maxService is the longest ServiceTimeout and the default one, in seconds.
-const maxService = 3600
+const maxServiceTimeout = 3600
 
 // Request is one request to a custom resource's provider.
 type Request struct {
@@ -18,11 +18,11 @@ type Request struct {
 	LogicalID  string
 	PhysicalID string // of a Delete
 	Sent       time.Time
-	Answers    []Answer // in the order received
+	Responses    []Response // in the order received
 }
 
 // Answer is what was PUT to a request's ResponseURL.
-type Answer struct {
+type Response struct {
 	Received time.Time
 	Body     string
 	Counted  bool // the first one, while the resource waited for it; others are ignored
@@ -38,11 +38,11 @@ type request struct {
 func (e *Engine) sendCreate(r *resource) {
 	token := gate.Text(r.properties.Get("ServiceToken"))
 	if reason := e.checkToken(token); reason != "" {
-		e.failed(r, reason)
+		e.failCreation(r, reason)
 		return
 	}
 	if _, ok := r.serviceTimeout(); !ok {
-		e.failed(r, "ServiceTimeout must be an integer between 1 and 3600") // own words
+		e.failCreation(r, "ServiceTimeout must be an integer between 1 and 3600") // own words
 		return
 	}
 	e.send(r, "Create", token)
@@ -78,29 +78,29 @@ func isTopic(token string) bool {
 func (r *resource) serviceTimeout() (int, bool) {
 	v := r.properties.Get("ServiceTimeout")
 	if v == nil {
-		return maxService, true
+		return maxServiceTimeout, true
 	}
 	n, err := strconv.Atoi(gate.Text(v))
-	return n, err == nil && n >= 1 && n <= maxService
+	return n, err == nil && n >= 1 && n <= maxServiceTimeout
 }
 
 // send sends a request and starts its clock.
 func (e *Engine) send(r *resource, typ, token string) {
 	st := r.stack
-	q := &request{r: r, record: Request{ID: e.cfg.NewID(), Type: typ, LogicalID: r.def.LogicalID, Sent: e.at.UTC()}}
+	q := &request{r: r, record: Request{ID: e.cfg.NewID(), Type: typ, LogicalID: r.def.LogicalID, Sent: e.now.UTC()}}
 	if typ == "Delete" {
 		q.record.PhysicalID = r.physicalID
 	}
 	r.request = q
 	st.requests = append(st.requests, q)
 	key := st.id + "|" + r.def.LogicalID + "|" + q.record.ID
-	e.doors[key] = door{request: q}
+	e.targets[key] = uploadTarget{request: q}
 	timeout, _ := r.serviceTimeout() // checked when the resource was created
-	e.timers.set(r, e.at.Add(seconds(timeout)))
+	e.timers.set(r, e.now.Add(seconds(timeout)))
 	if e.cfg.Invoke == nil {
 		return
 	}
-	event := q.document(e.signer.url(key, e.at, answerLife), token)
+	event := q.document(e.signer.url(key, e.now, responseURLLife), token)
 	if isTopic(token) {
 		event = e.envelope(token, string(event))
 	}
@@ -112,7 +112,7 @@ func (e *Engine) send(r *resource, typ, token string) {
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html
 func (q *request) document(responseURL, token string) []byte {
 	r := q.r
-	b := make([]byte, 0, len(responseURL)+len(r.shown)+768)
+	b := make([]byte, 0, len(responseURL)+len(r.maskedProperties)+768)
 	b = append(b, `{"RequestType":`...)
 	b = gate.AppendString(b, q.record.Type)
 	if !isTopic(token) {
@@ -152,17 +152,17 @@ func (e *Engine) envelope(topic, message string) []byte {
 	b = append(b, `,"Subject":"AWS CloudFormation custom resource request","Message":`...)
 	b = gate.AppendString(b, message)
 	b = append(b, `,"Timestamp":"`...)
-	b = e.at.UTC().AppendFormat(b, timeLayout)
+	b = e.now.UTC().AppendFormat(b, timeLayout)
 	b = append(b, `","SignatureVersion":"1","Signature":"EXAMPLE","SigningCertUrl":"EXAMPLE","UnsubscribeUrl":"EXAMPLE","MessageAttributes":{}}}]}`...)
 	return b
 }
 
 // copyRequests returns what was sent, without sharing.
-func (st *stack) copyRequests() []Request {
+func (st *stack) snapshotRequests() []Request {
 	var out []Request
 	for _, q := range st.requests {
 		record := q.record
-		record.Answers = append([]Answer(nil), record.Answers...)
+		record.Responses = append([]Response(nil), record.Responses...)
 		out = append(out, record)
 	}
 	return out

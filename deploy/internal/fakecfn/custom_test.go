@@ -98,7 +98,7 @@ func TestCustomDelete(t *testing.T) {
 	if st.Status != fakecfn.DeleteComplete {
 		t.Errorf("stack: got %s", st.Status)
 	}
-	answers := []bool{st.Requests[0].Answers[0].Counted, st.Requests[0].Answers[1].Counted, st.Requests[1].Answers[0].Counted}
+	answers := []bool{st.Requests[0].Responses[0].Counted, st.Requests[0].Responses[1].Counted, st.Requests[1].Responses[0].Counted}
 	if diff := cmp.Diff([]bool{true, false, true}, answers); diff != "" {
 		t.Errorf("answers that counted (-want +got):\n%s", diff)
 	}

@@ -27,8 +27,8 @@ func (e *Engine) DeleteStack(id string) (err error) {
 		if err = e.checkUnused(st); err != nil {
 			return
 		}
-		e.setStatus(st, DeleteInProgress, "User Initiated")
-		e.cancel(st)
+		e.setStackStatus(st, DeleteInProgress, "User Initiated")
+		e.cancelCreation(st)
 		e.startRemoval(st)
 		e.run(st)
 	})
@@ -61,12 +61,12 @@ func (e *Engine) startRemoval(st *stack) {
 	st.phase, st.ready, st.pending, st.inFlight = removing, nil, 0, 0
 	for i := len(st.resources) - 1; i >= 0; i-- {
 		r := st.resources[i]
-		if !r.present() {
+		if !r.exists() {
 			continue
 		}
 		r.blockers = 0
 		for _, j := range st.instance.NeededBy(r.def) {
-			if st.resources[j].present() {
+			if st.resources[j].exists() {
 				r.blockers++
 			}
 		}
@@ -77,7 +77,7 @@ func (e *Engine) startRemoval(st *stack) {
 }
 
 // present reports whether there is something of r that a removal must look at.
-func (r *resource) present() bool {
+func (r *resource) exists() bool {
 	return r != nil && r.status != "" && r.status != DeleteComplete && r.status != DeleteSkipped
 }
 
@@ -89,11 +89,11 @@ func (e *Engine) remove(st *stack) {
 	for _, r := range batch {
 		switch {
 		case r.physicalID == "": // it never came to be
-			e.gone(r, DeleteComplete)
+			e.finishDelete(r, DeleteComplete)
 		case e.retains(r):
-			e.gone(r, DeleteSkipped)
+			e.finishDelete(r, DeleteSkipped)
 		default:
-			e.mark(r, DeleteInProgress, "")
+			e.setResourceStatus(r, DeleteInProgress, "")
 			begun = append(begun, r)
 		}
 	}
@@ -103,7 +103,7 @@ func (e *Engine) remove(st *stack) {
 			e.sendDelete(r)
 			continue
 		}
-		e.gone(r, DeleteComplete)
+		e.finishDelete(r, DeleteComplete)
 	}
 }
 
@@ -118,11 +118,11 @@ func (e *Engine) retains(r *resource) bool {
 }
 
 // gone marks a resource as dealt with and frees what it needed.
-func (e *Engine) gone(r *resource, status Status) {
-	e.mark(r, status, "")
+func (e *Engine) finishDelete(r *resource, status Status) {
+	e.setResourceStatus(r, status, "")
 	st := r.stack
 	for _, i := range st.instance.Needs(r.def) {
-		if next := st.resources[i]; next.present() {
+		if next := st.resources[i]; next.exists() {
 			if next.blockers--; next.blockers == 0 {
 				st.ready = append(st.ready, next)
 			}
@@ -131,12 +131,12 @@ func (e *Engine) gone(r *resource, status Status) {
 }
 
 // stuck marks a resource that could not be deleted; what it needs stays too.
-func (e *Engine) stuck(r *resource, reason string) {
-	e.mark(r, DeleteFailed, reason)
+func (e *Engine) deleteFailed(r *resource, reason string) {
+	e.setResourceStatus(r, DeleteFailed, reason)
 }
 
 // removed ends a rollback or a deletion.
-func (e *Engine) removed(st *stack) {
+func (e *Engine) finishRemoval(st *stack) {
 	st.phase = idle
 	var names []string
 	for _, r := range st.resources {
@@ -148,21 +148,21 @@ func (e *Engine) removed(st *stack) {
 	if len(names) > 0 {
 		reason := "The following resource(s) failed to delete: [" + strings.Join(slices.Sorted(slices.Values(names)), ", ") + "]. "
 		if deleting {
-			e.setStatus(st, DeleteFailed, reason)
+			e.setStackStatus(st, DeleteFailed, reason)
 		} else {
-			e.setStatus(st, RollbackFailed, reason)
+			e.setStackStatus(st, RollbackFailed, reason)
 		}
 		return
 	}
-	st.deleted = e.at
+	st.deleted = e.now
 	clear(st.imports)
 	if !deleting {
-		e.setStatus(st, RollbackComplete, "")
+		e.setStackStatus(st, RollbackComplete, "")
 		return
 	}
 	delete(e.byName, st.name)
 	for _, o := range st.outputs {
 		delete(e.exports, o.ExportName)
 	}
-	e.setStatus(st, DeleteComplete, "")
+	e.setStackStatus(st, DeleteComplete, "")
 }

@@ -51,11 +51,11 @@ type Engine struct {
 	signer    signer
 
 	mu      sync.Mutex
-	at      time.Time // the instant of the call under way
+	now      time.Time // the instant of the call under way
 	stacks  []*stack  // in order of creation
 	byID    map[string]*stack
 	byName  map[string]*stack // not the deleted ones
-	doors   map[string]door   // by the key of their pre-signed URL
+	targets   map[string]uploadTarget   // by the key of their pre-signed URL
 	exports map[string]*export
 	timers  timers
 	scratch []byte // for JSON in the making
@@ -96,7 +96,7 @@ func New(cfg Config) *Engine {
 		signer:    newSigner(cfg),
 		byID:      map[string]*stack{},
 		byName:    map[string]*stack{},
-		doors:     map[string]door{},
+		targets:     map[string]uploadTarget{},
 		exports:   map[string]*export{},
 	}
 }
@@ -124,7 +124,7 @@ func (e *Engine) do(f func()) {
 	func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		e.at = e.cfg.Now()
+		e.now = e.cfg.Now()
 		f()
 	}()
 	for e.deliverOne() {
@@ -163,11 +163,11 @@ func (e *Engine) deliverOne() bool {
 func (e *Engine) Tick() {
 	e.do(func() {
 		for {
-			r, ok := e.timers.due(e.at)
+			r, ok := e.timers.due(e.now)
 			if !ok {
 				return
 			}
-			e.elapsed(r)
+			e.timerFired(r)
 			e.run(r.stack)
 		}
 	})

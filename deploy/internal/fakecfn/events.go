@@ -30,26 +30,26 @@ type Event struct {
 }
 
 // note appends an event; r is nil for the stack itself.
-func (e *Engine) note(st *stack, r *resource, status Status, reason string) {
-	ev := event{at: e.at, r: r, physicalID: st.id, status: status, reason: reason}
+func (e *Engine) appendEvent(st *stack, r *resource, status Status, reason string) {
+	ev := event{at: e.now, r: r, physicalID: st.id, status: status, reason: reason}
 	if r != nil {
 		ev.physicalID = r.physicalID
-		ev.repeated = r.lastAt == status
-		r.lastAt = status
+		ev.repeated = r.lastEvent == status
+		r.lastEvent = status
 	}
 	st.events = append(st.events, ev)
 }
 
 // mark gives a resource a status.
-func (e *Engine) mark(r *resource, status Status, reason string) {
-	r.status, r.reason, r.updated = status, reason, e.at
-	e.note(r.stack, r, status, reason)
+func (e *Engine) setResourceStatus(r *resource, status Status, reason string) {
+	r.status, r.reason, r.updated = status, reason, e.now
+	e.appendEvent(r.stack, r, status, reason)
 }
 
 // setStatus gives a stack a status and tells EventBridge.
-func (e *Engine) setStatus(st *stack, status Status, reason string) {
+func (e *Engine) setStackStatus(st *stack, status Status, reason string) {
 	st.status, st.reason = status, reason
-	e.note(st, nil, status, reason)
+	e.appendEvent(st, nil, status, reason)
 	if e.cfg.Emit != nil {
 		e.outbox = append(e.outbox, delivery{event: e.statusChange(st)})
 	}
@@ -65,7 +65,7 @@ func (e *Engine) statusChange(st *stack) []byte {
 	b = append(b, `,"detail-type":"CloudFormation Stack Status Change","source":"aws.cloudformation","account":`...)
 	b = gate.AppendString(b, e.cfg.Account)
 	b = append(b, `,"time":"`...)
-	b = e.at.UTC().AppendFormat(b, "2006-01-02T15:04:05Z")
+	b = e.now.UTC().AppendFormat(b, "2006-01-02T15:04:05Z")
 	b = append(b, `","region":`...)
 	b = gate.AppendString(b, e.cfg.Region)
 	b = append(b, `,"resources":[`...)
@@ -90,7 +90,7 @@ func (st *stack) event(i int) Event {
 		out.ID = makeUUID(st.uuid + strconv.Itoa(i))
 		return out
 	}
-	out.LogicalID, out.Type, out.Properties = ev.r.def.LogicalID, ev.r.def.Type, ev.r.shown
+	out.LogicalID, out.Type, out.Properties = ev.r.def.LogicalID, ev.r.def.Type, ev.r.maskedProperties
 	if ev.repeated {
 		out.ID = out.LogicalID + "-" + makeUUID(st.uuid+strconv.Itoa(i))
 		return out

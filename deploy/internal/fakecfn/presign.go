@@ -17,10 +17,10 @@ import (
 
 const (
 	// handleLife is how long a wait handle's URL lives, in seconds: 12 hours less one second, as observed.
-	handleLife = 43199
+	handleURLLife = 43199
 
 	// answerLife is how long a ResponseURL lives, in seconds.
-	answerLife = 7200
+	responseURLLife = 7200
 
 	signLayout = "20060102T150405Z"
 )
@@ -35,20 +35,20 @@ type signer struct {
 	token  string // their session token; it makes the URL as long as in real life, some 1.5 KB
 
 	escaped string // the token as it stands in a URL
-	line    []byte // what is being signed; kept between calls, which the engine's lock keeps apart
+	buffer    []byte // what is being signed; kept between calls, which the engine's lock keeps apart
 }
 
 func newSigner(cfg Config) signer {
 	key := sha256.Sum256([]byte(cfg.NewID() + cfg.NewID()))
 	s := signer{key: key[:], origin: cfg.Origin, region: cfg.Region}
-	s.access = "ASIA" + makeID(string(s.stretch("access", 16)), 16, upperAlnum)
-	s.token = "IQoJb3JpZ2luX2Vj" + base64.StdEncoding.EncodeToString(s.stretch("token", 700))
+	s.access = "ASIA" + makeID(string(s.derive("access", 16)), 16, upperAlnum)
+	s.token = "IQoJb3JpZ2luX2Vj" + base64.StdEncoding.EncodeToString(s.derive("token", 700))
 	s.escaped = url.QueryEscape(s.token)
 	return s
 }
 
 // stretch derives n bytes from the key.
-func (s *signer) stretch(purpose string, n int) []byte {
+func (s *signer) derive(purpose string, n int) []byte {
 	var out []byte
 	for i := uint64(0); len(out) < n; i++ {
 		block := sha256.Sum256(binary.BigEndian.AppendUint64([]byte(purpose), i))
@@ -99,21 +99,21 @@ func writeEscaped(b *strings.Builder, key string) {
 
 // sign signs a query whose parameters are in the order of their names.
 func (s *signer) sign(method, path string, query [][2]string) string {
-	line := append(append(append(s.line[:0], method...), '\n'), path...)
+	line := append(append(append(s.buffer[:0], method...), '\n'), path...)
 	for _, kv := range query {
 		line = append(append(append(append(line, '\n'), kv[0]...), '='), kv[1]...)
 	}
-	s.line = line
+	s.buffer = line
 	mac := hmac.New(sha256.New, s.key)
 	mac.Write(line)
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
 // verify checks a request's signature and its age.
-func (s *signer) verify(method string, u *url.URL, now time.Time) *refusal {
+func (s *signer) verify(method string, u *url.URL, now time.Time) *s3Error {
 	values, err := url.ParseQuery(u.RawQuery)
 	if err != nil || values.Get("X-Amz-Signature") == "" {
-		return &refusal{code: "AccessDenied", message: "Access Denied"}
+		return &s3Error{code: "AccessDenied", message: "Access Denied"}
 	}
 	signature := values.Get("X-Amz-Signature")
 	delete(values, "X-Amz-Signature")
@@ -125,15 +125,15 @@ func (s *signer) verify(method string, u *url.URL, now time.Time) *refusal {
 	}
 	want := s.sign(method, u.Path, query)
 	if subtle.ConstantTimeCompare([]byte(signature), []byte(want)) != 1 {
-		return mismatch
+		return errSignatureMismatch
 	}
 	date, err := time.Parse(signLayout, values.Get("X-Amz-Date"))
 	life, err2 := strconv.Atoi(values.Get("X-Amz-Expires"))
 	if err != nil || err2 != nil {
-		return mismatch
+		return errSignatureMismatch
 	}
 	if end := date.Add(seconds(life)); now.After(end) {
-		return &refusal{code: "AccessDenied", message: "Request has expired", life: life, end: end, now: now}
+		return &s3Error{code: "AccessDenied", message: "Request has expired", life: life, end: end, now: now}
 	}
 	return nil
 }

@@ -13,14 +13,14 @@ import (
 // maxWait is the longest Timeout of a wait condition, in seconds: 12 hours.
 //
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-cloudformation-waitcondition.html
-const maxWait = 43200
+const maxWaitTimeout = 43200
 
 // handle is a wait condition handle: a URL, and what was PUT to it.
 type handle struct {
 	r       *resource
 	key     string
-	bodies  []string    // in the order received
-	waiting []*resource // the wait conditions that listen
+	signals  []string    // in the order received
+	listeners []*resource // the wait conditions that listen
 }
 
 // Signal is what was PUT to a wait handle. That it is here does not say that a stack listened.
@@ -31,7 +31,7 @@ type Signal struct {
 }
 
 // waiting is a wait condition at work.
-type waiting struct {
+type waitState struct {
 	handle *handle
 	count  int
 	data   gate.Object // the Data of each signal that counts, by UniqueId, in the order received
@@ -40,53 +40,53 @@ type waiting struct {
 // openHandle makes a handle's URL.
 func (e *Engine) openHandle(r *resource) {
 	h := &handle{r: r, key: r.stack.id + "/" + e.cfg.NewID() + "/" + r.def.LogicalID}
-	e.doors[h.key] = door{handle: h}
-	r.physicalID = e.signer.url(h.key, e.at, handleLife)
-	e.mark(r, CreateInProgress, initiated)
-	r.settled = true
+	e.targets[h.key] = uploadTarget{handle: h}
+	r.physicalID = e.signer.url(h.key, e.now, handleURLLife)
+	e.setResourceStatus(r, CreateInProgress, initiated)
+	r.done = true
 }
 
 // startWait starts a wait condition's clock and looks at the signals that came before.
 func (e *Engine) startWait(r *resource) {
 	if r.properties.Get("Handle") == nil { // with a CreationPolicy instead: taken as signalled, as other resources are
 		r.physicalID = r.stack.id + "/" + r.def.LogicalID
-		e.mark(r, CreateInProgress, initiated)
-		r.settled = true
+		e.setResourceStatus(r, CreateInProgress, initiated)
+		r.done = true
 		return
 	}
 	w, timeout, reason := e.readWait(r)
 	if reason != "" {
-		e.failed(r, reason)
+		e.failCreation(r, reason)
 		return
 	}
 	r.wait = w
 	r.physicalID = w.handle.key
-	e.mark(r, CreateInProgress, initiated)
-	e.timers.set(r, e.at.Add(seconds(timeout)))
-	w.handle.waiting = append(w.handle.waiting, r)
-	for _, body := range w.handle.bodies {
+	e.setResourceStatus(r, CreateInProgress, initiated)
+	e.timers.set(r, e.now.Add(seconds(timeout)))
+	w.handle.listeners = append(w.handle.listeners, r)
+	for _, body := range w.handle.signals {
 		if r.wait == nil {
 			return
 		}
-		e.hear(r, body)
+		e.countSignal(r, body)
 	}
 }
 
 // readWait reads the properties of a wait condition. The reasons are in own words.
-func (e *Engine) readWait(r *resource) (w *waiting, timeout int, reason string) {
+func (e *Engine) readWait(r *resource) (w *waitState, timeout int, reason string) {
 	u, err := url.Parse(gate.Text(r.properties.Get("Handle")))
 	if err != nil {
 		return nil, 0, "Invalid wait condition handle"
 	}
-	d := e.doors[strings.TrimPrefix(u.Path, "/")]
+	d := e.targets[strings.TrimPrefix(u.Path, "/")]
 	if d.handle == nil {
 		return nil, 0, "Invalid wait condition handle"
 	}
 	timeout, err = strconv.Atoi(gate.Text(r.properties.Get("Timeout")))
-	if err != nil || timeout < 0 || timeout > maxWait {
+	if err != nil || timeout < 0 || timeout > maxWaitTimeout {
 		return nil, 0, "Timeout must be a number of seconds between 0 and 43200"
 	}
-	w = &waiting{handle: d.handle, count: 1}
+	w = &waitState{handle: d.handle, count: 1}
 	if v := r.properties.Get("Count"); v != nil {
 		if w.count, err = strconv.Atoi(gate.Text(v)); err != nil || w.count < 1 {
 			return nil, 0, "Count must be a number greater than 0"
@@ -96,13 +96,13 @@ func (e *Engine) readWait(r *resource) (w *waiting, timeout int, reason string) 
 }
 
 // signalled stores a signal and lets those who listen hear it.
-func (e *Engine) signalled(h *handle, body string) {
+func (e *Engine) receiveSignal(h *handle, body string) {
 	st := h.r.stack
-	st.signals = append(st.signals, Signal{Handle: h.r.def.LogicalID, Received: e.at.UTC(), Body: body})
-	h.bodies = append(h.bodies, body)
-	for _, r := range append([]*resource(nil), h.waiting...) {
+	st.signals = append(st.signals, Signal{Handle: h.r.def.LogicalID, Received: e.now.UTC(), Body: body})
+	h.signals = append(h.signals, body)
+	for _, r := range append([]*resource(nil), h.listeners...) {
 		if r.wait != nil {
-			e.hear(r, body)
+			e.countSignal(r, body)
 			e.run(r.stack)
 		}
 	}
@@ -133,17 +133,17 @@ func readSignal(body string) (s signal, ok bool) {
 }
 
 // hear takes one signal. One with a UniqueId heard before is a retransmission.
-func (e *Engine) hear(r *resource, body string) {
+func (e *Engine) countSignal(r *resource, body string) {
 	s, ok := readSignal(body)
 	if !ok {
-		e.failed(r, "Unparsable WaitCondition data")
+		e.failCreation(r, "Unparsable WaitCondition data")
 		return
 	}
 	if r.wait.data.Get(s.uniqueID) != nil {
 		return
 	}
 	if s.status == "FAILURE" {
-		e.failed(r, "WaitCondition received failed message: '"+s.reason+"' for uniqueId: "+s.uniqueID)
+		e.failCreation(r, "WaitCondition received failed message: '"+s.reason+"' for uniqueId: "+s.uniqueID)
 		return
 	}
 	r.wait.data.Set(s.uniqueID, s.data)
@@ -151,24 +151,24 @@ func (e *Engine) hear(r *resource, body string) {
 		return
 	}
 	r.data = &r.wait.data
-	e.detach(r)
-	e.made(r)
+	e.stopListening(r)
+	e.completeResource(r)
 }
 
 func (e *Engine) waitTimedOut(r *resource) {
 	got, want := r.wait.data.Len(), r.wait.count
-	e.failed(r, "WaitCondition timed out. Received "+strconv.Itoa(got)+" conditions when expecting "+strconv.Itoa(want))
+	e.failCreation(r, "WaitCondition timed out. Received "+strconv.Itoa(got)+" conditions when expecting "+strconv.Itoa(want))
 }
 
 // detach makes a wait condition deaf.
-func (e *Engine) detach(r *resource) {
+func (e *Engine) stopListening(r *resource) {
 	if r.wait == nil {
 		return
 	}
 	h := r.wait.handle
-	for i, other := range h.waiting {
+	for i, other := range h.listeners {
 		if other == r {
-			h.waiting = append(h.waiting[:i:i], h.waiting[i+1:]...)
+			h.listeners = append(h.listeners[:i:i], h.listeners[i+1:]...)
 			break
 		}
 	}

@@ -8,16 +8,16 @@ import (
 )
 
 // document writes an XML document as it goes.
-type document struct{ b bytes.Buffer }
+type xmlWriter struct{ b bytes.Buffer }
 
-func newXML() *document {
-	x := &document{}
+func newXML() *xmlWriter {
+	x := &xmlWriter{}
 	x.b.WriteString(xml.Header)
 	return x
 }
 
 // open writes a start tag; attributes are written as they are.
-func (x *document) open(name string, attributes ...string) {
+func (x *xmlWriter) open(name string, attributes ...string) {
 	x.b.WriteByte('<')
 	x.b.WriteString(name)
 	for _, a := range attributes {
@@ -27,35 +27,35 @@ func (x *document) open(name string, attributes ...string) {
 	x.b.WriteByte('>')
 }
 
-func (x *document) close(name string) {
+func (x *xmlWriter) close(name string) {
 	x.b.WriteString("</")
 	x.b.WriteString(name)
 	x.b.WriteByte('>')
 }
 
 // text writes an element with text in it, also when the text is empty.
-func (x *document) text(name, s string) {
+func (x *xmlWriter) text(name, s string) {
 	x.open(name)
 	xml.EscapeText(&x.b, []byte(s)) // a bytes.Buffer does not fail
 	x.close(name)
 }
 
 // some writes an element unless its text is empty.
-func (x *document) some(name, s string) {
+func (x *xmlWriter) some(name, s string) {
 	if s != "" {
 		x.text(name, s)
 	}
 }
 
 // at writes an instant unless it is zero.
-func (x *document) at(name string, t time.Time) {
+func (x *xmlWriter) at(name string, t time.Time) {
 	if !t.IsZero() {
 		x.text(name, t.UTC().Format(timeLayout))
 	}
 }
 
 // write sends the document.
-func (x *document) write(w http.ResponseWriter, status int, contentType string) {
+func (x *xmlWriter) write(w http.ResponseWriter, status int, contentType string) {
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
 	w.Write(x.b.Bytes())

@@ -13,76 +13,76 @@ import (
 //
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
 const (
-	maxAnswer     = 4096 // the whole body
+	maxResponse     = 4096 // the whole body
 	maxPhysicalID = 1024
 )
 
 // answered takes an answer. The first one counts, whatever it is worth; later ones are only kept.
-func (e *Engine) answered(q *request, body []byte) {
+func (e *Engine) receiveResponse(q *request, body []byte) {
 	r := q.r
 	counted := r.request == q
-	q.record.Answers = append(q.record.Answers, Answer{Received: e.at.UTC(), Body: string(body), Counted: counted})
+	q.record.Responses = append(q.record.Responses, Response{Received: e.now.UTC(), Body: string(body), Counted: counted})
 	if !counted {
 		return
 	}
 	r.request, r.timer = nil, 0
-	a, reason := q.read(body)
+	a, reason := q.readResponse(body)
 	if a.physicalID == "" {
-		a.physicalID = r.madeName()
+		a.physicalID = r.generatedName()
 	}
 	if q.record.Type == "Create" {
-		e.created(r, a, reason)
+		e.createResponded(r, a, reason)
 	} else {
-		e.deleted(r, reason)
+		e.deleteResponded(r, reason)
 	}
 	e.run(r.stack)
 }
 
-func (e *Engine) created(r *resource, a answer, reason string) {
+func (e *Engine) createResponded(r *resource, a response, reason string) {
 	r.physicalID = a.physicalID
 	r.data = a.data
 	if a.wellFormed {
-		e.mark(r, CreateInProgress, initiated)
+		e.setResourceStatus(r, CreateInProgress, initiated)
 	}
 	if reason != "" {
-		e.failed(r, reason)
+		e.failCreation(r, reason)
 		return
 	}
-	e.made(r)
+	e.completeResource(r)
 }
 
-func (e *Engine) deleted(r *resource, reason string) {
+func (e *Engine) deleteResponded(r *resource, reason string) {
 	r.stack.inFlight--
 	if reason != "" {
-		e.stuck(r, reason)
+		e.deleteFailed(r, reason)
 		return
 	}
-	e.gone(r, DeleteComplete)
+	e.finishDelete(r, DeleteComplete)
 }
 
 // unanswered gives up waiting for an answer.
-func (e *Engine) unanswered(r *resource) {
+func (e *Engine) responseTimedOut(r *resource) {
 	reason := "CloudFormation did not receive a response from your Custom Resource. Please check your logs for requestId [" +
 		r.request.record.ID + "]. If you are using the Python cfn-response module, you may need to update your Lambda function code " +
 		"so that CloudFormation can attach the updated version."
 	if r.status == CreateInProgress {
-		e.failed(r, reason)
+		e.failCreation(r, reason)
 		return
 	}
 	r.request = nil
-	e.deleted(r, reason)
+	e.deleteResponded(r, reason)
 }
 
 // answer is a custom resource's answer.
-type answer struct {
+type response struct {
 	wellFormed bool
 	physicalID string
 	data       *gate.Object
 }
 
 // read checks an answer as CloudFormation does and returns why the resource fails, "" when it does not.
-func (q *request) read(body []byte) (a answer, reason string) {
-	if len(body) > maxAnswer {
+func (q *request) readResponse(body []byte) (a response, reason string) {
+	if len(body) > maxResponse {
 		return a, "Response object is too long."
 	}
 	var fields map[string]json.RawMessage // names count in their exact case

@@ -45,12 +45,12 @@ var byARN = map[string][2]string{
 }
 
 // madeName is the name that CloudFormation makes up: stack, logical ID and a random part.
-func (r *resource) madeName() string {
-	return r.stack.name + "-" + r.def.LogicalID + "-" + r.makeID(12, upperAlnum)
+func (r *resource) generatedName() string {
+	return r.stack.name + "-" + r.def.LogicalID + "-" + r.generatedID(12, upperAlnum)
 }
 
 // makeID returns letters that no other resource has.
-func (r *resource) makeID(n int, alphabet string) string {
+func (r *resource) generatedID(n int, alphabet string) string {
 	return makeID(r.stack.uuid+"/"+r.def.LogicalID, n, alphabet)
 }
 
@@ -70,7 +70,7 @@ func (r *resource) makePhysicalID() string {
 		return "arn:" + e.partition + ":cloudformation:" + e.cfg.Region + ":" + e.cfg.Account + ":stack/" + name + "/" + makeUUID(name)
 	}
 	if prefix, ok := ec2Prefixes[typ]; ok && service == "ec2" {
-		return prefix + "-0" + r.makeID(16, lowerHex)
+		return prefix + "-0" + r.generatedID(16, lowerHex)
 	}
 	if arn, ok := byARN[r.def.Type]; ok {
 		return r.arn(arn[0], arn[1]+name)
@@ -95,12 +95,12 @@ func (r *resource) name() string {
 			return s
 		}
 	}
-	return r.madeName()
+	return r.generatedName()
 }
 
 // address makes an IPv4 address in a /24.
 func (r *resource) address(prefix string) string {
-	id := r.makeID(2, lowerHex)
+	id := r.generatedID(2, lowerHex)
 	return prefix + strconv.Itoa(1+(strings.IndexByte(lowerHex, id[0])*16+strings.IndexByte(lowerHex, id[1]))%254)
 }
 

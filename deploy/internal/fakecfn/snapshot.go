@@ -59,7 +59,7 @@ func (e *Engine) Stacks() []Stack {
 	defer e.mu.Unlock()
 	out := make([]Stack, len(e.stacks))
 	for i, st := range e.stacks {
-		out[i] = st.copy()
+		out[i] = st.snapshot()
 	}
 	return out
 }
@@ -72,7 +72,7 @@ func (e *Engine) Stack(id string) (Stack, bool) {
 	if !ok {
 		return Stack{}, false
 	}
-	return st.copy(), true
+	return st.snapshot(), true
 }
 
 // Status returns no more than the status of a stack and its reason; it is cheap.
@@ -86,7 +86,7 @@ func (e *Engine) Status(id string) (status Status, reason string, ok bool) {
 	return st.status, st.reason, true
 }
 
-func (st *stack) copy() Stack {
+func (st *stack) snapshot() Stack {
 	return Stack{
 		ID: st.id, Name: st.name, Description: st.description,
 		Status: st.status, StatusReason: st.reason,
@@ -95,14 +95,14 @@ func (st *stack) copy() Stack {
 		Parameters:       slices.Clone(st.instance.Parameters),
 		Tags:             slices.Clone(st.tags),
 		Outputs:          slices.Clone(st.outputs),
-		Resources:        st.copyResources(),
-		Events:           st.copyEvents(0, len(st.events)),
-		Requests:         st.copyRequests(),
+		Resources:        st.snapshotResources(),
+		Events:           st.snapshotEvents(0, len(st.events)),
+		Requests:         st.snapshotRequests(),
 		Signals:          slices.Clone(st.signals),
 	}
 }
 
-func (st *stack) copyResources() []Resource {
+func (st *stack) snapshotResources() []Resource {
 	var out []Resource
 	for _, r := range st.resources {
 		if r == nil || r.status == "" {
@@ -117,7 +117,7 @@ func (st *stack) copyResources() []Resource {
 }
 
 // copyEvents writes out the events from number first up to, not including, end; newest first.
-func (st *stack) copyEvents(first, end int) []Event {
+func (st *stack) snapshotEvents(first, end int) []Event {
 	out := make([]Event, 0, end-first)
 	for i := end - 1; i >= first; i-- {
 		out = append(out, st.event(i))

@@ -13,13 +13,13 @@ import (
 const maxBody = 1 << 20
 
 // door is what stands behind a pre-signed URL: a wait handle or a custom resource request.
-type door struct {
+type uploadTarget struct {
 	handle  *handle
 	request *request
 }
 
 // refusal is an S3 error document.
-type refusal struct {
+type s3Error struct {
 	status        int // 0: 403
 	code, message string
 
@@ -27,7 +27,7 @@ type refusal struct {
 	end, now time.Time
 }
 
-var mismatch = &refusal{
+var errSignatureMismatch = &s3Error{
 	code:    "SignatureDoesNotMatch",
 	message: "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
 }
@@ -46,9 +46,9 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // put takes an object. S3 checks the request before it looks at what it carries.
-func (e *Engine) put(w http.ResponseWriter, r *http.Request) *refusal {
+func (e *Engine) put(w http.ResponseWriter, r *http.Request) *s3Error {
 	if len(r.TransferEncoding) > 0 {
-		return &refusal{
+		return &s3Error{
 			status: http.StatusNotImplemented, code: "NotImplemented",
 			message: "A header you provided implies functionality that is not implemented",
 		}
@@ -59,44 +59,44 @@ func (e *Engine) put(w http.ResponseWriter, r *http.Request) *refusal {
 		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
-			return &refusal{
+			return &s3Error{
 				status: http.StatusBadRequest, code: "EntityTooLarge",
 				message: "Your proposed upload exceeds the maximum allowed size",
 			}
 		}
 		if err != nil {
-			return &refusal{
+			return &s3Error{
 				status: http.StatusBadRequest, code: "IncompleteBody",
 				message: "You did not provide the number of bytes specified by the Content-Length HTTP header.",
 			}
 		}
 	}
-	var refused *refusal
+	var refused *s3Error
 	e.do(func() { refused = e.receive(r, body) })
 	return refused
 }
 
 // receive checks a request and hands what it carries to the stack.
-func (e *Engine) receive(r *http.Request, body []byte) *refusal {
-	if refused := e.signer.verify(r.Method, r.URL, e.at); refused != nil {
+func (e *Engine) receive(r *http.Request, body []byte) *s3Error {
+	if refused := e.signer.verify(r.Method, r.URL, e.now); refused != nil {
 		return refused
 	}
 	if r.Header.Get("Content-Type") != "" { // it is signed as empty
-		return mismatch
+		return errSignatureMismatch
 	}
-	d, known := e.doors[strings.TrimPrefix(r.URL.Path, "/")]
+	d, known := e.targets[strings.TrimPrefix(r.URL.Path, "/")]
 	switch {
 	case !known:
-		return &refusal{code: "AccessDenied", message: "Access Denied"}
+		return &s3Error{code: "AccessDenied", message: "Access Denied"}
 	case d.handle != nil:
-		e.signalled(d.handle, string(body))
+		e.receiveSignal(d.handle, string(body))
 	default:
-		e.answered(d.request, body)
+		e.receiveResponse(d.request, body)
 	}
 	return nil
 }
 
-func (f *refusal) write(w http.ResponseWriter) {
+func (f *s3Error) write(w http.ResponseWriter) {
 	status := f.status
 	if status == 0 {
 		status = http.StatusForbidden

@@ -15,11 +15,11 @@ func (e *Engine) run(st *stack) {
 		case st.phase == creating && len(st.ready) > 0:
 			e.create(st)
 		case st.phase == creating && st.pending == 0:
-			e.complete(st)
+			e.completeStack(st)
 		case st.phase == removing && len(st.ready) > 0:
 			e.remove(st)
 		case st.phase == removing && st.inFlight == 0:
-			e.removed(st)
+			e.finishRemoval(st)
 		default:
 			return
 		}
@@ -31,7 +31,7 @@ func (e *Engine) run(st *stack) {
 func (e *Engine) create(st *stack) {
 	batch := st.ready
 	st.ready = nil
-	for _, step := range []func(*resource){e.start, e.initiate, e.settle} {
+	for _, step := range []func(*resource){e.start, e.initiate, e.completeIfDone} {
 		for _, r := range batch {
 			if st.phase != creating {
 				return
@@ -47,14 +47,14 @@ func (e *Engine) create(st *stack) {
 func (e *Engine) start(r *resource) {
 	var err error
 	if r.properties, err = r.stack.instance.Properties(r.def); err != nil {
-		e.failed(r, message(err))
+		e.failCreation(r, message(err))
 		return
 	}
 	if r.properties.Len() > 0 {
 		e.scratch = gate.AppendMaskedJSON(e.scratch[:0], r.properties)
-		r.shown = string(e.scratch)
+		r.maskedProperties = string(e.scratch)
 	}
-	e.mark(r, CreateInProgress, "")
+	e.setResourceStatus(r, CreateInProgress, "")
 }
 
 // initiate sets the resource's own work going.
@@ -74,34 +74,34 @@ func (e *Engine) initiate(r *resource) {
 func (e *Engine) initiatePlain(r *resource) {
 	reason, fails := r.stack.fail[r.def.LogicalID]
 	if fails && e.cfg.Delay == 0 {
-		e.failed(r, reason)
+		e.failCreation(r, reason)
 		return
 	}
 	if !fails {
 		r.physicalID = r.makePhysicalID()
-		e.mark(r, CreateInProgress, initiated)
+		e.setResourceStatus(r, CreateInProgress, initiated)
 	}
 	if e.cfg.Delay == 0 {
-		r.settled = true
+		r.done = true
 		return
 	}
-	e.timers.set(r, e.at.Add(e.cfg.Delay))
+	e.timers.set(r, e.now.Add(e.cfg.Delay))
 }
 
 // initiated is the reason of the event that first shows a physical ID.
 const initiated = "Resource creation Initiated"
 
 // settle completes what got done at once.
-func (e *Engine) settle(r *resource) {
-	if r.settled {
-		e.made(r)
+func (e *Engine) completeIfDone(r *resource) {
+	if r.done {
+		e.completeResource(r)
 	}
 }
 
 // made completes a resource and frees what waits for it.
-func (e *Engine) made(r *resource) {
-	r.settled, r.timer = false, 0
-	e.mark(r, CreateComplete, "")
+func (e *Engine) completeResource(r *resource) {
+	r.done, r.timer = false, 0
+	e.setResourceStatus(r, CreateComplete, "")
 	st := r.stack
 	st.pending--
 	for _, i := range st.instance.NeededBy(r.def) {
@@ -113,13 +113,13 @@ func (e *Engine) made(r *resource) {
 }
 
 // complete ends a creation that went well, unless the outputs spoil it.
-func (e *Engine) complete(st *stack) {
+func (e *Engine) completeStack(st *stack) {
 	outputs, err := st.instance.Outputs()
 	if err == nil {
 		err = e.checkExports(st, outputs)
 	}
 	if err != nil {
-		e.giveUp(st, message(err)+".")
+		e.rollBack(st, message(err)+".")
 		return
 	}
 	st.outputs = outputs
@@ -129,7 +129,7 @@ func (e *Engine) complete(st *stack) {
 		}
 	}
 	st.phase = idle
-	e.setStatus(st, CreateComplete, "")
+	e.setStackStatus(st, CreateComplete, "")
 }
 
 func (e *Engine) checkExports(st *stack, outputs []gate.Output) error {
@@ -150,63 +150,63 @@ func (e *Engine) checkExports(st *stack, outputs []gate.Output) error {
 }
 
 // elapsed does what a resource's timer was set for.
-func (e *Engine) elapsed(r *resource) {
+func (e *Engine) timerFired(r *resource) {
 	reason, fails := r.stack.fail[r.def.LogicalID]
 	switch {
 	case r.request != nil:
-		e.unanswered(r)
+		e.responseTimedOut(r)
 	case r.def.Kind == gate.KindWait:
 		e.waitTimedOut(r)
 	case fails:
-		e.failed(r, reason)
+		e.failCreation(r, reason)
 	default:
-		e.made(r)
+		e.completeResource(r)
 	}
 }
 
 // failed fails a resource, and with it the creation.
-func (e *Engine) failed(r *resource, reason string) {
+func (e *Engine) failCreation(r *resource, reason string) {
 	st := r.stack
-	e.halt(r, reason)
-	e.cancel(st)
+	e.failResource(r, reason)
+	e.cancelCreation(st)
 	var names []string
 	for _, other := range st.resources {
 		if other != nil && other.status == CreateFailed {
 			names = append(names, other.def.LogicalID)
 		}
 	}
-	e.giveUp(st, "The following resource(s) failed to create: ["+strings.Join(slices.Sorted(slices.Values(names)), ", ")+"].")
+	e.rollBack(st, "The following resource(s) failed to create: ["+strings.Join(slices.Sorted(slices.Values(names)), ", ")+"].")
 }
 
 // halt ends the creation of one resource.
-func (e *Engine) halt(r *resource, reason string) {
-	r.settled, r.timer = false, 0
-	e.detach(r)
+func (e *Engine) failResource(r *resource, reason string) {
+	r.done, r.timer = false, 0
+	e.stopListening(r)
 	if r.request != nil { // its answer comes too late now
 		r.request = nil
-		r.physicalID = r.madeName()
+		r.physicalID = r.generatedName()
 	}
-	e.mark(r, CreateFailed, reason)
+	e.setResourceStatus(r, CreateFailed, reason)
 }
 
 // cancel halts all that is under way.
-func (e *Engine) cancel(st *stack) {
+func (e *Engine) cancelCreation(st *stack) {
 	st.ready = nil
 	for _, r := range st.resources {
 		if r != nil && r.status == CreateInProgress {
-			e.halt(r, "Resource creation cancelled")
+			e.failResource(r, "Resource creation cancelled")
 		}
 	}
 }
 
 // giveUp ends a creation: it rolls back, or with DisableRollback leaves all as it is.
-func (e *Engine) giveUp(st *stack, why string) {
+func (e *Engine) rollBack(st *stack, why string) {
 	if st.disableRollback {
 		st.phase = idle
-		e.setStatus(st, CreateFailed, why+" ")
+		e.setStackStatus(st, CreateFailed, why+" ")
 		return
 	}
-	e.setStatus(st, RollbackInProgress, why+" Rollback requested by user.")
+	e.setStackStatus(st, RollbackInProgress, why+" Rollback requested by user.")
 	e.startRemoval(st)
 }
 

@@ -27,7 +27,7 @@ func (e *Engine) serveQuery(w http.ResponseWriter, r *http.Request) {
 		e.writeError(w, http.StatusBadRequest, &Error{Code: "MalformedQueryString", Message: "The query string contains a syntax error."})
 		return
 	}
-	actions := map[string]func(*document, url.Values) *Error{
+	actions := map[string]func(*xmlWriter, url.Values) *Error{
 		"DescribeStacks":         e.describeStacks,
 		"DescribeStackEvents":    e.describeStackEvents,
 		"DescribeStackResources": e.describeStackResources,

@@ -12,7 +12,7 @@ const pageSize = 100
 
 // page cuts the range of one answer out of entries 0 to total, which are listed from the last to the first. The token
 // is where the page before ended, so that entries added since do not shift it.
-func page(token string, total int) (first, end int, next string, err *Error) {
+func pageRange(token string, total int) (first, end int, next string, err *Error) {
 	end = total
 	if token != "" {
 		raw, bad := base64.RawURLEncoding.DecodeString(token)
@@ -30,7 +30,7 @@ func page(token string, total int) (first, end int, next string, err *Error) {
 }
 
 // describeStacks answers DescribeStacks: of one stack, or of all that are not deleted, newest first.
-func (e *Engine) describeStacks(x *document, form url.Values) *Error {
+func (e *Engine) describeStacks(x *xmlWriter, form url.Values) *Error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var found []*stack
@@ -47,7 +47,7 @@ func (e *Engine) describeStacks(x *document, form url.Values) *Error {
 			}
 		}
 	}
-	first, end, next, err := page(form.Get("NextToken"), len(found))
+	first, end, next, err := pageRange(form.Get("NextToken"), len(found))
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (e *Engine) describeStacks(x *document, form url.Values) *Error {
 }
 
 // write writes the stack as DescribeStacks shows it.
-func (st *stack) write(x *document) {
+func (st *stack) write(x *xmlWriter) {
 	x.open("member")
 	x.text("StackId", st.id)
 	x.text("StackName", st.name)
@@ -108,14 +108,14 @@ func (st *stack) write(x *document) {
 	x.close("member")
 }
 
-func writeDrift(x *document) {
+func writeDrift(x *xmlWriter) {
 	x.open("DriftInformation")
 	x.text("StackDriftStatus", "NOT_CHECKED")
 	x.close("DriftInformation")
 }
 
 // describeStackEvents answers DescribeStackEvents: newest first, in pages.
-func (e *Engine) describeStackEvents(x *document, form url.Values) *Error {
+func (e *Engine) describeStackEvents(x *xmlWriter, form url.Values) *Error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	name := form.Get("StackName")
@@ -123,12 +123,12 @@ func (e *Engine) describeStackEvents(x *document, form url.Values) *Error {
 	if !ok {
 		return &Error{Code: codeValidation, Message: "Stack [" + name + "] does not exist"}
 	}
-	first, end, next, err := page(form.Get("NextToken"), len(st.events))
+	first, end, next, err := pageRange(form.Get("NextToken"), len(st.events))
 	if err != nil {
 		return err
 	}
 	x.open("StackEvents")
-	for _, ev := range st.copyEvents(first, end) {
+	for _, ev := range st.snapshotEvents(first, end) {
 		x.open("member")
 		x.text("StackId", st.id)
 		x.text("EventId", ev.ID)
@@ -143,7 +143,7 @@ func (e *Engine) describeStackEvents(x *document, form url.Values) *Error {
 }
 
 // writeResource writes what events and resources have in common.
-func (x *document) writeResource(logicalID, physicalID, typ string, status Status, reason string, at time.Time) {
+func (x *xmlWriter) writeResource(logicalID, physicalID, typ string, status Status, reason string, at time.Time) {
 	x.text("LogicalResourceId", logicalID)
 	x.text("PhysicalResourceId", physicalID)
 	x.text("ResourceType", typ)
@@ -153,7 +153,7 @@ func (x *document) writeResource(logicalID, physicalID, typ string, status Statu
 }
 
 // describeStackResources answers DescribeStackResources: of a stack, or of the stack that has a physical ID.
-func (e *Engine) describeStackResources(x *document, form url.Values) *Error {
+func (e *Engine) describeStackResources(x *xmlWriter, form url.Values) *Error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	name, logicalID, physicalID := form.Get("StackName"), form.Get("LogicalResourceId"), form.Get("PhysicalResourceId")
@@ -168,7 +168,7 @@ func (e *Engine) describeStackResources(x *document, form url.Values) *Error {
 	}
 	x.open("StackResources")
 	found := false
-	for _, r := range st.copyResources() {
+	for _, r := range st.snapshotResources() {
 		if logicalID != "" && r.LogicalID != logicalID {
 			continue
 		}
