@@ -9,9 +9,9 @@ import (
 // plan says which resources a stack has and in what order they may be made. Indexes are those of the program's
 // resources; both lists are in the order of the template.
 type plan struct {
-	active []bool
-	needs  [][]int // what must be complete before this one starts
-	neededBy  [][]int // what waits for this one
+	active   []bool
+	needs    [][]int // what must be complete before this one starts
+	neededBy [][]int // what waits for this one
 }
 
 // conditional reports whether conditions can change the plan.

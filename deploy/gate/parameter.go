@@ -20,11 +20,11 @@ type Parameter struct {
 	AllowedValues           []string // nil: any
 	ConstraintDescription   string
 
-	pattern  string
-	regexp  *regexp.Regexp // nil: no pattern, or one that Java reads and Go does not
+	pattern            string
+	regexp             *regexp.Regexp // nil: no pattern, or one that Java reads and Go does not
 	minValue, maxValue *limit         // of the value of a Number
-	minLength *limit         // of the length of a text
-	maxLength  *limit
+	minLength          *limit         // of the length of a text
+	maxLength          *limit
 }
 
 // limit is a bound as the template writes it and as a number.

@@ -39,11 +39,11 @@ type earlyLookup struct {
 
 // references is what one member of a section refers to.
 type references struct {
-	conditions []int
-	resources  []dependency
-	attributes []attributeUse
-	missing    []string // names that are neither parameter nor resource
-	earlyLookups      []earlyLookup
+	conditions   []int
+	resources    []dependency
+	attributes   []attributeUse
+	missing      []string // names that are neither parameter nor resource
+	earlyLookups []earlyLookup
 }
 
 // attributeUse is one Fn::GetAtt whose attribute is written out.

@@ -12,7 +12,7 @@ type Template struct {
 
 	parameters []*Parameter
 	program    *program   // nil if Fn::ForEach makes each stack compile its own
-	loopSource     *yaml.Node // the tree with its loops, if program is nil
+	loopSource *yaml.Node // the tree with its loops, if program is nil
 	defaults   *program   // the looped template with the parameters' defaults; nil if they do not suffice
 }
 

@@ -20,9 +20,9 @@ import (
 type Value any
 
 type (
-	unquoted   string
-	List   []Value
-	noValue struct{}
+	unquoted string
+	List     []Value
+	noValue  struct{}
 
 	// secret knows both its text and what may be shown of it.
 	secret struct{ plain, shown string }

@@ -18,7 +18,7 @@ type Request struct {
 	LogicalID  string
 	PhysicalID string // of a Delete
 	Sent       time.Time
-	Responses    []Response // in the order received
+	Responses  []Response // in the order received
 }
 
 // Answer is what was PUT to a request's ResponseURL.

@@ -51,11 +51,11 @@ type Engine struct {
 	signer    signer
 
 	mu      sync.Mutex
-	now      time.Time // the instant of the call under way
+	now     time.Time // the instant of the call under way
 	stacks  []*stack  // in order of creation
 	byID    map[string]*stack
-	byName  map[string]*stack // not the deleted ones
-	targets   map[string]uploadTarget   // by the key of their pre-signed URL
+	byName  map[string]*stack       // not the deleted ones
+	targets map[string]uploadTarget // by the key of their pre-signed URL
 	exports map[string]*export
 	timers  timers
 	scratch []byte // for JSON in the making
@@ -96,7 +96,7 @@ func New(cfg Config) *Engine {
 		signer:    newSigner(cfg),
 		byID:      map[string]*stack{},
 		byName:    map[string]*stack{},
-		targets:     map[string]uploadTarget{},
+		targets:   map[string]uploadTarget{},
 		exports:   map[string]*export{},
 	}
 }

@@ -35,7 +35,7 @@ type signer struct {
 	token  string // their session token; it makes the URL as long as in real life, some 1.5 KB
 
 	escaped string // the token as it stands in a URL
-	buffer    []byte // what is being signed; kept between calls, which the engine's lock keeps apart
+	buffer  []byte // what is being signed; kept between calls, which the engine's lock keeps apart
 }
 
 func newSigner(cfg Config) signer {

@@ -13,7 +13,7 @@ import (
 //
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
 const (
-	maxResponse     = 4096 // the whole body
+	maxResponse   = 4096 // the whole body
 	maxPhysicalID = 1024
 )
 

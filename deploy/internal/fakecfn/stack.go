@@ -79,14 +79,14 @@ type resource struct {
 	reason     string
 	updated    time.Time
 	blockers   int // what it waits for before it may be started or deleted
-	done    bool
+	done       bool
 	timer      int // the serial of the timer that counts; 0: none
 
-	properties *gate.Object
-	maskedProperties      string // the properties as events show them, JSON
+	properties       *gate.Object
+	maskedProperties string // the properties as events show them, JSON
 
-	wait    *waitState
-	request *request     // the custom resource request that waits for an answer
-	data    *gate.Object // what a custom resource answered
-	lastEvent  Status       // of the last event, to keep event IDs unique
+	wait      *waitState
+	request   *request     // the custom resource request that waits for an answer
+	data      *gate.Object // what a custom resource answered
+	lastEvent Status       // of the last event, to keep event IDs unique
 }

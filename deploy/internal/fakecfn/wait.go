@@ -17,9 +17,9 @@ const maxWaitTimeout = 43200
 
 // handle is a wait condition handle: a URL, and what was PUT to it.
 type handle struct {
-	r       *resource
-	key     string
-	signals  []string    // in the order received
+	r         *resource
+	key       string
+	signals   []string    // in the order received
 	listeners []*resource // the wait conditions that listen
 }
 
