@@ -6,7 +6,7 @@ type ParameterValue struct {
 	ResolvedValue string // of a Systems Manager parameter
 }
 
-// setParameters checks the given values and completes them with the defaults.
+// setParameters checks the given values and fills in the defaults.
 func (s *Instance) setParameters(defs []*Parameter, given map[string]string) error {
 	if err := checkNames(defs, given); err != nil {
 		return err
@@ -46,14 +46,14 @@ func checkNames(defs []*Parameter, given map[string]string) error {
 			missing = append(missing, def.Name)
 		}
 	}
-	var strange []string
+	var unknown []string
 	for name := range given {
 		if !known[name] {
-			strange = append(strange, name)
+			unknown = append(unknown, name)
 		}
 	}
-	if len(strange) > 0 {
-		return invalid("Parameters: [%s] do not exist in the template", sortedJoin(strange))
+	if len(unknown) > 0 {
+		return invalid("Parameters: [%s] do not exist in the template", sortedJoin(unknown))
 	}
 	if len(missing) > 0 {
 		return invalid("Parameters: [%s] must have values", sortedJoin(missing))
@@ -61,7 +61,7 @@ func checkNames(defs []*Parameter, given map[string]string) error {
 	return nil
 }
 
-// value is what a Ref to the parameter comes to.
+// value converts a parameter's text to the value of a Ref: a list for list types, a secret with NoEcho.
 func (def *Parameter) value(s string) Value {
 	if !def.isList() {
 		if def.NoEcho {

@@ -1,6 +1,6 @@
 package gate
 
-// Names of the sections, as error messages spell them.
+// Section names, as error messages spell them.
 const (
 	blockParameters = "Parameters"
 	blockMappings   = "Mappings"
@@ -10,10 +10,10 @@ const (
 	blockOutputs    = "Outputs"
 )
 
-// program is a template made ready to run. It is never changed once built: all stacks of a template share it.
+// program is a compiled template. It is immutable once built: all stacks of a template share it.
 type program struct {
-	extended bool // declares AWS::LanguageExtensions
-	lenient  bool // has a transform that is not run here: it may refer to what that would have made
+	extended bool // declares the AWS::LanguageExtensions transform
+	lenient  bool // declares another transform, which may add sections, parameters and resources: unknown names are no error
 
 	parameters     []*Parameter
 	parameterIndex map[string]int
@@ -22,7 +22,7 @@ type program struct {
 
 	conditions     []condition
 	conditionIndex map[string]int
-	conditionOrder []int // every condition after those it refers to
+	conditionOrder []int // topological: each condition after those it refers to
 
 	rules []rule
 
@@ -31,7 +31,7 @@ type program struct {
 
 	outputs []*outputDefinition
 
-	fixed *plan // the plan of every stack, where no condition changes it
+	fixed *plan // the plan of every stack; nil if it depends on conditions
 }
 
 type condition struct {

@@ -34,7 +34,7 @@ func (p *program) readConditions(root *yaml.Node) error {
 	return p.orderConditions()
 }
 
-// orderConditions puts every condition after those it refers to.
+// orderConditions sorts the conditions topologically.
 func (p *program) orderConditions() error {
 	const (
 		unseen = iota
@@ -69,7 +69,7 @@ func (p *program) orderConditions() error {
 	return nil
 }
 
-// evaluateConditions decides every condition for the parameters of s.
+// evaluateConditions evaluates all conditions, each after those it refers to.
 func (s *Instance) evaluateConditions() error {
 	if len(s.program.conditions) == 0 {
 		return nil

@@ -7,21 +7,21 @@ import (
 	"unicode/utf8"
 )
 
-// isStored reports whether the value given is the name of a Systems Manager parameter that holds the value.
+// isSSM reports whether the given value names a Systems Manager parameter that holds the actual value.
 func (def *Parameter) isSSM() bool { return strings.HasPrefix(def.Type, ssmPrefix) }
 
-// check validates a value as CreateStack does.
+// check validates a value, as CreateStack does.
 func (def *Parameter) check(given string) error {
 	items := []string{given}
 	if def.isList() && !def.isSSM() {
 		items = splitList(given)
 	}
 	for _, item := range items {
-		if breach := def.violation(item); breach != "" {
+		if violation := def.violation(item); violation != "" {
 			if def.ConstraintDescription != "" {
 				return invalid("Parameter %s failed to satisfy constraint: %s", def.Name, def.ConstraintDescription)
 			}
-			return invalid("Parameter '%s' must %s", def.Name, breach)
+			return invalid("Parameter '%s' must %s", def.Name, violation)
 		}
 		if item == "" && slices.Contains(accountTypes, strings.TrimSuffix(strings.TrimPrefix(def.Type, "List<"), ">")) {
 			return invalid("Parameter validation failed: parameter value %s for parameter name %s does not exist", item, def.Name)
@@ -30,7 +30,7 @@ func (def *Parameter) check(given string) error {
 	return nil
 }
 
-// breach says what a value, or a member of a list, must do and does not; "" when it is lawful.
+// violation returns the constraint that a value or list item violates, worded to follow "must"; empty if it is valid.
 func (def *Parameter) violation(s string) string {
 	if def.AllowedValues != nil && !slices.Contains(def.AllowedValues, s) {
 		return "be one of AllowedValues"
@@ -53,7 +53,7 @@ func (def *Parameter) violation(s string) string {
 func (def *Parameter) numberViolation(s string) string {
 	n, err := strconv.ParseFloat(s, 64)
 	switch {
-	case err != nil, !consistsOf(s, digits+"+-.eE"): // Go would also read Inf and 0x1p4
+	case err != nil, !consistsOf(s, digits+"+-.eE"): // ParseFloat also accepts Inf and 0x1p4
 		return "be a number"
 	case def.minValue != nil && n < def.minValue.n:
 		return "be a number not less than " + def.minValue.text
@@ -63,7 +63,7 @@ func (def *Parameter) numberViolation(s string) string {
 	return ""
 }
 
-// splitList cuts a comma-delimited list; spaces around its members are trimmed.
+// splitList splits a comma-delimited list and trims the spaces around its items.
 func splitList(s string) []string {
 	items := strings.Split(s, ",")
 	for i := range items {

@@ -12,15 +12,18 @@ import (
 )
 
 const (
-	// maxTemplateBytes is CloudFormation's limit for a template that lies in S3.
+	// maxTemplateBytes is CloudFormation's limit for a template read from S3.
+	//
+	// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 	maxTemplateBytes = 1 << 20
 
-	// maxDepth bounds how deep a template may nest. It is ours: it keeps a hostile template off the stack.
+	// maxDepth limits nesting, so that a hostile template cannot exhaust the goroutine stack. AWS does not document
+	// such a limit.
 	maxDepth = 100
 )
 
-// decode reads a template as CloudFormation does: what begins with a brace is JSON, all else is YAML.
-// Both come out as the same tree, with every short form (!Sub) rewritten to its long form (Fn::Sub).
+// decode reads a template as JSON if it begins with a brace, and otherwise as YAML. Short forms (!Sub) are rewritten
+// to their long forms (Fn::Sub).
 func decode(src []byte) (*yaml.Node, error) {
 	if len(src) > maxTemplateBytes {
 		return nil, invalid("Template may not exceed %d bytes in size.", maxTemplateBytes)
@@ -42,7 +45,7 @@ func decode(src []byte) (*yaml.Node, error) {
 	return root, nil
 }
 
-// decodeYAML reads the first document of src.
+// decodeYAML returns the root of src's first document; nil if there is none.
 func decodeYAML(src []byte) (*yaml.Node, error) {
 	loader, err := yaml.NewLoader(bytes.NewReader(src))
 	if err != nil {
@@ -91,7 +94,7 @@ func decodeJSON(src []byte) (*yaml.Node, error) {
 
 var errTrailing = errors.New("text after the document")
 
-// position turns a byte offset into a line and a column, both from 1.
+// position converts a byte offset to a line and a column, both counted from 1.
 func position(src []byte, offset int) (line, column int) {
 	before := src[:min(offset, len(src))]
 	return 1 + bytes.Count(before, []byte("\n")), len(before) - bytes.LastIndexByte(before, '\n')
@@ -137,7 +140,7 @@ func jsonContainer(dec *json.Decoder, open json.Delim, depth int) (*yaml.Node, e
 			if err != nil {
 				return nil, err
 			}
-			n.Content = append(n.Content, scalarNode("!!str", key.(string))) // the decoder allows no other key
+			n.Content = append(n.Content, scalarNode("!!str", key.(string))) // the decoder accepts only string keys
 		}
 		child, err := jsonNode(dec, depth+1)
 		if err != nil {
@@ -157,7 +160,7 @@ func errTooDeep() error {
 	return invalid("Template format error: the template nests deeper than %d levels.", maxDepth) // own words
 }
 
-// members ranges over the keys and values of a mapping; over nothing when n is no mapping.
+// members iterates over the keys and values of a mapping. Any other node has none.
 func members(n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 	return func(yield func(k, v *yaml.Node) bool) {
 		if n == nil || n.Kind != yaml.MappingNode {
@@ -171,7 +174,7 @@ func members(n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 	}
 }
 
-// member returns the value of a key. Where a key is written twice the last one counts, as on AWS.
+// member returns the value of a key, or nil. Of duplicate keys the last counts, as in CloudFormation.
 func member(n *yaml.Node, key string) *yaml.Node {
 	var found *yaml.Node
 	for k, v := range members(n) {

@@ -7,7 +7,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// expr is a part of a template made ready to be evaluated again and again.
+// expr is a compiled value. It may be evaluated any number of times.
 type expr interface {
 	eval(*Instance) (Value, error)
 }
@@ -31,7 +31,7 @@ func (c constant) eval(*Instance) (Value, error) { return c.v, nil }
 
 func (f function) eval(s *Instance) (Value, error) { return f(s) }
 
-// eval leaves out what comes to AWS::NoValue.
+// eval drops items that evaluate to AWS::NoValue.
 func (q sequence) eval(s *Instance) (Value, error) {
 	l := make(List, 0, len(q))
 	for _, e := range q {
@@ -46,7 +46,7 @@ func (q sequence) eval(s *Instance) (Value, error) {
 	return l, nil
 }
 
-// eval leaves out what comes to AWS::NoValue.
+// eval drops items that evaluate to AWS::NoValue.
 func (m mapping) eval(s *Instance) (Value, error) {
 	o := &Object{keys: make([]string, 0, len(m.keys)), vals: make([]Value, 0, len(m.keys))}
 	for i, e := range m.vals {
@@ -62,17 +62,22 @@ func (m mapping) eval(s *Instance) (Value, error) {
 	return o, nil
 }
 
-// compiler turns nodes of one block of a template into expressions and notes what they refer to.
+// compiler compiles the nodes of one section member and records what they refer to.
 type compiler struct {
 	program *program
 	block   string      // the section, as error messages name it
 	uses    *references // of the member being compiled
 	guards  []guard     // the Fn::If branches around the node being compiled
-	path    []string    // the way to the node being compiled
+	path    []string    // keys from the root to the node being compiled
 }
 
-// compile compiles any value.
+// compile compiles any node. Errors carry its position.
 func (c *compiler) compile(n *yaml.Node) (expr, error) {
+	e, err := c.compileNode(n)
+	return e, locate(err, c.path, n)
+}
+
+func (c *compiler) compileNode(n *yaml.Node) (expr, error) {
 	switch n.Kind {
 	case yaml.SequenceNode:
 		return c.sequence(n)
@@ -97,8 +102,8 @@ func (c *compiler) compile(n *yaml.Node) (expr, error) {
 	return constant{n.Value}, nil
 }
 
-// call recognises {Ref: x} and {Fn::Name: x}. {Condition: x} is a function only among conditions:
-// elsewhere it is a key like any other, in IAM policies for one.
+// call recognizes {Ref: x} and {Fn::Name: x}. {Condition: x} is a function in the Conditions section only: elsewhere
+// it is an ordinary key, for example in IAM policies.
 func (c *compiler) call(n *yaml.Node) (name string, arg *yaml.Node, ok bool) {
 	if len(n.Content) != 2 {
 		return "", nil, false
@@ -133,14 +138,14 @@ func (c *compiler) mapping(n *yaml.Node) (expr, error) {
 	var m mapping
 	index := map[string]int{}
 	for k, child := range members(n) {
-		if k.Value == fnTransform { // AWS::Include would merge a snippet here; there is none
+		if k.Value == fnTransform { // AWS::Include would merge a snippet here; it is not run
 			continue
 		}
 		e, err := c.member(k.Value, child)
 		if err != nil {
 			return nil, err
 		}
-		if i, again := index[k.Value]; again {
+		if i, duplicate := index[k.Value]; duplicate {
 			m.vals[i] = e
 			continue
 		}
@@ -155,7 +160,7 @@ func (c *compiler) mapping(n *yaml.Node) (expr, error) {
 	return constant{v}, err
 }
 
-// member compiles a child, whose key it adds to the path for the time.
+// member compiles a child node; key becomes part of the path.
 func (c *compiler) member(key string, n *yaml.Node) (expr, error) {
 	c.path = append(c.path, key)
 	defer func() { c.path = c.path[:len(c.path)-1] }()
@@ -171,7 +176,7 @@ func allConstant(es []expr) bool {
 	return true
 }
 
-// literal returns the text of a scalar that must be written out in the template.
+// literal returns the text of a scalar. It reports false for functions, null and all other nodes.
 func literal(n *yaml.Node) (string, bool) {
 	if n == nil || n.Kind != yaml.ScalarNode || isNull(n) {
 		return "", false

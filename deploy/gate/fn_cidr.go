@@ -10,8 +10,8 @@ import (
 const usageCidr = "Template error: every Fn::Cidr object requires three parameters, (1) an IP block, (2) a count between 1 and 256 " +
 	"and (3) the number of subnet bits." // own words
 
-// cidr is Fn::Cidr: count blocks of cidrBits host bits each, from the start of ipBlock. Without cidrBits the blocks are
-// as large as the count allows.
+// cidr is Fn::Cidr: count consecutive blocks with cidrBits host bits each. Without cidrBits the blocks are as large as
+// count allows.
 //
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-cidr.html
 func cidr(_ *Instance, args []Value) (Value, error) {

@@ -6,7 +6,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// truth returns the boolean that v is.
+// truth converts v to a boolean. It accepts the strings true and false, as conditions do.
 func truth(v Value) (b, ok bool) {
 	switch v := v.(type) {
 	case bool:
@@ -27,7 +27,7 @@ func truths(args []Value, name string) ([]bool, error) {
 	for i, a := range args {
 		b, ok := truth(a)
 		if !ok {
-			return nil, invalid("%s", signatureOf(name).breach)
+			return nil, invalid("%s", signatureOf(name).usage)
 		}
 		out[i] = b
 	}
@@ -78,7 +78,7 @@ func equals(_ *Instance, args []Value) (Value, error) {
 	return string(appendJSON(nil, args[0], style{})) == string(appendJSON(nil, args[1], style{})), nil
 }
 
-// ifElse compiles Fn::If. Only the branch that the condition chooses is ever evaluated or depended upon.
+// ifElse compiles Fn::If. The other branch is not evaluated and adds no dependencies.
 func (c *compiler) ifElse(arg *yaml.Node) (expr, error) {
 	if arg.Kind != yaml.SequenceNode || len(arg.Content) != 3 {
 		return nil, invalid("Template error: Fn::If requires a list argument with three elements")

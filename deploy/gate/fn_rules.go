@@ -18,7 +18,7 @@ func stringsOf(v Value) ([]string, bool) {
 	return out, true
 }
 
-// contains is Fn::Contains: the list holds the string.
+// contains is Fn::Contains: the list contains the string.
 func contains(_ *Instance, args []Value) (Value, error) {
 	items, ok1 := stringsOf(args[0])
 	want, _, ok2 := scalar(args[1])
@@ -64,6 +64,6 @@ func refAll(s *Instance, v Value) (Value, error) {
 	return all, nil
 }
 
-// unknown is Fn::ValueOf and Fn::ValueOfAll. They ask for attributes of resources outside the stack, of which
-// the made account has none: rules that use them are not evaluated.
+// emptyList stands in for Fn::ValueOf and Fn::ValueOfAll, which read attributes of existing resources such as VPCs.
+// Rules that use them are compiled and never evaluated.
 func emptyList(*Instance, []Value) (Value, error) { return List{}, nil }

@@ -12,7 +12,7 @@ const (
 	errSubName = "Template error: variable names in Fn::Sub syntax must contain only alphanumeric characters, underscores, periods, and colons"
 )
 
-// sub compiles Fn::Sub in both its forms.
+// sub compiles Fn::Sub: a string, or a list of a string and a map of variables.
 func (c *compiler) sub(arg *yaml.Node) (expr, error) {
 	source, vars := arg, map[string]expr{}
 	if arg.Kind == yaml.SequenceNode {
@@ -43,7 +43,7 @@ func (c *compiler) sub(arg *yaml.Node) (expr, error) {
 	return function(func(s *Instance) (Value, error) { return substitute(parts, s) }), nil
 }
 
-// subParts cuts a pattern into texts and variables. "${!Literal}" stands for "${Literal}".
+// subParts splits a pattern into literal text and variables. "${!Literal}" stands for "${Literal}".
 func (c *compiler) subParts(pattern string, vars map[string]expr) ([]expr, error) {
 	var parts []expr
 	for {
@@ -68,7 +68,7 @@ func (c *compiler) subParts(pattern string, vars map[string]expr) ([]expr, error
 	}
 }
 
-// variable compiles what stands between the braces.
+// variable compiles the name between the braces.
 func (c *compiler) variable(name string, vars map[string]expr) (expr, error) {
 	if name == "" || !consistsOf(name, letters+digits+"_.:") {
 		return nil, invalid("%s", errSubName)
@@ -86,9 +86,9 @@ func (c *compiler) variable(name string, vars map[string]expr) (expr, error) {
 	return c.attribute(resource, []expr{constant{attribute}})
 }
 
-// substitute joins the parts; every one of them must come to a scalar.
+// substitute joins the parts, which must evaluate to scalars.
 func substitute(parts []expr, s *Instance) (Value, error) {
-	var whole, shown strings.Builder
+	var plain, masked strings.Builder
 	for _, e := range parts {
 		v, err := e.eval(s)
 		if err != nil {
@@ -101,11 +101,11 @@ func substitute(parts []expr, s *Instance) (Value, error) {
 			}
 			return nil, invalid("Template error: a variable in an Fn::Sub expression does not resolve to a string") // own words
 		}
-		whole.WriteString(p)
-		shown.WriteString(sh)
-		if whole.Len() > maxText {
+		plain.WriteString(p)
+		masked.WriteString(sh)
+		if plain.Len() > maxText {
 			return nil, errTooLong()
 		}
 	}
-	return newText(whole.String(), shown.String()), nil
+	return newText(plain.String(), masked.String()), nil
 }

@@ -14,11 +14,12 @@ const (
 		"split or a function that returns a string to be split."
 )
 
-// maxText bounds what a function may make: nested ones can double a text at every level. It is ours.
+// maxText limits the text that a function may return, in bytes: nested functions can double a text at every level. AWS
+// does not document such a limit.
 const maxText = 1 << 20
 
 func errTooLong() error {
-	return invalid("Template error: a function makes a text of more than %d bytes", maxText) // own words
+	return invalid("Template error: the result of an intrinsic function exceeds %d bytes.", maxText) // own words
 }
 
 // join is Fn::Join.
@@ -28,23 +29,23 @@ func join(_ *Instance, args []Value) (Value, error) {
 	if !ok || !isList {
 		return nil, invalid("%s", usageJoin)
 	}
-	var whole, shown strings.Builder
+	var plain, masked strings.Builder
 	for i, item := range items {
 		p, s, ok := scalar(item)
 		if !ok {
 			return nil, invalid("%s", usageJoin)
 		}
 		if i > 0 {
-			whole.WriteString(delimiter)
-			shown.WriteString(delimiter)
+			plain.WriteString(delimiter)
+			masked.WriteString(delimiter)
 		}
-		whole.WriteString(p)
-		shown.WriteString(s)
-		if whole.Len() > maxText {
+		plain.WriteString(p)
+		masked.WriteString(s)
+		if plain.Len() > maxText {
 			return nil, errTooLong()
 		}
 	}
-	return newText(whole.String(), shown.String()), nil
+	return newText(plain.String(), masked.String()), nil
 }
 
 // pick is Fn::Select.
@@ -60,15 +61,15 @@ func selectItem(_ *Instance, args []Value) (Value, error) {
 	return items[index], nil
 }
 
-// split is Fn::Split. The parts of a secret are secrets.
+// split is Fn::Split. Parts of a secret are secrets.
 func split(_ *Instance, args []Value) (Value, error) {
 	delimiter, _, ok1 := scalar(args[0])
-	whole, shown, ok2 := scalar(args[1])
+	plain, masked, ok2 := scalar(args[1])
 	if !ok1 || !ok2 || delimiter == "" {
 		return nil, invalid("%s", usageSplit)
 	}
-	parts := Strings(strings.Split(whole, delimiter))
-	if whole != shown {
+	parts := Strings(strings.Split(plain, delimiter))
+	if plain != masked {
 		for i, p := range parts {
 			parts[i] = newText(Text(p), mask)
 		}
@@ -78,15 +79,15 @@ func split(_ *Instance, args []Value) (Value, error) {
 
 // base64Of is Fn::Base64.
 func base64Of(_ *Instance, v Value) (Value, error) {
-	whole, shown, ok := scalar(v)
+	plain, masked, ok := scalar(v)
 	if !ok {
 		return nil, invalid("Template error: every Fn::Base64 object must have a String-typed value.")
 	}
-	encoded := base64.StdEncoding.EncodeToString([]byte(whole))
+	encoded := base64.StdEncoding.EncodeToString([]byte(plain))
 	if len(encoded) > maxText {
 		return nil, errTooLong()
 	}
-	if whole != shown {
+	if plain != masked {
 		return newText(encoded, mask), nil
 	}
 	return encoded, nil
@@ -107,11 +108,11 @@ func length(_ *Instance, v Value) (Value, error) {
 func jsonString(_ *Instance, v Value) (Value, error) {
 	switch v.(type) {
 	case List, *Object:
-		whole := appendJSON(nil, v, style{typed: true})
-		if len(whole) > maxText {
+		plain := appendJSON(nil, v, style{typed: true})
+		if len(plain) > maxText {
 			return nil, errTooLong()
 		}
-		return newText(string(whole), string(appendJSON(nil, v, style{typed: true, masked: true}))), nil
+		return newText(string(plain), string(appendJSON(nil, v, style{typed: true, masked: true}))), nil
 	}
 	return nil, invalid("Template error: every Fn::ToJsonString object requires an object or an array.") // own words
 }

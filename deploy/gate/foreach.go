@@ -11,27 +11,28 @@ import (
 const (
 	forEachPrefix = fnForEach + "::"
 
-	// maxExpanded bounds what the loops of one template may make, in nodes and 64-byte pieces of text. It is ours.
+	// maxExpanded limits the output of all loops of a template, in nodes and 64-byte units of text. AWS does not
+	// document such a limit.
 	maxExpanded = 200_000
 )
 
-// errNeedsValue says that a loop runs over a parameter that has no value yet.
-var errNeedsValue = errors.New("a loop runs over a parameter without a value")
+// errNeedsValue means that a loop's collection depends on a value that only a stack has.
+var errNeedsValue = errors.New("a loop depends on a parameter without a value")
 
 func hasLoops(root *yaml.Node) bool {
 	return mentions(root, func(key string) bool { return strings.HasPrefix(key, forEachPrefix) })
 }
 
-// loops unrolls Fn::ForEach of the AWS::LanguageExtensions transform, which runs before all else.
+// loops expands Fn::ForEach of the AWS::LanguageExtensions transform, which runs before everything else.
 //
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-foreach.html
 type loops struct {
-	program *program // with the parameters and the mappings, for the collections
+	program *program // parameters and mappings only, for the collections
 	scope   *Instance
 	budget  int
 }
 
-// unroll returns root without loops. A parameter whose value is nil has none yet.
+// unroll returns root with its loops expanded. A nil value means that the parameter has none yet.
 func unroll(env Environment, root *yaml.Node, defs []*Parameter, values []Value) (*yaml.Node, error) {
 	p := &program{parameters: defs, parameterIndex: map[string]int{}}
 	for i, def := range defs {
@@ -39,7 +40,7 @@ func unroll(env Environment, root *yaml.Node, defs []*Parameter, values []Value)
 	}
 	p.extended, p.lenient = transforms(root)
 	if !p.extended {
-		return root, nil // the names of the loops will be refused as no proper names
+		return root, nil // the loops' keys are then refused as invalid names
 	}
 	if err := p.readMappings(root); err != nil {
 		return nil, err
@@ -48,14 +49,14 @@ func unroll(env Environment, root *yaml.Node, defs []*Parameter, values []Value)
 	return l.expand(root, nil)
 }
 
-// binding gives a loop's identifier its value; inner ones come first.
+// binding is the current value of a loop's identifier. The innermost loop comes first.
 type binding struct {
 	outer *binding
 	name  string
 	value string
 }
 
-// expand copies n with all loops in it unrolled and the identifiers of the loops around it replaced.
+// expand copies n, expands the loops in it and replaces the identifiers in b.
 func (l *loops) expand(n *yaml.Node, b *binding) (*yaml.Node, error) {
 	out := *n
 	out.Content = nil
@@ -87,7 +88,7 @@ func (l *loops) expand(n *yaml.Node, b *binding) (*yaml.Node, error) {
 	return &out, nil
 }
 
-// expandMember appends one member to out, or all that a loop makes.
+// expandMember appends a member to out; a loop appends one for each item of its collection.
 func (l *loops) expandMember(out, k, v *yaml.Node, b *binding) error {
 	if strings.HasPrefix(k.Value, forEachPrefix) {
 		return l.expandLoop(out, k.Value, v, b)
@@ -105,15 +106,15 @@ func (l *loops) expandMember(out, k, v *yaml.Node, b *binding) error {
 	return nil
 }
 
-// run appends what the loop [identifier, collection, {key: value}] makes.
+// expandLoop appends the members that the loop [identifier, collection, {key: value}] produces.
 func (l *loops) expandLoop(out *yaml.Node, name string, v *yaml.Node, b *binding) error {
-	breach := invalid("Template format error: %s must be a list of an identifier, a collection and an object.", name) // own words
+	malformed := invalid("Template format error: %s must be a list of three elements: an identifier, a collection and an object.", name) // own words
 	if v.Kind != yaml.SequenceNode || len(v.Content) != 3 || v.Content[2].Kind != yaml.MappingNode {
-		return breach
+		return malformed
 	}
 	identifier, ok := literal(v.Content[0])
 	if !ok || identifier == "" {
-		return breach
+		return malformed
 	}
 	items, err := l.collection(name, v.Content[1], b)
 	if err != nil {
@@ -130,7 +131,7 @@ func (l *loops) expandLoop(out *yaml.Node, name string, v *yaml.Node, b *binding
 	return nil
 }
 
-// collection evaluates what a loop runs over.
+// collection evaluates the items of a loop.
 func (l *loops) collection(name string, n *yaml.Node, b *binding) ([]string, error) {
 	n, err := l.expand(n, b)
 	if err != nil {
@@ -157,7 +158,7 @@ func (l *loops) collection(name string, n *yaml.Node, b *binding) ([]string, err
 	}
 	var items []string
 	for _, item := range found {
-		if inner, ok := item.(List); ok { // a list parameter among others
+		if inner, ok := item.(List); ok { // a list parameter among other items
 			for _, one := range inner {
 				items = append(items, Text(one))
 			}
@@ -188,21 +189,21 @@ func isUnset(v Value) bool {
 	return false
 }
 
-// replace puts values in place of ${Identifier}, and without their punctuation in place of &{Identifier}. It pays for
-// what it makes before it makes it: loops in loops can double a text at every level.
+// replace substitutes ${Identifier} with the value, and &{Identifier} with its letters and digits. It charges the budget
+// before it allocates: nested loops can double a text at every level.
 func (l *loops) replace(s string, b *binding) (string, error) {
 	l.budget--
 	for ; b != nil && strings.Contains(s, "{"); b = b.outer {
-		for _, put := range [][2]string{{"${" + b.name + "}", b.value}, {"&{" + b.name + "}", alphanumeric(b.value)}} {
-			n := strings.Count(s, put[0])
-			if l.budget -= n * (1 + len(put[1])/64); l.budget < 0 {
+		for _, sub := range [][2]string{{"${" + b.name + "}", b.value}, {"&{" + b.name + "}", alphanumeric(b.value)}} {
+			n := strings.Count(s, sub[0])
+			if l.budget -= n * (1 + len(sub[1])/64); l.budget < 0 {
 				break
 			}
-			s = strings.ReplaceAll(s, put[0], put[1])
+			s = strings.ReplaceAll(s, sub[0], sub[1])
 		}
 	}
 	if l.budget < 0 {
-		return "", invalid("Template format error: Fn::ForEach makes more than a template may hold.") // own words
+		return "", invalid("Template format error: Fn::ForEach expands to more than a template can hold.") // own words
 	}
 	return s, nil
 }
@@ -216,7 +217,7 @@ func alphanumeric(s string) string {
 	}, s)
 }
 
-// ref recognises {Ref: Identifier}.
+// ref returns the value for {Ref: Identifier}.
 func (b *binding) ref(n *yaml.Node) (string, bool) {
 	if n.Kind != yaml.MappingNode || len(n.Content) != 2 || n.Content[0].Value != fnRef {
 		return "", false

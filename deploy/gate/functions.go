@@ -2,7 +2,7 @@ package gate
 
 import "go.yaml.in/yaml/v4"
 
-// Names of the intrinsic functions.
+// Intrinsic functions.
 //
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html
 const (
@@ -35,12 +35,12 @@ const (
 	fnValueOfAll       = "Fn::ValueOfAll"
 )
 
-// supported is the list in CloudFormation's own error message; it leaves some functions out there too.
+// supported is the list in CloudFormation's error message, which omits some functions.
 const supported = "[Fn::Base64, Fn::GetAtt, Fn::GetAZs, Fn::ImportValue, Fn::Join, Fn::Split, Fn::FindInMap, Fn::Select, " +
 	"Ref, Fn::Equals, Fn::If, Fn::Not, Condition, Fn::And, Fn::Or, Fn::Contains, Fn::EachMemberEquals, " +
 	"Fn::EachMemberIn, Fn::ValueOf, Fn::ValueOfAll, Fn::RefAll, Fn::Sub, Fn::Cidr]"
 
-// isFunction reports whether name is a function that has a short form.
+// isFunction reports whether name has a short form, such as !Sub for Fn::Sub.
 func isFunction(name string) bool {
 	switch name {
 	case fnRef, fnCondition, fnAnd, fnBase64, fnCidr, fnContains, fnEachMemberEquals, fnEachMemberIn, fnEquals,
@@ -51,7 +51,7 @@ func isFunction(name string) bool {
 	return false
 }
 
-// function compiles one call.
+// function compiles a function call.
 func (c *compiler) function(name string, arg *yaml.Node) (expr, error) {
 	switch name {
 	case fnRef:
@@ -84,7 +84,7 @@ func (c *compiler) function(name string, arg *yaml.Node) (expr, error) {
 	return nil, invalid("Template Error: Encountered unsupported function: %s Supported functions are: %s", name, supported)
 }
 
-// unary compiles a function that takes one argument of any kind.
+// unary compiles a function that takes one argument, which is not a list of arguments.
 func (c *compiler) unary(name string, arg *yaml.Node) (expr, error) {
 	e, err := c.member(name, arg)
 	if err != nil {
@@ -112,11 +112,11 @@ func (c *compiler) unary(name string, arg *yaml.Node) (expr, error) {
 	}), nil
 }
 
-// shape is the law of a function's list of arguments, and the message when it is broken.
+// signature is the number of arguments of a function, the error message for any other number, and the function.
 type signature struct {
-	least, most int
-	breach      string
-	apply       func(*Instance, []Value) (Value, error)
+	min, max int
+	usage    string
+	apply    func(*Instance, []Value) (Value, error)
 }
 
 func signatureOf(name string) signature {
@@ -147,16 +147,16 @@ func signatureOf(name string) signature {
 	return signature{2, 2, usageOf(name), emptyList} // ValueOf, ValueOfAll
 }
 
-// breachOf is in own words.
+// usageOf is in own words.
 func usageOf(name string) string {
 	return "Template error: every " + name + " object requires a list of 2 parameters."
 }
 
-// nary compiles a function that takes a list of arguments.
+// nary compiles a function with a list of arguments.
 func (c *compiler) nary(name string, arg *yaml.Node) (expr, error) {
-	law := signatureOf(name)
-	if arg.Kind != yaml.SequenceNode || len(arg.Content) < law.least || len(arg.Content) > law.most {
-		return nil, invalid("%s", law.breach)
+	sig := signatureOf(name)
+	if arg.Kind != yaml.SequenceNode || len(arg.Content) < sig.min || len(arg.Content) > sig.max {
+		return nil, invalid("%s", sig.usage)
 	}
 	args := make([]expr, len(arg.Content))
 	for i, n := range arg.Content {
@@ -167,15 +167,15 @@ func (c *compiler) nary(name string, arg *yaml.Node) (expr, error) {
 		args[i] = e
 	}
 	return function(func(s *Instance) (Value, error) {
-		var few [3]Value
-		vals := few[:0]
+		var buffer [3]Value
+		values := buffer[:0]
 		for _, e := range args {
 			v, err := e.eval(s)
 			if err != nil {
 				return nil, err
 			}
-			vals = append(vals, v)
+			values = append(values, v)
 		}
-		return law.apply(s, vals)
+		return sig.apply(s, values)
 	}), nil
 }

@@ -6,15 +6,14 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// plan says which resources a stack has and in what order they may be made. Indexes are those of the program's
-// resources; both lists are in the order of the template.
+// plan is the dependency graph of the resources that one stack has. Indexes are those of program.resources.
 type plan struct {
 	active   []bool
-	needs    [][]int // what must be complete before this one starts
-	neededBy [][]int // what waits for this one
+	needs    [][]int // direct dependencies, sorted
+	neededBy [][]int // direct dependents, sorted
 }
 
-// conditional reports whether conditions can change the plan.
+// conditional reports whether the plan depends on conditions.
 func (p *program) conditional() bool {
 	for _, def := range p.resources {
 		if def.condition >= 0 || def.uses.guarded() {
@@ -33,39 +32,39 @@ func (r *references) guarded() bool {
 	return slices.ContainsFunc(r.resources, func(d dependency) bool { return len(d.guards) > 0 })
 }
 
-// plan works out the plan for a set of conditions and refuses references to resources that they leave out.
+// plan builds the plan for evaluated conditions. A Ref or Fn::GetAtt to a resource that they leave out is an error.
 func (p *program) plan(conditions []bool) (*plan, error) {
 	n := len(p.resources)
 	pl := &plan{active: make([]bool, n), needs: make([][]int, n), neededBy: make([][]int, n)}
 	for i, def := range p.resources {
 		pl.active[i] = def.condition < 0 || conditions[def.condition]
 	}
-	left := &references{}
+	inactive := &references{}
 	for i, def := range p.resources {
 		if !pl.active[i] {
 			continue
 		}
-		pl.needs[i] = p.needs(&def.uses, pl.active, conditions, left)
+		pl.needs[i] = p.needs(&def.uses, pl.active, conditions, inactive)
 		for _, j := range pl.needs[i] {
 			pl.neededBy[j] = append(pl.neededBy[j], i)
 		}
 	}
-	if len(left.missing) > 0 {
-		return nil, errUnresolved(left.missing, blockResources)
+	if len(inactive.missing) > 0 {
+		return nil, errUnresolved(inactive.missing, blockResources)
 	}
 	for _, def := range p.outputs {
 		if def.condition < 0 || conditions[def.condition] {
-			p.needs(&def.uses, pl.active, conditions, left)
+			p.needs(&def.uses, pl.active, conditions, inactive)
 		}
 	}
-	if len(left.missing) > 0 {
-		return nil, errUnresolved(left.missing, blockOutputs)
+	if len(inactive.missing) > 0 {
+		return nil, errUnresolved(inactive.missing, blockOutputs)
 	}
 	return pl, p.acyclic(pl)
 }
 
-// needs lists the active resources that uses refers to, each once, and notes the others in left.
-func (p *program) needs(uses *references, active, conditions []bool, left *references) []int {
+// needs returns the active resources that uses refers to, and adds the inactive ones to inactive.
+func (p *program) needs(uses *references, active, conditions []bool, inactive *references) []int {
 	var needs []int
 	for _, d := range uses.resources {
 		switch {
@@ -75,14 +74,14 @@ func (p *program) needs(uses *references, active, conditions []bool, left *refer
 				needs = append(needs, d.resource)
 			}
 		case !d.order:
-			left.addMissing(p.resources[d.resource].LogicalID)
+			inactive.addMissing(p.resources[d.resource].LogicalID)
 		}
 	}
 	slices.Sort(needs)
 	return needs
 }
 
-// checkCycles finds the cycles that no condition can undo, as ValidateTemplate does.
+// checkCycles refuses cycles that exist under all conditions, as ValidateTemplate does.
 func (p *program) checkCycles() error {
 	pl := &plan{needs: make([][]int, len(p.resources)), neededBy: make([][]int, len(p.resources))}
 	for i, def := range p.resources {
@@ -96,15 +95,15 @@ func (p *program) checkCycles() error {
 	return p.acyclic(pl)
 }
 
-// acyclic peels off resources that need nothing left, then those that nothing left needs: what remains are the
-// cycles and what lies between them.
+// acyclic refuses cycles. It removes resources without remaining dependencies, then those without remaining dependents:
+// the rest are the cycles and the resources between them.
 func (p *program) acyclic(pl *plan) error {
-	gone := make([]bool, len(p.resources))
-	peel(gone, pl.needs, pl.neededBy)
-	peel(gone, pl.neededBy, pl.needs)
+	removed := make([]bool, len(p.resources))
+	peel(removed, pl.needs, pl.neededBy)
+	peel(removed, pl.neededBy, pl.needs)
 	var names []string
 	for i, def := range p.resources {
-		if !gone[i] {
+		if !removed[i] {
 			names = append(names, def.LogicalID)
 		}
 	}
@@ -114,33 +113,33 @@ func (p *program) acyclic(pl *plan) error {
 	return nil
 }
 
-// peel marks as gone, again and again, whatever has no edge to anything left.
-func peel(gone []bool, edges, back [][]int) {
-	left := make([]int, len(edges))
-	var bare []int
+// peel repeatedly marks as removed each resource without an edge to a remaining one.
+func peel(removed []bool, edges, reverse [][]int) {
+	remaining := make([]int, len(edges))
+	var free []int
 	for i := range edges {
 		for _, j := range edges[i] {
-			if !gone[j] {
-				left[i]++
+			if !removed[j] {
+				remaining[i]++
 			}
 		}
-		if left[i] == 0 && !gone[i] {
-			bare = append(bare, i)
+		if remaining[i] == 0 && !removed[i] {
+			free = append(free, i)
 		}
 	}
-	for len(bare) > 0 {
-		i := bare[0]
-		bare = bare[1:]
-		gone[i] = true
-		for _, j := range back[i] {
-			if left[j]--; left[j] == 0 && !gone[j] {
-				bare = append(bare, j)
+	for len(free) > 0 {
+		i := free[0]
+		free = free[1:]
+		removed[i] = true
+		for _, j := range reverse[i] {
+			if remaining[j]--; remaining[j] == 0 && !removed[j] {
+				free = append(free, j)
 			}
 		}
 	}
 }
 
-// checkReferences refuses names that nothing has and attributes that the types run here do not have.
+// checkReferences refuses unknown names, and attributes that wait conditions and their handles do not have.
 func (p *program) checkReferences(*yaml.Node) error {
 	all := map[string]*references{blockResources: {}, blockOutputs: {}}
 	for _, def := range p.resources {
@@ -165,7 +164,7 @@ func (p *program) checkReferences(*yaml.Node) error {
 	return nil
 }
 
-// add takes over what another member misses and which attributes it uses.
+// add appends other's missing names and attributes.
 func (r *references) add(other *references) {
 	for _, name := range other.missing {
 		r.addMissing(name)

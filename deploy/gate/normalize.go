@@ -6,7 +6,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// trail is the way from the root to a node, kept for error messages.
+// nodePath is the path from the root to a node, for error messages.
 type nodePath struct {
 	parent *nodePath
 	key    string
@@ -19,7 +19,7 @@ func (t *nodePath) String() string {
 	return t.parent.String() + "/" + t.key
 }
 
-// normalize checks n against CloudFormation's subset of YAML and rewrites short forms to long forms in place.
+// normalize checks n against CloudFormation's subset of YAML and rewrites short forms to long forms, in place.
 //
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html
 func normalize(n *yaml.Node, at *nodePath, depth int) error {
@@ -62,7 +62,7 @@ func normalizeKeys(n *yaml.Node, at *nodePath) error {
 	return nil
 }
 
-// lengthen rewrites "!Name x" to "{Fn::Name: x}".
+// expandShortForm rewrites "!Name x" to "{Fn::Name: x}", in place.
 func expandShortForm(n *yaml.Node) error {
 	if !strings.HasPrefix(n.Tag, "!") || strings.HasPrefix(n.Tag, "!!") {
 		switch n.Tag {
@@ -72,7 +72,7 @@ func expandShortForm(n *yaml.Node) error {
 		return nil
 	}
 	name := strings.TrimPrefix(n.Tag, "!")
-	if name == "" { // the non-specific tag: a plain string
+	if name == "" { // YAML's non-specific tag
 		n.Tag = untagged(n.Kind)
 		return nil
 	}
@@ -105,7 +105,7 @@ func malformedAt(n *yaml.Node) error {
 	return invalid("Template format error: YAML not well-formed. (line %d, column %d)", n.Line, n.Column)
 }
 
-// mentions reports whether any key below n satisfies is.
+// mentions reports whether is holds for any key in or below n.
 func mentions(n *yaml.Node, is func(key string) bool) bool {
 	for k := range members(n) {
 		if is(k.Value) {

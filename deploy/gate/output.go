@@ -49,7 +49,7 @@ func (p *program) readOutput(name string, n *yaml.Node) (*outputDefinition, erro
 	return def, nil
 }
 
-// exportName returns the name node of an export, a null where there is none.
+// exportName returns the Name of an Export; a null node if it has none, which compiling then refuses.
 func exportName(n *yaml.Node) *yaml.Node {
 	if name := member(n, "Name"); name != nil {
 		return name
@@ -57,7 +57,7 @@ func exportName(n *yaml.Node) *yaml.Node {
 	return scalarNode("!!null", "")
 }
 
-// conditionOf reads the Condition attribute of a resource or an output, -1 for none.
+// conditionOf returns the index of a resource's or output's Condition; -1 if it has none.
 func (p *program) conditionOf(n *yaml.Node, block string) (int, error) {
 	attribute := member(n, "Condition")
 	if attribute == nil {
@@ -74,12 +74,12 @@ func (p *program) conditionOf(n *yaml.Node, block string) (int, error) {
 	return i, nil
 }
 
-// Output is an output of a complete stack.
+// Output is one output of a stack, as DescribeStacks shows it.
 type Output struct {
 	Key, Value, Description, ExportName string
 }
 
-// Outputs evaluates the outputs of a stack whose resources are complete.
+// Outputs evaluates the outputs. All resources of the stack must have been created.
 func (s *Instance) Outputs() ([]Output, error) {
 	var outputs []Output
 	for _, def := range s.program.outputs {
@@ -90,11 +90,11 @@ func (s *Instance) Outputs() ([]Output, error) {
 		if err != nil {
 			return nil, err
 		}
-		whole, _, ok := scalar(v) // NoEcho does not hide what an output shows
+		plain, _, ok := scalar(v) // outputs show NoEcho values, as on AWS
 		if !ok {
 			return nil, invalid("Template format error: The Value field of every Outputs member must evaluate to a String.")
 		}
-		o := Output{Key: def.name, Value: whole, Description: def.description}
+		o := Output{Key: def.name, Value: plain, Description: def.description}
 		if def.export != nil {
 			name, err := def.export.eval(s)
 			if err != nil {

@@ -21,13 +21,13 @@ type Parameter struct {
 	ConstraintDescription   string
 
 	pattern            string
-	regexp             *regexp.Regexp // nil: no pattern, or one that Java reads and Go does not
-	minValue, maxValue *limit         // of the value of a Number
-	minLength          *limit         // of the length of a text
+	regexp             *regexp.Regexp // nil: no pattern, or one in Java's syntax that Go cannot compile
+	minValue, maxValue *limit         // value of a Number
+	minLength          *limit         // length of a String, in characters
 	maxLength          *limit
 }
 
-// limit is a bound as the template writes it and as a number.
+// limit is a bound as written in the template, and as a number.
 type limit struct {
 	text string
 	n    float64
@@ -84,7 +84,7 @@ func readParameter(name string, n *yaml.Node) (*Parameter, error) {
 	return def, def.checkLimits()
 }
 
-// read takes one attribute of the definition.
+// read sets one attribute of the declaration.
 func (def *Parameter) read(key string, v *yaml.Node) error {
 	if key == "AllowedValues" {
 		if v.Kind != yaml.SequenceNode {
@@ -182,7 +182,8 @@ func isParameterType(typ string) bool {
 	return slices.Contains(accountTypes, typ)
 }
 
-// existingTypes are those whose values CloudFormation looks up in the account. Here any value exists but none.
+// accountTypes are the AWS-specific parameter types, whose values CloudFormation looks up in the account. Any non-empty
+// value is taken to exist.
 var accountTypes = []string{
 	"AWS::EC2::AvailabilityZone::Name", "AWS::EC2::Image::Id", "AWS::EC2::Instance::Id", "AWS::EC2::KeyPair::KeyName",
 	"AWS::EC2::SecurityGroup::GroupName", "AWS::EC2::SecurityGroup::Id", "AWS::EC2::Subnet::Id", "AWS::EC2::VPC::Id",

@@ -7,7 +7,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// guard is one branch of an Fn::If: what is inside counts only while the condition is as wanted.
+// guard is a branch of an Fn::If: its content counts only if the condition has the wanted value.
 type guard struct {
 	condition int
 	want      bool
@@ -22,31 +22,32 @@ func allSatisfied(guards []guard, conditions []bool) bool {
 	return true
 }
 
-// dependency is one reference to a resource. order is true for DependsOn, which may name a resource that a
-// condition leaves out; a Ref or Fn::GetAtt may not.
+// dependency is a reference to a resource. order is true for DependsOn, which may name a resource that a condition
+// leaves out; Ref and Fn::GetAtt may not.
 type dependency struct {
 	resource int
 	guards   []guard
 	order    bool
 }
 
-// early is an expression that CreateStack evaluates before it creates anything.
+// earlyLookup is an Fn::FindInMap or Fn::ImportValue that needs no resource, so that it fails before the first one is
+// created.
 type earlyLookup struct {
 	e        expr
 	guards   []guard
 	isImport bool
 }
 
-// references is what one member of a section refers to.
+// references is what a section member refers to.
 type references struct {
 	conditions   []int
 	resources    []dependency
 	attributes   []attributeUse
-	missing      []string // names that are neither parameter nor resource
+	missing      []string // names of neither parameters nor resources
 	earlyLookups []earlyLookup
 }
 
-// attributeUse is one Fn::GetAtt whose attribute is written out.
+// attributeUse is an Fn::GetAtt with a literal attribute name.
 type attributeUse struct {
 	resource  int
 	attribute string
@@ -58,7 +59,7 @@ func (r *references) addCondition(i int) {
 	}
 }
 
-// resource notes a dependency once for each set of guards.
+// addResource records a dependency, once for each set of guards.
 func (r *references) addResource(i int, guards []guard, order bool) {
 	for _, d := range r.resources {
 		if d.resource == i && d.order == order && slices.Equal(d.guards, guards) {
@@ -83,8 +84,8 @@ func (c *compiler) ref(arg *yaml.Node) (expr, error) {
 	return c.lookup(name), nil
 }
 
-// name reads what Ref or Fn::GetAtt names. With AWS::LanguageExtensions it may be put together by Fn::Sub; of that,
-// what the loops around it leave: text without variables.
+// name returns the name that a Ref or Fn::GetAtt refers to. AWS::LanguageExtensions allows Fn::Sub there; here it may
+// contain only the identifiers of loops, which have been replaced by now.
 func (c *compiler) name(n *yaml.Node) (string, bool) {
 	if sub := member(n, fnSub); c.program.extended && sub != nil {
 		n = sub
@@ -93,7 +94,7 @@ func (c *compiler) name(n *yaml.Node) (string, bool) {
 	return name, ok && !strings.Contains(name, "${")
 }
 
-// lookup compiles the value of a name: pseudo parameter, parameter or resource, in this order.
+// lookup compiles a reference to a pseudo parameter, a parameter or a resource.
 func (c *compiler) lookup(name string) expr {
 	if isPseudo(name) {
 		return function(func(s *Instance) (Value, error) { return s.env.Pseudo(name), nil })
@@ -109,21 +110,21 @@ func (c *compiler) lookup(name string) expr {
 	return function(func(s *Instance) (Value, error) { return s.transformedRef(name), nil })
 }
 
-// beforeResources reports whether the block is evaluated before there are resources.
+// beforeResources reports whether the section is evaluated before the stack has resources.
 func (c *compiler) beforeResources() bool {
 	return c.block == blockConditions || c.block == blockRules
 }
 
 // getAtt compiles Fn::GetAtt, written "Name.Attribute" or [Name, Attribute].
 func (c *compiler) getAtt(arg *yaml.Node) (expr, error) {
-	const breach = "Template error: every Fn::GetAtt object requires two non-empty parameters, the resource name and the resource attribute"
+	const usage = "Template error: every Fn::GetAtt object requires two non-empty parameters, the resource name and the resource attribute"
 	if arg.Kind == yaml.SequenceNode {
 		if len(arg.Content) < 2 {
-			return nil, invalid("%s", breach)
+			return nil, invalid("%s", usage)
 		}
 		name, ok := c.name(arg.Content[0])
 		if !ok || name == "" {
-			return nil, invalid("%s", breach)
+			return nil, invalid("%s", usage)
 		}
 		var attribute []expr
 		for _, n := range arg.Content[1:] {
@@ -135,15 +136,15 @@ func (c *compiler) getAtt(arg *yaml.Node) (expr, error) {
 		}
 		return c.attribute(name, attribute)
 	}
-	whole, _ := literal(arg)
-	name, attribute, ok := strings.Cut(whole, ".")
+	full, _ := literal(arg)
+	name, attribute, ok := strings.Cut(full, ".")
 	if !ok || name == "" || attribute == "" {
-		return nil, invalid("%s", breach)
+		return nil, invalid("%s", usage)
 	}
 	return c.attribute(name, []expr{constant{attribute}})
 }
 
-// attribute compiles the attribute of a resource; its name may have been written in parts.
+// attribute compiles a resource's attribute. parts are joined with dots to its name.
 func (c *compiler) attribute(name string, parts []expr) (expr, error) {
 	i, ok := c.program.resourceIndex[name]
 	switch {
@@ -170,24 +171,24 @@ func (c *compiler) attribute(name string, parts []expr) (expr, error) {
 	}), nil
 }
 
-// dotted joins the parts of an attribute's name.
+// dotted evaluates the parts of an attribute's name and joins them with dots.
 func dotted(parts []expr, s *Instance) (string, error) {
-	words := make([]string, len(parts))
+	keys := make([]string, len(parts))
 	for i, e := range parts {
 		v, err := e.eval(s)
 		if err != nil {
 			return "", err
 		}
-		words[i] = Text(v)
+		keys[i] = Text(v)
 	}
-	return strings.Join(words, "."), nil
+	return strings.Join(keys, "."), nil
 }
 
 // findInMap compiles Fn::FindInMap, with the DefaultValue of the AWS::LanguageExtensions transform.
 func (c *compiler) findInMap(arg *yaml.Node) (expr, error) {
-	const breach = "Template error: every Fn::FindInMap object requires three parameters, the map name, map key and the attribute for return value"
+	const usage = "Template error: every Fn::FindInMap object requires three parameters, the map name, map key and the attribute for return value"
 	if arg.Kind != yaml.SequenceNode || len(arg.Content) < 3 || len(arg.Content) > 4 {
-		return nil, invalid("%s", breach)
+		return nil, invalid("%s", usage)
 	}
 	resources := len(c.uses.resources)
 	var keys [3]expr
@@ -203,7 +204,7 @@ func (c *compiler) findInMap(arg *yaml.Node) (expr, error) {
 		return nil, err
 	}
 	if name, ok := keys[0].(constant); ok && fallback == nil && !c.program.lenient {
-		if _, there := c.program.mappings[Text(name.v)]; !there {
+		if _, ok := c.program.mappings[Text(name.v)]; !ok {
 			return nil, invalid("Template error: Mapping named '%s' is not present in the 'Mappings' section of template.", Text(name.v))
 		}
 	}

@@ -46,30 +46,6 @@ func (p *program) setDependsOn() {
 	}
 }
 
-// Dependents returns the logical IDs of the resources that depend on one of the given ones, directly or through
-// other resources, in template order. They are what is behind a gate if the given ones are its wait or verdict.
-func Dependents(resources []*Resource, logicalIDs ...string) []string {
-	behind := map[string]bool{}
-	for _, id := range logicalIDs {
-		behind[id] = true
-	}
-	for changed := true; changed; {
-		changed = false
-		for _, r := range resources {
-			if !behind[r.LogicalID] && slices.ContainsFunc(r.DependsOn, func(id string) bool { return behind[id] }) {
-				behind[r.LogicalID], changed = true, true
-			}
-		}
-	}
-	var out []string
-	for _, r := range resources {
-		if behind[r.LogicalID] && !slices.Contains(logicalIDs, r.LogicalID) {
-			out = append(out, r.LogicalID)
-		}
-	}
-	return out
-}
-
 const (
 	typeHandle = "AWS::CloudFormation::WaitConditionHandle"
 	typeWait   = "AWS::CloudFormation::WaitCondition"
@@ -140,7 +116,7 @@ func (p *program) readResource(name string, n *yaml.Node) (*Resource, error) {
 	return def, err
 }
 
-// checkAttributes refuses what no resource has.
+// checkAttributes refuses unknown resource attributes.
 func (p *program) checkAttributes(n *yaml.Node) error {
 	for k := range members(n) {
 		switch k.Value {
@@ -167,7 +143,8 @@ func kindOf(typ string) Kind {
 	return KindPlain
 }
 
-// isTypeName reports whether typ could be the name of a type: Custom::Name, Service::Group::Name or a module.
+// isTypeName reports whether typ has the form of a resource type: Custom::Name, Service::Group::Name or
+// Service::Group::Name::MODULE.
 func isTypeName(typ string) bool {
 	parts := strings.Split(typ, "::")
 	if parts[0] == "Custom" {
@@ -176,7 +153,7 @@ func isTypeName(typ string) bool {
 	return (len(parts) == 3 || len(parts) == 4 && parts[3] == "MODULE") && !slices.ContainsFunc(parts, func(s string) bool { return !isAlphanumeric(s) })
 }
 
-// dependsOn reads one name or a list of names.
+// dependsOn records a DependsOn, which is one name or a list of names.
 func (c *compiler) dependsOn(n *yaml.Node) error {
 	if n == nil {
 		return nil
@@ -190,7 +167,7 @@ func (c *compiler) dependsOn(n *yaml.Node) error {
 		if !ok || n.Kind == yaml.MappingNode {
 			return invalid("Template format error: DependsOn must be a string or list of strings.")
 		}
-		if i, there := c.program.resourceIndex[name]; there {
+		if i, ok := c.program.resourceIndex[name]; ok {
 			c.uses.addResource(i, nil, true)
 			continue
 		}
@@ -199,8 +176,8 @@ func (c *compiler) dependsOn(n *yaml.Node) error {
 	return nil
 }
 
-// properties compiles the Properties. The other attributes are compiled only for what they refer to: that makes
-// dependencies too.
+// properties compiles the Properties. Metadata, CreationPolicy and UpdatePolicy are compiled for their dependencies
+// only.
 func (c *compiler) properties(n *yaml.Node) (expr, error) {
 	for _, attribute := range []string{"Metadata", "CreationPolicy", "UpdatePolicy"} {
 		if v := member(n, attribute); v != nil && !isNull(v) {
@@ -221,7 +198,7 @@ func (c *compiler) properties(n *yaml.Node) (expr, error) {
 	return c.member("Properties", v)
 }
 
-// deletionPolicy reads the policy; AWS::LanguageExtensions lets it be computed.
+// deletionPolicy compiles the DeletionPolicy and checks the UpdateReplacePolicy.
 func (c *compiler) deletionPolicy(n *yaml.Node, typ string) (expr, error) {
 	for _, attribute := range []string{"UpdateReplacePolicy", "DeletionPolicy"} {
 		v := member(n, attribute)
@@ -264,7 +241,9 @@ func checkPolicy(policy, attribute, typ string) error {
 	return invalid("Template format error: Unrecognized %s %s", attribute, policy) // own words
 }
 
-// snapshotTypes can leave a snapshot when they are deleted.
+// snapshotTypes are the resource types that support the policy Snapshot.
+//
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html
 var snapshotTypes = []string{
 	"AWS::DocDB::DBCluster", "AWS::EC2::Volume", "AWS::ElastiCache::CacheCluster", "AWS::ElastiCache::ReplicationGroup",
 	"AWS::Neptune::DBCluster", "AWS::RDS::DBCluster", "AWS::RDS::DBInstance", "AWS::Redshift::Cluster",

@@ -37,8 +37,8 @@ func (p *program) readRules(root *yaml.Node) error {
 	return nil
 }
 
-// ruleExpr compiles a condition or an assertion. It returns nil for one that asks for attributes of resources
-// outside the stack: there are none here, so it cannot be judged.
+// ruleExpr compiles a RuleCondition or an Assert. It returns nil if that reads attributes of existing resources, which
+// are unknown here: it is then not checked.
 func (p *program) ruleExpr(name string, n *yaml.Node) (expr, error) {
 	if n == nil {
 		return nil, invalid("Template format error: Every Assertions member must contain an Assert object.") // own words
@@ -58,7 +58,7 @@ func (p *program) ruleExpr(name string, n *yaml.Node) (expr, error) {
 	return e, nil
 }
 
-// checkRules refuses parameters that an assertion forbids.
+// checkRules refuses parameters that violate an assertion.
 func (s *Instance) checkRules() error {
 	for _, r := range s.program.rules {
 		if r.when != nil {
@@ -78,7 +78,7 @@ func (s *Instance) checkRules() error {
 				continue
 			}
 			if a.description == "" {
-				return invalid("Rule %s: assertion failed", r.name) // own words
+				return invalid("Template error: an assertion of rule %s failed.", r.name) // own words
 			}
 			return invalid("%s", a.description)
 		}
@@ -93,7 +93,7 @@ func (s *Instance) holds(e expr) (bool, error) {
 	}
 	b, ok := truth(v)
 	if !ok {
-		return false, invalid("Template error: every rule condition and assertion must come to a boolean.") // own words
+		return false, invalid("Template error: every rule condition and assertion must evaluate to a boolean.") // own words
 	}
 	return b, nil
 }

@@ -9,7 +9,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// CloudFormation's limits on the number of members of a section.
+// Limits on the number of members of a section.
 //
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 const (
@@ -19,7 +19,7 @@ const (
 	maxOutputs    = 200
 )
 
-// build compiles a decoded template without loops and checks that everything it refers to is there.
+// build compiles a template without loops and checks its references.
 func build(root *yaml.Node, parameters []*Parameter) (*program, error) {
 	p := &program{parameters: parameters, parameterIndex: map[string]int{}}
 	for i, def := range parameters {
@@ -43,7 +43,7 @@ func build(root *yaml.Node, parameters []*Parameter) (*program, error) {
 	return p, err
 }
 
-// checkHeader checks what stands at the top of a template.
+// checkHeader checks the version, the description and the names of the sections.
 func checkHeader(root *yaml.Node) error {
 	if n := member(root, "AWSTemplateFormatVersion"); n != nil && n.Value != "2010-09-09" {
 		return invalid("Template format error: unsupported value for AWSTemplateFormatVersion.")
@@ -61,7 +61,7 @@ func checkHeader(root *yaml.Node) error {
 }
 
 func checkSections(root *yaml.Node, lenient bool) error {
-	var strange []string
+	var unknown []string
 	seen := map[string]bool{}
 	for k := range members(root) {
 		if seen[k.Value] {
@@ -72,17 +72,17 @@ func checkSections(root *yaml.Node, lenient bool) error {
 		case "AWSTemplateFormatVersion", "Description", "Metadata", blockParameters, blockMappings, blockConditions,
 			"Transform", blockResources, blockOutputs, blockRules, "Hooks":
 		default:
-			strange = append(strange, k.Value)
+			unknown = append(unknown, k.Value)
 		}
 	}
-	if len(strange) > 0 && !lenient {
-		return invalid("Invalid template property or properties [%s]", sortedJoin(strange))
+	if len(unknown) > 0 && !lenient {
+		return invalid("Invalid template property or properties [%s]", sortedJoin(unknown))
 	}
 	return nil
 }
 
-// transforms reads which transforms the template declares. All but AWS::LanguageExtensions run outside
-// CloudFormation proper; they are not run here, so what they would have made is taken on trust.
+// transforms reports whether the template declares AWS::LanguageExtensions, and whether it declares other transforms.
+// Those are not run, so that the resources they would add are unknown.
 func transforms(root *yaml.Node) (extended, lenient bool) {
 	declared := member(root, "Transform")
 	var names []string
@@ -92,7 +92,7 @@ func transforms(root *yaml.Node) (extended, lenient bool) {
 		names = append(names, declared.Value)
 	case declared.Kind == yaml.SequenceNode:
 		for _, n := range declared.Content {
-			names = append(names, n.Value) // "" for {Name: AWS::Include, ...}
+			names = append(names, n.Value) // empty for {Name: AWS::Include, ...}
 		}
 	default:
 		names = append(names, "")
@@ -107,7 +107,7 @@ func transforms(root *yaml.Node) (extended, lenient bool) {
 	return extended, lenient || mentions(root, func(key string) bool { return key == fnTransform })
 }
 
-// section returns a section's mapping, nil when the template has none.
+// section returns a section's mapping, or nil if the template has no such section.
 func (p *program) section(root *yaml.Node, name string) (*yaml.Node, error) {
 	n := member(root, name)
 	switch {
@@ -121,8 +121,8 @@ func (p *program) section(root *yaml.Node, name string) (*yaml.Node, error) {
 	return n, nil
 }
 
-// index numbers the members of a section in the order of the template.
-func (p *program) index(root *yaml.Node, block string, most int) (map[string]int, error) {
+// index numbers the members of a section in template order.
+func (p *program) index(root *yaml.Node, block string, limit int) (map[string]int, error) {
 	index := map[string]int{}
 	n, err := p.section(root, block)
 	if err != nil {
@@ -132,18 +132,19 @@ func (p *program) index(root *yaml.Node, block string, most int) (map[string]int
 		if k.Value == fnTransform {
 			continue
 		}
-		if _, again := index[k.Value]; again {
+		if _, duplicate := index[k.Value]; duplicate {
 			return nil, errDuplicate(k, "the "+block+" block of the template")
 		}
 		index[k.Value] = len(index)
 	}
-	if len(index) > most {
-		return nil, invalid("Template format error: Number of %s, %d, is greater than maximum allowed, %d", strings.ToLower(block), len(index), most)
+	if len(index) > limit {
+		return nil, invalid("Template format error: Number of %s, %d, is greater than maximum allowed, %d", strings.ToLower(block), len(index), limit)
 	}
 	return index, nil
 }
 
-// errDuplicate refuses what CloudFormation would silently let the last one of win: nobody means it. Own words.
+// errDuplicate is in own words: CloudFormation silently takes the last of two members with the same name, which is
+// always a mistake.
 func errDuplicate(k *yaml.Node, where string) error {
 	if k.Line > 0 {
 		where += fmt.Sprintf(" (line %d, column %d)", k.Line, k.Column)
@@ -151,7 +152,7 @@ func errDuplicate(k *yaml.Node, where string) error {
 	return invalid("Template format error: Duplicate key %s in %s", k.Value, where)
 }
 
-// readNames learns the names of conditions and resources, which may be used before they are defined.
+// readNames collects the names of conditions and resources, which may be used before they are declared.
 func (p *program) readNames(root *yaml.Node) (err error) {
 	if p.conditionIndex, err = p.index(root, blockConditions, maxResources); err != nil {
 		return err
@@ -186,7 +187,7 @@ func (p *program) readMappings(root *yaml.Node) error {
 				continue
 			}
 			if row.Kind != yaml.MappingNode {
-				return invalid("Template format error: Every Mappings member %s must be a map", name.Value) // own words
+				return invalid("Template format error: Every member of mapping %s must be an object.", name.Value) // own words
 			}
 			if p.mappings[name.Value][key.Value], err = p.readRow(row); err != nil {
 				return err

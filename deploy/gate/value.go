@@ -6,17 +6,17 @@ import (
 	"unicode/utf8"
 )
 
-// value is what an expression comes to. It is one of
+// Value is the result of an expression. It is one of
 //
-//	string   a text
-//	bare     a number or boolean that the template wrote without quotes
-//	bool     the outcome of a condition
-//	secret   a text made with the value of a NoEcho parameter or a NoEcho answer
-//	list     values in order; it holds no absent
-//	*object  values by key, in the order of the template; it holds no absent
-//	absent   AWS::NoValue
+//	string    a text
+//	unquoted  a number or boolean written without quotes
+//	bool      the result of a condition function
+//	secret    a text that contains the value of a NoEcho parameter or response
+//	List      contains no noValue
+//	*Object   contains no noValue
+//	noValue   AWS::NoValue
 //
-// Values are never changed once made: literal ones are shared by all stacks of a template.
+// Values are immutable: all stacks of a template share its literals.
 type Value any
 
 type (
@@ -24,8 +24,8 @@ type (
 	List     []Value
 	noValue  struct{}
 
-	// secret knows both its text and what may be shown of it.
-	secret struct{ plain, shown string }
+	// secret is a text and its masked form.
+	secret struct{ plain, masked string }
 
 	Object struct {
 		keys []string
@@ -36,10 +36,10 @@ type (
 // NoValue is AWS::NoValue.
 var NoValue Value = noValue{}
 
-// mask is what CloudFormation shows in place of a NoEcho value.
+// mask is what CloudFormation shows instead of a NoEcho value.
 const mask = "****"
 
-// Get returns the value of a key, nil when there is none.
+// Get returns the value of a key, or nil. The receiver may be nil.
 func (o *Object) Get(key string) Value {
 	if o == nil {
 		return nil
@@ -55,7 +55,7 @@ func (o *Object) Get(key string) Value {
 // Len returns the number of keys.
 func (o *Object) Len() int { return len(o.keys) }
 
-// Set appends a key, or replaces the value of one that is there.
+// Set appends a key or replaces its value.
 func (o *Object) Set(key string, v Value) {
 	for i, k := range o.keys {
 		if k == key {
@@ -67,8 +67,8 @@ func (o *Object) Set(key string, v Value) {
 	o.vals = append(o.vals, v)
 }
 
-// scalar returns a scalar's text and what may be shown of it; ok is false for all other values.
-func scalar(v Value) (plain, shown string, ok bool) {
+// scalar returns a scalar's text and its masked form. ok is false for lists, objects and AWS::NoValue.
+func scalar(v Value) (plain, masked string, ok bool) {
 	switch v := v.(type) {
 	case string:
 		return v, v, true
@@ -78,29 +78,29 @@ func scalar(v Value) (plain, shown string, ok bool) {
 		s := strconv.FormatBool(v)
 		return s, s, true
 	case secret:
-		return v.plain, v.shown, true
+		return v.plain, v.masked, true
 	}
 	return "", "", false
 }
 
-// plain returns a scalar's text, and "" for all other values.
+// Text returns a scalar's text, and the empty string for lists, objects and AWS::NoValue.
 func Text(v Value) string {
 	p, _, _ := scalar(v)
 	return p
 }
 
-// text makes a scalar of a text and what may be shown of it.
-func newText(plain, shown string) Value {
-	if plain == shown {
+// newText returns a scalar from a text and its masked form.
+func newText(plain, masked string) Value {
+	if plain == masked {
 		return plain
 	}
-	return secret{plain, shown}
+	return secret{plain, masked}
 }
 
-// Secret makes a text that is shown as ****.
+// Secret returns s as a value that AppendMaskedJSON writes as ****.
 func Secret(s string) Value { return newText(s, mask) }
 
-// Strings makes a list of strings.
+// Strings returns items as a List.
 func Strings(items []string) List {
 	l := make(List, len(items))
 	for i, s := range items {
@@ -109,16 +109,16 @@ func Strings(items []string) List {
 	return l
 }
 
-// style says how a value is written as JSON.
+// style is how a value is written as JSON.
 type style struct {
-	masked bool // show **** in place of secrets
-	typed  bool // keep numbers and booleans; CloudFormation otherwise writes every scalar as a string
+	masked bool // write secrets in their masked form
+	typed  bool // write unquoted scalars as numbers and booleans; otherwise every scalar is a string
 }
 
-// AppendJSON appends v to b as compact JSON.
+// AppendJSON appends v to b as compact JSON. Every scalar becomes a string, as in custom resource requests.
 func AppendJSON(b []byte, v Value) []byte { return appendJSON(b, v, style{}) }
 
-// AppendMaskedJSON appends v to b as compact JSON with **** in place of secrets.
+// AppendMaskedJSON is AppendJSON with secrets masked, as in stack events.
 func AppendMaskedJSON(b []byte, v Value) []byte { return appendJSON(b, v, style{masked: true}) }
 
 // appendJSON appends v to b as compact JSON.
@@ -145,17 +145,17 @@ func appendJSON(b []byte, v Value, s style) []byte {
 		}
 		return append(b, '}')
 	}
-	p, shown, _ := scalar(v)
+	p, masked, _ := scalar(v)
 	if s.typed && isLiteral(v) {
 		return append(b, p...)
 	}
 	if s.masked {
-		p = shown
+		p = masked
 	}
 	return AppendString(b, p)
 }
 
-// isLiteral reports whether v can stand in JSON without quotes.
+// isLiteral reports whether v is valid JSON without quotes.
 func isLiteral(v Value) bool {
 	switch v := v.(type) {
 	case bool:
@@ -166,7 +166,7 @@ func isLiteral(v Value) bool {
 	return false
 }
 
-// isJSONNumber reports whether s is a number as JSON writes it: no 0x1F, no 010, no +1, no .5.
+// isJSONNumber reports whether s is a number in JSON's syntax, unlike 0x1F, 010, +1 and .5.
 func isJSONNumber(s string) bool {
 	digits := strings.TrimPrefix(s, "-")
 	if digits == "" || digits[0] < '0' || digits[0] > '9' {
@@ -182,7 +182,7 @@ func isJSONNumber(s string) bool {
 	return err == nil
 }
 
-// appendString appends s to b as a JSON string. Unlike encoding/json it leaves < > & alone, as AWS does.
+// AppendString appends s to b as a JSON string. Unlike encoding/json it does not escape <, > and &, as AWS does not.
 func AppendString(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')
@@ -203,7 +203,7 @@ func AppendString(b []byte, s string) []byte {
 			b = append(b, c)
 		default:
 			r, size := utf8.DecodeRuneInString(s[i:])
-			b = utf8.AppendRune(b, r) // an invalid byte becomes U+FFFD
+			b = utf8.AppendRune(b, r) // invalid bytes become U+FFFD
 			i += size
 			continue
 		}

@@ -26,11 +26,11 @@ func TestLoops(t *testing.T) {
 		{"beside others", "  First: {Type: AWS::SQS::Queue}\n  Fn::ForEach::A: [N, [a], {'Q${N}': {Type: AWS::SQS::Queue, DependsOn: First}}]\n  Last: {Type: AWS::SQS::Queue, DependsOn: Qa}", []string{"First", "Qa", "Last"}, ""},
 		{"empty", "  Fn::ForEach::A: [N, [], {'Q${N}': {Type: AWS::SQS::Queue}}]", nil, "Template format error: At least one Resources member must be defined."},
 		{"same name twice", "  Fn::ForEach::A: [N, [a, a], {'Q${N}': {Type: AWS::SQS::Queue}}]", nil, "Template format error: Duplicate key Qa in the Resources block of the template"},
-		{"two arguments", "  Fn::ForEach::A: [N, [a]]", nil, "Template format error: Fn::ForEach::A must be a list of an identifier, a collection and an object."},
+		{"two arguments", "  Fn::ForEach::A: [N, [a]]", nil, "Template format error: Fn::ForEach::A must be a list of three elements: an identifier, a collection and an object."},
 		{"collection no list", "  Fn::ForEach::A: [N, abc, {'Q${N}': {Type: AWS::SQS::Queue}}]", nil, "Template format error: the collection of Fn::ForEach::A must be a list of strings or of parameters."},
 		{"collection of a resource", "  Q: {Type: AWS::SQS::Queue}\n  Fn::ForEach::A: [N, [!Ref Q], {'Q${N}': {Type: AWS::SQS::Queue}}]", nil, "Template format error: the collection of Fn::ForEach::A must be a list of strings or of parameters."},
-		{"an explosion", "  " + strings.Repeat("Fn::ForEach::A: [N, [a, b, c, d, e, f, g, h], {", 12) + "'Q${N}': {Type: AWS::SQS::Queue}" + strings.Repeat("}]", 12), nil, "Template format error: Fn::ForEach makes more than a template may hold."},
-		{"a text that doubles", "  " + strings.Repeat("Fn::ForEach::A: [N, ['${N}${N}x'], {", 40) + "'Q${N}': {Type: AWS::SQS::Queue}" + strings.Repeat("}]", 40), nil, "Template format error: Fn::ForEach makes more than a template may hold."},
+		{"an explosion", "  " + strings.Repeat("Fn::ForEach::A: [N, [a, b, c, d, e, f, g, h], {", 12) + "'Q${N}': {Type: AWS::SQS::Queue}" + strings.Repeat("}]", 12), nil, "Template format error: Fn::ForEach expands to more than a template can hold."},
+		{"a text that doubles", "  " + strings.Repeat("Fn::ForEach::A: [N, ['${N}${N}x'], {", 40) + "'Q${N}': {Type: AWS::SQS::Queue}" + strings.Repeat("}]", 40), nil, "Template format error: Fn::ForEach expands to more than a template can hold."},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -92,7 +92,7 @@ func TestRules(t *testing.T) {
 	}{
 		{"holds", "R: {Assertions: [{Assert: !Contains [[a, b], !Ref One], AssertDescription: no}]}", ""},
 		{"fails", "R: {Assertions: [{Assert: !Equals [!Ref One, z], AssertDescription: One must be z}]}", "One must be z"},
-		{"fails without description", "R: {Assertions: [{Assert: !Equals [!Ref One, z]}]}", "Rule R: assertion failed"},
+		{"fails without description", "R: {Assertions: [{Assert: !Equals [!Ref One, z]}]}", "Template error: an assertion of rule R failed."},
 		{"does not apply", "R: {RuleCondition: !Equals [!Ref One, z], Assertions: [{Assert: !Equals [a, b]}]}", ""},
 		{"applies", "R: {RuleCondition: !Equals [!Ref One, a], Assertions: [{Assert: !Equals [a, b], AssertDescription: never}]}", "never"},
 		{"EachMemberIn", "R: {Assertions: [{Assert: !EachMemberIn [!Ref Many, [x, y, z]]}]}", ""},

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
-	"slices"
-	"strings"
 	"time"
 
 	"countersign/bot/slacktest"
@@ -75,11 +73,11 @@ func (p *Page) arrange(name string, in *fakecfn.ProvisionProductInput) (undo fun
 	case mishapLimit:
 		p.sky.turn(weather{Limit: limitedPosts})
 	case mishapFails:
-		last, ok := lastResource(p.template.Resources())
+		last, ok := gate.LastBehindGate(p.template.Resources())
 		if !ok {
-			return nil, refuse("The template has no resource that could fail.")
+			return nil, refuse("This template has no resource behind its gate that can fail.")
 		}
-		in.Stack.Fail = map[string]string{last: quota}
+		in.Stack.Fail = map[string]string{last.LogicalID: quota}
 	default:
 		return nil, refuse("There is no such mishap.")
 	}
@@ -88,18 +86,6 @@ func (p *Page) arrange(name string, in *fakecfn.ProvisionProductInput) (undo fun
 
 // quota is why a resource fails.
 const quota = `Resource handler returned message: "You have reached the quota of your account."`
-
-// lastResource is the last plain resource that is always created: in a gated
-// template one behind the gate.
-func lastResource(declared []*gate.Resource) (logicalID string, ok bool) {
-	for _, r := range slices.Backward(declared) {
-		gate := strings.HasPrefix(r.Type, "Custom::") || strings.HasPrefix(r.Type, "AWS::CloudFormation::")
-		if !gate && r.Condition == "" {
-			return r.LogicalID, true
-		}
-	}
-	return "", false
-}
 
 // cancel deletes a stack whose creation is under way, as whoever launched it.
 func (p *Page) cancel(_ context.Context, a act) error {

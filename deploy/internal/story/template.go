@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"countersign/deploy/gate"
@@ -45,24 +44,13 @@ func title(t *gate.Template) string {
 	return first
 }
 
-// failLast picks the resource that is to fail: the last one behind the gate
-// that is always created.
-func failLast(t *gate.Template, why string) (map[string]string, error) {
-	resources := t.Resources()
-	behind := map[string]bool{} // logical IDs of the wait and of all that depends on it
-	for range resources {       // in any order: as often as there are resources is enough
-		for _, r := range resources {
-			on := slices.ContainsFunc(r.DependsOn, func(id string) bool { return behind[id] })
-			behind[r.LogicalID] = behind[r.LogicalID] || on || r.Type == "AWS::CloudFormation::WaitCondition"
-		}
+// failLast makes the last resource behind the gate fail with a reason.
+func failLast(t *gate.Template, reason string) (map[string]string, error) {
+	last, ok := gate.LastBehindGate(t.Resources())
+	if !ok {
+		return nil, errors.New("every resource behind the template's gate has a condition or is a custom resource: the simulation cannot make one fail")
 	}
-	for _, r := range slices.Backward(resources) {
-		gate := strings.HasPrefix(r.Type, "Custom::") || strings.HasPrefix(r.Type, "AWS::CloudFormation::")
-		if behind[r.LogicalID] && !gate && r.Condition == "" {
-			return map[string]string{r.LogicalID: why}, nil
-		}
-	}
-	return nil, errors.New("the template has no resource behind its gate that could fail")
+	return map[string]string{last.LogicalID: reason}, nil
 }
 
 // input finds the first input of a modal.

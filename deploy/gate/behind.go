@@ -1,0 +1,50 @@
+package gate
+
+import "slices"
+
+// Dependents returns the resources that depend on one of the given logical IDs, directly or through other resources, in
+// template order. A dependency inside Fn::If counts, whatever the condition.
+func Dependents(resources []*Resource, logicalIDs ...string) []*Resource {
+	found := map[string]bool{}
+	for _, id := range logicalIDs {
+		found[id] = true
+	}
+	for changed := true; changed; {
+		changed = false
+		for _, r := range resources {
+			if !found[r.LogicalID] && slices.ContainsFunc(r.DependsOn, func(id string) bool { return found[id] }) {
+				found[r.LogicalID], changed = true, true
+			}
+		}
+	}
+	var dependents []*Resource
+	for _, r := range resources {
+		if found[r.LogicalID] && !slices.Contains(logicalIDs, r.LogicalID) {
+			dependents = append(dependents, r)
+		}
+	}
+	return dependents
+}
+
+// BehindGate returns the resources that depend on a wait condition, in template order: the verdict, and what an approval
+// releases.
+func BehindGate(resources []*Resource) []*Resource {
+	var waits []string
+	for _, r := range resources {
+		if r.Kind == KindWait {
+			waits = append(waits, r.LogicalID)
+		}
+	}
+	return Dependents(resources, waits...)
+}
+
+// LastBehindGate returns the last plain resource behind the gate that every stack has; false if there is none. The
+// simulation makes it fail to show a launch that fails after its approval.
+func LastBehindGate(resources []*Resource) (*Resource, bool) {
+	for _, r := range slices.Backward(BehindGate(resources)) {
+		if r.Kind == KindPlain && r.Condition == "" {
+			return r, true
+		}
+	}
+	return nil, false
+}
