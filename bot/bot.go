@@ -1,22 +1,25 @@
-// Package bot is the way in. It turns a Slack click, a submitted modal or a
-// mailed link into one conditional write on the record, and answers within
+// Package bot handles what comes from people: clicks and modals in Slack, and
+// mailed links. Each becomes one conditional write on the record, answered within
 // three seconds.
 //
-// It knows no law: who may decide what, package handle says. The bot verifies
-// that the request is genuine, looks up who sent it, applies the law to the
-// record under compare-and-swap, has the world settled, and words the answer.
+// The bot holds no voting rules: package handle does. It verifies that a request
+// is genuine, looks up who sent it, applies the rules under compare-and-swap,
+// has the record reconciled, and words the answer.
 //
-// The package is made for a public endpoint: nothing of a request is parsed
-// before its signature is found good, nothing outside is waited for longer than
-// the budget lasts, and whatever cannot be verified is refused.
+// It is built for a public endpoint. A request is parsed only after its signature
+// is verified, every outside call ends with the budget, and whatever cannot be
+// verified is refused.
 package bot
 
 import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -31,9 +34,8 @@ import (
 //	POST            /slack/interactivity
 //	GET, HEAD, POST /decide/{sealed ticket}
 //
-// Fields that are not marked optional must be set, and none is changed after
-// the first request. The server's own time-outs (ReadTimeout above all) remain
-// the server's business.
+// Fields not marked optional must be set, and must not change after the first
+// request. The server's own timeouts, such as ReadTimeout, are the caller's.
 type Bot struct {
 	Store handle.Store
 	Now   func() time.Time
@@ -42,53 +44,50 @@ type Bot struct {
 	// chat.postEphemeral. It must not retry by itself: there is no time.
 	Slack *slack.Client
 
-	// SigningSecrets returns the app's signing secrets: the current one, and
-	// during a rotation the one before or after. It may remember them; again
-	// asks to read them anew and to remember those, because a signature did not
-	// match. The bot asks so at most once a minute, so rotation needs no
-	// restart. An empty list, or
-	// an empty secret in it, refuses every request. Optional: without it there
-	// is no Slack route.
+	// SigningSecrets returns the app's signing secrets: the current one and,
+	// during a rotation, its predecessor or successor. It may cache them; again
+	// asks for a fresh read because a signature did not match. The bot sets again
+	// at most once a minute, so a rotation needs no restart. An empty list, or an
+	// empty secret in it, refuses every request. Optional: without it the Slack
+	// route does not exist.
 	SigningSecrets func(ctx context.Context, again bool) ([]string, error)
 
 	// TeamID (T…) and EnterpriseID (E…, of an Enterprise Grid organization,
-	// optional) say whose people may decide at all. With EnterpriseID all
-	// workspaces of the organization are one home.
+	// optional) say whose members may decide at all. With EnterpriseID, members
+	// of all the organization's workspaces may.
 	TeamID       string
 	EnterpriseID string
 
-	// AppID (A…) is the Slack app that payloads must be of. Optional.
+	// AppID (A…) is the Slack app that payloads must come from. Optional.
 	AppID string
 
-	// MailKeys returns the keys that mailed links may be sealed with.
-	// Optional: without it there is no mail route.
+	// MailKeys returns the keys that mailed links may be sealed with. Optional:
+	// without it the mail route does not exist.
 	MailKeys func(ctx context.Context) ([]handle.MailKey, error)
 
-	// After settles r, which is as it was just written or read, under the lease
-	// that the bot took for holder in the same write; holder is empty if it
-	// took none. It is called whenever r owes something, after refused clicks
-	// too, and returns when ctx ends at the latest.
+	// After reconciles r, which is as just written or read, under the lease that
+	// the same write took for holder; holder is empty if it took none. It is
+	// called whenever a step of r is due, after refused clicks too, and must
+	// return when ctx ends.
 	After func(ctx context.Context, r handle.Request, holder string)
 
 	Log *slog.Logger // optional
 
-	// NewHolder names who takes a lease: each time another name. Optional: at
-	// random.
+	// NewHolder returns a fresh name for a lease holder. Optional: random.
 	NewHolder func() string
 
 	// Budget is the time from the start of a request in which it is decided and
-	// settled; the rest the sweep pays. No single call to the store or look-up
-	// may take more than half of it, so that there is always time to ask again.
-	// Optional: 2 s.
+	// reconciled; the sweep does the rest. A single outside call may take half of
+	// it, so that there is time to ask again. Optional: 2 s.
 	Budget time.Duration
 
-	// Limit is the time from the start of a request until it is answered,
-	// whatever hangs. Slack waits for 3 s. Optional: 2.6 s.
+	// Limit is the time from the start of a request until it is answered, even if
+	// an outside call hangs. Slack waits 3 s. Optional: 2.6 s.
 	Limit time.Duration
 
-	directory  directory
-	rereads    pace // of the signing secrets
-	complaints pace // in the log, of requests that are not signed
+	directory      directory
+	secretRereads  rateLimit
+	unsignedLogged rateLimit // log lines about unsigned requests
 }
 
 const (
@@ -96,7 +95,7 @@ const (
 	defaultLimit  = 2600 * time.Millisecond
 )
 
-// Check reports everything that is missing.
+// Check reports all missing fields.
 func (b *Bot) Check() error {
 	var errs []error
 	need := func(ok bool, what string) {
@@ -107,10 +106,10 @@ func (b *Bot) Check() error {
 	need(b.Store != nil, "a Store")
 	need(b.Now != nil, "a clock: Now")
 	need(b.After != nil, "After")
-	need(b.SigningSecrets != nil || b.MailKeys != nil, "SigningSecrets or MailKeys, or nobody can reach it")
+	need(b.SigningSecrets != nil || b.MailKeys != nil, "SigningSecrets or MailKeys: without both it has no route")
 	if b.SigningSecrets != nil {
 		need(b.Slack != nil, "a Slack client")
-		need(b.TeamID != "" || b.EnterpriseID != "", "a TeamID or an EnterpriseID, or nobody may decide")
+		need(b.TeamID != "" || b.EnterpriseID != "", "a TeamID or an EnterpriseID: without both no person may decide")
 	}
 	return errors.Join(errs...)
 }
@@ -124,13 +123,13 @@ func (b *Bot) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/slack/interactivity" && b.SigningSecrets != nil:
 		b.serveInteractivity(w, r)
 	case mailed && b.MailKeys != nil && sealed != "":
-		b.serveDecide(w, r, sealed)
+		b.serveMailLink(w, r, sealed)
 	default:
 		refuse(w, http.StatusNotFound)
 	}
 }
 
-// refuse answers with a status and its name, which say nothing of why.
+// refuse answers with a status and its name, which reveal nothing else.
 func refuse(w http.ResponseWriter, status int) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
@@ -163,4 +162,73 @@ func (b *Bot) limit() time.Duration {
 		return max(defaultLimit, b.budget())
 	}
 	return max(b.Limit, b.budget())
+}
+
+// deadlines are the two ends of one HTTP request. They do not end when the
+// client hangs up: a click counts even if its sender does not wait.
+type deadlines struct {
+	work     context.Context // ends with Budget: for look-ups, the store and After
+	answerBy context.Context // ends with Limit: for telling people
+}
+
+func (b *Bot) deadlines(ctx context.Context) (deadlines, context.CancelFunc) {
+	answerBy, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.limit())
+	work, cancelWork := context.WithTimeout(answerBy, b.budget())
+	return deadlines{work, answerBy}, func() { cancelWork(); cancel() }
+}
+
+// callTimeout bounds one outside call.
+func (b *Bot) callTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, b.budget()/2)
+}
+
+var errPanicked = errors.New("it panicked")
+
+// within calls f and waits for it until ctx ends. An f that ignores ctx is left
+// running; one that panics has failed.
+func within[T any](ctx context.Context, b *Bot, what string, f func(context.Context) (T, error)) (T, error) {
+	type result struct {
+		v   T
+		err error
+	}
+	var zero T
+	if err := ctx.Err(); err != nil {
+		return zero, fmt.Errorf("couldn't %s: %w", what, err)
+	}
+	done := make(chan result, 1)
+	go func() {
+		res := result{err: errPanicked}
+		defer func() {
+			if p := recover(); p != nil {
+				b.logPanic(what, p)
+			}
+			done <- res
+		}()
+		v, err := f(ctx)
+		res = result{v, err}
+	}()
+	var res result
+	select {
+	case res = <-done:
+	case <-ctx.Done():
+		select {
+		case res = <-done: // both were ready
+		default:
+			res.err = ctx.Err()
+		}
+	}
+	if res.err != nil {
+		return zero, fmt.Errorf("couldn't %s: %w", what, res.err)
+	}
+	return res.v, nil
+}
+
+// logPanic logs a panic. The value may quote anything, so only a runtime error
+// is shown.
+func (b *Bot) logPanic(where string, p any) {
+	value := fmt.Sprintf("%T", p)
+	if err, ok := p.(runtime.Error); ok {
+		value = err.Error()
+	}
+	b.log().Error("panic", "in", where, "value", value, "stack", string(debug.Stack()))
 }

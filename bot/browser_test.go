@@ -61,7 +61,7 @@ func TestPageInABrowser(t *testing.T) {
 	}
 	do(chromedp.EmulateViewport(390, 844), chromedp.Navigate(w.url+link))
 	height := see(chromedp.Evaluate[string](`getComputedStyle(document.querySelector("button")).minHeight`))
-	trapped := see(chromedp.Evaluate[string](`String(document.querySelector(".trap").getBoundingClientRect().right <= 0)`))
+	trapped := see(chromedp.Evaluate[string](`String(document.querySelector(".honeypot").getBoundingClientRect().right <= 0)`))
 	do(
 		chromedp.SendKeys[chromedp.CSS]("#name", "Kim Lee"),
 		chromedp.SendKeys[chromedp.CSS]("#code", wrongCode(link)),

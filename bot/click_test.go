@@ -31,7 +31,7 @@ func TestApprove(t *testing.T) {
 
 // TestWhoMayDecide presses Approve as all kinds of people.
 func TestWhoMayDecide(t *testing.T) {
-	const notNamed = "You may not decide about this launch; nothing was decided. Ask <@U0APPROVER1>, <!subteam^S0APPROVERS>."
+	const notNamed = "You aren't an approver of this launch, so your decision was not recorded. Approvers: <@U0APPROVER1>, <!subteam^S0APPROVERS>."
 	tests := []struct {
 		name  string
 		by    string // the workspace's own, unless edited
@@ -48,7 +48,7 @@ func TestWhoMayDecide(t *testing.T) {
 		{
 			name: "the requester, an approver too", by: requester, why: handle.RefusedOwnRequest,
 			edit: func(_ *world, r *handle.Request) { r.Terms.Approvers = append(r.Terms.Approvers, requester) },
-			told: "This is your own request, and nobody decides about their own; nothing was decided. Ask <@U0APPROVER1>, <!subteam^S0APPROVERS>, <@U0REQUESTER>.",
+			told: "This is your own request, and requesters can't decide their own. Approvers: <@U0APPROVER1>, <!subteam^S0APPROVERS>, <@U0REQUESTER>.",
 		},
 		{
 			name: "the requester, where that is allowed", by: requester,
@@ -65,9 +65,9 @@ func TestWhoMayDecide(t *testing.T) {
 			edit: func(_ *world, r *handle.Request) {
 				r.Requester = handle.Requester{Email: "robin.requester@example.com"}
 			},
-			told: "I do not know yet whose request this is, so nobody may decide about it; nothing was decided.",
+			told: "The requester's identity is still being checked, so your decision was not recorded.",
 		},
-		{name: "a guest", by: approver, user: map[string]any{"is_restricted": true}, why: handle.RefusedNotMember, told: "Guests, bots and deactivated accounts may not decide"},
+		{name: "a guest", by: approver, user: map[string]any{"is_restricted": true}, why: handle.RefusedNotMember, told: "Guests, bots and deactivated accounts can't decide"},
 		{name: "a single-channel guest", by: approver, user: map[string]any{"is_ultra_restricted": true}, why: handle.RefusedNotMember, told: "Guests"},
 		{name: "a bot", by: approver, user: map[string]any{"is_bot": true}, why: handle.RefusedNotMember, told: "Guests"},
 		{name: "deactivated", by: approver, user: map[string]any{"deleted": true}, why: handle.RefusedNotMember, told: "Guests"},
@@ -75,7 +75,7 @@ func TestWhoMayDecide(t *testing.T) {
 		{
 			name: "of another workspace, over Slack Connect", by: approver, why: handle.RefusedOtherWorkspace,
 			press: func(d document) { d.set("T0ELSEWHERE", "user", "team_id") },
-			told:  "You are of another workspace",
+			told:  "You're in a different Slack workspace",
 			cold:  true,
 		},
 		{
@@ -84,14 +84,14 @@ func TestWhoMayDecide(t *testing.T) {
 			press: func(d document) {
 				d.set("T0ELSEWHERE", "user", "team_id").set(map[string]any{"id": "E0OTHERS"}, "enterprise")
 			},
-			told: "You are of another workspace",
+			told: "You're in a different Slack workspace",
 			cold: true,
 		},
 		{
 			name: "of another workspace, as Slack's answer shows", by: approver, why: handle.RefusedOtherWorkspace,
 			user:  map[string]any{"team_id": "T0ELSEWHERE"},
 			press: func(d document) { delete(d["user"].(map[string]any), "team_id") },
-			told:  "You are of another workspace",
+			told:  "You're in a different Slack workspace",
 		},
 		{
 			name: "without a workspace in the payload, at home as Slack's answer shows", by: approver,
@@ -100,42 +100,42 @@ func TestWhoMayDecide(t *testing.T) {
 		{
 			name: "at home as the payload says, elsewhere as Slack's answer shows", by: approver, why: handle.RefusedOtherWorkspace,
 			user: map[string]any{"team_id": "T0ELSEWHERE"},
-			told: "You are of another workspace",
+			told: "You're in a different Slack workspace",
 		},
 		{
 			name: "at home as the payload says, of another organization as Slack's answer shows", by: approver, why: handle.RefusedOtherWorkspace,
 			user: map[string]any{"enterprise_user": map[string]any{"id": approver, "enterprise_id": "E0OTHERS"}},
 			edit: func(w *world, _ *handle.Request) { w.bot.EnterpriseID = "E0HOLDING" },
-			told: "You are of another workspace",
+			told: "You're in a different Slack workspace",
 		},
 		{
 			name: "of a workspace of an organization, with another as the first", by: approver,
 			user: map[string]any{"team_id": "T0SISTER", "enterprise_user": map[string]any{"id": approver, "enterprise_id": "E0HOLDING"}},
 		},
-		{name: "a stranger", by: approver, user: map[string]any{"is_stranger": true}, why: handle.RefusedOtherWorkspace, told: "another workspace"},
+		{name: "a stranger", by: approver, user: map[string]any{"is_stranger": true}, why: handle.RefusedOtherWorkspace, told: "different Slack workspace"},
 		{
 			name: "nobody", by: "", why: handle.RefusedNotMember,
 			press: func(d document) { d.set("ada.approver", "user", "name") },
 			cold:  true,
 		},
 		{
-			name: "unknown to Slack", by: approver, why: handle.RefusedUnverified, told: "I could not check who you are with Slack just now; nothing was decided. Press again in a moment.",
+			name: "unknown to Slack", by: approver, why: handle.RefusedUnverified, told: "Slack could not confirm who you are, so your decision was not recorded. Try again in a moment.",
 			edit: func(w *world, _ *handle.Request) { w.slack.fail["users.info"] = "user_not_found" },
 		},
 		{
 			name: "Slack answers of somebody else", by: approver, user: map[string]any{"id": outsider},
-			why: handle.RefusedUnverified, told: "I could not check",
+			why: handle.RefusedUnverified, told: "Slack could not confirm who you are",
 		},
 		{
-			name: "users.info fails", by: approver, why: handle.RefusedUnverified, told: "I could not check",
+			name: "users.info fails", by: approver, why: handle.RefusedUnverified, told: "Slack could not confirm who you are",
 			edit: func(w *world, _ *handle.Request) { w.slack.fail["users.info"] = "500" },
 		},
 		{
-			name: "users.info is rate limited", by: approver, why: handle.RefusedUnverified, told: "I could not check",
+			name: "users.info is rate limited", by: approver, why: handle.RefusedUnverified, told: "Slack could not confirm who you are",
 			edit: func(w *world, _ *handle.Request) { w.slack.fail["users.info"] = "ratelimited" },
 		},
 		{
-			name: "the group cannot be asked for", by: member, why: handle.RefusedUnverified, told: "I could not check",
+			name: "the group cannot be asked for", by: member, why: handle.RefusedUnverified, told: "Slack could not confirm who you are",
 			edit: func(w *world, _ *handle.Request) { w.slack.fail["usergroups.users.list"] = "missing_scope" },
 		},
 		{
@@ -187,7 +187,7 @@ func TestWhoMayDecide(t *testing.T) {
 			press: func(d document) {
 				d.set("T0ELSEWHERE", "user", "team_id").set(map[string]any{"id": "E0HOLDING"}, "enterprise")
 			},
-			told: "another workspace",
+			told: "different Slack workspace",
 		},
 		{
 			name: "the requester, under their other ID in the organization", by: approver, why: handle.RefusedOwnRequest,
@@ -260,18 +260,18 @@ func TestNobodyCountsTwice(t *testing.T) {
 		w.acked(w.send(w.approve(r).set(team, "user", "team_id")))
 	}
 	w.votes(r.ID, 1, handle.Pending)
-	w.told("Recorded. 1 more approval needed.", "You already approved this. 1 more", "You already approved this. 1 more")
+	w.told("Recorded. 1 more approval is needed.", "You already approved this request. 1 more", "You already approved this request. 1 more")
 }
 
 func TestQuorum(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch(quorum(3))
 	w.acked(w.send(w.approve(r)))
-	w.told("Recorded. 2 more approvals needed.")
+	w.told("Recorded. 2 more approvals are needed.")
 	w.acked(w.send(w.approve(r)))
-	w.told("Recorded.", "You already approved this. 2 more approvals needed.")
+	w.told("Recorded.", "You already approved this request. 2 more approvals are needed.")
 	w.acked(w.send(w.approve(r).by(member)))
-	w.told("Recorded.", "You already", "Recorded. 1 more approval needed.")
+	w.told("Recorded.", "You already", "Recorded. 1 more approval is needed.")
 	w.acked(w.send(w.approve(r).by("U0SECOND")))
 	w.told("Recorded.", "You already", "Recorded.")
 	w.votes(r.ID, 3, handle.Approved)
@@ -295,26 +295,26 @@ func TestAlreadySettled(t *testing.T) {
 		why   handle.RefusalReason
 		told  string
 	}{
-		{"approved by somebody else", decided(handle.Approve), member, 0, handle.RefusedDecided, "Already approved by <@U0APPROVER1> <!date^1795341660^{date_short_pretty} at {time}|at 2026-11-22 10:01 UTC>. There is nothing left"},
-		{"rejected by somebody else", decided(handle.Reject), member, 0, handle.RefusedDecided, "Already rejected by <@U0APPROVER1> "},
-		{"approved by the same person", decided(handle.Approve), approver, 0, "", "You already approved this."},
+		{"approved by somebody else", decided(handle.Approve), member, 0, handle.RefusedDecided, "Already approved by <@U0APPROVER1>, <!date^1795341660^{date_short_pretty} at {time}|2026-11-22 10:01 UTC>."},
+		{"rejected by somebody else", decided(handle.Reject), member, 0, handle.RefusedDecided, "Already rejected by <@U0APPROVER1>, "},
+		{"approved by the same person", decided(handle.Approve), approver, 0, "", "You already approved this request."},
 		{"approved by the same person, then rejected", func(r *handle.Request) {
 			r.Terms.Approvals = 2
 			decided(handle.Approve)(r)
 			*r, _ = r.VoteByMail("Kim", handle.Reject, "because", launched.Add(time.Minute))
-		}, approver, 0, "", "You already approved this. Already rejected by `Kim` (by mail) <!date^"},
-		{"rejected by the same person", decided(handle.Reject), approver, 0, handle.RefusedDecided, "Already rejected by <@U0APPROVER1> "},
+		}, approver, 0, "", "You already approved this request. Already rejected by `Kim` (by mail, name as typed), <!date^"},
+		{"rejected by the same person", decided(handle.Reject), approver, 0, handle.RefusedDecided, "Already rejected by <@U0APPROVER1>, "},
 		{
 			"approved by mail, under a hostile name", func(r *handle.Request) {
 				*r, _ = r.VoteByMail("<!channel> `Kim` & <@U0VICTIM>", handle.Approve, "", launched.Add(time.Minute))
-			}, member, 0, handle.RefusedDecided, "Already approved by `&lt;!channel&gt; ˋKimˋ &amp; &lt;@U0VICTIM&gt;` (by mail) ",
+			}, member, 0, handle.RefusedDecided, "Already approved by `&lt;!channel&gt; ˋKimˋ &amp; &lt;@U0VICTIM&gt;` (by mail, name as typed), ",
 		},
 		{
 			"withdrawn", func(r *handle.Request) { *r = r.Withdraw("the stack gave up <here>", launched.Add(time.Minute)) },
-			approver, 0, handle.RefusedDecided, "This request was withdrawn <!date^1795341660^{date_short_pretty} at {time}|at 2026-11-22 10:01 UTC>: `the stack gave up &lt;here&gt;`.",
+			approver, 0, handle.RefusedDecided, "This request was withdrawn (<!date^1795341660^{date_short_pretty} at {time}|2026-11-22 10:01 UTC>): `the stack gave up &lt;here&gt;`.",
 		},
-		{"expired, as recorded", func(r *handle.Request) { *r = r.Expire(r.Terms.Deadline) }, approver, 12 * time.Hour, handle.RefusedExpired, "This request expired <!date^"},
-		{"expired, as nobody has seen yet", func(*handle.Request) {}, approver, 12 * time.Hour, handle.RefusedExpired, "This request expired <!date^"},
+		{"expired, as recorded", func(r *handle.Request) { *r = r.Expire(r.Terms.Deadline) }, approver, 12 * time.Hour, handle.RefusedExpired, "This request expired without a decision (<!date^"},
+		{"expired, as nobody has seen yet", func(*handle.Request) {}, approver, 12 * time.Hour, handle.RefusedExpired, "This request expired without a decision (<!date^"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -412,7 +412,7 @@ func TestAdopt(t *testing.T) {
 
 func TestUnknownButtons(t *testing.T) {
 	const nowhere = "nowhere to answer"
-	const unknown = "This button does not belong to a request I know."
+	const unknown = "This button doesn't belong to a known request."
 	ticket := func(s string) func(document) {
 		return func(d document) { d.set(s, "actions", "0", "value") }
 	}

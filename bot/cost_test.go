@@ -74,5 +74,5 @@ func TestWhoLeftTheGroup(t *testing.T) {
 	w.wait(time.Minute)
 	w.acked(w.send(w.approve(first).by("U0SECOND")))
 	w.votes(first.ID, 1, handle.Pending)
-	w.told("Recorded. 1 more approval needed.", "You may not decide")
+	w.told("Recorded. 1 more approval is needed.", "You aren't an approver")
 }

@@ -9,76 +9,76 @@ import (
 	"countersign/handle"
 )
 
-// ballot is what somebody says about one request.
-type ballot struct {
-	request string // its ID
+// voteAttempt is one person's attempt to vote on a request.
+type voteAttempt struct {
+	request string // ID
 	message handle.Message
 
-	// rule puts the ballot to the law, on r as it is now.
-	rule func(ctx context.Context, r handle.Request, now time.Time) ruling
+	// evaluate applies the voting rules to r as it is at now.
+	evaluate func(ctx context.Context, r handle.Request, now time.Time) evaluation
 }
 
-// ruling is what the law says to a ballot. Without why and err, the ballot
-// counts and next is the next value; it is the old one if the ballot repeats
-// what was said before.
-type ruling struct {
-	next handle.Request
-	why  handle.RefusalReason // refused
-	err  error                // neither: the law could not be asked
-	by   handle.Person
-	keep keep
+// evaluation is the result of the voting rules. If refused and err are empty the
+// vote counts, and next is the record with it; next is unchanged if the vote
+// repeats an earlier one.
+type evaluation struct {
+	next    handle.Request
+	refused handle.RefusalReason
+	err     error // the rules could not be applied
+	by      handle.Person
+	keep    keep
 }
 
 // keep says how a refusal gets onto the record.
 type keep int
 
 const (
-	keepIfEasy keep = iota // one try: it must not hold up the answer
-	keepNot                // not at all: nobody knows who it was
-	keepFirst              // durable before it is answered
+	keepBestEffort keep = iota // one attempt: it must not delay the answer
+	keepNever                  // not at all: the person is unknown
+	keepFirst                  // durable before it is answered
 )
 
-// ruled sorts what a law returned.
-func ruled(next handle.Request, err error) ruling {
+// evaluated turns the result of a vote into an evaluation.
+func evaluated(next handle.Request, err error) evaluation {
 	var refusal *handle.Refusal
 	if errors.As(err, &refusal) {
-		return ruling{next: next, why: refusal.Reason}
+		return evaluation{next: next, refused: refusal.Reason}
 	}
-	return ruling{next: next, err: err}
+	return evaluation{next: next, err: err}
 }
 
-// outcome is what became of a ballot.
+// outcome is the result of a vote attempt.
 type outcome struct {
-	request handle.Request       // as last written or read; zero if it could not be
-	holder  string               // who holds its lease; empty if we did not take it
-	why     handle.RefusalReason // refused
-	again   bool                 // the same person had said the same before
-	err     error                // not recorded, or not surely; handle.ErrNotFound if there is no such request
-	tried   bool                 // to write the ballot, without an answer: with err, it may be recorded all the same
+	request      handle.Request       // as last written or read; zero if it could not be
+	holder       string               // holder of its lease, if this attempt took it
+	refused      handle.RefusalReason // empty if the vote counts
+	repeated     bool                 // the same person had given the same verdict before
+	err          error                // not recorded, or not certainly; handle.ErrNotFound if there is no such request
+	maybeWritten bool                 // with err: a write was sent without an answer, so the vote may be on record
 }
 
-// counts reports whether the ballot is durable on the record.
-func (o outcome) counts() bool { return o.err == nil && o.why == "" }
+// counts reports whether the vote is durable on the record.
+func (o outcome) counts() bool { return o.err == nil && o.refused == "" }
 
-// result is the outcome in a word or two, for the log.
+// result names the outcome for the log.
 func (o outcome) result() string {
 	switch {
 	case o.err != nil:
 		return "not recorded"
-	case o.why != "":
-		return "refused: " + string(o.why)
-	case o.again:
-		return "said before"
+	case o.refused != "":
+		return "refused: " + string(o.refused)
+	case o.repeated:
+		return "repeated"
 	}
 	return string(o.request.State())
 }
 
-// decide reads the record, puts the ballot to the law, and writes what follows
-// if nobody has written meanwhile; in the same write it takes in the clicked
-// message and the lease for After. After a conflict or a lost answer it reads
-// again: whether the ballot is on the record then is all that matters. A lone
-// click costs one read and one write.
-func (b *Bot) decide(ctx context.Context, v ballot) outcome {
+// decide reads the record, evaluates the vote, and writes the result unless the
+// record has changed meanwhile. The same write takes in the clicked message and
+// the lease for After. After a conflict or a lost answer it reads again: what
+// counts is whether the vote is on the record then. Without contention a click
+// costs one read and one write.
+func (b *Bot) decide(ctx context.Context, v voteAttempt) outcome {
 	holder := b.newHolder()
 	var o outcome
 	for n := 0; n == 0 || pause(ctx, n); n++ {
@@ -92,52 +92,51 @@ func (b *Bot) decide(ctx context.Context, v ballot) outcome {
 			continue
 		}
 		now := b.Now()
-		g := v.rule(ctx, r, now)
-		o = outcome{request: r, why: g.why, err: g.err, tried: o.tried}
+		e := v.evaluate(ctx, r, now)
+		o = outcome{request: r, refused: e.refused, err: e.err, maybeWritten: o.maybeWritten}
 		if o.err != nil {
 			return o
 		}
 		if r.HeldBy(holder, now) {
-			o.holder = holder // a write whose answer was lost
+			o.holder = holder // an earlier write whose answer was lost
 		}
-		must := g.must(r)
-		next, held := claim(g.change(r, now).AdoptMessage(v.message.Channel, v.message.TS), holder, now)
-		if must || changes(r, next) {
+		required := e.required(r)
+		next, held := claim(e.apply(r, now).AdoptMessage(v.message.Channel, v.message.TS), holder, now)
+		if required || changed(r, next) {
 			written, err := b.replace(ctx, next)
 			switch {
 			case err == nil:
 				o.request, o.holder = written, held
-			case must: // a conflict too may be with our own write, if a client below repeated it
+			case required: // even a conflict may be with our own write, if the client below repeated it
 				b.log().Info("could not write a request", "request", r.ID, "error", err)
-				o.err, o.tried = err, true
+				o.err, o.maybeWritten = err, true
 				continue
 			}
 		}
-		o.again = g.why == "" && !must && !o.tried
+		o.repeated = e.refused == "" && !required && !o.maybeWritten
 		return o
 	}
 	return o
 }
 
-// must reports whether the write must succeed before anything is answered.
-func (g ruling) must(r handle.Request) bool {
-	return g.keep == keepFirst || g.why == "" && len(g.next.Votes) > len(r.Votes)
+// required reports whether the write must succeed before anything is answered.
+func (e evaluation) required(r handle.Request) bool {
+	return e.keep == keepFirst || e.refused == "" && len(e.next.Votes) > len(r.Votes)
 }
 
-// change is r after the ruling: with the vote, or with its refusal. A deadline
-// that has passed is seen on the way.
-func (g ruling) change(r handle.Request, now time.Time) handle.Request {
+// apply returns r with the vote, or with its refusal. A deadline that has passed
+// is recorded on the way.
+func (e evaluation) apply(r handle.Request, now time.Time) handle.Request {
 	switch {
-	case g.why == "":
-		return g.next
-	case g.keep == keepNot:
+	case e.refused == "":
+		return e.next
+	case e.keep == keepNever:
 		return r.Expire(now)
 	}
-	return r.Expire(now).RecordRefusal(g.by, g.why, now)
+	return r.Expire(now).RecordRefusal(e.by, e.refused, now)
 }
 
-// claim takes the lease if something is due that needs it and nobody else has
-// it.
+// claim takes the lease if a due step needs it and it is free.
 func claim(r handle.Request, holder string, now time.Time) (next handle.Request, held string) {
 	if !slices.ContainsFunc(r.Due(now), handle.Step.NeedsLease) {
 		return r, ""
@@ -148,9 +147,9 @@ func claim(r handle.Request, holder string, now time.Time) (next handle.Request,
 	return r, ""
 }
 
-// changes reports whether the bot changed anything between r and next. It never
-// removes or rewrites, but for counting a refusal again.
-func changes(r, next handle.Request) bool {
+// changed reports whether the bot changed anything between r and next. The bot
+// only adds, and counts refusals.
+func changed(r, next handle.Request) bool {
 	return len(r.Votes) != len(next.Votes) ||
 		len(r.Messages) != len(next.Messages) ||
 		r.Lease != next.Lease ||
@@ -159,7 +158,7 @@ func changes(r, next handle.Request) bool {
 }
 
 func (b *Bot) load(ctx context.Context, id string) (handle.Request, error) {
-	ctx, cancel := b.call(ctx)
+	ctx, cancel := b.callTimeout(ctx)
 	defer cancel()
 	return within(ctx, b, "read the request", func(ctx context.Context) (handle.Request, error) {
 		return b.Store.Load(ctx, id)
@@ -167,9 +166,54 @@ func (b *Bot) load(ctx context.Context, id string) (handle.Request, error) {
 }
 
 func (b *Bot) replace(ctx context.Context, r handle.Request) (handle.Request, error) {
-	ctx, cancel := b.call(ctx)
+	ctx, cancel := b.callTimeout(ctx)
 	defer cancel()
 	return within(ctx, b, "write the request", func(ctx context.Context) (handle.Request, error) {
 		return b.Store.Replace(ctx, r)
 	})
+}
+
+// reconcile calls After if a step of r is due. It returns when After does, or
+// when the budget is spent; rest then waits until the limit.
+func (b *Bot) reconcile(d deadlines, r handle.Request, holder string) (rest func()) {
+	if r.ID == "" || len(r.Due(b.Now())) == 0 || d.work.Err() != nil {
+		return func() {}
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if p := recover(); p != nil {
+				b.logPanic("After", p)
+			}
+		}()
+		b.After(d.work, r, holder)
+	}()
+	select {
+	case <-done:
+	case <-d.work.Done():
+	}
+	return func() {
+		select {
+		case <-done:
+		case <-d.answerBy.Done():
+			b.log().Warn("After did not return in time; the sweep continues", "request", r.ID)
+		}
+	}
+}
+
+// pause waits before the n-th repetition. It reports whether time is left after
+// that.
+func pause(ctx context.Context, n int) bool {
+	if n <= 1 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(min(5*time.Millisecond<<min(n, 10), 200*time.Millisecond))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
 }

@@ -7,8 +7,8 @@ import (
 	"net/http"
 )
 
-// formBody reads the body of a form, of at most limit bytes. status is not zero
-// if the request is no such thing.
+// formBody reads the body of a form of at most limit bytes. status is the HTTP
+// status of the refusal, or 0.
 func formBody(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, status int) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	encoding := r.Header.Get("Content-Encoding")

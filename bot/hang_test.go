@@ -82,7 +82,7 @@ func TestSlackIsAnsweredInTime(t *testing.T) {
 			hang: func(w *world, _ *stuck, gone chan struct{}) {
 				w.bot.After = func(context.Context, handle.Request, string) { <-gone }
 			},
-			needs: 2, state: handle.Pending, most: 2600 * time.Millisecond, told: []string{"Recorded. 1 more approval needed."},
+			needs: 2, state: handle.Pending, most: 2600 * time.Millisecond, told: []string{"Recorded. 1 more approval is needed."},
 		},
 		{
 			name: "After, for good, of a form",
@@ -95,25 +95,25 @@ func TestSlackIsAnsweredInTime(t *testing.T) {
 			name: "users.info",
 			hang: func(w *world, _ *stuck, gone chan struct{}) { w.slack.hang["users.info"] = gone },
 			// Whoever is unverified is told so, in time.
-			state: handle.Pending, most: 1 * time.Second, told: []string{"I could not check who you are"},
+			state: handle.Pending, most: 1 * time.Second, told: []string{"Slack could not confirm who you are"},
 		},
 		{
 			name:  "the group, of a form",
 			hang:  func(w *world, _ *stuck, gone chan struct{}) { w.slack.hang["usergroups.users.list"] = gone },
 			act:   rejects,
 			by:    member,
-			state: handle.Pending, most: 1 * time.Second, wrong: "I could not check who you are",
+			state: handle.Pending, most: 1 * time.Second, wrong: "Slack could not confirm who you are",
 		},
 		{
 			name:  "the private message",
 			hang:  func(w *world, _ *stuck, gone chan struct{}) { w.slack.hang["chat.postEphemeral"] = gone },
 			by:    outsider,
-			state: handle.Pending, most: 2600 * time.Millisecond, told: []string{"You may not decide"}, fails: true,
+			state: handle.Pending, most: 2600 * time.Millisecond, told: []string{"You aren't an approver"}, fails: true,
 		},
 		{
 			name: "the form",
 			hang: func(w *world, _ *stuck, gone chan struct{}) { w.slack.hang["views.open"] = gone },
-			act:  opens, state: handle.Pending, most: 2 * time.Second, told: []string{"Slack was too slow"},
+			act:  opens, state: handle.Pending, most: 2 * time.Second, told: []string{"Slack took too long to open the form"},
 		},
 		{
 			name:  "one read",
@@ -123,7 +123,7 @@ func TestSlackIsAnsweredInTime(t *testing.T) {
 		{
 			name:  "every read",
 			hang:  func(_ *world, s *stuck, gone chan struct{}) { s.load = gone },
-			state: handle.Pending, most: 2 * time.Second, told: []string{"I could not record your decision just now; nothing was decided."},
+			state: handle.Pending, most: 2 * time.Second, told: []string{"Your decision could not be recorded."},
 		},
 		{
 			name:  "one write",
@@ -133,19 +133,19 @@ func TestSlackIsAnsweredInTime(t *testing.T) {
 		{
 			name:  "every write",
 			hang:  func(_ *world, s *stuck, gone chan struct{}) { s.replace = gone },
-			state: handle.Pending, most: 2 * time.Second, told: []string{"I could not make sure"},
+			state: handle.Pending, most: 2 * time.Second, told: []string{"Your decision may not have been recorded"},
 		},
 		{
 			name:  "every write, of a form",
 			hang:  func(_ *world, s *stuck, gone chan struct{}) { s.replace = gone },
 			act:   rejects,
-			state: handle.Pending, most: 2 * time.Second, wrong: "I could not make sure",
+			state: handle.Pending, most: 2 * time.Second, wrong: "Your decision may not have been recorded",
 		},
 		{
 			name:  "the record of a refusal",
 			hang:  func(_ *world, s *stuck, gone chan struct{}) { s.replace = gone },
 			by:    outsider,
-			state: handle.Pending, most: 1 * time.Second, told: []string{"You may not decide"},
+			state: handle.Pending, most: 1 * time.Second, told: []string{"You aren't an approver"},
 		},
 		{
 			name: "everything but the secrets",
@@ -156,7 +156,7 @@ func TestSlackIsAnsweredInTime(t *testing.T) {
 				}
 				w.bot.After = func(context.Context, handle.Request, string) { <-gone }
 			},
-			state: handle.Pending, most: 2600 * time.Millisecond, told: []string{"I could not record"}, fails: true,
+			state: handle.Pending, most: 2600 * time.Millisecond, told: []string{"Your decision could not be recorded"}, fails: true,
 		},
 	}
 	for _, tt := range tests {
@@ -262,7 +262,7 @@ func TestPanics(t *testing.T) {
 		}, 1, 200, nil},
 		{"every write", func(w *world) {
 			w.store.Fault = panicAt(handletest.Replace, 1000, quoted)
-		}, 0, 200, []string{"I could not make sure"}},
+		}, 0, 200, []string{"Your decision may not have been recorded"}},
 		{"the bot, before the vote is durable", func(w *world) {
 			// The clock is asked for the signature, the look-up and the vote.
 			calls := 0
@@ -272,7 +272,7 @@ func TestPanics(t *testing.T) {
 				}
 				return w.clock()
 			}
-		}, 0, 500, []string{"I could not record your decision just now; nothing was decided."}},
+		}, 0, 500, []string{"Your decision could not be recorded."}},
 		{"the bot, after the vote is durable", func(w *world) {
 			w.bot.Now = func() time.Time {
 				if w.store.Counts().Writes > 0 {
@@ -326,6 +326,6 @@ func TestFormPanics(t *testing.T) {
 		}
 		return w.clock()
 	}
-	w.wrong(w.send(w.submission(r)), "I could not record your decision just now")
+	w.wrong(w.send(w.submission(r)), "Your decision could not be recorded")
 	w.votes(r.ID, 0, handle.Pending)
 }

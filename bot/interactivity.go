@@ -9,19 +9,18 @@ import (
 
 const maxPayload = 1 << 20 // bytes of a request's body
 
-// reply is what Slack gets: a status, and for a form that stays open, what is
-// wrong with it.
+// reply is Slack's answer: a status and, for a modal that stays open, the error
+// of each block.
 type reply struct {
 	status int
 	errors map[string]string // by block_id
 }
 
-// fine closes a form and says nothing. Its body must be empty.
-var fine = reply{status: http.StatusOK}
+// ok acknowledges, and closes a modal. Its body must be empty.
+var ok = reply{status: http.StatusOK}
 
-// serveInteractivity takes what Slack sends when somebody presses a button or
-// submits a form. Nothing of the body is looked at before its signature is
-// found good. See
+// serveInteractivity handles clicks and submitted modals. The body is parsed only
+// after its signature is verified. See
 // https://docs.slack.dev/interactivity/handling-user-interaction
 func (b *Bot) serveInteractivity(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
@@ -29,27 +28,27 @@ func (b *Bot) serveInteractivity(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusMethodNotAllowed)
 		return
 	}
-	v, cancel := b.visit(r.Context())
+	d, cancel := b.deadlines(r.Context())
 	defer cancel()
 	body, status := formBody(w, r, maxPayload)
 	if status != 0 {
 		refuse(w, status)
 		return
 	}
-	signed, err := b.signed(v.work, r.Header, body)
+	signed, err := b.signed(d.work, r.Header, body)
 	if err != nil {
-		b.log().Error("no request can be verified", "error", err)
+		b.log().Error("requests cannot be verified", "error", err)
 		refuse(w, http.StatusServiceUnavailable)
 		return
 	}
 	if !signed {
-		if b.complaints.allow(b.Now()) {
-			b.log().Warn("a request to the Slack route was not signed by Slack, or not in the last five minutes; of others like it in the next minute nothing is logged")
+		if b.unsignedLogged.allow(b.Now()) {
+			b.log().Warn("unsigned request to the Slack route, or one older than five minutes; others in the next minute are not logged")
 		}
 		refuse(w, http.StatusUnauthorized)
 		return
 	}
-	b.interact(v, body).write(w)
+	b.interact(d, body).write(w)
 }
 
 func (a reply) write(w http.ResponseWriter) {
@@ -65,39 +64,39 @@ func (a reply) write(w http.ResponseWriter) {
 	}
 }
 
-// interact reads a signed body and does what it asks for. What is no business
-// of ours is fine.
-func (b *Bot) interact(v visit, body []byte) reply {
+// interact decodes a verified body and dispatches it. Payloads that are not for
+// us are acknowledged.
+func (b *Bot) interact(d deadlines, body []byte) reply {
 	payload, err := payloadOf(body)
 	if err == nil && payload == nil {
-		return fine
+		return ok
 	}
 	var head envelope
 	if err == nil {
 		err = json.Unmarshal(payload, &head)
 	}
 	if err != nil {
-		b.log().Warn("a signed request cannot be read", "error", err)
+		b.log().Warn("unreadable signed request", "error", err)
 		return reply{status: http.StatusBadRequest}
 	}
 	if b.AppID != "" && head.AppID != b.AppID {
-		b.log().Warn("a signed request is of another app", "app", handle.OneLine(head.AppID, 40))
+		b.log().Warn("signed request of another app", "app", handle.OneLine(head.AppID, 40))
 		return reply{status: http.StatusForbidden}
 	}
 	switch head.Type {
 	case "block_actions":
 		var p blockActions
 		if err = json.Unmarshal(payload, &p); err == nil {
-			return b.button(v, p)
+			return b.pressed(d, p)
 		}
 	case "view_submission":
 		var p viewSubmission
 		if err = json.Unmarshal(payload, &p); err == nil {
-			return b.submission(v, p)
+			return b.submitted(d, p)
 		}
 	default:
-		return fine
+		return ok
 	}
-	b.log().Warn("a signed payload cannot be read", "type", head.Type, "error", err)
+	b.log().Warn("unreadable signed payload", "type", head.Type, "error", err)
 	return reply{status: http.StatusBadRequest}
 }

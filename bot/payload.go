@@ -4,33 +4,31 @@ import (
 	"encoding/json"
 	"errors"
 	"net/url"
-	"regexp"
 
 	"countersign/handle"
 )
 
-// Slack sends whole messages and views along with a click. What the bot needs
-// of them it decodes into the few fields below, and of lists only the elements
-// that are its own, so that a block or element it has never heard of cannot
-// break a click. See
+// Slack sends whole messages and views along with a click. The bot decodes only
+// the fields below, and of lists only its own elements, so an unknown block or
+// element cannot break a click. See
 // https://docs.slack.dev/reference/interaction-payloads/block_actions-payload and
 // https://docs.slack.dev/reference/interaction-payloads/view-interactions-payload
 
-// envelope is what all payloads have in common.
+// envelope is the part that all payloads share.
 type envelope struct {
 	Type  string `json:"type"`
 	AppID string `json:"api_app_id"`
 }
 
-// user is the person that acted.
+// user is the person who acted.
 type user struct {
 	ID       string `json:"id"`
 	Name     string `json:"name"`
 	Username string `json:"username"`
 
-	// TeamID is the person's own workspace; under Enterprise Grid it can be the
-	// organization. The payload's team is not it: that is the workspace in which
-	// the app is installed, for people of other workspaces too.
+	// TeamID is the person's home workspace; in an Enterprise Grid it can be the
+	// organization. The payload's team is different: it is the workspace in which
+	// the app is installed, also for members of other workspaces.
 	TeamID string `json:"team_id"`
 }
 
@@ -45,8 +43,8 @@ type ident struct {
 	ID string `json:"id"`
 }
 
-// blockActions tells of a pressed button. Team is null for an app that is
-// installed in a whole organization, and not asked for here.
+// blockActions reports a pressed button. Its team is null for an app installed
+// in a whole organization, and is not decoded.
 type blockActions struct {
 	User       user   `json:"user"`
 	Enterprise ident  `json:"enterprise"`
@@ -68,8 +66,8 @@ type action struct {
 	Value string `json:"value"`
 }
 
-// pressed is the action of one of our own buttons, if there is one.
-func (p blockActions) pressed() (action, bool) {
+// action is the pressed button if it is one of ours.
+func (p blockActions) action() (action, bool) {
 	for _, raw := range p.Actions {
 		var a action
 		if json.Unmarshal(raw, &a) != nil {
@@ -82,9 +80,9 @@ func (p blockActions) pressed() (action, bool) {
 	return action{}, false
 }
 
-// place is the message that holds the pressed button. It has no TS if it cannot
-// be updated, and no Channel if Slack did not say.
-func (p blockActions) place() handle.Message {
+// source is the message that holds the pressed button. It has no TS if it is
+// ephemeral, and no Channel if the payload names none.
+func (p blockActions) source() handle.Message {
 	m := handle.Message{Channel: p.Container.ChannelID, TS: p.Container.MessageTS}
 	if m.Channel == "" {
 		m.Channel = p.Channel.ID
@@ -95,29 +93,22 @@ func (p blockActions) place() handle.Message {
 	if p.Container.Ephemeral {
 		m.TS = ""
 	}
-	return plausible(m)
+	return wellFormed(m)
 }
 
-var (
-	channelID = regexp.MustCompile(`^[CDG][A-Z0-9]+$`)
-	messageTS = regexp.MustCompile(`^[0-9]+\.[0-9]+$`)
-)
-
-const maxPlace = 32 // bytes, of a channel's ID and of a message's ts
-
-// plausible drops what is not of the form that Slack gives, before it gets onto
-// the record.
-func plausible(m handle.Message) handle.Message {
-	if len(m.Channel) > maxPlace || !channelID.MatchString(m.Channel) {
+// wellFormed drops IDs that Slack cannot have issued, before they reach the
+// record.
+func wellFormed(m handle.Message) handle.Message {
+	if !handle.IsConversation(m.Channel) {
 		m.Channel = ""
 	}
-	if len(m.TS) > maxPlace || !messageTS.MatchString(m.TS) {
+	if !handle.IsTimestamp(m.TS) {
 		m.TS = ""
 	}
 	return m
 }
 
-// viewSubmission tells of a submitted modal.
+// viewSubmission reports a submitted modal.
 type viewSubmission struct {
 	User       user  `json:"user"`
 	Enterprise ident `json:"enterprise"`
@@ -130,9 +121,8 @@ type viewSubmission struct {
 	} `json:"view"`
 }
 
-// typed is the text of an input. Whatever else is there counts as nothing
-// typed.
-func (p viewSubmission) typed(block, action string) string {
+// input is the text of an input block; empty if there is none.
+func (p viewSubmission) input(block, action string) string {
 	var element struct {
 		Value string `json:"value"`
 	}
@@ -143,12 +133,12 @@ func (p viewSubmission) typed(block, action string) string {
 }
 
 var (
-	errForm    = errors.New("the body is no form")
-	errNotOnce = errors.New("the field payload is there more than once")
+	errForm    = errors.New("the body is not a form")
+	errNotOnce = errors.New("the form has more than one payload field")
 )
 
-// payloadOf returns the JSON of an interactivity request; nil if the body is a
-// form without one, such as Slack's ssl_check.
+// payloadOf returns the JSON of an interactivity request; nil if the form has no
+// payload, such as Slack's ssl_check.
 func payloadOf(body []byte) ([]byte, error) {
 	form, err := url.ParseQuery(string(body))
 	if err != nil {

@@ -108,7 +108,7 @@ func TestKnownIsKnown(t *testing.T) {
 	}
 	w.acked(w.send(w.approve(r)))
 	w.votes(r.ID, 1, handle.Pending)
-	w.told("Recorded. 1 more approval needed.")
+	w.told("Recorded. 1 more approval is needed.")
 }
 
 // TestConflict lets somebody else write between the bot's read and its write.
@@ -174,8 +174,8 @@ func TestStoreFailsForGood(t *testing.T) {
 		}
 	}
 	const (
-		sure   = "I could not record your decision just now; nothing was decided. Press again in a moment."
-		unsure = "I could not make sure that your decision was recorded."
+		sure   = "Your decision could not be recorded. Try again in a moment."
+		unsure = "Your decision may not have been recorded."
 	)
 	written := func(f handletest.Fault) func(handletest.Method, string) handletest.Fault {
 		gone := false

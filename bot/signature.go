@@ -15,16 +15,16 @@ import (
 
 const maxSkew = 300 // seconds between Slack's clock and ours
 
-// signature is what Slack says of a request's body: when it was signed, and the
-// HMAC-SHA256 of both. See
+// signature is Slack's signature of a request: when it was signed, and the
+// HMAC-SHA256 of that time and the body. See
 // https://docs.slack.dev/authentication/verifying-requests-from-slack
 type signature struct {
 	stamp string
 	sum   []byte
 }
 
-// readSignature takes the signature from the headers. ok is false unless both
-// are there once each, well-formed, and of a time near now.
+// readSignature reads the signature from the headers. ok is false unless each
+// appears once, is well-formed, and the time is within five minutes of now.
 func readSignature(h http.Header, now time.Time) (s signature, ok bool) {
 	stamps, sums := h.Values("X-Slack-Request-Timestamp"), h.Values("X-Slack-Signature")
 	if len(stamps) != 1 || len(sums) != 1 {
@@ -43,13 +43,13 @@ func readSignature(h http.Header, now time.Time) (s signature, ok bool) {
 	return s, v0 && err == nil && len(s.sum) == sha256.Size
 }
 
-// by reports whether one of the secrets made the signature of body. It takes as
-// long whichever it is.
-func (s signature) by(secrets []string, body []byte) bool {
+// matches reports whether one of the secrets made the signature of body, in time
+// that does not depend on which.
+func (s signature) matches(secrets []string, body []byte) bool {
 	good := false
 	for _, secret := range secrets {
 		if secret == "" {
-			return false // whoever can leave a secret empty could sign anything
+			return false // anyone can sign with an empty secret
 		}
 		h := hmac.New(sha256.New, []byte(secret))
 		h.Write([]byte("v0:" + s.stamp + ":"))
@@ -61,8 +61,8 @@ func (s signature) by(secrets []string, body []byte) bool {
 	return good
 }
 
-// signed reports whether Slack signed body. The error says that there are no
-// secrets to tell by.
+// signed reports whether Slack signed body. It returns an error if the secrets
+// could not be read.
 func (b *Bot) signed(ctx context.Context, h http.Header, body []byte) (bool, error) {
 	s, ok := readSignature(h, b.Now())
 	if !ok {
@@ -72,21 +72,21 @@ func (b *Bot) signed(ctx context.Context, h http.Header, body []byte) (bool, err
 	if err != nil {
 		return false, err
 	}
-	if s.by(secrets, body) {
+	if s.matches(secrets, body) {
 		return true, nil
 	}
-	if !b.rereads.allow(b.Now()) {
+	if !b.secretRereads.allow(b.Now()) {
 		return false, nil
 	}
 	secrets, err = b.secrets(ctx, true)
 	if err != nil {
-		b.log().Error("the signing secrets cannot be read anew", "error", err)
+		b.log().Error("couldn't read the signing secrets again", "error", err)
 	}
-	return s.by(secrets, body), nil
+	return s.matches(secrets, body), nil
 }
 
 func (b *Bot) secrets(ctx context.Context, again bool) ([]string, error) {
-	ctx, cancel := b.call(ctx)
+	ctx, cancel := b.callTimeout(ctx)
 	defer cancel()
 	secrets, err := within(ctx, b, "read the signing secrets", func(ctx context.Context) ([]string, error) {
 		return b.SigningSecrets(ctx, again)
@@ -97,14 +97,14 @@ func (b *Bot) secrets(ctx context.Context, again bool) ([]string, error) {
 	return secrets, nil
 }
 
-// pace lets something happen once a minute, so that forged requests cannot make
-// us read secrets or write logs all the time.
-type pace struct {
+// rateLimit allows something once a minute, so that forged requests cannot make
+// the bot read secrets or write logs without end.
+type rateLimit struct {
 	mu   sync.Mutex
 	last time.Time
 }
 
-func (p *pace) allow(now time.Time) bool {
+func (p *rateLimit) allow(now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.last.IsZero() && now.Sub(p.last) < time.Minute {

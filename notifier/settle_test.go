@@ -98,7 +98,7 @@ func TestALaunchIsToldFromBeginningToEnd(t *testing.T) {
 	for _, reply := range m.Replies {
 		said = append(said, reply.Text)
 	}
-	for i, want := range []string{"waits for the approval of <!subteam^S0PLATFORM>", "approved by <@U0ANN>", "the stack is up"} {
+	for i, want := range []string{"waiting for approval by <!subteam^S0PLATFORM>", "approved by <@U0ANN>", "the stack is ready"} {
 		if i >= len(said) || !strings.Contains(said[i], want) || !strings.HasPrefix(said[i], "<@U0RITA>: ") {
 			t.Errorf("reply %d: want %q, addressed to Rita, in %q", i, want, said)
 		}

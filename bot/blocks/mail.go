@@ -10,13 +10,13 @@ import (
 	"countersign/handle"
 )
 
-// Links makes the links of a mail, by which it can be answered.
+// Links signs the links by which a mail can be answered.
 type Links struct {
-	Base string         // where the bot is reachable, such as https://abc.execute-api.eu-west-1.amazonaws.com
+	Base string         // the bot's address, such as https://abc.execute-api.eu-west-1.amazonaws.com
 	Key  handle.MailKey // signs the tickets; the bot must know it too
 }
 
-// Check reports what makes the links unusable.
+// Check reports why the links would not work.
 func (l Links) Check() error {
 	u, err := url.Parse(l.Base)
 	if err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && net.ParseIP(u.Hostname()).IsLoopback()) {
@@ -33,84 +33,94 @@ func (l Links) to(r handle.Request, v handle.Verdict) (link, code string) {
 	return strings.TrimSuffix(l.Base, "/") + "/decide/" + sealed, l.Key.Code(sealed)
 }
 
-// Letter is what a mail says of an occasion: the question with its links, or
-// how it was settled. links may be nil.
-func Mail(r handle.Request, o handle.Notification, links *Links) (subject, body string) {
+// Mail words n as a mail: the question with its links, or how it was decided.
+// The subject is what SNS takes: at most 99 characters of printable ASCII.
+// links may be nil.
+func Mail(r handle.Request, n handle.Notification, links *Links) (subject, body string) {
 	var b strings.Builder
-	word := states[r.State()].word // as it is decided: what came of the stack is not mailed
-	switch o.Name {
+	word := states[r.State()].word // how it was decided: the stack's end is not mailed
+	switch n.Name {
 	case handle.NotifyAsked:
-		fmt.Fprintf(&b, "%s asks to launch %s. Slack could not be told, so this mail asks you.\n\n", requesterName(r), title(r))
+		fmt.Fprintf(&b, "%s wants to launch %s. Slack could not be reached, so you are asked by mail.\n\n", requesterName(r), Title(r))
 		writeFacts(&b, r)
 		writeLinks(&b, r, links)
 	case handle.NotifyBypass:
-		word = "ALARM: went round the approval"
-		fmt.Fprintf(&b, "%s went round the approval: %s. Please look into it.\n\n", title(r), r.Bypass.How)
+		word = "ALARM: bypassed approval"
+		fmt.Fprintf(&b, "%s bypassed approval: %s. Please investigate.\n\n", Title(r), r.Bypass.How)
 		writeFacts(&b, r)
 	default:
-		fmt.Fprintf(&b, "%s: %s.", word, title(r))
+		fmt.Fprintf(&b, "%s: %s.", word, Title(r))
 		if who := r.Decider(); who != "" {
 			fmt.Fprintf(&b, " Decided by %s.", who)
 		}
 		if r.Decision.Reason != "" {
 			fmt.Fprintf(&b, "\nReason: %s", handle.OneLine(r.Decision.Reason, 2000))
 		}
-		b.WriteString("\n\nNothing needs to be done. The links in the earlier mail no longer work.\n\n")
+		b.WriteString("\n\nNo action is needed. The links in the earlier mail no longer work.\n\n")
 		writeFacts(&b, r)
 	}
-	return ascii(word + ": " + title(r)), b.String()
+	return ascii(word + ": " + Title(r)), b.String()
+}
+
+// Facts are what a person must know to decide, in plain text, without the
+// template's details and the parameters. Empty ones are left out.
+func Facts(r handle.Request) []handle.Field {
+	var facts []handle.Field
+	add := func(name, value string) {
+		if value = handle.OneLine(r.WaitURL.Redact(value), 1000); value != "" {
+			facts = append(facts, handle.Field{Name: name, Value: value})
+		}
+	}
+	add("Product", Title(r))
+	add("Provisioned product", r.Product.Provisioned)
+	add("Requester (proven by AWS)", r.Requester.Principal)
+	add("E-mail (as typed, not verified)", r.Requester.Email)
+	add("Purpose", r.Purpose)
+	add("Account", r.Stack.Account)
+	add("Region", r.Stack.Region)
+	add("Stack", r.Stack.Name)
+	add("Product ID", r.Product.ID)
+	add("Version", r.Product.Version)
+	add("Portfolio", r.Product.Portfolio)
+	add("Expires", Plain.Date(r.Terms.Deadline))
+	add("Request", r.ID)
+	return facts
 }
 
 func writeFacts(b *strings.Builder, r handle.Request) {
-	fact := func(name, value string) {
-		if value = handle.OneLine(value, 300); value != "" {
-			fmt.Fprintf(b, "  %-20s %s\n", name+":", value)
-		}
+	write := func(name, value string) { fmt.Fprintf(b, "  %-34s %s\n", name+":", handle.Truncate(value, 300)) }
+	for _, f := range Facts(r) {
+		write(f.Name, f.Value)
 	}
-	if r.Requester.Principal != "" {
-		fact("Proven by AWS", r.Requester.Principal)
-	}
-	if r.Requester.Email != "" && r.Requester.Email != r.Requester.PrincipalName() {
-		fact("Claimed e-mail", r.Requester.Email+" (typed, not proven)")
-	}
-	fact("Provisioned product", r.Product.Provisioned)
-	fact("Product", r.Product.ID)
-	fact("Version", r.Product.Version)
-	fact("Portfolio", r.Product.Portfolio)
-	fact("Account", r.Stack.Account)
-	fact("Region", r.Stack.Region)
-	fact("Purpose", r.Purpose)
 	for _, f := range r.Details {
-		fact(f.Name, f.Value)
+		write(handle.OneLine(f.Name, 100), handle.OneLine(f.Value, 300))
 	}
 	for _, f := range r.Parameters {
-		fact("Parameter "+handle.OneLine(f.Name, 100), f.Value)
+		write("Parameter "+handle.OneLine(f.Name, 100), handle.OneLine(f.Value, 300))
 	}
-	fact("Closes", r.Terms.Deadline.UTC().Format("2006-01-02 15:04 UTC"))
-	fact("Request", r.ID)
 }
 
 func writeLinks(b *strings.Builder, r handle.Request, links *Links) {
 	b.WriteString("\n")
 	if links == nil {
-		b.WriteString("It cannot be decided by mail. Decide in Slack when it is back.\n")
+		b.WriteString("This request can't be decided by mail. Decide in Slack when it is back.\n")
 		return
 	}
 	write := func(v handle.Verdict, word string) {
 		link, code := links.to(r, v)
 		fmt.Fprintf(b, "%s\n  %s\n  Code: %s\n\n", word, link, code)
 	}
-	if r.Terms.Approvals == 1 {
+	if r.RefusalFor(handle.ViaMail, handle.Approve, r.CreatedAt) == "" {
 		write(handle.Approve, "To approve, open this page and type the code:")
 	} else {
-		fmt.Fprintf(b, "It needs %d different approvers, whom only Slack can tell apart: it cannot be approved by mail.\n\n", r.Terms.Approvals)
+		fmt.Fprintf(b, "It needs %d different approvers, and mail can't tell people apart, so it can only be approved in Slack.\n\n", r.Terms.Approvals)
 	}
 	write(handle.Reject, "To reject, open this page and type the code:")
-	b.WriteString("Opening a page decides nothing. Each link works once, for this request alone.\nDo not forward this mail: whoever has it can decide.\n")
+	b.WriteString("Opening a page decides nothing. Each link works once, for this request only.\nDon't forward this mail: anyone who has it can decide.\n")
 }
 
-// ascii makes a subject that SNS takes: at most 99 characters of printable
-// ASCII.
+// ascii makes a subject that SNS takes. See
+// https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 func ascii(s string) string {
 	s = strings.Map(func(c rune) rune {
 		if c < ' ' || c > '~' {

@@ -1,8 +1,10 @@
+// Package blocks words everything that people read: the Slack message of a
+// request, replies in its thread, private replies, modals and mail. Each is a
+// pure function of the record.
 package blocks
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/slack-go/slack"
@@ -11,7 +13,7 @@ import (
 )
 
 // View is one Slack message: blocks, and the sentence that stands for them in
-// notifications and for screen readers.
+// notifications and screen readers.
 type View struct {
 	Text   string
 	Blocks []slack.Block
@@ -19,22 +21,21 @@ type View struct {
 
 const (
 	maxShown   = 12   // details and parameters shown each
-	maxTitle   = 100  // bytes of a product's name
 	maxSection = 2900 // bytes; Slack takes 3,000 characters
 )
 
-// Message is the one message of a request, as its record is: with buttons while
-// it is pending, without when it is settled. It shows what handle.Request.Face
-// digests, and what never changes.
+// Message is the one message of a request: with buttons while it is pending,
+// without them afterwards. It shows what handle.Request.ViewHash digests, and
+// what never changes.
 func Message(r handle.Request) View {
-	title := title(r)
+	title := Title(r)
 	head := headline(r)
-	v := View{Text: escape(head.word + ": " + title + ", asked by " + requesterName(r))}
-	v.Blocks = append(v.Blocks, slack.NewHeaderBlock(plain(head.mark+" "+head.word+": "+title)))
-	v.Blocks = append(v.Blocks, section(asks(r)))
+	v := View{Text: escape(head.word + ": " + title + ", requested by " + requesterName(r))}
+	v.Blocks = append(v.Blocks, slack.NewHeaderBlock(plain(head.sign+" "+head.word+": "+title)))
+	v.Blocks = append(v.Blocks, section(summary(r)))
 	v.Blocks = append(v.Blocks, slack.NewSectionBlock(nil, facts(r), nil, slack.SectionBlockOptionBlockID("facts")))
 	if r.Purpose != "" {
-		v.Blocks = append(v.Blocks, slack.NewSectionBlock(quoted(r.Purpose, 400), nil, nil))
+		v.Blocks = append(v.Blocks, slack.NewSectionBlock(quote(r.Purpose, 400), nil, nil))
 	}
 	if shown := fields("Details", r.Details); shown != "" {
 		v.Blocks = append(v.Blocks, section(shown))
@@ -45,24 +46,19 @@ func Message(r handle.Request) View {
 	if r.State() == handle.Pending {
 		v.Blocks = append(v.Blocks, buttons(r))
 	} else {
-		v.Blocks = append(v.Blocks, verdict(r)...)
+		v.Blocks = append(v.Blocks, outcome(r)...)
 	}
-	return v.with(slack.NewContextBlock("footer", markdown(footer(r))))
-}
-
-func (v View) with(blocks ...slack.Block) View {
-	v.Blocks = append(v.Blocks, blocks...)
+	v.Blocks = append(v.Blocks, slack.NewContextBlock("footer", markdown(footer(r))))
 	return v
 }
 
-type head struct{ mark, word string }
+type head struct{ sign, word string }
 
-// headline names the state in a sign and in words: colour and emoji alone fail
-// a screen reader.
+// headline gives the state as a sign and a word: screen readers need the word.
 func headline(r handle.Request) head {
 	switch {
 	case r.Bypass != nil:
-		return head{"🚨", "Went round the approval"}
+		return head{"🚨", "Bypassed approval"}
 	case r.State() == handle.Approved && r.Ended != nil && r.Ended.Succeeded():
 		return head{"✅", "Approved and launched"}
 	case r.State() == handle.Approved && r.Ended != nil:
@@ -79,50 +75,11 @@ var states = map[handle.State]head{
 	handle.Withdrawn: {"↩️", "Withdrawn"},
 }
 
-// title is the best name of what is launched.
-func title(r handle.Request) string {
-	for _, s := range []string{r.Product.Name, r.Product.Provisioned, r.Product.ID, r.Stack.Name} {
-		if s = handle.OneLine(s, maxTitle); s != "" {
-			return s
-		}
-	}
-	return "a launch"
-}
-
-// requesterName names the requester without markup.
-func requesterName(r handle.Request) string {
-	for _, s := range []string{r.Requester.PrincipalName(), r.Requester.Email} {
-		if s = handle.OneLine(s, 100); s != "" {
-			return s
-		}
-	}
-	return "somebody unknown"
-}
-
-// requester mentions the requester, or names them if Slack does not know them.
-// Whom a claim leads to is no requester where a proof says another name.
-func requester(r handle.Request) string {
-	if r.Requester.SlackID != "" && (r.Requester.Proven || r.Requester.Principal == "") {
-		return mention(r.Requester.SlackID)
-	}
-	return code(requesterName(r), 100)
-}
-
-func asks(r handle.Request) string {
-	s := requester(r) + " asks to launch " + bold(title(r), maxTitle) + "."
-	switch {
-	case r.Requester.Principal != "":
-		s += "\nProven by AWS: " + code(r.Requester.Principal, 200)
-		if e := r.Requester.Email; e != "" && e != r.Requester.PrincipalName() {
-			s += "\nE-mail, as typed and not proven: " + code(e, 100)
-		}
-	case r.Requester.Email != "":
-		s += "\n:warning: Claimed, not proven: " + code(r.Requester.Email, 100)
-	default:
-		s += "\n:warning: Nothing says who this is."
-	}
+// summary says who wants to launch what, and how well the requester is known.
+func summary(r handle.Request) string {
+	s := requester(r) + " wants to launch " + bold(Title(r), maxTitle) + ".\n" + identity(r, Mrkdwn)
 	if r.Requester.LookedUp && !r.Requester.Proven && !r.Terms.SelfApproval {
-		s += "\n:warning: Nothing proves who this is in Slack, so nobody can be stopped from approving their own launch. Make sure that it is not yours."
+		s += "\n:warning: AWS's proof does not lead to a Slack user, so Countersign can't prevent self-approval here. Don't approve your own request."
 	}
 	return s
 }
@@ -130,7 +87,7 @@ func asks(r handle.Request) string {
 func facts(r handle.Request) []*slack.TextBlockObject {
 	approvals := fmt.Sprintf("%d of %d", len(r.ApprovedBy()), r.Terms.Approvals)
 	if r.State() == handle.Pending && r.ApprovalsMissing() > 0 && r.Terms.Approvals > 1 {
-		approvals += fmt.Sprintf(", %d more needed", r.ApprovalsMissing())
+		approvals += fmt.Sprintf(" (%d more needed)", r.ApprovalsMissing())
 	}
 	list := []struct{ name, value string }{
 		{"Provisioned product", r.Product.Provisioned},
@@ -148,7 +105,7 @@ func facts(r handle.Request) []*slack.TextBlockObject {
 	}
 	return append(out,
 		markdown("*Approvals*\n"+approvals),
-		markdown("*Closes*\n"+date(r.Terms.Deadline)))
+		markdown("*Expires*\n"+Mrkdwn.Date(r.Terms.Deadline)))
 }
 
 // fields lists outside names and values, one a line, as far as a section block
@@ -161,7 +118,7 @@ func fields(heading string, list []handle.Field) string {
 	for i, f := range list {
 		line := "\n• " + code(f.Name, 60) + " = " + code(f.Value, 120)
 		if i == maxShown || len(s)+len(line) > maxSection {
-			return s + fmt.Sprintf("\n… and %d more, on the stack's page", len(list)-i)
+			return s + fmt.Sprintf("\n… and %d more, in the stack's console page", len(list)-i)
 		}
 		s += line
 	}
@@ -172,7 +129,7 @@ func buttons(r handle.Request) slack.Block {
 	button := func(verdict handle.Verdict, label string, style slack.Style, aloud string) *slack.ButtonBlockElement {
 		value := handle.Ticket{ID: r.ID, Verdict: verdict}.String()
 		b := slack.NewButtonBlockElement(string(verdict), value, plain(label)).WithStyle(style)
-		b.AccessibilityLabel = handle.Truncate(aloud+" "+title(r), 75)
+		b.AccessibilityLabel = handle.Truncate(aloud+" "+Title(r), 75)
 		return b
 	}
 	return slack.NewActionBlock("decide",
@@ -180,8 +137,9 @@ func buttons(r handle.Request) slack.Block {
 		button(handle.Reject, "Reject", slack.StyleDanger, "Reject the launch of"))
 }
 
-// verdict says who settled the request, when and why.
-func verdict(r handle.Request) []slack.Block {
+// outcome says how the request was decided, when and why, and what happened to
+// the stack.
+func outcome(r handle.Request) []slack.Block {
 	d := r.Decision
 	word := strings.ToUpper(string(d.State[:1])) + string(d.State[1:])
 	line := "*" + word + "*"
@@ -189,41 +147,34 @@ func verdict(r handle.Request) []slack.Block {
 	case handle.Approved:
 		var by []string
 		for _, p := range r.ApprovedBy() {
-			by = append(by, person(p, d.Via))
+			by = append(by, Mrkdwn.Person(p, d.Via))
 		}
 		line += " by " + strings.Join(by, ", ")
 	case handle.Rejected:
-		line += " by " + person(d.By, d.Via)
+		line += " by " + Mrkdwn.Person(d.By, d.Via)
 	}
-	line += ", " + date(d.At)
+	line += ", " + Mrkdwn.Date(d.At)
 	if r.Signal != nil && r.Signal.Undeliverable != "" {
-		line += "\n:warning: CloudFormation no longer takes the signal, so the stack will end by its own time-out."
+		line += "\n:warning: CloudFormation no longer accepts the signal. The stack will fail when its own wait times out."
 	}
 	if r.Bypass != nil {
 		line += "\n:rotating_light: " + escape(handle.OneLine(r.Bypass.How, 300)) + "."
 	}
 	if r.Ended != nil {
-		line += "\n" + ended(r)
+		line += "\n" + stackEnd(r.Ended)
 	}
 	blocks := []slack.Block{section(line)}
 	if d.Reason != "" {
-		blocks = append(blocks, slack.NewSectionBlock(quoted(d.Reason, 2000), nil, nil))
+		blocks = append(blocks, slack.NewSectionBlock(quote(d.Reason, 2000), nil, nil))
 	}
 	return blocks
 }
 
-func person(p handle.Person, via handle.Via) string {
-	if via == handle.ViaMail {
-		return code(p.Name, 80) + " (by mail, name as typed)"
-	}
-	return mention(p.ID)
-}
-
-// ended says in one sentence what became of the stack.
-func ended(r handle.Request) string {
-	switch e := r.Ended; {
+// stackEnd says in one sentence how the stack ended.
+func stackEnd(e *handle.Ended) string {
+	switch {
 	case e.Succeeded():
-		return "The stack is up (" + code(e.Status, 40) + ")."
+		return "The stack is ready (" + code(e.Status, 40) + ")."
 	case e.Status == "DELETE_COMPLETE":
 		return "The stack was deleted."
 	case e.Status == "DELETE_FAILED":
@@ -234,36 +185,21 @@ func ended(r handle.Request) string {
 }
 
 func footer(r handle.Request) string {
-	return "Request " + code(r.ID, 40) + " · " + link(stackPage(r), "stack in the console")
-}
-
-// stackPage is the stack's page in the AWS console.
-func stackPage(r handle.Request) string {
-	domain := "console.aws.amazon.com"
-	switch {
-	case strings.HasPrefix(r.Stack.ID, "arn:aws-cn:"):
-		domain = "console.amazonaws.cn"
-	case strings.HasPrefix(r.Stack.ID, "arn:aws-us-gov:"):
-		domain = "console.amazonaws-us-gov.com"
-	}
-	region := url.QueryEscape(r.Stack.Region)
-	return "https://" + domain + "/cloudformation/home?region=" + region +
-		"#/stacks/stackinfo?stackId=" + url.QueryEscape(r.Stack.ID)
+	return "Request " + code(r.ID, 40) + " · " + link(stackPage(r), "Stack in the AWS console")
 }
 
 func section(text string) slack.Block {
 	return slack.NewSectionBlock(markdown(text), nil, nil)
 }
 
-// markdown is mrkdwn of our own making, in which Slack makes no links or
-// mentions by itself.
+// markdown is verbatim mrkdwn: Slack adds no links or mentions of its own.
 func markdown(text string) *slack.TextBlockObject {
 	return slack.NewTextBlockObject(slack.MarkdownType, text, false, true)
 }
 
-// quoted shows outside text as a quotation, on a line of its own: nothing in it
-// can look like a line of ours.
-func quoted(s string, n int) *slack.TextBlockObject {
+// quote shows outside text as a quotation in a block of its own, where it cannot
+// imitate our lines.
+func quote(s string, n int) *slack.TextBlockObject {
 	return plain("“" + handle.OneLine(s, n) + "”")
 }
 

@@ -1,7 +1,6 @@
 package blocks
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/slack-go/slack"
@@ -9,102 +8,90 @@ import (
 	"countersign/handle"
 )
 
-// Tell is what is said of one occasion: in the thread of the request's message,
-// or, if direct, to the requester alone.
-func Notification(r handle.Request, o handle.Notification, direct bool) View {
-	lead, said, aside := told(r, o, direct)
-	if !direct && lead {
-		said = requester(r) + ": " + said
+// sentence is what a notification says.
+type sentence struct {
+	toRequester bool   // addresses the requester
+	text        string // our own words, in mrkdwn
+	quote       string // outside text: a reason, or the first failure
+}
+
+// Notification words n: as a reply in the request's thread or, if direct, as a
+// private message to the requester.
+func Notification(r handle.Request, n handle.Notification, direct bool) View {
+	s := word(r, n, direct)
+	switch {
+	case direct:
+		s.text = launch(r) + ": " + s.text
+	case s.toRequester:
+		s.text = requester(r) + ": " + s.text
 	}
-	if direct {
-		said = about(r) + ": " + said
-	}
-	v := View{Text: said, Blocks: []slack.Block{section(said)}}
-	if aside != "" {
-		v.Blocks = append(v.Blocks, slack.NewSectionBlock(quoted(aside, 2000), nil, nil))
-		v.Text += " " + code(aside, 300)
+	v := View{Text: s.text, Blocks: []slack.Block{section(s.text)}}
+	if s.quote != "" {
+		v.Blocks = append(v.Blocks, slack.NewSectionBlock(quote(s.quote, 2000), nil, nil))
+		v.Text += " " + code(s.quote, 300)
 	}
 	return v
 }
 
-// about names the launch where no thread does.
-func about(r handle.Request) string {
-	s := bold(title(r), maxTitle)
-	if r.Product.Provisioned != "" {
-		s += " (" + code(r.Product.Provisioned, 100) + ")"
-	}
-	return s + " in account " + code(r.Stack.Account, 20)
-}
-
-// told says it: whether the requester is addressed, in our own words, and what
-// somebody typed.
-func told(r handle.Request, o handle.Notification, direct bool) (lead bool, said, aside string) {
-	switch name, _, _ := strings.Cut(o.Name, "-"); name {
+func word(r handle.Request, n handle.Notification, direct bool) sentence {
+	approvers := mentions(r.Terms.Approvers)
+	switch name, _, _ := strings.Cut(n.Name, "-"); name {
 	case handle.NotifyAsked:
-		need := ""
+		text := "this launch is waiting for approval by " + approvers + "."
 		if r.Terms.Approvals > 1 {
-			need = fmt.Sprintf(" %d different people must approve.", r.Terms.Approvals)
+			text += " " + count(r.Terms.Approvals, "approval is", "approvals are") + " needed, each from a different person."
 		}
-		return true, "this waits for the approval of " + mentions(r.Terms.Approvers) + "." + need +
-			" It closes by itself " + date(r.Terms.Deadline) + ". You will hear here what comes of it.", ""
+		return sentence{toRequester: true, text: text + " Expires " + Mrkdwn.Date(r.Terms.Deadline) + ". Updates will appear in this thread."}
 	case handle.NotifyVote:
-		by := r.Votes[o.Vote].By
-		missing := r.Terms.Approvals - approvalsUpTo(r, o.Vote)
-		return true, fmt.Sprintf("approved by %s; %s needed.", mention(by.ID), count(missing, "more approval is", "more approvals are")), ""
+		missing := r.Terms.Approvals - approvalsUpTo(r, n.Vote)
+		return sentence{toRequester: true, text: "approved by " + mention(r.Votes[n.Vote].By.ID) + "; " + count(missing, "more approval is", "more approvals are") + " needed."}
 	case handle.NotifyReminder:
-		return false, mentions(r.Terms.Approvers) + ": this is still waiting, since " + date(r.CreatedAt) +
-			". If nobody decides, it closes by itself " + date(r.Terms.Deadline) + " and the launch is rolled back.", ""
+		return sentence{text: approvers + ": this launch has been waiting for your decision since " + Mrkdwn.Date(r.CreatedAt) +
+			". Without one it expires " + Mrkdwn.Date(r.Terms.Deadline) + " and is rolled back."}
 	case handle.NotifyDecided:
-		return decided(r)
+		return decided(r.Decision)
 	case handle.NotifyBypass:
-		said = ":rotating_light: this launch went round the approval: " + escape(handle.OneLine(r.Bypass.How, 300)) + ". "
+		text := ":rotating_light: this launch bypassed approval: " + escape(handle.OneLine(r.Bypass.How, 300)) + ". "
 		if direct {
-			return false, said + "The approvers have been told.", ""
+			return sentence{text: text + "The approvers have been notified."}
 		}
-		return true, said + mentions(r.Terms.Approvers) + ", please look into it.", ""
+		return sentence{toRequester: true, text: text + approvers + ", please investigate."}
 	case handle.NotifyEnded:
-		return endedAtLength(r)
+		return ended(r.Ended)
 	}
-	return false, "", ""
+	return sentence{}
 }
 
-func decided(r handle.Request) (lead bool, said, aside string) {
-	d := r.Decision
+func decided(d *handle.Decision) sentence {
+	by := Mrkdwn.Person(d.By, d.Via)
 	switch d.State {
 	case handle.Approved:
-		return true, "approved by " + person(d.By, d.Via) + ". The launch goes on; you will hear when the stack is up.", d.Reason
+		return sentence{true, "approved by " + by + ". The launch continues; the result will be posted here.", d.Reason}
 	case handle.Rejected:
-		return true, "rejected by " + person(d.By, d.Via) + ". The launch is being rolled back. The reason:", d.Reason
+		return sentence{true, "rejected by " + by + ". The launch is being rolled back. Reason:", d.Reason}
 	case handle.Expired:
-		return true, "nobody decided in time, so the launch is being rolled back. To ask again, terminate the failed product and launch it again.", ""
+		return sentence{true, "expired without a decision. The launch is being rolled back. To try again, terminate the failed product and launch it again.", ""}
 	}
-	return true, "withdrawn. Nobody needs to decide any more.", d.Reason
+	return sentence{true, "withdrawn. No decision is needed anymore.", d.Reason}
 }
 
-func endedAtLength(r handle.Request) (lead bool, said, aside string) {
-	said = ended(r)
-	said = strings.ToLower(said[:1]) + said[1:]
-	if r.Ended.Succeeded() {
-		if outputs := fields("Outputs", r.Ended.Outputs); outputs != "" {
-			said += "\n" + outputs
+func ended(e *handle.Ended) sentence {
+	text := stackEnd(e)
+	text = strings.ToLower(text[:1]) + text[1:]
+	if e.Succeeded() {
+		if outputs := fields("Outputs", e.Outputs); outputs != "" {
+			text += "\n" + outputs
 		}
-		return true, said, ""
+		return sentence{true, text, ""}
 	}
-	if r.Ended.Reason != "" {
-		said += " The first failure:"
+	if e.Reason != "" {
+		text += " First failure:"
 	}
-	return true, said, r.Ended.Reason
+	return sentence{true, text, e.Reason}
 }
 
 // approvalsUpTo counts the approvals among the votes up to and including i.
 func approvalsUpTo(r handle.Request, i int) int {
 	r.Votes = r.Votes[:i+1]
 	return len(r.ApprovedBy())
-}
-
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

@@ -58,8 +58,8 @@ func (d *deployment) approved(t *testing.T) {
 	l.truthful()
 	bill.within(t)
 	l.ends("CREATE_COMPLETE")
-	l.thread("approved by <@"+sandbox.Ann+">", "the stack is up (")
-	l.wrote("approved by <@"+sandbox.Ann+">", "the stack is up (")
+	l.thread("approved by <@"+sandbox.Ann+">", "the stack is ready (")
+	l.wrote("approved by <@"+sandbox.Ann+">", "the stack is ready (")
 	l.lawful()
 	bill.read(t, "until the end of the stack was told")
 }
@@ -102,7 +102,7 @@ func (d *deployment) bypassed(t *testing.T) {
 	if r := l.decided(handle.Withdrawn); r.Bypass == nil {
 		t.Error("no bypass is on record")
 	}
-	l.thread("went round the approval")
+	l.thread("bypassed approval")
 	l.lawful()
 }
 
@@ -184,7 +184,7 @@ func (d *deployment) original(t *testing.T) {
 	l.press(sandbox.Bob, handle.Approve)
 	l.decided(handle.Approved)
 	l.ends("CREATE_COMPLETE")
-	l.thread("approved by <@"+sandbox.Bob+">", "the stack is up (")
+	l.thread("approved by <@"+sandbox.Bob+">", "the stack is ready (")
 	l.lawful()
 }
 

@@ -19,7 +19,7 @@ func TestApprove(t *testing.T) {
 	s.launch(sandbox.Rita, nil)
 	s.shows(sandbox.Rita, "stacks", "orders-queue", "waits for approval", "Cancel the launch", "PUT SUCCESS to it myself")
 	s.hides(sandbox.Ann, "stacks", "Cancel the launch", "PUT SUCCESS")
-	s.shows(sandbox.Ann, "slack", "Approval needed: Message queue (test)", "@Rita Requester asks to launch", "Approve", "Reject", "1 reply", "@platform-approvers")
+	s.shows(sandbox.Ann, "slack", "Approval needed: Message queue (test)", "@Rita Requester wants to launch", "Approve", "Reject", "1 reply", "@platform-approvers")
 	s.shows(sandbox.Ann, "record", "pending", "proven by AWS", "1 of @platform-approvers in #launch-approvals")
 	s.hides(sandbox.Ann, "hints", "Launch as Rita")
 	s.press(sandbox.Ann, "approve")
@@ -27,9 +27,9 @@ func TestApprove(t *testing.T) {
 		t.Fatalf("the request is %s, want approved", got)
 	}
 	s.shows(sandbox.Ann, "stacks", "up (CREATE_COMPLETE)", "ApprovedBy Ann Approver")
-	s.shows(sandbox.Ann, "slack", "Approved and launched", "approved by @Ann Approver", "The stack is up")
+	s.shows(sandbox.Ann, "slack", "Approved and launched", "approved by @Ann Approver", "The stack is ready")
 	s.hides(sandbox.Ann, "slack", "Direct messages")
-	s.shows(sandbox.Rita, "slack", "Direct messages Countersign to Rita", "the stack is up")
+	s.shows(sandbox.Rita, "slack", "Direct messages Countersign to Rita", "the stack is ready")
 	s.shows(sandbox.Ann, "record", "vote Ann Approver (U0ANN): approve by slack", "signalled SUCCESS", "ended CREATE_COMPLETE")
 	if got := s.read(sandbox.Ann, "hints"); got != "" {
 		t.Errorf("after the story the hints say %q", got)
@@ -73,7 +73,7 @@ func TestCloseTheForm(t *testing.T) {
 
 func TestRefusedInPrivate(t *testing.T) {
 	for _, test := range []struct{ who, as, want string }{
-		{"a colleague", sandbox.Dan, "You may not decide"},
+		{"a colleague", sandbox.Dan, "You aren't an approver"},
 		{"a guest", sandbox.Gwen, "Guests"},
 		{"somebody of another company", sandbox.Olga, "another workspace"},
 		{"whoever asked", sandbox.Rita, "nothing was decided"},
@@ -111,8 +111,8 @@ func TestGoRoundTheApproval(t *testing.T) {
 	}
 	s.do("signal", sandbox.Rita, body{"stack": id})
 	s.shows(sandbox.Rita, "stacks", "rolled back (ROLLBACK_COMPLETE)", "no approval is on record")
-	s.shows(sandbox.Ann, "slack", "Went round the approval")
-	s.shows(sandbox.Ann, "record", "went round the approval", "bypass")
+	s.shows(sandbox.Ann, "slack", "Bypassed approval")
+	s.shows(sandbox.Ann, "record", "bypassed approval", "bypass")
 }
 
 func TestCancel(t *testing.T) {

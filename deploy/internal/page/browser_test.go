@@ -63,7 +63,7 @@ func story(t *testing.T, s *stage, tab *tab) {
 	tab.become(sandbox.Dan)
 	tab.click("#slack .message:last-child .slack-button.primary")
 	tab.sees("#slack .message.private", "Only visible to you")
-	tab.sees("#slack .message.private", "You may not decide about this launch")
+	tab.sees("#slack .message.private", "You aren't an approver of this launch")
 
 	tab.become(sandbox.Ann)
 	tab.is("what was said to Dan alone is not shown to Ann", `!document.querySelector("#slack .message.private")`)
@@ -72,7 +72,7 @@ func story(t *testing.T, s *stage, tab *tab) {
 	tab.sees("#stacks .stack .state", "up")
 	tab.sees("#stacks .events", "CREATE_COMPLETE")
 	tab.sees("#slack .thread", "approved by @Ann Approver. The launch goes on")
-	tab.sees("#slack .thread", "the stack is up")
+	tab.sees("#slack .thread", "the stack is ready")
 	tab.is("the focus is not lost with the button that was pressed", `document.activeElement !== document.body`)
 	tab.sees("#record", "approve by slack")
 	tab.keepsTheSecret("at the end")

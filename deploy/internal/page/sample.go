@@ -33,8 +33,8 @@ func samples() []sample {
 		{"Expired", "Nobody decided in time.", expired(asked(1))},
 		{"Withdrawn", "The stack gave up before anybody decided.", asked(1).Withdraw("the stack was rolled back or deleted before anybody decided", after(20*time.Minute))},
 		{"Unsignalled", "Decided, but CloudFormation no longer takes the signal.", approved(asked(1), ann).MarkSignalled("couldn't signal CloudFormation: it answered 403 Forbidden", after(time.Hour))},
-		{"Went round the approval", "Somebody signalled the wait handle without an approval.", bypassed(asked(1))},
-		{"Approved and launched", "The stack is up.", launchedWell(approved(asked(1), ann))},
+		{"Bypassed approval", "Somebody signalled the wait handle without an approval.", bypassed(asked(1))},
+		{"Approved and launched", "The stack is ready.", launchedWell(approved(asked(1), ann))},
 		{"Approved, but the launch failed", "A resource behind the gate failed, and the thread says which.", launchedBadly(approved(asked(1), ann))},
 	}
 }

@@ -62,7 +62,7 @@ func waits(s fakecfn.Stack) bool {
 // stateOfRequest words the state of a request.
 func stateOfRequest(r handle.Request) state {
 	if r.Bypass != nil {
-		return state{Kind: "bad", Sign: "!", Word: "went round the approval"}
+		return state{Kind: "bad", Sign: "!", Word: "bypassed approval"}
 	}
 	switch r.State() {
 	case handle.Pending:

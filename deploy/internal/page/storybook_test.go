@@ -30,7 +30,7 @@ func TestStorybook(t *testing.T) {
 	}
 	for _, want := range []string{ // one of each headline, reply and mail
 		"Approval needed: Message queue (production)", "1 of 2, 1 more needed", "Claimed, not proven", "by mail, name as typed",
-		"Rejected: ", "Expired: ", "Withdrawn: ", "Went round the approval: ", "Approved and launched: ", "Approved, but the launch failed: ",
+		"Rejected: ", "Expired: ", "Withdrawn: ", "Bypassed approval: ", "Approved and launched: ", "Approved, but the launch failed: ",
 		"no longer takes the signal", "this is still waiting", "1 more approval is needed", "Slack could not be told", "ALARM: ",
 		"cannot be approved by mail", "The links in the earlier mail no longer work",
 	} {
@@ -73,7 +73,7 @@ func TestSamplesAreLawful(t *testing.T) {
 	want := map[string]handle.State{
 		"Pending": handle.Pending, "Pending, one of two": handle.Pending, "Approved": handle.Approved, "Approved by two": handle.Approved,
 		"Approved by mail": handle.Approved, "Rejected": handle.Rejected, "Expired": handle.Expired, "Withdrawn": handle.Withdrawn,
-		"Unsignalled": handle.Approved, "Went round the approval": handle.Withdrawn, "Approved and launched": handle.Approved,
+		"Unsignalled": handle.Approved, "Bypassed approval": handle.Withdrawn, "Approved and launched": handle.Approved,
 		"Approved, but the launch failed": handle.Approved,
 	}
 	for _, s := range samples() {

@@ -174,7 +174,7 @@ func (t *teller) asked() step {
 		if m, ok := t.world.Slack.Message(root.Channel, root.TS); !ok || len(m.Buttons()) != 2 {
 			return errors.New("the message does not show two buttons")
 		}
-		return t.thread("this waits for the approval of")(ctx)
+		return t.thread("this launch is waiting for approval by")(ctx)
 	})
 }
 

@@ -20,8 +20,8 @@ func approve(ctx context.Context, t *teller) error {
 		t.press(sandbox.Ann, handle.Approve),
 		t.decided(handle.Approved),
 		t.ends("CREATE_COMPLETE"),
-		t.thread("approved by @Ann Approver", "the stack is up ("),
-		t.wrote(sandbox.Rita, "approved by @Ann Approver", "the stack is up ("),
+		t.thread("approved by @Ann Approver", "the stack is ready ("),
+		t.wrote(sandbox.Rita, "approved by @Ann Approver", "the stack is ready ("),
 	)
 }
 
@@ -121,7 +121,7 @@ func outsider(ctx context.Context, t *teller) error {
 		t.press(sandbox.Gwen, handle.Approve),
 		t.refused(sandbox.Gwen, "Guests"),
 		t.press(sandbox.Dan, handle.Approve),
-		t.refused(sandbox.Dan, "You may not decide"),
+		t.refused(sandbox.Dan, "You aren't an approver"),
 		t.press(sandbox.Rita, handle.Approve),
 		t.refused(sandbox.Rita, ""),
 		t.decided(handle.Pending),
@@ -159,7 +159,7 @@ func bypass(ctx context.Context, t *teller) error {
 			}
 			return err
 		}),
-		t.thread("went round the approval"),
+		t.thread("bypassed approval"),
 		t.decided(handle.Withdrawn),
 	)
 }
@@ -181,7 +181,7 @@ func slackDown(ctx context.Context, t *teller) error {
 		t.ends("CREATE_COMPLETE"),
 		t.act("Slack", "is back", func(context.Context) error { t.world.Slack.SetDown(false); return nil }),
 		t.pass("for half an hour", func(r handle.Request) time.Time { return t.world.Clock.Now().Add(30 * time.Minute) }),
-		t.thread("approved by", "by mail", "the stack is up ("),
+		t.thread("approved by", "by mail", "the stack is ready ("),
 		t.check("the message has no buttons", func(ctx context.Context) error {
 			root, err := t.root(ctx)
 			if err != nil {
@@ -233,7 +233,7 @@ func crash(ctx context.Context, t *teller) error {
 		t.decided(handle.Approved),
 		t.signals(1),
 		t.ends("CREATE_COMPLETE"),
-		t.thread("approved by @Ann Approver", "the stack is up ("),
+		t.thread("approved by @Ann Approver", "the stack is ready ("),
 	)
 }
 

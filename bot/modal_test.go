@@ -50,7 +50,7 @@ func TestReject(t *testing.T) {
 
 	view := opened[0].view(t)
 	blocks, _ := json.Marshal(view["blocks"])
-	for _, want := range []string{"Analytics workbench", "@U0REQUESTER", "robin.requester@example.com", "proven by AWS", "111122223333"} {
+	for _, want := range []string{"Analytics workbench", "@U0REQUESTER", "robin.requester@example.com", "Proven by AWS", "111122223333"} {
 		if !strings.Contains(string(blocks), want) {
 			t.Errorf("the form does not show %q: %s", want, blocks)
 		}
@@ -69,7 +69,7 @@ func TestReject(t *testing.T) {
 	w.acked(w.send(d)) // once more
 	w.votes(r.ID, 1, handle.Rejected)
 	w.acked(w.send(w.reject(r)))
-	w.told("You already rejected this.")
+	w.told("You already rejected this request.")
 }
 
 // TestRejectAdopts takes in the message that was clicked, by way of the form.
@@ -99,27 +99,27 @@ func TestRejectRefused(t *testing.T) {
 		told, form string
 		why        handle.RefusalReason
 	}{
-		{name: "not an approver", by: outsider, told: "You may not decide", form: "Ask one of the approvers whom the message names.", why: handle.RefusedNotApprover},
+		{name: "not an approver", by: outsider, told: "You aren't an approver", form: "The message names the approvers.", why: handle.RefusedNotApprover},
 		{
 			name: "own request", by: requester, told: "This is your own request", form: "This is your own request", why: handle.RefusedOwnRequest,
 			edit: func(_ *world, r *handle.Request) { r.Terms.Approvers = append(r.Terms.Approvers, requester) },
 		},
 		{
-			name: "another workspace", by: approver, told: "another workspace", form: "another workspace", why: handle.RefusedOtherWorkspace,
+			name: "different Slack workspace", by: approver, told: "different Slack workspace", form: "different Slack workspace", why: handle.RefusedOtherWorkspace,
 			press: func(d document) { d.set("T0ELSEWHERE", "user", "team_id") },
 		},
 		{
-			name: "unverified", by: approver, told: "I could not check", form: "I could not check", why: handle.RefusedUnverified,
+			name: "unverified", by: approver, told: "Slack could not confirm who you are", form: "Slack could not confirm who you are", why: handle.RefusedUnverified,
 			edit: func(w *world, _ *handle.Request) { w.slack.fail["users.info"] = "fatal_error" },
 		},
 		{
-			name: "decided", by: approver, told: "Already approved by `Kim` (by mail)", form: "Already approved by Kim (by mail) at 2026-11-22 10:01 UTC.", why: handle.RefusedDecided,
+			name: "decided", by: approver, told: "Already approved by `Kim` (by mail, name as typed)", form: "Already approved by Kim (by mail, name as typed), 2026-11-22 10:01 UTC.", why: handle.RefusedDecided,
 			edit: func(_ *world, r *handle.Request) {
 				*r, _ = r.VoteByMail("Kim", handle.Approve, "", launched.Add(time.Minute))
 			},
 		},
 		{
-			name: "expired", by: approver, told: "This request expired", form: "This request expired at 2026-11-22 10:05 UTC", why: handle.RefusedExpired,
+			name: "expired", by: approver, told: "This request expired", form: "This request expired without a decision (2026-11-22 10:05 UTC)", why: handle.RefusedExpired,
 			edit: func(_ *world, r *handle.Request) { r.Terms.Deadline = launched.Add(5 * time.Minute) },
 		},
 	}
@@ -159,7 +159,7 @@ func TestSubmission(t *testing.T) {
 	reason := func(v any) func(document) {
 		return func(d document) { d.set(v, "view", "state", "values", "reason", "reason", "value") }
 	}
-	const why = "Say why, in at least 3 characters"
+	const why = "Give a reason of at least 3 characters"
 	tests := []struct {
 		name  string
 		press func(document)
@@ -177,10 +177,10 @@ func TestSubmission(t *testing.T) {
 		{"strange inputs beside", func(d document) {
 			d.set(map[string]any{"dial": 7, "list": []any{}}, "view", "state", "values", "x")
 		}, ""},
-		{"no metadata", metadata(""), "This form does not belong to a request I know."},
-		{"metadata of another kind", metadata("[]"), "This form does not belong"},
-		{"a ticket to approve", metadata(`{"ticket":"APPROVE"}`), "This form does not belong"},
-		{"a ticket of no request", metadata(`{"ticket":"v1.abcdefghabcdefgh-abcdefgh.reject"}`), "This form does not belong"},
+		{"no metadata", metadata(""), "This form doesn't belong to a known request."},
+		{"metadata of another kind", metadata("[]"), "This form doesn't belong"},
+		{"a ticket to approve", metadata(`{"ticket":"APPROVE"}`), "This form doesn't belong"},
+		{"a ticket of no request", metadata(`{"ticket":"v1.abcdefghabcdefgh-abcdefgh.reject"}`), "This form doesn't belong"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -207,12 +207,12 @@ func TestSubmission(t *testing.T) {
 
 func TestFormDoesNotOpen(t *testing.T) {
 	tests := []struct{ code, told string }{
-		{"expired_trigger_id", "Slack was too slow; nothing was decided. Press Reject again."},
-		{"trigger_expired", "Slack was too slow"},
-		{"exchanged_trigger_id", "Slack was too slow"},
-		{"invalid_arguments", "I could not open the form"},
-		{"ratelimited", "I could not open the form"},
-		{"500", "I could not open the form"},
+		{"expired_trigger_id", "Slack took too long to open the form, so nothing was recorded. Press Reject again."},
+		{"trigger_expired", "Slack took too long to open the form"},
+		{"exchanged_trigger_id", "Slack took too long to open the form"},
+		{"invalid_arguments", "The form for your reason could not be opened"},
+		{"ratelimited", "The form for your reason could not be opened"},
+		{"500", "The form for your reason could not be opened"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.code, func(t *testing.T) {
@@ -227,7 +227,7 @@ func TestFormDoesNotOpen(t *testing.T) {
 		w := newWorld(t)
 		r := w.launch()
 		w.acked(w.send(w.reject(r).set("", "trigger_id")))
-		w.told("I could not open the form")
+		w.told("The form for your reason could not be opened")
 	})
 }
 
@@ -243,7 +243,7 @@ func TestFormNamesWhoIsProven(t *testing.T) {
 		t.Fatalf("views.open: got %+v, want one call", opened)
 	}
 	blocks, _ := json.Marshal(opened[0].view(t)["blocks"])
-	if strings.Contains(string(blocks), "U0COLLEAGUE") || !strings.Contains(string(blocks), "proven by AWS") {
+	if strings.Contains(string(blocks), "U0COLLEAGUE") || !strings.Contains(string(blocks), "Proven by AWS") {
 		t.Errorf("the form says that a colleague asks: %s", blocks)
 	}
 }
@@ -261,7 +261,7 @@ func TestFormOfHostileLaunch(t *testing.T) {
 		t.Fatalf("forms opened: got %d, want 1", n)
 	}
 	section := w.slack.of("views.open")[0].view(t)["blocks"].([]any)[0].(map[string]any)["text"].(map[string]any)
-	if text := section["text"].(string); strings.Count(text, "\n") != 2 || section["verbatim"] != true {
-		t.Errorf("the form: got %q, want three lines of our own, verbatim", text)
+	if text := section["text"].(string); strings.Count(text, "\n") != 4 || section["verbatim"] != true {
+		t.Errorf("the form: got %q, want five lines of our own, verbatim", text)
 	}
 }

@@ -130,11 +130,11 @@ func TestPage(t *testing.T) {
 	})
 	res := w.do(w.request("GET", w.link(r, handle.Reject), ""))
 	w.shows(res, 200,
-		"Reject the launch of Workbench &lt;script&gt;alert(1)&lt;/script&gt;?", "Opening it has changed nothing",
-		"Asked for by, proven by AWS</dt><dd>arn:aws:sts::111122223333:assumed-role/Developers/robin.requester@example.com",
-		"Asked for by, as typed and not proven</dt><dd>robin.requester@example.com",
+		"Reject the launch of Workbench &lt;script&gt;alert(1)&lt;/script&gt;?", "Opening it changed nothing",
+		"Requester (proven by AWS)</dt><dd>arn:aws:sts::111122223333:assumed-role/Developers/robin.requester@example.com",
+		"E-mail (as typed, not verified)</dt><dd>robin.requester@example.com",
 		"111122223333", "us-east-1", r.Stack.Name, "Monthly report &lt;draft&gt; &amp; review", "m7i.large", "MasterPassword", "****",
-		r.Terms.Deadline.Format("2006-01-02 15:04 UTC"), "What its template says", "Its parameters", `class="reject"`)
+		r.Terms.Deadline.Format("2006-01-02 15:04 UTC"), "Details from the template", "Parameters", `class="reject"`)
 	for _, secret := range []string{code(w.link(r, handle.Reject)), "X-Amz-Signature", "cloudformation-waitcondition", mailKey.Seal(handle.Ticket{ID: r.ID, Verdict: handle.Reject}, r.Terms.Deadline)} {
 		if strings.Contains(res.body, secret) {
 			t.Errorf("the page gives away %q", secret)
@@ -218,11 +218,11 @@ func TestDecideByMail(t *testing.T) {
 
 			w.shows(w.post(link, form("Kim Lee", code(link), tt.reason)), 200, tt.shows) // sent twice
 			w.votes(r.ID, 1, tt.state)
-			w.shows(w.post(link, form("Sam", code(link), "me too")), 409, "Already "+string(tt.state)+" by Kim Lee (by mail) at 2026-11-22 10:10 UTC.")
+			w.shows(w.post(link, form("Sam", code(link), "me too")), 409, "Already "+string(tt.state)+" by Kim Lee (by mail, name as typed), 2026-11-22 10:10 UTC.")
 			w.shows(w.post(link, form("Sam", wrongCode(link), "me too")), 409, "Already "+string(tt.state))
 			w.shows(w.post(link, form("", "", "")), 409, "Already "+string(tt.state))
 			got = w.votes(r.ID, 1, tt.state)
-			if got.CountRefusals(handle.RefusedDecided) != 1 || got.CountRefusals(bot.WhyWrongCode) != 0 {
+			if got.CountRefusals(handle.RefusedDecided) != 1 || got.CountRefusals(bot.RefusedWrongCode) != 0 {
 				t.Errorf("refusals on the record: got %+v, want one, of the one with the right code", got.Events)
 			}
 			res := w.do(w.request("GET", link, ""))
@@ -247,7 +247,7 @@ func TestLinksThatDoNotWork(t *testing.T) {
 	}{
 		{"edited", strings.Replace(link, "approve", "reject", 1), 404, "This link is not valid"},
 		{"cut", link[:len(link)-1], 404, "Nothing was changed."},
-		{"prolonged", link + "A", 404, "use its link in full, or decide in Slack"},
+		{"prolonged", link + "A", 404, "Open the complete link from the mail, or decide in Slack"},
 		{"unsealed", "/decide/" + ticket.String(), 404, "This link is not valid"},
 		{"nonsense", "/decide/%00%ff", 404, "This link is not valid"},
 		{"very long", "/decide/" + strings.Repeat("A", 5000), 404, "This link is not valid"},
@@ -289,11 +289,11 @@ func TestFormFaults(t *testing.T) {
 		status  int
 		shows   []string
 	}{
-		{"no name", handle.Approve, func(l string) url.Values { return form("\u200E \n", code(l), "why <not>") }, 422, []string{"Type your name", ">why &lt;not&gt;</textarea>"}},
-		{"no code", handle.Approve, func(string) url.Values { return form("Kim & Lee", "", "") }, 422, []string{"Type the six digits", `value="Kim &amp; Lee"`}},
-		{"a code that is none", handle.Approve, func(string) url.Values { return form("Kim", "12345x", "") }, 422, []string{"Type the six digits", `value="12345x"`}},
-		{"no reason to reject", handle.Reject, func(l string) url.Values { return form("Kim", code(l), " \n ") }, 422, []string{"Say why", `value="Kim"`}},
-		{"nothing", handle.Reject, func(string) url.Values { return nil }, 422, []string{"Type your name", "Type the six digits", "Say why"}},
+		{"no name", handle.Approve, func(l string) url.Values { return form("\u200E \n", code(l), "why <not>") }, 422, []string{"Enter your name", ">why &lt;not&gt;</textarea>"}},
+		{"no code", handle.Approve, func(string) url.Values { return form("Kim & Lee", "", "") }, 422, []string{"Enter the six digits", `value="Kim &amp; Lee"`}},
+		{"a code that is none", handle.Approve, func(string) url.Values { return form("Kim", "12345x", "") }, 422, []string{"Enter the six digits", `value="12345x"`}},
+		{"no reason to reject", handle.Reject, func(l string) url.Values { return form("Kim", code(l), " \n ") }, 422, []string{"Enter a reason", `value="Kim"`}},
+		{"nothing", handle.Reject, func(string) url.Values { return nil }, 422, []string{"Enter your name", "Enter the six digits", "Enter a reason"}},
 		{"the trap", handle.Approve, func(l string) url.Values {
 			f := form("Kim", code(l), "")
 			f.Set("extra", "https://spam.example")
@@ -359,7 +359,7 @@ func TestWrongCodes(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
 	yes, no := w.link(r, handle.Approve), w.link(r, handle.Reject)
-	for i, left := range []string{"4 more tries.", "3 more tries.", "2 more tries.", "One more try."} {
+	for i, left := range []string{"4 attempts left.", "3 attempts left.", "2 attempts left.", "One attempt left."} {
 		link := []string{yes, no}[i%2]
 		w.shows(w.post(link, form("Kim", wrongCode(link), "because")), 403, left, `value="`+wrongCode(link)+`"`, `value="Kim"`, ">because</textarea>")
 	}
@@ -368,7 +368,7 @@ func TestWrongCodes(t *testing.T) {
 	w.shows(w.post(no, form("Sam", code(no), "because")), 403, "are locked")
 	w.shows(w.do(w.request("GET", yes, "")), 200, "are locked")
 	got := w.votes(r.ID, 0, handle.Pending)
-	if n := got.CountRefusals(bot.WhyWrongCode); n != 5 {
+	if n := got.CountRefusals(bot.RefusedWrongCode); n != 5 {
 		t.Errorf("wrong codes on the record: got %d, want 5", n)
 	}
 	w.acked(w.send(w.approve(r))) // Slack goes on
@@ -400,7 +400,7 @@ func TestGuessesAtOnce(t *testing.T) {
 	if n := answered.Load(); n > 4 {
 		t.Errorf("guesses that were told to be wrong while there were more tries: got %d, want at most 4", n)
 	}
-	if n := w.votes(r.ID, 0, handle.Pending).CountRefusals(bot.WhyWrongCode); n != 5 {
+	if n := w.votes(r.ID, 0, handle.Pending).CountRefusals(bot.RefusedWrongCode); n != 5 {
 		t.Errorf("wrong codes on the record: got %d, want 5", n)
 	}
 }
@@ -418,7 +418,7 @@ func TestWrongCodeIsDurableFirst(t *testing.T) {
 			return handletest.NoFault
 		}
 		res := w.post(link, form("Kim", wrongCode(link), "because"))
-		w.shows(res, 503, "It is not sure that your verdict was recorded.", `value="Kim"`, ">because</textarea>")
+		w.shows(res, 503, "Your decision may not have been recorded.", `value="Kim"`, ">because</textarea>")
 		right := w.post(link, form("Kim", code(link), "because"))
 		if strings.ReplaceAll(right.body, code(link), wrongCode(link)) != res.body {
 			t.Errorf("a right code and a wrong one are answered differently:\n%s\n%s", right.body, res.body)
@@ -449,11 +449,11 @@ func TestQuorumByMail(t *testing.T) {
 	r := w.launch(quorum(2))
 	yes, no := w.link(r, handle.Approve), w.link(r, handle.Reject)
 	res := w.do(w.request("GET", yes, ""))
-	w.shows(res, 200, "cannot be approved by mail", "needs 2 different approvers")
+	w.shows(res, 200, "can&#39;t be approved by mail", "needs 2 different approvers")
 	if strings.Contains(res.body, "<form") {
 		t.Error("a form for what cannot be")
 	}
-	w.shows(w.post(yes, form("Kim", code(yes), "")), 403, "cannot be approved by mail")
+	w.shows(w.post(yes, form("Kim", code(yes), "")), 403, "can&#39;t be approved by mail")
 	if got := w.votes(r.ID, 0, handle.Pending); got.CountRefusals(handle.RefusedNotByMail) != 1 {
 		t.Errorf("refusals on the record: got %+v", got.Events)
 	}
@@ -467,7 +467,7 @@ func TestLetterAfterTheDeadline(t *testing.T) {
 	r := w.launch()
 	link := "/decide/" + mailKey.Seal(handle.Ticket{ID: r.ID, Verdict: handle.Approve}, r.Terms.Deadline.Add(time.Hour))
 	w.wait(r.Terms.Deadline.Sub(w.clock()))
-	w.shows(w.do(w.request("GET", link, "")), 410, "This request expired at "+r.Terms.Deadline.Format("2006-01-02 15:04 UTC"))
+	w.shows(w.do(w.request("GET", link, "")), 410, "This request expired without a decision ("+r.Terms.Deadline.Format("2006-01-02 15:04 UTC")+")")
 	w.votes(r.ID, 0, handle.Pending)
 	w.shows(w.post(link, form("Kim", code(link), "")), 410, "This request expired")
 	w.votes(r.ID, 0, handle.Expired)

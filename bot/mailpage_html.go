@@ -25,8 +25,9 @@ func digest(s string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// html draws the page. Every text and every attribute is escaped where it is
-// written; the style alone is raw. There is no script, and no address.
+// html renders the page. Every text and attribute is escaped where it is written;
+// only the style sheet is raw. The page has no script and does not contain its
+// address.
 func (p page) html() g.Node {
 	lead := []g.Node{h.Class("lead"), g.Text(p.Lead)}
 	if p.Alert() {
@@ -63,28 +64,28 @@ func (p pageGroup) html() g.Node {
 func (f pageForm) html() g.Node {
 	reason, decide, why := "Reason (optional)", "Approve this launch", ""
 	if f.Rejects() {
-		reason, decide, why = "Reason", "Reject this launch", "Whoever asked will read it, and it becomes the failure reason of the stack."
+		reason, decide, why = "Reason", "Reject this launch", "The requester reads it, and it becomes the stack's failure reason."
 	}
 	return h.Form(h.Method("post"), g.Attr("accept-charset", "utf-8"),
-		f.field("name", "Your name", "It goes on the record, as the name of whoever decided by mail.", func(about ...g.Node) g.Node {
+		f.field("name", "Your name", "It goes on the record as the person who decided by mail.", func(about ...g.Node) g.Node {
 			return h.Input(append(about, h.Required(), h.MaxLength("80"), h.AutoComplete("name"), h.Value(f.Name))...)
 		}),
-		f.field("code", "Code", "The six digits that the mail shows beside the link.", func(about ...g.Node) g.Node {
+		f.field("code", "Code", "The six digits that the mail shows below the link.", func(about ...g.Node) g.Node {
 			return h.Input(append(about, h.Required(), h.MaxLength("40"), g.Attr("inputmode", "numeric"), h.AutoComplete("off"), h.Value(f.Code))...)
 		}),
 		f.field("reason", reason, why, func(about ...g.Node) g.Node {
 			return h.Textarea(append(about, h.Rows("4"), h.MaxLength("500"), g.If(f.Rejects(), h.Required()), g.Text(f.Reason))...)
 		}),
-		h.Div(h.Class("trap"), h.Aria("hidden", "true"),
-			h.Label(h.For(trap), g.Text("Leave this empty")),
-			h.Input(h.ID(trap), h.Name(trap), h.TabIndex("-1"), h.AutoComplete("off")),
+		h.Div(h.Class("honeypot"), h.Aria("hidden", "true"),
+			h.Label(h.For(honeypot), g.Text("Leave this empty")),
+			h.Input(h.ID(honeypot), h.Name(honeypot), h.TabIndex("-1"), h.AutoComplete("off")),
 		),
 		h.Button(h.Type("submit"), h.Class(string(f.Verdict)), g.Text(decide)),
 	)
 }
 
-// field is an input with its label, a hint if there is one, and what is wrong
-// with it; a screen reader reads all of them.
+// field is an input with its label, its hint and its error, all of which a screen
+// reader reads.
 func (f pageForm) field(name, label, hint string, input func(about ...g.Node) g.Node) g.Node {
 	fault := f.Faults[name]
 	var about []string

@@ -1,0 +1,101 @@
+package blocks
+
+import (
+	"fmt"
+	"strings"
+
+	"countersign/handle"
+)
+
+// Private replies to a person who clicked or submitted a form, each with the
+// next step.
+const (
+	UnknownButton    = "This button doesn't belong to a known request. If the launch is still waiting, use its newest message."
+	UnknownForm      = "This form doesn't belong to a known request. Close it and press Reject on the message again."
+	PersonUnverified = "Slack could not confirm who you are, so your decision was not recorded. Try again in a moment."
+	RequesterPending = "The requester's identity is still being checked, so your decision was not recorded. Try again in a moment."
+	NotRecorded      = "Your decision could not be recorded. Try again in a moment."
+	MaybeRecorded    = "Your decision may not have been recorded. Try again in a moment: repeating it is safe."
+	TriggerExpired   = "Slack took too long to open the form, so nothing was recorded. Press Reject again."
+	FormNotOpened    = "The form for your reason could not be opened, so nothing was recorded. Try again in a moment."
+	ReasonMissing    = "Give a reason of at least 3 characters. The requester will read it."
+)
+
+// Refused says why a vote was refused, and what to do.
+func (f Format) Refused(r handle.Request, reason handle.RefusalReason) string {
+	switch reason {
+	case handle.RefusedNotApprover:
+		return "You aren't an approver of this launch, so your decision was not recorded. " + f.approvers(r)
+	case handle.RefusedOwnRequest:
+		return "This is your own request, and requesters can't decide their own. " + f.approvers(r)
+	case handle.RefusedOtherWorkspace:
+		return "You're in a different Slack workspace. Only members of the workspace that runs this approval can decide."
+	case handle.RefusedNotMember:
+		return "Guests, bots and deactivated accounts can't decide. " + f.approvers(r)
+	case handle.RefusedDecided:
+		return f.AlreadyDecided(r)
+	case handle.RefusedExpired:
+		return "This request expired without a decision (" + f.Date(r.Terms.Deadline) + "). The requester can launch again."
+	case handle.RefusedNoReason:
+		return ReasonMissing
+	case handle.RefusedNotByMail:
+		return fmt.Sprintf("This launch needs %d different approvers, and mail can't tell people apart. Approve it in Slack.", r.Terms.Approvals)
+	case handle.RefusedUnverified:
+		return PersonUnverified
+	}
+	return "Your decision was refused: " + f.Text(string(reason), 100) + "."
+}
+
+// AlreadyDecided says how the request was decided; empty if it was not.
+func (f Format) AlreadyDecided(r handle.Request) string {
+	d := r.Decision
+	if d == nil {
+		return ""
+	}
+	switch d.State {
+	case handle.Expired:
+		return f.Refused(r, handle.RefusedExpired)
+	case handle.Withdrawn:
+		return "This request was withdrawn (" + f.Date(d.At) + "): " + f.Text(r.WaitURL.Redact(d.Reason), 200) + "."
+	}
+	return "Already " + string(d.State) + " by " + f.Person(d.By, d.Via) + ", " + f.Date(d.At) + "."
+}
+
+// Repeated answers a person who gives the same verdict again.
+func (f Format) Repeated(r handle.Request, verdict handle.Verdict) string {
+	text, state := "You already approved this request.", handle.Approved
+	if verdict == handle.Reject {
+		text, state = "You already rejected this request.", handle.Rejected
+	}
+	switch {
+	case r.Decision == nil:
+		return text + " " + MoreApprovals(r)
+	case r.State() != state:
+		return text + " " + f.AlreadyDecided(r)
+	}
+	return text
+}
+
+// Recorded answers a person whose vote leaves the request open.
+func Recorded(r handle.Request) string { return "Recorded. " + MoreApprovals(r) }
+
+// MoreApprovals says how many approvals a pending request still needs.
+func MoreApprovals(r handle.Request) string {
+	return count(max(r.ApprovalsMissing(), 1), "more approval is needed.", "more approvals are needed.")
+}
+
+// approvers names who may decide. In a message that one person sees, mentions
+// notify no one. Elsewhere IDs would not read as names.
+func (f Format) approvers(r handle.Request) string {
+	switch {
+	case f == Plain:
+		return "The message names the approvers."
+	case len(r.Terms.Approvers) == 0:
+		return "No one can decide in Slack: the approvers were asked by mail."
+	}
+	var names []string
+	for _, id := range r.Terms.Approvers {
+		names = append(names, mention(id))
+	}
+	return "Approvers: " + strings.Join(names, ", ") + "."
+}

@@ -1,0 +1,196 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"countersign/bot/blocks"
+	"countersign/handle"
+)
+
+// interaction is what one person does in Slack: pressing a button, or submitting
+// the modal.
+type interaction struct {
+	b *Bot
+	deadlines
+	user         user
+	organization string // Enterprise Grid organization of the payload
+	message      handle.Message
+	ticket       handle.Ticket
+	reason       string
+	opening      bool // Reject was pressed: the reason is still to come
+
+	voter      *handle.Voter // once Slack has confirmed the person
+	orgID      string        // their ID in the organization, if it differs
+	unverified bool          // Slack could not be asked about them
+	recorded   bool
+}
+
+// pressed handles a pressed button. Slack gets its 200 in any case: the person
+// is told privately. Only if nothing was recorded and the person cannot be told
+// does Slack get a 500, upon which it shows a warning sign.
+func (b *Bot) pressed(d deadlines, payload blockActions) (answer reply) {
+	action, ours := payload.action()
+	if !ours {
+		return ok // a link, or another button of the app
+	}
+	i := &interaction{
+		b:            b,
+		deadlines:    d,
+		user:         payload.User,
+		organization: payload.Enterprise.ID,
+		message:      payload.source(),
+	}
+	defer func() {
+		if cause := recover(); cause != nil {
+			b.logPanic("a pressed button", cause)
+			if answer = ok; !i.recorded {
+				i.tell(blocks.NotRecorded)
+				answer = failed
+			}
+		}
+	}()
+	var err error
+	i.ticket, err = handle.ParseTicket(action.Value)
+	if err != nil || string(i.ticket.Verdict) != action.ID {
+		b.log().Warn("button without a valid ticket", "action", action.ID, "user", i.user.ID, "channel", i.message.Channel)
+		return i.acknowledge(blocks.UnknownButton)
+	}
+	i.opening = i.ticket.Verdict == handle.Reject
+	return i.vote(payload.TriggerID)
+}
+
+// failed makes Slack show that a click failed. See
+// https://docs.slack.dev/interactivity/handling-user-interaction#acknowledgment_response
+var failed = reply{status: http.StatusInternalServerError}
+
+// vote records an approval, or opens the modal for the reason of a rejection.
+func (i *interaction) vote(trigger string) reply {
+	o := i.b.decide(i.work, i.attempt())
+	i.recorded = o.counts()
+	i.logResult(o)
+	text := i.answer(o, blocks.Mrkdwn)
+	if i.opening && o.counts() && !i.repeats(o.request) {
+		text = i.openModal(o.request, trigger)
+		i.recorded = text == ""
+	}
+	rest := i.b.reconcile(i.deadlines, o.request, o.holder)
+	defer rest()
+	return i.acknowledge(text)
+}
+
+// acknowledge tells the person, and returns Slack's answer.
+func (i *interaction) acknowledge(text string) reply {
+	if i.tell(text) || i.recorded {
+		return ok
+	}
+	return failed
+}
+
+func (i *interaction) attempt() voteAttempt {
+	return voteAttempt{request: i.ticket.ID, message: i.message, evaluate: i.evaluate}
+}
+
+// evaluate applies the voting rules after asking Slack who the person is. Slack
+// is not asked where the answer does not depend on it.
+func (i *interaction) evaluate(ctx context.Context, r handle.Request, now time.Time) evaluation {
+	e := i.rules(ctx, r, now)
+	e.by = i.person()
+	return e
+}
+
+func (i *interaction) rules(ctx context.Context, r handle.Request, now time.Time) evaluation {
+	if i.b.outsideHome(i.user, i.organization) || !handle.IsUser(i.user.ID) {
+		return evaluated(r, r.Authorize(handle.Voter{Person: i.person(), Home: !i.b.outsideHome(i.user, i.organization)}))
+	}
+	if reason := r.RefusalFor(handle.ViaSlack, i.ticket.Verdict, now); reason != "" {
+		if i.repeats(r) {
+			return evaluation{next: r}
+		}
+		return evaluation{next: r, refused: reason}
+	}
+	v, err := i.lookUp(ctx, r)
+	i.unverified = err != nil
+	switch {
+	case err != nil:
+		i.b.log().Warn("could not verify a person", "request", r.ID, "user", i.user.ID, "error", err)
+		return evaluation{next: r, refused: handle.RefusedUnverified}
+	case i.isRequester(r):
+		return evaluation{next: r, refused: handle.RefusedOwnRequest}
+	case i.opening:
+		return evaluated(r, r.Authorize(v))
+	}
+	return evaluated(r.VoteBySlack(v, i.ticket.Verdict, i.reason, now))
+}
+
+// isRequester reports whether the person requested r under another ID than the
+// one they clicked with: a workspace and its organization can have one each.
+func (i *interaction) isRequester(r handle.Request) bool {
+	return !r.Terms.SelfApproval && i.orgID != "" && slices.Contains(r.Requester.SlackIDs, i.orgID)
+}
+
+// repeats reports whether the person has given the same verdict before.
+func (i *interaction) repeats(r handle.Request) bool {
+	return slices.ContainsFunc(r.Votes, func(v handle.Vote) bool {
+		return v.Verdict == i.ticket.Verdict && v.By.Is(i.person())
+	})
+}
+
+// person is who acts, as far as known.
+func (i *interaction) person() handle.Person {
+	if i.voter != nil {
+		return i.voter.Person
+	}
+	return handle.Person{Team: i.user.TeamID, ID: i.user.ID, Name: i.user.name()}
+}
+
+// answer words the outcome for the person; empty if the message shows it.
+func (i *interaction) answer(o outcome, f blocks.Format) string {
+	r := o.request
+	switch {
+	case errors.Is(o.err, handle.ErrNotFound):
+		return blocks.UnknownButton
+	case o.err != nil && o.maybeWritten:
+		return blocks.MaybeRecorded
+	case o.err != nil:
+		return blocks.NotRecorded
+	case o.refused == handle.RefusedUnverified && !i.unverified:
+		return blocks.RequesterPending
+	case o.refused != "":
+		return f.Refused(r, o.refused)
+	case o.repeated:
+		return f.Repeated(r, i.ticket.Verdict)
+	case r.Decision == nil:
+		return blocks.Recorded(r)
+	}
+	return ""
+}
+
+// tell sends the person a message that only they see. Slack does not guarantee
+// its delivery. See https://docs.slack.dev/reference/methods/chat.postEphemeral
+func (i *interaction) tell(text string) (sent bool) {
+	if text == "" {
+		return true
+	}
+	if i.message.Channel == "" || i.user.ID == "" {
+		i.b.log().Warn("no channel for a private reply", "user", i.user.ID)
+		return false
+	}
+	_, err := within(i.answerBy, i.b, "send a private reply", func(ctx context.Context) (string, error) {
+		return i.b.Slack.PostEphemeralContext(ctx, i.message.Channel, i.user.ID,
+			slack.MsgOptionText(text, false), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())
+	})
+	if err != nil {
+		i.b.log().Warn("could not send a private reply", "user", i.user.ID, "channel", i.message.Channel, "error", err)
+	}
+	return err == nil
+}
+
+func (i *interaction) logResult(o outcome) {
+	i.b.log().Info("interaction", "request", i.ticket.ID, "user", i.user.ID, "team", i.user.TeamID, "verdict", string(i.ticket.Verdict), "opening", i.opening, "result", o.result())
+}

@@ -1,0 +1,119 @@
+package bot
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/slack-go/slack"
+
+	"countersign/bot/blocks"
+	"countersign/handle"
+)
+
+// metadata is what the modal remembers of the message it was opened from. It
+// returns under Slack's signature, and says where, never who may decide.
+type metadata struct {
+	Ticket  string `json:"ticket"`
+	Channel string `json:"channel,omitempty"`
+	TS      string `json:"ts,omitempty"`
+}
+
+// openModal opens the modal for a reason. It returns what to tell the person if
+// that failed.
+func (i *interaction) openModal(r handle.Request, trigger string) string {
+	from, err := json.Marshal(metadata{i.ticket.String(), i.message.Channel, i.message.TS})
+	if err == nil {
+		_, err = within(i.work, i.b, "open a modal", func(ctx context.Context) (*slack.ViewResponse, error) {
+			return i.b.Slack.OpenViewContext(ctx, trigger, blocks.Reject(r, string(from)))
+		})
+	}
+	if err == nil {
+		return ""
+	}
+	i.b.log().Warn("could not open the modal for a reason", "request", r.ID, "user", i.user.ID, "error", err)
+	if triggerExpired(err) {
+		return blocks.TriggerExpired
+	}
+	return blocks.FormNotOpened
+}
+
+// triggerExpired reports whether the three seconds of the trigger, or the
+// budget, were over. Slack documents two spellings of its codes. See
+// https://docs.slack.dev/reference/methods/views.open
+func triggerExpired(err error) bool {
+	var answered slack.SlackErrorResponse
+	if !errors.As(err, &answered) {
+		return errors.Is(err, context.DeadlineExceeded)
+	}
+	switch answered.Err {
+	case "expired_trigger_id", "trigger_expired", "exchanged_trigger_id", "trigger_exchanged", "invalid_trigger_id", "invalid_trigger":
+		return true
+	}
+	return false
+}
+
+// submitted handles a submitted modal. Errors are shown in the modal, which stays
+// open, so that nothing typed is lost.
+func (b *Bot) submitted(d deadlines, payload viewSubmission) (answer reply) {
+	if payload.View.CallbackID != blocks.RejectModal {
+		return ok
+	}
+	i := &interaction{
+		b:            b,
+		deadlines:    d,
+		user:         payload.User,
+		organization: payload.Enterprise.ID,
+		reason:       strings.TrimSpace(payload.input(blocks.ReasonBlock, blocks.ReasonAction)),
+	}
+	defer func() {
+		if cause := recover(); cause != nil {
+			b.logPanic("a submitted modal", cause)
+			if answer = ok; !i.recorded {
+				answer = invalid(blocks.NotRecorded)
+			}
+		}
+	}()
+	if !i.readMetadata(payload.View.PrivateMetadata) {
+		b.log().Warn("modal without a valid ticket", "user", i.user.ID)
+		return invalid(blocks.UnknownForm)
+	}
+	if utf8.RuneCountInString(i.reason) < blocks.MinReason {
+		return invalid(blocks.ReasonMissing)
+	}
+	o := b.decide(i.work, i.attempt())
+	i.recorded = o.counts()
+	i.logResult(o)
+	b.reconcile(d, o.request, o.holder)()
+	if errors.Is(o.err, handle.ErrNotFound) {
+		return invalid(blocks.UnknownForm)
+	}
+	if o.counts() {
+		return ok
+	}
+	return invalid(i.answer(o, blocks.Plain))
+}
+
+// readMetadata takes the request and the message from the modal's metadata. ok
+// is false if the modal is not one of ours.
+func (i *interaction) readMetadata(text string) (ok bool) {
+	var from metadata
+	if json.Unmarshal([]byte(text), &from) != nil {
+		return false
+	}
+	ticket, err := handle.ParseTicket(from.Ticket)
+	if err != nil || ticket.Verdict != handle.Reject {
+		return false
+	}
+	i.ticket = ticket
+	i.message = wellFormed(handle.Message{Channel: from.Channel, TS: from.TS})
+	return true
+}
+
+// invalid keeps the modal open, with text at the reason.
+func invalid(text string) reply {
+	return reply{status: http.StatusOK, errors: map[string]string{blocks.ReasonBlock: text}}
+}
