@@ -2,47 +2,47 @@ package handle
 
 import "time"
 
-// Kind names what an event tells of.
+// EventKind names what happened. The strings are stored.
 type EventKind string
 
 const (
 	EventCreated   EventKind = "created"
 	EventAsked     EventKind = "asked" // Text: the Slack message, or mail/asked
 	EventVote      EventKind = "vote"
-	EventRefused   EventKind = "refused" // Text: the Why
+	EventRefused   EventKind = "refused" // Text: the RefusalReason
 	EventDecided   EventKind = "decided"
 	EventSignalled EventKind = "signalled"
-	EventFailed    EventKind = "failed"    // an attempt to reach somebody; Text: which step, and how it failed
+	EventFailed    EventKind = "failed"    // an attempt at a step; Text: the step's key and how it failed
 	EventAbandoned EventKind = "abandoned" // a step that will not be tried again
 	EventBypass    EventKind = "bypass"
 	EventEnded     EventKind = "ended" // Text: the stack's final status
 )
 
-// Event is one line of the request's history, for whoever asks later.
+// Event is one entry of the request's history.
 type Event struct {
-	At    time.Time `json:"at"` // the last time, if it happened more than once
+	At    time.Time `json:"at"` // the last time, if Count is set
 	Kind  EventKind `json:"kind"`
 	By    Person    `json:"by,omitzero"`
 	Text  string    `json:"text,omitempty"`
-	Count int       `json:"count,omitempty"` // how often, if more than once
+	Count int       `json:"count,omitempty"` // how often it happened, if more than once
 }
 
-// maxRepeatable bounds the events that somebody outside can cause at will, so
-// that no amount of clicking makes the record too large for its store.
+// maxRepeatable bounds the events of a kind that outsiders can cause at will, so
+// that no number of clicks makes the record too large for its store.
 const maxRepeatable = 100
 
-// note appends e. A refusal or failed attempt that repeats an earlier one is
-// counted there instead; past maxRepeatable of them, those alike are counted
-// together whoever they were of, and past twice as many all the rest. Nothing is
-// ever removed.
-func (r Request) note(e Event) Request {
+// appendEvent adds e to the history. A refusal or failure that repeats an
+// earlier one is counted on that event instead. After maxRepeatable events of
+// its kind, it is counted regardless of the person; after twice as many,
+// regardless of the text too. Events are never removed. r must be a clone.
+func (r Request) appendEvent(e Event) Request {
 	e.Text = Truncate(e.Text, 300)
 	e.By.Name = OneLine(e.By.Name, maxName)
 	if e.Kind != EventRefused && e.Kind != EventFailed {
 		r.Events = append(r.Events, e)
 		return r
 	}
-	if r.recount(e) {
+	if r.countRepeat(e) {
 		return r
 	}
 	n := 0
@@ -57,15 +57,15 @@ func (r Request) note(e Event) Request {
 	if n >= 2*maxRepeatable {
 		e.Text = "others"
 	}
-	if n < maxRepeatable || !r.recount(e) {
+	if n < maxRepeatable || !r.countRepeat(e) {
 		r.Events = append(r.Events, e)
 	}
 	return r
 }
 
-// recount counts e on the event that it repeats, and reports whether there is
-// one.
-func (r Request) recount(e Event) bool {
+// countRepeat counts e on the event that it repeats. It returns false if there
+// is none.
+func (r Request) countRepeat(e Event) bool {
 	for i := range r.Events {
 		old := &r.Events[i]
 		if old.Kind == e.Kind && old.Text == e.Text && (old.By.Is(e.By) || old.By == e.By) {
@@ -76,16 +76,18 @@ func (r Request) recount(e Event) bool {
 	return false
 }
 
-// Refuse records a vote that was refused.
-func (r Request) RecordRefusal(by Person, why RefusalReason, now time.Time) Request {
-	return r.Clone().note(Event{At: now, Kind: EventRefused, By: by, Text: string(why)})
+// RecordRefusal records a vote that was refused.
+func (r Request) RecordRefusal(by Person, reason RefusalReason, now time.Time) Request {
+	return r.Clone().appendEvent(Event{At: now, Kind: EventRefused, By: by, Text: string(reason)})
 }
 
-// Refusals counts how often why was the answer.
-func (r Request) CountRefusals(why RefusalReason) int {
+// CountRefusals returns how many votes were refused for reason. The count is
+// exact however many people were refused, because there are far fewer reasons
+// than maxRepeatable.
+func (r Request) CountRefusals(reason RefusalReason) int {
 	n := 0
 	for _, e := range r.Events {
-		if e.Kind == EventRefused && e.Text == string(why) {
+		if e.Kind == EventRefused && e.Text == string(reason) {
 			n += max(e.Count, 1)
 		}
 	}

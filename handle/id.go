@@ -10,26 +10,25 @@ const idAlphabet = "abcdefghijkmnpqrstuvwxyz23456789"
 
 var idEncoding = base32.NewEncoding(idAlphabet).WithPadding(base32.NoPadding)
 
-// NewID derives the ID of the request that one custom resource event asks for,
-// from the event's StackId, LogicalResourceId and RequestId. CloudFormation's
-// StackId and RequestId name one event uniquely, so a redelivered event leads
-// to the same ID. The part before the dash is the same for every request of
-// the stack. See
+// NewID derives the ID of a request from the StackId, LogicalResourceId and
+// RequestId of the custom resource event that asks for it. StackId and RequestId
+// together are unique, so a redelivered event yields the same ID. The part before
+// the dash is the same for every request of the stack: see [StackKey]. See
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html
 func NewID(stackID, logicalID, requestID string) string {
 	sum := sha256.Sum256([]byte(logicalID + "\x00" + requestID))
 	return StackKey(stackID) + "-" + idEncoding.EncodeToString(sum[:5])
 }
 
-// StackKey is what the IDs of all requests of one stack begin with: 16
-// characters.
+// StackKey returns the 16 characters with which the IDs of all requests of one
+// stack begin.
 func StackKey(stackID string) string {
 	sum := sha256.Sum256([]byte(stackID))
 	return idEncoding.EncodeToString(sum[:10])
 }
 
-// SplitID parts an ID into its stack key and the rest. ok is false if id is
-// not of the form that NewID gives.
+// SplitID splits an ID into its stack key and the rest. ok is false if id does
+// not have the form that NewID returns.
 func SplitID(id string) (stackKey, gate string, ok bool) {
 	stackKey, gate, ok = strings.Cut(id, "-")
 	if !ok || len(stackKey) != 16 || len(gate) != 8 || strings.Trim(stackKey+gate, idAlphabet) != "" {

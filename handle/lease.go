@@ -2,20 +2,20 @@ package handle
 
 import "time"
 
-// Lease lets one process at a time send what must go out once. It is a
-// courtesy with an end, not a lock: a holder that died holds up nobody for
-// longer than LeaseTime, and every mark is made under compare-and-swap.
+// Lease lets one process at a time send what should go out once. It expires, so
+// a process that dies delays the others by at most LeaseTime. It is not a lock:
+// correctness rests on the store's compare-and-swap.
 type Lease struct {
 	Holder string    `json:"holder,omitempty"`
 	Until  time.Time `json:"until,omitzero"`
 }
 
-// LeaseTime is twice as long as any single call to the outside and the mark after
-// it may take. Whoever acts under a lease renews it when half of it is over.
+// LeaseTime is twice the longest time that one outgoing call and the write after
+// it may take. A holder renews the lease when half of it has passed.
 const LeaseTime = 30 * time.Second
 
-// Claim takes the lease for holder, or renews it. ok is false, and r
-// unchanged, if somebody else holds it at now.
+// Claim takes the lease for holder, or renews it. ok is false, and r unchanged,
+// if another process holds it at now.
 func (r Request) Claim(holder string, now time.Time) (next Request, ok bool) {
 	if r.Lease.Holder != "" && r.Lease.Holder != holder && now.Before(r.Lease.Until) {
 		return r, false
@@ -25,12 +25,12 @@ func (r Request) Claim(holder string, now time.Time) (next Request, ok bool) {
 	return r, true
 }
 
-// Held reports whether holder has the lease at now.
+// HeldBy reports whether holder has the lease at now.
 func (r Request) HeldBy(holder string, now time.Time) bool {
 	return holder != "" && r.Lease.Holder == holder && now.Before(r.Lease.Until)
 }
 
-// Release gives the lease back if holder has it.
+// Release ends the lease if holder has it.
 func (r Request) Release(holder string) Request {
 	if r.Lease.Holder != holder {
 		return r

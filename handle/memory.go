@@ -9,31 +9,33 @@ import (
 	"time"
 )
 
-// Memory is a Store that forgets when the process ends. Its zero value is
-// empty and ready.
+// Memory is a Store in memory: everything is lost when the process ends. Its
+// zero value is an empty store.
 type Memory struct {
 	mu       sync.Mutex
 	requests map[string]Request
-	wakes    []wake // of all requests whose Wake is not zero, in order
+	due      []dueEntry // of all requests with outstanding steps, in order
 }
 
-type wake struct {
-	at time.Time
+type dueEntry struct {
+	at time.Time // NextDue
 	id string
 }
 
-func (w wake) compare(v wake) int { return cmp.Or(w.at.Compare(v.at), cmp.Compare(w.id, v.id)) }
+func (e dueEntry) compare(f dueEntry) int {
+	return cmp.Or(e.at.Compare(f.at), cmp.Compare(e.id, f.id))
+}
 
-// put stores r and keeps the order of wakes.
+// put stores r and its entry in due.
 func (m *Memory) put(r Request) {
 	if old, ok := m.requests[r.ID]; ok {
-		if i, found := slices.BinarySearchFunc(m.wakes, wake{old.NextDue(), r.ID}, wake.compare); found {
-			m.wakes = slices.Delete(m.wakes, i, i+1)
+		if i, found := slices.BinarySearchFunc(m.due, dueEntry{old.NextDue(), r.ID}, dueEntry.compare); found {
+			m.due = slices.Delete(m.due, i, i+1)
 		}
 	}
-	if w := (wake{r.NextDue(), r.ID}); !w.at.IsZero() {
-		i, _ := slices.BinarySearchFunc(m.wakes, w, wake.compare)
-		m.wakes = slices.Insert(m.wakes, i, w)
+	if e := (dueEntry{r.NextDue(), r.ID}); !e.at.IsZero() {
+		i, _ := slices.BinarySearchFunc(m.due, e, dueEntry.compare)
+		m.due = slices.Insert(m.due, i, e)
 	}
 	m.requests[r.ID] = r.Clone()
 }
@@ -95,22 +97,22 @@ func (m *Memory) Due(ctx context.Context, now time.Time, limit int) ([]string, e
 		return nil, err
 	}
 	ids := []string{}
-	for _, w := range m.wakes {
-		if w.at.After(now) || len(ids) == limit {
+	for _, e := range m.due {
+		if e.at.After(now) || len(ids) == limit {
 			break
 		}
-		ids = append(ids, w.id)
+		ids = append(ids, e.id)
 	}
 	return ids, nil
 }
 
 func (m *Memory) OfStack(ctx context.Context, stackID string) ([]Request, error) {
-	return m.where(ctx, func(r Request) bool { return r.Stack.ID == stackID })
+	return m.list(ctx, func(r Request) bool { return r.Stack.ID == stackID })
 }
 
 func (m *Memory) Since(ctx context.Context, t time.Time) iter.Seq2[Request, error] {
 	return func(yield func(Request, error) bool) {
-		list, err := m.where(ctx, func(r Request) bool { return !r.CreatedAt.Before(t) })
+		list, err := m.list(ctx, func(r Request) bool { return !r.CreatedAt.Before(t) })
 		if err != nil {
 			yield(Request{}, err)
 			return
@@ -123,7 +125,8 @@ func (m *Memory) Since(ctx context.Context, t time.Time) iter.Seq2[Request, erro
 	}
 }
 
-func (m *Memory) where(ctx context.Context, keep func(Request) bool) ([]Request, error) {
+// list returns the requests that keep accepts, oldest first.
+func (m *Memory) list(ctx context.Context, keep func(Request) bool) ([]Request, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := ctx.Err(); err != nil {

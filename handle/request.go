@@ -1,12 +1,17 @@
-// Package handle holds the record of one gated launch and its laws.
+// Package handle is the record of one gated launch: its states, its laws and
+// the contract of its stores.
 //
 // A [Request] is a plain value. Every lawful change is a method that returns
-// the next value and leaves the receiver as it was; nothing here reads a clock.
-// A [Store] keeps requests and decides races by comparing revisions; it knows
-// no law. What the record still owes the world is asked of the record itself,
-// by [Request.Due] and [Request.Wake].
+// the next value and leaves the receiver unchanged; no method reads a clock. A
+// [Store] keeps requests and resolves races by comparing revisions, and knows
+// no law. What remains to be done about a request is derived from its value, by
+// [Request.Due] and [Request.NextDue].
 //
-// The package imports nothing but the standard library.
+// Methods named Mark… or Record… note what has happened. They apply to any
+// later value of the request too, so after a conflict the caller loads the
+// request again and repeats the call.
+//
+// The package imports only the standard library.
 package handle
 
 import (
@@ -16,7 +21,7 @@ import (
 	"time"
 )
 
-// State says how far a request has come. Pending is the only state that can
+// State is how far a request has come. Pending is the only state that can
 // change; the other four are final.
 type State string
 
@@ -24,13 +29,12 @@ const (
 	Pending   State = "pending"
 	Approved  State = "approved"
 	Rejected  State = "rejected"
-	Expired   State = "expired"   // the deadline passed and nobody had decided
-	Withdrawn State = "withdrawn" // the stack gave up, or nobody could be asked
+	Expired   State = "expired"   // the deadline passed without a decision
+	Withdrawn State = "withdrawn" // the stack ended, or there was no one to ask
 )
 
-// Request is the durable record of one gated launch. The zero value is of no
-// use: the notifier fills it once, at launch, and [Store.Create] makes it
-// durable.
+// Request is the durable record of one gated launch. The notifier fills it once,
+// at launch; [Store.Create] makes it durable.
 type Request struct {
 	ID        string    `json:"id"`  // see NewID
 	Rev       int64     `json:"rev"` // set by the Store: 1 at creation, one more with every Replace
@@ -40,10 +44,10 @@ type Request struct {
 	Product    Product   `json:"product"`
 	Requester  Requester `json:"requester"`
 	Purpose    string    `json:"purpose,omitempty"`
-	Details    []Field   `json:"details,omitempty"`    // what the template shows of itself
-	Parameters []Field   `json:"parameters,omitempty"` // the stack's parameters, secrets masked before they came here
+	Details    []Field   `json:"details,omitempty"`    // what the template chose to show
+	Parameters []Field   `json:"parameters,omitempty"` // the stack's parameters; the notifier has masked secrets
 	Terms      Terms     `json:"terms"`
-	WaitURL    WaitURL   `json:"-"` // stores keep it beside the encoded record; see Encode
+	WaitURL    WaitURL   `json:"-"` // only Encode writes it out
 
 	Votes    []Vote    `json:"votes,omitempty"`
 	Decision *Decision `json:"decision,omitempty"`
@@ -51,26 +55,30 @@ type Request struct {
 	Bypass   *Bypass   `json:"bypass,omitempty"`
 	Ended    *Ended    `json:"ended,omitempty"`
 
-	Messages  []Message           `json:"messages,omitempty"` // the first is the thread's root, the others are orphan copies that somebody clicked
-	Delivered map[string]Delivery `json:"told,omitempty"`     // by step key: what went out, once each
-	Attempts  map[string]Attempts `json:"tries,omitempty"`    // by step key: what failed so far
+	Messages  []Message           `json:"messages,omitempty"` // the first is the root of the thread; the others are duplicate posts, found when they were clicked
+	Delivered map[string]Delivery `json:"told,omitempty"`     // by delivery key, such as reply/decided: see Notification
+	Attempts  map[string]Attempts `json:"tries,omitempty"`    // by Step.Key: what failed so far
 	Lease     Lease               `json:"lease,omitzero"`
-	Events    []Event             `json:"events"` // append-only; refusals and failures are bounded, see note
+
+	// Events is the history. Events are never removed, but a repeated refusal
+	// or failure is counted on the event it repeats, which also changes that
+	// event's time.
+	Events []Event `json:"events"`
 }
 
-// Stack says which CloudFormation stack waits, and what was last heard of it.
+// Stack is the CloudFormation stack that waits, and its last known status.
 type Stack struct {
 	ID       string    `json:"id"` // ARN
 	Name     string    `json:"name"`
 	Account  string    `json:"account"` // 12 digits
 	Region   string    `json:"region"`
 	Gate     string    `json:"gate"`             // logical ID of the request resource
-	Status   string    `json:"status,omitempty"` // the last final status an event told us, such as CREATE_COMPLETE
+	Status   string    `json:"status,omitempty"` // the last final status that an event reported, such as CREATE_COMPLETE
 	Reason   string    `json:"reason,omitempty"`
-	StatusAt time.Time `json:"heardAt,omitzero"` // when that event came; zero: none came
+	StatusAt time.Time `json:"heardAt,omitzero"` // when that event arrived; zero if none has
 }
 
-// Product is what Service Catalog's own stack tags say of the launch. Fields
+// Product is the launch as Service Catalog's own stack tags describe it. Fields
 // are empty where the tags could not be read. See
 // https://docs.aws.amazon.com/servicecatalog/latest/adminguide/autotags.html
 type Product struct {
@@ -82,15 +90,15 @@ type Product struct {
 	ProvisionedID string `json:"provisionedId,omitempty"` // pp-…
 }
 
-// Requester says who asks. Email is a claim, typed by somebody; Principal is
-// proven by a stack tag that users cannot set.
+// Requester is who asks. Email is a claim that was typed in; Principal is proven
+// by a stack tag that users cannot set.
 type Requester struct {
 	Email     string   `json:"email,omitempty"`
 	Principal string   `json:"principal,omitempty"` // ARN of the user or role session that launched
 	SlackID   string   `json:"slackId,omitempty"`   // whom to mention and write to; empty if unknown or ambiguous
-	SlackIDs  []string `json:"slackIds,omitempty"`  // every Slack user that the proof or the claim leads to: none of them may approve
-	LookedUp  bool     `json:"lookedUp,omitempty"`  // Slack has been asked, and answered
-	Proven    bool     `json:"proven,omitempty"`    // SlackID is whom the proof leads to; else a mere claim does, if anything
+	SlackIDs  []string `json:"slackIds,omitempty"`  // every Slack user that Principal or Email leads to; none of them may approve
+	LookedUp  bool     `json:"lookedUp,omitempty"`  // Slack has been asked and has answered
+	Proven    bool     `json:"proven,omitempty"`    // SlackID follows from Principal; otherwise only from Email, if it is set
 }
 
 // PrincipalName is the last part of the principal's ARN: the name of the IAM
@@ -99,49 +107,36 @@ func (r Requester) PrincipalName() string {
 	return r.Principal[strings.LastIndex(r.Principal, "/")+1:]
 }
 
-// Field is one shown detail or parameter.
+// Field is one detail or parameter, as shown to people.
 type Field struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
 }
 
-// Message is one posted Slack message that shows this request.
-type Message struct {
-	Channel string `json:"channel"` // C…, G… or D…: chat.update wants the ID of the answer, not the name
-	TS      string `json:"ts"`
-	Shown   string `json:"shown"` // the Face it was last made to show; empty: not known
-}
-
-// Told marks one message as gone out.
-type Delivery struct {
-	At      time.Time `json:"at"`
-	Channel string    `json:"channel,omitempty"` // Slack's, empty for mail
-	TS      string    `json:"ts,omitempty"`
-}
-
-// Ended says what became of the stack.
+// Ended is how the stack operation ended.
 type Ended struct {
-	Status  string    `json:"status"` // CloudFormation's, such as ROLLBACK_COMPLETE
+	Status  string    `json:"status"` // CloudFormation's, such as ROLLBACK_COMPLETE; empty if the stack no longer exists
 	Reason  string    `json:"reason,omitempty"`
 	Outputs []Field   `json:"outputs,omitempty"`
 	At      time.Time `json:"at"`
 
-	// Superseded: the stack stands because a later request of it was approved.
+	// Superseded means that the stack exists because a later request of the
+	// same stack was approved, so its success is not a bypass of this one.
 	Superseded bool `json:"superseded,omitempty"`
 }
 
-// Bypass says that the stack went past the gate without an approval.
+// Bypass means that the stack passed the gate, or tried to, without an approval.
 type Bypass struct {
 	At  time.Time `json:"at"`
 	How string    `json:"how"`
 }
 
-// Created begins the history of a new request.
+// RecordCreation begins the history of a new request.
 func (r Request) RecordCreation() Request {
-	return r.Clone().note(Event{At: r.CreatedAt, Kind: EventCreated})
+	return r.Clone().appendEvent(Event{At: r.CreatedAt, Kind: EventCreated})
 }
 
-// State reports how far the request has come.
+// State returns how far the request has come.
 func (r Request) State() State {
 	if r.Decision == nil {
 		return Pending
@@ -149,23 +144,18 @@ func (r Request) State() State {
 	return r.Decision.State
 }
 
-// Root is the message whose thread belongs to the request, and whether one is
-// known to be posted.
-func (r Request) Root() (Message, bool) {
-	if len(r.Messages) == 0 {
-		return Message{}, false
-	}
-	return r.Messages[0], true
+// IdentifyRequester records what Slack answered about the requester. main is the
+// user to mention; empty if there is none, or more than one candidate. all are
+// the users who may not approve. proven means that main follows from the
+// requester's principal, not only from the claimed e-mail address.
+func (r Request) IdentifyRequester(main string, all []string, proven bool) Request {
+	r = r.Clone()
+	r.Requester.SlackID, r.Requester.SlackIDs, r.Requester.LookedUp = main, slices.Clone(all), true
+	r.Requester.Proven = proven && main != ""
+	return r
 }
 
-// Asked reports whether anybody has been asked to decide.
-func (r Request) Asked() bool {
-	_, posted := r.Root()
-	_, mailed := r.Delivered[Notification{Name: NotifyAsked}.MailKey()]
-	return posted || mailed
-}
-
-// Clone returns a copy that shares no memory with r that a change could reach.
+// Clone returns a deep copy: no change to it can reach r.
 func (r Request) Clone() Request {
 	r.Requester.SlackIDs = slices.Clone(r.Requester.SlackIDs)
 	r.Details = slices.Clone(r.Details)

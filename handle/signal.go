@@ -12,15 +12,15 @@ import (
 type Signal struct {
 	Status        string    `json:"status"` // SUCCESS or FAILURE
 	At            time.Time `json:"at"`
-	Undeliverable string    `json:"never,omitempty"` // why AWS will never take it; empty: it was taken, or withdrawn and not needed
+	Undeliverable string    `json:"never,omitempty"` // why AWS will never accept it; empty if it did, or if the request was withdrawn
 }
 
-// SignalBody is the JSON document that a wait condition handle takes. See
+// SignalBody is the JSON document that a wait condition handle accepts. See
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-waitcondition.html
 type SignalBody struct {
 	Status   string `json:"Status"`
 	Reason   string `json:"Reason"`
-	UniqueID string `json:"UniqueId"` // a repeated one is a retransmission and ignored, so sending twice does no harm
+	UniqueID string `json:"UniqueId"` // AWS ignores a repeated one, so sending twice does no harm
 	Data     string `json:"Data"`
 }
 
@@ -34,10 +34,9 @@ const (
 // wait condition and of the stack.
 const maxSignalReason = 1500 // bytes; twice as many when all of them are quotes
 
-// SignalBody is the signal that the decision owes to CloudFormation. ok is
-// false while there is none. A withdrawn request owes FAILURE like the others:
-// where the stack has given up already nobody listens, and where it has not,
-// it shall not wait for nobody.
+// SignalBody returns the signal that the decision requires. ok is false while
+// the request is pending. A withdrawn request signals FAILURE too: usually the
+// stack has ended and ignores it, but if not, the stack must not wait in vain.
 func (r Request) SignalBody() (body SignalBody, ok bool) {
 	d := r.Decision
 	if d == nil {
@@ -59,8 +58,8 @@ func (r Request) SignalBody() (body SignalBody, ok bool) {
 	return body, true
 }
 
-// Decider names in plain text who decided, and by which way if it was not
-// Slack.
+// Decider names in plain text who decided, and says so if it was by mail. It is
+// empty if no person did.
 func (r Request) Decider() string {
 	if r.Decision == nil {
 		return ""
@@ -75,24 +74,42 @@ func (r Request) Decider() string {
 	return name
 }
 
-// Outcome says what an attempt to reach somebody came to.
+// MarkSignalled records the answer of the wait handle. undeliverable is why it
+// will never accept the signal; empty if it did. An accepted signal stays
+// accepted.
+func (r Request) MarkSignalled(undeliverable string, now time.Time) Request {
+	body, ok := r.SignalBody()
+	if !ok || r.Signal != nil && (r.Signal.Undeliverable == "" || undeliverable != "") {
+		return r
+	}
+	r = r.clearAttempts(Step{Kind: StepSignal})
+	r.Signal = &Signal{Status: body.Status, At: now, Undeliverable: undeliverable}
+	if undeliverable != "" && r.State() == Withdrawn {
+		r.Signal.Undeliverable = "" // expected: a withdrawn request's stack no longer waits
+	}
+	if undeliverable != "" {
+		return r.appendEvent(Event{At: now, Kind: EventAbandoned, Text: "signal: " + undeliverable})
+	}
+	return r.appendEvent(Event{At: now, Kind: EventSignalled, Text: body.Status})
+}
+
+// SendResult is the result of an attempt to send something.
 type SendResult int
 
 const (
 	Delivered SendResult = iota
-	Retry                // not done, or the answer was lost: try again later
+	Retry                // not accepted, or the answer was lost: try again later
 	Permanent            // refused for good
 )
 
-func (o SendResult) String() string { return [...]string{"done", "again", "never"}[o] }
+func (r SendResult) String() string { return [...]string{"delivered", "retry", "permanent"}[r] }
 
 // SignalTimeout bounds one PUT to the wait handle.
 const SignalTimeout = 5 * time.Second
 
-// Send PUTs body to the wait handle at u, through client, following no
-// redirect. Done means that the body is stored, not that the stack listened:
-// the URL leads to a storage bucket. The error, never with the URL in it, says
-// what hindered; it is nil exactly if the outcome is Done.
+// SendSignal sends body to the wait handle at u. Delivered means that S3 stored
+// the body, not that CloudFormation has read it. The error is nil exactly if the
+// result is Delivered, and never contains the URL.
 func SendSignal(ctx context.Context, client *http.Client, u WaitURL, body SignalBody) (SendResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, SignalTimeout)
 	defer cancel()
@@ -113,11 +130,11 @@ func SendSignal(ctx context.Context, client *http.Client, u WaitURL, body Signal
 	return Delivered, nil
 }
 
-// classify sorts the storage's answers. 403 is an expired signature, or a policy
-// on the way that somebody may mend while the signature lasts: the record stops
-// trying when it has expired. 404 and 410 are a bucket that is gone; a redirect to
-// elsewhere is not followed and will not go away. 400 can be a request that came
-// in too slowly. See
+// classify sorts the status codes of S3. 403 means that the signature has
+// expired, or that a policy on the way forbids the PUT, which an administrator
+// may correct: retries end when the URL expires. 400 includes RequestTimeout, for
+// a body that came too slowly. 404 and 410 mean that the bucket is gone. Redirects
+// are not followed, and waiting does not remove them. See
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 func classify(status int) SendResult {
 	switch {

@@ -124,7 +124,7 @@ func TestSignalsStaySmall(t *testing.T) {
 }
 
 func TestOutcomeString(t *testing.T) {
-	for outcome, want := range map[handle.SendResult]string{handle.Delivered: "done", handle.Retry: "again", handle.Permanent: "never"} {
+	for outcome, want := range map[handle.SendResult]string{handle.Delivered: "delivered", handle.Retry: "retry", handle.Permanent: "permanent"} {
 		if got := outcome.String(); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}

@@ -8,36 +8,37 @@ import (
 )
 
 // Terms are what a request needs to be decided. They are resolved once, at
-// launch, and kept on the record: what was asked for is what is held to.
+// launch, and stored on the request; later configuration changes do not apply.
 type Terms struct {
-	Channel      string    `json:"channel,omitempty"` // Slack channel ID or #name; empty: Slack is not configured
-	Approvers    []string  `json:"approvers"`         // Slack user IDs (U…, W…) and user group IDs (S…); empty: nobody may approve in Slack
-	Approvals    int       `json:"approvals"`         // how many different people must approve, at least 1
+	Channel      string    `json:"channel,omitempty"` // Slack channel ID or #name; empty if Slack is not configured
+	Approvers    []string  `json:"approvers"`         // Slack user IDs (U…, W…) and user group IDs (S…); if empty, no one may approve in Slack
+	Approvals    int       `json:"approvals"`         // how many people must approve, at least 1
 	SelfApproval bool      `json:"selfApproval,omitempty"`
-	Deadline     time.Time `json:"deadline"`          // from then on nobody can approve
-	RemindAt     time.Time `json:"remindAt,omitzero"` // zero: no reminder
+	Deadline     time.Time `json:"deadline"`          // from then on, votes are refused
+	RemindAt     time.Time `json:"remindAt,omitzero"` // zero for no reminder
 }
 
 const (
-	// MinMargin is the least time between our deadline and the moment that AWS
-	// gives up by itself: time enough for the sweep to send FAILURE with a reason.
+	// MinMargin is the least time between our deadline and AWS's own timeout, so
+	// that the sweep can send FAILURE with a reason first.
 	MinMargin = 2 * time.Minute
 
-	// MaxWait is the longest that a wait condition waits. See
+	// MaxWait is the longest timeout of a wait condition. See
 	// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-cloudformation-waitcondition.html
 	MaxWait = 12 * time.Hour
 
-	minDecide    = time.Minute // a shorter time to decide helps nobody
+	minDecide    = time.Minute // the least time to decide
 	maxApprovers = 50
 	maxApprovals = 20
 )
 
-// Deadline is when we end the wait: at the wait's own timeout or at the expiry
-// of its URL, whichever is sooner, less margin (at least MinMargin). The
-// timeout counts from now, a little earlier than AWS counts it.
+// DecisionDeadline returns when a request closes: at the wait condition's timeout
+// or the expiry of its URL, whichever comes first, less margin (at least
+// MinMargin). The timeout counts from now, slightly before AWS starts to count.
+// The error is for the author of the template.
 func DecisionDeadline(now time.Time, timeout, margin time.Duration, url WaitURL) (time.Time, error) {
 	if timeout <= 0 || timeout > MaxWait {
-		return time.Time{}, fmt.Errorf("the property Timeout must be the wait condition's own, from %d to %d seconds",
+		return time.Time{}, fmt.Errorf("property Timeout must be the same as the wait condition's, from %d to %d seconds",
 			int((max(margin, MinMargin) + minDecide).Seconds()), int(MaxWait.Seconds()))
 	}
 	end := now.Add(timeout)
@@ -46,46 +47,47 @@ func DecisionDeadline(now time.Time, timeout, margin time.Duration, url WaitURL)
 	}
 	deadline := end.Add(-max(margin, MinMargin))
 	if deadline.Sub(now) < minDecide {
-		return time.Time{}, fmt.Errorf("the wait is too short to decide anything: it ends in %s, of which %s are kept back to end it with a reason; set Timeout to at least %d seconds",
+		return time.Time{}, fmt.Errorf("the wait is too short: it ends in %s, and the last %s are reserved for closing the request; set Timeout to at least %d seconds",
 			end.Sub(now).Round(time.Second), max(margin, MinMargin), int((max(margin, MinMargin) + minDecide).Seconds()))
 	}
 	return deadline, nil
 }
 
-// Reminder is when the approvers are reminded: when three quarters of the time
-// to decide are gone.
+// ReminderTime returns when approvers are reminded: after three quarters of the
+// time to decide.
 func ReminderTime(created, deadline time.Time) time.Time {
 	return created.Add(deadline.Sub(created) / 4 * 3)
 }
 
-// ErrNoApprovers says that nobody could approve.
-var ErrNoApprovers = errors.New("nobody may approve this launch: name Slack users (U…) or user groups (S…) in Approvers")
+// ErrNoApprovers means that the terms name no approvers.
+var ErrNoApprovers = errors.New("no one may approve this launch: list Slack users (U…) or user groups (S…) in Approvers")
 
-// Check reports what makes the terms impossible, in a sentence for whoever
-// wrote them.
+// Check returns why the terms can never be met, in a sentence for the author of
+// the template.
 func (t Terms) Check() error {
-	if len(t.Approvers) == 0 && t.Channel != "" { // without Slack, whoever reads the mail topic decides
+	if len(t.Approvers) == 0 && t.Channel != "" { // without Slack, the readers of the mail topic decide
 		return ErrNoApprovers
 	}
 	if len(t.Approvers) > maxApprovers {
-		return fmt.Errorf("the property Approvers names %d users and groups, more than %d: use a Slack user group", len(t.Approvers), maxApprovers)
+		return fmt.Errorf("property Approvers lists %d users and groups, but at most %d are allowed: use a Slack user group", len(t.Approvers), maxApprovers)
 	}
 	for _, a := range t.Approvers {
 		if !IsUser(a) && !IsUserGroup(a) {
-			return fmt.Errorf("the property Approvers contains %q, which is no Slack user ID (U…) or user group ID (S…)", OneLine(a, 40))
+			return fmt.Errorf("property Approvers contains %q, which is not a Slack user ID (U…) or user group ID (S…)", OneLine(a, 40))
 		}
 	}
 	if t.Approvals < 1 || t.Approvals > maxApprovals {
-		return fmt.Errorf("the property Approvals must be from 1 to %d", maxApprovals)
+		return fmt.Errorf("property Approvals must be from 1 to %d", maxApprovals)
 	}
 	if t.Channel == "" && t.Approvals > 1 {
-		return fmt.Errorf("this launch needs %d different approvers, which only Slack can tell apart: set Channel", t.Approvals)
+		return fmt.Errorf("this launch needs %d approvers, and only Slack can tell people apart: set Channel", t.Approvals)
 	}
 	return nil
 }
 
-// Reachable reports whether the named approvers, less those who are the
-// requester, can suffice. Who is in a user group is known only at the click.
+// CheckApprovers returns an error if the listed approvers, without the requester,
+// are too few. A user group counts as enough: its members are known only at the
+// click.
 func (r Request) CheckApprovers() error {
 	named := map[string]bool{}
 	for _, a := range r.Terms.Approvers {
@@ -99,13 +101,15 @@ func (r Request) CheckApprovers() error {
 	switch {
 	case len(named) >= r.Terms.Approvals:
 		return nil
+	case len(r.Terms.Approvers) == 0:
+		return ErrNoApprovers
 	case len(named) == 0:
-		return errors.New("nobody but the requester may approve this launch, and nobody may approve their own: name other approvers")
+		return errors.New("only the requester may approve this launch, and requesters cannot approve their own launches: list other approvers")
 	}
-	return fmt.Errorf("this launch needs %d different approvers, and only %d may approve it", r.Terms.Approvals, len(named))
+	return fmt.Errorf("this launch needs %d approvers, but only %d may approve it", r.Terms.Approvals, len(named))
 }
 
-// Groups are the user groups among the approvers.
+// Groups returns the user groups among the approvers.
 func (t Terms) Groups() []string {
 	var groups []string
 	for _, a := range t.Approvers {

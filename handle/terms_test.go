@@ -85,7 +85,7 @@ func TestTermsCheck(t *testing.T) {
 		{"empty approvers", func(x *handle.Terms) { x.Approvers = []string{} }, handle.ErrNoApprovers.Error()},
 		{"no approvers, by mail alone", func(x *handle.Terms) { x.Channel, x.Approvers = "", nil }, ""},
 		{"as many approvers as there may be", func(x *handle.Terms) { x.Approvers = ids(50) }, ""},
-		{"one more", func(x *handle.Terms) { x.Approvers = ids(51) }, "51 users and groups, more than 50"},
+		{"one more", func(x *handle.Terms) { x.Approvers = ids(51) }, "51 users and groups, but at most 50"},
 		{"a name for an approver", func(x *handle.Terms) { x.Approvers = []string{ann, "@ben"} }, `"@ben"`},
 		{"an e-mail for an approver", func(x *handle.Terms) { x.Approvers = []string{"ben@example.com"} }, `"ben@example.com"`},
 		{"an empty approver", func(x *handle.Terms) { x.Approvers = []string{""} }, `""`},
@@ -94,7 +94,7 @@ func TestTermsCheck(t *testing.T) {
 		{"fewer than nobody", func(x *handle.Terms) { x.Approvals = -1 }, "from 1 to 20"},
 		{"twenty must", func(x *handle.Terms) { x.Approvals = 20 }, ""},
 		{"twenty-one must", func(x *handle.Terms) { x.Approvals = 21 }, "from 1 to 20"},
-		{"two by mail alone", func(x *handle.Terms) { x.Channel, x.Approvals = "", 2 }, "only Slack can tell apart"},
+		{"two by mail alone", func(x *handle.Terms) { x.Channel, x.Approvals = "", 2 }, "only Slack can tell people apart"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			terms := handle.Terms{Channel: "C0APPROVALS", Approvers: []string{ann, guards}, Approvals: 1}
@@ -127,10 +127,10 @@ func TestReachable(t *testing.T) {
 		{"two of two others", []string{ann, ben}, 2, false, ""},
 		{"a group may hold anybody", []string{guards}, 20, false, ""},
 		{"the requester and a group", []string{rob, guards}, 2, false, ""},
-		{"only the requester", []string{rob}, 1, false, "nobody but the requester"},
+		{"only the requester", []string{rob}, 1, false, "only the requester"},
 		{"only the requester, who may", []string{rob}, 1, true, ""},
-		{"nobody", nil, 1, true, "nobody"},
-		{"the requester does not count", []string{ann, rob}, 2, false, "needs 2 different approvers, and only 1"},
+		{"no approvers", nil, 1, true, "no one may approve"},
+		{"the requester does not count", []string{ann, rob}, 2, false, "needs 2 approvers, but only 1"},
 		{"the requester counts where they may", []string{ann, rob}, 2, true, ""},
 		{"named twice is one person", []string{ann, ann}, 2, false, "only 1"},
 	} {

@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Cut shortens s to at most n bytes, ending with an ellipsis if anything was
-// cut. It never parts a rune, and repairs invalid UTF-8.
+// Truncate shortens s to at most n bytes, with an ellipsis at the end if
+// anything was cut. It never splits a rune, and replaces invalid UTF-8.
 func Truncate(s string, n int) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if len(s) <= n {
@@ -24,10 +24,9 @@ func Truncate(s string, n int) string {
 	return strings.TrimRightFunc(s[:end], unicode.IsSpace) + ellipsis
 }
 
-// Line makes outside text fit for one line of at most n bytes: control
-// characters and line breaks become spaces; the invisible characters that turn
-// the direction of text around are dropped, so that no name can rearrange the
-// line it stands in.
+// OneLine turns outside text into one line of at most n bytes. Control
+// characters and line breaks become spaces. Bidirectional control characters are
+// removed, so that a name cannot reorder the line in which it appears.
 func OneLine(s string, n int) string {
 	s = strings.Map(func(c rune) rune {
 		switch {

@@ -13,21 +13,20 @@ import (
 	"time"
 )
 
-// Ticket is what a button or a mailed link carries: which request, and which
-// verdict. It never carries the wait URL.
+// Ticket is what a button or a mailed link carries: a request's ID and a verdict.
 type Ticket struct {
 	ID      string
 	Verdict Verdict
 }
 
-// ErrTicket says that a ticket is not one of ours, or was edited.
+// ErrTicket means that a ticket was not made here, or was changed.
 var ErrTicket = errors.New("the ticket is not valid")
 
-// ErrTicketExpired says that a mailed ticket is too old.
+// ErrTicketExpired means that a mailed ticket is too old.
 var ErrTicketExpired = errors.New("the ticket has expired")
 
-// String writes the ticket as a button's value: at most 64 bytes. Slack signs
-// what comes back, so the value is only as secret as the channel.
+// String returns the ticket as a button's value, of at most 64 bytes. It needs no
+// signature of ours, because Slack signs the interaction that returns it.
 func (t Ticket) String() string { return "v1." + t.ID + "." + string(t.Verdict) }
 
 // ParseTicket reads what String wrote. The error is ErrTicket.
@@ -41,8 +40,7 @@ func ParseTicket(s string) (Ticket, error) {
 	return t, nil
 }
 
-// MailKey signs the tickets of mailed links. Like a wait URL it prints as a
-// placeholder.
+// MailKey signs the tickets of mailed links. It prints as a placeholder.
 type MailKey []byte
 
 const hiddenKey = "[mail key]"
@@ -53,19 +51,19 @@ func (MailKey) Format(f fmt.State, _ rune)   { _, _ = f.Write([]byte(hiddenKey))
 func (MailKey) LogValue() slog.Value         { return slog.StringValue(hiddenKey) }
 func (MailKey) MarshalText() ([]byte, error) { return []byte(hiddenKey), nil }
 
-// MinMailKey is the least length of a MailKey.
+// MinMailKey is the minimum length of a MailKey.
 const MinMailKey = 32 // bytes
 
-// Seal writes the ticket for a mailed link: signed, and good until expires. The
-// text fits into a URL path as it is.
+// Seal returns the ticket for a mailed link: signed, and valid until expires. It
+// needs no escaping in a URL path.
 func (k MailKey) Seal(t Ticket, expires time.Time) string {
 	payload := t.String() + "." + strconv.FormatInt(expires.Unix(), 10)
 	return payload + "." + base64.RawURLEncoding.EncodeToString(k.mac("ticket", payload))
 }
 
-// Code is the six digits that the mail shows beside the link, and that the
-// page asks for. A program that follows the link, or submits the page's form,
-// has not read the mail.
+// Code returns the six digits that the mail shows beside the link and that the
+// page asks for. A program that only follows links and submits forms, such as a
+// mail scanner, does not know them.
 func (k MailKey) Code(sealed string) string {
 	n := binary.BigEndian.Uint64(k.mac("code", sealed))
 	return fmt.Sprintf("%06d", n%1_000_000)
@@ -77,9 +75,9 @@ func (k MailKey) mac(use, text string) []byte {
 	return h.Sum(nil)
 }
 
-// OpenTicket reads a sealed ticket that any of keys has sealed, and returns
-// that key. The signature is checked before anything is read. The error is
-// ErrTicket or ErrTicketExpired.
+// OpenTicket reads a ticket that one of keys has sealed, and returns that key. It
+// verifies the signature before it parses the ticket. The error is ErrTicket or
+// ErrTicketExpired.
 func OpenTicket(keys []MailKey, sealed string, now time.Time) (Ticket, MailKey, error) {
 	payload, mac, _ := cutLast(sealed)
 	sum, err := base64.RawURLEncoding.Strict().DecodeString(mac)

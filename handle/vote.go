@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Verdict is what one approver says.
+// Verdict is one approver's answer.
 type Verdict string
 
 const (
@@ -14,7 +14,7 @@ const (
 	Reject  Verdict = "reject"
 )
 
-// Via says by which way a vote came.
+// Via is the way by which a vote came.
 type Via string
 
 const (
@@ -22,19 +22,18 @@ const (
 	ViaMail  Via = "mail"
 )
 
-// Person is somebody as the record remembers them. Who they are is the ID alone:
-// in an Enterprise organization one person shows up under several workspaces. A
-// Name identifies nobody.
+// Person is a voter or clicker as the record keeps them. Only the ID identifies
+// a person: with Enterprise Grid, the same person appears in several workspaces.
 type Person struct {
 	Team string `json:"team,omitempty"` // Slack workspace ID
 	ID   string `json:"id,omitempty"`   // Slack user ID; empty by mail
 	Name string `json:"name"`           // for display; by mail as typed
 }
 
-// Is reports whether p and q are one person for sure.
+// Is reports whether p and q are certainly the same person.
 func (p Person) Is(q Person) bool { return p.ID != "" && p.ID == q.ID }
 
-// Vote is one approver's verdict.
+// Vote is one approver's answer, with its reason.
 type Vote struct {
 	By      Person    `json:"by"`
 	Verdict Verdict   `json:"verdict"`
@@ -43,27 +42,18 @@ type Vote struct {
 	At      time.Time `json:"at"`
 }
 
-// Decision is what settled the request.
-type Decision struct {
-	State  State     `json:"state"`
-	By     Person    `json:"by,omitzero"` // the last voter; zero if expired or withdrawn
-	Reason string    `json:"reason,omitempty"`
-	Via    Via       `json:"via,omitempty"`
-	At     time.Time `json:"at"`
-}
-
-// Voter is what Slack says, live, of the person who pressed. A voter by mail
-// has none of it: the signed link stands in its place.
+// Voter is what Slack says, at the time of the click, about the person who
+// clicked. Votes by mail have no Voter: the signed link takes its place.
 type Voter struct {
 	Person
-	Home        bool     // of the workspace that Countersign is installed in
+	Home        bool     // a member of the workspace in which the app is installed
 	Guest       bool     // is_restricted or is_ultra_restricted
 	Bot         bool     // is_bot
 	Deactivated bool     // deleted
-	Groups      []string // those of the request's approver groups that the person is in
+	Groups      []string // the request's approver groups that the person is in
 }
 
-// Why says why a vote was refused.
+// RefusalReason is why a vote was refused. The strings are stored in events.
 type RefusalReason string
 
 const (
@@ -79,7 +69,7 @@ const (
 	RefusedUnverified     RefusalReason = "could not be verified"
 )
 
-// Refusal is the error of a vote that the law does not allow.
+// Refusal is the error of a vote that the laws do not allow.
 type Refusal struct{ Reason RefusalReason }
 
 func (e *Refusal) Error() string { return "vote refused: " + string(e.Reason) }
@@ -89,8 +79,8 @@ const (
 	maxName   = 80   // bytes kept of a person's name
 )
 
-// Entitled reports whether the law lets v, pressing in Slack, decide about r:
-// nil, or a *Refusal. It fails closed, and says nothing of r's state.
+// Authorize reports whether v may decide r in Slack: nil, or a *Refusal. It
+// fails closed. It ignores the state of r: see [Request.RefusalFor].
 func (r Request) Authorize(v Voter) error {
 	switch {
 	case !v.Home:
@@ -108,14 +98,14 @@ func (r Request) Authorize(v Voter) error {
 	case !r.Terms.SelfApproval && slices.Contains(r.Requester.SlackIDs, v.ID):
 		return &Refusal{RefusedOwnRequest}
 	case !r.Requester.LookedUp && !r.Terms.SelfApproval:
-		return &Refusal{RefusedUnverified} // who asks is not known yet, so nobody can be told apart from them
+		return &Refusal{RefusedUnverified} // until the requester is known, v could be the requester
 	}
 	return nil
 }
 
-// VoteBySlack adds the verdict of a person who pressed in Slack. It returns the
-// next value, or r itself and a *Refusal. The same person saying the same again
-// is no error and changes nothing.
+// VoteBySlack adds the verdict of a person who clicked in Slack. It returns the
+// next value, or r itself and a *Refusal. A person who repeats their own last
+// verdict gets no error and changes nothing.
 func (r Request) VoteBySlack(v Voter, verdict Verdict, reason string, now time.Time) (Request, error) {
 	if err := r.Authorize(v); err != nil {
 		return r, err
@@ -123,9 +113,9 @@ func (r Request) VoteBySlack(v Voter, verdict Verdict, reason string, now time.T
 	return r.vote(Vote{By: v.Person, Verdict: verdict, Reason: reason, Via: ViaSlack, At: now})
 }
 
-// VoteByMail adds the verdict of whoever followed a mailed link and typed name.
-// A mailed link proves no identity, so it cannot approve where several
-// different people must; and it counts for one request and one verdict, once.
+// VoteByMail adds the verdict of a person who followed a mailed link and typed
+// name. It returns the next value, or r itself and a *Refusal. The link and the
+// name prove no identity, so mail cannot approve where several people must.
 func (r Request) VoteByMail(name string, verdict Verdict, reason string, now time.Time) (Request, error) {
 	if !r.mailAllows(verdict) {
 		return r, &Refusal{RefusedNotByMail}
@@ -136,42 +126,15 @@ func (r Request) VoteByMail(name string, verdict Verdict, reason string, now tim
 	return r.vote(Vote{By: Person{Name: name}, Verdict: verdict, Reason: reason, Via: ViaMail, At: now})
 }
 
-// IsOpen reports whether the request can still be decided at now.
-func (r Request) IsOpen(now time.Time) bool { return r.closedReason(now) == "" }
-
-// RefusalFor returns why verdict can no longer be given by way of via, whoever
-// gives it; empty if the right person still can. What depends on the person is
-// for [Request.Authorize].
-func (r Request) RefusalFor(via Via, verdict Verdict, now time.Time) RefusalReason {
-	if via == ViaMail && !r.mailAllows(verdict) {
-		return RefusedNotByMail
-	}
-	return r.closedReason(now)
-}
-
-// mailAllows reports whether verdict can be given by mail. Typed names cannot
-// tell approvers apart, so mail cannot approve where several people must.
+// mailAllows reports whether verdict can be given by mail, where typed names
+// cannot tell several approvers apart.
 func (r Request) mailAllows(verdict Verdict) bool {
 	return verdict != Approve || r.Terms.Approvals <= 1
 }
 
-// closedReason returns why the request can no longer be decided; empty while it
-// can. The deadline closes it even before Expire has been recorded.
-func (r Request) closedReason(now time.Time) RefusalReason {
-	switch {
-	case r.State() == Expired:
-		return RefusedExpired
-	case r.Decision != nil:
-		return RefusedDecided
-	case !now.Before(r.Terms.Deadline):
-		return RefusedExpired
-	}
-	return ""
-}
-
 func (r Request) vote(v Vote) (Request, error) {
 	v.Reason, v.By.Name = Truncate(v.Reason, maxReason), OneLine(v.By.Name, maxName)
-	if r.said(v) {
+	if r.repeats(v) {
 		return r, nil
 	}
 	if reason := r.closedReason(v.At); reason != "" {
@@ -185,7 +148,7 @@ func (r Request) vote(v Vote) (Request, error) {
 	}
 	r = r.Clone()
 	r.Votes = append(r.Votes, v)
-	r = r.note(Event{At: v.At, Kind: EventVote, By: v.By, Text: string(v.Verdict) + " by " + string(v.Via)})
+	r = r.appendEvent(Event{At: v.At, Kind: EventVote, By: v.By, Text: string(v.Verdict) + " by " + string(v.Via)})
 	if v.Verdict == Reject {
 		return r.decide(Decision{State: Rejected, By: v.By, Reason: v.Reason, Via: v.Via, At: v.At}), nil
 	}
@@ -195,9 +158,9 @@ func (r Request) vote(v Vote) (Request, error) {
 	return r, nil
 }
 
-// said reports whether v repeats what its person said last. Two mails with the
-// same typed name are the same person: that is all a mail can say.
-func (r Request) said(v Vote) bool {
+// repeats reports whether v is the last verdict of the same person again. By
+// mail, equal names count as the same person, because a mail proves no more.
+func (r Request) repeats(v Vote) bool {
 	for _, old := range slices.Backward(r.Votes) {
 		if old.By.Is(v.By) || v.Via == ViaMail && old.Via == ViaMail && old.By.Name == v.By.Name {
 			return old.Verdict == v.Verdict
@@ -206,12 +169,13 @@ func (r Request) said(v Vote) bool {
 	return false
 }
 
-// Missing is how many more different people must approve.
+// ApprovalsMissing returns how many more people must approve.
 func (r Request) ApprovalsMissing() int {
 	return max(0, r.Terms.Approvals-len(r.ApprovedBy()))
 }
 
-// ApprovedBy lists the people whose approvals count, each once, in order.
+// ApprovedBy lists the people whose approvals count, each once, in the order of
+// their votes. All approvals by mail count as one.
 func (r Request) ApprovedBy() []Person {
 	var people []Person
 	for _, v := range r.Votes {
@@ -221,46 +185,4 @@ func (r Request) ApprovedBy() []Person {
 		}
 	}
 	return people
-}
-
-// decide settles the request. One decision, ever: callers have seen that there
-// is none yet.
-func (r Request) decide(d Decision) Request {
-	r.Decision = &d
-	return r.refreshAnew().note(Event{At: d.At, Kind: EventDecided, By: d.By, Text: string(d.State)})
-}
-
-// Expire settles a request that nobody decided. It changes nothing before the
-// deadline, and nothing that is decided.
-func (r Request) Expire(now time.Time) Request {
-	if r.Decision != nil || now.Before(r.Terms.Deadline) {
-		return r
-	}
-	return r.Clone().decide(Decision{State: Expired, Reason: "nobody decided in time", At: now})
-}
-
-// Withdraw settles a pending request whose stack gave up, or that nobody could
-// be asked about. It changes nothing that is decided.
-func (r Request) Withdraw(reason string, now time.Time) Request {
-	if r.Decision != nil {
-		return r
-	}
-	return r.Clone().decide(Decision{State: Withdrawn, Reason: Truncate(reason, maxReason), At: now})
-}
-
-// Opens reports whether the verdict resource of the stack with ARN stackID
-// may let its launch go on: only with an approval of this very stack's request.
-func (r Request) ApprovedFor(stackID string) bool {
-	return stackID != "" && r.Stack.ID == stackID && r.State() == Approved
-}
-
-// GoneRound records that the stack went past the gate, or tried to, without an
-// approval. Only the first is kept.
-func (r Request) RecordBypass(how string, now time.Time) Request {
-	if r.Bypass != nil {
-		return r
-	}
-	r = r.Clone()
-	r.Bypass = &Bypass{At: now, How: how}
-	return r.refreshAnew().note(Event{At: now, Kind: EventBypass, Text: how})
 }

@@ -1,0 +1,112 @@
+package handle
+
+import (
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Message is one posted Slack message that shows this request.
+type Message struct {
+	Channel string `json:"channel"` // C…, G… or D…: chat.update takes the ID from the post's answer, not a name
+	TS      string `json:"ts"`
+	Shown   string `json:"shown"` // the ViewHash it last showed; empty if unknown
+}
+
+// maxMessages bounds Messages: anyone in a channel with copies could add them.
+const maxMessages = 20
+
+// Root returns the message whose thread belongs to the request. ok is false if
+// none is known to be posted.
+func (r Request) Root() (m Message, ok bool) {
+	if len(r.Messages) == 0 {
+		return Message{}, false
+	}
+	return r.Messages[0], true
+}
+
+// Asked reports whether approvers have been asked to decide, in Slack or by
+// mail.
+func (r Request) Asked() bool {
+	_, posted := r.Root()
+	_, mailed := r.Delivered[Notification{Name: NotifyAsked}.MailKey()]
+	return posted || mailed
+}
+
+// MarkPosted records a posted message that shows viewHash. The first one becomes
+// the root of the thread.
+func (r Request) MarkPosted(channel, ts, viewHash string, now time.Time) Request {
+	if r.hasMessage(channel, ts) { // adopted before the post was recorded; it may show something newer by now
+		return r.MarkRefreshed(Message{Channel: channel, TS: ts, Shown: viewHash}, viewHash)
+	}
+	r = r.clearAttempts(Step{Kind: StepPost})
+	r.Messages = append(r.Messages, Message{Channel: channel, TS: ts, Shown: viewHash})
+	return r.appendEvent(Event{At: now, Kind: EventAsked, Text: "slack " + channel + " " + ts})
+}
+
+// AdoptMessage adds a message that was clicked and is not on the record: the
+// answer to its post was lost. It will be refreshed like the others.
+func (r Request) AdoptMessage(channel, ts string) Request {
+	if r.hasMessage(channel, ts) || channel == "" || ts == "" || len(r.Messages) >= maxMessages {
+		return r
+	}
+	r = r.Clone()
+	r.Messages = append(r.Messages, Message{Channel: channel, TS: ts})
+	return r
+}
+
+func (r Request) hasMessage(channel, ts string) bool {
+	return slices.ContainsFunc(r.Messages, func(m Message) bool { return m.Channel == channel && m.TS == ts })
+}
+
+// MarkRefreshed records that m was updated to show viewHash. m is the message as
+// it was on the record before the update. If another process has updated it
+// since, which update came last is unknown: Shown becomes empty, and the message
+// is refreshed again.
+func (r Request) MarkRefreshed(m Message, viewHash string) Request {
+	r = r.clearAttempts(Step{Kind: StepRefresh, Message: m})
+	for i := range r.Messages {
+		switch stored := &r.Messages[i]; {
+		case stored.Channel != m.Channel || stored.TS != m.TS:
+		case stored.Shown == m.Shown || stored.Shown == viewHash:
+			stored.Shown = viewHash
+		default:
+			stored.Shown = ""
+		}
+	}
+	return r
+}
+
+// MarkMessageGone records that m was deleted in Slack. If it was the only one,
+// the request must be posted again.
+func (r Request) MarkMessageGone(m Message, now time.Time) Request {
+	r = r.clearAttempts(Step{Kind: StepRefresh, Message: m})
+	r.Messages = slices.DeleteFunc(r.Messages, func(stored Message) bool { return stored.Channel == m.Channel && stored.TS == m.TS })
+	return r.appendEvent(Event{At: now, Kind: EventFailed, Text: "refresh: the message was deleted"})
+}
+
+// ViewHash identifies all that a posted message shows and that can change. Two
+// values of one request with the same ViewHash look the same in Slack. It is
+// stored with each message, so a change of its form refreshes old messages.
+func (r Request) ViewHash() string {
+	hash := string(r.State())
+	if r.Requester.SlackID != "" {
+		hash += " for " + r.Requester.SlackID
+	}
+	if r.Requester.LookedUp && !r.Requester.Proven {
+		hash += " unproven"
+	}
+	if r.Decision == nil && len(r.Votes) > 0 {
+		hash += " " + strconv.Itoa(len(r.ApprovedBy()))
+	}
+	if r.Signal != nil && r.Signal.Undeliverable != "" {
+		hash += " unsignalled"
+	}
+	if r.Bypass != nil {
+		hash += " bypassed"
+	}
+	if r.Ended != nil {
+		hash += " ended " + r.Ended.Status
+	}
+	return hash
+}

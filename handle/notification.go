@@ -1,0 +1,135 @@
+package handle
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Notification is one thing that people are told about a request. It can go out
+// in up to three ways, each of them once: as a reply in the message's thread, as
+// a direct message to the requester, and by mail. Delivered has a key for each,
+// such as reply/decided, direct/decided and mail/decided.
+type Notification struct {
+	Name string // one of the names below; for a vote NotifyVote + "-" + its index, such as vote-0
+	At   time.Time
+	Vote int // for NotifyVote: index into Votes
+}
+
+// Names of notifications. They are part of stored keys.
+const (
+	NotifyAsked    = "asked"
+	NotifyVote     = "vote" // an approval that does not decide yet
+	NotifyReminder = "reminder"
+	NotifyDecided  = "decided"
+	NotifyBypass   = "bypass"
+	NotifyEnded    = "ended"
+)
+
+// Delivery records that a notification went out one way.
+type Delivery struct {
+	At      time.Time `json:"at"`
+	Channel string    `json:"channel,omitempty"` // Slack's; empty for mail
+	TS      string    `json:"ts,omitempty"`
+}
+
+// Notifications lists what there is to tell, in order of time, delivered or not.
+// It includes a reminder whose time has not come. Once the request is decided,
+// the question, the votes and the reminder are no longer in it.
+func (r Request) Notifications() []Notification {
+	var list []Notification
+	if r.Decision != nil {
+		list = append(list, Notification{Name: NotifyDecided, At: r.Decision.At})
+	} else {
+		list = append(list, Notification{Name: NotifyAsked, At: r.CreatedAt})
+		for i, v := range r.Votes {
+			list = append(list, Notification{Name: NotifyVote + "-" + strconv.Itoa(i), At: v.At, Vote: i})
+		}
+		if !r.Terms.RemindAt.IsZero() {
+			list = append(list, Notification{Name: NotifyReminder, At: r.Terms.RemindAt})
+		}
+	}
+	if r.Bypass != nil {
+		list = append(list, Notification{Name: NotifyBypass, At: r.Bypass.At})
+	}
+	if r.Ended != nil {
+		list = append(list, Notification{Name: NotifyEnded, At: r.Ended.At})
+	}
+	slices.SortStableFunc(list, func(a, b Notification) int { return a.At.Compare(b.At) })
+	return list
+}
+
+// PendingDeliveries reports which Slack messages for n are still unsent: the
+// reply in the thread, which needs a posted message, and the direct message,
+// which only outcomes have and which needs a known requester.
+func (r Request) PendingDeliveries(n Notification) (reply, direct bool) {
+	_, posted := r.Root()
+	_, replied := r.Delivered[n.ReplyKey()]
+	_, written := r.Delivered[n.DirectKey()]
+	outcome := n.Name == NotifyDecided || n.Name == NotifyBypass || n.Name == NotifyEnded
+	return posted && !replied, outcome && r.Requester.SlackID != "" && !written
+}
+
+// mailDueAt returns when n is due by mail. The question is mailed at once when
+// Slack is not configured or has failed, and after a while when Slack only asks
+// to wait. A decision or bypass is mailed if the question was. ok is false if n
+// needs no mail.
+func (r Request) mailDueAt(n Notification) (at time.Time, ok bool) {
+	if _, mailed := r.Delivered[n.MailKey()]; mailed {
+		return at, false
+	}
+	switch n.Name {
+	case NotifyAsked:
+		_, posted := r.Root()
+		posting := r.Attempts[string(StepPost)]
+		switch {
+		case posted:
+			return at, false
+		case r.Terms.Channel == "", posting.Count > 0 && !posting.RateLimited:
+			return n.At, true
+		}
+		return n.At.Add(min(mailAfter, r.Terms.Deadline.Sub(r.CreatedAt)/4)), true
+	case NotifyDecided, NotifyBypass:
+		_, asked := r.Delivered[Notification{Name: NotifyAsked}.MailKey()]
+		return n.At, asked
+	}
+	return at, false
+}
+
+// ReplyKey is the key in Delivered of the reply in the thread.
+func (n Notification) ReplyKey() string { return "reply/" + n.Name }
+
+// DirectKey is the key in Delivered of the direct message.
+func (n Notification) DirectKey() string { return "direct/" + n.Name }
+
+// MailKey is the key in Delivered of the mail.
+func (n Notification) MailKey() string { return "mail/" + n.Name }
+
+// MarkDelivered records that a notification went out. key is one of its keys;
+// channel and ts are empty for mail. The first record under a key stays.
+func (r Request) MarkDelivered(key, channel, ts string, now time.Time) Request {
+	if _, delivered := r.Delivered[key]; delivered {
+		return r
+	}
+	r = r.Clone()
+	if r.Delivered == nil {
+		r.Delivered = map[string]Delivery{}
+	}
+	r.Delivered[key] = Delivery{At: now, Channel: channel, TS: ts}
+	if key == (Notification{Name: NotifyAsked}).MailKey() {
+		return r.appendEvent(Event{At: now, Kind: EventAsked, Text: key})
+	}
+	return r
+}
+
+// DirectThread returns the first direct message to the requester. Later ones are
+// replies in its thread. ok is false if there is none yet.
+func (r Request) DirectThread() (channel, ts string, ok bool) {
+	for key, d := range r.Delivered {
+		if strings.HasPrefix(key, "direct/") && (ts == "" || d.TS < ts) {
+			channel, ts = d.Channel, d.TS
+		}
+	}
+	return channel, ts, ts != ""
+}

@@ -1,0 +1,72 @@
+package handle
+
+import (
+	"fmt"
+	"time"
+)
+
+const maxOutputs = 20
+
+// ObserveStatus records a final stack status that an event reported. An event
+// proves nothing, so this only makes StepWatch due, which asks CloudFormation.
+func (r Request) ObserveStatus(status, reason string, now time.Time) Request {
+	if r.Ended != nil || r.Stack.Status == status {
+		return r
+	}
+	r = r.clearAttempts(Step{Kind: StepWatch})
+	r.Stack.Status, r.Stack.Reason, r.Stack.StatusAt = status, Truncate(reason, 500), now
+	return r
+}
+
+// RecordEnd records how the stack operation ended. It withdraws a pending
+// request. If the stack succeeded without an approval, it records a bypass. Only
+// the first end is kept. Wait URLs in the reason and the outputs are redacted.
+func (r Request) RecordEnd(e Ended) Request {
+	if r.Ended != nil {
+		return r
+	}
+	r = r.clearAttempts(Step{Kind: StepWatch}).clearRefreshAttempts()
+	e.Reason = Truncate(r.WaitURL.Redact(e.Reason), 500)
+	outputs := make([]Field, 0, min(len(e.Outputs), maxOutputs))
+	for _, f := range e.Outputs[:min(len(e.Outputs), maxOutputs)] {
+		outputs = append(outputs, Field{Name: OneLine(f.Name, 100), Value: OneLine(r.WaitURL.Redact(f.Value), 300)})
+	}
+	e.Outputs = outputs
+	r.Ended = &e
+	r = r.appendEvent(Event{At: e.At, Kind: EventEnded, Text: e.Status})
+	if !e.Succeeded() {
+		return r.Withdraw("the stack ended before anybody decided", e.At)
+	}
+	if r.State() != Approved && !e.Superseded {
+		r = r.RecordBypass(fmt.Sprintf("the stack reached %s and the request was %s", e.Status, r.State()), e.At)
+	}
+	return r.Withdraw("the stack went on without a decision", e.At)
+}
+
+// RecordBypass records that the stack passed the gate, or tried to, without an
+// approval. Only the first bypass is kept.
+func (r Request) RecordBypass(how string, now time.Time) Request {
+	if r.Bypass != nil {
+		return r
+	}
+	r = r.Clone()
+	r.Bypass = &Bypass{At: now, How: how}
+	return r.clearRefreshAttempts().appendEvent(Event{At: now, Kind: EventBypass, Text: how})
+}
+
+// Succeeded reports whether the stack's creation or update went through.
+func (e Ended) Succeeded() bool {
+	return e.Status == "CREATE_COMPLETE" || e.Status == "UPDATE_COMPLETE"
+}
+
+// FinalStatus reports whether a stack operation can end with status. See
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
+func FinalStatus(status string) bool {
+	switch status {
+	case "CREATE_COMPLETE", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED",
+		"UPDATE_COMPLETE", "UPDATE_FAILED", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED",
+		"DELETE_COMPLETE", "DELETE_FAILED":
+		return true
+	}
+	return false
+}

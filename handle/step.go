@@ -1,0 +1,133 @@
+package handle
+
+import (
+	"slices"
+	"time"
+)
+
+// StepKind names a kind of work. The strings are part of stored keys.
+type StepKind string
+
+const (
+	StepExpire  StepKind = "expire"  // close the request: its deadline has passed
+	StepSignal  StepKind = "signal"  // send the decision to CloudFormation
+	StepPost    StepKind = "post"    // find the requester in Slack, then post the message if none is known
+	StepRefresh StepKind = "refresh" // update a posted message that shows an old state
+	StepNotify  StepKind = "tell"    // reply in the thread, and write to the requester
+	StepMail    StepKind = "mail"    // the same by mail
+	StepWatch   StepKind = "watch"   // ask CloudFormation how the stack operation ended
+)
+
+// Step is one piece of work that a request needs.
+type Step struct {
+	Kind         StepKind
+	Notification Notification // of StepNotify and StepMail
+	Message      Message      // of StepRefresh
+	At           time.Time    // when it is due
+}
+
+// Key identifies the step among the request's Attempts: its kind, followed by a
+// notification's name or a message's place, such as tell/decided or
+// refresh/C0APPROVALS/1764000000.123456.
+func (s Step) Key() string {
+	switch s.Kind {
+	case StepNotify, StepMail:
+		return string(s.Kind) + "/" + s.Notification.Name
+	case StepRefresh:
+		return string(s.Kind) + "/" + s.Message.Channel + "/" + s.Message.TS
+	}
+	return string(s.Kind)
+}
+
+// NeedsLease reports whether only the holder of the lease may take the step.
+// Expiring and signalling do no harm when done twice, so they need none.
+func (s Step) NeedsLease() bool { return s.Kind != StepExpire && s.Kind != StepSignal }
+
+const (
+	mailAfter  = time.Hour       // how long the question waits for a rate-limited Slack before it is mailed
+	watchAfter = 5 * time.Minute // how long after the decision CloudFormation is first asked, if no event came
+)
+
+// Outstanding lists every step that the request needs now or later, each with
+// the time from which it is due, the most important first. Abandoned steps are
+// not in it.
+func (r Request) Outstanding() []Step {
+	var steps []Step
+	add := func(s Step) {
+		failed := r.Attempts[s.Key()]
+		if failed.Abandoned {
+			return
+		}
+		if s.At.Before(failed.NotBefore) {
+			s.At = failed.NotBefore
+		}
+		steps = append(steps, s)
+	}
+	if r.Decision == nil {
+		add(Step{Kind: StepExpire, At: r.Terms.Deadline})
+	}
+	if _, ok := r.SignalBody(); ok && r.Signal == nil {
+		add(Step{Kind: StepSignal, At: r.Decision.At})
+	}
+	_, posted := r.Root()
+	unidentified := r.Decision == nil && !r.Requester.LookedUp
+	if (!posted || unidentified) && r.Terms.Channel != "" && r.State() != Withdrawn {
+		add(Step{Kind: StepPost, At: r.CreatedAt})
+	}
+	viewHash := r.ViewHash()
+	for _, m := range r.Messages {
+		if m.Shown != viewHash {
+			add(Step{Kind: StepRefresh, Message: m, At: r.CreatedAt})
+		}
+	}
+	for _, n := range r.Notifications() {
+		if reply, direct := r.PendingDeliveries(n); reply || direct {
+			add(Step{Kind: StepNotify, Notification: n, At: n.At})
+		}
+		if at, ok := r.mailDueAt(n); ok {
+			add(Step{Kind: StepMail, Notification: n, At: at})
+		}
+	}
+	if at, ok := r.watchDueAt(); ok {
+		add(Step{Kind: StepWatch, At: at})
+	}
+	return steps
+}
+
+// watchDueAt returns when to ask CloudFormation how the stack operation ended:
+// at once if an event reported a final status, else a while after the decision.
+// ok is false if that is known, or if there is no reason to ask yet.
+func (r Request) watchDueAt() (at time.Time, ok bool) {
+	switch {
+	case r.Ended != nil:
+		return time.Time{}, false
+	case !r.Stack.StatusAt.IsZero():
+		return r.Stack.StatusAt, true
+	case r.Decision != nil:
+		return r.Decision.At.Add(watchAfter), true
+	}
+	return time.Time{}, false
+}
+
+// Due lists the steps that are due at now, the most important first: expiry and
+// signal come before all messages.
+func (r Request) Due(now time.Time) []Step {
+	return slices.DeleteFunc(r.Outstanding(), func(s Step) bool { return s.At.After(now) })
+}
+
+// NextDue returns when to look at the request again; zero if no step is
+// outstanding. A step that needs the lease is not due before a lease that is
+// held expires, because a live holder takes the step itself.
+func (r Request) NextDue() time.Time {
+	var next time.Time
+	for _, s := range r.Outstanding() {
+		at := s.At
+		if s.NeedsLease() && at.Before(r.Lease.Until) {
+			at = r.Lease.Until
+		}
+		if next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	return next
+}
