@@ -71,7 +71,7 @@ func story(t *testing.T, s *stage, tab *tab) {
 	tab.click("#slack .slack-button.primary")
 	tab.sees("#stacks .stack .state", "up")
 	tab.sees("#stacks .events", "CREATE_COMPLETE")
-	tab.sees("#slack .thread", "approved by @Ann Approver. The launch goes on")
+	tab.sees("#slack .thread", "approved by @Ann Approver. The launch continues")
 	tab.sees("#slack .thread", "the stack is ready")
 	tab.is("the focus is not lost with the button that was pressed", `document.activeElement !== document.body`)
 	tab.sees("#record", "approve by slack")

@@ -26,7 +26,7 @@ func samples() []sample {
 		{"Pending, who asks is only claimed", "The launch carries no principal that AWS vouches for.", claimed(asked(1))},
 		{"Pending, who asks claims to be another", "AWS proves a name that Slack does not know; the e-mail that was typed is somebody else's.", another(asked(1))},
 		{"Pending, hostile text", "Everything that a launch can choose tries to ping, to forge and to break out.", hostile(asked(1))},
-		{"Approved", "The launch goes on.", approved(asked(1), ann)},
+		{"Approved", "The launch continues.", approved(asked(1), ann)},
 		{"Approved by two", "Both are named.", approved(approved(asked(2), ann), bob)},
 		{"Approved by mail", "Slack was down; whoever read the mail typed a name.", byMail(asked(1))},
 		{"Rejected", "With the reason, which is also in the stack's events.", rejected(asked(1))},

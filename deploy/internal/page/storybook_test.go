@@ -29,10 +29,10 @@ func TestStorybook(t *testing.T) {
 		}
 	}
 	for _, want := range []string{ // one of each headline, reply and mail
-		"Approval needed: Message queue (production)", "1 of 2, 1 more needed", "Claimed, not proven", "by mail, name as typed",
+		"Approval needed: Message queue (production)", "1 of 2 (1 more needed)", "Identity not verified", "by mail, name as typed",
 		"Rejected: ", "Expired: ", "Withdrawn: ", "Bypassed approval: ", "Approved and launched: ", "Approved, but the launch failed: ",
-		"no longer takes the signal", "this is still waiting", "1 more approval is needed", "Slack could not be told", "ALARM: ",
-		"cannot be approved by mail", "The links in the earlier mail no longer work",
+		"no longer takes the signal", "this launch has been waiting", "1 more approval is needed", "Slack could not be told", "ALARM: ",
+		"can't tell people apart", "The links in the earlier mail no longer work",
 	} {
 		if !strings.Contains(visible(drawn), want) {
 			t.Errorf("the book does not show %q", want)

@@ -60,7 +60,7 @@ func expire(ctx context.Context, t *teller) error {
 		t.launch(),
 		t.asked(),
 		t.pass("until three quarters of the time are gone", func(r handle.Request) time.Time { return r.Terms.RemindAt.Add(time.Minute) }),
-		t.thread("this is still waiting"),
+		t.thread("this launch has been waiting"),
 		t.decided(handle.Pending),
 		t.pass("until the deadline", func(r handle.Request) time.Time { return r.Terms.Deadline.Add(time.Minute) }),
 		t.decided(handle.Expired),
