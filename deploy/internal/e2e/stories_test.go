@@ -86,7 +86,7 @@ func (d *deployment) expired(t *testing.T) {
 	l.decidedWithin(150*time.Second, handle.Expired)
 	l.event("ApprovalWait", "CREATE_FAILED", "Expired: nobody decided by")
 	l.ends("ROLLBACK_COMPLETE")
-	l.thread("nobody decided in time", "the stack was rolled back")
+	l.thread("expired without a decision", "the stack was rolled back")
 	l.lawful()
 }
 

@@ -76,7 +76,7 @@ func TestRefusedInPrivate(t *testing.T) {
 		{"a colleague", sandbox.Dan, "You aren't an approver"},
 		{"a guest", sandbox.Gwen, "Guests"},
 		{"somebody of another company", sandbox.Olga, "different Slack workspace"},
-		{"whoever asked", sandbox.Rita, "requesters can't decide their own"},
+		{"whoever asked", sandbox.Rita, "your decision was not recorded"},
 	} {
 		t.Run(test.who, func(t *testing.T) {
 			s := newStage(t)
@@ -151,7 +151,7 @@ func TestTimePasses(t *testing.T) {
 	if got := s.request().State(); got != handle.Expired {
 		t.Errorf("past the deadline the request is %s, want expired", got)
 	}
-	s.shows(sandbox.Rita, "slack", "this launch has been waiting", "nobody decided in time")
+	s.shows(sandbox.Rita, "slack", "this launch has been waiting", "expired without a decision")
 	s.shows(sandbox.Rita, "stacks", "rolled back", "Expired: nobody decided by")
 	if !strings.Contains(s.panes(sandbox.Rita)["clock"], "disabled") {
 		t.Error("the way to a deadline is open, though nothing is pending")

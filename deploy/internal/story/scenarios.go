@@ -66,7 +66,7 @@ func expire(ctx context.Context, t *teller) error {
 		t.decided(handle.Expired),
 		t.ends("ROLLBACK_COMPLETE"),
 		t.reason("Expired: nobody decided by"),
-		t.thread("nobody decided in time"),
+		t.thread("expired without a decision"),
 	)
 }
 
