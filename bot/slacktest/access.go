@@ -2,8 +2,8 @@ package slacktest
 
 import "strings"
 
-// visible is the channel with that ID, nil if the bot does not see it: a private
-// one that it is not in does not exist for it.
+// visible returns the channel with that ID, or nil if the bot cannot see it. A
+// private channel without the bot does not exist for it.
 func (w *Workspace) visible(channelID string) *channel {
 	r, ok := w.channels.byID[channelID]
 	if !ok || r.Private && !r.hasMember(w.config.BotUserID) {
@@ -12,8 +12,8 @@ func (w *Workspace) visible(channelID string) *channel {
 	return r
 }
 
-// roomToChange is where a message is to be changed. Unlike for a new message, the
-// channel must be an ID, the D... of a direct message included.
+// channelToChange returns the channel of a message to update or delete. Unlike
+// for a new message, only a channel ID is accepted, including the D... of a DM.
 func (c *call) channelToChange() (*channel, *apiError) {
 	r := c.visible(c.form.Get("channel"))
 	if r == nil {
@@ -22,9 +22,9 @@ func (c *call) channelToChange() (*channel, *apiError) {
 	return r, nil
 }
 
-// roomToPost is where a new message is to go: a channel by ID, a public one also
-// by name, or a person by user ID, if the app has a Messages tab. The bot must be in
-// it; with chat:write.public it need not be in a public one.
+// channelToPost returns the channel for a new message: by ID, for a public channel
+// also by name, or a user's DM by user ID if the app has a Messages tab. The bot
+// must be a member, unless the channel is public and chat:write.public is granted.
 func (c *call) channelToPost() (*channel, *apiError) {
 	r, err := c.resolveChannel(c.form.Get("channel"))
 	switch {
@@ -42,7 +42,7 @@ func (c *call) channelToPost() (*channel, *apiError) {
 	return r, nil
 }
 
-// addressed resolves what chat.postMessage takes as a channel.
+// resolveChannel resolves the channel argument of chat.postMessage.
 func (c *call) resolveChannel(to string) (*channel, *apiError) {
 	if u, ok := c.users.byID[to]; ok {
 		if err := c.canDM(u); err != nil {
@@ -63,7 +63,7 @@ func (c *call) resolveChannel(to string) (*channel, *apiError) {
 	return nil, nil
 }
 
-// canDM refuses those whom a bot cannot talk to.
+// canDM returns the error with which Slack refuses a DM to u, or nil.
 func (w *Workspace) canDM(u *User) *apiError {
 	switch {
 	case u.Bot:

@@ -2,7 +2,7 @@ package slacktest
 
 import "fmt"
 
-// Say writes a message as a person, into a thread if threadTS is given.
+// PostAs posts a message as a user, in a thread if threadTS is not empty.
 func (w *Workspace) PostAs(userID, channelID, threadTS, text string) (ts string, err error) {
 	now := w.config.Now()
 	w.mu.Lock()
@@ -29,7 +29,7 @@ func (w *Workspace) PostAs(userID, channelID, threadTS, text string) (ts string,
 	return p.TS, nil
 }
 
-// Delete deletes anybody's message, as an admin of the workspace can.
+// DeleteMessage deletes any message, as a workspace admin can.
 func (w *Workspace) DeleteMessage(channelID, ts string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -8,16 +8,16 @@ import (
 	"unicode/utf8"
 )
 
-// Slack's limits on how many blocks a surface takes.
+// Slack's limits on the number of blocks.
 const (
 	maxMessageBlocks = 50
 	maxViewBlocks    = 100
 )
 
-// ValidateMessage reports why Slack would refuse these blocks in a message; nil
-// if it would take them. The pointers begin with /blocks. The limits are those of
-// docs.slack.dev/reference/block-kit. Kinds of block that are not modelled here
-// are reported as unsupported.
+// ValidateMessage returns why Slack would refuse these blocks in a message, nil if
+// it would accept them. The pointers begin with /blocks. The limits are those of
+// https://docs.slack.dev/reference/block-kit. Block types that are not simulated are
+// reported as unsupported.
 func ValidateMessage(blocks json.RawMessage) []Problem {
 	in := &validator{path: []string{"blocks"}}
 	in.blocks(blocks, messageBlocks, maxMessageBlocks)
@@ -29,7 +29,7 @@ var messageBlocks = mergeRules(commonBlocks, map[string]rule{
 	"table":    all(oneTable, block(required("rows", list(1, 100, list(1, 20, tableCell))), optional("column_settings", list(1, 20, column)))),
 })
 
-// commonBlocks are taken by messages, modals and home tabs alike.
+// commonBlocks are valid in messages, modals and Home tabs.
 var commonBlocks = map[string]rule{
 	"divider": block(),
 	"header":  block(required("text", plain(150))),
@@ -93,14 +93,15 @@ func oneTable(in *validator, _ any) {
 	}
 }
 
-// parsedBlock is a block that has been looked at.
+// parsedBlock is a block that has been validated.
 type parsedBlock struct {
 	raw             json.RawMessage
 	fields          map[string]any
-	missingActionID bool // an element has no action_id
+	missingActionID bool // for some element
 }
 
-// blocks checks an array of blocks, and returns them if it is one.
+// blocks validates an array of blocks and returns them, or nil if raw is not an
+// array.
 func (in *validator) blocks(raw json.RawMessage, kinds map[string]rule, most int) []parsedBlock {
 	var raws []json.RawMessage
 	if err := json.Unmarshal(raw, &raws); err != nil || raws == nil {
@@ -118,7 +119,7 @@ func (in *validator) blocks(raw json.RawMessage, kinds map[string]rule, most int
 	for i, raw := range raws {
 		var v any
 		if err := json.Unmarshal(raw, &v); err != nil {
-			in.failf("must be valid JSON") // not reached: the array was
+			in.failf("must be valid JSON") // unreachable: the array was valid
 			continue
 		}
 		in.actionIDs, in.missingActionID = in.actionIDs[:0], false
@@ -129,8 +130,8 @@ func (in *validator) blocks(raw json.RawMessage, kinds map[string]rule, most int
 	return parsed
 }
 
-// withIDs writes valid blocks as Slack stores them: with a block_id and an
-// action_id wherever the app gave none.
+// assignIDs encodes valid blocks as Slack stores them, with a generated block_id or
+// action_id where the app gave none.
 func assignIDs(blocks []parsedBlock, newID func() string) json.RawMessage {
 	var out bytes.Buffer
 	out.WriteByte('[')
@@ -152,7 +153,7 @@ func assignIDs(blocks []parsedBlock, newID func() string) json.RawMessage {
 	return out.Bytes()
 }
 
-// nameElements gives an action_id to the interactive elements without one.
+// assignActionIDs gives interactive elements without an action_id one.
 func assignActionIDs(block map[string]any, newID func() string) json.RawMessage {
 	elements, _ := block["elements"].([]any)
 	for _, e := range append(elements[:len(elements):len(elements)], block["accessory"], block["element"]) {
@@ -166,7 +167,7 @@ func assignActionIDs(block map[string]any, newID func() string) json.RawMessage 
 	}
 	raw, err := json.Marshal(block)
 	if err != nil {
-		panic("slack: a decoded block does not encode: " + err.Error())
+		panic("slacktest: can't encode a block: " + err.Error())
 	}
 	return raw
 }

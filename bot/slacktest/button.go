@@ -9,17 +9,17 @@ type Button struct {
 	Text     string
 	Value    string
 	Style    string // primary, danger or empty
-	URL      string // of a link button: pressing it sends an action too
-	Confirm  bool   // the client asks before it sends
+	URL      string // of a link button; a click still sends an action
+	Confirm  bool   // the client asks for confirmation
 
 	raw json.RawMessage
 }
 
-// Buttons are the message's buttons in the order in which they are shown.
+// Buttons returns the message's buttons in display order.
 func (m Message) Buttons() []Button { return buttonsIn(m.Blocks) }
 
-// Buttons are the view's buttons in the order in which they are shown, without
-// the ones that submit and close it.
+// Buttons returns the buttons in the view's blocks in display order, without its
+// submit and close buttons.
 func (v View) Buttons() []Button { return buttonsIn(v.Blocks) }
 
 func buttonsIn(blocks json.RawMessage) []Button {
@@ -56,7 +56,7 @@ func buttonsIn(blocks json.RawMessage) []Button {
 	return buttons
 }
 
-// action is a pressed button in the actions of a block_actions payload.
+// action is a clicked button in the actions of a block_actions payload.
 type action struct {
 	ActionID string          `json:"action_id"`
 	BlockID  string          `json:"block_id"`
@@ -71,7 +71,7 @@ func (b Button) action(ts string) action {
 	var parts struct {
 		Text json.RawMessage `json:"text"`
 	}
-	// The button was read from this very JSON.
+	// The error can be ignored: the button was decoded from this JSON.
 	_ = json.Unmarshal(b.raw, &parts)
 	return action{b.ActionID, b.BlockID, parts.Text, b.Value, b.Style, "button", ts}
 }

@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// Call is one call that the app made.
+// Call is one API call that the app made.
 type Call struct {
-	Seq     int // from 1, over all methods
+	Seq     int // counts all calls, from 1
 	Method  string
 	At      time.Time
-	Channel string // as the app named it, or as it was resolved
-	TS      string // the message that was written or changed
-	User    string // whom the call is about
-	Error   string // Slack's error; empty for a good answer
-	Fault   bool   // the answer was not the true one
+	Channel string // the ID, or the argument if the call failed before it was resolved
+	TS      string // the message that was posted, updated or deleted
+	User    string // the user that the call is about
+	Error   string // Slack's error code; empty if the call succeeded
+	Fault   bool   // a fault replaced the response
 }
 
-// callsKept bounds the log of calls.
+// callsKept is the capacity of the call log.
 const callsKept = 1024
 
-// callLog keeps the latest calls and counts all of them.
+// callLog keeps the latest calls in a ring and counts all calls.
 type callLog struct {
 	latest []Call
 	total  int
@@ -47,8 +47,7 @@ func (w *Workspace) log(c Call) {
 	w.calls.add(c)
 }
 
-// Calls are the latest calls, up to 1,024, in the order in which they were
-// finished.
+// Calls returns up to 1,024 of the latest calls in the order in which they finished.
 func (w *Workspace) Calls() []Call {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -61,7 +60,7 @@ func (w *Workspace) Calls() []Call {
 	return append(calls, w.calls.latest[:first]...)
 }
 
-// Counts says how often each method has been called, good answer or not.
+// Counts returns the number of calls by method, failed ones included.
 func (w *Workspace) Counts() map[string]int {
 	w.mu.Lock()
 	defer w.mu.Unlock()

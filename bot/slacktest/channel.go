@@ -5,18 +5,18 @@ import (
 	"slices"
 )
 
-// Channel is a place for messages.
+// Channel is a conversation: a public or private channel, or a DM with the bot.
 type Channel struct {
-	ID        string // C... or G...; D... for a direct message with the bot
-	Name      string // without the #; empty for a direct message
+	ID        string // C... or G...; D... for a DM
+	Name      string // without the #; empty for a DM
 	Private   bool
 	Archived  bool
 	ExtShared bool     // shared with another workspace through Slack Connect
-	Members   []string // user IDs; the bot's too, if it was invited
-	IMUserID  string   // for a direct message, whom the bot talks with
+	Members   []string // user IDs, including the bot's if it was invited
+	IMUserID  string   // the other user in a DM; empty for a channel
 }
 
-// room is a channel and what was said in it.
+// channel is a channel with its messages.
 type channel struct {
 	Channel
 	messages []*storedMessage // top-level messages, the oldest first
@@ -24,8 +24,7 @@ type channel struct {
 	deleted  map[string]bool // the ts of deleted messages
 }
 
-// AddChannel adds a channel, or changes the one with that ID and keeps its
-// messages.
+// AddChannel adds a channel, or replaces the one with that ID and keeps its messages.
 func (w *Workspace) AddChannel(c Channel) {
 	c.Members = slices.Clone(c.Members)
 	w.mu.Lock()
@@ -44,7 +43,7 @@ func (w *Workspace) addChannel(c Channel) *channel {
 	return r
 }
 
-// Invite makes people members of a channel; Config.BotUserID stands for the bot.
+// Invite adds users to a channel. The bot is Config.BotUserID.
 func (w *Workspace) Invite(channelID string, userIDs ...string) error {
 	return w.withChannel(channelID, func(r *channel) {
 		for _, id := range userIDs {
@@ -55,7 +54,7 @@ func (w *Workspace) Invite(channelID string, userIDs ...string) error {
 	})
 }
 
-// Remove takes people out of a channel.
+// Remove removes users from a channel.
 func (w *Workspace) Remove(channelID string, userIDs ...string) error {
 	return w.withChannel(channelID, func(r *channel) {
 		r.Members = slices.DeleteFunc(slices.Clone(r.Members), func(id string) bool { return slices.Contains(userIDs, id) })
@@ -74,8 +73,7 @@ func (w *Workspace) withChannel(channelID string, f func(*channel)) error {
 	return nil
 }
 
-// Channels are the channels that people can join, in the order in which they were
-// added. Direct messages are in [Workspace.DMs].
+// Channels returns the channels, without DMs, in the order in which they were added.
 func (w *Workspace) Channels() []Channel {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -94,11 +92,10 @@ func (r *channel) copyChannel() Channel {
 	return c
 }
 
-// has reports whether the user is in the channel.
 func (r *channel) hasMember(userID string) bool { return slices.Contains(r.Members, userID) }
 
-// sees reports whether the user can read the channel: its members can, and full
-// members of this workspace can open a public one.
+// canSee reports whether the user can read the channel: its members can, and full
+// members of this workspace can read every public channel.
 func (w *Workspace) canSee(u *User, r *channel) bool {
 	if r.hasMember(u.ID) {
 		return true
@@ -107,8 +104,7 @@ func (w *Workspace) canSee(u *User, r *channel) bool {
 	return !r.Private && r.IMUserID == "" && !guest
 }
 
-// dm is the direct message between the bot and a person. The first time it is
-// opened here.
+// dm returns the DM between the bot and a user, and opens it if necessary.
 func (w *Workspace) dm(userID string) (r *channel, opened bool) {
 	if id, ok := w.dms[userID]; ok {
 		return w.channels.byID[id], false
@@ -119,8 +115,8 @@ func (w *Workspace) dm(userID string) (r *channel, opened bool) {
 	return w.addChannel(Channel{ID: id, Private: true, Members: members, IMUserID: userID}), true
 }
 
-// remove takes a message away. A parent with replies stays as an empty place
-// that its thread hangs on.
+// remove deletes a message. A parent with replies stays as a placeholder for its
+// thread.
 func (r *channel) remove(p *storedMessage) {
 	if len(p.replies) > 0 {
 		p.Message = Message{

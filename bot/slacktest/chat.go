@@ -2,7 +2,7 @@ package slacktest
 
 import "strings"
 
-// posted is the answer of the methods that write a message.
+// messageResponse is the response of the methods that post or update a message.
 type messageResponse struct {
 	envelope
 	Channel string      `json:"channel"`
@@ -11,7 +11,7 @@ type messageResponse struct {
 	Message wireMessage `json:"message"`
 }
 
-// postMessage is chat.postMessage.
+// postMessage implements chat.postMessage.
 func (c *call) postMessage() (any, *apiError) {
 	r, err := c.channelToPost()
 	if err != nil {
@@ -29,7 +29,7 @@ func (c *call) postMessage() (any, *apiError) {
 		return nil, err
 	}
 	if r.deleted[threadTS] {
-		threadTS = "" // Slack posts what would answer a deleted message as a message of its own
+		threadTS = "" // Slack posts a reply to a deleted message at the channel's root: slack-go issue 1571
 	}
 	if err := c.limitPost(r.ID); err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func (c *call) postMessage() (any, *apiError) {
 	return messageResponse{okEnvelope, r.ID, p.TS, p.Text, c.wire(p)}, nil
 }
 
-// takesReply refuses a thread_ts that is no parent in the channel.
+// checkThread refuses a thread_ts that is not a root message of the channel.
 func (r *channel) checkThread(threadTS string) *apiError {
 	if threadTS == "" || r.deleted[threadTS] {
 		return nil
@@ -58,7 +58,7 @@ func (r *channel) checkThread(threadTS string) *apiError {
 	return nil
 }
 
-// add puts a new message into a channel.
+// addMessage adds a new message to a channel.
 func (w *Workspace) addMessage(r *channel, m Message, says messageArgs) *storedMessage {
 	m.ChannelID = r.ID
 	m.Text, m.Blocks, m.Metadata = says.text, says.blocks, says.metadata
@@ -75,7 +75,7 @@ func (w *Workspace) addMessage(r *channel, m Message, says messageArgs) *storedM
 	return p
 }
 
-// updateMessage is chat.update.
+// updateMessage implements chat.update.
 func (c *call) updateMessage() (any, *apiError) {
 	r, err := c.channelToChange()
 	if err != nil {
@@ -104,9 +104,9 @@ func (c *call) updateMessage() (any, *apiError) {
 	return messageResponse{okEnvelope, r.ID, p.TS, p.Text, c.wire(p)}, nil
 }
 
-// change applies chat.update's rules: text without blocks takes the blocks away;
-// blocks without text keep the text; metadata stays unless it is given. Only a
-// message without blocks is marked as edited.
+// change applies chat.update's rules: text without blocks removes the blocks, blocks
+// without text keep the text, and metadata stays unless it is given. Only a message
+// without blocks is marked as edited.
 func (p *storedMessage) change(m messageArgs) {
 	if m.hasText {
 		p.Text = m.text
@@ -125,7 +125,7 @@ func (p *storedMessage) change(m messageArgs) {
 	p.Updates++
 }
 
-// deleteMessage is chat.delete.
+// deleteMessage implements chat.delete.
 func (c *call) deleteMessage() (any, *apiError) {
 	r, err := c.channelToChange()
 	if err != nil {
@@ -148,7 +148,7 @@ func (c *call) deleteMessage() (any, *apiError) {
 	}{okEnvelope, r.ID, p.TS}, nil
 }
 
-// getPermalink is chat.getPermalink.
+// getPermalink implements chat.getPermalink.
 func (c *call) getPermalink() (any, *apiError) {
 	r := c.visible(c.form.Get("channel"))
 	if r == nil {

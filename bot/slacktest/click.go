@@ -5,36 +5,36 @@ import (
 	"time"
 )
 
-// Press presses a button on a message as that person: on a message of a channel,
-// or on one that only they see. It answers with an error, and tells the app
-// nothing, if the person could not press that button.
+// ClickButton clicks a button on a message as the user, which can be an ephemeral
+// message. If the user could not click that button, it returns an error and sends
+// the app nothing.
 func (w *Workspace) ClickButton(userID, channelID, ts, actionID string) (Interaction, error) {
 	return w.Click(userID, Target{ChannelID: channelID, TS: ts, ActionID: actionID})
 }
 
-// PressStale presses a button on a message as a client remembers it, which may
-// have changed or gone since, or, with a message that was never posted, as an
-// attacker with a signing secret would like to.
+// ClickStale clicks a button on a message as an outdated client shows it: the
+// message may have changed or be deleted. A message that was never posted simulates
+// an attacker who has the signing secret.
 func (w *Workspace) ClickStale(userID string, seen Message, actionID string) (Interaction, error) {
 	return w.Click(userID, Target{ActionID: actionID, Stale: &seen})
 }
 
-// Target says which button is pressed.
+// Target says which button is clicked.
 type Target struct {
 	ChannelID, TS string   // on a message
-	ViewID        string   // or in a modal or home tab
-	Stale         *Message // or on a message as it is remembered
+	ViewID        string   // or in a modal or Home tab
+	Stale         *Message // or on a message as an outdated client shows it
 
-	BlockID  string // needed only if several blocks have the action_id
+	BlockID  string // required only if several blocks use the action_id
 	ActionID string
 }
 
-// Click presses any button.
+// Click clicks any button.
 func (w *Workspace) Click(userID string, at Target) (Interaction, error) {
 	now := w.config.Now()
 	d, err := w.buildClick(userID, at, now)
 	if err != nil {
-		return Interaction{}, fmt.Errorf("couldn't press %s: %w", at.ActionID, err)
+		return Interaction{}, fmt.Errorf("couldn't click %s: %w", at.ActionID, err)
 	}
 	i := w.deliver(d)
 	w.mu.Lock()
@@ -43,7 +43,7 @@ func (w *Workspace) Click(userID string, at Target) (Interaction, error) {
 	return i, nil
 }
 
-// clicked builds what the app is told.
+// buildClick builds the block_actions payload.
 func (w *Workspace) buildClick(userID string, at Target, now time.Time) (delivery, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -83,14 +83,14 @@ func (w *Workspace) clickOnMessage(payload *blockActions, u *User, at Target, no
 	payload.Channel = &payloadChannel{p.ChannelID, payloadName(w.channels.byID[p.ChannelID])}
 	payload.State = &viewState{Values: map[string]map[string]any{}}
 	payload.ResponseURL = w.newMessageResponseURL(p, u.ID, now)
-	if !p.Ephemeral { // Slack does not send ephemeral messages back
+	if !p.Ephemeral { // payloads do not include ephemeral messages
 		m := w.wire(p)
 		payload.Message = &m
 	}
 	return b, nil
 }
 
-// shown is the message that the person presses on.
+// clickedMessage returns the message with the button.
 func (w *Workspace) clickedMessage(u *User, at Target) (*storedMessage, error) {
 	if at.Stale != nil {
 		return &storedMessage{Message: *at.Stale}, nil
@@ -129,8 +129,7 @@ func (w *Workspace) clickInView(payload *blockActions, u *User, at Target) (Butt
 	return b, nil
 }
 
-// viewOf is the person's home tab, or their top modal: the ones under it cannot
-// be reached.
+// viewOf returns the user's Home tab or top modal. Modals below it cannot be reached.
 func (w *Workspace) viewOf(u *User, viewID string) (*view, error) {
 	if v, ok := w.homes[u.ID]; ok && v.ID == viewID {
 		return v, nil
@@ -141,7 +140,7 @@ func (w *Workspace) viewOf(u *User, viewID string) (*view, error) {
 	return nil, fmt.Errorf("%w: %s", ErrNoView, viewID)
 }
 
-// pick finds the one button that is meant.
+// findButton returns the one button that at means.
 func findButton(buttons []Button, at Target) (Button, error) {
 	var found []Button
 	for _, b := range buttons {

@@ -9,17 +9,17 @@ import (
 	"strings"
 )
 
-// What a person sees when a slash command was not answered in time, or not well:
-// docs.slack.dev/interactivity/implementing-slash-commands.
+// What a user sees when the app answers a slash command late or wrongly:
+// https://docs.slack.dev/interactivity/implementing-slash-commands
 const (
 	commandTimeoutNotice = "operation_timeout"
 	commandFailedNotice  = "dispatch_failed"
 )
 
-// Command runs a slash command, such as /approvals, with the text after it. It
-// cannot be run by people of other workspaces, nor if the app was not granted the
-// scope commands. An answer with text or blocks is
-// shown to the person, or to the channel if its response_type is in_channel.
+// Command runs a slash command such as /approvals with the text after it. Users of
+// other workspaces cannot run it, and the app needs the scope commands. An answer
+// with text or blocks is shown to the user, or to the channel if its response_type
+// is in_channel.
 func (w *Workspace) Command(userID, channelID, command, text string) (Interaction, error) {
 	d, err := w.buildCommand(userID, channelID, command, text)
 	if err != nil {
@@ -71,8 +71,8 @@ func (w *Workspace) buildCommand(userID, channelID, command, text string) (deliv
 	}}, nil
 }
 
-// showAnswer shows the body of an answer: nothing, plain text, or a message as
-// JSON. It reports whether Slack takes it.
+// showCommandResponse shows the body of the app's answer: nothing, plain text, or a
+// message as JSON. It reports whether Slack accepts the body.
 func (w *Workspace) showCommandResponse(userID, channelID string, i *Interaction, c *call) bool {
 	body := strings.TrimSpace(i.Body)
 	if body == "" {

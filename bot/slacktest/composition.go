@@ -1,13 +1,13 @@
 package slacktest
 
-// The composition objects of docs.slack.dev/reference/block-kit/composition-objects.
+// Composition objects: https://docs.slack.dev/reference/block-kit/composition-objects
 
-// plain takes a plain_text object of up to high characters.
+// plain accepts a plain_text object of up to high characters.
 func plain(high int) rule {
 	return byType(map[string]rule{"plain_text": plainText(high)})
 }
 
-// rich takes a plain_text or mrkdwn object of up to high characters.
+// rich accepts a plain_text or mrkdwn object of up to high characters.
 func rich(high int) rule {
 	return byType(map[string]rule{"plain_text": plainText(high), "mrkdwn": mrkdwnText(high)})
 }
@@ -21,7 +21,7 @@ func mrkdwnText(high int) rule {
 	return object(required("type", typeChecked), required("text", text), optional("verbatim", boolean))
 }
 
-// gatherText keeps text that people and groups may be mentioned in.
+// collectText keeps mrkdwn, in which users and groups may be mentioned.
 func collectText(in *validator, v any) {
 	if s, ok := v.(string); ok {
 		in.texts = append(in.texts, s)
@@ -38,8 +38,8 @@ var confirm = object(
 
 var buttonStyle = oneOf("primary", "danger")
 
-// option is a choice in a menu; its url is allowed in overflow menus alone.
-// Slack's older pages allow a value of 150 characters, its types 75.
+// option is one option of a menu; only overflow menus allow a url. Slack's older
+// pages allow a value of 150 characters, the reference 75.
 func option(text rule, more ...field) rule {
 	return object(append([]field{
 		required("text", text),

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// parseControl reads what stands between the angle brackets of a control
-// sequence. It reports false for what Slack shows as it was written.
+// parseControl parses the text between the angle brackets of a control sequence. It
+// returns false for text that Slack shows verbatim.
 func parseControl(s string) (Span, bool) {
 	body, label, _ := strings.Cut(s, "|")
 	switch {
@@ -31,7 +31,7 @@ func parseControl(s string) (Span, bool) {
 	return Span{}, false
 }
 
-// reference reads an ID that begins with one of the letters in prefixes.
+// reference parses an ID that begins with one of the letters in prefixes.
 func reference(kind SpanKind, id, label, prefixes string) (Span, bool) {
 	if len(id) < 2 || strings.IndexByte(prefixes, id[0]) < 0 || strings.Trim(id, idLetters) != "" {
 		return Span{}, false
@@ -41,8 +41,7 @@ func reference(kind SpanKind, id, label, prefixes string) (Span, bool) {
 
 const idLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
-// parseSpecial reads the mentions of a whole channel. Slack takes <!group> for
-// <!channel>.
+// parseSpecial parses mentions of a whole channel. <!group> means <!channel>.
 func parseSpecial(name, label string) (Span, bool) {
 	switch name {
 	case "group":
@@ -57,11 +56,11 @@ func parseSpecial(name, label string) (Span, bool) {
 	return Span{Kind: SpanSpecial, Target: name, Text: unescape(label)}, true
 }
 
-// parseDate reads "unix^format^link|fallback", where ^link is optional.
+// parseDate parses "unix^format^link|fallback", in which ^link is optional.
 func parseDate(s string) (Span, bool) {
 	body, fallback, ok := strings.Cut(s, "|")
 	if !ok {
-		return Span{}, false // without a fallback Slack shows the sequence itself
+		return Span{}, false // Slack shows a date without fallback verbatim
 	}
 	unix, rest, ok := strings.Cut(body, "^")
 	at, err := strconv.ParseInt(unix, 10, 64)

@@ -2,7 +2,7 @@ package slacktest
 
 import "strings"
 
-// conversation is the answer of the methods about one conversation.
+// conversationResponse is the response of the methods about one conversation.
 type conversationResponse struct {
 	envelope
 	NoOp        bool        `json:"no_op,omitempty"`
@@ -10,8 +10,8 @@ type conversationResponse struct {
 	Channel     wireChannel `json:"channel"`
 }
 
-// openConversation is conversations.open, for one person. Group DMs are not
-// modelled.
+// openConversation implements conversations.open for one user. Group DMs are not
+// simulated.
 func (c *call) openConversation() (any, *apiError) {
 	if id := c.form.Get("channel"); id != "" {
 		r := c.visible(id)
@@ -27,7 +27,7 @@ func (c *call) openConversation() (any, *apiError) {
 	case n > 8:
 		return nil, errCode("too_many_users")
 	case n > 1:
-		return nil, &apiError{code: "method_not_supported_for_channel_type", messages: []string{"[ERROR] group DMs are not modelled"}}
+		return nil, &apiError{code: "method_not_supported_for_channel_type", messages: []string{"[ERROR] group DMs are not simulated"}}
 	}
 	u, found := c.users.byID[users]
 	if !found {
@@ -48,7 +48,7 @@ func (c *call) openConversation() (any, *apiError) {
 	return answer, nil
 }
 
-// readScope is what reading about a channel of that kind takes.
+// readScope returns the scope for reading that type of channel.
 func (r *channel) readScope() string {
 	switch {
 	case r.IMUserID != "":
@@ -59,7 +59,7 @@ func (r *channel) readScope() string {
 	return "channels:read"
 }
 
-// roomToRead is a channel that the call may ask about.
+// channelToRead returns the channel that the call asks about.
 func (c *call) channelToRead() (*channel, *apiError) {
 	r := c.visible(c.form.Get("channel"))
 	if r == nil {
@@ -68,7 +68,7 @@ func (c *call) channelToRead() (*channel, *apiError) {
 	return r, c.requireScope(r.readScope())
 }
 
-// conversationInfo is conversations.info.
+// conversationInfo implements conversations.info.
 func (c *call) conversationInfo() (any, *apiError) {
 	r, err := c.channelToRead()
 	if err != nil {
@@ -82,7 +82,7 @@ func (c *call) conversationInfo() (any, *apiError) {
 	return answer, nil
 }
 
-// conversationMembers is conversations.members.
+// conversationMembers implements conversations.members.
 func (c *call) conversationMembers() (any, *apiError) {
 	r, err := c.channelToRead()
 	if err != nil {
@@ -99,8 +99,8 @@ func (c *call) conversationMembers() (any, *apiError) {
 	}{okEnvelope, append([]string{}, r.Members[from:to]...), next}, nil
 }
 
-// listConversations is conversations.list: the public channels, and of the
-// private ones those that the bot is in.
+// listConversations implements conversations.list: public channels, and private
+// channels that the bot is in.
 func (c *call) listConversations() (any, *apiError) {
 	types := c.form.Get("types")
 	if types == "" {

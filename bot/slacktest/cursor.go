@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// A cursor is opaque to the app, and ends as Slack's do, with a sign that must be
-// escaped in a query.
+// formatCursor returns an opaque cursor. Like Slack's, it ends with "=", which must
+// be escaped in a query.
 func formatCursor(at int) string {
 	return base64.StdEncoding.EncodeToString([]byte("next:" + strconv.Itoa(at) + padding(at)))
 }
 
-// padding makes the cursor's length such that its base64 ends in "=".
+// padding returns the spaces after which the cursor's base64 ends with "=".
 func padding(at int) string {
 	return strings.Repeat(" ", (4-(len("next:")+len(strconv.Itoa(at)))%3)%3)
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// The elements of docs.slack.dev/reference/block-kit/block-elements, by the
-// places that take them.
+// Block elements (https://docs.slack.dev/reference/block-kit/block-elements) by the
+// places that accept them.
 var (
 	actionElements  = mergeRules(buttonElements, menuElements, pickerElements, choiceElements, map[string]rule{"overflow": overflow})
 	accessories     = mergeRules(actionElements, map[string]rule{"image": imageElement})
@@ -27,7 +27,7 @@ func mergeRules(sets ...map[string]rule) map[string]rule {
 }
 
 // interactive is an element that sends an action. Its action_id is unique in its
-// block; Slack makes one up when there is none.
+// block; Slack generates a missing one.
 func interactive(fields ...field) rule {
 	return all(uniqueActionID, object(append(fields, required("type", typeChecked), optional("action_id", str(1, 255)))...))
 }
@@ -61,7 +61,7 @@ var imageElement = object(
 	required("alt_text", str(1, 2000)),
 )
 
-// focus counts the elements that want the cursor: one in a view may.
+// focusOnce allows focus_on_load on one element of a view.
 func focusOnce(in *validator, v any) {
 	boolean(in, v)
 	if v != true {
@@ -115,7 +115,7 @@ func layout(what, layout string) rule {
 	})
 }
 
-// typed are the elements that take typed text.
+// textInputs are the elements for typed text.
 var textInputs = map[string]rule{
 	"plain_text_input": all(minBelowMax, interactive(placeholder, focusOnLoad, dispatchAction, optional("initial_value", str(0, 3000)),
 		optional("multiline", boolean), optional("min_length", integer(0, 3000)), optional("max_length", integer(1, 3000)))),

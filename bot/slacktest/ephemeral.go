@@ -1,7 +1,7 @@
 package slacktest
 
-// postEphemeral is chat.postEphemeral. The bot and the reader must both be in the
-// channel; chat:write.public does not help.
+// postEphemeral implements chat.postEphemeral. Bot and reader must both be in the
+// channel; chat:write.public does not replace membership.
 func (c *call) postEphemeral() (any, *apiError) {
 	r := c.visible(c.form.Get("channel"))
 	if r == nil {
@@ -38,7 +38,7 @@ func (c *call) postEphemeral() (any, *apiError) {
 	}{okEnvelope, p.TS}, nil
 }
 
-// whisper shows a message to one person.
+// addEphemeral shows a message to one user.
 func (w *Workspace) addEphemeral(r *channel, readerID string, m Message, says messageArgs) *storedMessage {
 	m.ChannelID, m.UserID, m.Ephemeral = r.ID, w.config.BotUserID, true
 	m.Text, m.Blocks, m.Metadata = says.text, says.blocks, says.metadata
@@ -49,7 +49,7 @@ func (w *Workspace) addEphemeral(r *channel, readerID string, m Message, says me
 	return p
 }
 
-// dropEphemeral forgets a message that only readerID sees.
+// removeEphemeral removes an ephemeral message of readerID's.
 func (w *Workspace) removeEphemeral(readerID, ts string) {
 	kept := w.ephemeral[readerID][:0:0]
 	for _, p := range w.ephemeral[readerID] {

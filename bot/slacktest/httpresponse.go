@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// refusal is an ok:false answer, or a 429.
+// apiError is an ok:false response, or a 429.
 type apiError struct {
 	code       string
 	needed     string        // for missing_scope
@@ -23,12 +23,12 @@ func rateLimited(wait time.Duration) *apiError {
 	return &apiError{code: "ratelimited", retryAfter: max(wait, 1)}
 }
 
-// badArguments is how Slack refuses arguments that have a schema.
+// invalidArguments is the error for arguments that violate a schema.
 func invalidArguments(problems []Problem) *apiError {
 	return &apiError{code: "invalid_arguments", messages: messages(problems)}
 }
 
-// needScope refuses a token that was not granted scope.
+// requireScope refuses a call whose token was not granted scope.
 func (c *call) requireScope(scope string) *apiError {
 	if scope == "" || slices.Contains(c.config.Scopes, scope) {
 		return nil
@@ -38,14 +38,14 @@ func (c *call) requireScope(scope string) *apiError {
 
 func (c *call) hasScope(scope string) bool { return slices.Contains(c.config.Scopes, scope) }
 
-// reply is what is sent back.
+// httpResponse is the response to one request.
 type httpResponse struct {
 	status     int // 200 if zero
 	body       []byte
 	plainText  bool // text instead of JSON
 	retryAfter string
-	scopes     string // what a good token was granted
-	lost       bool   // cut the connection instead
+	scopes     string // granted to a valid token
+	lost       bool   // close the connection instead
 }
 
 func (r httpResponse) write(rw http.ResponseWriter) {
@@ -66,17 +66,17 @@ func (r httpResponse) write(rw http.ResponseWriter) {
 	if r.status != 0 {
 		rw.WriteHeader(r.status)
 	}
-	_, _ = rw.Write(r.body) // the caller has gone: nothing to tell it
+	_, _ = rw.Write(r.body) // an error means that the client is gone
 }
 
-// good begins every answer that is no refusal.
+// envelope is part of every API response.
 type envelope struct {
 	OK bool `json:"ok"`
 }
 
 var okEnvelope = envelope{OK: true}
 
-// page is the response_metadata of an answer that may go on.
+// responseMetadata is the response_metadata of a paginated response.
 type responseMetadata struct {
 	NextCursor string `json:"next_cursor"`
 }
@@ -84,12 +84,12 @@ type responseMetadata struct {
 func okResponse(result any) httpResponse {
 	body, err := json.Marshal(result)
 	if err != nil {
-		panic(fmt.Sprintf("slack: an answer does not encode: %v", err))
+		panic(fmt.Sprintf("slacktest: can't encode a response: %v", err))
 	}
 	return httpResponse{body: body}
 }
 
-// refused answers ok:false; provided is what the token was granted.
+// errorResponse returns the response for err; provided are the token's scopes.
 func errorResponse(no *apiError, provided string) httpResponse {
 	type metadata struct {
 		Messages []string `json:"messages"`

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// inline reads styles and control sequences in s. The delimiters in within are
+// inline parses styles and control sequences in s. The delimiters in within are
 // already open around s and cannot open again.
 func inline(s, within string) []Span {
 	p := &inlineParser{s: s, within: within}
@@ -28,23 +28,23 @@ func inline(s, within string) []Span {
 type inlineParser struct {
 	s      string
 	within string
-	at     int // what is read next
-	start  int // where the text not yet flushed begins
+	at     int // the next byte
+	start  int // of the text that is not flushed yet
 	spans  []Span
 
-	// alone says of a delimiter up to where it has no partner, so that hostile
-	// text is not searched again for each one. A whole fence goes by 'f'.
+	// unclosed records up to which index a delimiter has no closing partner, so that
+	// hostile text is not searched again for each one. The key of a fence is 'f'.
 	unclosed map[byte]int
 }
 
-// flush turns the text read since the last span into a span.
+// flush adds the text since the last span as a span.
 func (p *inlineParser) flush() {
 	if raw := p.s[p.start:p.at]; raw != "" {
 		p.spans = append(p.spans, Span{Kind: SpanText, Raw: raw, Text: unescape(raw)})
 	}
 }
 
-// next reads a span that begins at p.at, if one does.
+// next parses the span at p.at. It returns false if none begins there.
 func (p *inlineParser) next() (Span, bool) {
 	switch c := p.s[p.at]; c {
 	case '<':
@@ -93,7 +93,7 @@ func (p *inlineParser) code() (Span, bool) {
 	return Span{Kind: SpanCode, Raw: rest[:n+2], Children: controls(rest[1 : n+1])}, true
 }
 
-// controls reads only control sequences: what code may hold.
+// controls parses only control sequences, the only markup inside code.
 func controls(s string) []Span {
 	p := &inlineParser{s: s}
 	for p.at < len(p.s) {
@@ -112,8 +112,8 @@ func controls(s string) []Span {
 	return p.spans
 }
 
-// style reads a run between two delimiters. The first must stand before a word
-// and not after one; the last the other way round; both on one line.
+// style parses a run between two delimiters on one line. The opening delimiter must
+// be followed by a word and not preceded by one; the closing one vice versa.
 func (p *inlineParser) style(delim byte, kind SpanKind) (Span, bool) {
 	if strings.IndexByte(p.within, delim) >= 0 || p.isUnclosed(delim) {
 		return Span{}, false
@@ -131,13 +131,13 @@ func (p *inlineParser) style(delim byte, kind SpanKind) (Span, bool) {
 	return Span{Kind: kind, Raw: p.s[p.at : end+1], Children: inline(inner, p.within+string(delim))}, true
 }
 
-// closing is the index of the delimiter that ends the run which begins at p.at.
+// closing returns the index of the delimiter that closes the run at p.at.
 func (p *inlineParser) closing(delim byte) (int, bool) {
 	i := p.at + 1
 	for ; i < len(p.s) && p.s[i] != '\n'; i++ {
 		if p.s[i] == '<' {
 			if n := strings.IndexAny(p.s[i+1:], "<>\n"); n >= 0 && p.s[i+1+n] == '>' {
-				i += n + 1 // a delimiter inside a control sequence is part of it
+				i += n + 1 // a delimiter inside a control sequence does not count
 			}
 			continue
 		}
@@ -165,7 +165,7 @@ func (p *inlineParser) markUnclosed(delim byte, until int) {
 
 func (p *inlineParser) emoji() (Span, bool) {
 	if before, _ := utf8.DecodeLastRuneInString(p.s[:p.at]); isWord(before) {
-		return Span{}, false // as in a time of day
+		return Span{}, false // such as 10:30:00
 	}
 	rest := p.s[p.at+1:]
 	n := 0
@@ -200,7 +200,7 @@ func (p *inlineParser) autoLink() (Span, bool) {
 	return Span{Kind: SpanAutoLink, Raw: raw, Text: url, Target: url}, true
 }
 
-// urlEnd is where the bare URL that s begins with ends.
+// urlEnd returns the length of the bare URL at the start of s.
 func urlEnd(s string) int {
 	for i, r := range s {
 		switch {

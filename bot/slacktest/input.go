@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// InputError is why a client does not submit a modal.
+// InputError says why a client does not submit a modal.
 type InputError struct {
 	BlockID, ActionID string
 	Reason            string
@@ -22,7 +22,7 @@ func (e *InputError) Error() string {
 	return fmt.Sprintf("input %s/%s %s", e.BlockID, e.ActionID, e.Reason)
 }
 
-// inputBlock is an input block with its element, as far as filling it needs.
+// inputBlock is the part of an input block that filling it needs.
 type inputBlock struct {
 	Type     string       `json:"type"`
 	BlockID  string       `json:"block_id"`
@@ -56,10 +56,10 @@ type wireOption struct {
 	Value string          `json:"value"`
 }
 
-// inputBlocks are the input blocks among blocks.
+// inputBlocks returns the input blocks among blocks.
 func inputBlocks(blocks json.RawMessage) []inputBlock {
 	var raws []json.RawMessage
-	_ = json.Unmarshal(blocks, &raws) // they were checked when they came
+	_ = json.Unmarshal(blocks, &raws) // blocks was validated on arrival
 	var inputs []inputBlock
 	for _, raw := range raws {
 		var b inputBlock
@@ -70,7 +70,7 @@ func inputBlocks(blocks json.RawMessage) []inputBlock {
 	return inputs
 }
 
-// fill makes state.values of what the person typed and chose.
+// inputState returns state.values for what the user typed and chose.
 func (w *Workspace) inputState(blocks json.RawMessage, values map[string]map[string]string) (map[string]map[string]any, error) {
 	state := make(map[string]map[string]any)
 	for _, b := range inputBlocks(blocks) {
@@ -97,7 +97,7 @@ func (w *Workspace) inputState(blocks json.RawMessage, values map[string]map[str
 	return state, nil
 }
 
-// initial is what the element holds before anybody touches it.
+// initial returns the element's initial value.
 func (e inputElement) initial() string {
 	var chosen []string
 	for _, o := range e.InitialOptions {
@@ -114,7 +114,8 @@ func (e inputElement) initial() string {
 	return ""
 }
 
-// state is the element's part of state.values, or why it cannot hold given.
+// stateValue returns the element's entry in state.values, or why it cannot hold
+// given.
 func (e inputElement) stateValue(given string) (value map[string]any, reason string) {
 	value = map[string]any{"type": e.Type}
 	put := func(name string, v any) map[string]any {
@@ -156,7 +157,7 @@ func (e inputElement) stateValue(given string) (value map[string]any, reason str
 	case "conversations_select":
 		return put("selected_conversation", given), ""
 	}
-	return nil, "cannot be filled here: it is a " + e.Type
+	return nil, "has the type " + e.Type + ", which is not simulated"
 }
 
 func (e inputElement) option(value string) (wireOption, bool) {
@@ -171,8 +172,8 @@ func (e inputElement) option(value string) (wireOption, bool) {
 	return options[i], true
 }
 
-// refuses is why a text field does not take the text. An empty optional field is
-// always taken.
+// textProblem returns why a text field does not accept text, or "". It accepts
+// empty text, because inputState checks required fields.
 func (e inputElement) textProblem(text string) string {
 	if text == "" {
 		return ""
@@ -202,14 +203,14 @@ func (e inputElement) textProblem(text string) string {
 		}
 	}
 	if err != nil {
-		return "is not what the field takes"
+		return "is not valid for a " + e.Type
 	}
 	return ""
 }
 
 func timeProblem(layout, given string) string {
 	if _, err := time.Parse(layout, given); err != nil && given != "" {
-		return "is no such date or time"
+		return "is not a valid date or time"
 	}
 	return ""
 }

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Why somebody cannot do something. Nothing has reached the app then.
+// Errors of user actions that Slack's clients do not allow. The app was sent nothing.
 var (
 	ErrDown       = errors.New("slack is down")
 	ErrNoUser     = errors.New("no such active user")
@@ -21,34 +21,34 @@ var (
 	ErrNoMessage  = errors.New("no such message")
 	ErrNoView     = errors.New("no such view is open")
 	ErrNoButton   = errors.New("no such button is shown")
-	ErrAmbiguous  = errors.New("several buttons have that action_id: say which block")
+	ErrAmbiguous  = errors.New("several buttons have that action_id: a block_id is required")
 	ErrNotVisible = errors.New("the user cannot see that channel")
-	ErrNotAllowed = errors.New("slack does not let this user do that")
-	errNoClient   = errors.New("the workspace has no Client to reach the app with")
+	ErrNotAllowed = errors.New("slack does not allow this user to do that")
+	errNoClient   = errors.New("the workspace has no Client for requests to the app")
 )
 
-// What a person sees when the app does not answer as it should.
+// What a user sees when the app answers wrongly.
 const (
 	failedClickNotice = "operation failed"
 	failedViewNotice  = "We had some trouble connecting. Try again?"
 )
 
-// ackTime is how long an app has to answer an interaction.
+// ackTimeout is how long an app has to answer an interaction.
 const ackTimeout = 3 * time.Second
 
-// maxAnswerBytes bounds the answer that is read.
+// maxAnswerBytes is the largest response body that is read.
 const maxAnswerBytes = 1 << 20
 
-// Interaction is what became of something that a person did with the app.
+// Interaction is the result of a user action that was sent to the app.
 type Interaction struct {
-	Payload     json.RawMessage // what the app was told; for a slash command its form
-	Status      int             // the app's answer; 0 if there was none
+	Payload     json.RawMessage // as sent to the app; for a slash command the form
+	Status      int             // of the app's response; 0 if there was none
 	Body        string
 	Took        time.Duration // by Config.Now
-	Err         error         // why there was no answer
-	Failed      bool          // the person sees that it did not work: not 200 within 3 s, or a body that Slack does not take
-	Notice      string        // what the person sees because of that
-	Opened      *View         // the view that was opened or pushed meanwhile, if any
+	Err         error         // why there was no response
+	Failed      bool          // the user sees an error: no 200 within 3 s, or a body that Slack does not accept
+	Notice      string        // the error that the user sees
+	Opened      *View         // the view that the app opened or pushed in response, if any
 	TriggerID   string
 	ResponseURL string
 
@@ -57,14 +57,14 @@ type Interaction struct {
 	body   []byte
 }
 
-// delivery is an interaction on its way.
+// delivery is an interaction to be sent.
 type delivery struct {
 	url   string
-	field string // the form field that holds the payload; empty if the payload is the form
+	field string // the form field for the payload; empty if the payload is the form
 	i     Interaction
 }
 
-// deliver signs and POSTs to the app. No lock is held meanwhile.
+// deliver signs the interaction and POSTs it to the app, without holding the lock.
 func (w *Workspace) deliver(d delivery) Interaction {
 	body := []byte(d.i.Payload)
 	if d.field != "" {
@@ -83,16 +83,15 @@ func (w *Workspace) deliver(d delivery) Interaction {
 	return i
 }
 
-// Replay sends the very same request once more, with its old timestamp and
-// signature: what somebody who recorded it could do. Nothing but the app's answer
-// comes of it.
+// Replay sends the same request again with its old timestamp and signature, as an
+// attacker who recorded it could. The response changes nothing in the workspace.
 func (w *Workspace) Replay(i Interaction) Interaction {
 	i.Status, i.Body, i.Err, i.Failed, i.Notice, i.Opened = 0, "", nil, false, "", nil
 	w.send(&i, w.config.Now())
 	return i
 }
 
-// send POSTs the request and notes the answer.
+// send POSTs the request and records the response.
 func (w *Workspace) send(i *Interaction, at time.Time) {
 	i.Status, i.Body, i.Err = w.post(i)
 	i.Took = w.config.Now().Sub(at)
@@ -107,7 +106,7 @@ func (w *Workspace) post(i *Interaction) (status int, body string, err error) {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, i.url, bytes.NewReader(i.body))
 	if err != nil {
-		return 0, "", fmt.Errorf("couldn't make the request: %w", err)
+		return 0, "", fmt.Errorf("couldn't create the request: %w", err)
 	}
 	req.Header = i.header.Clone()
 	res, err := w.client.Do(req)
@@ -117,12 +116,12 @@ func (w *Workspace) post(i *Interaction) (status int, body string, err error) {
 	defer res.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(res.Body, maxAnswerBytes))
 	if err != nil {
-		return 0, "", fmt.Errorf("couldn't read the app's answer: %w", err)
+		return 0, "", fmt.Errorf("couldn't read the app's response: %w", err)
 	}
 	return res.StatusCode, string(raw), nil
 }
 
-// actor is the person who does something, if Slack would let them.
+// actor returns the user, or why that user cannot act.
 func (w *Workspace) actor(userID string) (*User, error) {
 	u, ok := w.users.byID[userID]
 	switch {
@@ -136,7 +135,8 @@ func (w *Workspace) actor(userID string) (*User, error) {
 	return u, nil
 }
 
-// opened is the view that the trigger was exchanged for.
+// openedView returns the view that the trigger was exchanged for, if it is still
+// open.
 func (w *Workspace) openedView(triggerID string) *View {
 	t, ok := w.triggers[triggerID]
 	if !ok || t.opened == "" {
@@ -144,7 +144,7 @@ func (w *Workspace) openedView(triggerID string) *View {
 	}
 	v := w.viewByID(t.opened, "")
 	if v == nil {
-		return nil // opened and closed again
+		return nil
 	}
 	c := v.copyView()
 	return &c

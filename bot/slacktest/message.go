@@ -5,36 +5,35 @@ import (
 	"slices"
 )
 
-// Message is a message as it now stands.
+// Message is the present state of a message.
 type Message struct {
 	ChannelID string
 	TS        string // unique in the workspace
-	ThreadTS  string // of the parent, for a reply
-	UserID    string // who wrote it
-	Text      string // with blocks, what notifications and screen readers say
+	ThreadTS  string // the parent's ts, for a reply
+	UserID    string // the author
+	Text      string // with blocks, the text of notifications and screen readers
 	Blocks    json.RawMessage
 	Metadata  json.RawMessage
 
-	Broadcast   bool // a reply also shown in the channel
-	Ephemeral   bool // shown to one person only
+	Broadcast   bool // a reply that is also shown in the channel
+	Ephemeral   bool // visible to one user only
 	Edited      bool // marked as edited: Slack marks a message that has no blocks
-	Updates     int  // how often it was changed
-	Deleted     bool // a parent that was deleted under its replies
+	Updates     int  // number of changes
+	Deleted     bool // a deleted parent whose replies remain
 	UnfurlLinks bool // the app did not ask for unfurl_links=false
 	UnfurlMedia bool // the app did not ask for unfurl_media=false
 
 	Reactions []Reaction
-	Replies   []Message // the replies, the oldest first
+	Replies   []Message // oldest first
 
-	// Notifies are the users (U..., W...), the user groups (S...) and the words
-	// here, channel and everyone that the message mentions now, each once, in its
-	// text or its blocks. PingsChannel reports one of the three words.
+	// Mentions are the users (U..., W...), user groups (S...) and the words here,
+	// channel and everyone that the text or blocks mention now, without duplicates.
+	// MentionsChannel reports whether one of the three words is among them.
 	Mentions        []string
 	MentionsChannel bool
 
-	// Notified are the people who got a notification when the message was
-	// posted, groups resolved. Slack sends none when a message is changed later,
-	// and none to people who are not in the channel.
+	// Notified are the users who got a notification when the message was posted.
+	// Slack sends none for later changes, and none to users outside the channel.
 	Notified []string
 }
 
@@ -45,14 +44,14 @@ type Reaction struct {
 	Count int      `json:"count"`
 }
 
-// post is a message that is kept.
+// storedMessage is a message with its replies.
 type storedMessage struct {
 	Message
 	replies  []*storedMessage
 	readerID string // of an ephemeral message
 }
 
-// copyMessage copies a message with its thread.
+// copyMessage returns a deep copy of a message with its thread.
 func (p *storedMessage) copyMessage() Message {
 	m := p.Message
 	m.Mentions = slices.Clone(m.Mentions)
@@ -67,8 +66,8 @@ func (p *storedMessage) copyMessage() Message {
 	return m
 }
 
-// Messages are the top-level messages of a channel with their threads, the oldest
-// first; nil for a channel that does not exist.
+// Messages returns the channel's root messages with their threads, oldest first. It
+// returns nil for an unknown channel.
 func (w *Workspace) Messages(channelID string) []Message {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -87,7 +86,7 @@ func (w *Workspace) messages(channelID string) []Message {
 	return messages
 }
 
-// Message is one message, a reply or not.
+// Message returns one message or reply.
 func (w *Workspace) Message(channelID, ts string) (Message, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -99,15 +98,15 @@ func (w *Workspace) Message(channelID, ts string) (Message, bool) {
 	return Message{}, false
 }
 
-// DMs are the messages between the bot and a person.
+// DMs returns the messages between the bot and a user.
 func (w *Workspace) DMs(userID string) []Message {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.messages(w.dms[userID])
 }
 
-// Ephemerals are the messages that only this person sees, the oldest first. A
-// real client forgets them when it is loaded anew.
+// Ephemerals returns the messages that only this user sees, oldest first. A real
+// client loses them when it reloads.
 func (w *Workspace) Ephemerals(userID string) []Message {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -7,14 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of a message's text in characters: chat.postMessage is documented to cut
-// above the first, which is refused here, chat.update refuses above the second.
+// Limits of a message's text in characters. Above the first, chat.postMessage is
+// documented to truncate; here it is refused. Above the second, chat.update refuses.
 const (
 	maxPostText   = 40_000
 	maxUpdateText = 4_000
 )
 
-// content is what a message is to say.
+// messageArgs are the content arguments of a call that writes a message.
 type messageArgs struct {
 	hasText, hasBlocks bool
 
@@ -24,7 +24,7 @@ type messageArgs struct {
 	mentions []string
 }
 
-// content reads text, blocks and metadata from the call.
+// messageArgs reads and validates the call's text, blocks and metadata.
 func (c *call) messageArgs(maxText int) (messageArgs, *apiError) {
 	m := messageArgs{hasText: c.form.Has("text"), text: c.form.Get("text")}
 	if utf8.RuneCountInString(m.text) > maxText {
@@ -40,7 +40,7 @@ func (c *call) messageArgs(maxText int) (messageArgs, *apiError) {
 		m.blocks, texts = blocks, append(texts, more...)
 	}
 	if raw := c.form.Get("attachments"); raw != "" && raw != "[]" {
-		return m, &apiError{code: "invalid_attachments", messages: []string{"[ERROR] attachments are not modelled"}}
+		return m, &apiError{code: "invalid_attachments", messages: []string{"[ERROR] attachments are not simulated"}}
 	}
 	if raw := c.form.Get("metadata"); raw != "" {
 		if !isMetadata(raw) {
@@ -57,8 +57,8 @@ func (c *call) messageArgs(maxText int) (messageArgs, *apiError) {
 	return m, nil
 }
 
-// readBlocks checks the blocks of a message, and returns them as they are kept,
-// nil for none, with their mrkdwn.
+// readBlocks validates the blocks of a message. It returns them as Slack stores
+// them, nil if there are none, and all mrkdwn in them.
 func (c *call) readBlocks(raw string) (json.RawMessage, []string, *apiError) {
 	if !json.Valid([]byte(raw)) || !strings.HasPrefix(strings.TrimSpace(raw), "[") {
 		return nil, nil, errCode("invalid_blocks_format")
@@ -76,8 +76,8 @@ func (c *call) readBlocks(raw string) (json.RawMessage, []string, *apiError) {
 
 func (w *Workspace) newBlockID() string { return w.newID("b") }
 
-// isMetadata reports whether raw is {event_type, event_payload}, the one form of
-// docs.slack.dev/messaging/message-metadata.
+// isMetadata reports whether raw is {event_type, event_payload}:
+// https://docs.slack.dev/messaging/message-metadata
 func isMetadata(raw string) bool {
 	var m struct {
 		EventType    string         `json:"event_type"`
@@ -88,10 +88,10 @@ func isMetadata(raw string) bool {
 	return d.Decode(&m) == nil && m.EventType != "" && m.EventPayload != nil
 }
 
-// mentions adds whom the text mentions to those already found.
+// addMentions adds the mentions in text to found, without duplicates.
 func addMentions(found []string, text string) []string {
 	if !strings.Contains(text, "<@") && !strings.Contains(text, "<!") {
-		return found // nearly every text
+		return found // most texts
 	}
 	WalkSpans(ParseMrkdwn(text), func(s Span) {
 		switch s.Kind {
@@ -102,8 +102,8 @@ func addMentions(found []string, text string) []string {
 	return found
 }
 
-// namesAsMentions adds what link_names and parse=full turn into mentions: the
-// names of groups and the words for a whole channel, after an @.
+// addNamedMentions adds what link_names and parse=full turn into mentions: @ with
+// the handle of a group, or with here, channel or everyone.
 func (w *Workspace) addNamedMentions(found []string, text string) []string {
 	names := map[string]string{"@here": "here", "@channel": "channel", "@everyone": "everyone"}
 	for _, id := range w.groups.order {
@@ -132,9 +132,9 @@ func pingsChannel(mentions []string) bool {
 	})
 }
 
-// notified resolves mentions to the people in the channel who get a notification
-// of a new message: not its author, no bots, nobody deactivated. In a direct
-// message that is the other side, mentioned or not.
+// notified returns the members of the channel who get a notification of a new
+// message with these mentions. Authors, bots and deactivated users get none. In a DM
+// the other user is always notified.
 func (w *Workspace) notified(r *channel, author string, mentions []string) []string {
 	var ids []string
 	for _, id := range mentions {

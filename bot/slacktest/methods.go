@@ -4,12 +4,12 @@ import "strconv"
 
 // method is one method of the Web API.
 type method struct {
-	scope string // what it needs; empty if nothing, or if it depends on the call
+	scope string // the required scope; empty if none, or if it depends on the arguments
 	do    func(*call) (any, *apiError)
 }
 
-// methods are those that are modelled. The scopes are those that the methods'
-// pages under docs.slack.dev/reference/methods name for bot tokens.
+// methods are the simulated methods with the scopes that their pages under
+// https://docs.slack.dev/reference/methods name for bot tokens.
 var methods = map[string]method{
 	"auth.test": {"", (*call).authTest},
 	"bots.info": {"users:read", (*call).botInfo},
@@ -57,7 +57,7 @@ func (c *call) authTest() (any, *apiError) {
 	}, nil
 }
 
-// botInfo is bots.info. The app's own bot is the only one there is.
+// botInfo implements bots.info. It knows only the app's own bot.
 func (c *call) botInfo() (any, *apiError) {
 	if c.form.Get("bot") != c.config.BotID {
 		return nil, errCode("bot_not_found")
@@ -77,7 +77,7 @@ func (c *call) botInfo() (any, *apiError) {
 	}{okEnvelope, bot{c.config.BotID, false, c.config.BotName, 0, c.config.AppID, c.config.BotUserID, map[string]string{}}}, nil
 }
 
-// is reads a boolean argument as Slack does.
+// boolArg reads a boolean argument as Slack does.
 func (c *call) boolArg(name string, otherwise bool) bool {
 	switch c.form.Get(name) {
 	case "true", "1", "True":
@@ -88,8 +88,8 @@ func (c *call) boolArg(name string, otherwise bool) bool {
 	return otherwise
 }
 
-// paged picks the part of n items that limit and cursor ask for, and the cursor
-// of the part after it.
+// paginate returns the range of n items that the arguments limit and cursor select,
+// and the cursor of the next page. usual is the default limit, most the largest.
 func (c *call) paginate(n, usual, most int) (from, to int, next responseMetadata, err *apiError) {
 	limit := usual
 	if s := c.form.Get("limit"); s != "" && s != "0" {

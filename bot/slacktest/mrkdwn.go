@@ -2,15 +2,15 @@ package slacktest
 
 import "strings"
 
-// ParseMrkdwn reads Slack's mrkdwn as Slack's clients render it.
+// ParseMrkdwn parses mrkdwn as Slack's clients render it:
+// https://docs.slack.dev/messaging/formatting-message-text
 //
-// It follows docs.slack.dev/messaging/formatting-message-text. Control sequences
-// are read inside code too, because Slack notifies people who are mentioned there.
-// Bare http and https URLs become SpanAutoLink; bare domain names, which Slack
-// also links, stay text.
+// It parses control sequences inside code too, because Slack notifies users who are
+// mentioned there. Bare http and https URLs become SpanAutoLink; bare domain names,
+// which Slack also links, stay text.
 //
-// Its laws: joining the Raw of the spans gives s; and when s is escaped
-// (& < > written as entities) no span is a control sequence.
+// The Raw fields of the spans, joined, equal s. If s is escaped (& < > written as
+// entities), no span is a control sequence.
 func ParseMrkdwn(s string) []Span {
 	var spans []Span
 	for len(s) > 0 {
@@ -31,9 +31,8 @@ func ParseMrkdwn(s string) []Span {
 	return spans
 }
 
-// quoteMark returns the quote mark that the line s begins with, or "". Slack
-// quotes by the escaped sign as well as by the plain one; the triple mark quotes
-// all that follows.
+// quoteMark returns the quote mark at the start of s, or "". Slack accepts the mark
+// escaped and unescaped; a triple mark quotes the rest of the text.
 func quoteMark(s string) string {
 	for _, mark := range []string{">>>", "&gt;&gt;&gt;", ">", "&gt;"} {
 		if strings.HasPrefix(s, mark) {
@@ -43,7 +42,7 @@ func quoteMark(s string) string {
 	return ""
 }
 
-// lineEnd is the index after the first line of s, its newline included.
+// lineEnd returns the length of the first line of s with its newline.
 func lineEnd(s string) int {
 	if i := strings.IndexByte(s, '\n'); i >= 0 {
 		return i + 1
@@ -53,8 +52,8 @@ func lineEnd(s string) int {
 
 const fence = "```"
 
-// paragraphEnd is the index of the next line of s that may begin with a quote
-// mark: the one after the first newline outside of a code block.
+// paragraphEnd returns the index after the first newline in s outside a code block,
+// where a quote mark may follow.
 func paragraphEnd(s string) int {
 	for i := 0; i < len(s); {
 		if s[i] == '\n' {
@@ -74,7 +73,7 @@ func paragraphEnd(s string) int {
 
 var entities = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&")
 
-// unescape resolves the three entities that Slack knows.
+// unescape replaces the three entities that Slack knows.
 func unescape(s string) string {
 	if strings.IndexByte(s, '&') < 0 {
 		return s

@@ -2,9 +2,8 @@ package slacktest
 
 import "reflect"
 
-// choices checks what a menu's fields have to do with one another: options or
-// option_groups and not both, no value twice, and each initial option the very
-// same as one of the options.
+// checkOptions validates a menu's options as a whole: either options or
+// option_groups, unique values, and initial options that equal one of the options.
 func checkOptions(in *validator, v any) {
 	options, hasOptions := property(v, "options").([]any)
 	groups, hasGroups := property(v, "option_groups").([]any)

@@ -2,16 +2,15 @@ package slacktest
 
 import "encoding/json"
 
-// The payloads of docs.slack.dev/reference/interaction-payloads, with the fields
-// that a workspace installation outside of Enterprise Grid gets.
+// Interaction payloads: https://docs.slack.dev/reference/interaction-payloads
 
 type payloadTeam struct {
 	ID     string `json:"id"`
 	Domain string `json:"domain"`
 }
 
-// payloadUser is who acted. For a person met through Slack Connect the team is
-// their own, while the payload's team is the one the app is installed in.
+// payloadUser is the user who acted. TeamID is the user's own workspace, which can
+// differ from the workspace of the installation in Team.
 type payloadUser struct {
 	ID       string `json:"id"`
 	Username string `json:"username"`
@@ -24,7 +23,7 @@ type payloadChannel struct {
 	Name string `json:"name"`
 }
 
-// payloadName is a channel's name as payloads have it: only public ones are named.
+// payloadName returns a channel's name in payloads, which name only public channels.
 func payloadName(r *channel) string {
 	switch {
 	case r == nil || r.IMUserID != "":
@@ -44,7 +43,7 @@ type container struct {
 	ViewID      string `json:"view_id,omitempty"`
 }
 
-// payloadHead is what all payloads have.
+// payloadHead is the common part of all payloads.
 type payloadHead struct {
 	Type                string          `json:"type"`
 	User                payloadUser     `json:"user"`
@@ -55,8 +54,8 @@ type payloadHead struct {
 	IsEnterpriseInstall bool            `json:"is_enterprise_install"`
 }
 
-// The old verification token. Apps must not rely on it.
-const verificationToken = "made-verification-token"
+// verificationToken is the deprecated verification token. Apps must not rely on it.
+const verificationToken = "verification-token"
 
 func (w *Workspace) payloadHead(kind string, u *User) payloadHead {
 	return payloadHead{
@@ -96,7 +95,7 @@ type viewClosed struct {
 func encode(payload any) json.RawMessage {
 	raw, err := json.Marshal(payload)
 	if err != nil {
-		panic("slack: a payload does not encode: " + err.Error())
+		panic("slacktest: can't encode a payload: " + err.Error())
 	}
 	return raw
 }

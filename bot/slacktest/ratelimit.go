@@ -2,20 +2,20 @@ package slacktest
 
 import "time"
 
-// Limits are rate limits. Over them a call answers 429 with Retry-After, and does
-// nothing. The zero value limits nothing.
+// RateLimits are rate limits. A call above them has no effect and is answered with
+// 429 and Retry-After. The zero value limits nothing.
 type RateLimits struct {
-	PostsPerMinute int // chat.postMessage to one channel
-	PostBurst      int // how many posts may come at once; at least 1
+	PostsPerMinute int // chat.postMessage, per channel
+	PostBurst      int // posts that may arrive at once; at least 1
 
-	// PerMinute limits other methods, each for the whole workspace. A full
-	// minute's worth may come at once.
+	// PerMinute limits other methods, per workspace. A whole minute's calls may arrive
+	// at once.
 	PerMinute map[string]int
 }
 
-// PublishedLimits are the limits of docs.slack.dev/apis/web-api/rate-limits: a
-// post a second for each channel, and the tier of each method. The size of the
-// allowed burst is not published.
+// PublishedRateLimits returns the limits of
+// https://docs.slack.dev/apis/web-api/rate-limits: one post per second and channel,
+// and the tier of each method. Slack does not publish the allowed burst.
 func PublishedRateLimits() RateLimits {
 	const tier2, tier3, tier4 = 20, 50, 100
 	return RateLimits{
@@ -32,8 +32,8 @@ func PublishedRateLimits() RateLimits {
 	}
 }
 
-// admit takes one call under a limit of so many a minute with a burst. It keeps
-// for each key the time up to which the allowance is used. The lock is held.
+// allow counts one call against a limit of perMinute calls with a burst. For each
+// key it stores the time up to which the allowance is used. The lock is held.
 func (w *Workspace) allow(key string, perMinute, burst int, now time.Time) *apiError {
 	if perMinute <= 0 {
 		return nil
@@ -50,13 +50,13 @@ func (w *Workspace) allow(key string, perMinute, burst int, now time.Time) *apiE
 	return nil
 }
 
-// admitMethod applies the limit of a whole method.
+// limitMethod applies the method's limit.
 func (c *call) limitMethod() *apiError {
 	n := c.config.RateLimits.PerMinute[c.method]
 	return c.allow(c.method, n, n, c.now)
 }
 
-// admitPost applies the limit of posts to a channel.
+// limitPost applies the limit of posts to one channel.
 func (c *call) limitPost(channelID string) *apiError {
 	l := c.config.RateLimits
 	return c.allow("post "+channelID, l.PostsPerMinute, l.PostBurst, c.now)

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// maxReactions is how many different emoji a message takes.
+// maxReactions is how many different emoji a message can have.
 const maxReactions = 50
 
-// reacted finds the message that a call about reactions names.
+// reacted returns the message that a call about reactions names.
 func (c *call) reacted() (*storedMessage, *apiError) {
 	r := c.visible(c.form.Get("channel"))
 	if r == nil {
@@ -26,7 +26,7 @@ func (c *call) reacted() (*storedMessage, *apiError) {
 	return p, nil
 }
 
-// addReaction is reactions.add.
+// addReaction implements reactions.add.
 func (c *call) addReaction() (any, *apiError) {
 	p, err := c.reacted()
 	if err != nil {
@@ -65,7 +65,7 @@ func (p *storedMessage) react(name, userID string) *apiError {
 	return nil
 }
 
-// removeReaction is reactions.remove.
+// removeReaction implements reactions.remove.
 func (c *call) removeReaction() (any, *apiError) {
 	p, err := c.reacted()
 	if err != nil {

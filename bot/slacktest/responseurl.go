@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A response URL can be used so often and so long:
-// docs.slack.dev/interactivity/handling-user-interaction.
+// How often and how long a response_url can be used:
+// https://docs.slack.dev/interactivity/handling-user-interaction
 const (
 	maxResponseURLUses  = 5
 	responseURLLifetime = 30 * time.Minute
@@ -17,17 +17,17 @@ const (
 
 const responseURLPath = "/actions/"
 
-// response stands behind a response_url.
+// responseURL is the state of a response_url.
 type responseURL struct {
 	channelID string
-	ts        string // the message that was acted on; empty for a slash command
+	ts        string // the message of the interaction; empty for a slash command
 	userID    string
 	ephemeral bool
 	at        time.Time
 	used      int
 }
 
-// newResponse makes a response_url for something done with a message.
+// newMessageResponseURL creates a response_url for an interaction with a message.
 func (w *Workspace) newMessageResponseURL(p *storedMessage, userID string, now time.Time) string {
 	return w.addResponseURL(&responseURL{channelID: p.ChannelID, ts: p.TS, userID: userID, ephemeral: p.Ephemeral, at: now})
 }
@@ -38,7 +38,7 @@ func (w *Workspace) addResponseURL(r *responseURL) string {
 	return w.config.Origin + responseURLPath + id
 }
 
-// responseBody is what an app may send to a response_url.
+// responseBody is the body of a request to a response_url.
 type responseBody struct {
 	Text            *string         `json:"text"`
 	Blocks          json.RawMessage `json:"blocks"`
@@ -48,7 +48,7 @@ type responseBody struct {
 	DeleteOriginal  bool            `json:"delete_original"`
 }
 
-// form is the body as a call has it.
+// form returns the body as arguments of a call.
 func (b responseBody) form() url.Values {
 	form := make(url.Values)
 	if b.Text != nil && *b.Text != "" {
@@ -60,7 +60,7 @@ func (b responseBody) form() url.Values {
 	return form
 }
 
-// serveResponse answers a POST to a response_url. It needs no token.
+// serveResponseURL answers a POST to a response_url, which needs no token.
 func (w *Workspace) serveResponseURL(id string, r *http.Request) httpResponse {
 	var body responseBody
 	err := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxRequestBytes)).Decode(&body)
@@ -97,8 +97,8 @@ func responseURLError(status int, code string) httpResponse {
 	return httpResponse{status: status, plainText: true, body: []byte(code)}
 }
 
-// respond does what the body says: with a channel's usual permissions set aside,
-// since the person asked for it.
+// respond carries out the request. A response_url works in channels that the bot is
+// not in.
 func (c *call) respond(to *responseURL, body responseBody) *apiError {
 	r, found := c.channels.byID[to.channelID]
 	if !found {

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// field is one property that an object may have.
+// field is a property of an object.
 type field struct {
 	name     string
 	rule     rule
@@ -19,8 +19,7 @@ type field struct {
 func required(name string, r rule) field { return field{name, r, true} }
 func optional(name string, r rule) field { return field{name, r, false} }
 
-// object takes an object with these fields and no others: Slack refuses the
-// properties that it does not know.
+// object accepts an object with these fields. Slack refuses unknown properties.
 func object(fields ...field) rule {
 	return func(in *validator, v any) {
 		o, ok := v.(map[string]any)
@@ -58,7 +57,7 @@ func all(rules ...rule) rule {
 	}
 }
 
-// byType picks a rule by the object's type.
+// byType applies the rule for the object's type.
 func byType(kinds map[string]rule) rule {
 	return func(in *validator, v any) {
 		o, ok := v.(map[string]any)
@@ -80,7 +79,7 @@ func byType(kinds map[string]rule) rule {
 	}
 }
 
-// list takes an array of low to high items.
+// list accepts an array of low to high items.
 func list(low, high int, item rule) rule {
 	return func(in *validator, v any) {
 		items, ok := v.([]any)
@@ -100,7 +99,7 @@ func list(low, high int, item rule) rule {
 	}
 }
 
-// str takes a string of low to high characters.
+// str accepts a string of low to high characters.
 func str(low, high int) rule {
 	return func(in *validator, v any) {
 		s, ok := v.(string)
@@ -118,7 +117,7 @@ func str(low, high int) rule {
 	}
 }
 
-// oneOf takes one of these strings.
+// oneOf accepts one of these strings.
 func oneOf(values ...string) rule {
 	return func(in *validator, v any) {
 		if s, ok := v.(string); !ok || !slices.Contains(values, s) {
@@ -127,7 +126,7 @@ func oneOf(values ...string) rule {
 	}
 }
 
-// matching takes a string that parse accepts.
+// matching accepts a string that parse accepts.
 func matching(what string, parse func(string) bool) rule {
 	return func(in *validator, v any) {
 		if s, ok := v.(string); !ok || !parse(s) {
@@ -142,7 +141,7 @@ func boolean(in *validator, v any) {
 	}
 }
 
-// integer takes a whole number from low to high.
+// integer accepts a whole number from low to high.
 func integer(low, high int) rule {
 	return func(in *validator, v any) {
 		n, ok := v.(float64)
@@ -162,7 +161,7 @@ func number(in *validator, v any) {
 	}
 }
 
-// link takes an absolute URL of up to 3,000 characters.
+// link accepts an absolute URL of up to 3,000 characters.
 func link(in *validator, v any) {
 	str(1, 3000)(in, v)
 	s, _ := v.(string)
@@ -171,10 +170,11 @@ func link(in *validator, v any) {
 	}
 }
 
-// kind is the rule for a type field that byType has already read.
+// typeChecked is the rule for fields that were checked elsewhere, such as a type by
+// byType.
 func typeChecked(*validator, any) {}
 
-// property returns a field of an object, nil if there is none.
+// property returns a field of an object, or nil.
 func property(v any, name string) any {
 	o, _ := v.(map[string]any)
 	return o[name]

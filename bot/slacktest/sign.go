@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Sign is the X-Slack-Signature of a request: version v0 of
-// docs.slack.dev/authentication/verifying-requests-from-slack, over the time of
-// X-Slack-Request-Timestamp and the raw body.
+// Sign returns the X-Slack-Signature (version v0) of a request with the raw body and
+// at as its X-Slack-Request-Timestamp:
+// https://docs.slack.dev/authentication/verifying-requests-from-slack
 func Sign(secret string, at time.Time, body []byte) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte("v0:" + strconv.FormatInt(at.Unix(), 10) + ":"))

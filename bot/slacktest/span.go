@@ -1,11 +1,10 @@
 package slacktest
 
-// Kind says what a [Span] is.
+// SpanKind is the kind of a [Span].
 type SpanKind string
 
-// The kinds of span. The first group is text and its styling; the second are
-// control sequences, which only a message's author can write: text from outside
-// that has been escaped never yields one.
+// The kinds of span. The first group is styled text. The second are control
+// sequences, which escaped text never yields.
 const (
 	SpanText      SpanKind = "text"
 	SpanBold      SpanKind = "bold"
@@ -15,22 +14,21 @@ const (
 	SpanCodeBlock SpanKind = "codeblock"
 	SpanQuote     SpanKind = "quote"
 	SpanEmoji     SpanKind = "emoji"    // Target is the name, without colons
-	SpanAutoLink  SpanKind = "autolink" // a bare URL that Slack makes clickable: its label is its target
+	SpanAutoLink  SpanKind = "autolink" // a bare URL, which Slack makes clickable; Text equals Target
 
-	SpanUser    SpanKind = "user"    // Target is a user ID: notifies that person
-	SpanGroup   SpanKind = "group"   // Target is a user group ID: notifies its members
-	SpanSpecial SpanKind = "special" // Target is here, channel or everyone: notifies the channel
+	SpanUser    SpanKind = "user"    // Target is a user ID; notifies that user
+	SpanGroup   SpanKind = "group"   // Target is a user group ID; notifies its members
+	SpanSpecial SpanKind = "special" // Target is here, channel or everyone; notifies the channel
 	SpanChannel SpanKind = "channel" // Target is a channel ID
 	SpanDate    SpanKind = "date"    // Unix and Format are set; Target is the optional link
 	SpanLink    SpanKind = "link"    // Target is the URL
 )
 
-// Span is one piece of mrkdwn.
+// Span is a piece of mrkdwn.
 //
-// Raw is the piece as it was written: the Raws of the spans that ParseMrkdwn
-// returns, joined, are the text it was given. Text is what a reader sees, with
-// entities resolved: for a mention its label if one was given, for a date the
-// fallback. The styles, code and quote have Children instead of Text.
+// Raw is its source. Text is what a reader sees, with entities resolved: for a
+// mention its label, if any, and for a date the fallback. Styles, code and quotes
+// have Children instead of Text.
 type Span struct {
 	Kind     SpanKind `json:"kind"`
 	Raw      string   `json:"-"`
@@ -41,8 +39,8 @@ type Span struct {
 	Children []Span   `json:"children,omitempty"`
 }
 
-// Control reports whether the span is a control sequence: something that outside
-// text must never turn into.
+// Control reports whether the span is a control sequence, which outside text must
+// never become.
 func (s Span) Control() bool {
 	switch s.Kind {
 	case SpanUser, SpanGroup, SpanSpecial, SpanChannel, SpanDate, SpanLink:
@@ -51,7 +49,7 @@ func (s Span) Control() bool {
 	return false
 }
 
-// Walk calls f for each span and, after it, for the spans inside it.
+// WalkSpans calls f for each span and then for its children.
 func WalkSpans(spans []Span, f func(Span)) {
 	for _, s := range spans {
 		f(s)
@@ -59,8 +57,8 @@ func WalkSpans(spans []Span, f func(Span)) {
 	}
 }
 
-// PlainText is what a reader sees of the spans, without styling. Mentions and
-// dates without a label stand as they were written.
+// PlainText returns the visible text of the spans without styling. Mentions without
+// a label appear as their source.
 func PlainText(spans []Span) string {
 	var b []byte
 	for _, s := range spans {

@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// Submit fills the person's top modal and submits it. Values are by block_id and
-// action_id: typed text; for menus, radio buttons and pickers the chosen value;
-// for several choices their values with commas between. A block that values does
-// not name keeps its initial value.
+// Submit fills in and submits the user's top modal. Values are keyed by block_id and
+// action_id: typed text, or the chosen value of a menu, radio button or picker; for
+// several choices, their values joined by commas. Blocks without a value keep their
+// initial value.
 //
-// Like Slack's clients it does not submit, but answers with an [InputError], when
-// a block that is not optional is empty or a text is too long or too short.
+// Like Slack's clients, it does not submit but returns an [InputError] if a required
+// block is empty or a text is too long or too short.
 //
-// Of the app's answer it takes an empty 200, which closes the modal, and the
-// response_actions errors, update, push and clear. Anything else leaves the modal
-// open with a notice.
+// An empty 200 from the app closes the modal; the response_actions errors, update,
+// push and clear work as in Slack. Any other response leaves the modal open with a
+// notice.
 func (w *Workspace) Submit(userID, viewID string, values map[string]map[string]string) (Interaction, error) {
 	d, err := w.buildSubmission(userID, viewID, values)
 	if err != nil {
@@ -30,7 +30,7 @@ func (w *Workspace) Submit(userID, viewID string, values map[string]map[string]s
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	v, err := w.viewOf(&User{ID: userID}, viewID)
-	if err == nil { // else it was closed or covered meanwhile
+	if err == nil { // otherwise it was closed or covered in the meantime
 		w.applySubmissionResponse(v, &i, now)
 	}
 	if i.Opened == nil {
@@ -39,7 +39,7 @@ func (w *Workspace) Submit(userID, viewID string, values map[string]map[string]s
 	return i, nil
 }
 
-// submitted builds what the app is told, and clears what was shown as wrong.
+// buildSubmission builds the view_submission payload and clears the errors shown.
 func (w *Workspace) buildSubmission(userID, viewID string, values map[string]map[string]string) (delivery, error) {
 	now := w.config.Now()
 	w.mu.Lock()
@@ -74,15 +74,15 @@ func (w *Workspace) buildSubmission(userID, viewID string, values map[string]map
 	}}, nil
 }
 
-// responseAction is the body of an answer to view_submission.
+// responseAction is the body of a response to view_submission.
 type responseAction struct {
 	Action string            `json:"response_action"`
 	View   json.RawMessage   `json:"view"`
 	Errors map[string]string `json:"errors"`
 }
 
-// settle does what the app's answer says. An answer that Slack does not take
-// leaves the view open with a notice.
+// applySubmissionResponse carries out the app's response. A response that Slack does
+// not accept leaves the view open with a notice.
 func (w *Workspace) applySubmissionResponse(v *view, i *Interaction, now time.Time) {
 	w.version++
 	if !i.Failed && w.applyResponseAction(v, i, now) {
@@ -92,7 +92,7 @@ func (w *Workspace) applySubmissionResponse(v *view, i *Interaction, now time.Ti
 	v.Notice = failedViewNotice
 }
 
-// obey reports whether the answer was one that Slack takes.
+// applyResponseAction reports whether Slack accepts the response.
 func (w *Workspace) applyResponseAction(v *view, i *Interaction, now time.Time) bool {
 	if strings.TrimSpace(i.Body) == "" {
 		w.popModals(v.UserID, 1)
@@ -127,8 +127,8 @@ func (w *Workspace) applyResponseAction(v *view, i *Interaction, now time.Time) 
 	return false
 }
 
-// showErrors shows errors at input blocks. Slack takes no others, and no empty
-// ones.
+// showErrors shows errors at input blocks. Slack accepts no errors at other blocks
+// and no empty ones.
 func (v *view) showErrors(errors map[string]string) bool {
 	inputs := inputBlocks(v.Blocks)
 	for id, text := range errors {
@@ -143,7 +143,7 @@ func (v *view) showErrors(errors map[string]string) bool {
 	return true
 }
 
-// closeTop takes up to n modals off the person's stack.
+// popModals closes the top n modals of the user's stack.
 func (w *Workspace) popModals(userID string, n int) {
 	stack := w.modals[userID]
 	if n >= len(stack) {
@@ -153,9 +153,9 @@ func (w *Workspace) popModals(userID string, n int) {
 	w.modals[userID] = stack[: len(stack)-n : len(stack)-n]
 }
 
-// CloseView closes the person's top modal, or the whole stack if the modal says
-// clear_on_close. The app is told only if it asked for it with notify_on_close;
-// the Interaction has no Payload if it was not.
+// CloseView closes the user's top modal, or the whole stack if the modal has
+// clear_on_close. The app is notified only if the modal has notify_on_close;
+// otherwise the Interaction has no Payload.
 func (w *Workspace) CloseView(userID, viewID string) (Interaction, error) {
 	d, err := w.buildClose(userID, viewID)
 	if err != nil {

@@ -108,7 +108,7 @@ func (w *Workspace) userByEmail(email string) *User {
 	return nil
 }
 
-// wireUser is the modelled part of a user object:
+// wireUser is the simulated part of a user object:
 // https://docs.slack.dev/reference/objects/user-object
 type wireUser struct {
 	ID                string      `json:"id"`
@@ -190,7 +190,7 @@ func (c *call) lookupByEmail() (any, *apiError) {
 	return userResponse{okEnvelope, c.userObject(u)}, nil
 }
 
-// wireGroup is the modelled part of a user group object.
+// wireGroup is the simulated part of a user group object.
 type wireGroup struct {
 	ID          string   `json:"id"`
 	TeamID      string   `json:"team_id"`

@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// Problem is one reason why Slack refuses blocks or a view.
+// Problem is a reason why Slack refuses blocks or a view.
 type Problem struct {
-	Pointer string // where, as a JSON pointer into the call's arguments: /blocks/0/text/text
-	Message string // why, as Slack words it where that is known
+	Pointer string // JSON pointer into the call's arguments, such as /blocks/0/text/text
+	Message string // in Slack's words where they are known
 }
 
-// Error gives the problem in the form of Slack's response_metadata.messages.
+// Error formats the problem as in Slack's response_metadata.messages.
 func (p Problem) Error() string {
 	return fmt.Sprintf("%s [json-pointer:%s]", p.Message, p.Pointer)
 }
 
-// inspection is one walk over a document. It gathers what is wrong with it, and
-// on the way what the caller needs of a right one.
+// validator walks a JSON document and collects its problems, and what the caller
+// needs from a valid one.
 type validator struct {
 	path     []string
 	problems []Problem
@@ -43,7 +43,7 @@ func (in *validator) failf(format string, args ...any) {
 	})
 }
 
-// at applies r to a value inside the present one.
+// check applies r to a value inside the current one.
 func (in *validator) check(step string, v any, r rule) {
 	in.path = append(in.path, pointerEscaper.Replace(step))
 	r(in, v)
@@ -52,14 +52,14 @@ func (in *validator) check(step string, v any, r rule) {
 
 var pointerEscaper = strings.NewReplacer("~", "~0", "/", "~1")
 
-// found returns the problems in the order of their pointers, so that they do not
-// depend on the order of a map.
+// result returns the problems sorted by pointer, so that their order does not depend
+// on map iteration.
 func (in *validator) result() []Problem {
 	slices.SortStableFunc(in.problems, func(a, b Problem) int { return strings.Compare(a.Pointer, b.Pointer) })
 	return in.problems
 }
 
-// messages are problems as Slack sends them in response_metadata.
+// messages formats problems for response_metadata.messages.
 func messages(problems []Problem) []string {
 	lines := make([]string, len(problems))
 	for i, p := range problems {

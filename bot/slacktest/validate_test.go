@@ -71,7 +71,7 @@ func TestValidateMessage(t *testing.T) {
 		{"a block that is a string", `["x"]`, "must provide an object [json-pointer:/blocks/0]"},
 		{"a block without a type", `[{}]`, "missing required field: type [json-pointer:/blocks/0]"},
 		{"an unknown block", `[{"type":"spaceship"}]`, "unsupported type: spaceship [json-pointer:/blocks/0/type]"},
-		{"a block not modelled", `[{"type":"rich_text","elements":[]}]`, "unsupported type: rich_text [json-pointer:/blocks/0/type]"},
+		{"a block not simulated", `[{"type":"rich_text","elements":[]}]`, "unsupported type: rich_text [json-pointer:/blocks/0/type]"},
 		{"an unknown property", `[{"type":"divider","colour":"red"}]`, "invalid additional property: colour [json-pointer:/blocks/0]"},
 		{"block_id of 255", `[{"type":"divider","block_id":"` + repeat("b", 255) + `"}]`, ""},
 		{"block_id of 256", `[{"type":"divider","block_id":"` + repeat("b", 256) + `"}]`, "must be less than 256 characters [json-pointer:/blocks/0/block_id]"},

@@ -7,36 +7,36 @@ import (
 	"time"
 )
 
-// View is a modal or a home tab as one person sees it.
+// View is a user's modal or Home tab.
 type View struct {
 	ID              string // V...
 	Type            string // modal or home
-	UserID          string // who sees it
+	UserID          string // the viewer
 	CallbackID      string
 	ExternalID      string
 	PrivateMetadata string
 	Title           string
-	Submit          string // the button's text; empty if there is none
+	Submit          string // the submit button's text; empty if there is none
 	Close           string
 	Blocks          json.RawMessage
 	Hash            string // changes with each update
 	RootID          string // the first view of the stack
-	PreviousID      string // the view under this one; empty for the first
+	PreviousID      string // the view below this one; empty for the first
 	ClearOnClose    bool
 	NotifyOnClose   bool
 
-	Values map[string]map[string]string // what was last submitted, by block_id and action_id
-	Errors map[string]string            // what the app found wrong with it, by block_id
-	Notice string                       // what Slack shows when the app does not answer well
+	Values map[string]map[string]string // last submitted, by block_id and action_id
+	Errors map[string]string            // from the app, by block_id
+	Notice string                       // shown by Slack if the app answers wrongly
 }
 
-// view is a view that is kept, with the parts that are sent back as they came.
+// view is a View with the document that the app sent.
 type view struct {
 	View
 	doc viewDoc
 }
 
-// viewDoc is a view as an app writes it.
+// viewDoc is a view as the app sends it.
 type viewDoc struct {
 	Type            string          `json:"type"`
 	Title           json.RawMessage `json:"title,omitempty"`
@@ -50,7 +50,7 @@ type viewDoc struct {
 	NotifyOnClose   bool            `json:"notify_on_close"`
 }
 
-// wireView is a view as the API and interactions carry it.
+// wireView is a view in API responses and payloads.
 type wireView struct {
 	ID     string `json:"id"`
 	TeamID string `json:"team_id"`
@@ -82,8 +82,8 @@ func (w *Workspace) wireView(v *view, values map[string]map[string]any) wireView
 	return wire
 }
 
-// readView checks a view of that type, which is to take the place of own if that
-// is not nil.
+// readView validates a view of type kind. If own is not nil, the view is to replace
+// it.
 func (w *Workspace) readView(raw []byte, kind string, own *view) (viewDoc, *apiError) {
 	var doc viewDoc
 	if len(raw) == 0 {
@@ -98,7 +98,7 @@ func (w *Workspace) readView(raw []byte, kind string, own *view) (viewDoc, *apiE
 		return doc, invalidArguments(problems)
 	}
 	if err := json.Unmarshal(raw, &doc); err != nil {
-		return doc, invalidArguments([]Problem{{"/view", "must be valid JSON"}}) // not reached: it was
+		return doc, invalidArguments([]Problem{{"/view", "must be valid JSON"}}) // unreachable: in.view parsed it
 	}
 	if doc.Type != kind {
 		return doc, invalidArguments([]Problem{{"/view/type", "must be " + kind}})
@@ -110,7 +110,7 @@ func (w *Workspace) readView(raw []byte, kind string, own *view) (viewDoc, *apiE
 	return doc, nil
 }
 
-// show makes the view say what doc says.
+// setView replaces the view's document.
 func (w *Workspace) setView(v *view, doc viewDoc, now time.Time) {
 	v.doc = doc
 	v.Type, v.CallbackID, v.ExternalID, v.PrivateMetadata = doc.Type, doc.CallbackID, doc.ExternalID, doc.PrivateMetadata
@@ -139,7 +139,7 @@ func (v *view) copyView() View {
 	return c
 }
 
-// View is the modal that the person has open, the top one if there are several.
+// Modal returns the top modal that the user has open.
 func (w *Workspace) Modal(userID string) (View, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -150,7 +150,7 @@ func (w *Workspace) Modal(userID string) (View, bool) {
 	return stack[len(stack)-1].copyView(), true
 }
 
-// Home is the home tab that the app has published for the person.
+// Home returns the Home tab that the app published for the user.
 func (w *Workspace) Home(userID string) (View, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -161,7 +161,7 @@ func (w *Workspace) Home(userID string) (View, bool) {
 	return v.copyView(), true
 }
 
-// viewByID finds an open modal or a home tab by its ID, or by external_id if id is
+// viewByID returns an open modal or a Home tab by its ID, or by external_id if id is
 // empty.
 func (w *Workspace) viewByID(id, externalID string) *view {
 	match := func(v *view) bool {

@@ -2,18 +2,18 @@ package slacktest
 
 import "time"
 
-// maxStack is how many modals may lie upon one another.
+// maxStack is the largest number of stacked modals.
 const maxStack = 3
 
-// triggerLife is how long a trigger_id can be exchanged for a modal.
+// triggerLifetime is how long a trigger_id can be exchanged for a modal.
 const triggerLifetime = 3 * time.Second
 
-// trigger stands behind a trigger_id.
+// trigger is the state of a trigger_id.
 type trigger struct {
 	userID string
-	viewID string // the view of the interaction; empty if it was none of a modal's
+	viewID string // the view of the interaction; empty if there was none
 	at     time.Time
-	opened string // the ID of the view that it was exchanged for
+	opened string // the ID of the view it was exchanged for
 }
 
 func (w *Workspace) newTrigger(userID, viewID string, now time.Time) string {
@@ -31,7 +31,7 @@ func (w *Workspace) AddTrigger(id, userID string) {
 	w.triggers[id] = &trigger{userID: userID, at: now}
 }
 
-// exchange takes the call's trigger_id, if it is still good.
+// exchange returns the trigger of the call's trigger_id if it is still valid.
 func (c *call) exchange() (*trigger, *apiError) {
 	t, found := c.triggers[c.form.Get("trigger_id")]
 	switch {
@@ -45,13 +45,13 @@ func (c *call) exchange() (*trigger, *apiError) {
 	return t, nil
 }
 
-// oneView is the answer of the methods about views.
+// viewResponse is the response of the methods about views.
 type viewResponse struct {
 	envelope
 	View wireView `json:"view"`
 }
 
-// openView is views.open: a new stack of modals.
+// openView implements views.open, which starts a new stack of modals.
 func (c *call) openView() (any, *apiError) {
 	doc, t, err := c.newModal()
 	if err != nil {
@@ -61,7 +61,7 @@ func (c *call) openView() (any, *apiError) {
 	return c.push(t, doc), nil
 }
 
-// pushView is views.push: one more modal on the stack that the trigger is of.
+// pushView implements views.push, which adds a modal to the trigger's stack.
 func (c *call) pushView() (any, *apiError) {
 	doc, t, err := c.newModal()
 	if err != nil {
@@ -92,7 +92,7 @@ func (c *call) push(t *trigger, doc viewDoc) viewResponse {
 	return viewResponse{okEnvelope, c.wireView(v, nil)}
 }
 
-// pushModal lays a modal on the person's stack.
+// pushModal adds a modal to the user's stack.
 func (w *Workspace) pushModal(userID string, doc viewDoc, now time.Time) *view {
 	v := &view{View: View{ID: w.newID("V"), UserID: userID}}
 	v.RootID = v.ID
@@ -104,7 +104,7 @@ func (w *Workspace) pushModal(userID string, doc viewDoc, now time.Time) *view {
 	return v
 }
 
-// updateView is views.update.
+// updateView implements views.update.
 func (c *call) updateView() (any, *apiError) {
 	v := c.viewByID(c.form.Get("view_id"), c.form.Get("external_id"))
 	if v == nil {
@@ -122,7 +122,7 @@ func (c *call) updateView() (any, *apiError) {
 	return viewResponse{okEnvelope, c.wireView(v, nil)}, nil
 }
 
-// publishView is views.publish: the home tab of one person.
+// publishView implements views.publish, which sets a user's Home tab.
 func (c *call) publishView() (any, *apiError) {
 	u, found := c.users.byID[c.form.Get("user_id")]
 	if !found || u.Bot || u.Deleted {

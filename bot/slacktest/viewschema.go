@@ -2,19 +2,18 @@ package slacktest
 
 import "encoding/json"
 
-// maxViewBytes is the size of a view, as JSON, above which Slack answers
-// view_too_large.
+// maxViewBytes is the size of a view's JSON above which Slack answers view_too_large.
 const maxViewBytes = 250_000
 
-// ValidateView reports why Slack would refuse this modal or home tab; nil if it
-// would take it. The pointers begin with /view.
+// ValidateView returns why Slack would refuse this modal or Home tab, nil if it would
+// accept it. The pointers begin with /view.
 func ValidateView(view json.RawMessage) []Problem {
 	in := &validator{path: []string{"view"}}
 	in.view(view)
 	return in.result()
 }
 
-// view checks a view, and returns its blocks if it has any.
+// view validates a view and returns its blocks, if any.
 func (in *validator) view(raw json.RawMessage) []parsedBlock {
 	var v any
 	var doc struct {
@@ -45,7 +44,7 @@ func (in *validator) view(raw json.RawMessage) []parsedBlock {
 	return parsed
 }
 
-// viewKinds leave the blocks to be checked on their own.
+// viewKinds are the schemas of views; validator.view checks the blocks.
 var viewKinds = map[string]rule{
 	"modal": object(append(viewFields,
 		required("title", plain(24)),

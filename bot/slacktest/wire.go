@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// wireMessage is a message as the API and interactions carry it.
+// wireMessage is a message in API responses and payloads.
 type wireMessage struct {
 	Type      string          `json:"type"`
 	Subtype   string          `json:"subtype,omitempty"`
@@ -48,7 +48,7 @@ func (w *Workspace) wire(p *storedMessage) wireMessage {
 	return m
 }
 
-// wireChannel is a conversation object, as far as it is modelled.
+// wireChannel is the simulated part of a conversation object.
 type wireChannel struct {
 	ID            string `json:"id"`
 	Name          string `json:"name,omitempty"`

@@ -10,65 +10,63 @@ import (
 	"time"
 )
 
-// Config is what a workspace is made with. It is read once, by [New].
+// Config configures a workspace. [New] reads it once.
 type Config struct {
-	// Now is the workspace's clock. Required. It is called without any lock.
+	// Now is the workspace's clock. Required. It is called without holding a lock.
 	Now func() time.Time
 
 	TeamID   string // T...
-	TeamName string // as people see it
+	TeamName string // display name
 	Domain   string // the part before .slack.com
 
-	// The app that is installed in the workspace, and its bot.
+	// The installed app and its bot.
 	AppID     string   // A...
 	BotID     string   // B...
 	BotUserID string   // U...
 	BotName   string   // the bot's user name
 	BotToken  string   // xoxb-...
-	Scopes    []string // what the token was granted
+	Scopes    []string // granted to the token
 
-	// MessagesTab says that the app can write to people: its manifest has
+	// MessagesTab allows the app to send DMs: its manifest sets
 	// features.app_home.messages_tab_enabled.
 	MessagesTab bool
 
-	// Origin is where this server is reached, such as http://127.0.0.1:4312,
-	// without a slash at its end. Permalinks and response URLs begin with it.
+	// Origin is the URL of this server without a trailing slash, such as
+	// http://127.0.0.1:4312. Permalinks and response URLs begin with it.
 	Origin string
 
-	// How the app is reached. Client delivers; its redirect policy is not used,
-	// for Slack follows no redirect.
+	// How interactions reach the app. Like Slack, the workspace follows no redirect,
+	// whatever the Client's policy is.
 	SigningSecret string
 	RequestURL    string // interactivity
 	CommandURL    string // slash commands; RequestURL if empty
 	Client        *http.Client
 
-	// Limits are the rate limits; the zero value has none. [PublishedLimits]
-	// has Slack's.
+	// RateLimits defaults to none. [PublishedRateLimits] returns Slack's.
 	RateLimits RateLimits
 
-	// Fault is asked about each call before it is acted on. It is called without
-	// any lock, so it may act on the workspace as somebody else would in the
-	// meantime. A nil answer lets the call through.
+	// Fault is called before each call is carried out and returns how the call fails,
+	// or nil. No lock is held, so it may change the workspace as other users would.
+	// It must not change form.
 	Fault func(method string, form url.Values) *Fault
 
-	// NewID makes up identifiers that begin with prefix. They must be unique. It
-	// must not call back into the workspace. By default identifiers are counted.
+	// NewID returns a unique ID that begins with prefix. It must not call back into
+	// the workspace. By default IDs are counted.
 	NewID func(prefix string) string
 }
 
-// Workspace is a made Slack workspace. Its methods may be called at any time
-// from any goroutine. What they return are copies, but for the bytes of raw JSON,
-// which are shared and must not be written to.
+// Workspace is a simulated Slack workspace. Its methods are safe for concurrent use.
+// They return copies, except for raw JSON, which is shared and must not be changed.
 type Workspace struct {
 	config   Config
-	provided string // the scopes, as Slack lists them
+	provided string // the scopes as Slack lists them
 	client   *http.Client
 
 	mu           sync.Mutex
 	fault        func(method string, form url.Values) *Fault
 	down         bool
 	ids          uint64
-	lastTS       int64  // the latest ts, in microseconds since 1970
+	lastTS       int64  // the latest ts, in microseconds since the Unix epoch
 	version      uint64 // counts the changes
 	users        orderedMap[*User]
 	groups       orderedMap[*UserGroup]
@@ -83,14 +81,14 @@ type Workspace struct {
 	calls        callLog
 }
 
-// New makes a workspace with the bot as its only member. Names and IDs left empty
-// get made ones.
+// New returns a workspace whose only user is the bot. Empty names and IDs get
+// defaults.
 func New(c Config) *Workspace {
-	c.TeamID = cmp.Or(c.TeamID, "T0MADE")
-	c.TeamName = cmp.Or(c.TeamName, "Made Workspace")
-	c.Domain = cmp.Or(c.Domain, "made-workspace")
-	c.AppID = cmp.Or(c.AppID, "A0MADE")
-	c.BotID = cmp.Or(c.BotID, "B0MADE")
+	c.TeamID = cmp.Or(c.TeamID, "T0EXAMPLE")
+	c.TeamName = cmp.Or(c.TeamName, "Example")
+	c.Domain = cmp.Or(c.Domain, "example")
+	c.AppID = cmp.Or(c.AppID, "A0EXAMPLE")
+	c.BotID = cmp.Or(c.BotID, "B0EXAMPLE")
 	c.BotUserID = cmp.Or(c.BotUserID, "U0BOT")
 	c.BotName = cmp.Or(c.BotName, "bot")
 	c.CommandURL = cmp.Or(c.CommandURL, c.RequestURL)
@@ -116,8 +114,8 @@ func New(c Config) *Workspace {
 	return w
 }
 
-// SetDown turns an outage of Slack on or off: while it lasts every call answers
-// 503 and nobody can do anything.
+// SetDown starts or ends an outage, in which every call is answered with 503 and
+// users cannot act.
 func (w *Workspace) SetDown(down bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -125,15 +123,15 @@ func (w *Workspace) SetDown(down bool) {
 	w.version++
 }
 
-// SetFault replaces the hook of Config.Fault; nil removes it.
+// SetFault replaces the hook Config.Fault; nil removes it.
 func (w *Workspace) SetFault(f func(method string, form url.Values) *Fault) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.fault = f
 }
 
-// Rotate gives the app another token and another signing secret; from now on
-// the old ones are good for nothing.
+// RotateCredentials replaces the app's token and signing secret. The old ones stop
+// working at once.
 func (w *Workspace) RotateCredentials(token, signingSecret string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -146,15 +144,14 @@ func (w *Workspace) signingSecret() string {
 	return w.config.SigningSecret
 }
 
-// Version grows with every change that somebody in the workspace could see, so
-// that a page knows when to draw itself again.
+// Version grows with every visible change, so that a page knows when to redraw.
 func (w *Workspace) Version() uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.version
 }
 
-// newID makes up an ID. The lock is held.
+// newID returns a new ID. The lock is held.
 func (w *Workspace) newID(prefix string) string {
 	if w.config.NewID != nil {
 		return w.config.NewID(prefix)
@@ -163,8 +160,8 @@ func (w *Workspace) newID(prefix string) string {
 	return prefix + strings.ToUpper(strconv.FormatUint(w.ids, 36))
 }
 
-// newTS makes the ts of a message: unique in the workspace and growing, whatever
-// the clock does. The lock is held.
+// newTS returns the ts of a new message. It is unique in the workspace and grows
+// even if the clock does not. The lock is held.
 func (w *Workspace) newTS(now time.Time) string {
 	w.lastTS = max(w.lastTS+1, now.UnixMicro())
 	return formatTS(w.lastTS)
@@ -175,7 +172,7 @@ func formatTS(micros int64) string {
 	return strconv.FormatInt(micros/1_000_000, 10) + "." + fraction[1:]
 }
 
-// register keeps things by ID in the order in which they were added.
+// orderedMap is a map that remembers insertion order.
 type orderedMap[T any] struct {
 	byID  map[string]T
 	order []string
