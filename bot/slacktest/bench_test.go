@@ -10,7 +10,7 @@ import (
 	api "github.com/slack-go/slack"
 )
 
-// serve calls a method without a network in between.
+// serve calls a method without a network.
 func (w *world) serve(method string, form url.Values) *httptest.ResponseRecorder {
 	req := httptest.NewRequest(http.MethodPost, "/api/"+method, strings.NewReader(form.Encode()))
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -20,7 +20,7 @@ func (w *world) serve(method string, form url.Values) *httptest.ResponseRecorder
 	return rec
 }
 
-// What a simulation spends on Slack: a post of ordinary size, without the network.
+// BenchmarkPost posts a message of ordinary size without a network, as a simulation does.
 func BenchmarkPost(b *testing.B) {
 	w := newWorld(b)
 	_, post, err := api.UnsafeApplyMsgOptions("", public, "", text("Approve?"))

@@ -10,7 +10,7 @@ import (
 	"countersign/bot/slacktest"
 )
 
-func TestPostMessageWhere(t *testing.T) {
+func TestPostMessageDestinations(t *testing.T) {
 	tests := []struct {
 		name, to string
 		scopes   []string // on top of chat:write
@@ -23,20 +23,20 @@ func TestPostMessageWhere(t *testing.T) {
 		{name: "a channel by #name", to: "#approvals", lands: public},
 		{name: "a private channel by ID", to: private, lands: private},
 		{name: "a private channel by name", to: "secret", want: "channel_not_found"},
-		{name: "a person", to: ann, lands: "D"},
-		{name: "a person, without a Messages tab", to: ann, noTab: true, want: "messages_tab_disabled"},
+		{name: "a user", to: ann, lands: "D"},
+		{name: "a user, without a Messages tab", to: ann, noTab: true, want: "messages_tab_disabled"},
 		{name: "a channel, without a Messages tab", to: public, noTab: true, lands: public},
-		{name: "a person of a partner", to: olga, lands: "D"},
-		{name: "a person who shares no channel", to: stranger, want: "channel_not_found"},
-		{name: "a deactivated person", to: gone, want: "user_disabled"},
+		{name: "a user of a partner workspace", to: olga, lands: "D"},
+		{name: "a stranger", to: stranger, want: "channel_not_found"},
+		{name: "a deactivated user", to: gone, want: "user_disabled"},
 		{name: "a bot", to: bot, want: "cannot_dm_bot"},
-		{name: "nobody", to: "U0NOBODY", want: "channel_not_found"},
-		{name: "nowhere", to: "C0NOWHERE", want: "channel_not_found"},
-		{name: "nothing", to: "", want: "channel_not_found"},
+		{name: "an unknown user", to: "U0NOBODY", want: "channel_not_found"},
+		{name: "an unknown channel", to: "C0NOWHERE", want: "channel_not_found"},
+		{name: "no channel", to: "", want: "channel_not_found"},
 		{name: "a public channel without the bot", to: open, want: "not_in_channel"},
-		{name: "the same with chat:write.public", to: open, scopes: []string{"chat:write.public"}, lands: open},
+		{name: "a public channel without the bot, with chat:write.public", to: open, scopes: []string{"chat:write.public"}, lands: open},
 		{name: "a private channel without the bot", to: hidden, want: "channel_not_found"},
-		{name: "the same with chat:write.public", to: hidden, scopes: []string{"chat:write.public"}, want: "channel_not_found"},
+		{name: "a private channel without the bot, with chat:write.public", to: hidden, scopes: []string{"chat:write.public"}, want: "channel_not_found"},
 		{name: "an archived channel", to: closed, want: "is_archived"},
 	}
 	for _, tt := range tests {
@@ -50,7 +50,7 @@ func TestPostMessageWhere(t *testing.T) {
 				return
 			}
 			if !strings.HasPrefix(channel, tt.lands) || ts == "" {
-				t.Fatalf("landed in %q at %q, want %q", channel, ts, tt.lands)
+				t.Fatalf("posted to %q at %q, want %q", channel, ts, tt.lands)
 			}
 			if got := w.message(channel, ts).Text; got != "hello" {
 				t.Errorf("text: got %q", got)
@@ -59,7 +59,7 @@ func TestPostMessageWhere(t *testing.T) {
 	}
 }
 
-func TestPostMessageSays(t *testing.T) {
+func TestPostMessageContent(t *testing.T) {
 	long := func(n int) api.MsgOption { return text(strings.Repeat("é", n)) }
 	metadata := func(kind string) api.MsgOption {
 		return api.MsgOptionMetadata(api.SlackMetadata{EventType: kind, EventPayload: map[string]any{"id": "r1"}})
@@ -70,7 +70,7 @@ func TestPostMessageSays(t *testing.T) {
 		want    string
 	}{
 		{name: "text", options: []api.MsgOption{text("x")}},
-		{name: "blocks alone", options: []api.MsgOption{approvalButtons()}},
+		{name: "only blocks", options: []api.MsgOption{approvalButtons()}},
 		{name: "nothing", want: "no_text"},
 		{name: "empty text", options: []api.MsgOption{text("")}, want: "no_text"},
 		{name: "empty blocks", options: []api.MsgOption{api.MsgOptionBlocks()}, want: "no_text"},
@@ -130,24 +130,24 @@ func TestThreads(t *testing.T) {
 	}
 
 	for name, tt := range map[string]struct{ ts, want string }{
-		"to nothing":                    {"1700000000.000000", "thread_not_found"},
-		"to a reply":                    {reply, "cannot_reply_to_message"},
-		"to a parent elsewhere":         {"", ""},
-		"to a message of another place": {w.secondChannel(), "thread_not_found"},
+		"to nothing":                      {"1700000000.000000", "thread_not_found"},
+		"to a reply":                      {reply, "cannot_reply_to_message"},
+		"to no message":                   {"", ""},
+		"to a message of another channel": {w.secondChannel(), "thread_not_found"},
 	} {
 		_, _, err := w.api.PostMessageContext(t.Context(), public, text("x"), api.MsgOptionTS(tt.ts))
 		wantCode(t, "replying "+name, err, tt.want)
 	}
 }
 
-// elsewhere is the ts of a message in another channel.
+// secondChannel returns the ts of a message in another channel.
 func (w *world) secondChannel() string {
 	_, ts := w.post(private, text("over there"))
 	return ts
 }
 
-// Slack posts a reply to a message that has been deleted as a message of its own;
-// slack-go's PostMessageWithResponse is there to notice it.
+// Slack posts a reply to a deleted message at the channel's root. Only the response,
+// which has no thread_ts, shows it: https://github.com/slack-go/slack/issues/1571
 func TestReplyToDeletedMessage(t *testing.T) {
 	w := newWorld(t)
 	_, parent := w.post(public, text("parent"))
@@ -163,8 +163,8 @@ func TestReplyToDeletedMessage(t *testing.T) {
 	}
 }
 
-// With replies under it, a deleted message leaves an empty place.
-func TestDeleteParentKeepsThread(t *testing.T) {
+// A deleted message with replies stays as a placeholder.
+func TestDeletedParentKeepsReplies(t *testing.T) {
 	w := newWorld(t)
 	_, parent := w.post(public, text("parent"), approvalButtons())
 	w.post(public, text("reply"), api.MsgOptionTS(parent))
@@ -173,7 +173,7 @@ func TestDeleteParentKeepsThread(t *testing.T) {
 	}
 	m := w.message(public, parent)
 	if !m.Deleted || m.Blocks != nil || len(m.Replies) != 1 {
-		t.Errorf("got deleted %t, blocks %s, %d replies; want the place and its reply", m.Deleted, m.Blocks, len(m.Replies))
+		t.Errorf("got deleted %t, blocks %s, %d replies; want the placeholder and its reply", m.Deleted, m.Blocks, len(m.Replies))
 	}
 	w.post(public, text("another"), api.MsgOptionTS(parent))
 	_, _, _, err := w.api.UpdateMessageContext(t.Context(), public, parent, text("back"))
@@ -189,7 +189,7 @@ func TestUpdateMessage(t *testing.T) {
 		hasBlocks bool
 		edited    bool
 	}{
-		{name: "text takes the blocks away", options: []api.MsgOption{text("new")}, wantText: "new", edited: true},
+		{name: "text removes the blocks", options: []api.MsgOption{text("new")}, wantText: "new", edited: true},
 		{name: "blocks keep the text", options: []api.MsgOption{api.MsgOptionBlocks(section("new"))}, wantText: "old", hasBlocks: true},
 		{name: "both", options: []api.MsgOption{text("new"), api.MsgOptionBlocks(section("new"))}, wantText: "new", hasBlocks: true},
 		{name: "empty blocks", options: []api.MsgOption{api.MsgOptionBlocks()}, wantText: "old", edited: true},
@@ -255,7 +255,7 @@ func TestUpdateMessageRefused(t *testing.T) {
 		case "cant_update_message":
 			want = "cant_delete_message"
 		case "is_inactive":
-			want = "message_not_found" // the ts is of another channel
+			want = "message_not_found" // the ts belongs to another channel
 		}
 		wantCode(t, "chat.delete of "+tt.name, err, want)
 	}
@@ -267,7 +267,7 @@ func TestUpdateMessageRefused(t *testing.T) {
 	}
 }
 
-func TestMetadataStays(t *testing.T) {
+func TestUpdateKeepsMetadata(t *testing.T) {
 	w := newWorld(t)
 	_, ts := w.post(public, text("x"), api.MsgOptionMetadata(api.SlackMetadata{EventType: "asked", EventPayload: map[string]any{"id": "r1"}}))
 	if _, _, _, err := w.api.UpdateMessageContext(t.Context(), public, ts, text("y")); err != nil {
@@ -327,8 +327,8 @@ func TestPermalink(t *testing.T) {
 	}
 }
 
-// A ts is unique and grows, though the clock stands still or is set back.
-func TestTimestampsGrow(t *testing.T) {
+// Timestamps are unique and increase even if the clock stands still or goes back.
+func TestTimestampsIncrease(t *testing.T) {
 	w := newWorld(t)
 	_, first := w.post(public, text("1"))
 	_, second := w.post(private, text("2"))
@@ -338,6 +338,6 @@ func TestTimestampsGrow(t *testing.T) {
 		t.Errorf("the first ts: got %s, want the clock's time", first)
 	}
 	if !(first < second && second < third) {
-		t.Errorf("timestamps do not grow: %s, %s, %s", first, second, third)
+		t.Errorf("timestamps do not increase: %s, %s, %s", first, second, third)
 	}
 }

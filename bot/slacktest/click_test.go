@@ -14,7 +14,7 @@ import (
 	"countersign/bot/slacktest"
 )
 
-func TestPressPayload(t *testing.T) {
+func TestClickPayload(t *testing.T) {
 	w := newWorld(t)
 	_, ts := w.post(public, text("Approve this?"), approvalButtons())
 	w.clock.add(time.Minute)
@@ -23,7 +23,7 @@ func TestPressPayload(t *testing.T) {
 		t.Fatal(err)
 	}
 	if i.Failed || i.Notice != "" || i.Status != http.StatusOK {
-		t.Errorf("got %+v, want an answered press", i)
+		t.Errorf("got %+v, want an answered click", i)
 	}
 	var got map[string]any
 	if err := json.Unmarshal(w.app.last().raw, &got); err != nil {
@@ -42,7 +42,7 @@ func TestPressPayload(t *testing.T) {
 		"type":                  "block_actions",
 		"user":                  map[string]any{"id": ann, "username": "ann", "name": "ann", "team_id": team},
 		"api_app_id":            "A0APP",
-		"token":                 "made-verification-token",
+		"token":                 "verification-token",
 		"team":                  map[string]any{"id": team, "domain": "here"},
 		"enterprise":            nil,
 		"is_enterprise_install": false,
@@ -65,8 +65,8 @@ func TestPressPayload(t *testing.T) {
 	}
 }
 
-// slack-go, a foreign reader, reads the payload too.
-func TestPressPayloadReadBySlackGo(t *testing.T) {
+// slack-go decodes the payload.
+func TestSlackGoDecodesClickPayload(t *testing.T) {
 	w := newWorld(t)
 	_, parent := w.post(private, text("x"))
 	_, ts := w.post(private, text("Approve this?"), approvalButtons(), api.MsgOptionTS(parent))
@@ -86,20 +86,20 @@ func TestPressPayloadReadBySlackGo(t *testing.T) {
 	}
 }
 
-// A person met through Slack Connect brings their own team; the payload's team is
-// the one that the app is installed in.
-func TestPressFromAnotherWorkspace(t *testing.T) {
+// The payload of a Slack Connect user has their own workspace in user.team_id and
+// the workspace of the installation in team.
+func TestClickFromOtherWorkspace(t *testing.T) {
 	w := newWorld(t)
 	_, ts := w.post(shared, text("x"), approvalButtons())
 	if _, err := w.ClickButton(olga, shared, ts, "approve"); err != nil {
 		t.Fatal(err)
 	}
 	if p := w.app.last(); p.User.TeamID != elsewhere || p.Team.ID != team {
-		t.Errorf("got user of %s and team %s", p.User.TeamID, p.Team.ID)
+		t.Errorf("got user.team_id %s and team %s", p.User.TeamID, p.Team.ID)
 	}
 }
 
-func TestPressRefused(t *testing.T) {
+func TestClickRefused(t *testing.T) {
 	w := newWorld(t)
 	_, ts := w.post(public, text("x"), approvalButtons())
 	_, hiddenTS := w.post(private, text("x"), approvalButtons())
@@ -134,19 +134,19 @@ func TestPressRefused(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", tt.name, err, tt.want)
 		}
 		if told := w.app.received() > before; told != (tt.want == nil) {
-			t.Errorf("%s: told the app: %t", tt.name, told)
+			t.Errorf("%s: sent to the app: %t", tt.name, told)
 		}
 	}
 	if _, err := w.Click(ann, slacktest.Target{ChannelID: public, TS: twinTS, BlockID: "two", ActionID: "go"}); err != nil {
-		t.Errorf("one of two, by its block: %v", err)
+		t.Errorf("one of two, by block_id: %v", err)
 	}
 	if got := w.app.last().Actions[0]; got.BlockID != "two" || got.Value != "2" {
-		t.Errorf("one of two, by its block: got %+v", got)
+		t.Errorf("one of two, by block_id: got %+v", got)
 	}
 }
 
-// A button that is gone can be pressed only by a client that still shows it.
-func TestPressStale(t *testing.T) {
+// Only an outdated client can click a button that is gone.
+func TestClickStale(t *testing.T) {
 	w := newWorld(t)
 	_, ts := w.post(public, text("x"), approvalButtons())
 	seen := w.message(public, ts)
@@ -154,11 +154,11 @@ func TestPressStale(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := w.ClickButton(ann, public, ts, "approve"); !errors.Is(err, slacktest.ErrNoButton) {
-		t.Errorf("a fresh client: got %v, want %v", err, slacktest.ErrNoButton)
+		t.Errorf("an up-to-date client: got %v, want %v", err, slacktest.ErrNoButton)
 	}
 	i, err := w.ClickStale(ann, seen, "approve")
 	if err != nil || i.Failed {
-		t.Fatalf("a stale client: %+v, %v", i, err)
+		t.Fatalf("an outdated client: %+v, %v", i, err)
 	}
 	if got := w.app.last().Actions[0].Value; got != "request-1" {
 		t.Errorf("value: got %q", got)
@@ -171,8 +171,8 @@ func TestPressStale(t *testing.T) {
 	}
 }
 
-// What a person sees when the app does not answer well.
-func TestPressFailed(t *testing.T) {
+// A user sees an error when the app answers late or wrongly.
+func TestClickFailed(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		answer func(*world) http.HandlerFunc
@@ -210,22 +210,22 @@ func TestPressFailed(t *testing.T) {
 				t.Fatal(err)
 			}
 			if i.Failed != tt.failed || (i.Notice != "") != tt.failed {
-				t.Errorf("got failed %t, seen %q, want failed %t", i.Failed, i.Notice, tt.failed)
+				t.Errorf("got failed %t, notice %q, want failed %t", i.Failed, i.Notice, tt.failed)
 			}
 			if got := w.app.received(); got != 1 {
-				t.Errorf("requests: got %d, want 1: Slack does not try again", got)
+				t.Errorf("requests: got %d, want 1, because Slack does not retry interactions", got)
 			}
 		})
 	}
 }
 
-// The app may call Slack while Slack waits for its answer.
-func TestPressCallsBack(t *testing.T) {
+// The app may call Slack before it answers an interaction.
+func TestAppCallsSlackDuringClick(t *testing.T) {
 	w := newWorld(t)
 	_, ts := w.post(public, text("x"), approvalButtons())
 	w.app.respond(func(http.ResponseWriter, *http.Request) {
 		if _, _, _, err := w.api.UpdateMessageContext(t.Context(), public, ts, text("approved")); err != nil {
-			t.Errorf("updating within the press: %v", err)
+			t.Errorf("update during the click: %v", err)
 		}
 	})
 	if i, err := w.ClickButton(ann, public, ts, "approve"); err != nil || i.Failed {
@@ -248,18 +248,18 @@ func TestReplay(t *testing.T) {
 		t.Errorf("got %+v after %d requests", again, w.app.received())
 	}
 	if diff := cmp.Diff(string(first.Payload), string(w.app.last().raw)); diff != "" {
-		t.Errorf("replayed another request:\n%s", diff)
+		t.Errorf("the replayed request differs:\n%s", diff)
 	}
 }
 
-func TestPressOnEphemeral(t *testing.T) {
+func TestClickOnEphemeral(t *testing.T) {
 	w := newWorld(t)
 	ts, err := w.api.PostEphemeralContext(t.Context(), public, ann, text("x"), approvalButtons())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.ClickButton(bob, public, ts, "approve"); !errors.Is(err, slacktest.ErrNoMessage) {
-		t.Errorf("by somebody else: got %v", err)
+		t.Errorf("by another user: got %v", err)
 	}
 	if _, err := w.ClickButton(ann, public, ts, "approve"); err != nil {
 		t.Fatal(err)
@@ -271,7 +271,7 @@ func TestPressOnEphemeral(t *testing.T) {
 		}
 	}
 	if err := json.Unmarshal(w.app.last().raw, &got); err != nil || got.Message != nil || !got.Container.IsEphemeral {
-		t.Errorf("got message %s, ephemeral %t (%v); Slack sends no ephemeral message back", got.Message, got.Container.IsEphemeral, err)
+		t.Errorf("got message %s, ephemeral %t (%v); Slack does not send ephemeral messages back", got.Message, got.Container.IsEphemeral, err)
 	}
 }
 
@@ -315,10 +315,10 @@ func TestCommand(t *testing.T) {
 		t.Errorf("after 4 s: got %q, want operation_timeout", i.Notice)
 	}
 	if _, err := w.Command(olga, shared, "/approvals", ""); !errors.Is(err, slacktest.ErrNotAllowed) {
-		t.Errorf("by a partner: got %v, want %v", err, slacktest.ErrNotAllowed)
+		t.Errorf("by a user of another workspace: got %v, want %v", err, slacktest.ErrNotAllowed)
 	}
 	if _, err := w.Command(guest, public, "/approvals", ""); !errors.Is(err, slacktest.ErrNotVisible) {
-		t.Errorf("from outside of the channel: got %v, want %v", err, slacktest.ErrNotVisible)
+		t.Errorf("by a user outside the channel: got %v, want %v", err, slacktest.ErrNotVisible)
 	}
 	without := newWorld(t, func(c *slacktest.Config) { c.Scopes = []string{"chat:write"} })
 	if _, err := without.Command(ann, public, "/approvals", ""); !errors.Is(err, slacktest.ErrNotAllowed) {
@@ -356,7 +356,7 @@ func TestResponseURL(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := w.message(public, ts); got.Text != "decided" || got.Blocks != nil {
-		t.Errorf("the original says %q with %s", got.Text, got.Blocks)
+		t.Errorf("the original: got %q with %s", got.Text, got.Blocks)
 	}
 	if err := send(url, &api.WebhookMessage{}); err == nil {
 		t.Error("an empty message was taken")

@@ -13,7 +13,7 @@ import (
 	"countersign/bot/slacktest"
 )
 
-// Many apps and people at once: no ts twice, nothing lost. Run with -race.
+// Concurrent apps and users: every ts is unique and no message is lost. Run with -race.
 func TestConcurrentUse(t *testing.T) {
 	const actors, rounds = 8, 10
 	w := newWorld(t)
@@ -54,7 +54,7 @@ func TestConcurrentUse(t *testing.T) {
 	messages := w.Messages(public)
 	for _, m := range append(messages, messages[0].Replies...) {
 		if seen[m.TS] {
-			t.Errorf("ts %s twice", m.TS)
+			t.Errorf("duplicate ts %s", m.TS)
 		}
 		seen[m.TS] = true
 	}
@@ -66,7 +66,7 @@ func TestConcurrentUse(t *testing.T) {
 	}
 }
 
-// What is handed out is a copy.
+// Returned values are copies.
 func TestCopies(t *testing.T) {
 	w := newWorld(t)
 	_, ts := w.post(public, text("<@U0ANN>"))
@@ -90,7 +90,7 @@ func TestCopies(t *testing.T) {
 	}
 }
 
-// The same story gives the same workspace, to the last ID.
+// The same actions yield the same workspace, including all IDs.
 func TestDeterministic(t *testing.T) {
 	story := func() []slacktest.Message {
 		w := newWorld(t, func(c *slacktest.Config) { c.Origin = "http://slack.example.com" })
@@ -105,6 +105,6 @@ func TestDeterministic(t *testing.T) {
 		return append(w.Messages(public), w.Messages(channel)...)
 	}
 	if diff := cmp.Diff(story(), story()); diff != "" {
-		t.Errorf("told twice:\n%s", diff)
+		t.Errorf("two runs differ:\n%s", diff)
 	}
 }

@@ -17,8 +17,8 @@ import (
 	"countersign/bot/slacktest"
 )
 
-// Each failure comes in two kinds: nothing was done, and it was done but the
-// answer is bad.
+// Each failure comes in two kinds: the call had no effect, or it took effect and
+// only the response is bad.
 func TestFaults(t *testing.T) {
 	status := func(code int) func(error) bool {
 		return func(err error) bool {
@@ -94,9 +94,8 @@ func TestFaults(t *testing.T) {
 	})
 }
 
-// The hook sees the arguments, and what it and After do to the workspace lies
-// before and after the call.
-func TestFaultHookActs(t *testing.T) {
+// The hook sees the arguments. It runs before the call, BeforeResponse after it.
+func TestFaultHookChangesWorkspace(t *testing.T) {
 	w := newWorld(t)
 	var order []string
 	say := func(s string) {
@@ -131,11 +130,11 @@ func TestDown(t *testing.T) {
 		t.Errorf("auth.test: got %v, want 503", err)
 	}
 	if _, err := w.ClickButton(ann, public, ts, "approve"); !errors.Is(err, slacktest.ErrDown) {
-		t.Errorf("pressing: got %v, want %v", err, slacktest.ErrDown)
+		t.Errorf("clicking: got %v, want %v", err, slacktest.ErrDown)
 	}
 	w.SetDown(false)
 	if _, err := w.api.AuthTestContext(t.Context()); err != nil {
-		t.Errorf("auth.test when it is up again: %v", err)
+		t.Errorf("auth.test after the outage: %v", err)
 	}
 }
 
@@ -165,7 +164,7 @@ func TestPostLimit(t *testing.T) {
 		t.Errorf("a second later: %v", err)
 	}
 	if err := post(public); !errors.As(err, &limited) {
-		t.Errorf("and at once again: got %v, want a limit", err)
+		t.Errorf("immediately again: got %v, want a limit", err)
 	}
 }
 
@@ -211,7 +210,7 @@ func TestCalls(t *testing.T) {
 	}
 }
 
-func TestRequestsThatAreNoCalls(t *testing.T) {
+func TestInvalidRequests(t *testing.T) {
 	w := newWorld(t)
 	for _, tt := range []struct {
 		name, method, path, contentType, body string
@@ -247,7 +246,7 @@ func TestRequestsThatAreNoCalls(t *testing.T) {
 			t.Errorf("%s: got %d %s, want %d with %s", tt.name, res.StatusCode, body, tt.status, tt.want)
 		}
 		if slices.Contains([]string{"a token in the query", "no JSON"}, tt.name) && res.Header.Get("X-OAuth-Scopes") != "" {
-			t.Errorf("%s: scopes are told without a token", tt.name)
+			t.Errorf("%s: scopes are sent without a token", tt.name)
 		}
 	}
 }

@@ -45,7 +45,7 @@ func TestBotInfo(t *testing.T) {
 	}
 }
 
-// Every method that needs a scope is refused without it, and does nothing.
+// A method that needs a scope is refused without it and has no effect.
 func TestScopes(t *testing.T) {
 	ctx := t.Context()
 	tests := []struct {
@@ -91,7 +91,7 @@ func TestScopes(t *testing.T) {
 				t.Errorf("got %+v (%v), want missing_scope for %s", no, err, tt.needed)
 			}
 			if err := tt.call(newWorld(t)); code(err) == "missing_scope" {
-				t.Error("still missing with all scopes")
+				t.Error("missing_scope with all scopes")
 			}
 		})
 	}
@@ -102,7 +102,7 @@ func (w *world) info(id string) error {
 	return err
 }
 
-// members reads all members, page by page.
+// members returns all members, read page by page.
 func (w *world) members(id string, limit int) (ids []string, err error) {
 	p := &api.GetUsersInConversationParameters{ChannelID: id, Limit: limit}
 	for {
@@ -111,7 +111,7 @@ func (w *world) members(id string, limit int) (ids []string, err error) {
 			return nil, err
 		}
 		if limit > 0 && len(more) > limit {
-			w.t.Errorf("a page of %d holds %d", limit, len(more))
+			w.t.Errorf("limit %d: a page of %d", limit, len(more))
 		}
 		ids = append(ids, more...)
 		if p.Cursor = cursor; cursor == "" {
@@ -189,7 +189,7 @@ func TestConversationsList(t *testing.T) {
 	}
 	channels, cursor, err := w.api.GetConversationsContext(t.Context(), &api.GetConversationsParameters{ExcludeArchived: true, Limit: 2})
 	if err != nil || len(channels) != 2 || channels[1].ID != open || !strings.HasSuffix(cursor, "=") {
-		t.Errorf("got %d channels, cursor %q, %v; want two, and a cursor that ends as Slack's do", len(channels), cursor, err)
+		t.Errorf("got %d channels, cursor %q, %v; want two, and a cursor that ends like Slack's", len(channels), cursor, err)
 	}
 	if channels, _, err = w.api.GetConversationsContext(t.Context(), &api.GetConversationsParameters{ExcludeArchived: true, Cursor: cursor}); err != nil || len(channels) != 1 || channels[0].ID != shared {
 		t.Errorf("without archived channels: got %v, %v, want the shared one left", channels, err)
@@ -245,7 +245,7 @@ func TestConversationsOpen(t *testing.T) {
 		t.Errorf("again: got %+v, already open %t, %v", second, already, err)
 	}
 	if channel, _ := w.post(ann, text("x")); channel != first.ID {
-		t.Errorf("posting to the person lands in %s, want %s", channel, first.ID)
+		t.Errorf("a post to the user went to %s, want %s", channel, first.ID)
 	}
 	for _, tt := range []struct {
 		users []string
@@ -289,7 +289,7 @@ func TestUsersInfo(t *testing.T) {
 	wantCode(t, "nobody", err, "user_not_found")
 }
 
-func TestEmailNeedsItsScope(t *testing.T) {
+func TestEmailNeedsScope(t *testing.T) {
 	w := newWorld(t, func(c *slacktest.Config) { c.Scopes = []string{"users:read"} })
 	u, err := w.api.GetUserInfoContext(t.Context(), ann)
 	if err != nil || u.Profile.Email != "" {
@@ -351,7 +351,7 @@ func TestReactions(t *testing.T) {
 		{"on nothing", add("eyes", api.NewRefToMessage(public, "1.2")), "message_not_found"},
 		{"on no message", add("eyes", api.ItemRef{Channel: public}), "no_item_specified"},
 		{"hidden", add("eyes", api.NewRefToMessage(hidden, ts)), "channel_not_found"},
-		{"without the bot", add("eyes", api.NewRefToMessage(open, w.messageText(open))), "not_in_channel"},
+		{"without the bot", add("eyes", api.NewRefToMessage(open, w.annsMessage(open))), "not_in_channel"},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("reactions.add, %s: got %q, want %q", tt.what, tt.got, tt.want)
@@ -364,12 +364,12 @@ func TestReactions(t *testing.T) {
 	wantCode(t, "reactions.remove", w.api.RemoveReactionContext(t.Context(), "eyes", item), "")
 	wantCode(t, "reactions.remove again", w.api.RemoveReactionContext(t.Context(), "eyes", item), "no_reaction")
 	if diff := cmp.Diff(want[1:], w.message(public, ts).Reactions); diff != "" {
-		t.Errorf("left over (-want +got):\n%s", diff)
+		t.Errorf("after reactions.remove (-want +got):\n%s", diff)
 	}
 }
 
-// said is the ts of a message of ann's.
-func (w *world) messageText(channelID string) string {
+// annsMessage returns the ts of a new message of ann's.
+func (w *world) annsMessage(channelID string) string {
 	w.t.Helper()
 	ts, err := w.PostAs(ann, channelID, "", "said")
 	if err != nil {

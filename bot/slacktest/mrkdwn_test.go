@@ -113,9 +113,9 @@ func TestPlainText(t *testing.T) {
 	}
 }
 
-// Hostile text takes no more than linear time, or nearly so.
+// Parsing hostile text takes near-linear time.
 func TestParseMrkdwnHostile(t *testing.T) {
-	const length = 100_000 // more than twice what a message may hold
+	const length = 100_000 // more than twice the limit of a message
 	for _, piece := range []string{"*a ", "_", "~a", "`a ", "```", "<", "<a", "<@U1", ":", ":a", "http://", "*_~`<:", "http://&lt;", ">", "&gt;", "a*", "``` \n", "*<a>"} {
 		in := strings.Repeat(piece, length/len(piece))
 		began := time.Now()
@@ -124,13 +124,13 @@ func TestParseMrkdwnHostile(t *testing.T) {
 			t.Errorf("%d bytes of %q took %v", length, piece, took)
 		}
 		if raw(spans) != in {
-			t.Errorf("%q is not put together again", piece)
+			t.Errorf("the Raw fields of %q do not join to the source", piece)
 		}
 	}
 }
 
-// The laws: the pieces joined are the whole, at every level; and escaped text has
-// no control sequence in it, whatever it says.
+// Raw fields join to their source at every level, and escaped text never yields a
+// control sequence.
 func FuzzParseMrkdwn(f *testing.F) {
 	for _, s := range []string{
 		"*a _b_* ~c~ `d`", "```a\nb``` > c", ">>> *x*\n_y_", "<@U1> <!here> <!subteam^S1|@x>", "<https://example.com|x>",
@@ -145,10 +145,10 @@ func FuzzParseMrkdwn(f *testing.F) {
 		}
 		slacktest.WalkSpans(spans, func(span slacktest.Span) {
 			if inner := raw(span.Children); !strings.Contains(span.Raw, inner) {
-				t.Errorf("%q does not hold its children %q", span.Raw, inner)
+				t.Errorf("%q does not contain its children %q", span.Raw, inner)
 			}
 			if span.Raw == "" {
-				t.Errorf("%q has an empty piece", s)
+				t.Errorf("%q has an empty span", s)
 			}
 		})
 		slacktest.WalkSpans(slacktest.ParseMrkdwn(slackutilsx.EscapeMessage(s)), func(span slacktest.Span) {

@@ -7,8 +7,8 @@ import (
 	api "github.com/slack-go/slack"
 )
 
-// Whom a message mentions and who is notified, wherever the mention stands.
-func TestNotifies(t *testing.T) {
+// Mentions count wherever they are in a message.
+func TestMentions(t *testing.T) {
 	tests := []struct {
 		name     string
 		to       string
@@ -46,14 +46,14 @@ func TestNotifies(t *testing.T) {
 				t.Errorf("notified (-want +got):\n%s", diff)
 			}
 			if m.MentionsChannel != tt.pings {
-				t.Errorf("pings the channel: got %t, want %t", m.MentionsChannel, tt.pings)
+				t.Errorf("mentions the channel: got %t, want %t", m.MentionsChannel, tt.pings)
 			}
 		})
 	}
 }
 
-// A change shows mentions, and notifies nobody of them.
-func TestUpdateNotifiesNobody(t *testing.T) {
+// Mentions in an update notify no one.
+func TestUpdateSendsNoNotifications(t *testing.T) {
 	w := newWorld(t)
 	_, ts := w.post(public, text("<@U0ANN>"))
 	if _, _, _, err := w.api.UpdateMessageContext(t.Context(), public, ts, text("<@U0BOB> <!here>")); err != nil {
@@ -79,9 +79,9 @@ func TestUnfurlFlags(t *testing.T) {
 	_, loud := w.post(public, text("x"))
 	_, quiet := w.post(public, text("x"), api.MsgOptionDisableLinkUnfurl(), api.MsgOptionDisableMediaUnfurl())
 	if m := w.message(public, loud); !m.UnfurlLinks || !m.UnfurlMedia {
-		t.Error("links are unfurled unless the app says not to")
+		t.Error("by default, links should be unfurled")
 	}
 	if m := w.message(public, quiet); m.UnfurlLinks || m.UnfurlMedia {
-		t.Error("links are unfurled though the app said not to")
+		t.Error("links are unfurled despite unfurl_links=false")
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"countersign/bot/slacktest"
 )
 
-// verify checks a request by the steps of
-// docs.slack.dev/authentication/verifying-requests-from-slack, written anew here.
+// verify is an independent implementation of
+// https://docs.slack.dev/authentication/verifying-requests-from-slack
 func verify(h http.Header, body []byte, now time.Time) error {
 	stamp := h.Get("X-Slack-Request-Timestamp")
 	seconds, err := strconv.ParseInt(stamp, 10, 64)
@@ -34,7 +34,7 @@ func verify(h http.Header, body []byte, now time.Time) error {
 	return nil
 }
 
-// The vector that Slack publishes on that page.
+// The example of that page.
 func TestSignPublishedVector(t *testing.T) {
 	body := "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V" +
 		"&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=" +

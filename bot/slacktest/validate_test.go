@@ -13,7 +13,7 @@ import (
 	"countersign/bot/slacktest"
 )
 
-// Pieces of blocks for the tables. N in a text stands for that many characters.
+// Templates of blocks for the tables.
 const (
 	button  = `{"type":"button","action_id":"a","text":{"type":"plain_text","text":"Go"}%s}`
 	actions = `[{"type":"actions","elements":[%s]}]`
@@ -139,7 +139,7 @@ func TestValidateMessage(t *testing.T) {
 		{"deny button of 31", withButton(confirmOf(100, 300, 30, 31)), "must be less than 31 characters [json-pointer:/blocks/0/elements/0/confirm/deny/text]"},
 		{"an input in actions", fmt.Sprintf(actions, `{"type":"plain_text_input"}`), "unsupported type: plain_text_input [json-pointer:/blocks/0/elements/0/type]"},
 
-		// Menus and boxes.
+		// Menus, checkboxes and radio buttons.
 		{"overflow of 5", fmt.Sprintf(actions, `{"type":"overflow",`+options(5)+`}`), ""},
 		{"overflow of 6", fmt.Sprintf(actions, `{"type":"overflow",`+options(6)+`}`), "no more than 5 items allowed [json-pointer:/blocks/0/elements/0/options]"},
 		{"menu of 100", withInput(`{"type":"static_select",` + options(100) + `}`), ""},
@@ -269,9 +269,8 @@ func TestValidateView(t *testing.T) {
 	}
 }
 
-// Problems come in the order of their pointers, all of them, and over the wire as
-// Slack sends them.
-func TestInvalidBlocksAnswer(t *testing.T) {
+// The response lists all problems, sorted by pointer, in Slack's format.
+func TestInvalidBlocksResponse(t *testing.T) {
 	w := newWorld(t)
 	blocks := api.MsgOptionBlocks(
 		section(repeat("x", 3001)),
@@ -294,13 +293,12 @@ func TestInvalidBlocksAnswer(t *testing.T) {
 	}
 	rec := w.serve("chat.postMessage", map[string][]string{"channel": {public}, "blocks": {"no JSON"}})
 	if !strings.Contains(rec.Body.String(), "invalid_blocks_format") {
-		t.Errorf("blocks that are no JSON: got %s", rec.Body)
+		t.Errorf("invalid JSON: got %s", rec.Body)
 	}
 }
 
-// Slack names the blocks and elements that the app leaves unnamed, and keeps the
-// rest as it came.
-func TestUnnamedBlocksAreNamed(t *testing.T) {
+// Slack generates missing block_ids and action_ids and keeps everything else.
+func TestGeneratedIDs(t *testing.T) {
 	w := newWorld(t)
 	_, ts := w.post(public, text("x"), api.MsgOptionBlocks(
 		section("x"),
@@ -327,14 +325,14 @@ func TestUnnamedBlocksAreNamed(t *testing.T) {
 		t.Errorf("action_ids: got %v", got)
 	}
 	if _, err := w.ClickButton(ann, public, ts, blocks[1].Elements[0].ActionID); err != nil {
-		t.Errorf("pressing the named button: %v", err)
+		t.Errorf("clicking the button with a generated action_id: %v", err)
 	}
 	if got := w.app.last().Actions[0]; got.Value != "1" || got.BlockID != blocks[1].BlockID {
 		t.Errorf("got %+v", got)
 	}
 }
 
-// The validators take any bytes.
+// The validators accept no invalid JSON and never panic.
 func FuzzValidate(f *testing.F) {
 	f.Add([]byte(wideMessage))
 	f.Add([]byte(`{"type":"modal","title":{"type":"plain_text","text":"T"},"blocks":[{"type":"input"}]}`))

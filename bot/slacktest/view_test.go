@@ -14,7 +14,7 @@ import (
 	"countersign/bot/slacktest"
 )
 
-// reasonModal asks for a reason of 3 to 20 characters and, if one likes, a code.
+// reasonModal asks for a reason of 3 to 20 characters and an optional code.
 func reasonModal() api.ModalViewRequest {
 	reason := api.NewInputBlock("reason", plain("Reason"), nil,
 		api.NewPlainTextInputBlockElement(nil, "text").WithMinLength(3).WithMaxLength(20))
@@ -27,7 +27,7 @@ func reasonModal() api.ModalViewRequest {
 	}
 }
 
-// opens lets the app open a modal at each press.
+// opens makes the app open the modal at each click.
 func (w *world) opens(view api.ModalViewRequest) {
 	w.app.respond(func(http.ResponseWriter, *http.Request) {
 		if _, err := w.api.OpenViewContext(w.t.Context(), w.app.last().TriggerID, view); err != nil {
@@ -36,7 +36,7 @@ func (w *world) opens(view api.ModalViewRequest) {
 	})
 }
 
-// openModal is a modal that ann has open.
+// openModal opens the modal for ann.
 func (w *world) openModal(view api.ModalViewRequest) slacktest.View {
 	w.t.Helper()
 	_, ts := w.post(public, text("x"), approvalButtons())
@@ -99,7 +99,7 @@ func TestTriggers(t *testing.T) {
 	second := trigger()
 	w.clock.add(3*time.Second - time.Millisecond)
 	if got := open(second); got != "" {
-		t.Errorf("just in time: got %q", got)
+		t.Errorf("just before 3 s: got %q", got)
 	}
 	third := trigger()
 	w.clock.add(3 * time.Second)
@@ -108,7 +108,7 @@ func TestTriggers(t *testing.T) {
 	}
 }
 
-func TestViewProblemsAreExplained(t *testing.T) {
+func TestInvalidViewResponse(t *testing.T) {
 	w := newWorld(t)
 	_, ts := w.post(public, text("x"), approvalButtons())
 	i, err := w.ClickButton(ann, public, ts, "reject")
@@ -165,7 +165,7 @@ func TestSubmit(t *testing.T) {
 	}
 }
 
-// What the client itself does not send.
+// Clients do not submit invalid input.
 func TestSubmitRefused(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -190,13 +190,13 @@ func TestSubmitRefused(t *testing.T) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 			if w.app.received() != told {
-				t.Error("the app was told")
+				t.Error("the app was sent the submission")
 			}
 		})
 	}
 }
 
-func TestSubmitAnswers(t *testing.T) {
+func TestSubmitResponses(t *testing.T) {
 	other := func() api.ModalViewRequest {
 		v := reasonModal()
 		v.Title = plain("Sure?")
@@ -215,7 +215,7 @@ func TestSubmitAnswers(t *testing.T) {
 	tests := []struct {
 		name, body string
 		status     int
-		title      string // of what is open afterwards; empty for nothing
+		title      string // of the open modal afterwards; empty if none is open
 		failed     bool
 		errors     map[string]string
 	}{
@@ -251,21 +251,21 @@ func TestSubmitAnswers(t *testing.T) {
 			}
 			if tt.errors != nil {
 				if diff := cmp.Diff(map[string]map[string]string(goodReason), got.Values); diff != "" {
-					t.Errorf("what was typed is lost (-want +got):\n%s", diff)
+					t.Errorf("the input is lost (-want +got):\n%s", diff)
 				}
 				w.app.respondWith(500, "")
 				if _, err := w.Submit(ann, v.ID, goodReason); err != nil {
 					t.Fatal(err)
 				}
 				if got, _ := w.Modal(ann); got.Errors != nil || got.Notice == "" {
-					t.Errorf("submitted again: still shows %v, notice %q", got.Errors, got.Notice)
+					t.Errorf("after another submission: still shows %v, notice %q", got.Errors, got.Notice)
 				}
 			}
 		})
 	}
 }
 
-// Three modals may lie upon one another; those below cannot be used.
+// At most three modals can be stacked, and only the top one can be used.
 func TestModalStack(t *testing.T) {
 	w := newWorld(t)
 	v := w.openModal(reasonModal())
@@ -335,7 +335,7 @@ func TestPushView(t *testing.T) {
 	for range 2 {
 		top, _ := w.Modal(ann)
 		if _, err := push(top); err != nil {
-			t.Fatalf("views.push within three: %v", err)
+			t.Fatalf("views.push below the limit: %v", err)
 		}
 	}
 	top, _ := w.Modal(ann)
@@ -401,13 +401,13 @@ func TestCloseView(t *testing.T) {
 	quiet := w.openModal(reasonModal())
 	told := w.app.received()
 	if i, err := w.CloseView(ann, quiet.ID); err != nil || i.Payload != nil || w.app.received() != told {
-		t.Errorf("closing quietly: got %+v, %v, told %t", i, err, w.app.received() != told)
+		t.Errorf("closing without notify_on_close: got %+v, %v, notified %t", i, err, w.app.received() != told)
 	}
 	loud := reasonModal()
 	loud.NotifyOnClose, loud.ClearOnClose = true, true
 	v := w.openModal(loud)
 	if _, err := w.CloseView(bob, v.ID); !errors.Is(err, slacktest.ErrNoView) {
-		t.Errorf("closing somebody else's: got %v", err)
+		t.Errorf("closing another user's modal: got %v", err)
 	}
 	if _, err := w.CloseView(ann, v.ID); err != nil {
 		t.Fatal(err)
@@ -450,6 +450,6 @@ func TestPublishView(t *testing.T) {
 		t.Errorf("payload: got %+v", p)
 	}
 	if _, err := w.Submit(ann, got.ID, nil); !errors.Is(err, slacktest.ErrNoButton) {
-		t.Errorf("submitting a home tab: got %v", err)
+		t.Errorf("submitting a Home tab: got %v", err)
 	}
 }

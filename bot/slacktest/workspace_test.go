@@ -16,19 +16,19 @@ import (
 	"countersign/bot/slacktest"
 )
 
-// The made people and places of these tests.
+// Fixtures of these tests.
 const (
 	team, elsewhere      = "T0HERE", "T0ELSEWHERE"
 	bot                  = "U0BOT"
 	ann, bob             = "U0ANN", "U0BOB"
 	guest, gone          = "U0GUEST", "U0GONE"
-	olga, stranger       = "U0OLGA", "U0STRANGER" // of another workspace; the stranger shares no channel
+	olga, stranger       = "U0OLGA", "U0STRANGER" // of another workspace; stranger shares no channel
 	public, private      = "C0PUBLIC", "C0PRIVATE"
 	open, closed, hidden = "C0OPEN", "C0CLOSED", "C0HIDDEN" // public without the bot, archived, private without the bot
 	shared               = "C0SHARED"
 	group, oldGroup      = "S0GROUP", "S0OLD"
 
-	token  = "xoxb-made"
+	token  = "xoxb-test"
 	secret = "8f742231b10e8888abcd99yyyzzz85a5"
 )
 
@@ -39,7 +39,7 @@ var allScopes = []string{
 	"channels:read", "groups:read", "reactions:read", "reactions:write",
 }
 
-// clock stands still unless it is moved.
+// clock stands still until add is called.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -67,7 +67,7 @@ type world struct {
 	app    *app
 }
 
-// app is what interactions reach. It verifies each request before it answers.
+// app receives interactions. It verifies each request before it answers.
 type app struct {
 	t     testing.TB
 	clock *clock
@@ -77,7 +77,7 @@ type app struct {
 	payloads []payload
 }
 
-// payload is what the app reads of an interaction.
+// payload is the part of a payload that the app decodes.
 type payload struct {
 	Type      string
 	TriggerID string `json:"trigger_id"`
@@ -109,22 +109,22 @@ type payload struct {
 func (a *app) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		a.t.Errorf("the app could not read a request: %v", err)
+		a.t.Errorf("couldn't read a request to the app: %v", err)
 	}
 	if err := verify(r.Header, body, a.clock.Now()); err != nil {
-		a.t.Errorf("the app got a request that Slack did not sign: %v", err)
+		a.t.Errorf("the app got a request with an invalid signature: %v", err)
 	}
 	if got, want := r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"; got != want {
 		a.t.Errorf("content type: got %q, want %q", got, want)
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
-		a.t.Errorf("the app got no form: %v", err)
+		a.t.Errorf("the app got an invalid form: %v", err)
 	}
 	p := payload{raw: json.RawMessage(form.Get("payload")), form: form}
 	if form.Has("payload") {
 		if err := json.Unmarshal(p.raw, &p); err != nil {
-			a.t.Errorf("the app got no JSON payload: %v", err)
+			a.t.Errorf("the app got invalid JSON: %v", err)
 		}
 	}
 	a.mu.Lock()
@@ -149,12 +149,12 @@ func (a *app) respondWith(status int, body string) {
 	})
 }
 
-// last is the latest payload.
+// last returns the latest payload.
 func (a *app) last() payload {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.payloads) == 0 {
-		a.t.Fatal("the app was told nothing")
+		a.t.Fatal("the app got no request")
 	}
 	return a.payloads[len(a.payloads)-1]
 }
@@ -221,7 +221,7 @@ func (w *world) populate() {
 	w.AddChannel(slacktest.Channel{ID: shared, Name: "partners", ExtShared: true, Members: []string{bot, ann, olga, gone}})
 }
 
-// post posts text and blocks, and returns where it landed.
+// post posts a message.
 func (w *world) post(channel string, options ...api.MsgOption) (channelID, ts string) {
 	w.t.Helper()
 	channelID, ts, err := w.api.PostMessageContext(w.t.Context(), channel, options...)
@@ -231,17 +231,17 @@ func (w *world) post(channel string, options ...api.MsgOption) (channelID, ts st
 	return channelID, ts
 }
 
-// message is a message that must be there.
+// message returns a message that must exist.
 func (w *world) message(channelID, ts string) slacktest.Message {
 	w.t.Helper()
 	m, ok := w.Message(channelID, ts)
 	if !ok {
-		w.t.Fatalf("there is no message %s in %s", ts, channelID)
+		w.t.Fatalf("no message %s in %s", ts, channelID)
 	}
 	return m
 }
 
-// wantCode checks that err is Slack's error with that code; "" wants none.
+// wantCode checks that err has this Slack error code; "" means no error.
 func wantCode(t *testing.T, what string, err error, want string) {
 	t.Helper()
 	if got := code(err); got != want {
@@ -257,7 +257,7 @@ func code(err error) string {
 	case errors.As(err, &no):
 		return no.Err
 	}
-	return "no answer of Slack's: " + err.Error()
+	return "not a Slack error: " + err.Error()
 }
 
 func text(s string) api.MsgOption { return api.MsgOptionText(s, false) }
@@ -272,7 +272,7 @@ func mrkdwn(s string) *api.TextBlockObject {
 
 func section(s string) api.Block { return api.NewSectionBlock(mrkdwn(s), nil, nil) }
 
-// asking are blocks with an approve and a reject button.
+// approvalButtons are blocks with an approve and a reject button.
 func approvalButtons() api.MsgOption {
 	return api.MsgOptionBlocks(
 		section("Approve *this*?"),
