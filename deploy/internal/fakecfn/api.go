@@ -7,14 +7,14 @@ import (
 )
 
 const (
-	// maxForm bounds the body of an API call.
+	// maxForm limits the body of an API call, in bytes.
 	maxForm = 64 << 10
 
 	apiNamespace = `xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"`
 	apiVersion   = "2010-05-15"
 )
 
-// serveQuery answers one call of the API in the AWS Query protocol.
+// serveQuery serves an API call in the AWS Query protocol.
 //
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/CommonParameters.html
 func (e *Engine) serveQuery(w http.ResponseWriter, r *http.Request) {
@@ -33,7 +33,7 @@ func (e *Engine) serveQuery(w http.ResponseWriter, r *http.Request) {
 		"DescribeStackResources": e.describeStackResources,
 	}
 	action := r.Form.Get("Action")
-	answer, ok := actions[action]
+	write, ok := actions[action]
 	if !ok || r.Form.Get("Version") != apiVersion {
 		e.writeError(w, http.StatusBadRequest, &Error{Code: "InvalidAction", Message: "Could not find operation " + action + " for version " + r.Form.Get("Version")})
 		return
@@ -41,7 +41,7 @@ func (e *Engine) serveQuery(w http.ResponseWriter, r *http.Request) {
 	x := newXML()
 	x.open(action+"Response", apiNamespace)
 	x.open(action + "Result")
-	if err := answer(x, r.Form); err != nil {
+	if err := write(x, r.Form); err != nil {
 		e.writeError(w, http.StatusBadRequest, err)
 		return
 	}
@@ -53,15 +53,15 @@ func (e *Engine) serveQuery(w http.ResponseWriter, r *http.Request) {
 	x.write(w, http.StatusOK, "text/xml")
 }
 
-// requestID makes the ID of an API call.
+// requestID returns an ID for an API call.
 func (e *Engine) requestID() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.cfg.NewID()
 }
 
-// authenticate asks for a Signature Version 4 that is meant for this service and Region. It does not check the
-// signature itself: the made account has no secrets.
+// authenticate requires a Signature Version 4 for this service and Region. It does not verify the signature: the
+// simulated account has no secret keys.
 func (e *Engine) authenticate(r *http.Request) *Error {
 	header := r.Header.Get("Authorization")
 	if !strings.HasPrefix(header, "AWS4-HMAC-SHA256 ") {

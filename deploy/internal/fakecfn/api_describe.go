@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// pageSize is how many stacks or events one answer of the API holds.
+// pageSize is the number of stacks or events on a page of an API response.
 const pageSize = 100
 
-// page cuts the range of one answer out of entries 0 to total, which are listed from the last to the first. The token
-// is where the page before ended, so that entries added since do not shift it.
+// pageRange returns the range of entries on the page of a NextToken. Entries are listed from the last to the first. The
+// token is the index where the previous page ended, so that new entries do not shift pages.
 func pageRange(token string, total int) (first, end int, next string, err *Error) {
 	end = total
 	if token != "" {
-		raw, bad := base64.RawURLEncoding.DecodeString(token)
-		n, worse := strconv.Atoi(string(raw))
-		if bad != nil || worse != nil || n < 0 || n > total {
+		raw, err := base64.RawURLEncoding.DecodeString(token)
+		n, atoiErr := strconv.Atoi(string(raw))
+		if err != nil || atoiErr != nil || n < 0 || n > total {
 			return 0, 0, "", &Error{Code: codeValidation, Message: "Invalid NextToken"}
 		}
 		end = n
@@ -29,7 +29,7 @@ func pageRange(token string, total int) (first, end int, next string, err *Error
 	return first, end, next, nil
 }
 
-// describeStacks answers DescribeStacks: of one stack, or of all that are not deleted, newest first.
+// describeStacks writes one stack, or all that are not deleted, newest first.
 func (e *Engine) describeStacks(x *xmlWriter, form url.Values) *Error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -56,20 +56,20 @@ func (e *Engine) describeStacks(x *xmlWriter, form url.Values) *Error {
 		found[i].write(x)
 	}
 	x.close("Stacks")
-	x.some("NextToken", next)
+	x.textIfSet("NextToken", next)
 	return nil
 }
 
-// write writes the stack as DescribeStacks shows it.
+// write writes the stack in DescribeStacks' form.
 func (st *stack) write(x *xmlWriter) {
 	x.open("member")
 	x.text("StackId", st.id)
 	x.text("StackName", st.name)
-	x.some("Description", st.description)
-	x.at("CreationTime", st.created)
-	x.at("DeletionTime", st.deleted)
+	x.textIfSet("Description", st.description)
+	x.time("CreationTime", st.created)
+	x.time("DeletionTime", st.deleted)
 	x.text("StackStatus", string(st.status))
-	x.some("StackStatusReason", st.reason)
+	x.textIfSet("StackStatusReason", st.reason)
 	x.text("DisableRollback", strconv.FormatBool(st.disableRollback))
 	x.text("EnableTerminationProtection", "false")
 	x.open("NotificationARNs")
@@ -82,7 +82,7 @@ func (st *stack) write(x *xmlWriter) {
 		x.open("member")
 		x.text("ParameterKey", p.Key)
 		x.text("ParameterValue", p.Value)
-		x.some("ResolvedValue", p.ResolvedValue)
+		x.textIfSet("ResolvedValue", p.ResolvedValue)
 		x.close("member")
 	}
 	x.close("Parameters")
@@ -91,8 +91,8 @@ func (st *stack) write(x *xmlWriter) {
 		x.open("member")
 		x.text("OutputKey", o.Key)
 		x.text("OutputValue", o.Value)
-		x.some("Description", o.Description)
-		x.some("ExportName", o.ExportName)
+		x.textIfSet("Description", o.Description)
+		x.textIfSet("ExportName", o.ExportName)
 		x.close("member")
 	}
 	x.close("Outputs")
@@ -114,7 +114,7 @@ func writeDrift(x *xmlWriter) {
 	x.close("DriftInformation")
 }
 
-// describeStackEvents answers DescribeStackEvents: newest first, in pages.
+// describeStackEvents writes a page of events, newest first.
 func (e *Engine) describeStackEvents(x *xmlWriter, form url.Values) *Error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -134,25 +134,25 @@ func (e *Engine) describeStackEvents(x *xmlWriter, form url.Values) *Error {
 		x.text("EventId", ev.ID)
 		x.text("StackName", st.name)
 		x.writeResource(ev.LogicalID, ev.PhysicalID, ev.Type, ev.Status, ev.Reason, ev.Timestamp)
-		x.some("ResourceProperties", ev.Properties)
+		x.textIfSet("ResourceProperties", ev.Properties)
 		x.close("member")
 	}
 	x.close("StackEvents")
-	x.some("NextToken", next)
+	x.textIfSet("NextToken", next)
 	return nil
 }
 
-// writeResource writes what events and resources have in common.
+// writeResource writes the elements that events and resources share.
 func (x *xmlWriter) writeResource(logicalID, physicalID, typ string, status Status, reason string, at time.Time) {
 	x.text("LogicalResourceId", logicalID)
 	x.text("PhysicalResourceId", physicalID)
 	x.text("ResourceType", typ)
-	x.at("Timestamp", at)
+	x.time("Timestamp", at)
 	x.text("ResourceStatus", string(status))
-	x.some("ResourceStatusReason", reason)
+	x.textIfSet("ResourceStatusReason", reason)
 }
 
-// describeStackResources answers DescribeStackResources: of a stack, or of the stack that has a physical ID.
+// describeStackResources writes the resources of a stack, which is given by name or by the physical ID of a resource.
 func (e *Engine) describeStackResources(x *xmlWriter, form url.Values) *Error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -187,7 +187,7 @@ func (e *Engine) describeStackResources(x *xmlWriter, form url.Values) *Error {
 	return nil
 }
 
-// owner returns the living stack that has a physical ID.
+// owner returns the stack, not deleted, that has a resource with a physical ID.
 func (e *Engine) owner(physicalID string) (*stack, bool) {
 	for _, st := range e.stacks {
 		for _, r := range st.resources {

@@ -6,7 +6,7 @@ import (
 	"countersign/deploy/gate"
 )
 
-// attribute returns what Fn::GetAtt gives of a resource that is complete.
+// attribute returns what Fn::GetAtt returns for a created resource.
 func (r *resource) attribute(name string) (gate.Value, error) {
 	switch r.def.Kind {
 	case gate.KindCustom:
@@ -17,7 +17,7 @@ func (r *resource) attribute(name string) (gate.Value, error) {
 			name, r.stack.id, r.def.LogicalID, r.lastRequest())
 	case gate.KindWait:
 		if name == "Data" {
-			if r.data == nil { // it had a CreationPolicy and no handle
+			if r.data == nil { // it has a CreationPolicy instead of a handle
 				return "{}", nil
 			}
 			return string(gate.AppendJSON(nil, r.data)), nil
@@ -29,7 +29,7 @@ func (r *resource) attribute(name string) (gate.Value, error) {
 	return r.plainAttribute(name), nil
 }
 
-// lastRequest returns the ID of the last request about r.
+// lastRequest returns the ID of the last custom resource request for r.
 func (r *resource) lastRequest() string {
 	id := ""
 	for _, q := range r.stack.requests {
@@ -40,8 +40,8 @@ func (r *resource) lastRequest() string {
 	return id
 }
 
-// plainAttribute makes up a plausible attribute: an ARN, what the properties say under the same name, something
-// that looks like what the name promises, and at last a name of its own.
+// plainAttribute returns a plausible attribute of a plain resource: the property with the same name, or a value that fits
+// the attribute's name.
 func (r *resource) plainAttribute(name string) gate.Value {
 	if v := r.properties.Get(name); v != nil {
 		return v
@@ -74,7 +74,7 @@ func (r *resource) plainAttribute(name string) gate.Value {
 	return r.idAttribute(last)
 }
 
-// idAttribute makes up identifiers and lists.
+// idAttribute returns plausible identifiers and lists.
 func (r *resource) idAttribute(name string) gate.Value {
 	switch name {
 	case "GroupId", "DefaultSecurityGroup":
@@ -97,7 +97,7 @@ func (r *resource) idAttribute(name string) gate.Value {
 	return strings.ToLower(r.generatedName() + "-" + name)
 }
 
-// attributeARN makes the ARN of a resource, or of something that belongs to it.
+// attributeARN returns the ARN of a resource or of one of its parts.
 func (r *resource) attributeARN(attribute string) string {
 	if strings.HasPrefix(r.physicalID, "arn:") && attribute == "Arn" {
 		return r.physicalID

@@ -1,12 +1,13 @@
 package fakecfn
 
-// ProvisionProductInput is what AWS Service Catalog is asked when a requester launches a product. Identifiers that
-// are empty are made up.
+import "cmp"
+
+// ProvisionProductInput is a Service Catalog launch. Empty identifiers are generated.
 type ProvisionProductInput struct {
-	// Name is the provisioned product's name, as the requester typed it.
+	// Name is the provisioned product's name, which the requester chose.
 	Name string
 
-	// Principal is the ARN of who launches: for a role's user that of the session, such as
+	// Principal is the ARN of the requester, for a role that of the session, such as
 	// arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com.
 	Principal string
 
@@ -17,12 +18,12 @@ type ProvisionProductInput struct {
 	// CatalogAccount owns product and portfolio; empty means the engine's own account.
 	CatalogAccount string
 
-	// Stack is what CloudFormation is asked: its Name is set here, and the AutoTags are put before its Tags.
+	// Stack is the stack to create. Its Name is replaced, and the AutoTags precede its Tags.
 	Stack CreateStackInput
 }
 
-// ProvisionProduct launches a product as AWS Service Catalog does: a stack named SC-<account>-pp-<id> that carries
-// the five AutoTags. Its errors are those of CreateStack.
+// ProvisionProduct launches a product as AWS Service Catalog does: the stack is named SC-<account>-pp-<id> and has the
+// five AutoTags. Its errors are those of CreateStack.
 //
 // https://docs.aws.amazon.com/servicecatalog/latest/adminguide/autotags.html
 func (e *Engine) ProvisionProduct(in ProvisionProductInput) (stackID, provisionedProductID string, err error) {
@@ -35,7 +36,7 @@ func (e *Engine) ProvisionProduct(in ProvisionProductInput) (stackID, provisione
 }
 
 func (e *Engine) autoTags(in ProvisionProductInput, provisionedProductID string) []Tag {
-	catalog := "arn:" + e.partition + ":catalog:" + e.cfg.Region + ":" + orElse(in.CatalogAccount, e.cfg.Account) + ":"
+	catalog := "arn:" + e.partition + ":catalog:" + e.cfg.Region + ":" + cmp.Or(in.CatalogAccount, e.cfg.Account) + ":"
 	owned := "arn:" + e.partition + ":servicecatalog:" + e.cfg.Region + ":" + e.cfg.Account + ":stack/"
 	portfolio, product, artifact := in.PortfolioID, in.ProductID, in.ProvisioningArtifactID
 	if portfolio == "" {
@@ -50,22 +51,15 @@ func (e *Engine) autoTags(in ProvisionProductInput, provisionedProductID string)
 	return []Tag{
 		{"aws:servicecatalog:portfolioArn", catalog + "portfolio/" + portfolio},
 		{"aws:servicecatalog:productArn", catalog + "product/" + product},
-		{"aws:servicecatalog:provisionedProductArn", owned + orElse(in.Name, provisionedProductID) + "/" + provisionedProductID},
+		{"aws:servicecatalog:provisionedProductArn", owned + cmp.Or(in.Name, provisionedProductID) + "/" + provisionedProductID},
 		{"aws:servicecatalog:provisioningArtifactIdentifier", artifact},
 		{"aws:servicecatalog:provisioningPrincipalArn", in.Principal},
 	}
 }
 
-// catalogID makes 13 lower-case letters and digits.
+// catalogID returns an identifier in Service Catalog's form: 13 lower-case letters and digits.
 func (e *Engine) catalogID() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return makeID(e.cfg.NewID(), 13, lowerAlnum)
-}
-
-func orElse(s, fallback string) string {
-	if s == "" {
-		return fallback
-	}
-	return s
 }

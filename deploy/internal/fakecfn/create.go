@@ -8,7 +8,7 @@ import (
 	"countersign/deploy/gate"
 )
 
-// CreateStackInput says what to create.
+// CreateStackInput is the input of CreateStack.
 type CreateStackInput struct {
 	Name             string
 	Template         *gate.Template
@@ -17,12 +17,12 @@ type CreateStackInput struct {
 	NotificationARNs []string
 	DisableRollback  bool
 
-	// Fail makes plain resources fail: the reason by logical ID.
+	// Fail makes plain resources fail: logical ID to status reason.
 	Fail map[string]string
 }
 
-// CreateStack starts a stack and takes it as far as it goes without input. Its errors are *Error: AlreadyExistsException,
-// or ValidationError for a bad name, parameter or reference.
+// CreateStack creates a stack and takes it as far as it can go. Its errors are *Error: AlreadyExistsException, or
+// ValidationError for an invalid name, parameter or reference.
 func (e *Engine) CreateStack(in CreateStackInput) (stackID string, err error) {
 	e.do(func() {
 		var st *stack
@@ -30,13 +30,13 @@ func (e *Engine) CreateStack(in CreateStackInput) (stackID string, err error) {
 			return
 		}
 		stackID = st.id
-		e.begin(st)
+		e.startCreation(st)
 		e.run(st)
 	})
 	return stackID, err
 }
 
-// newStack checks the input and registers the stack.
+// newStack validates the input and registers the stack.
 func (e *Engine) newStack(in CreateStackInput) (*stack, error) {
 	if in.Template == nil {
 		return nil, invalid("Either Template URL or Template Body must be specified.")
@@ -96,20 +96,20 @@ func checkStackName(name string) error {
 	return nil
 }
 
-// checkFail refuses to promise a failure that would never come.
+// checkFail refuses resources that cannot be made to fail.
 func (st *stack) checkFail() error {
 	for _, name := range slices.Sorted(maps.Keys(st.fail)) {
 		if !slices.ContainsFunc(st.resources, func(r *resource) bool {
 			return r != nil && r.def.LogicalID == name && r.def.Kind == gate.KindPlain
 		}) {
-			return invalid("Fail names %s, which is no plain resource of the stack", name) // own words
+			return invalid("Fail names %s, which is not a plain resource of the stack", name) // own words
 		}
 	}
 	return nil
 }
 
-// begin starts the creation.
-func (e *Engine) begin(st *stack) {
+// startCreation starts the creation of a stack.
+func (e *Engine) startCreation(st *stack) {
 	st.phase = creating
 	e.setStackStatus(st, CreateInProgress, "User Initiated")
 	if st.instance.Transforms() {

@@ -155,7 +155,7 @@ func TestCreateStackRefusals(t *testing.T) {
 		{"no name", fakecfn.CreateStackInput{Template: tpl}, fakecfn.Error{Code: "ValidationError", Message: "1 validation error detected: Value '" + pattern}},
 		{"bad name", fakecfn.CreateStackInput{Name: "1st", Template: tpl}, fakecfn.Error{Code: "ValidationError", Message: "1 validation error detected: Value '1st" + pattern}},
 		{"no template", fakecfn.CreateStackInput{Name: "x"}, fakecfn.Error{Code: "ValidationError", Message: "Either Template URL or Template Body must be specified."}},
-		{"fails nothing", fakecfn.CreateStackInput{Name: "x", Template: tpl, Fail: map[string]string{"Z": "no"}}, fakecfn.Error{Code: "ValidationError", Message: "Fail names Z, which is no plain resource of the stack"}},
+		{"fails nothing", fakecfn.CreateStackInput{Name: "x", Template: tpl, Fail: map[string]string{"Z": "no"}}, fakecfn.Error{Code: "ValidationError", Message: "Fail names Z, which is not a plain resource of the stack"}},
 	}
 	w := newWorld(t)
 	w.create(fakecfn.CreateStackInput{Name: "taken", Template: tpl})
@@ -205,7 +205,7 @@ Resources:
 	_, err := w.engine.CreateStack(fakecfn.CreateStackInput{
 		Name: "stack", Template: mustParse(t, src), Parameters: map[string]string{"Env": "test"}, Fail: map[string]string{"Key": "no"},
 	})
-	if got, want := refusalMessage(t, err), "Fail names Key, which is no plain resource of the stack"; got != want {
+	if got, want := refusalMessage(t, err), "Fail names Key, which is not a plain resource of the stack"; got != want {
 		t.Errorf("failing what is left out: got %q, want %q", got, want)
 	}
 	_, err = w.engine.CreateStack(fakecfn.CreateStackInput{

@@ -8,7 +8,7 @@ import (
 	"countersign/deploy/gate"
 )
 
-// run takes a stack as far as it goes without input.
+// run takes a stack as far as it can go.
 func (e *Engine) run(st *stack) {
 	for {
 		switch {
@@ -26,8 +26,8 @@ func (e *Engine) run(st *stack) {
 	}
 }
 
-// create starts all that is ready, side by side: first every one is begun, then each gets under way, then what is
-// already done completes. A failure on the way ends the creation.
+// create creates all ready resources concurrently: it starts all of them, then initiates each, then completes those that
+// are done. A failure ends the creation.
 func (e *Engine) create(st *stack) {
 	batch := st.ready
 	st.ready = nil
@@ -43,7 +43,7 @@ func (e *Engine) create(st *stack) {
 	}
 }
 
-// start resolves the properties.
+// start evaluates a resource's properties.
 func (e *Engine) start(r *resource) {
 	var err error
 	if r.properties, err = r.stack.instance.Properties(r.def); err != nil {
@@ -57,7 +57,7 @@ func (e *Engine) start(r *resource) {
 	e.setResourceStatus(r, CreateInProgress, "")
 }
 
-// initiate sets the resource's own work going.
+// initiate starts the creation that depends on the resource's kind.
 func (e *Engine) initiate(r *resource) {
 	switch r.def.Kind {
 	case gate.KindHandle:
@@ -88,17 +88,17 @@ func (e *Engine) initiatePlain(r *resource) {
 	e.timers.set(r, e.now.Add(e.cfg.Delay))
 }
 
-// initiated is the reason of the event that first shows a physical ID.
+// initiated is the status reason of the first event with a physical ID.
 const initiated = "Resource creation Initiated"
 
-// settle completes what got done at once.
+// completeIfDone completes a resource that needed no time.
 func (e *Engine) completeIfDone(r *resource) {
 	if r.done {
 		e.completeResource(r)
 	}
 }
 
-// made completes a resource and frees what waits for it.
+// completeResource completes a resource and queues the dependents that are now free.
 func (e *Engine) completeResource(r *resource) {
 	r.done, r.timer = false, 0
 	e.setResourceStatus(r, CreateComplete, "")
@@ -112,7 +112,7 @@ func (e *Engine) completeResource(r *resource) {
 	}
 }
 
-// complete ends a creation that went well, unless the outputs spoil it.
+// completeStack ends a creation: it fails if the outputs are invalid.
 func (e *Engine) completeStack(st *stack) {
 	outputs, err := st.instance.Outputs()
 	if err == nil {
@@ -149,7 +149,7 @@ func (e *Engine) checkExports(st *stack, outputs []gate.Output) error {
 	return nil
 }
 
-// elapsed does what a resource's timer was set for.
+// timerFired handles a resource's timer.
 func (e *Engine) timerFired(r *resource) {
 	reason, fails := r.stack.fail[r.def.LogicalID]
 	switch {
@@ -164,7 +164,7 @@ func (e *Engine) timerFired(r *resource) {
 	}
 }
 
-// failed fails a resource, and with it the creation.
+// failCreation fails a resource and with it the stack's creation.
 func (e *Engine) failCreation(r *resource, reason string) {
 	st := r.stack
 	e.failResource(r, reason)
@@ -178,18 +178,18 @@ func (e *Engine) failCreation(r *resource, reason string) {
 	e.rollBack(st, "The following resource(s) failed to create: ["+strings.Join(slices.Sorted(slices.Values(names)), ", ")+"].")
 }
 
-// halt ends the creation of one resource.
+// failResource ends the creation of one resource.
 func (e *Engine) failResource(r *resource, reason string) {
 	r.done, r.timer = false, 0
 	e.stopListening(r)
-	if r.request != nil { // its answer comes too late now
+	if r.request != nil { // a later response is ignored
 		r.request = nil
 		r.physicalID = r.generatedName()
 	}
 	e.setResourceStatus(r, CreateFailed, reason)
 }
 
-// cancel halts all that is under way.
+// cancelCreation fails all resources that are being created.
 func (e *Engine) cancelCreation(st *stack) {
 	st.ready = nil
 	for _, r := range st.resources {
@@ -199,16 +199,16 @@ func (e *Engine) cancelCreation(st *stack) {
 	}
 }
 
-// giveUp ends a creation: it rolls back, or with DisableRollback leaves all as it is.
-func (e *Engine) rollBack(st *stack, why string) {
+// rollBack ends a failed creation: it rolls back, or with DisableRollback keeps the resources.
+func (e *Engine) rollBack(st *stack, reason string) {
 	if st.disableRollback {
 		st.phase = idle
-		e.setStackStatus(st, CreateFailed, why+" ")
+		e.setStackStatus(st, CreateFailed, reason+" ")
 		return
 	}
-	e.setStackStatus(st, RollbackInProgress, why+" Rollback requested by user.")
+	e.setStackStatus(st, RollbackInProgress, reason+" Rollback requested by user.")
 	e.startRemoval(st)
 }
 
-// seconds makes a duration of whole seconds.
+// seconds converts seconds to a duration.
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }

@@ -8,33 +8,33 @@ import (
 	"countersign/deploy/gate"
 )
 
-// maxService is the longest ServiceTimeout and the default one, in seconds.
+// maxServiceTimeout is the longest ServiceTimeout and its default, in seconds.
 const maxServiceTimeout = 3600
 
-// Request is one request to a custom resource's provider.
+// Request is one custom resource request.
 type Request struct {
 	ID         string
 	Type       string // Create, Delete
 	LogicalID  string
-	PhysicalID string // of a Delete
+	PhysicalID string // empty for a Create
 	Sent       time.Time
 	Responses  []Response // in the order received
 }
 
-// Answer is what was PUT to a request's ResponseURL.
+// Response is a body that was PUT to a request's ResponseURL.
 type Response struct {
 	Received time.Time
 	Body     string
-	Counted  bool // the first one, while the resource waited for it; others are ignored
+	Used     bool // whether CloudFormation used it: it was the first, and in time
 }
 
-// request is one request at run time.
+// request is a Request and the resource it is for.
 type request struct {
 	r      *resource
 	record Request
 }
 
-// sendCreate asks the provider to create the resource.
+// sendCreate sends a Create request.
 func (e *Engine) sendCreate(r *resource) {
 	token := gate.Text(r.properties.Get("ServiceToken"))
 	if reason := e.checkToken(token); reason != "" {
@@ -48,12 +48,12 @@ func (e *Engine) sendCreate(r *resource) {
 	e.send(r, "Create", token)
 }
 
-// sendDelete asks the provider to delete it.
+// sendDelete sends a Delete request.
 func (e *Engine) sendDelete(r *resource) {
 	e.send(r, "Delete", gate.Text(r.properties.Get("ServiceToken")))
 }
 
-// checkToken returns why CloudFormation cannot reach a provider.
+// checkToken returns why CloudFormation cannot use a ServiceToken; empty if it can.
 func (e *Engine) checkToken(token string) (reason string) {
 	arn := strings.SplitN(token, ":", 6)
 	switch {
@@ -74,7 +74,7 @@ func isTopic(token string) bool {
 	return len(arn) == 4 && arn[2] == "sns"
 }
 
-// serviceTimeout returns how long the provider may take, in seconds.
+// serviceTimeout returns the ServiceTimeout in seconds; false if it is invalid.
 func (r *resource) serviceTimeout() (int, bool) {
 	v := r.properties.Get("ServiceTimeout")
 	if v == nil {
@@ -84,7 +84,7 @@ func (r *resource) serviceTimeout() (int, bool) {
 	return n, err == nil && n >= 1 && n <= maxServiceTimeout
 }
 
-// send sends a request and starts its clock.
+// send queues a request for delivery and starts its timeout.
 func (e *Engine) send(r *resource, typ, token string) {
 	st := r.stack
 	q := &request{r: r, record: Request{ID: e.cfg.NewID(), Type: typ, LogicalID: r.def.LogicalID, Sent: e.now.UTC()}}
@@ -95,19 +95,19 @@ func (e *Engine) send(r *resource, typ, token string) {
 	st.requests = append(st.requests, q)
 	key := st.id + "|" + r.def.LogicalID + "|" + q.record.ID
 	e.targets[key] = uploadTarget{request: q}
-	timeout, _ := r.serviceTimeout() // checked when the resource was created
+	timeout, _ := r.serviceTimeout() // validated when the resource was created
 	e.timers.set(r, e.now.Add(seconds(timeout)))
 	if e.cfg.Invoke == nil {
 		return
 	}
-	event := q.document(e.signer.url(key, e.now, responseURLLife), token)
+	event := q.document(e.signer.url(key, e.now, responseURLValidity), token)
 	if isTopic(token) {
 		event = e.envelope(token, string(event))
 	}
 	e.outbox = append(e.outbox, delivery{token, event})
 }
 
-// document is the request as the provider receives it.
+// document returns the request as its provider receives it.
 //
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html
 func (q *request) document(responseURL, token string) []byte {
@@ -138,7 +138,7 @@ func (q *request) document(responseURL, token string) []byte {
 	return append(b, '}')
 }
 
-// envelope is what a Lambda function subscribed to a topic receives for one message.
+// envelope returns the event that a Lambda function receives for one message of a topic.
 //
 // https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
 func (e *Engine) envelope(topic, message string) []byte {
@@ -157,7 +157,7 @@ func (e *Engine) envelope(topic, message string) []byte {
 	return b
 }
 
-// copyRequests returns what was sent, without sharing.
+// snapshotRequests returns a deep copy of the requests.
 func (st *stack) snapshotRequests() []Request {
 	var out []Request
 	for _, q := range st.requests {

@@ -98,7 +98,7 @@ func TestCustomDelete(t *testing.T) {
 	if st.Status != fakecfn.DeleteComplete {
 		t.Errorf("stack: got %s", st.Status)
 	}
-	answers := []bool{st.Requests[0].Responses[0].Counted, st.Requests[0].Responses[1].Counted, st.Requests[1].Responses[0].Counted}
+	answers := []bool{st.Requests[0].Responses[0].Used, st.Requests[0].Responses[1].Used, st.Requests[1].Responses[0].Used}
 	if diff := cmp.Diff([]bool{true, false, true}, answers); diff != "" {
 		t.Errorf("answers that counted (-want +got):\n%s", diff)
 	}
@@ -123,9 +123,9 @@ func TestCustomAnswers(t *testing.T) {
 		{"other request", func(b map[string]any) { b["RequestId"] = "x" }, "", "Vendor response doesn't contain the RequestId of the request", "stack-C-"},
 		{"other resource", func(b map[string]any) { delete(b, "LogicalResourceId") }, "", "Vendor response doesn't contain the LogicalResourceId of the request", "stack-C-"},
 		{"unknown status", func(b map[string]any) { b["Status"] = "OK" }, "", "Invalid response object: Status must be SUCCESS or FAILED.", "thing-1"},
-		{"data no object", func(b map[string]any) { b["Data"] = "x" }, "", "Invalid response object: Data is no JSON object.", "thing-1"},
-		{"number for a text", func(b map[string]any) { b["Reason"] = 5 }, "", "Invalid response object: Reason is no string.", "stack-C-"},
-		{"no JSON", nil, "SUCCESS", "Invalid response object: it is no JSON object.", "stack-C-"},
+		{"data no object", func(b map[string]any) { b["Data"] = "x" }, "", "Invalid response object: Data is not a JSON object.", "thing-1"},
+		{"number for a text", func(b map[string]any) { b["Reason"] = 5 }, "", "Invalid response object: Reason is not a string.", "stack-C-"},
+		{"no JSON", nil, "SUCCESS", "Invalid response object: it is not a JSON object.", "stack-C-"},
 		{"too long", func(b map[string]any) { b["Reason"] = strings.Repeat("x", 4096) }, "", "Response object is too long.", "stack-C-"},
 		{"attribute missing", func(b map[string]any) { b["Data"] = map[string]any{} }, "", "CustomResource attribute error: Vendor response doesn't contain Name attribute in object {stack}|C|{id}", "thing-1"},
 	}

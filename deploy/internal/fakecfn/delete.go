@@ -7,9 +7,9 @@ import (
 	"countersign/deploy/gate"
 )
 
-// DeleteStack deletes a stack by its ID or name. A creation under way is cancelled first. Deleting again what could
-// not be deleted tries again; what is deleted or being deleted stays as it is. Its errors are *Error: ValidationError
-// for a stack that is not there, is rolling back, or whose exports are in use.
+// DeleteStack deletes a stack by ID or name and cancels a creation in progress. It retries a failed deletion and ignores
+// a stack that is deleted or being deleted. Its errors are *Error: ValidationError for a stack that does not exist, is
+// rolling back, or has exports in use.
 func (e *Engine) DeleteStack(id string) (err error) {
 	e.do(func() {
 		st, ok := e.find(id)
@@ -35,7 +35,7 @@ func (e *Engine) DeleteStack(id string) (err error) {
 	return err
 }
 
-// find returns a stack by its ID, or by its name if it is not deleted.
+// find returns a stack by ID, or by name unless it is deleted.
 func (e *Engine) find(id string) (*stack, bool) {
 	if st, ok := e.byID[id]; ok {
 		return st, true
@@ -44,7 +44,7 @@ func (e *Engine) find(id string) (*stack, bool) {
 	return st, ok
 }
 
-// checkUnused refuses to delete a stack whose exports others import.
+// checkUnused refuses to delete a stack whose exports are imported.
 func (e *Engine) checkUnused(st *stack) error {
 	for _, o := range st.outputs {
 		for _, other := range e.stacks {
@@ -56,7 +56,7 @@ func (e *Engine) checkUnused(st *stack) error {
 	return nil
 }
 
-// startRemoval makes ready what nothing else needs, in the reverse order of the template.
+// startRemoval queues the resources that no other resource depends on, in reverse template order.
 func (e *Engine) startRemoval(st *stack) {
 	st.phase, st.ready, st.pending, st.inFlight = removing, nil, 0, 0
 	for i := len(st.resources) - 1; i >= 0; i-- {
@@ -76,19 +76,19 @@ func (e *Engine) startRemoval(st *stack) {
 	}
 }
 
-// present reports whether there is something of r that a removal must look at.
+// exists reports whether a rollback or deletion must still handle r.
 func (r *resource) exists() bool {
 	return r != nil && r.status != "" && r.status != DeleteComplete && r.status != DeleteSkipped
 }
 
-// remove deletes all that is ready, side by side.
+// remove deletes all ready resources concurrently.
 func (e *Engine) remove(st *stack) {
 	batch := st.ready
 	st.ready = nil
 	var begun []*resource
 	for _, r := range batch {
 		switch {
-		case r.physicalID == "": // it never came to be
+		case r.physicalID == "": // its creation did not start
 			e.finishDelete(r, DeleteComplete)
 		case e.retains(r):
 			e.finishDelete(r, DeleteSkipped)
@@ -107,8 +107,8 @@ func (e *Engine) remove(st *stack) {
 	}
 }
 
-// retains applies the deletion policy. RetainExceptOnCreate gives way to the rollback of the creation, and to
-// nothing else: a user who deletes a stack while it is being created keeps the resource.
+// retains applies the DeletionPolicy. RetainExceptOnCreate deletes the resource only when the creation rolls back, not
+// when a user deletes the stack while it is being created.
 func (e *Engine) retains(r *resource) bool {
 	policy, err := r.stack.instance.DeletionPolicy(r.def)
 	if err != nil {
@@ -117,7 +117,7 @@ func (e *Engine) retains(r *resource) bool {
 	return policy == gate.PolicyRetain || policy == gate.PolicyRetainExceptOnCreate && r.stack.status == DeleteInProgress
 }
 
-// gone marks a resource as dealt with and frees what it needed.
+// finishDelete sets a resource's final status and queues the dependencies that are now free.
 func (e *Engine) finishDelete(r *resource, status Status) {
 	e.setResourceStatus(r, status, "")
 	st := r.stack
@@ -130,12 +130,12 @@ func (e *Engine) finishDelete(r *resource, status Status) {
 	}
 }
 
-// stuck marks a resource that could not be deleted; what it needs stays too.
+// deleteFailed marks a resource that could not be deleted. Its dependencies are then kept, too.
 func (e *Engine) deleteFailed(r *resource, reason string) {
 	e.setResourceStatus(r, DeleteFailed, reason)
 }
 
-// removed ends a rollback or a deletion.
+// finishRemoval ends a rollback or a deletion.
 func (e *Engine) finishRemoval(st *stack) {
 	st.phase = idle
 	var names []string

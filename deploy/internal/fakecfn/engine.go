@@ -10,55 +10,54 @@ import (
 	"countersign/deploy/gate"
 )
 
-// Config says where an [Engine] stands and how it reaches the world. The functions Now, NewID and SSM are called
-// while the engine is locked: they must not call it back. Invoke and Emit may.
+// Config configures an [Engine]. Now, NewID and SSM are called with the engine's lock held and must not call the engine.
+// Invoke and Emit may.
 type Config struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
-	// Origin is the scheme://host:port under which ServeHTTP is reached. Wait handle URLs and ResponseURLs begin with it.
+	// Origin is the scheme://host:port at which ServeHTTP is reached. Wait handle URLs and ResponseURLs begin with it.
 	Origin string
 
-	// Region and Account own the stacks; empty means us-east-1 and 111122223333.
+	// Region and Account are where the stacks are; empty means us-east-1 and 111122223333.
 	Region, Account string
 
-	// Invoke takes a custom resource request to the function or topic that the ServiceToken names. event is what a
-	// Lambda function receives: the request itself, or for a topic the SNS envelope around it. Nil drops requests:
-	// they then time out.
+	// Invoke delivers a custom resource request to the function or topic of the ServiceToken. event is the Lambda
+	// event: the request, or for a topic an SNS event that contains it. If Invoke is nil, requests time out.
 	Invoke func(serviceToken string, event []byte)
 
-	// Emit takes an EventBridge document "CloudFormation Stack Status Change"; nil drops it.
+	// Emit delivers an EventBridge event "CloudFormation Stack Status Change"; it may be nil.
 	Emit func(event []byte)
 
-	// Delay is how long a plain resource takes to create; zero is at once.
+	// Delay is the creation time of a plain resource.
 	Delay time.Duration
 
-	// NewID makes UUIDs; nil means random ones. A simulation injects a seeded source.
+	// NewID generates UUIDs; nil means random ones. Simulations pass a seeded source.
 	NewID func() string
 
-	// SSM returns the value of a Systems Manager parameter; nil means that each has a plausible one.
+	// SSM returns the value of a Systems Manager parameter; nil means a plausible value for every name.
 	SSM func(name string) (value string, ok bool)
 }
 
-// Engine is the made CloudFormation of one account and Region. It is safe for concurrent use.
+// Engine simulates CloudFormation in one account and Region. It is safe for concurrent use.
 //
-// Invoke and Emit are called without the engine's lock, one at a time and in the order in which things happened,
-// by whichever call into the engine finds something to deliver. A call that Invoke or Emit itself makes takes full
-// effect before it returns, but what it gives rise to is delivered after the call under way.
+// Invoke and Emit are called without the engine's lock, one at a time and in order, on the goroutine of a call to the
+// engine. A call that Invoke or Emit makes to the engine takes effect before it returns; what it causes to be delivered
+// is delivered after the current Invoke or Emit returns.
 type Engine struct {
 	cfg       Config
 	partition string
 	signer    signer
 
 	mu      sync.Mutex
-	now     time.Time // the instant of the call under way
+	now     time.Time // the time of the current call
 	stacks  []*stack  // in order of creation
 	byID    map[string]*stack
-	byName  map[string]*stack       // not the deleted ones
-	targets map[string]uploadTarget // by the key of their pre-signed URL
+	byName  map[string]*stack       // without deleted stacks
+	targets map[string]uploadTarget // by the key in their pre-signed URL
 	exports map[string]*export
 	timers  timers
-	scratch []byte // for JSON in the making
+	scratch []byte // reused for encoding JSON
 
 	outbox     []delivery
 	delivering bool
@@ -69,7 +68,7 @@ type export struct {
 	owner *stack
 }
 
-// delivery is one call of Invoke, or of Emit where there is no token.
+// delivery is a pending call of Invoke; of Emit if there is no token.
 type delivery struct {
 	serviceToken string
 	event        []byte
@@ -119,7 +118,7 @@ func randomID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// do runs f with the engine locked, at one instant, and then delivers what came of it.
+// do runs f with the lock held, at one instant, and then delivers what f queued.
 func (e *Engine) do(f func()) {
 	func() {
 		e.mu.Lock()
@@ -131,8 +130,8 @@ func (e *Engine) do(f func()) {
 	}
 }
 
-// deliverOne delivers the oldest of the outbox. It reports false when there is none, or when another call is at it:
-// that one then goes on with what has come in.
+// deliverOne delivers the first entry of the outbox. It reports false if there is none, or if another call is delivering:
+// that call then continues with later entries.
 func (e *Engine) deliverOne() bool {
 	e.mu.Lock()
 	if e.delivering || len(e.outbox) == 0 {
@@ -158,8 +157,8 @@ func (e *Engine) deliverOne() bool {
 	return true
 }
 
-// Tick does all that the clock has made due: delays, wait condition timeouts and service timeouts. Stacks move on
-// at the instant of the call, not at the one when they were due.
+// Tick fires all timers that are due: delays, wait condition timeouts and service timeouts. Events have the time of the
+// call, not the time when the timer was due.
 func (e *Engine) Tick() {
 	e.do(func() {
 		for {
@@ -173,7 +172,7 @@ func (e *Engine) Tick() {
 	})
 }
 
-// Next returns when the clock next matters; false when the engine waits for nothing but input.
+// Next returns the time of the next timer; false if there is none.
 func (e *Engine) Next() (time.Time, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -7,29 +7,29 @@ import (
 	"countersign/deploy/gate"
 )
 
-// event is one entry of a stack's log, written out only when somebody reads it.
+// event is an entry of a stack's event log, in compact form.
 type event struct {
 	at         time.Time
-	r          *resource // nil: the stack itself
+	r          *resource // nil for the stack's own events
 	physicalID string
 	status     Status
 	reason     string
-	repeated   bool // the resource's event before had the same status
+	repeated   bool // the resource's previous event has the same status
 }
 
-// Event is one stack event.
+// Event is a stack event, as DescribeStackEvents shows it.
 type Event struct {
 	ID         string
 	Timestamp  time.Time
-	LogicalID  string // the stack's name for the events of the stack itself
+	LogicalID  string // the stack's name for the stack's own events
 	PhysicalID string
 	Type       string
 	Status     Status
 	Reason     string
-	Properties string // JSON; "" for the events of the stack itself
+	Properties string // JSON; empty for the stack's own events
 }
 
-// note appends an event; r is nil for the stack itself.
+// appendEvent appends an event; r is nil for the stack's own.
 func (e *Engine) appendEvent(st *stack, r *resource, status Status, reason string) {
 	ev := event{at: e.now, r: r, physicalID: st.id, status: status, reason: reason}
 	if r != nil {
@@ -40,13 +40,13 @@ func (e *Engine) appendEvent(st *stack, r *resource, status Status, reason strin
 	st.events = append(st.events, ev)
 }
 
-// mark gives a resource a status.
+// setResourceStatus sets a resource's status and appends its event.
 func (e *Engine) setResourceStatus(r *resource, status Status, reason string) {
 	r.status, r.reason, r.updated = status, reason, e.now
 	e.appendEvent(r.stack, r, status, reason)
 }
 
-// setStatus gives a stack a status and tells EventBridge.
+// setStackStatus sets a stack's status, appends its event and queues the EventBridge event.
 func (e *Engine) setStackStatus(st *stack, status Status, reason string) {
 	st.status, st.reason = status, reason
 	e.appendEvent(st, nil, status, reason)
@@ -55,7 +55,7 @@ func (e *Engine) setStackStatus(st *stack, status Status, reason string) {
 	}
 }
 
-// statusChange is the document that EventBridge delivers.
+// statusChange returns the event that EventBridge delivers.
 //
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/eventbridge-events.html
 func (e *Engine) statusChange(st *stack) []byte {
@@ -79,7 +79,7 @@ func (e *Engine) statusChange(st *stack) []byte {
 	return append(b, `},"client-request-token":""}}`...)
 }
 
-// event writes out the entry with a number.
+// event returns the event with index i.
 func (st *stack) event(i int) Event {
 	ev := st.events[i]
 	out := Event{
@@ -101,5 +101,5 @@ func (st *stack) event(i int) Event {
 
 const typeStack = "AWS::CloudFormation::Stack"
 
-// timeLayout is how CloudFormation writes instants.
+// timeLayout is CloudFormation's time format.
 const timeLayout = "2006-01-02T15:04:05.000Z"

@@ -1,6 +1,6 @@
 package fakecfn
 
-// Alphabets of made identifiers.
+// Alphabets of generated identifiers.
 const (
 	digits     = "0123456789"
 	upperAlnum = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + digits
@@ -8,7 +8,7 @@ const (
 	lowerHex   = digits + "abcdef"
 )
 
-// makeID returns n letters that depend on seed alone. They look random and are no secret.
+// makeID returns n characters of the alphabet, determined by seed. They are not secret.
 func makeID(seed string, n int, alphabet string) string {
 	state := uint64(14695981039346656037) // FNV-1a
 	for i := range len(seed) {
@@ -24,7 +24,7 @@ func makeID(seed string, n int, alphabet string) string {
 	return string(out)
 }
 
-// makeUUID returns a UUID that depends on seed alone.
+// makeUUID returns a UUID determined by seed.
 func makeUUID(seed string) string {
 	h := makeID(seed, 32, lowerHex)
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]

@@ -7,7 +7,7 @@ import (
 	"countersign/deploy/gate"
 )
 
-// ec2Prefixes begin the identifiers of EC2's resources.
+// ec2Prefixes are the prefixes of EC2 resource IDs.
 var ec2Prefixes = map[string]string{
 	"CustomerGateway":             "cgw",
 	"DHCPOptions":                 "dopt",
@@ -32,7 +32,7 @@ var ec2Prefixes = map[string]string{
 	"Volume":                      "vol",
 }
 
-// byARN lists types whose Ref is an ARN, with the service and what comes before the name.
+// byARN are the types whose Ref is an ARN, with the ARN's service and the prefix of the name.
 var byARN = map[string][2]string{
 	"AWS::CertificateManager::Certificate":      {"acm", "certificate/"},
 	"AWS::ElasticLoadBalancingV2::Listener":     {"elasticloadbalancing", "listener/app/"},
@@ -44,17 +44,17 @@ var byARN = map[string][2]string{
 	"AWS::StepFunctions::StateMachine":          {"states", "stateMachine:"},
 }
 
-// madeName is the name that CloudFormation makes up: stack, logical ID and a random part.
+// generatedName is the name that CloudFormation generates: stack, logical ID and a random suffix.
 func (r *resource) generatedName() string {
 	return r.stack.name + "-" + r.def.LogicalID + "-" + r.generatedID(12, upperAlnum)
 }
 
-// makeID returns letters that no other resource has.
+// generatedID returns n characters that are unique to the resource.
 func (r *resource) generatedID(n int, alphabet string) string {
 	return makeID(r.stack.uuid+"/"+r.def.LogicalID, n, alphabet)
 }
 
-// makePhysicalID makes what a Ref to a plain resource returns.
+// makePhysicalID returns a plausible physical ID of a plain resource.
 func (r *resource) makePhysicalID() string {
 	e := r.stack.engine
 	service, typ := r.service()
@@ -78,7 +78,7 @@ func (r *resource) makePhysicalID() string {
 	return name
 }
 
-// service returns the type's service in lower case and its own name.
+// service returns the service, in lower case, and the last part of a resource type.
 func (r *resource) service() (service, typ string) {
 	parts := strings.Split(r.def.Type, "::")
 	if len(parts) < 3 {
@@ -87,7 +87,7 @@ func (r *resource) service() (service, typ string) {
 	return strings.ToLower(parts[1]), parts[2]
 }
 
-// name is the name that the properties give, or a made one.
+// name returns the name that the properties set, or a generated one.
 func (r *resource) name() string {
 	_, typ := r.service()
 	for _, key := range []string{typ + "Name", typ + "Identifier", "Name"} {
@@ -98,13 +98,13 @@ func (r *resource) name() string {
 	return r.generatedName()
 }
 
-// address makes an IPv4 address in a /24.
+// address returns an IPv4 address in a /24 network.
 func (r *resource) address(prefix string) string {
 	id := r.generatedID(2, lowerHex)
 	return prefix + strconv.Itoa(1+(strings.IndexByte(lowerHex, id[0])*16+strings.IndexByte(lowerHex, id[1]))%254)
 }
 
-// arn makes an ARN. S3 and IAM are global: their ARNs name no Region, and those of S3 no account.
+// arn returns an ARN. ARNs of S3 and IAM have no Region, and those of S3 no account.
 func (r *resource) arn(service, rest string) string {
 	e := r.stack.engine
 	region, account := e.cfg.Region, e.cfg.Account

@@ -16,26 +16,27 @@ import (
 )
 
 const (
-	// handleLife is how long a wait handle's URL lives, in seconds: 12 hours less one second, as observed.
-	handleURLLife = 43199
+	// handleURLValidity is how long a wait handle's URL is valid, in seconds: one second less than 12 hours, as observed on
+	// AWS.
+	handleURLValidity = 43199
 
-	// answerLife is how long a ResponseURL lives, in seconds.
-	responseURLLife = 7200
+	// responseURLValidity is how long a ResponseURL is valid, in seconds.
+	responseURLValidity = 7200
 
 	signLayout = "20060102T150405Z"
 )
 
-// signer makes and checks pre-signed URLs that look like S3's (Signature Version 4 in the query). The signature is a
-// plain HMAC over method, path and query: nobody but the engine can make one, or change what it covers.
+// signer creates and verifies pre-signed URLs in the form of S3's (Signature Version 4 in the query). The signature is an
+// HMAC over method, path and query with a key that only the engine has.
 type signer struct {
 	key    []byte
 	origin string
 	region string
 	access string // an access key ID of temporary credentials
-	token  string // their session token; it makes the URL as long as in real life, some 1.5 KB
+	token  string // their session token, which makes URLs as long as AWS's: about 1.5 KB
 
-	escaped string // the token as it stands in a URL
-	buffer  []byte // what is being signed; kept between calls, which the engine's lock keeps apart
+	escaped string // token, escaped for a query
+	buffer  []byte // the text being signed, reused between calls; guarded by the engine's lock
 }
 
 func newSigner(cfg Config) signer {
@@ -47,7 +48,7 @@ func newSigner(cfg Config) signer {
 	return s
 }
 
-// stretch derives n bytes from the key.
+// derive returns n bytes derived from the key.
 func (s *signer) derive(purpose string, n int) []byte {
 	var out []byte
 	for i := uint64(0); len(out) < n; i++ {
@@ -59,11 +60,11 @@ func (s *signer) derive(purpose string, n int) []byte {
 	return out[:n]
 }
 
-// url returns a URL to PUT to the given key for life seconds from now.
-func (s *signer) url(key string, now time.Time, life int) string {
+// url returns a URL for PUT to a key, valid for validity seconds from now.
+func (s *signer) url(key string, now time.Time, validity int) string {
 	date := now.UTC().Format(signLayout)
 	credential := s.access + "/" + date[:8] + "/" + s.region + "/s3/aws4_request"
-	expires := strconv.Itoa(life)
+	expires := strconv.Itoa(validity)
 	signature := s.sign("PUT", "/"+key, [][2]string{
 		{"X-Amz-Algorithm", "AWS4-HMAC-SHA256"},
 		{"X-Amz-Credential", credential},
@@ -77,7 +78,7 @@ func (s *signer) url(key string, now time.Time, life int) string {
 	b.WriteString(s.origin)
 	b.WriteByte('/')
 	writeEscaped(&b, key)
-	for _, part := range []string{ // in the order in which real URLs show them
+	for _, part := range []string{ // in the order of AWS's URLs
 		"?X-Amz-Security-Token=", s.escaped, "&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=", date,
 		"&X-Amz-SignedHeaders=host&X-Amz-Expires=", expires, "&X-Amz-Credential=", url.QueryEscape(credential),
 		"&X-Amz-Signature=", signature,
@@ -87,17 +88,17 @@ func (s *signer) url(key string, now time.Time, life int) string {
 	return b.String()
 }
 
-// writeEscaped writes a key as it stands in a URL: colons and bars escaped, slashes kept.
+// writeEscaped writes a key for a URL's path: everything but slashes is escaped.
 func writeEscaped(b *strings.Builder, key string) {
 	for i, part := range strings.Split(key, "/") {
 		if i > 0 {
 			b.WriteByte('/')
 		}
-		b.WriteString(url.QueryEscape(part)) // keys have no spaces, so there is no plus
+		b.WriteString(url.QueryEscape(part)) // keys have no spaces, which QueryEscape would write as +
 	}
 }
 
-// sign signs a query whose parameters are in the order of their names.
+// sign signs a query, whose parameters must be sorted by name.
 func (s *signer) sign(method, path string, query [][2]string) string {
 	line := append(append(append(s.buffer[:0], method...), '\n'), path...)
 	for _, kv := range query {
@@ -109,7 +110,7 @@ func (s *signer) sign(method, path string, query [][2]string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// verify checks a request's signature and its age.
+// verify checks a request's signature and expiry.
 func (s *signer) verify(method string, u *url.URL, now time.Time) *s3Error {
 	values, err := url.ParseQuery(u.RawQuery)
 	if err != nil || values.Get("X-Amz-Signature") == "" {
@@ -128,12 +129,12 @@ func (s *signer) verify(method string, u *url.URL, now time.Time) *s3Error {
 		return errSignatureMismatch
 	}
 	date, err := time.Parse(signLayout, values.Get("X-Amz-Date"))
-	life, err2 := strconv.Atoi(values.Get("X-Amz-Expires"))
+	validity, err2 := strconv.Atoi(values.Get("X-Amz-Expires"))
 	if err != nil || err2 != nil {
 		return errSignatureMismatch
 	}
-	if end := date.Add(seconds(life)); now.After(end) {
-		return &s3Error{code: "AccessDenied", message: "Request has expired", life: life, end: end, now: now}
+	if end := date.Add(seconds(validity)); now.After(end) {
+		return &s3Error{code: "AccessDenied", message: "Request has expired", validity: validity, expiry: end, now: now}
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"countersign/deploy/gate"
 )
 
-// Limits of an answer, in bytes.
+// Limits of a custom resource response, in bytes.
 //
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
 const (
@@ -17,12 +17,12 @@ const (
 	maxPhysicalID = 1024
 )
 
-// answered takes an answer. The first one counts, whatever it is worth; later ones are only kept.
+// receiveResponse takes a response. CloudFormation uses the first one, valid or not; later ones are only recorded.
 func (e *Engine) receiveResponse(q *request, body []byte) {
 	r := q.r
-	counted := r.request == q
-	q.record.Responses = append(q.record.Responses, Response{Received: e.now.UTC(), Body: string(body), Counted: counted})
-	if !counted {
+	used := r.request == q
+	q.record.Responses = append(q.record.Responses, Response{Received: e.now.UTC(), Body: string(body), Used: used})
+	if !used {
 		return
 	}
 	r.request, r.timer = nil, 0
@@ -31,14 +31,14 @@ func (e *Engine) receiveResponse(q *request, body []byte) {
 		a.physicalID = r.generatedName()
 	}
 	if q.record.Type == "Create" {
-		e.createResponded(r, a, reason)
+		e.createAnswered(r, a, reason)
 	} else {
-		e.deleteResponded(r, reason)
+		e.deleteAnswered(r, reason)
 	}
 	e.run(r.stack)
 }
 
-func (e *Engine) createResponded(r *resource, a response, reason string) {
+func (e *Engine) createAnswered(r *resource, a response, reason string) {
 	r.physicalID = a.physicalID
 	r.data = a.data
 	if a.wellFormed {
@@ -51,7 +51,7 @@ func (e *Engine) createResponded(r *resource, a response, reason string) {
 	e.completeResource(r)
 }
 
-func (e *Engine) deleteResponded(r *resource, reason string) {
+func (e *Engine) deleteAnswered(r *resource, reason string) {
 	r.stack.inFlight--
 	if reason != "" {
 		e.deleteFailed(r, reason)
@@ -60,7 +60,7 @@ func (e *Engine) deleteResponded(r *resource, reason string) {
 	e.finishDelete(r, DeleteComplete)
 }
 
-// unanswered gives up waiting for an answer.
+// responseTimedOut fails the resource after its ServiceTimeout.
 func (e *Engine) responseTimedOut(r *resource) {
 	reason := "CloudFormation did not receive a response from your Custom Resource. Please check your logs for requestId [" +
 		r.request.record.ID + "]. If you are using the Python cfn-response module, you may need to update your Lambda function code " +
@@ -70,30 +70,30 @@ func (e *Engine) responseTimedOut(r *resource) {
 		return
 	}
 	r.request = nil
-	e.deleteResponded(r, reason)
+	e.deleteAnswered(r, reason)
 }
 
-// answer is a custom resource's answer.
+// response is the body that a custom resource's provider PUTs to the ResponseURL.
 type response struct {
 	wellFormed bool
 	physicalID string
 	data       *gate.Object
 }
 
-// read checks an answer as CloudFormation does and returns why the resource fails, "" when it does not.
+// readResponse validates a response and returns why the resource fails; empty if it succeeds.
 func (q *request) readResponse(body []byte) (a response, reason string) {
 	if len(body) > maxResponse {
 		return a, "Response object is too long."
 	}
-	var fields map[string]json.RawMessage // names count in their exact case
+	var fields map[string]json.RawMessage // names are case-sensitive; encoding/json ignores case in struct fields
 	if json.Unmarshal(body, &fields) != nil {
-		return a, "Invalid response object: it is no JSON object." // own words
+		return a, "Invalid response object: it is not a JSON object." // own words
 	}
 	texts := map[string]string{}
 	for _, name := range []string{"Status", "Reason", "PhysicalResourceId", "StackId", "RequestId", "LogicalResourceId"} {
 		var s string
 		if raw, ok := fields[name]; ok && json.Unmarshal(raw, &s) != nil {
-			return a, "Invalid response object: " + name + " is no string." // own words
+			return a, "Invalid response object: " + name + " is not a string." // own words
 		}
 		texts[name] = s
 	}
@@ -108,23 +108,23 @@ func (q *request) readResponse(body []byte) (a response, reason string) {
 	a.physicalID = texts["PhysicalResourceId"]
 	var ok bool
 	if a.data, ok = readData(fields["Data"], fields["NoEcho"]); !ok {
-		return a, "Invalid response object: Data is no JSON object." // own words
+		return a, "Invalid response object: Data is not a JSON object." // own words
 	}
 	a.wellFormed = true
-	switch status, why := texts["Status"], texts["Reason"]; {
+	switch status, reason := texts["Status"], texts["Reason"]; {
 	case status == "SUCCESS":
 		return a, ""
 	case status != "FAILED":
 		a.wellFormed = false
 		return a, "Invalid response object: Status must be SUCCESS or FAILED." // own words
-	case why == "":
+	case reason == "":
 		return a, "Vendor response doesn't contain Reason key"
 	default:
-		return a, "Received response status [FAILED] from custom resource. Message returned: " + why + " (RequestId: " + q.record.ID + ")"
+		return a, "Received response status [FAILED] from custom resource. Message returned: " + reason + " (RequestId: " + q.record.ID + ")"
 	}
 }
 
-// readData reads the attributes of an answer; with NoEcho they are secrets.
+// readData reads the attributes of a response; with NoEcho they are secrets.
 func readData(raw, noEcho json.RawMessage) (*gate.Object, bool) {
 	var data map[string]any
 	if len(raw) > 0 && json.Unmarshal(raw, &data) != nil {
@@ -141,7 +141,7 @@ func readData(raw, noEcho json.RawMessage) (*gate.Object, bool) {
 	return o, true
 }
 
-// jsonValue makes a value of decoded JSON.
+// jsonValue converts decoded JSON. Scalars become strings, as Fn::GetAtt returns them.
 func jsonValue(v any, hide bool) gate.Value {
 	s := ""
 	switch v := v.(type) {

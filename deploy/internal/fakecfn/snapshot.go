@@ -7,22 +7,22 @@ import (
 	"countersign/deploy/gate"
 )
 
-// Stack is a stack as it stood when it was asked for.
+// Stack is a snapshot of a stack.
 type Stack struct {
 	ID, Name, Description string
 	Status                Status
 	StatusReason          string
 	Created               time.Time
-	Deleted               time.Time // also the end of a rollback, as on AWS; zero before
+	Deleted               time.Time // also set by a rollback, as on AWS; zero before
 	DisableRollback       bool
 	NotificationARNs      []string
 	Parameters            []gate.ParameterValue
 	Tags                  []Tag
-	Outputs               []gate.Output // of a complete stack
-	Resources             []Resource    // those begun, in the order of the template
+	Outputs               []gate.Output // set when the creation completes
+	Resources             []Resource    // those started, in template order
 	Events                []Event       // newest first
-	Requests              []Request     // to custom resources, in the order sent
-	Signals               []Signal      // to wait handles, in the order received
+	Requests              []Request     // custom resource requests in the order sent
+	Signals               []Signal      // in the order received
 }
 
 // Resource is one resource of a stack.
@@ -30,10 +30,10 @@ type Resource struct {
 	LogicalID, PhysicalID, Type string
 	Status                      Status
 	StatusReason                string
-	Timestamp                   time.Time // of the last change
+	Timestamp                   time.Time // of the last status change
 }
 
-// Resource returns a resource by its logical ID; the zero one when it has not begun.
+// Resource returns a resource by logical ID; the zero Resource if it has not started.
 func (s Stack) Resource(logicalID string) Resource {
 	for _, r := range s.Resources {
 		if r.LogicalID == logicalID {
@@ -43,7 +43,7 @@ func (s Stack) Resource(logicalID string) Resource {
 	return Resource{}
 }
 
-// Output returns the value of an output, "" when there is none.
+// Output returns the value of an output; empty if there is none.
 func (s Stack) Output(key string) string {
 	for _, o := range s.Outputs {
 		if o.Key == key {
@@ -53,7 +53,7 @@ func (s Stack) Output(key string) string {
 	return ""
 }
 
-// Stacks returns all stacks, the deleted ones too, in order of creation.
+// Stacks returns all stacks in order of creation, including deleted ones.
 func (e *Engine) Stacks() []Stack {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -64,7 +64,7 @@ func (e *Engine) Stacks() []Stack {
 	return out
 }
 
-// Stack returns a stack by its ID, or by its name if it is not deleted.
+// Stack returns a stack by ID, or by name unless it is deleted.
 func (e *Engine) Stack(id string) (Stack, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -75,7 +75,7 @@ func (e *Engine) Stack(id string) (Stack, bool) {
 	return st.snapshot(), true
 }
 
-// Status returns no more than the status of a stack and its reason; it is cheap.
+// Status returns a stack's status and status reason. It is cheaper than Stack.
 func (e *Engine) Status(id string) (status Status, reason string, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -116,7 +116,7 @@ func (st *stack) snapshotResources() []Resource {
 	return out
 }
 
-// copyEvents writes out the events from number first up to, not including, end; newest first.
+// snapshotEvents returns the events with indexes first to end-1, newest first.
 func (st *stack) snapshotEvents(first, end int) []Event {
 	out := make([]Event, 0, end-first)
 	for i := end - 1; i >= first; i-- {

@@ -6,7 +6,7 @@ import (
 	"countersign/deploy/gate"
 )
 
-// Status is the status of a stack or of a resource.
+// Status is the status of a stack or a resource.
 type Status string
 
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
@@ -23,7 +23,7 @@ const (
 	DeleteSkipped      Status = "DELETE_SKIPPED"
 )
 
-// InProgress reports whether CloudFormation is still at work.
+// InProgress reports whether an operation is in progress.
 func (s Status) InProgress() bool {
 	return s == CreateInProgress || s == RollbackInProgress || s == DeleteInProgress
 }
@@ -31,7 +31,7 @@ func (s Status) InProgress() bool {
 // Tag is a stack tag.
 type Tag struct{ Key, Value string }
 
-// phase is what a stack is at.
+// phase is the current operation of a stack.
 type phase int
 
 const (
@@ -40,7 +40,7 @@ const (
 	removing // rolling back or deleting
 )
 
-// stack is one stack at run time. All of it is owned by the engine's lock.
+// stack is a stack at run time, guarded by the engine's lock. It is also the environment of its template.
 type stack struct {
 	engine   *Engine
 	instance *gate.Instance
@@ -50,43 +50,43 @@ type stack struct {
 	notificationARNs []string
 	tags             []Tag
 	disableRollback  bool
-	fail             map[string]string // by logical ID: why that plain resource cannot be created
+	fail             map[string]string // logical ID to status reason, from CreateStackInput.Fail
 
 	status           Status
 	reason           string
 	created, deleted time.Time
 	outputs          []gate.Output
-	imports          map[string]bool // names of the exports in use
+	imports          map[string]bool // names of imported exports
 
 	phase     phase
-	resources []*resource // as the program's; nil: left out by its condition
-	ready     []*resource // what may be started or deleted now
-	pending   int         // resources that are not yet complete, or not yet gone
-	inFlight  int         // deletions that wait for an answer
+	resources []*resource // by index in the template; nil if a condition leaves it out
+	ready     []*resource // to be started or deleted next
+	pending   int         // resources that are not yet created
+	inFlight  int         // Delete requests without a response
 
 	events   []event // oldest first
 	requests []*request
 	signals  []Signal
 }
 
-// resource is one resource at run time.
+// resource is a resource at run time.
 type resource struct {
 	stack *stack
 	def   *gate.Resource
 
 	physicalID string
-	status     Status // "": not begun
+	status     Status // empty: not started
 	reason     string
 	updated    time.Time
-	blockers   int // what it waits for before it may be started or deleted
+	blockers   int // unfinished dependencies, or dependents when deleting
 	done       bool
-	timer      int // the serial of the timer that counts; 0: none
+	timer      int // serial of its current timer; 0 if none
 
 	properties       *gate.Object
-	maskedProperties string // the properties as events show them, JSON
+	maskedProperties string // the properties as events show them, in JSON
 
 	wait      *waitState
-	request   *request     // the custom resource request that waits for an answer
-	data      *gate.Object // what a custom resource answered
-	lastEvent Status       // of the last event, to keep event IDs unique
+	request   *request     // the request without a response
+	data      *gate.Object // Data of a custom resource's response or of a wait condition's signals
+	lastEvent Status       // status in the last event, to keep event IDs unique
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// timers is a heap of what is due, earliest first, and first set first among equals. A resource waits for one
-// thing at a time: setting its timer or clearing it makes an earlier entry void.
+// timers is a heap of timers, ordered by time and then by when they were set. A resource has at most one current timer:
+// setting or clearing it voids earlier entries.
 type timers struct {
 	entries []timer
 	serial  int
@@ -18,14 +18,14 @@ type timer struct {
 	r      *resource
 }
 
-// set makes r due at an instant.
+// set sets r's timer.
 func (t *timers) set(r *resource, at time.Time) {
 	t.serial++
 	r.timer = t.serial
 	heap.Push(t, timer{at, t.serial, r})
 }
 
-// due takes the next resource that is due at now.
+// due removes and returns a resource whose timer is due at now.
 func (t *timers) due(now time.Time) (*resource, bool) {
 	at, ok := t.next()
 	if !ok || at.After(now) {
@@ -36,7 +36,7 @@ func (t *timers) due(now time.Time) (*resource, bool) {
 	return r, true
 }
 
-// next returns the earliest instant, dropping void entries on the way.
+// next returns the time of the earliest timer and drops void entries.
 func (t *timers) next() (time.Time, bool) {
 	for len(t.entries) > 0 {
 		if first := t.entries[0]; first.r.timer == first.serial {

@@ -9,22 +9,22 @@ import (
 	"time"
 )
 
-// maxBody bounds what a client may send. S3 would take far more; whatever is over 4096 bytes fails here anyway.
+// maxBody limits an upload, in bytes. S3 accepts more, but CloudFormation rejects bodies over 4096 bytes.
 const maxBody = 1 << 20
 
-// door is what stands behind a pre-signed URL: a wait handle or a custom resource request.
+// uploadTarget is what a pre-signed URL belongs to: a wait handle or a custom resource request.
 type uploadTarget struct {
 	handle  *handle
 	request *request
 }
 
-// refusal is an S3 error document.
+// s3Error is an S3 error document.
 type s3Error struct {
-	status        int // 0: 403
+	status        int // 0 means 403
 	code, message string
 
-	life     int // of an expired URL, in seconds
-	end, now time.Time
+	validity    int // validity of an expired URL, in seconds
+	expiry, now time.Time
 }
 
 var errSignatureMismatch = &s3Error{
@@ -32,20 +32,20 @@ var errSignatureMismatch = &s3Error{
 	message: "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
 }
 
-// ServeHTTP serves the made S3 buckets to which wait handle URLs and ResponseURLs lead, and at POST / the
-// CloudFormation API: DescribeStacks, DescribeStackEvents and DescribeStackResources in the AWS Query protocol.
+// ServeHTTP serves the S3 buckets of wait handle URLs and ResponseURLs, and at POST / the CloudFormation API:
+// DescribeStacks, DescribeStackEvents and DescribeStackResources in the AWS Query protocol.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost && (r.URL.Path == "/" || r.URL.Path == "") {
 		e.serveQuery(w, r)
 		return
 	}
-	if refused := e.put(w, r); refused != nil {
-		refused.write(w)
+	if failed := e.put(w, r); failed != nil {
+		failed.write(w)
 	}
-	// Stored: 200 without a body. It does not say that a stack listened.
+	// Stored: 200 without a body, as from S3, whether or not a stack uses it.
 }
 
-// put takes an object. S3 checks the request before it looks at what it carries.
+// put handles a PUT. S3 validates the headers before the body.
 func (e *Engine) put(w http.ResponseWriter, r *http.Request) *s3Error {
 	if len(r.TransferEncoding) > 0 {
 		return &s3Error{
@@ -71,15 +71,15 @@ func (e *Engine) put(w http.ResponseWriter, r *http.Request) *s3Error {
 			}
 		}
 	}
-	var refused *s3Error
-	e.do(func() { refused = e.receive(r, body) })
-	return refused
+	var failed *s3Error
+	e.do(func() { failed = e.receive(r, body) })
+	return failed
 }
 
-// receive checks a request and hands what it carries to the stack.
+// receive verifies a PUT and passes its body to the wait handle or custom resource request.
 func (e *Engine) receive(r *http.Request, body []byte) *s3Error {
-	if refused := e.signer.verify(r.Method, r.URL, e.now); refused != nil {
-		return refused
+	if failed := e.signer.verify(r.Method, r.URL, e.now); failed != nil {
+		return failed
 	}
 	if r.Header.Get("Content-Type") != "" { // it is signed as empty
 		return errSignatureMismatch
@@ -105,9 +105,9 @@ func (f *s3Error) write(w http.ResponseWriter) {
 	x.open("Error")
 	x.text("Code", f.code)
 	x.text("Message", f.message)
-	if !f.end.IsZero() {
-		x.text("X-Amz-Expires", strconv.Itoa(f.life))
-		x.text("Expires", f.end.UTC().Format(time.RFC3339))
+	if !f.expiry.IsZero() {
+		x.text("X-Amz-Expires", strconv.Itoa(f.validity))
+		x.text("Expires", f.expiry.UTC().Format(time.RFC3339))
 		x.text("ServerTime", f.now.UTC().Format(time.RFC3339))
 	}
 	x.close("Error")

@@ -10,45 +10,45 @@ import (
 	"countersign/deploy/gate"
 )
 
-// maxWait is the longest Timeout of a wait condition, in seconds: 12 hours.
+// maxWaitTimeout is the longest Timeout of a wait condition, in seconds: 12 hours.
 //
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-cloudformation-waitcondition.html
 const maxWaitTimeout = 43200
 
-// handle is a wait condition handle: a URL, and what was PUT to it.
+// handle is a wait condition handle at run time.
 type handle struct {
 	r         *resource
 	key       string
-	signals   []string    // in the order received
-	listeners []*resource // the wait conditions that listen
+	signals   []string    // bodies in the order received
+	listeners []*resource // wait conditions in progress
 }
 
-// Signal is what was PUT to a wait handle. That it is here does not say that a stack listened.
+// Signal is a body that was PUT to a wait handle, whether or not a wait condition used it.
 type Signal struct {
 	Handle   string // the handle's logical ID
 	Received time.Time
 	Body     string
 }
 
-// waiting is a wait condition at work.
+// waitState is the state of a wait condition in progress.
 type waitState struct {
 	handle *handle
 	count  int
-	data   gate.Object // the Data of each signal that counts, by UniqueId, in the order received
+	data   gate.Object // Data by UniqueId, in the order received
 }
 
-// openHandle makes a handle's URL.
+// openHandle creates a handle's URL.
 func (e *Engine) openHandle(r *resource) {
 	h := &handle{r: r, key: r.stack.id + "/" + e.cfg.NewID() + "/" + r.def.LogicalID}
 	e.targets[h.key] = uploadTarget{handle: h}
-	r.physicalID = e.signer.url(h.key, e.now, handleURLLife)
+	r.physicalID = e.signer.url(h.key, e.now, handleURLValidity)
 	e.setResourceStatus(r, CreateInProgress, initiated)
 	r.done = true
 }
 
-// startWait starts a wait condition's clock and looks at the signals that came before.
+// startWait starts a wait condition's timeout and counts earlier signals.
 func (e *Engine) startWait(r *resource) {
-	if r.properties.Get("Handle") == nil { // with a CreationPolicy instead: taken as signalled, as other resources are
+	if r.properties.Get("Handle") == nil { // it has a CreationPolicy instead, which is taken as fulfilled
 		r.physicalID = r.stack.id + "/" + r.def.LogicalID
 		e.setResourceStatus(r, CreateInProgress, initiated)
 		r.done = true
@@ -72,7 +72,7 @@ func (e *Engine) startWait(r *resource) {
 	}
 }
 
-// readWait reads the properties of a wait condition. The reasons are in own words.
+// readWait reads a wait condition's properties. The reasons are in own words.
 func (e *Engine) readWait(r *resource) (w *waitState, timeout int, reason string) {
 	u, err := url.Parse(gate.Text(r.properties.Get("Handle")))
 	if err != nil {
@@ -95,7 +95,7 @@ func (e *Engine) readWait(r *resource) (w *waitState, timeout int, reason string
 	return w, timeout, ""
 }
 
-// signalled stores a signal and lets those who listen hear it.
+// receiveSignal records a signal and passes it to the wait conditions in progress.
 func (e *Engine) receiveSignal(h *handle, body string) {
 	st := h.r.stack
 	st.signals = append(st.signals, Signal{Handle: h.r.def.LogicalID, Received: e.now.UTC(), Body: body})
@@ -115,9 +115,9 @@ type signal struct {
 	status, uniqueID, data, reason string
 }
 
-// readSignal reads a body; ok is false for one that CloudFormation calls unparsable.
+// readSignal parses a body; ok is false if CloudFormation would call it unparsable.
 func readSignal(body string) (s signal, ok bool) {
-	var fields map[string]json.RawMessage // encoding/json would match the names of a struct in any case
+	var fields map[string]json.RawMessage // names are case-sensitive; encoding/json ignores case in struct fields
 	if json.Unmarshal([]byte(body), &fields) != nil {
 		return signal{}, false
 	}
@@ -132,7 +132,7 @@ func readSignal(body string) (s signal, ok bool) {
 	return s, (s.status == "SUCCESS" || s.status == "FAILURE") && s.uniqueID != ""
 }
 
-// hear takes one signal. One with a UniqueId heard before is a retransmission.
+// countSignal counts a signal. A known UniqueId is a retransmission.
 func (e *Engine) countSignal(r *resource, body string) {
 	s, ok := readSignal(body)
 	if !ok {
@@ -160,7 +160,7 @@ func (e *Engine) waitTimedOut(r *resource) {
 	e.failCreation(r, "WaitCondition timed out. Received "+strconv.Itoa(got)+" conditions when expecting "+strconv.Itoa(want))
 }
 
-// detach makes a wait condition deaf.
+// stopListening ends a wait condition: it ignores later signals.
 func (e *Engine) stopListening(r *resource) {
 	if r.wait == nil {
 		return

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// document writes an XML document as it goes.
+// xmlWriter builds an XML document.
 type xmlWriter struct{ b bytes.Buffer }
 
 func newXML() *xmlWriter {
@@ -16,7 +16,7 @@ func newXML() *xmlWriter {
 	return x
 }
 
-// open writes a start tag; attributes are written as they are.
+// open writes a start tag. Attributes are not escaped.
 func (x *xmlWriter) open(name string, attributes ...string) {
 	x.b.WriteByte('<')
 	x.b.WriteString(name)
@@ -33,22 +33,22 @@ func (x *xmlWriter) close(name string) {
 	x.b.WriteByte('>')
 }
 
-// text writes an element with text in it, also when the text is empty.
+// text writes an element with text, even if it is empty.
 func (x *xmlWriter) text(name, s string) {
 	x.open(name)
-	xml.EscapeText(&x.b, []byte(s)) // a bytes.Buffer does not fail
+	xml.EscapeText(&x.b, []byte(s)) // writing to a bytes.Buffer does not fail
 	x.close(name)
 }
 
-// some writes an element unless its text is empty.
-func (x *xmlWriter) some(name, s string) {
+// textIfSet writes an element unless its text is empty.
+func (x *xmlWriter) textIfSet(name, s string) {
 	if s != "" {
 		x.text(name, s)
 	}
 }
 
-// at writes an instant unless it is zero.
-func (x *xmlWriter) at(name string, t time.Time) {
+// time writes a time unless it is zero.
+func (x *xmlWriter) time(name string, t time.Time) {
 	if !t.IsZero() {
 		x.text(name, t.UTC().Format(timeLayout))
 	}
