@@ -24,15 +24,15 @@ import (
 	"countersign/deploy/internal/fakecfn"
 )
 
-// client is AWS's own client, pointed at the engine.
+// client returns an AWS SDK client for the engine.
 func client(server *httptest.Server, region string) *sdk.Client {
 	return sdk.New(sdk.Options{
 		BaseEndpoint: aws.String(server.URL),
 		Region:       region,
 		Credentials:  credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "example", ""),
 		HTTPClient:   server.Client(),
-		// The client closes a request's body as soon as the answer begins, which can make Go's transport drop the
-		// connection under a long answer. The client knows, and tries again: here without the usual wait.
+		// The SDK closes the request body when the response begins, which can make Go's transport drop the connection
+		// during a long response. The SDK then retries: here without delay.
 		Retryer: retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 10, time.Millisecond }),
 	})
 }
@@ -41,7 +41,7 @@ var noSerde = cmpopts.IgnoreUnexported(types.Stack{}, types.Parameter{}, types.O
 	types.StackEvent{}, types.StackResource{}, types.StackResourceDriftInformation{})
 
 func TestDescribeStacks(t *testing.T) {
-	w, server := newServedWorld(t)
+	w, server := newHTTPFixture(t)
 	tpl := mustParse(t, `
 Description: a < b & c
 Parameters:
@@ -106,7 +106,7 @@ func wantAPIError(t *testing.T, err error, code, message string, status int) {
 }
 
 func TestDescribeStackEvents(t *testing.T) {
-	w, server := newServedWorld(t)
+	w, server := newHTTPFixture(t)
 	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, "Resources:\n"+queues(40)+"  Last: {Type: Custom::L, DependsOn: Q39, Properties: {ServiceToken: 'arn:aws:lambda:us-east-1:111122223333:function:f'}}")})
 	c := client(server, "us-east-1")
 	var got []types.StackEvent
@@ -120,7 +120,7 @@ func TestDescribeStackEvents(t *testing.T) {
 			if len(page.StackEvents) != 100 {
 				t.Errorf("first page: got %d events, want 100", len(page.StackEvents))
 			}
-			w.answer(w.last("Last"), "last", "", nil) // events that come in between shift nothing
+			w.answer(w.last("Last"), "last", "", nil) // new events do not shift pages
 		}
 		got = append(got, page.StackEvents...)
 	}
@@ -152,8 +152,8 @@ func TestDescribeStackEvents(t *testing.T) {
 }
 
 func TestDescribeStackResources(t *testing.T) {
-	w, server := newServedWorld(t)
-	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, diamond), DisableRollback: true, Fail: map[string]string{"E": "no"}})
+	w, server := newHTTPFixture(t)
+	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, diamondTemplate), DisableRollback: true, Fail: map[string]string{"E": "no"}})
 	c := client(server, "us-east-1")
 	st := w.stack(id)
 	want := func(name string, status types.ResourceStatus, reason *string) types.StackResource {
@@ -184,9 +184,9 @@ func TestDescribeStackResources(t *testing.T) {
 	wantAPIError(t, err, "ValidationError", "Stack for z does not exist", http.StatusBadRequest)
 }
 
-func TestManyStacks(t *testing.T) {
-	w, server := newServedWorld(t)
-	tpl := mustParse(t, diamond)
+func TestDescribeStacksPages(t *testing.T) {
+	w, server := newHTTPFixture(t)
+	tpl := mustParse(t, diamondTemplate)
 	for i := range 101 {
 		w.create(fakecfn.CreateStackInput{Name: fmt.Sprintf("stack-%d", i), Template: tpl})
 	}
@@ -210,19 +210,19 @@ func TestManyStacks(t *testing.T) {
 	}
 }
 
-// TestWaiter lets AWS's own waiter watch a stack come up.
+// TestWaiter runs the SDK's waiter for a complete stack.
 func TestWaiter(t *testing.T) {
-	w, server := newServedWorld(t)
-	w.create(fakecfn.CreateStackInput{Template: mustParse(t, diamond)})
-	waiter := sdk.NewStackCreateCompleteWaiter(client(server, "us-east-1"))
-	if err := waiter.Wait(context.Background(), &sdk.DescribeStacksInput{StackName: aws.String("stack")}, time.Minute); err != nil {
+	w, server := newHTTPFixture(t)
+	w.create(fakecfn.CreateStackInput{Template: mustParse(t, diamondTemplate)})
+	waitTemplate := sdk.NewStackCreateCompleteWaiter(client(server, "us-east-1"))
+	if err := waitTemplate.Wait(context.Background(), &sdk.DescribeStacksInput{StackName: aws.String("stack")}, time.Minute); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestQueryRefusals(t *testing.T) {
-	w, server := newServedWorld(t)
-	w.create(fakecfn.CreateStackInput{Template: mustParse(t, diamond)})
+func TestAPIErrors(t *testing.T) {
+	w, server := newHTTPFixture(t)
+	w.create(fakecfn.CreateStackInput{Template: mustParse(t, diamondTemplate)})
 	const auth = "AWS4-HMAC-SHA256 Credential=AKID/20261123/us-east-1/cloudformation/aws4_request, SignedHeaders=host, Signature=0"
 	tests := []struct {
 		name, auth, body string

@@ -10,8 +10,8 @@ import (
 	"countersign/deploy/internal/fakecfn"
 )
 
-// gate launches the gate template as Service Catalog does and answers the approval request.
-func (w *world) gate() (stackID, name string) {
+// gate launches gate.yaml through Service Catalog and responds to the approval request.
+func (w *fixture) gate() (stackID, name string) {
 	w.t.Helper()
 	id, pp, err := w.engine.ProvisionProduct(fakecfn.ProvisionProductInput{
 		Name: "my-queue", Principal: "arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com",
@@ -20,13 +20,13 @@ func (w *world) gate() (stackID, name string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.pass(time.Second)
+	w.advance(time.Second)
 	w.answer(w.last("ApprovalRequest"), "req-1", "", nil)
 	return id, "SC-111122223333-" + pp
 }
 
-// opened is the log of a gate up to the wait.
-func opened(name string) []line {
+// logUntilWait is the event log of a gated stack up to the wait.
+func logUntilWait(name string) []line {
 	return []line{
 		{name, "CREATE_IN_PROGRESS", "User Initiated"},
 		{"ApprovalHandle", "CREATE_IN_PROGRESS", ""},
@@ -40,8 +40,8 @@ func opened(name string) []line {
 	}
 }
 
-// closed is the log of a gate that rolls back before the verdict.
-func closed(name, reason string) []line {
+// logOfRollback is the event log of a gated stack whose wait fails.
+func logOfRollback(name, reason string) []line {
 	return []line{
 		{"ApprovalWait", "CREATE_FAILED", reason},
 		{name, "ROLLBACK_IN_PROGRESS", "The following resource(s) failed to create: [ApprovalWait]. Rollback requested by user."},
@@ -56,16 +56,16 @@ func closed(name, reason string) []line {
 }
 
 func TestGateApproved(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	id, name := w.gate()
-	w.pass(time.Hour)
+	w.advance(time.Hour)
 	w.mustPut(w.handleURL(id, "ApprovalHandle"), signal("SUCCESS", "req-1", "approved", "Approved by Ada"))
 	verdict := w.last("ApprovalVerdict")
 	if got := verdict.ResourceProperties["RequestId"]; got != "req-1" {
 		t.Errorf("verdict asks about: got %v, want the request's physical ID", got)
 	}
 	w.answer(verdict, "verdict-1", "", map[string]any{"ApprovedBy": "ada@example.com"})
-	want := append(opened(name),
+	want := append(logUntilWait(name),
 		line{"ApprovalWait", "CREATE_COMPLETE", ""},
 		line{"ApprovalVerdict", "CREATE_IN_PROGRESS", ""},
 		line{"ApprovalVerdict", "CREATE_IN_PROGRESS", initiated},
@@ -84,7 +84,7 @@ func TestGateApproved(t *testing.T) {
 }
 
 func TestGateRejected(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	id, name := w.gate()
 	w.mustPut(w.handleURL(id, "ApprovalHandle"), signal("FAILURE", "req-1", "", "Rejected by Ada: too big"))
 	del := w.last("ApprovalRequest")
@@ -92,27 +92,26 @@ func TestGateRejected(t *testing.T) {
 		t.Fatalf("after the rejection: got %s of %q, want a Delete of req-1", del.RequestType, del.PhysicalResourceId)
 	}
 	w.answer(del, "req-1", "", nil)
-	want := append(opened(name), closed(name, "WaitCondition received failed message: 'Rejected by Ada: too big' for uniqueId: req-1")...)
+	want := append(logUntilWait(name), logOfRollback(name, "WaitCondition received failed message: 'Rejected by Ada: too big' for uniqueId: req-1")...)
 	if diff := cmp.Diff(want, w.log(id)); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
 }
 
 func TestGateTimedOut(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	id, name := w.gate()
-	w.pass(39600 * time.Second)
+	w.advance(39600 * time.Second)
 	w.answer(w.last("ApprovalRequest"), "req-1", "", nil)
-	want := append(opened(name), closed(name, "WaitCondition timed out. Received 0 conditions when expecting 1")...)
+	want := append(logUntilWait(name), logOfRollback(name, "WaitCondition timed out. Received 0 conditions when expecting 1")...)
 	if diff := cmp.Diff(want, w.log(id)); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
 }
 
-// TestGateStolen is a requester who reads the URL out of the stack's events and opens the wait, which the verdict
-// then finds out.
-func TestGateStolen(t *testing.T) {
-	w := newWorld(t)
+// A requester can read the wait URL in the stack's events and signal it. The verdict then fails the stack.
+func TestVerdictStopsForgedSignal(t *testing.T) {
+	w := newFixture(t)
 	id, name := w.gate()
 	stolen := ""
 	for _, ev := range w.stack(id).Events {
@@ -123,7 +122,7 @@ func TestGateStolen(t *testing.T) {
 	w.mustPut(stolen, signal("SUCCESS", "thief", "", ""))
 	verdict := w.last("ApprovalVerdict")
 	w.answer(verdict, "verdict-1", "Nobody approved this", nil)
-	for range 2 { // the verdict first, then the request
+	for range 2 { // first the verdict's Delete, then the request's
 		w.answer(w.invoked[len(w.invoked)-1], "x", "", nil)
 	}
 	log := w.log(id)
@@ -135,9 +134,9 @@ func TestGateStolen(t *testing.T) {
 	}
 }
 
-// TestSampleGate runs a template as the original sample had it, with the provider behind a topic.
-func TestSampleGate(t *testing.T) {
-	w := newWorld(t)
+// TestOriginalSampleGate runs a template in the original sample's form, with a topic as ServiceToken.
+func TestOriginalSampleGate(t *testing.T) {
+	w := newFixture(t)
 	id := w.create(fakecfn.CreateStackInput{Template: load(t, "sample-gate.yaml")})
 	if got, want := w.invoked[0].ServiceToken, "arn:aws:sns:us-east-1:111122223333:approvals"; got != want {
 		t.Errorf("token: got %s, want %s", got, want)

@@ -10,13 +10,13 @@ import (
 )
 
 func TestProvisionProduct(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	id, pp, err := w.engine.ProvisionProduct(fakecfn.ProvisionProductInput{
 		Name: "my-queue", Principal: "arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com",
 		ProductID: "prod-abcdefghijklm", ProvisioningArtifactID: "pa-abcdefghijklm", PortfolioID: "port-abcdefghijklm",
 		CatalogAccount: "444455556666",
 		Stack: fakecfn.CreateStackInput{
-			Template: mustParse(t, diamond), Tags: []fakecfn.Tag{{Key: "CostCenter", Value: "42"}},
+			Template: mustParse(t, diamondTemplate), Tags: []fakecfn.Tag{{Key: "CostCenter", Value: "42"}},
 		},
 	})
 	if err != nil {
@@ -39,12 +39,12 @@ func TestProvisionProduct(t *testing.T) {
 	}
 }
 
-// TestMadeUpCatalog holds that identifiers are made where none are given, anew for each launch.
-func TestMadeUpCatalog(t *testing.T) {
-	w := newWorld(t)
+// Empty Service Catalog identifiers are generated for each launch.
+func TestEmptyIdentifiersAreGenerated(t *testing.T) {
+	w := newFixture(t)
 	names := map[string]bool{}
 	for range 50 {
-		id, _, err := w.engine.ProvisionProduct(fakecfn.ProvisionProductInput{Stack: fakecfn.CreateStackInput{Template: mustParse(t, diamond)}})
+		id, _, err := w.engine.ProvisionProduct(fakecfn.ProvisionProductInput{Stack: fakecfn.CreateStackInput{Template: mustParse(t, diamondTemplate)}})
 		if err != nil {
 			t.Fatal(err)
 		}

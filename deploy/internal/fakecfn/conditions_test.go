@@ -39,7 +39,7 @@ Conditions:
 	}
 	for _, tt := range tests {
 		t.Run(tt.condition, func(t *testing.T) {
-			w := newWorld(t)
+			w := newFixture(t)
 			id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, head+tt.condition+`
 Resources:
   Always: {Type: AWS::SQS::Queue}
@@ -70,18 +70,18 @@ func TestConditionErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.condition, func(t *testing.T) {
-			if got := newWorld(t).refusal("Conditions:\n  C: " + tt.condition + tail); got != tt.want {
+			if got := newFixture(t).refusal("Conditions:\n  C: " + tt.condition + tail); got != tt.want {
 				t.Errorf("refusal: got %q, want %q", got, tt.want)
 			}
 		})
 	}
 }
 
-// TestComputedPolicy holds that AWS::LanguageExtensions lets a deletion policy depend on a parameter.
-func TestComputedPolicy(t *testing.T) {
+// AWS::LanguageExtensions lets a deletion policy depend on a parameter.
+func TestDeletionPolicyFromParameter(t *testing.T) {
 	tpl := mustParse(t, "Transform: AWS::LanguageExtensions\nParameters: {Policy: {Type: String}}\nResources: {Q: {Type: AWS::SQS::Queue, DeletionPolicy: !Ref Policy}}")
 	for policy, want := range map[string]fakecfn.Status{"Delete": fakecfn.DeleteComplete, "Retain": fakecfn.DeleteSkipped} {
-		w := newWorld(t)
+		w := newFixture(t)
 		id := w.create(fakecfn.CreateStackInput{Template: tpl, Parameters: map[string]string{"Policy": policy}})
 		if err := w.engine.DeleteStack(id); err != nil {
 			t.Fatal(err)

@@ -13,8 +13,8 @@ import (
 
 const initiated = "Resource creation Initiated"
 
-// diamond is A, then B and C side by side, then D; E stands alone.
-const diamond = `
+// diamondTemplate creates A, then B and C concurrently, then D. E is independent.
+const diamondTemplate = `
 Resources:
   D: {Type: AWS::SQS::Queue, DependsOn: [B, C]}
   B: {Type: AWS::SQS::Queue, Properties: {KmsMasterKeyId: !Ref A}}
@@ -24,13 +24,13 @@ Resources:
 `
 
 func TestParallelOrder(t *testing.T) {
-	w := newWorld(t, func(c *fakecfn.Config) { c.Delay = time.Minute })
-	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, diamond)})
+	w := newFixture(t, func(c *fakecfn.Config) { c.Delay = time.Minute })
+	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, diamondTemplate)})
 	for i := range 3 {
 		if next, ok := w.engine.Next(); !ok || !next.Equal(w.now.Add(time.Minute)) {
 			t.Errorf("Next after %d minutes: got %v %t", i, next, ok)
 		}
-		w.pass(time.Minute)
+		w.advance(time.Minute)
 	}
 	if _, ok := w.engine.Next(); ok {
 		t.Error("Next: got an instant after all was done")
@@ -57,15 +57,15 @@ func TestParallelOrder(t *testing.T) {
 	}
 }
 
-// TestRollback holds the whole log of a failed creation: who is cancelled, and that deletion goes backwards.
+// TestRollback checks the complete log of a failed creation: what is cancelled, and the order of deletion.
 func TestRollback(t *testing.T) {
-	w := newWorld(t, func(c *fakecfn.Config) { c.Delay = time.Minute })
+	w := newFixture(t, func(c *fakecfn.Config) { c.Delay = time.Minute })
 	id := w.create(fakecfn.CreateStackInput{
-		Template: mustParse(t, diamond),
+		Template: mustParse(t, diamondTemplate),
 		Fail:     map[string]string{"B": "The security token included in the request is expired"},
 	})
 	for range 3 {
-		w.pass(time.Minute)
+		w.advance(time.Minute)
 	}
 	want := []line{
 		{"stack", "CREATE_IN_PROGRESS", "User Initiated"},
@@ -79,7 +79,7 @@ func TestRollback(t *testing.T) {
 		{"C", "CREATE_FAILED", "Resource creation cancelled"},
 		{"stack", "ROLLBACK_IN_PROGRESS", "The following resource(s) failed to create: [B, C]. Rollback requested by user."},
 		{"E", "DELETE_IN_PROGRESS", ""}, {"C", "DELETE_IN_PROGRESS", ""},
-		{"B", "DELETE_COMPLETE", ""}, // it had no physical ID
+		{"B", "DELETE_COMPLETE", ""}, // it has no physical ID
 		{"E", "DELETE_COMPLETE", ""}, {"C", "DELETE_COMPLETE", ""},
 		{"A", "DELETE_IN_PROGRESS", ""}, {"A", "DELETE_COMPLETE", ""},
 		{"stack", "ROLLBACK_COMPLETE", ""},
@@ -99,8 +99,7 @@ func TestRollback(t *testing.T) {
 	}
 }
 
-// sortDeletes leaves a log's creation as it is and sorts what comes after ROLLBACK_IN_PROGRESS, where the order
-// of what stands side by side does not matter.
+// sortDeletes sorts the events after ROLLBACK_IN_PROGRESS, where the order of concurrent deletions does not matter.
 func sortDeletes(log []line) []line {
 	out := append([]line(nil), log...)
 	for i := range out {
@@ -114,7 +113,7 @@ func sortDeletes(log []line) []line {
 	return out
 }
 
-// before checks that one line stands before another.
+// before checks the order of two events.
 func before(t *testing.T, log []line, first, second line) {
 	t.Helper()
 	at := map[line]int{}
@@ -127,9 +126,9 @@ func before(t *testing.T, log []line, first, second line) {
 }
 
 func TestDisableRollback(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	id := w.create(fakecfn.CreateStackInput{
-		Template: mustParse(t, diamond), DisableRollback: true, Fail: map[string]string{"C": "no"},
+		Template: mustParse(t, diamondTemplate), DisableRollback: true, Fail: map[string]string{"C": "no"},
 	})
 	st := w.stack(id)
 	if want := "The following resource(s) failed to create: [B, C]. "; st.Status != fakecfn.CreateFailed || st.StatusReason != want {
@@ -143,8 +142,8 @@ func TestDisableRollback(t *testing.T) {
 	}
 }
 
-func TestCreateStackRefusals(t *testing.T) {
-	tpl := mustParse(t, diamond)
+func TestCreateStackErrors(t *testing.T) {
+	tpl := mustParse(t, diamondTemplate)
 	const pattern = "' at 'stackName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*"
 	tests := []struct {
 		name string
@@ -157,7 +156,7 @@ func TestCreateStackRefusals(t *testing.T) {
 		{"no template", fakecfn.CreateStackInput{Name: "x"}, fakecfn.Error{Code: "ValidationError", Message: "Either Template URL or Template Body must be specified."}},
 		{"fails nothing", fakecfn.CreateStackInput{Name: "x", Template: tpl, Fail: map[string]string{"Z": "no"}}, fakecfn.Error{Code: "ValidationError", Message: "Fail names Z, which is not a plain resource of the stack"}},
 	}
-	w := newWorld(t)
+	w := newFixture(t)
 	w.create(fakecfn.CreateStackInput{Name: "taken", Template: tpl})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -176,9 +175,8 @@ func TestCreateStackRefusals(t *testing.T) {
 	}
 }
 
-// TestConditionalReference holds that the branch which a condition does not take neither delays nor breaks a
-// resource, and the one it takes does.
-func TestConditionalReference(t *testing.T) {
+// The branch of Fn::If that is not taken adds no dependency and cannot fail a resource; the other branch does.
+func TestOtherBranchAddsNoDependency(t *testing.T) {
 	const src = `
 Parameters: {Env: {Type: String}}
 Conditions: {Prod: !Equals [!Ref Env, prod]}
@@ -188,7 +186,7 @@ Resources:
 `
 	for env, want := range map[string][]string{"prod": {"Key", "Queue"}, "test": {"Queue"}} {
 		t.Run(env, func(t *testing.T) {
-			w := newWorld(t)
+			w := newFixture(t)
 			id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, src), Parameters: map[string]string{"Env": env}})
 			var got []string
 			for _, l := range w.log(id) {
@@ -201,7 +199,7 @@ Resources:
 			}
 		})
 	}
-	w := newWorld(t)
+	w := newFixture(t)
 	_, err := w.engine.CreateStack(fakecfn.CreateStackInput{
 		Name: "stack", Template: mustParse(t, src), Parameters: map[string]string{"Env": "test"}, Fail: map[string]string{"Key": "no"},
 	})
@@ -220,7 +218,7 @@ Resources:
 }
 
 func TestPhysicalIDsAndAttributes(t *testing.T) {
-	w := newWorld(t, func(c *fakecfn.Config) { c.Region = "cn-north-1" })
+	w := newFixture(t, func(c *fakecfn.Config) { c.Region = "cn-north-1" })
 	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, `
 Resources:
   Vpc: {Type: AWS::EC2::VPC}
@@ -245,7 +243,7 @@ Outputs:
 		"Nested": "stack-nested-*-door", "Unheard": "stack-unheard-*-thrust",
 	}
 	for _, o := range w.stack(id).Outputs {
-		if !like(want[o.Key], o.Value) {
+		if !matches(want[o.Key], o.Value) {
 			t.Errorf("%s: got %q, want %q", o.Key, o.Value, want[o.Key])
 		}
 	}

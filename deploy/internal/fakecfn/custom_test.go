@@ -12,8 +12,8 @@ import (
 	"countersign/deploy/internal/fakecfn"
 )
 
-// custom is one custom resource and a queue named after what it answers.
-const custom = `
+// customTemplate is a custom resource, and a queue named after one of its attributes.
+const customTemplate = `
 Parameters: {Token: {Type: String, Default: 'arn:aws:lambda:us-east-1:111122223333:function:f'}, Seconds: {Type: String, Default: ''}}
 Conditions: {Hurry: !Not [!Equals [!Ref Seconds, '']]}
 Resources:
@@ -26,10 +26,10 @@ Resources:
   Q: {Type: AWS::SQS::Queue, Properties: {QueueName: !GetAtt C.Name}}
 `
 
-// TestCustomRequest holds a request as Lambda receives it, and its answer by real HTTP.
-func TestCustomRequest(t *testing.T) {
-	w, server := newServedWorld(t)
-	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, custom)})
+// TestCreateRequest checks the event that Lambda receives, and responds over HTTP.
+func TestCreateRequest(t *testing.T) {
+	w, server := newHTTPFixture(t)
+	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, customTemplate)})
 	var got map[string]any
 	if err := json.Unmarshal([]byte(w.last("C").Raw), &got); err != nil {
 		t.Fatal(err)
@@ -73,10 +73,10 @@ func TestCustomRequest(t *testing.T) {
 	}
 }
 
-// TestCustomDelete holds that a deletion asks the provider with the physical ID it gave.
-func TestCustomDelete(t *testing.T) {
-	w := newWorld(t)
-	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, custom)})
+// A Delete request has the physical ID of the Create response.
+func TestDeleteRequest(t *testing.T) {
+	w := newFixture(t)
+	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, customTemplate)})
 	create := w.last("C")
 	w.answer(create, "thing-1", "", map[string]any{"Name": "jobs"})
 	if err := w.engine.DeleteStack("stack"); err != nil {
@@ -89,7 +89,7 @@ func TestCustomDelete(t *testing.T) {
 	if diff := cmp.Diff(create.ResourceProperties, del.ResourceProperties); diff != "" {
 		t.Errorf("properties (-create +delete):\n%s", diff)
 	}
-	w.answer(create, "late", "", nil) // kept, ignored
+	w.answer(create, "late", "", nil) // recorded and ignored
 	if got := w.stack(id).Status; got != fakecfn.DeleteInProgress {
 		t.Errorf("after an old answer: got %s", got)
 	}
@@ -104,13 +104,13 @@ func TestCustomDelete(t *testing.T) {
 	}
 }
 
-func TestCustomAnswers(t *testing.T) {
+func TestResponses(t *testing.T) {
 	tests := []struct {
 		name       string
 		change     func(body map[string]any)
-		raw        string // sent in place of the body
-		reason     string // of CREATE_FAILED; {id} stands for the request ID
-		physicalID string // that the Delete carries; a made one when it begins with stack-
+		raw        string // sent instead of the JSON fields
+		reason     string // status reason of CREATE_FAILED; {id} is the request ID
+		physicalID string // in the Delete request; generated if it begins with stack-
 	}{
 		{"failed", func(b map[string]any) { b["Status"], b["Reason"] = "FAILED", "no & <no>" }, "", "Received response status [FAILED] from custom resource. Message returned: no & <no> (RequestId: {id})", "thing-1"},
 		{"failed without reason", func(b map[string]any) { b["Status"] = "FAILED" }, "", "Vendor response doesn't contain Reason key", "thing-1"},
@@ -131,8 +131,8 @@ func TestCustomAnswers(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t)
-			id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, custom)})
+			w := newFixture(t)
+			id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, customTemplate)})
 			create := w.last("C")
 			body := tt.raw
 			if body == "" {
@@ -170,10 +170,9 @@ func TestCustomAnswers(t *testing.T) {
 	}
 }
 
-// TestLongestAnswer holds that 4096 bytes are still taken.
-func TestLongestAnswer(t *testing.T) {
-	w := newWorld(t)
-	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, custom)})
+func TestResponseOf4096BytesIsAccepted(t *testing.T) {
+	w := newFixture(t)
+	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, customTemplate)})
 	body := reply(w.last("C"), "c", "", map[string]any{"Name": "jobs"})
 	w.mustPut(w.last("C").ResponseURL, body+strings.Repeat(" ", 4096-len(body)))
 	if got := w.stack(id).Status; got != fakecfn.CreateComplete {
@@ -184,14 +183,14 @@ func TestLongestAnswer(t *testing.T) {
 func TestServiceTimeout(t *testing.T) {
 	tests := []struct {
 		seconds string
-		want    time.Duration // 0: refused
+		want    time.Duration // 0: invalid
 	}{
 		{"", time.Hour}, {"1", time.Second}, {"3600", time.Hour}, {"3601", 0}, {"0", 0}, {"soon", 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.seconds, func(t *testing.T) {
-			w := newWorld(t)
-			id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, custom), Parameters: map[string]string{"Seconds": tt.seconds}})
+			w := newFixture(t)
+			id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, customTemplate), Parameters: map[string]string{"Seconds": tt.seconds}})
 			if tt.want == 0 {
 				before(t, w.log(id), line{"C", "CREATE_FAILED", "ServiceTimeout must be an integer between 1 and 3600"}, line{"C", "DELETE_COMPLETE", ""})
 				if len(w.invoked) != 0 {
@@ -200,20 +199,20 @@ func TestServiceTimeout(t *testing.T) {
 				return
 			}
 			create := w.last("C")
-			w.pass(tt.want - time.Millisecond)
+			w.advance(tt.want - time.Millisecond)
 			if got := w.stack(id).Status; got != fakecfn.CreateInProgress {
 				t.Errorf("just before: got %s", got)
 			}
-			w.pass(time.Millisecond)
+			w.advance(time.Millisecond)
 			reason := "CloudFormation did not receive a response from your Custom Resource. Please check your logs for requestId [" + create.RequestId +
 				"]. If you are using the Python cfn-response module, you may need to update your Lambda function code so that CloudFormation can attach the updated version."
 			before(t, w.log(id), line{"C", "CREATE_FAILED", reason}, line{"C", "DELETE_IN_PROGRESS", ""})
 			w.answer(create, "late", "", nil)
 			if got := w.stack(id).Resource("C").PhysicalID; !strings.HasPrefix(got, "stack-C-") {
-				t.Errorf("physical ID: got %q, want a made one", got)
+				t.Errorf("physical ID: got %q, want a generated one", got)
 			}
-			// The Delete is not answered either.
-			w.pass(tt.want)
+			// The Delete gets no response either.
+			w.advance(tt.want)
 			st := w.stack(id)
 			if want := "The following resource(s) failed to delete: [C]. "; st.Status != fakecfn.RollbackFailed || st.StatusReason != want {
 				t.Errorf("stack: got %s %q, want ROLLBACK_FAILED %q", st.Status, st.StatusReason, want)
@@ -223,8 +222,8 @@ func TestServiceTimeout(t *testing.T) {
 }
 
 func TestResponseURLExpires(t *testing.T) {
-	w := newWorld(t)
-	w.create(fakecfn.CreateStackInput{Template: mustParse(t, custom)})
+	w := newFixture(t)
+	w.create(fakecfn.CreateStackInput{Template: mustParse(t, customTemplate)})
 	create := w.last("C")
 	w.now = w.now.Add(7201 * time.Second)
 	if status, answer := w.put(create.ResponseURL, reply(create, "c", "", nil)); status != 403 || !strings.Contains(answer, "Request has expired") {
@@ -241,8 +240,8 @@ func TestServiceTokens(t *testing.T) {
 		"arn:aws:lambda:eu-west-1:111122223333:function:f": "Functions from 'eu-west-1' are not reachable in this region ('us-east-1')",
 	} {
 		t.Run(token, func(t *testing.T) {
-			w := newWorld(t)
-			id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, custom), Parameters: map[string]string{"Token": token}})
+			w := newFixture(t)
+			id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, customTemplate), Parameters: map[string]string{"Token": token}})
 			before(t, w.log(id), line{"C", "CREATE_FAILED", want}, line{"stack", "ROLLBACK_COMPLETE", ""})
 			if len(w.invoked) != 0 {
 				t.Errorf("requests: got %d, want none, not even a Delete", len(w.invoked))
@@ -251,11 +250,11 @@ func TestServiceTokens(t *testing.T) {
 	}
 }
 
-// TestTopic holds the envelope in which a function behind a topic receives the request.
+// TestTopic checks the SNS event that contains the request.
 func TestTopic(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	id := w.create(fakecfn.CreateStackInput{
-		Template: mustParse(t, custom), Parameters: map[string]string{"Token": "arn:aws:sns:us-east-1:111122223333:approvals"},
+		Template: mustParse(t, customTemplate), Parameters: map[string]string{"Token": "arn:aws:sns:us-east-1:111122223333:approvals"},
 	})
 	var envelope struct {
 		Records []struct {

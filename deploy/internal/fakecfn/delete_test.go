@@ -10,10 +10,10 @@ import (
 )
 
 func TestDeleteOrder(t *testing.T) {
-	w := newWorld(t)
-	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, diamond)})
+	w := newFixture(t)
+	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, diamondTemplate)})
 	created := len(w.log(id))
-	w.pass(time.Minute)
+	w.advance(time.Minute)
 	if err := w.engine.DeleteStack(id); err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestDeleteOrder(t *testing.T) {
 	if _, ok := w.engine.Stack("stack"); ok {
 		t.Error("a deleted stack is found by its name")
 	}
-	if again := w.create(fakecfn.CreateStackInput{Template: mustParse(t, diamond)}); again == id {
+	if again := w.create(fakecfn.CreateStackInput{Template: mustParse(t, diamondTemplate)}); again == id {
 		t.Error("a new stack of the same name has the old ID")
 	}
 	if err := w.engine.DeleteStack(id); err != nil {
@@ -41,8 +41,8 @@ func TestDeleteOrder(t *testing.T) {
 	}
 }
 
-// policies has one custom resource for each deletion policy, and a queue that can fail.
-const policies = `
+// policiesTemplate has a custom resource for each deletion policy, and a queue that can fail.
+const policiesTemplate = `
 Resources:
   Plain: {Type: 'Custom::P', Properties: {ServiceToken: 'arn:aws:lambda:us-east-1:111122223333:function:f'}}
   Delete: {Type: 'Custom::P', DeletionPolicy: Delete, Properties: {ServiceToken: 'arn:aws:lambda:us-east-1:111122223333:function:f'}}
@@ -56,7 +56,7 @@ func TestDeletionPolicies(t *testing.T) {
 	tests := []struct {
 		name     string
 		fail     map[string]string
-		answered bool // are the creations answered
+		answered bool // whether the Create requests got responses
 		delete   bool
 		want     map[string]fakecfn.Status
 		end      fakecfn.Status
@@ -70,15 +70,15 @@ func TestDeletionPolicies(t *testing.T) {
 			map[string]fakecfn.Status{"Plain": complete, "Delete": complete, "Retain": skipped, "Except": skipped}, "DELETE_COMPLETE",
 		},
 		{
-			// A user who deletes the stack while it is being created makes this "another stack operation".
+			// RetainExceptOnCreate retains: deleting a stack while it is being created is another stack operation.
 			"deletion while creating", nil, false, true,
 			map[string]fakecfn.Status{"Plain": complete, "Delete": complete, "Retain": skipped, "Except": skipped}, "DELETE_COMPLETE",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t)
-			id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, policies), Fail: tt.fail})
+			w := newFixture(t)
+			id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, policiesTemplate), Fail: tt.fail})
 			if tt.answered {
 				for _, in := range w.invoked[:4] {
 					w.answer(in, in.LogicalResourceId, "", nil)
@@ -105,9 +105,9 @@ func TestDeletionPolicies(t *testing.T) {
 	}
 }
 
-// TestDeleteWhileCreating holds the log of a creation that its user cancels.
+// TestDeleteWhileCreating checks the log of a stack that is deleted while it is being created.
 func TestDeleteWhileCreating(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	id := w.create(fakecfn.CreateStackInput{Template: load(t, "gate.yaml"), Parameters: map[string]string{"UserEmail": "rita@example.com"}})
 	w.answer(w.last("ApprovalRequest"), "req-1", "", nil)
 	created := len(w.log(id))
@@ -128,16 +128,16 @@ func TestDeleteWhileCreating(t *testing.T) {
 	if _, ok := w.engine.Next(); ok {
 		t.Error("a timer outlives the stack")
 	}
-	w.mustPut(w.handleURL(id, "ApprovalHandle"), signal("SUCCESS", "late", "", "")) // 200, and nobody listens
+	w.mustPut(w.handleURL(id, "ApprovalHandle"), signal("SUCCESS", "late", "", "")) // stored and ignored
 	if got := len(w.log(id)) - created; got != len(want) {
 		t.Errorf("events after a late signal: got %d, want %d", got, len(want))
 	}
 }
 
-// TestFailedDelete holds that what a stuck resource needs stays, that the rest goes, and that deleting again tries again.
-func TestFailedDelete(t *testing.T) {
-	w := newWorld(t)
-	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, custom+"  Alone: {Type: AWS::SNS::Topic}\n  Key: {Type: AWS::KMS::Key}\n")})
+// A resource that cannot be deleted keeps its dependencies. Deleting the stack again retries.
+func TestFailedDeleteKeepsDependencies(t *testing.T) {
+	w := newFixture(t)
+	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, customTemplate+"  Alone: {Type: AWS::SNS::Topic}\n  Key: {Type: AWS::KMS::Key}\n")})
 	w.answer(w.last("C"), "c", "", map[string]any{"Name": "jobs"})
 	if err := w.engine.DeleteStack(id); err != nil {
 		t.Fatal(err)
@@ -168,8 +168,8 @@ func TestFailedDelete(t *testing.T) {
 }
 
 func TestDeleteDuringRollback(t *testing.T) {
-	w := newWorld(t)
-	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, custom)})
+	w := newFixture(t)
+	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, customTemplate)})
 	w.answer(w.last("C"), "c", "no", nil)
 	err := w.engine.DeleteStack(id)
 	if err == nil || refusalMessage(t, err) != "Stack [stack] cannot be deleted while in status ROLLBACK_IN_PROGRESS" {
@@ -185,7 +185,7 @@ func TestDeleteDuringRollback(t *testing.T) {
 }
 
 func TestExports(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	network := load(t, "network.yaml")
 	producer := w.create(fakecfn.CreateStackInput{Name: "net", Template: network})
 	tpl := mustParse(t, "Resources: {Q: {Type: AWS::SQS::Queue, Properties: {Vpc: !ImportValue net-VpcId}}}\nOutputs: {Q: {Value: !Ref Q, Export: {Name: net-VpcId-queue}}}")
@@ -204,7 +204,7 @@ func TestExports(t *testing.T) {
 			t.Errorf("deleting %s: %v", name, err)
 		}
 	}
-	// What has rolled back imports nothing any more.
+	// A stack that has rolled back no longer imports.
 	w.create(fakecfn.CreateStackInput{Name: "net", Template: network})
 	w.create(fakecfn.CreateStackInput{Name: "broken", Template: tpl, Fail: map[string]string{"Q": "no"}})
 	if err := w.engine.DeleteStack("net"); err != nil {

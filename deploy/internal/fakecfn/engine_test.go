@@ -14,10 +14,10 @@ import (
 	"countersign/deploy/internal/fakecfn"
 )
 
-// TestStatusChange holds the EventBridge document, and that there is one for each change in order.
+// TestStatusChange checks the EventBridge events: one for each status of a stack, in order.
 func TestStatusChange(t *testing.T) {
-	w := newWorld(t)
-	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, diamond), Fail: map[string]string{"A": "no <A>"}})
+	w := newFixture(t)
+	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, diamondTemplate), Fail: map[string]string{"A": "no <A>"}})
 	var got []any
 	for _, raw := range w.emitted {
 		var doc map[string]any
@@ -50,9 +50,9 @@ func TestStatusChange(t *testing.T) {
 	}
 }
 
-// TestReentrancy answers every request from within Invoke, which takes the stack to its end inside CreateStack.
-func TestReentrancy(t *testing.T) {
-	w := newWorld(t)
+// TestResponseFromInvoke responds to every request within Invoke, so that CreateStack completes the stack.
+func TestResponseFromInvoke(t *testing.T) {
+	w := newFixture(t)
 	depth, deepest := 0, 0
 	w.onInvoke = func(in invocation) {
 		depth++
@@ -76,23 +76,22 @@ func TestReentrancy(t *testing.T) {
 	}
 }
 
-// TestDeliveryAfterPanic holds that a callback which panics does not stop the ones after it.
-func TestDeliveryAfterPanic(t *testing.T) {
-	w := newWorld(t)
+func TestPanickingInvokeDoesNotStopDelivery(t *testing.T) {
+	w := newFixture(t)
 	w.onInvoke = func(invocation) { panic("provider") }
 	func() {
 		defer func() { _ = recover() }()
-		_, _ = w.engine.CreateStack(fakecfn.CreateStackInput{Name: "one", Template: mustParse(t, custom)})
+		_, _ = w.engine.CreateStack(fakecfn.CreateStackInput{Name: "one", Template: mustParse(t, customTemplate)})
 		t.Error("the panic was swallowed")
 	}()
 	w.onInvoke = nil
-	w.create(fakecfn.CreateStackInput{Name: "two", Template: mustParse(t, custom)})
+	w.create(fakecfn.CreateStackInput{Name: "two", Template: mustParse(t, customTemplate)})
 	if got := len(w.invoked); got != 2 {
 		t.Errorf("requests: got %d, want 2", got)
 	}
 }
 
-// TestConcurrency runs many gates from many goroutines; the race detector watches.
+// TestConcurrency runs many gated stacks on many goroutines, for the race detector.
 func TestConcurrency(t *testing.T) {
 	tpl := load(t, "gate.yaml")
 	var engine *fakecfn.Engine
@@ -140,10 +139,10 @@ func TestConcurrency(t *testing.T) {
 	}
 }
 
-// TestDeterminism plays the same day twice, with all that can go right and wrong, and compares every word.
+// TestDeterminism runs the same calls twice, with failures, and compares all events.
 func TestDeterminism(t *testing.T) {
 	play := func() []any {
-		w := newWorld(t, func(c *fakecfn.Config) { c.Delay = 3 * time.Second })
+		w := newFixture(t, func(c *fakecfn.Config) { c.Delay = 3 * time.Second })
 		templates := []string{"network.yaml", "database.json", "loops.yaml", "pipeline.yaml", "serverless.yaml", "sample-gate.yaml"}
 		for i, name := range templates {
 			in := fakecfn.CreateStackInput{Name: "stack" + string(rune('a'+i)), Template: load(t, name)}
@@ -152,7 +151,7 @@ func TestDeterminism(t *testing.T) {
 				in.Fail = map[string]string{"Login": "no"}
 			}
 			w.create(in)
-			w.pass(time.Second)
+			w.advance(time.Second)
 		}
 		approved, _ := w.gate()
 		rejected, _ := w.gate()
@@ -160,7 +159,7 @@ func TestDeterminism(t *testing.T) {
 		w.mustPut(w.handleURL(rejected, "ApprovalHandle"), signal("FAILURE", "u", "", "no"))
 		for range 40 {
 			if next, ok := w.engine.Next(); ok {
-				w.pass(next.Sub(w.now))
+				w.advance(next.Sub(w.now))
 			}
 		}
 		for _, st := range w.engine.Stacks() {
@@ -179,10 +178,10 @@ func TestDeterminism(t *testing.T) {
 	}
 }
 
-// TestEventIDs holds that no two events of a stack share an ID, and what the IDs look like.
+// TestEventIDs checks that event IDs are unique within a stack, and their form.
 func TestEventIDs(t *testing.T) {
-	w := newWorld(t)
-	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, diamond)})
+	w := newFixture(t)
+	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, diamondTemplate)})
 	if err := w.engine.DeleteStack(id); err != nil {
 		t.Fatal(err)
 	}
@@ -198,9 +197,8 @@ func TestEventIDs(t *testing.T) {
 	}
 }
 
-// TestShownStackIsACopy holds that what is handed out shares nothing with the engine.
-func TestShownStackIsACopy(t *testing.T) {
-	w := newWorld(t)
+func TestSnapshotSharesNoState(t *testing.T) {
+	w := newFixture(t)
 	id := w.create(fakecfn.CreateStackInput{
 		Template: load(t, "network.yaml"), Tags: []fakecfn.Tag{{Key: "team", Value: "a"}}, NotificationARNs: []string{"arn:1"},
 	})
@@ -214,8 +212,8 @@ func TestShownStackIsACopy(t *testing.T) {
 }
 
 func TestStatus(t *testing.T) {
-	w := newWorld(t)
-	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, custom)})
+	w := newFixture(t)
+	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, customTemplate)})
 	if status, reason, ok := w.engine.Status(id); status != fakecfn.CreateInProgress || !status.InProgress() || reason != "User Initiated" || !ok {
 		t.Errorf("Status: got %s %q %t", status, reason, ok)
 	}

@@ -3,6 +3,7 @@ package fakecfn_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -34,7 +35,7 @@ func TestLoops(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newFixture(t)
 			got := ""
 			tpl, err := gate.Parse([]byte(head + tt.resources + "\n"))
 			if err == nil {
@@ -60,17 +61,53 @@ func TestLoops(t *testing.T) {
 	}
 }
 
-// TestLoopsWithoutDefault holds that a loop over a parameter without a value is not judged before there is one.
-func TestLoopsWithoutDefault(t *testing.T) {
+// A loop over a parameter without default is first checked by CreateStack.
+func TestLoopOverParameterWithoutDefault(t *testing.T) {
 	tpl := mustParse(t, "Transform: AWS::LanguageExtensions\nParameters: {Names: {Type: CommaDelimitedList}}\nResources:\n  Fn::ForEach::A: [N, !Ref Names, {'Q${N}': {Type: AWS::SQS::Queue}}]\n")
 	if got := tpl.Resources(); got != nil {
 		t.Errorf("Resources: got %v before there are names", got)
 	}
-	w := newWorld(t)
+	w := newFixture(t)
 	for name, want := range map[string]int{"a": 1, "a,b,c": 3} {
 		id := w.create(fakecfn.CreateStackInput{Name: "s" + strings.ReplaceAll(name, ",", ""), Template: tpl, Parameters: map[string]string{"Names": name}})
 		if got := len(w.stack(id).Resources); got != want {
 			t.Errorf("resources for %s: got %d, want %d", name, got, want)
 		}
+	}
+}
+
+// Inside a loop, names may use Fn::Sub. The collection may depend on a parameter without default.
+func TestSubInLoopNames(t *testing.T) {
+	const src = `
+Transform: AWS::LanguageExtensions
+Parameters: {Stage: {Type: String}}
+Mappings: {Queues: {production: {Names: [Orders, Returns]}}}
+Resources:
+  Fn::ForEach::Queues:
+    - Name
+    - !FindInMap [Queues, !Ref Stage, Names]
+    - ${Name}Queue: {Type: AWS::SQS::Queue}
+Outputs:
+  Fn::ForEach::Outputs:
+    - Name
+    - !FindInMap [Queues, !Ref Stage, Names]
+    - ${Name}Url: {Value: {Ref: {Fn::Sub: '${Name}Queue'}}}
+      ${Name}Arn: {Value: !GetAtt [!Sub '${Name}Queue', Arn]}
+`
+	template, err := gate.Parse([]byte(src))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := fakecfn.New(fakecfn.Config{Now: func() time.Time { return time.Unix(0, 0) }})
+	id, err := e.CreateStack(fakecfn.CreateStackInput{Name: "loops", Template: template, Parameters: map[string]string{"Stage": "production"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := e.Stack(id)
+	if s.Status != fakecfn.CreateComplete || s.Output("ReturnsUrl") != s.Resource("ReturnsQueue").PhysicalID || s.Output("OrdersArn") == "" {
+		t.Errorf("status %s, outputs %+v", s.Status, s.Outputs)
+	}
+	if _, err := e.CreateStack(fakecfn.CreateStackInput{Name: "other", Template: template, Parameters: map[string]string{"Stage": "nowhere"}}); err == nil {
+		t.Error("an unknown key of the mapping was taken")
 	}
 }

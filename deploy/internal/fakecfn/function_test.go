@@ -10,8 +10,8 @@ import (
 	"countersign/deploy/internal/fakecfn"
 )
 
-// probe is a template whose custom resource sends the value of an expression out as its property P.
-const probe = `
+// probeTemplate has a custom resource whose property P is the expression that follows.
+const probeTemplate = `
 Transform: AWS::LanguageExtensions
 Parameters:
   Word: {Type: String, Default: river}
@@ -27,7 +27,7 @@ Conditions:
 Resources:
   Bucket:
     Type: AWS::S3::Bucket
-    Properties: {BucketName: made-bucket}
+    Properties: {BucketName: sample-bucket}
   Probe:
     Type: Custom::Probe
     Properties:
@@ -49,7 +49,7 @@ func TestFunctions(t *testing.T) {
 		{"Ref parameter", `!Ref Word`, "river"},
 		{"Ref list parameter", `!Ref Words`, []any{"a", "b", "c"}},
 		{"Ref number list", `{Ref: Ports}`, []any{"80", "443"}},
-		{"Ref resource", `!Ref Bucket`, "made-bucket"},
+		{"Ref resource", `!Ref Bucket`, "sample-bucket"},
 		{"Ref AccountId", `!Ref AWS::AccountId`, "111122223333"},
 		{"Ref Region", `!Ref AWS::Region`, "us-east-1"},
 		{"Ref Partition", `!Ref AWS::Partition`, "aws"},
@@ -59,13 +59,13 @@ func TestFunctions(t *testing.T) {
 		{"NoValue in a list", `[a, !Ref AWS::NoValue, b]`, []any{"a", "b"}},
 		{"NoValue in an object", `{A: 1, B: !Ref AWS::NoValue}`, map[string]any{"A": "1"}},
 
-		{"GetAtt dotted", `!GetAtt Bucket.Arn`, "arn:aws:s3:::made-bucket"},
-		{"GetAtt list", `!GetAtt [Bucket, Arn]`, "arn:aws:s3:::made-bucket"},
-		{"GetAtt computed", `!GetAtt [Bucket, !Sub ['A${R}', {R: rn}]]`, "arn:aws:s3:::made-bucket"},
+		{"GetAtt dotted", `!GetAtt Bucket.Arn`, "arn:aws:s3:::sample-bucket"},
+		{"GetAtt list", `!GetAtt [Bucket, Arn]`, "arn:aws:s3:::sample-bucket"},
+		{"GetAtt computed", `!GetAtt [Bucket, !Sub ['A${R}', {R: rn}]]`, "arn:aws:s3:::sample-bucket"},
 
 		{"Sub", `!Sub 'x-${Word}-${AWS::Region}'`, "x-river-us-east-1"},
 		{"Sub literal", `!Sub '${!Word}-${Word}'`, "${Word}-river"},
-		{"Sub attribute", `!Sub '${Bucket.Arn}/*'`, "arn:aws:s3:::made-bucket/*"},
+		{"Sub attribute", `!Sub '${Bucket.Arn}/*'`, "arn:aws:s3:::sample-bucket/*"},
 		{"Sub with map", `!Sub ['${A}/${Word}/${B}', {A: 1, B: !Ref Word, Word: own}]`, "1/own/river"},
 		{"Sub without variables", `!Sub plain`, "plain"},
 		{"Sub unclosed", `!Sub 'a${Word'`, "a${Word"},
@@ -103,9 +103,9 @@ func TestFunctions(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newFixture(t)
 			w.create(fakecfn.CreateStackInput{
-				Template:         mustParse(t, probe+tt.expr+"\n"),
+				Template:         mustParse(t, probeTemplate+tt.expr+"\n"),
 				NotificationARNs: []string{"arn:aws:sns:us-east-1:111122223333:stacks"},
 			})
 			if diff := cmp.Diff(tt.want, w.last("Probe").ResourceProperties["P"]); diff != "" {
@@ -115,8 +115,7 @@ func TestFunctions(t *testing.T) {
 	}
 }
 
-// TestFunctionErrors holds what a function says when it cannot be evaluated: to ParseTemplate, to CreateStack, or
-// in the event of the resource.
+// TestFunctionErrors checks the messages of functions that cannot be evaluated, from Parse, CreateStack or an event.
 func TestFunctionErrors(t *testing.T) {
 	tests := []struct {
 		name, expr, want string
@@ -143,33 +142,33 @@ func TestFunctionErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t)
-			got := w.refusal(probe + tt.expr + "\n")
+			w := newFixture(t)
+			got := w.refusal(probeTemplate + tt.expr + "\n")
 			if !strings.HasPrefix(got, tt.want) {
 				t.Errorf("refusal: got %q, want %q", got, tt.want)
 			}
 		})
 	}
 	t.Run("unsupported", func(t *testing.T) {
-		got := newWorld(t).refusal(probe + "{Fn::Nope: 1}\n")
+		got := newFixture(t).refusal(probeTemplate + "{Fn::Nope: 1}\n")
 		if want := "Template Error: Encountered unsupported function: Fn::Nope Supported functions are: ["; !strings.HasPrefix(got, want) {
 			t.Errorf("refusal: got %q, want %q", got, want)
 		}
 	})
 	t.Run("extension without its transform", func(t *testing.T) {
-		src := strings.Replace(probe, "Transform: AWS::LanguageExtensions", "", 1)
-		got := newWorld(t).refusal(src + "!Length [a]\n")
+		src := strings.Replace(probeTemplate, "Transform: AWS::LanguageExtensions", "", 1)
+		got := newFixture(t).refusal(src + "!Length [a]\n")
 		if want := "Template Error: Encountered unsupported function: Fn::Length"; !strings.HasPrefix(got, want) {
 			t.Errorf("refusal: got %q, want %q", got, want)
 		}
 	})
 }
 
-// TestEarlyLookup holds that a lookup in a mapping which needs no resource refuses the stack before there is one.
-func TestEarlyLookup(t *testing.T) {
-	w := newWorld(t)
+// A mapping lookup that needs no resource fails CreateStack.
+func TestMappingLookupFailsBeforeCreation(t *testing.T) {
+	w := newFixture(t)
 	_, err := w.engine.CreateStack(fakecfn.CreateStackInput{
-		Name: "stack", Template: mustParse(t, probe+"!Sub ['${A}', {A: !FindInMap [Names, eu-west-1, Short]}]\n"),
+		Name: "stack", Template: mustParse(t, probeTemplate+"!Sub ['${A}', {A: !FindInMap [Names, eu-west-1, Short]}]\n"),
 	})
 	if err == nil {
 		t.Fatal("CreateStack: got no error")
@@ -180,13 +179,13 @@ func TestEarlyLookup(t *testing.T) {
 	if got := len(w.engine.Stacks()); got != 0 {
 		t.Errorf("stacks: got %d, want none", got)
 	}
-	// The branch that is not taken is not looked up.
-	w.create(fakecfn.CreateStackInput{Template: mustParse(t, probe+"!If [Yes, a, !FindInMap [Names, eu-west-1, Short]]\n")})
+	// The branch that is not taken is not evaluated.
+	w.create(fakecfn.CreateStackInput{Template: mustParse(t, probeTemplate+"!If [Yes, a, !FindInMap [Names, eu-west-1, Short]]\n")})
 }
 
-// refusal returns what a template is refused with, wherever that happens: the message of ParseTemplate or
-// CreateStack, the reason of the first failed resource, or the reason of the rollback.
-func (w *world) refusal(src string) string {
+// refusal returns the first error of a template: the message of Parse or CreateStack, the reason of the first failed
+// resource, or the reason of the rollback.
+func (w *fixture) refusal(src string) string {
 	w.t.Helper()
 	tpl, err := gate.Parse([]byte(src))
 	if err != nil {

@@ -26,7 +26,7 @@ func FuzzStack(f *testing.F) {
 		f.Add(src)
 	}
 	for _, src := range []string{
-		probe + "!Sub ['${A}', {A: !Join ['', [!Ref Words]]}]", diamond, custom, policies, waiter("Timeout: 5"),
+		probeTemplate + "!Sub ['${A}', {A: !Join ['', [!Ref Words]]}]", diamondTemplate, customTemplate, policiesTemplate, waitTemplate("Timeout: 5"),
 		"a: &a [*a]", "{", "[", "!", "!Ref", "? a\n: b", "Resources: {A: !Transform {}}", "Transform: [AWS::LanguageExtensions]\nResources: {Fn::ForEach::X: [A, [B], {C: D}]}",
 		"Resources: {A: {Type: A::B::C, Properties: {Fn::Transform: x}}}", "Conditions: {A: {Condition: A}}", "Rules: {A: {Assertions: [{}]}}",
 		"Resources: {A: {Type: A::B::C, Properties: !If [a, b, c]}}", "Mappings: {A: {B: C}}", "Parameters: {A: {Type: Number, Default: [1]}}",
@@ -38,13 +38,13 @@ func FuzzStack(f *testing.F) {
 		if err != nil {
 			return
 		}
-		runLawfully(t, tpl)
+		checkStack(t, tpl)
 	})
 }
 
-// runLawfully creates and deletes a stack without ever answering, and checks its log.
-func runLawfully(t *testing.T, tpl *gate.Template) {
-	w := newWorld(t)
+// checkStack creates and deletes a stack without responding to any request, and checks its log.
+func checkStack(t *testing.T, tpl *gate.Template) {
+	w := newFixture(t)
 	given := map[string]string{}
 	for _, p := range tpl.Parameters() {
 		if !p.HasDefault {
@@ -60,7 +60,7 @@ func runLawfully(t *testing.T, tpl *gate.Template) {
 		return
 	}
 	for range 3 {
-		w.pass(13 * time.Hour) // longer than anything waits
+		w.advance(13 * time.Hour) // longer than any timeout
 	}
 	if status, _, _ := w.engine.Status(id); status.InProgress() {
 		t.Errorf("stack: got %s after all clocks ran out", status)
@@ -68,7 +68,7 @@ func runLawfully(t *testing.T, tpl *gate.Template) {
 	if err := w.engine.DeleteStack(id); err != nil {
 		t.Errorf("DeleteStack: %v", err)
 	}
-	w.pass(13 * time.Hour)
+	w.advance(13 * time.Hour)
 	last := map[string]fakecfn.Status{}
 	st := w.stack(id)
 	for i := len(st.Events) - 1; i >= 0; i-- {

@@ -12,8 +12,8 @@ import (
 func TestParameterValues(t *testing.T) {
 	tests := []struct {
 		name, definition string
-		value            string // "-": none is given
-		want             string // the refusal, "" when the value is good
+		value            string // "-": not given
+		want             string // the error; empty if the value is valid
 	}{
 		{"text", "{Type: String}", "abc", ""},
 		{"missing", "{Type: String}", "-", "Parameters: [P] must have values"},
@@ -37,7 +37,7 @@ func TestParameterValues(t *testing.T) {
 		{"number list", "{Type: List<Number>}", "80, 443", ""},
 		{"no number list", "{Type: List<Number>, MaxValue: 1024}", "80,8080", "Parameter 'P' must be a number not greater than 1024"},
 		{"list", "{Type: CommaDelimitedList, AllowedValues: [a, b]}", "a, b", ""},
-		{"list with a stranger", "{Type: CommaDelimitedList, AllowedValues: [a, b]}", "a,c", "Parameter 'P' must be one of AllowedValues"},
+		{"list with another value", "{Type: CommaDelimitedList, AllowedValues: [a, b]}", "a,c", "Parameter 'P' must be one of AllowedValues"},
 		{"list pattern", "{Type: CommaDelimitedList, AllowedPattern: '\\w+'}", "a,b-", "Parameter 'P' must match pattern \\w+"},
 		{"VPC", "{Type: 'AWS::EC2::VPC::Id'}", "vpc-1", ""},
 		{"no VPC", "{Type: 'AWS::EC2::VPC::Id'}", "", "Parameter validation failed: parameter value  for parameter name P does not exist"},
@@ -48,7 +48,7 @@ func TestParameterValues(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t, func(c *fakecfn.Config) {
+			w := newFixture(t, func(c *fakecfn.Config) {
 				c.SSM = func(name string) (string, bool) { return "value of " + name, name == "/known" }
 			})
 			in := fakecfn.CreateStackInput{
@@ -73,8 +73,8 @@ func TestParameterValues(t *testing.T) {
 	}
 }
 
-func TestStrangeParameters(t *testing.T) {
-	w := newWorld(t)
+func TestParameterNames(t *testing.T) {
+	w := newFixture(t)
 	_, err := w.engine.CreateStack(fakecfn.CreateStackInput{
 		Name:       "stack",
 		Template:   mustParse(t, "Parameters: {P: {Type: String}}\nResources: {Q: {Type: AWS::SQS::Queue}}"),
@@ -105,7 +105,7 @@ func TestRules(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := newWorld(t).refusal(`
+			got := newFixture(t).refusal(`
 Parameters:
   One: {Type: String, Default: a}
   Many: {Type: CommaDelimitedList, Default: 'x,y'}
@@ -122,9 +122,9 @@ Resources: {Q: {Type: AWS::SQS::Queue}}
 	}
 }
 
-// TestNoEcho holds that a secret reaches the provider and is shown nowhere else than in outputs.
+// A NoEcho value reaches the provider of a custom resource, and is otherwise shown in outputs only.
 func TestNoEcho(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	id := w.create(fakecfn.CreateStackInput{
 		Template: mustParse(t, `
 Parameters:

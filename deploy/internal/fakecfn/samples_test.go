@@ -9,32 +9,31 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// refusalMessage returns the message of an error that must be CloudFormation's.
+// refusalMessage returns the message of an *Error.
 func refusalMessage(t testing.TB, err error) string {
 	t.Helper()
 	var refused *fakecfn.Error
 	if !errors.As(err, &refused) {
-		t.Fatalf("error: got %T %v, want *cloudformation.Error", err, err)
+		t.Fatalf("error: got %T %v, want *fakecfn.Error", err, err)
 	}
 	return refused.Message
 }
 
-// TestDuplicateProperty holds that below the logical IDs the last one of two wins, as on AWS: public templates
-// have such slips.
-func TestDuplicateProperty(t *testing.T) {
-	w := newWorld(t)
+// Of duplicate properties the last counts, as on AWS. Some public templates have them.
+func TestLastDuplicatePropertyCounts(t *testing.T) {
+	w := newFixture(t)
 	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, "Resources:\n  Q:\n    Type: AWS::SQS::Queue\n    Properties: {QueueName: one, QueueName: two}")})
 	if got := w.stack(id).Events[1].Properties; got != `{"QueueName":"two"}` {
 		t.Errorf("properties: got %s", got)
 	}
 }
 
-// TestSamples runs templates like the public ones to their end.
+// TestSamples runs templates similar to public ones.
 func TestSamples(t *testing.T) {
 	tests := []struct {
 		file       string
 		parameters map[string]string
-		resources  []string // besides those that every run has
+		resources  []string // in addition to those of every case
 		outputs    map[string]string
 	}{
 		{
@@ -66,7 +65,7 @@ func TestSamples(t *testing.T) {
 			file:       "loops.yaml",
 			parameters: map[string]string{"Teams": "gamma,delta"},
 			resources:  []string{"QueuegammaInbox", "QueuegammaOutbox", "Topicdelta", "QueuedeltaInbox", "QueuedeltaOutbox"},
-			outputs:    nil, // NameGamma refers to a topic that its condition leaves out
+			outputs:    nil, // NameGamma refers to a topic that a condition leaves out
 		},
 		{
 			file:      "pipeline.yaml",
@@ -84,7 +83,7 @@ func TestSamples(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.file, func(t *testing.T) {
-			w := newWorld(t)
+			w := newFixture(t)
 			id, err := w.engine.CreateStack(fakecfn.CreateStackInput{Name: "stack", Template: load(t, tt.file), Parameters: tt.parameters})
 			if tt.outputs == nil {
 				want := "Template format error: Unresolved resource dependencies [Topicgamma] in the Outputs block of the template"
@@ -108,7 +107,7 @@ func TestSamples(t *testing.T) {
 				t.Errorf("resources (-want +got):\n%s", diff)
 			}
 			for _, o := range st.Outputs {
-				if want, ok := tt.outputs[o.Key]; !ok || !like(want, o.Value) {
+				if want, ok := tt.outputs[o.Key]; !ok || !matches(want, o.Value) {
 					t.Errorf("output %s: got %q, want %q", o.Key, o.Value, want)
 				}
 			}
@@ -119,8 +118,8 @@ func TestSamples(t *testing.T) {
 	}
 }
 
-// like reports whether s matches a pattern in which * stands for one text without commas or slashes.
-func like(pattern, s string) bool {
+// matches reports whether s matches a pattern, in which * is any text without commas and slashes.
+func matches(pattern, s string) bool {
 	parts := strings.Split(pattern, "*")
 	if !strings.HasPrefix(s, parts[0]) {
 		return false
@@ -139,9 +138,9 @@ func like(pattern, s string) bool {
 	return s == ""
 }
 
-// TestNestedSubstitution holds the value that the nested functions of pipeline.yaml come to.
+// TestNestedSubstitution checks the value of the nested functions in pipeline.yaml.
 func TestNestedSubstitution(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	id := w.create(fakecfn.CreateStackInput{Template: load(t, "pipeline.yaml")})
 	for _, ev := range w.stack(id).Events {
 		if ev.LogicalID != "Build" || ev.Status != fakecfn.CreateComplete {

@@ -13,10 +13,10 @@ import (
 	"countersign/deploy/internal/fakecfn"
 )
 
-// TestHandleURL holds the form of a wait handle's URL as seen on AWS.
+// TestHandleURL checks the form of a wait handle's URL, as observed on AWS.
 func TestHandleURL(t *testing.T) {
-	w := newWorld(t)
-	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, waiter("Timeout: 60"))})
+	w := newFixture(t)
+	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, waitTemplate("Timeout: 60"))})
 	raw := w.handleURL(id, "Handle")
 	form := regexp.MustCompile(`^http://cloudformation\.example\.com/arn%3Aaws%3Acloudformation%3Aus-east-1%3A111122223333%3Astack/stack/[0-9a-f-]{36}/[0-9a-f-]{36}/Handle` +
 		`\?X-Amz-Security-Token=IQoJb3JpZ2luX2Vj[A-Za-z0-9%]+&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20261123T090000Z&X-Amz-SignedHeaders=host` +
@@ -36,7 +36,7 @@ func TestHandleURL(t *testing.T) {
 	}
 }
 
-func TestDoor(t *testing.T) {
+func TestUploadErrors(t *testing.T) {
 	const (
 		denied   = "<Code>AccessDenied</Code><Message>Access Denied</Message>"
 		expired  = "<Code>AccessDenied</Code><Message>Request has expired</Message><X-Amz-Expires>43199</X-Amz-Expires><Expires>2026-11-23T20:59:59Z</Expires>"
@@ -44,36 +44,36 @@ func TestDoor(t *testing.T) {
 	)
 	tests := []struct {
 		name   string
-		change func(w *world, r *http.Request)
+		change func(w *fixture, r *http.Request)
 		status int
 		answer string
 	}{
-		{"good", func(*world, *http.Request) {}, 200, ""},
-		{"empty Content-Type", func(_ *world, r *http.Request) { r.Header.Set("Content-Type", "") }, 200, ""},
-		{"path written out", func(_ *world, r *http.Request) { r.URL.RawPath = "" }, 200, ""},
-		{"last second", func(w *world, _ *http.Request) { w.now = w.now.Add(43199 * time.Second) }, 200, ""},
-		{"expired", func(w *world, _ *http.Request) { w.now = w.now.Add(43200 * time.Second) }, 403, expired},
-		{"Content-Type", func(_ *world, r *http.Request) { r.Header.Set("Content-Type", "application/json") }, 403, mismatch},
-		{"GET", func(_ *world, r *http.Request) { r.Method = "GET" }, 403, mismatch},
-		{"other path", func(_ *world, r *http.Request) { r.URL.Path, r.URL.RawPath = r.URL.Path+"x", "" }, 403, mismatch},
-		{"longer life", func(_ *world, r *http.Request) {
+		{"good", func(*fixture, *http.Request) {}, 200, ""},
+		{"empty Content-Type", func(_ *fixture, r *http.Request) { r.Header.Set("Content-Type", "") }, 200, ""},
+		{"path written out", func(_ *fixture, r *http.Request) { r.URL.RawPath = "" }, 200, ""},
+		{"last second", func(w *fixture, _ *http.Request) { w.now = w.now.Add(43199 * time.Second) }, 200, ""},
+		{"expired", func(w *fixture, _ *http.Request) { w.now = w.now.Add(43200 * time.Second) }, 403, expired},
+		{"Content-Type", func(_ *fixture, r *http.Request) { r.Header.Set("Content-Type", "application/json") }, 403, mismatch},
+		{"GET", func(_ *fixture, r *http.Request) { r.Method = "GET" }, 403, mismatch},
+		{"other path", func(_ *fixture, r *http.Request) { r.URL.Path, r.URL.RawPath = r.URL.Path+"x", "" }, 403, mismatch},
+		{"longer life", func(_ *fixture, r *http.Request) {
 			r.URL.RawQuery = strings.Replace(r.URL.RawQuery, "43199", "99999", 1)
 		}, 403, mismatch},
-		{"other signature", func(_ *world, r *http.Request) {
+		{"other signature", func(_ *fixture, r *http.Request) {
 			r.URL.RawQuery = r.URL.RawQuery[:len(r.URL.RawQuery)-64] + strings.Repeat("0", 64)
 		}, 403, mismatch},
-		{"one more parameter", func(_ *world, r *http.Request) { r.URL.RawQuery += "&x=1" }, 403, mismatch},
-		{"no signature", func(_ *world, r *http.Request) { r.URL.RawQuery = "" }, 403, denied},
-		{"broken query", func(_ *world, r *http.Request) { r.URL.RawQuery += "&%zz" }, 403, denied},
-		{"chunked", func(_ *world, r *http.Request) { r.TransferEncoding = []string{"chunked"} }, 501, "<Code>NotImplemented</Code>"},
-		{"too large", func(_ *world, r *http.Request) {
+		{"one more parameter", func(_ *fixture, r *http.Request) { r.URL.RawQuery += "&x=1" }, 403, mismatch},
+		{"no signature", func(_ *fixture, r *http.Request) { r.URL.RawQuery = "" }, 403, denied},
+		{"broken query", func(_ *fixture, r *http.Request) { r.URL.RawQuery += "&%zz" }, 403, denied},
+		{"chunked", func(_ *fixture, r *http.Request) { r.TransferEncoding = []string{"chunked"} }, 501, "<Code>NotImplemented</Code>"},
+		{"too large", func(_ *fixture, r *http.Request) {
 			r.Body = http.NoBody
 			*r = *httptest.NewRequest(r.Method, r.URL.String(), strings.NewReader(strings.Repeat(" ", 1<<20+1)))
 		}, 400, "<Code>EntityTooLarge</Code>"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newFixture(t)
 			id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, "Resources: {Handle: {Type: AWS::CloudFormation::WaitConditionHandle}}")})
 			r := httptest.NewRequest(http.MethodPut, w.handleURL(id, "Handle"), strings.NewReader(signal("SUCCESS", "u", "", "")))
 			tt.change(w, r)
@@ -92,26 +92,25 @@ func TestDoor(t *testing.T) {
 	}
 }
 
-// TestOtherEngine holds that one engine's signature opens nothing at another.
-func TestOtherEngine(t *testing.T) {
-	tpl := mustParse(t, waiter("Timeout: 60"))
-	w1, w2 := newWorld(t), newWorld(t)
-	w1.ids = 1000 // w1's key was made already: same key, other handle
+func TestURLOfAnotherEngineIsRefused(t *testing.T) {
+	tpl := mustParse(t, waitTemplate("Timeout: 60"))
+	w1, w2 := newFixture(t), newFixture(t)
+	w1.ids = 1000 // both engines have the same object key and different signing keys
 	url := w1.handleURL(w1.create(fakecfn.CreateStackInput{Template: tpl}), "Handle")
 	w2.create(fakecfn.CreateStackInput{Template: tpl})
 	if status, answer := w2.put(url, signal("SUCCESS", "u", "", "")); status != 403 || !strings.Contains(answer, "<Code>AccessDenied</Code>") {
 		t.Errorf("unknown key: got %d %s, want 403 AccessDenied", status, answer)
 	}
-	w3 := newWorld(t, func(c *fakecfn.Config) { c.NewID = nil })
+	w3 := newFixture(t, func(c *fakecfn.Config) { c.NewID = nil })
 	if status, answer := w3.put(url, signal("SUCCESS", "u", "", "")); status != 403 || !strings.Contains(answer, "SignatureDoesNotMatch") {
 		t.Errorf("other key: got %d %s, want 403 SignatureDoesNotMatch", status, answer)
 	}
 }
 
-// TestRealPut sends the signal as Go's client does, over a real connection.
-func TestRealPut(t *testing.T) {
-	w, server := newServedWorld(t)
-	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, waiter("Timeout: 60"))})
+// TestPutOverHTTP sends the signal with Go's HTTP client.
+func TestPutOverHTTP(t *testing.T) {
+	w, server := newHTTPFixture(t)
+	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, waitTemplate("Timeout: 60"))})
 	url := w.handleURL(id, "Handle")
 	put := func(body *strings.Reader) int {
 		r, err := http.NewRequest(http.MethodPut, url, body)
@@ -131,7 +130,7 @@ func TestRealPut(t *testing.T) {
 	if got := w.stack(id).Status; got != fakecfn.CreateComplete {
 		t.Errorf("stack: got %s", got)
 	}
-	r, err := http.NewRequest(http.MethodPut, url, bufio.NewReader(strings.NewReader("x"))) // its length is unknown: chunked
+	r, err := http.NewRequest(http.MethodPut, url, bufio.NewReader(strings.NewReader("x"))) // of unknown length: chunked
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,12 +144,12 @@ func TestRealPut(t *testing.T) {
 	}
 }
 
-// newServedWorld is a world whose engine listens on a real port.
-func newServedWorld(t *testing.T) (*world, *httptest.Server) {
+// newHTTPFixture returns a fixture whose engine is served over HTTP.
+func newHTTPFixture(t *testing.T) (*fixture, *httptest.Server) {
 	t.Helper()
-	var w *world
+	var w *fixture
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.engine.ServeHTTP(rw, r) }))
 	t.Cleanup(server.Close)
-	w = newWorld(t, func(c *fakecfn.Config) { c.Origin = server.URL })
+	w = newFixture(t, func(c *fakecfn.Config) { c.Origin = server.URL })
 	return w, server
 }

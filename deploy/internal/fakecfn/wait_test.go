@@ -8,8 +8,8 @@ import (
 	"countersign/deploy/internal/fakecfn"
 )
 
-// waiter is one handle, and a wait that starts when the resource before it is done.
-func waiter(properties string) string {
+// waitTemplate has a handle, and a wait condition that starts after a custom resource.
+func waitTemplate(properties string) string {
 	return `
 Resources:
   Handle: {Type: AWS::CloudFormation::WaitConditionHandle}
@@ -29,10 +29,10 @@ func TestSignals(t *testing.T) {
 	no2 := signal("FAILURE", "two", "", "Rejected by @ada: too big")
 	tests := []struct {
 		name, properties string
-		early            []string // sent while the wait has not started
+		early            []string // signals sent before the wait starts
 		signals          []string
 		status           fakecfn.Status
-		reason           string // of the wait's last event
+		reason           string // in the wait's last event
 		data             string
 	}{
 		{"success", timeout, nil, []string{ok1}, "CREATE_COMPLETE", "", `{"one":"first"}`},
@@ -58,13 +58,13 @@ func TestSignals(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t, func(c *fakecfn.Config) { c.Delay = time.Minute })
-			id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, waiter(tt.properties)), DisableRollback: true})
+			w := newFixture(t, func(c *fakecfn.Config) { c.Delay = time.Minute })
+			id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, waitTemplate(tt.properties)), DisableRollback: true})
 			url := w.handleURL(id, "Handle")
 			for _, s := range tt.early {
 				w.mustPut(url, s)
 			}
-			w.pass(time.Minute)
+			w.advance(time.Minute)
 			for _, s := range tt.signals {
 				w.mustPut(url, s)
 			}
@@ -82,13 +82,13 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// TestWaitTimeout holds that the clock starts with the wait condition, and what the event says.
+// The timeout starts when the wait condition does.
 func TestWaitTimeout(t *testing.T) {
 	for _, received := range []int{0, 1} {
 		t.Run(fmt.Sprint(received), func(t *testing.T) {
-			w := newWorld(t, func(c *fakecfn.Config) { c.Delay = time.Hour })
-			id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, waiter("Timeout: 43200, Count: 2"))})
-			w.pass(time.Hour)
+			w := newFixture(t, func(c *fakecfn.Config) { c.Delay = time.Hour })
+			id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, waitTemplate("Timeout: 43200, Count: 2"))})
+			w.advance(time.Hour)
 			started := w.now
 			for range received {
 				w.mustPut(w.handleURL(id, "Handle"), signal("SUCCESS", "u", "", ""))
@@ -96,20 +96,20 @@ func TestWaitTimeout(t *testing.T) {
 			if next, ok := w.engine.Next(); !ok || !next.Equal(started.Add(12*time.Hour)) {
 				t.Errorf("Next: got %v %t, want 12 hours from %v", next, ok, started)
 			}
-			w.pass(12*time.Hour - time.Second)
+			w.advance(12*time.Hour - time.Second)
 			if got := w.stack(id).Resource("Wait").Status; got != fakecfn.CreateInProgress {
 				t.Errorf("a second before: got %s", got)
 			}
-			w.pass(time.Second)
+			w.advance(time.Second)
 			want := line{"Wait", "CREATE_FAILED", fmt.Sprintf("WaitCondition timed out. Received %d conditions when expecting 2", received)}
 			before(t, w.log(id), want, line{"stack", "ROLLBACK_COMPLETE", ""})
 		})
 	}
 }
 
-// TestSharedHandle holds that every wait on a handle hears its signals, also one of another stack.
-func TestSharedHandle(t *testing.T) {
-	w := newWorld(t)
+// Every wait condition with a handle receives its signals, even in another stack.
+func TestWaitsShareHandle(t *testing.T) {
+	w := newFixture(t)
 	owner := w.create(fakecfn.CreateStackInput{Name: "owner", Template: mustParse(t, `
 Resources:
   Handle: {Type: AWS::CloudFormation::WaitConditionHandle}
@@ -134,36 +134,36 @@ Resources:
 	}
 }
 
-func TestForeignHandle(t *testing.T) {
-	w := newWorld(t)
+func TestInvalidHandle(t *testing.T) {
+	w := newFixture(t)
 	got := w.refusal("Resources: {W: {Type: AWS::CloudFormation::WaitCondition, Properties: {Handle: 'https://s3.example.com/x', Timeout: 60}}}")
 	if want := "Invalid wait condition handle"; got != want {
 		t.Errorf("refusal: got %q, want %q", got, want)
 	}
 }
 
-// TestWaitPhysicalID holds the identifiers as observed on AWS.
+// TestWaitPhysicalID checks physical IDs, as observed on AWS.
 func TestWaitPhysicalID(t *testing.T) {
-	w := newWorld(t)
-	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, waiter("Timeout: 60"))})
+	w := newFixture(t)
+	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, waitTemplate("Timeout: 60"))})
 	got := w.stack(id).Resource("Wait").PhysicalID
 	if want := id + "/00000005-0000-4000-8000-000000000000/Handle"; got != want {
 		t.Errorf("physical ID: got %q, want %q", got, want)
 	}
 }
 
-// TestCreationPolicyWait holds that a wait condition with a CreationPolicy in place of a handle is taken as signalled.
+// A wait condition with a CreationPolicy instead of a handle is taken as fulfilled.
 func TestCreationPolicyWait(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, "Resources: {W: {Type: AWS::CloudFormation::WaitCondition, CreationPolicy: {ResourceSignal: {Timeout: PT1H}}}}\nOutputs: {D: {Value: !GetAtt W.Data}}")})
 	if got := w.stack(id); got.Status != fakecfn.CreateComplete || got.Output("D") != "{}" {
 		t.Errorf("stack: got %s, data %q", got.Status, got.Output("D"))
 	}
 }
 
-// TestLamp runs a server that reports by two signals, as cfn-signal would.
-func TestLamp(t *testing.T) {
-	w := newWorld(t)
+// TestCountOfTwoSignals runs lamp.yaml, whose wait condition counts two signals of cfn-signal.
+func TestCountOfTwoSignals(t *testing.T) {
+	w := newFixture(t)
 	id := w.create(fakecfn.CreateStackInput{
 		Template: load(t, "lamp.yaml"), Parameters: map[string]string{"KeyName": "key", "DBPassword": "correct1horse"},
 	})

@@ -16,8 +16,8 @@ import (
 	"countersign/deploy/internal/fakecfn"
 )
 
-// world is an engine with a made clock, seeded identifiers, and an inbox for what it sends.
-type world struct {
+// fixture is an engine with a fake clock and sequential identifiers. It records what the engine delivers.
+type fixture struct {
 	t      *testing.T
 	engine *fakecfn.Engine
 	now    time.Time
@@ -28,7 +28,7 @@ type world struct {
 	onInvoke func(invocation)
 }
 
-// invocation is one custom resource request as a provider receives it.
+// invocation is a custom resource request as its provider receives it.
 type invocation struct {
 	ServiceToken string
 	Raw          string
@@ -37,9 +37,9 @@ type invocation struct {
 	ResourceProperties                                                                                map[string]any
 }
 
-func newWorld(t *testing.T, change ...func(*fakecfn.Config)) *world {
+func newFixture(t *testing.T, change ...func(*fakecfn.Config)) *fixture {
 	t.Helper()
-	w := &world{t: t, now: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)}
+	w := &fixture{t: t, now: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)}
 	cfg := fakecfn.Config{
 		Now:     func() time.Time { return w.now },
 		Origin:  "http://cloudformation.example.com",
@@ -56,12 +56,12 @@ func newWorld(t *testing.T, change ...func(*fakecfn.Config)) *world {
 	return w
 }
 
-func (w *world) newID() string {
+func (w *fixture) newID() string {
 	w.ids++
 	return fmt.Sprintf("%08x-0000-4000-8000-000000000000", w.ids)
 }
 
-func (w *world) invoke(token string, event []byte) {
+func (w *fixture) invoke(token string, event []byte) {
 	in := invocation{ServiceToken: token, Raw: string(event)}
 	if err := json.Unmarshal(event, &in); err != nil {
 		w.t.Errorf("request is no JSON: %v: %s", err, event)
@@ -72,8 +72,8 @@ func (w *world) invoke(token string, event []byte) {
 	}
 }
 
-// last returns the newest request to a resource.
-func (w *world) last(logicalID string) invocation {
+// last returns the newest request for a resource.
+func (w *fixture) last(logicalID string) invocation {
 	w.t.Helper()
 	for i := len(w.invoked) - 1; i >= 0; i-- {
 		if w.invoked[i].LogicalResourceId == logicalID {
@@ -84,8 +84,8 @@ func (w *world) last(logicalID string) invocation {
 	return invocation{}
 }
 
-// create creates a stack that must be accepted.
-func (w *world) create(in fakecfn.CreateStackInput) string {
+// create creates a stack; an error fails the test.
+func (w *fixture) create(in fakecfn.CreateStackInput) string {
 	w.t.Helper()
 	if in.Name == "" {
 		in.Name = "stack"
@@ -97,8 +97,8 @@ func (w *world) create(in fakecfn.CreateStackInput) string {
 	return id
 }
 
-// stack returns a stack that must be there.
-func (w *world) stack(id string) fakecfn.Stack {
+// stack returns a stack; a missing one fails the test.
+func (w *fixture) stack(id string) fakecfn.Stack {
 	w.t.Helper()
 	st, ok := w.engine.Stack(id)
 	if !ok {
@@ -107,34 +107,34 @@ func (w *world) stack(id string) fakecfn.Stack {
 	return st
 }
 
-// pass lets time pass.
-func (w *world) pass(d time.Duration) {
+// advance advances the clock.
+func (w *fixture) advance(d time.Duration) {
 	w.now = w.now.Add(d)
 	w.engine.Tick()
 }
 
-// put sends body to a pre-signed URL and returns the status and the answer.
-func (w *world) put(url, body string) (int, string) {
+// put sends body to a pre-signed URL and returns the status and the response body.
+func (w *fixture) put(url, body string) (int, string) {
 	w.t.Helper()
 	return w.send(httptest.NewRequest(http.MethodPut, url, strings.NewReader(body)))
 }
 
-func (w *world) send(r *http.Request) (int, string) {
+func (w *fixture) send(r *http.Request) (int, string) {
 	rec := httptest.NewRecorder()
 	w.engine.ServeHTTP(rec, r)
 	return rec.Code, rec.Body.String()
 }
 
-// mustPut sends body to a URL that must take it.
-func (w *world) mustPut(url, body string) {
+// mustPut sends body to a pre-signed URL; any status but 200 fails the test.
+func (w *fixture) mustPut(url, body string) {
 	w.t.Helper()
 	if code, answer := w.put(url, body); code != http.StatusOK || answer != "" {
 		w.t.Fatalf("PUT: got %d %q, want 200 and nothing", code, answer)
 	}
 }
 
-// answer answers a custom resource request; with a reason it says FAILED.
-func (w *world) answer(in invocation, physicalID, reason string, data map[string]any) {
+// answer responds to a custom resource request: FAILED if there is a reason.
+func (w *fixture) answer(in invocation, physicalID, reason string, data map[string]any) {
 	w.t.Helper()
 	w.mustPut(in.ResponseURL, reply(in, physicalID, reason, data))
 }
@@ -149,13 +149,13 @@ func reply(in invocation, physicalID, reason string, data map[string]any) string
 	}
 	b, err := json.Marshal(body)
 	if err != nil {
-		panic(err) // strings and the like
+		panic(err) // it has only encodable types
 	}
 	return string(b)
 }
 
 // handleURL returns the URL of a wait handle.
-func (w *world) handleURL(stackID, logicalID string) string {
+func (w *fixture) handleURL(stackID, logicalID string) string {
 	w.t.Helper()
 	url := w.stack(stackID).Resource(logicalID).PhysicalID
 	if url == "" {
@@ -164,16 +164,16 @@ func (w *world) handleURL(stackID, logicalID string) string {
 	return url
 }
 
-// signal makes the body of a wait condition signal.
+// signal returns the body of a wait condition signal.
 func signal(status, uniqueID, data, reason string) string {
 	b, err := json.Marshal(map[string]string{"Status": status, "UniqueId": uniqueID, "Data": data, "Reason": reason})
 	if err != nil {
-		panic(err) // strings only
+		panic(err) // it has only strings
 	}
 	return string(b)
 }
 
-// line is what most tests want to know of an event.
+// line is an event without the fields that most tests ignore.
 type line struct {
 	LogicalID string
 	Status    fakecfn.Status
@@ -181,7 +181,7 @@ type line struct {
 }
 
 // log returns a stack's events, oldest first.
-func (w *world) log(id string) []line {
+func (w *fixture) log(id string) []line {
 	w.t.Helper()
 	var out []line
 	for _, ev := range w.stack(id).Events {
@@ -190,17 +190,17 @@ func (w *world) log(id string) []line {
 	return out
 }
 
-// mustParse parses a template that must be good.
+// mustParse parses a valid template.
 func mustParse(t testing.TB, src string) *gate.Template {
 	t.Helper()
 	tpl, err := gate.Parse([]byte(src))
 	if err != nil {
-		t.Fatalf("ParseTemplate: %v", err)
+		t.Fatalf("Parse: %v", err)
 	}
 	return tpl
 }
 
-// load parses a template of testdata.
+// load parses a template in testdata.
 func load(t testing.TB, name string) *gate.Template {
 	t.Helper()
 	src, err := os.ReadFile(filepath.Join("..", "..", "gate", "testdata", name))
@@ -210,7 +210,7 @@ func load(t testing.TB, name string) *gate.Template {
 	return mustParse(t, string(bytes.TrimSpace(src)))
 }
 
-// queues declares n queues, Q0 and on.
+// queues declares n queues named Q0, Q1, ...
 func queues(n int) string {
 	var b strings.Builder
 	for i := range n {
