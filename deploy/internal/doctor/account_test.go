@@ -25,7 +25,7 @@ import (
 // in the services' own protocols, in the form of the documents of their API
 // references, refuses what they refuse, and accuses the doctor of whatever would
 // change something.
-type account struct {
+type fakeAWS struct {
 	t testing.TB
 
 	mu     sync.Mutex
@@ -36,16 +36,16 @@ type account struct {
 	outputs                map[string]string
 	resources              []resource
 	catalog                []resource // of the stack countersign-catalog; nil: there is none
-	functions              map[string]*madeFunction
+	functions              map[string]*fakeFunction
 	secretText             string
 	secretChanged          time.Time
 	secretGone             bool
 	table                  map[string]any // as DescribeTable has it; nil: there is none
 	backups                string
 	requests               []handle.Request
-	topics                 map[string]*madeTopic
-	rules                  map[string]*madeRule
-	pulse                  time.Time // of the last datapoint; zero: none
+	topics                 map[string]*fakeTopic
+	rules                  map[string]*fakeRule
+	heartbeat              time.Time // of the last datapoint; zero: none
 	pending                float64
 	alarms                 []map[string]any
 	messages               int // in the failure queue
@@ -54,34 +54,36 @@ type account struct {
 	trust                  map[string]string // name to the trust policy; others trust Lambda
 }
 
-type madeFunction struct {
+type fakeFunction struct {
 	config      map[string]any
 	env         map[string]string
 	concurrency *int
 	policy      string
 }
 
-type madeTopic struct {
+type fakeTopic struct {
 	policy        string
 	subscriptions [][2]string // endpoint, and ARN or PendingConfirmation
 }
 
-type madeRule struct {
+type fakeRule struct {
 	State, ScheduleExpression, EventPattern string
 	targets                                 []string
 }
 
-// fail is an error answer of a service.
-type fail struct {
+// apiError is an error answer of a service.
+type apiError struct {
 	status  int
 	code    string
 	message string
 }
 
-func notFound(code string) *fail { return &fail{http.StatusBadRequest, code, "it does not exist"} }
+func notFound(code string) *apiError {
+	return &apiError{http.StatusBadRequest, code, "it does not exist"}
+}
 
 // ServeHTTP implements http.Handler.
-func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (a *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 ") {
@@ -110,15 +112,15 @@ func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (a *account) asked(operation string) *fail {
+func (a *fakeAWS) record(operation string) *apiError {
 	a.calls = append(a.calls, operation)
 	if slices.Contains(a.denied, operation) {
-		return &fail{http.StatusForbidden, "AccessDeniedException", "not authorized to perform " + operation}
+		return &apiError{http.StatusForbidden, "AccessDeniedException", "not authorized to perform " + operation}
 	}
 	return nil
 }
 
-func (a *account) writeJSON(w http.ResponseWriter, answer any, no *fail) {
+func (a *fakeAWS) writeJSON(w http.ResponseWriter, answer any, no *apiError) {
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 	if no != nil {
 		w.Header().Set("X-Amzn-Errortype", no.code)
@@ -132,20 +134,20 @@ func (a *account) writeJSON(w http.ResponseWriter, answer any, no *fail) {
 
 // serveLambda answers Lambda's REST API. See
 // https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionConfiguration.html
-func (a *account) serveLambda(w http.ResponseWriter, r *http.Request) {
+func (a *fakeAWS) serveLambda(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	if len(parts) != 4 || r.Method != http.MethodGet {
 		a.t.Errorf("unexpected call of Lambda: %s %s", r.Method, r.URL.Path)
 		return
 	}
 	operation := map[string]string{"configuration": "GetFunctionConfiguration", "concurrency": "GetFunctionConcurrency", "policy": "GetPolicy"}[parts[3]]
-	if no := a.asked("lambda:" + operation); no != nil {
+	if no := a.record("lambda:" + operation); no != nil {
 		a.writeJSON(w, nil, no)
 		return
 	}
 	f := a.functions[parts[2]]
 	if f == nil || operation == "GetPolicy" && f.policy == "" {
-		a.writeJSON(w, nil, &fail{http.StatusNotFound, "ResourceNotFoundException", "Function not found"})
+		a.writeJSON(w, nil, &apiError{http.StatusNotFound, "ResourceNotFoundException", "Function not found"})
 		return
 	}
 	switch operation {
@@ -169,10 +171,10 @@ func (a *account) serveLambda(w http.ResponseWriter, r *http.Request) {
 }
 
 // serveJSON answers the services that speak AWS's JSON protocols.
-func (a *account) serveJSON(w http.ResponseWriter, target string, body []byte) {
+func (a *fakeAWS) serveJSON(w http.ResponseWriter, target string, body []byte) {
 	service, operation, _ := strings.Cut(target, ".")
 	prefix := map[string]string{"secretsmanager": "secretsmanager", "DynamoDB_20120810": "dynamodb", "AWSEvents": "events", "AmazonSQS": "sqs"}[service]
-	if no := a.asked(prefix + ":" + operation); no != nil {
+	if no := a.record(prefix + ":" + operation); no != nil {
 		a.writeJSON(w, nil, no)
 		return
 	}
@@ -184,7 +186,7 @@ func (a *account) serveJSON(w http.ResponseWriter, target string, body []byte) {
 		a.t.Error(err)
 	}
 	var answer any
-	var no *fail
+	var no *apiError
 	switch target {
 	case "secretsmanager.GetSecretValue":
 		answer = map[string]any{"ARN": in.SecretId, "SecretString": a.secretText, "CreatedDate": a.secretChanged.Unix()}
@@ -199,7 +201,7 @@ func (a *account) serveJSON(w http.ResponseWriter, target string, body []byte) {
 			"PointInTimeRecoveryDescription": map[string]string{"PointInTimeRecoveryStatus": a.backups}}}
 		no = a.noTable(in.TableName)
 	case "DynamoDB_20120810.Query":
-		answer, no = a.listed(in.IndexName), a.noTable(in.TableName)
+		answer, no = a.queryResult(in.IndexName), a.noTable(in.TableName)
 	case "DynamoDB_20120810.BatchGetItem":
 		answer = a.items()
 	case "DynamoDB_20120810.GetItem":
@@ -228,15 +230,15 @@ func (a *account) serveJSON(w http.ResponseWriter, target string, body []byte) {
 	a.writeJSON(w, answer, no)
 }
 
-func (a *account) noTable(name string) *fail {
+func (a *fakeAWS) noTable(name string) *apiError {
 	if a.table == nil || a.table["TableName"] != name {
 		return notFound("ResourceNotFoundException")
 	}
 	return nil
 }
 
-// listed answers the store's query of an index: the real one reads the keys.
-func (a *account) listed(index string) any {
+// queryResult answers the store's query of an index: the real one reads the keys.
+func (a *fakeAWS) queryResult(index string) any {
 	items := []map[string]any{}
 	for _, r := range a.requests {
 		if index == "Due" && r.NextDue().IsZero() {
@@ -249,7 +251,7 @@ func (a *account) listed(index string) any {
 }
 
 // items answers for all that are listed.
-func (a *account) items() any {
+func (a *fakeAWS) items() any {
 	var list []any
 	for _, r := range a.requests {
 		list = append(list, a.item(r.ID).(map[string]any)["Item"])
@@ -257,7 +259,7 @@ func (a *account) items() any {
 	return map[string]any{"Responses": map[string]any{"countersign": list}, "UnprocessedKeys": map[string]any{}}
 }
 
-func (a *account) item(id string) any {
+func (a *fakeAWS) item(id string) any {
 	for _, r := range a.requests {
 		if r.ID == id {
 			record, err := handle.Encode(r)
@@ -285,10 +287,10 @@ func tableDescription(name string) map[string]any {
 
 // serveCBOR answers CloudWatch, which speaks Smithy's RPC protocol. See
 // https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html
-func (a *account) serveCBOR(w http.ResponseWriter, operation string, body []byte) {
+func (a *fakeAWS) serveCBOR(w http.ResponseWriter, operation string, body []byte) {
 	w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
 	w.Header().Set("Content-Type", "application/cbor")
-	if no := a.asked("cloudwatch:" + operation); no != nil {
+	if no := a.record("cloudwatch:" + operation); no != nil {
 		w.WriteHeader(no.status)
 		_, _ = w.Write(cbor.Encode(cbor.Map{"__type": cbor.String(no.code), "message": cbor.String(no.message)}))
 		return
@@ -297,7 +299,7 @@ func (a *account) serveCBOR(w http.ResponseWriter, operation string, body []byte
 	switch operation {
 	case "ListMetrics":
 		metrics := cbor.List{}
-		if !a.pulse.IsZero() {
+		if !a.heartbeat.IsZero() {
 			metrics = append(metrics, cbor.Map{"Namespace": cbor.String(function.Namespace), "MetricName": cbor.String(function.OldestPending),
 				"Dimensions": cbor.List{cbor.Map{"Name": cbor.String(functionName), "Value": cbor.String("countersign-notifier")}}})
 		}
@@ -305,8 +307,8 @@ func (a *account) serveCBOR(w http.ResponseWriter, operation string, body []byte
 	case "GetMetricStatistics":
 		answer["Label"] = cbor.String(function.OldestPending)
 		answer["Datapoints"] = cbor.List{}
-		if time.Since(a.pulse) < pulseWindow {
-			answer["Datapoints"] = cbor.List{cbor.Map{"Timestamp": &cbor.Tag{ID: 1, Value: cbor.Float64(a.pulse.Unix())}, "Maximum": cbor.Float64(a.pending), "Unit": cbor.String("Seconds")}}
+		if time.Since(a.heartbeat) < heartbeatWindow {
+			answer["Datapoints"] = cbor.List{cbor.Map{"Timestamp": &cbor.Tag{ID: 1, Value: cbor.Float64(a.heartbeat.Unix())}, "Maximum": cbor.Float64(a.pending), "Unit": cbor.String("Seconds")}}
 		}
 	case "DescribeAlarms":
 		alarms := cbor.List{}
@@ -336,13 +338,13 @@ func (a *account) serveCBOR(w http.ResponseWriter, operation string, body []byte
 }
 
 // serveQuery answers the services that speak AWS's Query protocol.
-func (a *account) serveQuery(w http.ResponseWriter, form url.Values) {
+func (a *fakeAWS) serveQuery(w http.ResponseWriter, form url.Values) {
 	action := form.Get("Action")
 	prefix := map[string]string{
 		"GetCallerIdentity": "sts", "DescribeStacks": "cloudformation", "ListStackResources": "cloudformation",
 		"ListSubscriptionsByTopic": "sns", "GetTopicAttributes": "sns", "GetRole": "iam", "SimulatePrincipalPolicy": "iam",
 	}[action]
-	no := a.asked(prefix + ":" + action)
+	no := a.record(prefix + ":" + action)
 	var answer string
 	if no == nil {
 		answer, no = a.query(action, form)
@@ -356,7 +358,7 @@ func (a *account) serveQuery(w http.ResponseWriter, form url.Values) {
 	_, _ = fmt.Fprintf(w, "<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></%[1]sResponse>", action, answer)
 }
 
-func (a *account) query(action string, form url.Values) (string, *fail) {
+func (a *fakeAWS) query(action string, form url.Values) (string, *apiError) {
 	var b strings.Builder
 	switch action {
 	case "GetCallerIdentity":
@@ -371,7 +373,7 @@ func (a *account) query(action string, form url.Values) (string, *fail) {
 		}
 		fmt.Fprintf(&b, "<Stacks><member><StackName>x</StackName><CreationTime>2026-11-20T10:02:03Z</CreationTime><StackStatus>%s</StackStatus><StackStatusReason>a made reason</StackStatusReason><Outputs>", status)
 		for key, value := range outputs {
-			fmt.Fprintf(&b, "<member><OutputKey>%s</OutputKey><OutputValue>%s</OutputValue></member>", key, escaped(value))
+			fmt.Fprintf(&b, "<member><OutputKey>%s</OutputKey><OutputValue>%s</OutputValue></member>", key, escapeXML(value))
 		}
 		b.WriteString("</Outputs></member></Stacks>")
 	case "ListStackResources":
@@ -381,13 +383,13 @@ func (a *account) query(action string, form url.Values) (string, *fail) {
 		}
 		b.WriteString("<StackResourceSummaries>")
 		for _, r := range resources {
-			fmt.Fprintf(&b, "<member><ResourceType>%s</ResourceType><LogicalResourceId>%s</LogicalResourceId><PhysicalResourceId>%s</PhysicalResourceId><ResourceStatus>CREATE_COMPLETE</ResourceStatus><LastUpdatedTimestamp>2026-11-20T10:02:03Z</LastUpdatedTimestamp></member>", r.kind, r.logical, escaped(r.physical))
+			fmt.Fprintf(&b, "<member><ResourceType>%s</ResourceType><LogicalResourceId>%s</LogicalResourceId><PhysicalResourceId>%s</PhysicalResourceId><ResourceStatus>CREATE_COMPLETE</ResourceStatus><LastUpdatedTimestamp>2026-11-20T10:02:03Z</LastUpdatedTimestamp></member>", r.kind, r.logical, escapeXML(r.physical))
 		}
 		b.WriteString("</StackResourceSummaries>")
 	case "ListSubscriptionsByTopic":
 		topic := a.topics[form.Get("TopicArn")]
 		if topic == nil {
-			return "", &fail{http.StatusNotFound, "NotFound", "Topic does not exist"}
+			return "", &apiError{http.StatusNotFound, "NotFound", "Topic does not exist"}
 		}
 		b.WriteString("<Subscriptions>")
 		for _, s := range topic.subscriptions {
@@ -397,15 +399,15 @@ func (a *account) query(action string, form url.Values) (string, *fail) {
 	case "GetTopicAttributes":
 		topic := a.topics[form.Get("TopicArn")]
 		if topic == nil {
-			return "", &fail{http.StatusNotFound, "NotFound", "Topic does not exist"}
+			return "", &apiError{http.StatusNotFound, "NotFound", "Topic does not exist"}
 		}
-		fmt.Fprintf(&b, "<Attributes><entry><key>TopicArn</key><value>%s</value></entry><entry><key>Policy</key><value>%s</value></entry></Attributes>", form.Get("TopicArn"), escaped(topic.policy))
+		fmt.Fprintf(&b, "<Attributes><entry><key>TopicArn</key><value>%s</value></entry><entry><key>Policy</key><value>%s</value></entry></Attributes>", form.Get("TopicArn"), escapeXML(topic.policy))
 	case "GetRole":
 		name := form.Get("RoleName")
 		if a.roles[name] == "" && a.trust[name] == "" {
-			return "", &fail{http.StatusNotFound, "NoSuchEntity", "The role cannot be found"}
+			return "", &apiError{http.StatusNotFound, "NoSuchEntity", "The role cannot be found"}
 		}
-		fmt.Fprintf(&b, "<Role><Path>/</Path><RoleName>%[1]s</RoleName><RoleId>AROA</RoleId><Arn>arn:aws:iam::111122223333:role/%[1]s</Arn><AssumeRolePolicyDocument>%[2]s</AssumeRolePolicyDocument><CreateDate>2026-11-20T10:02:03Z</CreateDate></Role>", name, url.PathEscape(cmp.Or(a.trust[name], trusts(`"Service":"lambda.amazonaws.com"`, "sts:AssumeRole", ""))))
+		fmt.Fprintf(&b, "<Role><Path>/</Path><RoleName>%[1]s</RoleName><RoleId>AROA</RoleId><Arn>arn:aws:iam::111122223333:role/%[1]s</Arn><AssumeRolePolicyDocument>%[2]s</AssumeRolePolicyDocument><CreateDate>2026-11-20T10:02:03Z</CreateDate></Role>", name, url.PathEscape(cmp.Or(a.trust[name], trustPolicy(`"Service":"lambda.amazonaws.com"`, "sts:AssumeRole", ""))))
 	case "SimulatePrincipalPolicy":
 		source := form.Get("PolicySourceArn")
 		decision := cmp.Or(a.roles[source[strings.LastIndex(source, "/")+1:]], "implicitDeny")
@@ -417,14 +419,14 @@ func (a *account) query(action string, form url.Values) (string, *fail) {
 	return b.String(), nil
 }
 
-func escaped(s string) string {
+func escapeXML(s string) string {
 	var b strings.Builder
 	_ = xml.EscapeText(&b, []byte(s))
 	return b.String()
 }
 
-// trusts is a role's trust policy of one statement.
-func trusts(principal, action, condition string) string {
+// trustPolicy is a role's trust policy of one statement.
+func trustPolicy(principal, action, condition string) string {
 	if condition != "" {
 		condition = `,"Condition":` + condition
 	}

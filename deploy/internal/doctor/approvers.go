@@ -17,27 +17,27 @@ import (
 const (
 	nameApprovers = "approvers"
 
-	maxLookUps   = 80 // of people; users.info allows some 100 a minute
-	lookUpsOnce  = 4
-	doApprovers  = "Change the stack's parameter Approvers:" + redeploy
-	doUserGroups = "In Slack: People > User groups; or change the stack's parameter Approvers:" + redeploy
+	maxLookUps           = 80 // of people; Slack allows users.info at least 100 times a minute
+	maxConcurrentLookUps = 4
+	doApprovers          = "Change the stack parameter Approvers:" + redeploy
+	doUserGroups         = "Change the user group in Slack (People > User groups), or the stack parameter Approvers:" + redeploy
 )
 
-// person is what is known of somebody who is named as an approver.
+// person is an approver, as Slack describes them.
 type person struct {
 	id, name string
-	cannot   string // why they may not decide; empty: they may
-	err      error  // Slack did not say
+	reason   string // why they may not decide; empty if they may
+	err      error  // set if Slack could not be asked
 }
 
-// crowd is a user group that is named as an approver.
-type crowd struct {
+// userGroup is a Slack user group among the approvers.
+type userGroup struct {
 	id      string
 	members []string
 	err     error
 }
 
-// checkApprovers looks up everybody who may decide, as the bot does at a click.
+// checkApprovers looks up every approver in Slack, as the bot does on a click.
 func (d *doctor) checkApprovers(ctx context.Context) []Finding {
 	w, no := d.needsSlack(nameApprovers)
 	if no != nil {
@@ -53,44 +53,44 @@ func (d *doctor) checkApprovers(ctx context.Context) []Finding {
 	case b.env[envTeam] == "" && b.env[envEnterprise] == "":
 		return []Finding{needs(nameApprovers, settings(nameBot))}
 	case judgeTeam(w.self, b.env).Level != OK:
-		return []Finding{needs(nameApprovers, nameToken)} // nobody seen with this token is at home
+		return []Finding{needs(nameApprovers, nameToken)} // this token is for a workspace whose members may not decide
 	}
 	named := d.Approvers
 	if len(named) == 0 {
 		named = split(n.env[envApprovers])
 	}
 	if len(named) == 0 {
-		return []Finding{warning(nameApprovers, "the deployment names none: launches whose template has no Approvers fail", doApprovers)}
+		return []Finding{warning(nameApprovers, "none configured: launches whose template does not name Approvers fail", doApprovers)}
 	}
-	var crowds []crowd
+	var groups []userGroup
 	var ids []string
 	var findings []Finding
 	for _, a := range named {
 		switch {
 		case handle.IsUserGroup(a):
-			c := crowd{id: a}
+			c := userGroup{id: a}
 			c.members, c.err = w.client.GetUserGroupMembersContext(ctx, a, teamOf(b.env)...)
-			crowds, ids = append(crowds, c), append(ids, c.members...)
+			groups, ids = append(groups, c), append(ids, c.members...)
 		case handle.IsUser(a):
 			ids = append(ids, a)
-		case len(d.Approvers) == 0: // the check of the settings says so
+		case len(d.Approvers) == 0: // reported by the check of the settings
 		default:
-			findings = append(findings, fault(nameApprovers, fmt.Sprintf("%q is no Slack user ID (U…) or user group ID (S…)", handle.OneLine(a, 40)),
-				"Give IDs, not names. In Slack: the person's profile > ⋮ > Copy member ID; a group's ID ends its address at People > User groups."))
+			findings = append(findings, fault(nameApprovers, fmt.Sprintf("%q is not a Slack user ID (U…) or user group ID (S…)", handle.OneLine(a, 40)),
+				"Use IDs, not names. For a user, in Slack: profile > ⋮ > Copy member ID. For a user group: open it at People > User groups; its URL ends with the ID."))
 		}
 	}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	people := lookUp(ctx, w.client, ids[:min(len(ids), maxLookUps)], b.env)
+	found := lookUp(ctx, w.client, ids[:min(len(ids), maxLookUps)], b.env)
 	approvals, err := strconv.Atoi(cmp.Or(n.env[envApprovals], "1"))
 	if err != nil {
 		return append(findings, needs(nameApprovers, settings(nameNotifier)))
 	}
-	return append(findings, judgeApprovers(named, crowds, people, len(ids), approvals)...)
+	return append(findings, judgeApprovers(named, groups, found, len(ids), approvals)...)
 }
 
-// teamOf says which workspace's groups are meant, where a token is of a whole
-// organization.
+// teamOf selects the workspace to look for user groups in, for a token that covers
+// an Enterprise Grid organization.
 func teamOf(env map[string]string) []slack.GetUserGroupMembersOption {
 	if env[envEnterprise] == "" || env[envTeam] == "" {
 		return nil
@@ -98,15 +98,16 @@ func teamOf(env map[string]string) []slack.GetUserGroupMembersOption {
 	return []slack.GetUserGroupMembersOption{slack.GetUserGroupMembersOptionTeamID(env[envTeam])}
 }
 
-// lookUp asks Slack for people, a few at a time, in the order of ids.
+// lookUp asks Slack about each person, a few at a time. The result is in the order
+// of ids.
 func lookUp(ctx context.Context, client *slack.Client, ids []string, env map[string]string) []person {
 	people := make([]person, len(ids))
 	var group errgroup.Group
-	group.SetLimit(lookUpsOnce)
+	group.SetLimit(maxConcurrentLookUps)
 	for i, id := range ids {
 		group.Go(func() error {
 			u, err := client.GetUserInfoContext(ctx, id)
-			people[i] = asPerson(id, u, err, env)
+			people[i] = newPerson(id, u, err, env)
 			return nil
 		})
 	}
@@ -114,14 +115,14 @@ func lookUp(ctx context.Context, client *slack.Client, ids []string, env map[str
 	return people
 }
 
-// asPerson says whether the bot will let them decide. See
+// newPerson applies the bot's rules for who may decide. See
 // https://docs.slack.dev/reference/objects/user-object
-func asPerson(id string, u *slack.User, err error, env map[string]string) person {
+func newPerson(id string, u *slack.User, err error, env map[string]string) person {
 	p := person{id: id, name: id}
 	switch slackCode(err) {
 	case "":
 	case "user_not_found", "user_not_visible", "users_not_found":
-		p.cannot = "no such user"
+		p.reason = "no such user in Slack"
 		return p
 	}
 	if err != nil {
@@ -132,69 +133,77 @@ func asPerson(id string, u *slack.User, err error, env map[string]string) person
 	home := env[envEnterprise] != "" && u.Enterprise.EnterpriseID == env[envEnterprise] || env[envTeam] != "" && u.TeamID == env[envTeam]
 	switch {
 	case u.Deleted:
-		p.cannot = "deactivated"
+		p.reason = "deactivated"
 	case u.IsBot || u.IsWorkflowBot || u.IsConnectorBot:
-		p.cannot = "a bot"
+		p.reason = "a bot"
 	case u.IsRestricted || u.IsUltraRestricted:
-		p.cannot = "a guest"
+		p.reason = "a guest"
 	case u.IsStranger || !home:
-		p.cannot = "of another workspace"
+		p.reason = "in a different workspace"
 	}
 	return p
 }
 
-// judgeApprovers says who of those named may decide, and whether they are
-// enough. total is how many there are, of whom only people were looked up.
-func judgeApprovers(named []string, crowds []crowd, people []person, total, approvals int) []Finding {
+// judgeApprovers reports who may decide, and whether they are enough. named are
+// the configured IDs; total counts everyone they stand for, of whom only people
+// were looked up.
+func judgeApprovers(named []string, groups []userGroup, found []person, total, approvals int) []Finding {
 	var findings []Finding
 	unknown := 0
-	for _, c := range crowds {
+	for _, c := range groups {
 		switch code := slackCode(c.err); {
 		case code == "no_such_subteam":
-			findings = append(findings, fault(nameApprovers, "there is no user group "+c.id+", or it is disabled: nobody is in it", doUserGroups))
+			findings = append(findings, fault(nameApprovers, "user group "+c.id+" does not exist or is disabled", doUserGroups))
 		case c.err != nil:
 			unknown++
-			f := unanswered(nameApprovers, c.err)
+			f := slackError(nameApprovers, c.err)
 			f.Found = "user group " + c.id + ": " + f.Found
 			findings = append(findings, f)
 		case len(c.members) == 0:
-			findings = append(findings, fault(nameApprovers, "the user group "+c.id+" is empty", doUserGroups))
+			findings = append(findings, fault(nameApprovers, "user group "+c.id+" has no members", doUserGroups))
 		}
 	}
 	var able, unable []string
-	for _, p := range people {
+	for _, p := range found {
 		switch {
 		case p.err != nil:
 			unknown++
-			f := unanswered(nameApprovers, p.err)
+			f := slackError(nameApprovers, p.err)
 			f.Found = p.id + ": " + f.Found
 			findings = append(findings, f)
-		case p.cannot == "":
+		case p.reason == "":
 			able = append(able, p.name)
 		case slices.Contains(named, p.id):
-			findings = append(findings, fault(nameApprovers, p.name+" may not decide: "+p.cannot, doApprovers))
+			findings = append(findings, fault(nameApprovers, p.name+" cannot approve: "+p.reason, doApprovers))
 		default:
-			unable = append(unable, p.name+": "+p.cannot)
+			unable = append(unable, p.name+": "+p.reason)
 		}
 	}
 	if len(unable) > 0 {
-		findings = append(findings, warning(nameApprovers, "of the user groups' members these may not decide: "+strings.Join(unable, "; "), "Take them out of the group, so that nobody waits for them. In Slack: People > User groups"))
+		findings = append(findings, warning(nameApprovers, "these members of user groups cannot approve: "+strings.Join(unable, "; "), "Remove them from the group, so that requests do not wait for them. In Slack: People > User groups"))
 	}
-	n := len(able) + total - len(people) // whom nobody was asked about count as able
+	n := len(able) + total - len(found) // those not looked up count as able
 	switch {
 	case unknown > 0:
 	case n < approvals:
-		findings = append(findings, fault(nameApprovers, fmt.Sprintf("%d people may approve, and %d must: nothing can be approved", n, approvals), doUserGroups))
+		findings = append(findings, fault(nameApprovers, fmt.Sprintf("%s needed, but only %s can approve: launches cannot be approved", plural(approvals, "approval"), people(n)), doUserGroups))
 	case n == approvals:
-		findings = append(findings, warning(nameApprovers, fmt.Sprintf("as many people may approve as must: %d. When one is away, or asks, nothing can be approved", n), doUserGroups))
+		findings = append(findings, warning(nameApprovers, fmt.Sprintf("%s needed, and just %s can approve: while one is away or is the requester, launches cannot be approved", plural(n, "approval"), people(n)), doUserGroups))
 	}
 	if worst(findings) == Skipped {
-		return []Finding{ok(nameApprovers, "%d people may approve: %s", n, list(able, 5))}
+		return []Finding{ok(nameApprovers, "%s can approve: %s", people(n), list(able, 5))}
 	}
 	return findings
 }
 
-// list joins names, at most n of them.
+func people(n int) string {
+	if n == 1 {
+		return "1 person"
+	}
+	return fmt.Sprintf("%d people", n)
+}
+
+// list joins at most n names and counts the rest.
 func list(names []string, n int) string {
 	if len(names) > n {
 		return strings.Join(names[:n], ", ") + fmt.Sprintf(" and %d more", len(names)-n)

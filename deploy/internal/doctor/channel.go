@@ -16,7 +16,7 @@ const (
 	nameHello   = "test message"
 )
 
-// channel is the one to check: as the command line or else the notifier says.
+// channel returns the channel to check: --channel, or the deployment's.
 func (d *doctor) channel() string {
 	n, _ := d.notifier()
 	return cmp.Or(d.Channel, n.env[envChannel])
@@ -35,10 +35,10 @@ func (d *doctor) checkChannel(ctx context.Context) []Finding {
 	if bare, ok := strings.CutPrefix(name, "#"); ok {
 		found, err := findChannel(ctx, w.client, bare)
 		if err != nil {
-			return []Finding{unanswered(nameChannel, err)}
+			return []Finding{slackError(nameChannel, err)}
 		}
 		if found == "" {
-			return []Finding{fault(nameChannel, "the bot sees no channel "+name, invite(w, "If it is private, the bot must be in it, and must be given its ID."))}
+			return []Finding{fault(nameChannel, "the bot cannot find "+name+" among the public channels", invite(w, "If it is private, invite the bot and set the channel's ID (C…) instead of its name."))}
 		}
 		id = found
 	}
@@ -46,48 +46,49 @@ func (d *doctor) checkChannel(ctx context.Context) []Finding {
 	switch slackCode(err) {
 	case "":
 	case "channel_not_found":
-		return []Finding{fault(nameChannel, "Slack knows no channel "+name+", or it is private and the bot is not in it",
-			invite(w, "Check the ID (in Slack: the channel's name > About > Channel ID)."))}
+		return []Finding{fault(nameChannel, name+" does not exist, or is private and the bot is not a member",
+			invite(w, "Check the ID (in Slack: channel name > About > Channel ID)."))}
 	case "missing_scope":
-		f := unanswered(nameChannel, err)
-		f.Do = "Add the scope, or let the doctor post a message there:\n  go run ./deploy/countersign doctor --say-hello"
+		f := slackError(nameChannel, err)
+		f.Do = "Add the scope, or post a test message instead:" + doctorCommand + " --say-hello"
 		return []Finding{f}
 	default:
-		return []Finding{unanswered(nameChannel, err)}
+		return []Finding{slackError(nameChannel, err)}
 	}
 	if err != nil {
-		return []Finding{unanswered(nameChannel, err)}
+		return []Finding{slackError(nameChannel, err)}
 	}
 	return judgeChannel(w, name, c)
 }
 
-// invite says how to get the bot into a channel.
+// invite is advice to invite the bot to a channel. before is a sentence to begin
+// with.
 func invite(w workspace, before string) string {
-	return strings.TrimSpace(before+" In Slack, in that channel, type:") + "\n  /invite @" + handle.OneLine(w.self.User, 60)
+	return strings.TrimSpace(before+" In that channel in Slack, type:") + "\n  /invite @" + handle.OneLine(w.self.User, 60)
 }
 
-// judgeChannel says whether the bot can post there, and who else reads it.
+// judgeChannel reports whether the bot can post to c, and whether outsiders read it.
 func judgeChannel(w workspace, name string, c *slack.Channel) []Finding {
-	called := name
+	label := name
 	if c.Name != "" {
-		called = fmt.Sprintf("#%s (%s)", handle.OneLine(c.Name, 60), c.ID)
+		label = fmt.Sprintf("#%s (%s)", handle.OneLine(c.Name, 60), c.ID)
 	}
 	switch {
 	case c.IsIM || c.IsMpIM:
-		return []Finding{fault(nameChannel, called+" is a direct message, not a channel", "Give the stack the ID of a channel:"+redeploy)}
+		return []Finding{fault(nameChannel, label+" is a direct message, not a channel", "Set the stack parameter Channel to a channel ID (C…):"+redeploy)}
 	case c.IsArchived:
-		return []Finding{fault(nameChannel, called+" is archived: nobody is asked in it", "Unarchive it (in Slack: the channel's name > Settings > Unarchive channel), or give the stack another:"+redeploy)}
+		return []Finding{fault(nameChannel, label+" is archived: requests cannot be posted", "Unarchive it (in Slack: channel name > Settings > Unarchive channel), or change the stack parameter Channel:"+redeploy)}
 	case !c.IsMember:
-		return []Finding{fault(nameChannel, "the bot is not in "+called+": nobody is asked in it", invite(w, ""))}
+		return []Finding{fault(nameChannel, "the bot is not a member of "+label+": requests cannot be posted", invite(w, ""))}
 	case c.IsExtShared || c.IsPendingExtShared:
-		return []Finding{warning(nameChannel, called+" is shared with another company: its people read every request. They cannot decide.", "Use a channel of your own, if they should not:"+redeploy)}
+		return []Finding{warning(nameChannel, label+" is shared with another organization, whose members can read every request. They cannot approve.", "If they should not read requests, change the stack parameter Channel to an internal channel:"+redeploy)}
 	}
-	return []Finding{ok(nameChannel, "the bot is in %s", called)}
+	return []Finding{ok(nameChannel, "the bot is a member of %s", label)}
 }
 
-// findChannel is the ID of a channel by its name; empty if the bot sees none.
+// findChannel returns the ID of the public channel with that name, or "".
 func findChannel(ctx context.Context, client *slack.Client, name string) (id string, err error) {
-	const pages = 20 // of a thousand
+	const pages = 20 // of 1,000 channels
 	input := &slack.GetConversationsParameters{Limit: 1000, Types: []string{"public_channel"}}
 	for range pages {
 		channels, next, err := client.GetConversationsContext(ctx, input)
@@ -106,7 +107,8 @@ func findChannel(ctx context.Context, client *slack.Client, name string) (id str
 	return "", nil
 }
 
-// checkHello posts a message, if it is told to: the one check that others see.
+// checkHello posts a test message if --say-hello is given. It is the only check
+// that others see.
 func (d *doctor) checkHello(ctx context.Context) []Finding {
 	if !d.SayHello {
 		return nil
@@ -115,14 +117,14 @@ func (d *doctor) checkHello(ctx context.Context) []Finding {
 	if no != nil {
 		return no
 	}
-	_, ts, err := w.client.PostMessageContext(ctx, d.channel(), slack.MsgOptionText("Hello from Countersign's doctor: requests to approve launches will come here. Nothing needs to be done.", false))
+	_, ts, err := w.client.PostMessageContext(ctx, d.channel(), slack.MsgOptionText("Test message from countersign doctor: approval requests will be posted here. No action needed.", false))
 	switch code := slackCode(err); {
 	case err == nil && ts != "":
 		return []Finding{ok(nameHello, "posted to %s", d.channel())}
 	case code == "not_in_channel", code == "channel_not_found":
-		return []Finding{fault(nameHello, "Slack did not take it: "+code, invite(w, ""))}
+		return []Finding{fault(nameHello, "Slack refused it: "+code, invite(w, ""))}
 	case code != "" && code != "missing_scope":
-		return []Finding{fault(nameHello, "Slack did not take it: "+handle.OneLine(code, 60), "Look the word up, and at who may post in the channel (its name > Settings > Channel management):\n  https://docs.slack.dev/reference/methods/chat.postMessage")}
+		return []Finding{fault(nameHello, "Slack refused it: "+handle.OneLine(code, 60), "Look up this error, and check who may post in the channel (channel name > Settings > Channel management):\n  https://docs.slack.dev/reference/methods/chat.postMessage")}
 	}
-	return []Finding{unanswered(nameHello, err)}
+	return []Finding{slackError(nameHello, err)}
 }

@@ -22,9 +22,9 @@ import (
 	"countersign/handle"
 )
 
-// clients are those of the AWS services that the doctor reads.
+// clients are the AWS services that the doctor reads.
 type clients struct {
-	account awsconfig.Account // for the store
+	account awsconfig.Account // for dynamo.New
 
 	cloudFormation *cloudformation.Client
 	cloudWatch     *cloudwatch.Client
@@ -38,10 +38,10 @@ type clients struct {
 	sts            *sts.Client
 }
 
-func newClients(here awsconfig.Account) clients {
-	c := here.Config
+func newClients(account awsconfig.Account) clients {
+	c := account.Config
 	return clients{
-		account:        here,
+		account:        account,
 		cloudFormation: cloudformation.NewFromConfig(c),
 		cloudWatch:     cloudwatch.NewFromConfig(c),
 		dynamoDB:       dynamodb.NewFromConfig(c),
@@ -55,7 +55,7 @@ func newClients(here awsconfig.Account) clients {
 	}
 }
 
-// code is the code of an AWS error; empty if AWS did not answer.
+// code returns the code of an AWS error, or "" if AWS did not answer.
 func code(err error) string {
 	var api smithy.APIError
 	if errors.As(err, &api) {
@@ -64,23 +64,23 @@ func code(err error) string {
 	return ""
 }
 
-// unread is the finding of a check to which AWS gave no answer of use. action
-// is the IAM action that was needed.
-func unread(name, action string, err error) Finding {
+// awsError is the finding of a check whose AWS call failed. action names the IAM
+// actions that it needs.
+func awsError(name, action string, err error) Finding {
 	c := code(err)
 	switch {
 	case strings.HasPrefix(c, "AccessDenied"), c == "AuthorizationError", c == "UnauthorizedOperation":
-		return unchecked(name, "your AWS identity may not do "+action,
-			"Run the doctor as somebody who may, or have "+action+" allowed. The README lists all that it calls.")
+		return unchecked(name, "your AWS identity is not allowed "+action,
+			"Attach the policy that this prints to your AWS identity, then run the doctor again:"+doctorCommand+" --print-policy")
 	case c == "ExpiredToken", c == "ExpiredTokenException", c == "RequestExpired", c == "UnrecognizedClientException",
 		c == "InvalidClientTokenId", c == "SignatureDoesNotMatch", c == "InvalidSignatureException":
-		return unchecked(name, "AWS does not accept your credentials ("+c+")", "Sign in again:\n  aws sso login")
+		return unchecked(name, "AWS rejected your credentials ("+c+")", "Sign in again:\n  aws sso login")
 	case c != "":
-		return unchecked(name, fmt.Sprintf("%s: AWS answered %s", action, handle.OneLine(c+": "+message(err), 300)), "Run the doctor again; if it stays so, read AWS's words above.")
+		return unchecked(name, fmt.Sprintf("%s failed: %s", action, handle.OneLine(c+": "+message(err), 300)), "Run the doctor again. If it fails again, look up this AWS error.")
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return unchecked(name, action+": AWS did not answer in time", "Look at the network between here and AWS (VPN, proxy), and run the doctor again.")
+		return unchecked(name, action+": AWS did not answer in time", "Check the network between this machine and AWS (VPN, proxy), then run the doctor again.")
 	}
-	return unchecked(name, action+": "+handle.OneLine(reason(err), 300), "Look at your AWS sign-in (aws sts get-caller-identity) and at the network between here and AWS, and run the doctor again.")
+	return unchecked(name, action+": "+handle.OneLine(reason(err), 300), "Check your AWS sign-in and the network between this machine and AWS, then run the doctor again:\n  aws sts get-caller-identity")
 }
 
 func message(err error) string {
@@ -91,7 +91,7 @@ func message(err error) string {
 	return ""
 }
 
-// reason is the innermost error: what is round it repeats the call.
+// reason returns the innermost error's text: the outer ones repeat the call.
 func reason(err error) string {
 	for {
 		inner := errors.Unwrap(err)

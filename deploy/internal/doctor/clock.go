@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// clocks reads, off the Date header of every answer, how far the clock of whoever
-// answered is from this machine's.
+// clocks compares this machine's clock with other parties', by the Date header of
+// every response.
 type clocks struct {
 	now func() time.Time
 
 	mu    sync.Mutex
-	names map[string]string                   // whose a host is; AWS's if it is not named
-	ahead map[string]map[string]time.Duration // by whose it is and host: the latest
+	names map[string]string                   // party by host; AWS if absent
+	ahead map[string]map[string]time.Duration // latest offset, by party and host
 }
 
 const (
@@ -26,12 +26,12 @@ const (
 	clockAPI   = "the bot's API"
 	clockSlack = "Slack"
 
-	clockTolerance = 30 * time.Second // half a minute does no harm yet
-	clockLimit     = 4 * time.Minute  // the bot refuses what is 5 minutes old
+	clockTolerance = 30 * time.Second // below this, no harm
+	clockLimit     = 4 * time.Minute  // the bot refuses signatures older than 5 minutes
 )
 
-// name says whose clock the host of rawURL has.
-func (c *clocks) name(rawURL, whose string) {
+// name records which party the host of rawURL belongs to.
+func (c *clocks) name(rawURL, party string) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return
@@ -41,99 +41,101 @@ func (c *clocks) name(rawURL, whose string) {
 	if c.names == nil {
 		c.names = map[string]string{}
 	}
-	c.names[u.Host] = whose
+	c.names[u.Host] = party
 }
 
-type watched struct {
+type clockTransport struct {
 	clocks *clocks
 	base   http.RoundTripper
 }
 
-func (c *clocks) watch(base http.RoundTripper) http.RoundTripper { return watched{c, base} }
+// transport returns a RoundTripper that records the clocks of all who answer.
+func (c *clocks) transport(base http.RoundTripper) http.RoundTripper { return clockTransport{c, base} }
 
 // RoundTrip implements http.RoundTripper.
-func (w watched) RoundTrip(req *http.Request) (*http.Response, error) {
+func (w clockTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	sent := w.clocks.now()
 	res, err := w.base.RoundTrip(req)
 	if err == nil {
-		w.clocks.see(req.URL.Host, res.Header.Get("Date"), sent, w.clocks.now())
+		w.clocks.record(req.URL.Host, res.Header.Get("Date"), sent, w.clocks.now())
 	}
 	return res, err
 }
 
-// see notes what an answer says. The header has whole seconds, cut off.
-func (c *clocks) see(host, date string, sent, received time.Time) {
+// record notes the offset that a Date header shows. The header has whole seconds,
+// rounded down.
+func (c *clocks) record(host, date string, sent, received time.Time) {
 	t, err := http.ParseTime(date)
 	if err != nil {
 		return
 	}
-	here := sent.Add(received.Sub(sent) / 2)
+	middle := sent.Add(received.Sub(sent) / 2)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	whose := c.names[host]
-	if whose == "" {
-		whose = clockAWS
+	party := c.names[host]
+	if party == "" {
+		party = clockAWS
 	}
 	if c.ahead == nil {
 		c.ahead = map[string]map[string]time.Duration{}
 	}
-	if c.ahead[whose] == nil {
-		c.ahead[whose] = map[string]time.Duration{}
+	if c.ahead[party] == nil {
+		c.ahead[party] = map[string]time.Duration{}
 	}
-	c.ahead[whose][host] = t.Add(500 * time.Millisecond).Sub(here)
+	c.ahead[party][host] = t.Add(500 * time.Millisecond).Sub(middle)
 }
 
-// of is how far whose clock is ahead of ours: the median of its hosts.
-func (c *clocks) of(whose string) (time.Duration, bool) {
+// offset returns how far a party's clock is ahead of ours: the median of its hosts.
+func (c *clocks) offset(party string) (time.Duration, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	hosts := slices.Sorted(maps.Values(c.ahead[whose]))
+	hosts := slices.Sorted(maps.Values(c.ahead[party]))
 	if len(hosts) == 0 {
 		return 0, false
 	}
 	return hosts[len(hosts)/2], true
 }
 
-// check compares all the clocks that have been seen.
+// check compares all recorded clocks.
 func (c *clocks) check() Finding {
 	ahead := map[string]time.Duration{}
-	for _, whose := range []string{clockAWS, clockAPI, clockSlack} {
-		if d, ok := c.of(whose); ok {
-			ahead[whose] = d
+	for _, party := range []string{clockAWS, clockAPI, clockSlack} {
+		if d, ok := c.offset(party); ok {
+			ahead[party] = d
 		}
 	}
 	return judgeClocks(ahead)
 }
 
-// judgeClocks says which clock is wrong. If the others agree with each other and
-// not with this machine, it is this machine's; that harms nothing but what this
-// machine signs.
+// judgeClocks reports which clock is wrong, given each party's offset from this
+// machine's. If the others agree with each other but not with this machine, it is
+// this machine's, which does not affect the deployment.
 func judgeClocks(ahead map[string]time.Duration) Finding {
 	const name = "clocks"
 	if len(ahead) == 0 {
-		return unchecked(name, "nobody's answer told the time", "Look at the network between here and AWS, and run the doctor again.")
+		return unchecked(name, "no response had a Date header", "Check the network between this machine and AWS (a proxy may remove headers), then run the doctor again.")
 	}
-	whose := slices.Sorted(maps.Keys(ahead))
+	parties := slices.Sorted(maps.Keys(ahead))
 	low, high := slices.Min(slices.Collect(maps.Values(ahead))), slices.Max(slices.Collect(maps.Values(ahead)))
 	switch {
 	case high <= clockTolerance && low >= -clockTolerance:
-		return ok(name, "%s and this machine agree within %s", strings.Join(whose, ", "), max(high, -low, time.Second).Round(time.Second))
+		return ok(name, "%s and this machine agree within %s", strings.Join(parties, ", "), max(high, -low, time.Second).Round(time.Second))
 	case high-low <= clockTolerance:
-		return warning(name, fmt.Sprintf("this machine's clock is %s, by the clocks of %s", offset(-high), strings.Join(whose, ", ")),
-			"Set this machine's clock. Countersign itself is not affected, but AWS refuses commands that are signed with a wrong time.\n  sudo timedatectl set-ntp true")
+		return warning(name, fmt.Sprintf("this machine's clock is %s, compared with %s", describeOffset(-high), strings.Join(parties, ", ")),
+			"Set this machine's clock. The deployment is not affected, but AWS rejects requests that are signed at the wrong time.\n  sudo timedatectl set-ntp true")
 	}
-	odd := oddOne(ahead)
-	found := fmt.Sprintf("the clock of %s is %s, against this machine's", odd, offset(ahead[odd]))
-	do := "Slack signs each request with its time, and the bot refuses what is more than 5 minutes off. Look at status.slack.com and health.aws.amazon.com, " +
-		"and whether a proxy between here and there answers in place of " + odd + "."
+	odd := outlier(ahead)
+	found := fmt.Sprintf("the clock of %s is %s, compared with this machine", odd, describeOffset(ahead[odd]))
+	do := "The bot refuses clicks that Slack signed more than 5 minutes ago. Check whether a proxy on this network answers for " + odd +
+		", and look at https://slack-status.com and https://health.aws.amazon.com."
 	if high-low < clockLimit {
 		return warning(name, found, do)
 	}
 	return fault(name, found, do)
 }
 
-// oddOne is whose clock is farthest from the others', this machine's among them.
-func oddOne(ahead map[string]time.Duration) string {
+// outlier returns the party whose clock differs most from the others, including this machine's.
+func outlier(ahead map[string]time.Duration) string {
 	all := append(slices.Collect(maps.Values(ahead)), 0) // this machine
 	slices.Sort(all)
 	middle := all[len(all)/2]
@@ -141,15 +143,15 @@ func oddOne(ahead map[string]time.Duration) string {
 		middle = (all[len(all)/2-1] + middle) / 2
 	}
 	odd := ""
-	for _, whose := range slices.Sorted(maps.Keys(ahead)) {
-		if odd == "" || (ahead[whose]-middle).Abs() > (ahead[odd]-middle).Abs() {
-			odd = whose
+	for _, party := range slices.Sorted(maps.Keys(ahead)) {
+		if odd == "" || (ahead[party]-middle).Abs() > (ahead[odd]-middle).Abs() {
+			odd = party
 		}
 	}
 	return odd
 }
 
-func offset(ahead time.Duration) string {
+func describeOffset(ahead time.Duration) string {
 	if ahead < 0 {
 		return ahead.Abs().Round(time.Second).String() + " behind"
 	}

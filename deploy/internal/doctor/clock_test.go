@@ -42,21 +42,21 @@ func TestJudgeClocks(t *testing.T) {
 // A wrong clock of this machine is said, and taken for no fault of the
 // deployment: the doctor signs by the bot's.
 func TestOwnClockIsWrong(t *testing.T) {
-	p := newPatient(t)
+	p := newFixture(t)
 	p.now = func() time.Time { return time.Now().Add(-time.Hour) }
-	p.want(p.examine(), wanted{"clocks", Warning, "1h0m0s behind", "timedatectl"})
+	p.want(p.examine(), expectation{"clocks", Warning, "1h0m0s behind", "timedatectl"})
 }
 
 // A bot whose clock is wrong refuses what Slack signs.
 func TestBotClockIsWrong(t *testing.T) {
-	p := newPatient(t)
+	p := newFixture(t)
 	p.botTime = func() time.Time { return time.Now().Add(20 * time.Minute) }
-	p.want(p.examine(), wanted{"API signature", Fault, "its clock is wrong", "logs tail"})
+	p.want(p.examine(), expectation{"API signature", Fault, "its clock is wrong", "logs tail"})
 }
 
 // If all that answers for Slack has another time, that is said.
 func TestSlackClockIsWrong(t *testing.T) {
-	p := newPatient(t)
+	p := newFixture(t)
 	early := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Date", time.Now().Add(-8*time.Minute).UTC().Format(http.TimeFormat))
 		p.slack.ServeHTTP(w, r)
@@ -64,5 +64,5 @@ func TestSlackClockIsWrong(t *testing.T) {
 	for _, f := range p.account.functions {
 		f.env[envSlackAPI] = early.URL + "/api/"
 	}
-	p.want(p.examine(), wanted{"clocks", Fault, "the clock of Slack is 8m", "5 minutes"})
+	p.want(p.examine(), expectation{"clocks", Fault, "the clock of Slack is 8m", "5 minutes"})
 }

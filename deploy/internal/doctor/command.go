@@ -76,8 +76,8 @@ func (c Command) run(ctx context.Context, w io.Writer) (status int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	clocks := &clocks{now: time.Now}
-	client := &http.Client{Timeout: awsconfig.CallTimeout, Transport: clocks.watch(http.DefaultTransport), CheckRedirect: awsconfig.Stay}
-	account, err := awsconfig.Open(ctx, c.Region, c.Profile, clocks.watch)
+	client := &http.Client{Timeout: awsconfig.CallTimeout, Transport: clocks.transport(http.DefaultTransport), CheckRedirect: awsconfig.Stay}
+	account, err := awsconfig.Open(ctx, c.Region, c.Profile, clocks.transport)
 	if err != nil {
 		return 0, err
 	}
@@ -85,7 +85,7 @@ func (c Command) run(ctx context.Context, w io.Writer) (status int, err error) {
 	if c.PrintPolicy {
 		return statusOK, d.printPolicy(ctx, w, os.Stderr)
 	}
-	report := d.examine(ctx)
+	report := d.checkAll(ctx)
 	if c.JSON {
 		err = report.writeJSON(w)
 	} else {

@@ -12,8 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// doctor makes the checks of one deployment. What several checks need, it reads
-// once, as facts.
+// doctor checks one deployment. Facts that several checks need are read once.
 type doctor struct {
 	Command
 	aws    clients
@@ -25,22 +24,21 @@ type doctor struct {
 	facts
 }
 
-// facts are read when they are first asked for. An error says that they cannot
-// be had; why, the check of that name has found.
+// facts are read on first use. If one fails, the check of that name reports why.
 type facts struct {
 	identity func() (identity, error)
 	stack    func() (stack, error)
-	bot      func() (deployed, error)
-	notifier func() (deployed, error)
+	bot      func() (deployedFunction, error)
+	notifier func() (deployedFunction, error)
 	secret   func() (secret, error)
 	slack    func() (workspace, error)
 }
 
-// check makes the findings of one matter.
+// check returns the findings of one check.
 type check func(*doctor, context.Context) []Finding
 
-// checks are in the order of a launch's way: what stands, who is asked, how an
-// answer comes back, what happens if it does not.
+// checks are in the order in which a launch passes what they check: the deployment,
+// the request in Slack, the answer, mail, and what runs in the background.
 var checks = []check{
 	(*doctor).checkIdentity,
 	(*doctor).checkStack,
@@ -54,32 +52,32 @@ var checks = []check{
 	(*doctor).checkChannel,
 	(*doctor).checkApprovers,
 	(*doctor).checkRequesters,
-	(*doctor).checkDoor,
+	(*doctor).checkAPI,
 	(*doctor).checkMail,
 	(*doctor).checkMailPolicy,
 	(*doctor).checkLaunchTopic,
 	(*doctor).checkLaunchRoles,
 	(*doctor).checkSweep,
-	(*doctor).checkPulse,
+	(*doctor).checkHeartbeat,
 	(*doctor).checkStatusRule,
 	(*doctor).checkOverdue,
-	(*doctor).checkFailures,
+	(*doctor).checkFailureQueue,
 	(*doctor).checkAlarms,
 	(*doctor).checkHello,
 }
 
 const (
-	checkTimeout = 45 * time.Second
-	atOnce       = 6
+	checkTimeout  = 45 * time.Second
+	maxConcurrent = 6
 )
 
-// examine makes all checks, side by side: none waits for another but for the
-// facts that both need. The clocks come last, read off all answers.
-func (d *doctor) examine(ctx context.Context) Report {
+// checkAll makes all checks concurrently; they wait for each other only to share
+// facts. The clocks come last: every response shows one.
+func (d *doctor) checkAll(ctx context.Context) Report {
 	d.readFacts(ctx)
 	found := make([][]Finding, len(checks))
 	var group errgroup.Group
-	group.SetLimit(atOnce)
+	group.SetLimit(maxConcurrent)
 	for i, check := range checks {
 		group.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, checkTimeout)
@@ -94,27 +92,26 @@ func (d *doctor) examine(ctx context.Context) Report {
 		Stack: d.Stack, Region: d.region, Account: who.account, Identity: who.arn,
 		Findings: append(slices.Concat(found...), d.clocks.check()),
 	}
-	follow(r.Findings)
-	d.complete(r.Findings)
-	d.hide(r.Findings)
+	attributeBlocked(r.Findings)
+	d.completeCommands(r.Findings)
+	d.redact(r.Findings)
 	return r
 }
 
-// readFacts makes every fact available; each is read once, when it is first asked
-// for.
+// readFacts sets d.facts.
 func (d *doctor) readFacts(ctx context.Context) {
 	d.facts = facts{
 		identity: sync.OnceValues(func() (identity, error) { return d.readIdentity(ctx) }),
 		stack:    sync.OnceValues(func() (stack, error) { return d.readStack(ctx) }),
-		bot:      sync.OnceValues(func() (deployed, error) { return d.readFunction(ctx, "bot", "BotFunctionName") }),
-		notifier: sync.OnceValues(func() (deployed, error) { return d.readFunction(ctx, "notifier", "NotifierFunctionName") }),
+		bot:      sync.OnceValues(func() (deployedFunction, error) { return d.readFunction(ctx, "bot", "BotFunctionName") }),
+		notifier: sync.OnceValues(func() (deployedFunction, error) { return d.readFunction(ctx, "notifier", "NotifierFunctionName") }),
 		secret:   sync.OnceValues(func() (secret, error) { return d.readSecret(ctx) }),
 		slack:    sync.OnceValues(func() (workspace, error) { return d.readWorkspace(ctx) }),
 	}
 }
 
-// follow makes what needs a check that itself needs another, need that one.
-func follow(findings []Finding) {
+// attributeBlocked attributes blocked checks to their root cause.
+func attributeBlocked(findings []Finding) {
 	needed := map[string]string{}
 	for _, f := range findings {
 		if f.Needs != "" {
@@ -134,47 +131,51 @@ func follow(findings []Finding) {
 	}
 }
 
-// hide is the last guard of the secrets: whatever slipped into a finding is
-// taken out of it.
-func (d *doctor) hide(findings []Finding) {
+// redact removes the values of the secret from findings. No check prints one; this
+// guards against mistakes.
+func (d *doctor) redact(findings []Finding) {
 	s, _ := d.secret() // as far as it could be read
 	var pairs []string
 	for _, value := range s.values() {
 		pairs = append(pairs, value, "[hidden]")
 	}
-	hider := strings.NewReplacer(pairs...)
+	redactor := strings.NewReplacer(pairs...)
 	for i := range findings {
 		f := &findings[i]
-		f.Found, f.Do = hider.Replace(f.Found), hider.Replace(f.Do)
+		f.Found, f.Do = redactor.Replace(f.Found), redactor.Replace(f.Do)
 	}
 }
 
 const (
 	anyStack = "--stack-name STACK"
 
-	// redeploy are the README's commands, which examine completes. They ask for
-	// the parameters, and offer those of the last time.
+	// doctorCommand is this command, as in the installation.
+	doctorCommand = "\n  go run ./deploy/countersign doctor"
+
+	// redeploy are the installation's commands. sam asks for the parameters and
+	// offers their present values.
 	redeploy = "\n  sam build --template deploy/template.yaml && sam deploy --guided " + anyStack
 )
 
-// putBack mends what was changed or deleted by hand. To deploy the same template
-// again would not: CloudFormation compares templates. See
+// restore is advice to undo changes by hand. A plain deployment does not, because
+// CloudFormation compares templates, not resources. See
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html
-const putBack = "Have CloudFormation put it back, with a drift-aware change set of the stack's current template; a plain deployment does not see what was changed by hand:" +
+const restore = "Create a drift-aware change set with the stack's current template; a plain deployment does not undo changes made by hand:" +
 	"\n  AWS console > CloudFormation > Stacks > the stack > Change sets > Create change set" +
 	"\n  https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html"
 
-// complete names the stack, the Region and the profile in the commands that
-// cannot know them.
-func (d *doctor) complete(findings []Finding) {
+// completeCommands adds the stack, the Region and the profile to commands that are
+// constants.
+func (d *doctor) completeCommands(findings []Finding) {
 	for i := range findings {
-		findings[i].Do = strings.ReplaceAll(findings[i].Do, anyStack, "--stack-name "+d.Stack+d.there())
+		f := &findings[i]
+		f.Do = strings.ReplaceAll(f.Do, anyStack, "--stack-name "+d.Stack+d.awsFlags())
+		f.Do = strings.ReplaceAll(f.Do, doctorCommand, doctorCommand+" --stack "+d.Stack+d.awsFlags())
 	}
 }
 
-// there are the flags that lead to the account and the Region, in AWS's commands
-// and in SAM's.
-func (d *doctor) there() string {
+// awsFlags are the flags for the Region and profile, for both the AWS and the SAM CLI.
+func (d *doctor) awsFlags() string {
 	flags := " --region " + d.region
 	if d.Profile != "" {
 		flags += " --profile " + d.Profile
@@ -182,13 +183,13 @@ func (d *doctor) there() string {
 	return flags
 }
 
-// cli is a command of the AWS CLI on a line of its own, for the Region and
-// profile that the doctor was given.
+// cli is an AWS CLI command on a line of its own, for the doctor's Region and
+// profile.
 func (d *doctor) cli(command string) string {
-	return "\n  aws " + command + d.there()
+	return "\n  aws " + command + d.awsFlags()
 }
 
-// slackClient calls the Slack that the functions call.
+// slackClient returns a client for the Slack API that the functions use.
 func (d *doctor) slackClient(token, api string) *slack.Client {
 	options := []slack.Option{slack.OptionHTTPClient(d.client)}
 	if api != "" {

@@ -2,15 +2,15 @@ package doctor
 
 import "fmt"
 
-// Level says how grave a finding is.
+// Level is the severity of a finding.
 type Level string
 
 const (
 	OK        Level = "ok"
-	Warning   Level = "warning" // it works, and will hurt some day
-	Fault     Level = "fault"   // something does not work, or is not safe
+	Warning   Level = "warning" // works, but may fail later
+	Fault     Level = "fault"   // broken or unsafe
 	Unchecked Level = "could not check"
-	Skipped   Level = "skipped" // it does not apply to this deployment, or was not asked for
+	Skipped   Level = "skipped" // does not apply to this deployment, or was not requested
 )
 
 // Finding is what one check found.
@@ -19,11 +19,11 @@ type Finding struct {
 	Level Level  `json:"level"`
 	Found string `json:"found"`
 
-	// Do is what to do about it: sentences, and after them, each on a line that
-	// begins with two spaces, commands or click paths to be taken as they are.
+	// Do says how to fix it: sentences, then commands or console paths, each on a
+	// line of its own that begins with two spaces.
 	Do string `json:"do,omitempty"`
 
-	// Needs names the check without whose success this one cannot be made.
+	// Needs names the check that must succeed before this one can be made.
 	Needs string `json:"needs,omitempty"`
 }
 
@@ -47,17 +47,17 @@ func unchecked(name, found, do string) Finding {
 	return Finding{Name: name, Level: Unchecked, Found: found, Do: do}
 }
 
-// needs is the finding of a check that another one keeps from being made.
+// needs is the finding of a check that depends on one that failed.
 func needs(name, other string) Finding {
-	return Finding{Name: name, Level: Unchecked, Found: "needs what the check \"" + other + "\" could not find", Needs: other}
+	return Finding{Name: name, Level: Unchecked, Found: "depends on the check \"" + other + "\", which failed", Needs: other}
 }
 
-// worst is the gravest level among findings.
+// worst returns the most severe level among findings.
 func worst(findings []Finding) Level {
-	grave := map[Level]int{Skipped: 0, OK: 1, Warning: 2, Unchecked: 3, Fault: 4}
+	severity := map[Level]int{Skipped: 0, OK: 1, Warning: 2, Unchecked: 3, Fault: 4}
 	level := Skipped
 	for _, f := range findings {
-		if grave[f.Level] > grave[level] {
+		if severity[f.Level] > severity[level] {
 			level = f.Level
 		}
 	}

@@ -21,9 +21,9 @@ const (
 	nameLaunchTopic = "launch topic"
 )
 
-// mailTopic is the topic that the notifier mails to. ok is false, with the
-// findings to return, if there is none to look at.
-func (d *doctor) mailTopic(name string) (arn string, no []Finding) {
+// mailTopic returns the ARN of the topic that mails are sent to. Without one, it
+// returns the findings of the check of that name.
+func (d *doctor) mailTopic(name string) (arn string, findings []Finding) {
 	n, err := d.notifier()
 	switch {
 	case err != nil:
@@ -31,16 +31,16 @@ func (d *doctor) mailTopic(name string) (arn string, no []Finding) {
 	case n.env[envTopic] != "":
 		return n.env[envTopic], nil
 	case n.env[envChannel] == "":
-		return "", []Finding{fault(name, "neither a channel nor a mail topic is set: nobody can be asked", "Give the stack a Slack channel, or a mail address:"+redeploy)}
+		return "", []Finding{fault(name, "neither Slack nor mail is configured: launches cannot be approved", "Set the stack parameter Channel or MailAddress:"+redeploy)}
 	}
-	return "", []Finding{skipped(name, "no mail topic is set: when Slack is down, nobody can be asked")}
+	return "", []Finding{skipped(name, "not configured: launches cannot be approved while Slack is down")}
 }
 
-// checkMail finds out whether a mail would reach anybody.
+// checkMail checks that mails reach at least one subscriber.
 func (d *doctor) checkMail(ctx context.Context) []Finding {
-	topic, no := d.mailTopic(nameMail)
-	if no != nil {
-		return no
+	topic, findings := d.mailTopic(nameMail)
+	if findings != nil {
+		return findings
 	}
 	var subscriptions []types.Subscription
 	pages := sns.NewListSubscriptionsByTopicPaginator(d.aws.sns, &sns.ListSubscriptionsByTopicInput{TopicArn: &topic})
@@ -48,48 +48,48 @@ func (d *doctor) checkMail(ctx context.Context) []Finding {
 		page, err := pages.NextPage(ctx)
 		var gone *types.NotFoundException
 		if errors.As(err, &gone) {
-			return []Finding{fault(nameMail, "there is no topic "+topic, "Somebody has deleted it. "+putBack)}
+			return []Finding{fault(nameMail, "topic "+topic+" does not exist", "It was deleted by hand. "+restore)}
 		}
 		if err != nil {
-			return []Finding{unread(nameMail, "sns:ListSubscriptionsByTopic", err)}
+			return []Finding{awsError(nameMail, "sns:ListSubscriptionsByTopic", err)}
 		}
 		subscriptions = append(subscriptions, page.Subscriptions...)
 	}
 	return []Finding{d.judgeSubscriptions(topic, subscriptions)}
 }
 
-// judgeSubscriptions says who gets the mails: whoever has not confirmed gets
-// none, and whoever unsubscribed is not listed any more.
+// judgeSubscriptions reports who receives mails. Unconfirmed subscribers receive
+// none, and SNS no longer lists those who unsubscribed.
 func (d *doctor) judgeSubscriptions(topic string, subscriptions []types.Subscription) Finding {
 	var confirmed, pending []string
 	for _, s := range subscriptions {
-		switch who, arn := aws.ToString(s.Endpoint), aws.ToString(s.SubscriptionArn); arn {
+		switch address, arn := aws.ToString(s.Endpoint), aws.ToString(s.SubscriptionArn); arn {
 		case "PendingConfirmation":
-			pending = append(pending, who)
+			pending = append(pending, address)
 		case "Deleted":
 		default:
-			confirmed = append(confirmed, who)
+			confirmed = append(confirmed, address)
 		}
 	}
-	confirm := "Open the mail \"AWS Notification - Subscription Confirmation\" (look among the spam) and follow its link. It is good for 2 days; this sends another:" +
+	confirm := "Open the mail \"AWS Notification - Subscription Confirmation\" (it may be in the spam folder) and follow its link. The link is valid for 2 days; this sends another:" +
 		d.cli("sns subscribe --topic-arn "+topic+" --protocol email --notification-endpoint "+first(append(pending, "ADDRESS")))
 	switch {
 	case len(confirmed) == 0 && len(pending) == 0:
-		return fault(nameMail, "nobody has subscribed to the mail topic, or whoever had has unsubscribed: a scanner that follows the links of mails does that too", confirm)
+		return fault(nameMail, "the mail topic has no subscribers: all have unsubscribed, or a mail scanner followed their unsubscribe links", confirm)
 	case len(confirmed) == 0:
-		return fault(nameMail, "nobody gets mail: "+list(pending, 3)+" has not confirmed", confirm)
+		return fault(nameMail, "no mail is delivered: "+list(pending, 3)+" has not confirmed the subscription", confirm)
 	case len(pending) > 0:
-		return warning(nameMail, list(pending, 3)+" has not confirmed, and gets no mail; "+list(confirmed, 3)+" does", confirm)
+		return warning(nameMail, list(pending, 3)+" has not confirmed the subscription and receives no mail; "+list(confirmed, 3)+" does", confirm)
 	}
-	return ok(nameMail, "%s gets it", list(confirmed, 3))
+	return ok(nameMail, "delivered to %s", list(confirmed, 3))
 }
 
-// checkMailPolicy looks who may subscribe to the topic: whoever reads a mail
-// can decide by it.
+// checkMailPolicy checks that outsiders cannot subscribe to the topic: the links in
+// a mail let its reader decide.
 func (d *doctor) checkMailPolicy(ctx context.Context) []Finding {
-	topic, no := d.mailTopic(nameMailPolicy)
-	if no != nil {
-		return nil // checkMail says so
+	topic, findings := d.mailTopic(nameMailPolicy)
+	if findings != nil {
+		return nil // checkMail reports it
 	}
 	out, err := d.aws.sns.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &topic})
 	var gone *types.NotFoundException
@@ -97,26 +97,26 @@ func (d *doctor) checkMailPolicy(ctx context.Context) []Finding {
 	case errors.As(err, &gone):
 		return []Finding{needs(nameMailPolicy, nameMail)}
 	case err != nil:
-		return []Finding{unread(nameMailPolicy, "sns:GetTopicAttributes", err)}
+		return []Finding{awsError(nameMailPolicy, "sns:GetTopicAttributes", err)}
 	}
 	return []Finding{judgeMailPolicy(out.Attributes["Policy"])}
 }
 
 func judgeMailPolicy(text string) Finding {
-	const do = "Whoever reads a mail can decide by it. Take the statement out:\n  AWS console > Amazon SNS > Topics > the topic > Edit > Access policy"
+	const do = "The links in a mail let its reader decide. Remove the statement:\n  AWS console > Amazon SNS > Topics > the topic > Edit > Access policy"
 	p, err := parsePolicy(text)
 	if err != nil {
-		return unchecked(nameMailPolicy, "the topic's policy cannot be read", do)
+		return unchecked(nameMailPolicy, "the topic's policy cannot be parsed", do)
 	}
 	for _, s := range p {
-		if s.open() && s.allows("sns:Subscribe", "sns:Publish", "sns:SetTopicAttributes") {
-			return fault(nameMailPolicy, "anybody may subscribe to the mail topic, or publish to it, or change it"+s.called(), do)
+		if s.isPublic() && s.allows("sns:Subscribe", "sns:Publish", "sns:SetTopicAttributes") {
+			return fault(nameMailPolicy, "anyone in AWS may subscribe to the mail topic, publish to it or change it"+s.label(), do)
 		}
 	}
-	return ok(nameMailPolicy, "nobody outside is let in")
+	return ok(nameMailPolicy, "only this account has access")
 }
 
-// checkLaunchTopic looks whether launches from other accounts arrive.
+// checkLaunchTopic checks that launches in other accounts reach the notifier.
 func (d *doctor) checkLaunchTopic(ctx context.Context) []Finding {
 	s, err := d.stack()
 	if err != nil {
@@ -134,50 +134,50 @@ func (d *doctor) checkLaunchTopic(ctx context.Context) []Finding {
 	var gone *types.NotFoundException
 	switch {
 	case errors.As(err, &gone):
-		return []Finding{fault(nameLaunchTopic, "there is no topic "+topic+": launches from other accounts hang for an hour", putBack)}
+		return []Finding{fault(nameLaunchTopic, "topic "+topic+" does not exist: launches in other accounts hang for an hour, then fail", restore)}
 	case err != nil:
-		return []Finding{unread(nameLaunchTopic, "sns:GetTopicAttributes", err)}
+		return []Finding{awsError(nameLaunchTopic, "sns:GetTopicAttributes", err)}
 	}
 	page, err := d.aws.sns.ListSubscriptionsByTopic(ctx, &sns.ListSubscriptionsByTopicInput{TopicArn: &topic})
 	if err != nil {
-		return []Finding{unread(nameLaunchTopic, "sns:ListSubscriptionsByTopic", err)}
+		return []Finding{awsError(nameLaunchTopic, "sns:ListSubscriptionsByTopic", err)}
 	}
 	return []Finding{judgeLaunchTopic(out.Attributes["Policy"], page.Subscriptions, n.arn)}
 }
 
 func judgeLaunchTopic(text string, subscriptions []types.Subscription, notifier string) Finding {
 	if !slices.ContainsFunc(subscriptions, func(s types.Subscription) bool { return sameFunction(aws.ToString(s.Endpoint), notifier) }) {
-		return fault(nameLaunchTopic, "the notifier does not listen to it: launches from other accounts hang for an hour", putBack)
+		return fault(nameLaunchTopic, "the notifier is not subscribed: launches in other accounts hang for an hour, then fail", restore)
 	}
 	p, err := parsePolicy(text)
 	if err != nil {
-		return unchecked(nameLaunchTopic, "the topic's policy cannot be read", "")
+		return unchecked(nameLaunchTopic, "the topic's policy cannot be parsed", "Look at it:\n  AWS console > Amazon SNS > Topics > the topic > Access policy")
 	}
 	for _, s := range p {
-		if s.open() && s.allows("sns:Publish") {
-			return fault(nameLaunchTopic, "anybody in AWS may publish to it"+s.called(), "Deploy again with the ID of your organization, so that only its accounts may:"+redeploy)
+		if s.isPublic() && s.allows("sns:Publish") {
+			return fault(nameLaunchTopic, "anyone in AWS may publish to it"+s.label(), "Set the stack parameter OrganizationId, so that only accounts of your organization may publish:"+redeploy)
 		}
 	}
-	return ok(nameLaunchTopic, "the notifier listens to it")
+	return ok(nameLaunchTopic, "the notifier is subscribed")
 }
 
-// statement is one of an IAM policy, as far as it matters here.
+// statement is the part of an IAM policy statement that the doctor reads.
 type statement struct {
 	Sid, Effect string
 	Principal   json.RawMessage
-	Action      texts
-	Resource    texts
-	Condition   map[string]map[string]texts
+	Action      stringList
+	Resource    stringList
+	Condition   map[string]map[string]stringList
 }
 
-// texts is a string, or a list of strings.
-type texts []string
+// stringList is a string, or a list of strings.
+type stringList []string
 
 // UnmarshalJSON implements json.Unmarshaler.
-func (t *texts) UnmarshalJSON(b []byte) error {
+func (t *stringList) UnmarshalJSON(b []byte) error {
 	var s string
 	if json.Unmarshal(b, &s) == nil {
-		*t = texts{s}
+		*t = stringList{s}
 		return nil
 	}
 	return json.Unmarshal(b, (*[]string)(t))
@@ -189,18 +189,18 @@ func parsePolicy(text string) ([]statement, error) {
 		return nil, nil
 	}
 	if err := json.Unmarshal([]byte(text), &p); err != nil {
-		return nil, fmt.Errorf("couldn't read a policy: %w", err)
+		return nil, fmt.Errorf("couldn't parse a policy: %w", err)
 	}
 	return p.Statement, nil
 }
 
-// open reports whether everybody is let in, unconditionally.
-func (s statement) open() bool {
+// isPublic reports whether s allows everyone, without a condition.
+func (s statement) isPublic() bool {
 	if s.Effect != "Allow" || len(s.Condition) > 0 {
 		return false
 	}
 	var all string
-	var some map[string]texts
+	var some map[string]stringList
 	if json.Unmarshal(s.Principal, &all) == nil {
 		return all == "*"
 	}
@@ -219,15 +219,15 @@ func (s statement) allows(actions ...string) bool {
 	return false
 }
 
-func (s statement) called() string {
+func (s statement) label() string {
 	if s.Sid == "" {
 		return ""
 	}
 	return " (statement " + handle.OneLine(s.Sid, 60) + ")"
 }
 
-// sameFunction reports whether two ARNs are of one function, of whatever
-// version or alias.
+// sameFunction reports whether two ARNs name the same function, ignoring version
+// and alias.
 func sameFunction(a, b string) bool {
 	cut := func(arn string) string {
 		parts := strings.Split(arn, ":")

@@ -7,8 +7,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// manifestScopes are the bot scopes of the app manifest that the stack gives
-// out: what this version of Countersign uses. See
+// manifestScopes returns the bot scopes of the app manifest in the stack's outputs,
+// which are those that the deployed version uses. See
 // https://docs.slack.dev/reference/app-manifest
 func (d *doctor) manifestScopes() ([]string, error) {
 	s, err := d.stack()
@@ -27,10 +27,10 @@ func scopesOf(manifest string) ([]string, error) {
 		} `yaml:"oauth_config"`
 	}
 	if err := yaml.Unmarshal([]byte(manifest), &m); err != nil {
-		return nil, fmt.Errorf("the app manifest cannot be read: %w", err)
+		return nil, fmt.Errorf("the stack output SlackManifest cannot be parsed: %w", err)
 	}
 	if len(m.OAuth.Scopes.Bot) == 0 {
-		return nil, errors.New("the app manifest names no scopes")
+		return nil, errors.New("the stack output SlackManifest names no bot scopes")
 	}
 	return m.OAuth.Scopes.Bot, nil
 }

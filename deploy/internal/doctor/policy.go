@@ -16,8 +16,7 @@ import (
 func (d *doctor) printPolicy(ctx context.Context, w, notes io.Writer) error {
 	d.readFacts(ctx)
 	if _, err := d.bot(); err != nil {
-		fmt.Fprintf(notes, "Could not read the stack %s and its bot function: the policy matches resources by the stack's name.\n"+
-			"Run this again with a policy that allows cloudformation and lambda reads for exact ARNs.\n", d.Stack)
+		fmt.Fprintf(notes, "countersign doctor: the stack %s or its bot function could not be read, so the policy matches resources by the stack's name\n", d.Stack)
 	}
 	return d.policy().Write(w)
 }

@@ -12,12 +12,12 @@ import (
 	"golang.org/x/term"
 )
 
-// Report is all that was found, in the order of a launch's way.
+// Report holds all findings, in the order of checks.
 type Report struct {
 	Stack    string    `json:"stack"`
 	Region   string    `json:"region"`
 	Account  string    `json:"account,omitempty"`
-	Identity string    `json:"identity,omitempty"` // who asked AWS: an ARN
+	Identity string    `json:"identity,omitempty"` // the ARN of the AWS identity used
 	Findings []Finding `json:"findings"`
 }
 
@@ -25,7 +25,7 @@ type Report struct {
 const (
 	statusOK      = 0
 	statusFault   = 1
-	statusUnknown = 2 // something could not be checked, and nothing else is wrong
+	statusUnknown = 2 // no faults, but a check could not be made
 )
 
 func (r Report) status() int {
@@ -45,10 +45,11 @@ func (r Report) writeJSON(w io.Writer) error {
 	return e.Encode(r)
 }
 
-// palette colours words; the zero value leaves them as they are.
+// palette maps levels to ANSI colours; nil does not colour.
 type palette map[Level]string
 
-// colours are used on a terminal, unless NO_COLOR is set: https://no-color.org
+// colours returns the palette for w: nil unless w is a terminal and NO_COLOR is
+// unset. See https://no-color.org
 func colours(w io.Writer) palette {
 	f, file := w.(*os.File)
 	if !file || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" || !term.IsTerminal(int(f.Fd())) {
@@ -64,17 +65,17 @@ func (p palette) paint(level Level, s string) string {
 	return s
 }
 
-// marks are how the levels begin a line: told apart without colour too.
-var marks = map[Level]string{OK: "ok", Warning: "WARNING", Fault: "FAULT", Unchecked: "UNKNOWN", Skipped: "-"}
+// labels begin the line of a finding, so that levels can be told apart without colour.
+var labels = map[Level]string{OK: "ok", Warning: "WARNING", Fault: "FAULT", Unchecked: "UNKNOWN", Skipped: "-"}
 
 const (
 	markWidth = 9
 	nameWidth = 20
-	width     = 100 // of a line; commands are not broken
+	width     = 100 // of a line; commands are not wrapped
 )
 
-// write prints a line or two for each finding, and then, last and so next to
-// the prompt, what to do: faults first.
+// write prints one entry per finding, then what to do, faults first: the advice is
+// last, next to the prompt.
 func (r Report) write(w io.Writer, p palette) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Stack %s, %s", r.Stack, r.Region)
@@ -82,7 +83,7 @@ func (r Report) write(w io.Writer, p palette) error {
 		fmt.Fprintf(&b, ", account %s, as %s", r.Account, r.Identity)
 	}
 	b.WriteString("\n\n")
-	blocked := map[string][]string{} // names of checks, by what they need
+	blocked := map[string][]string{} // blocked checks, by their cause
 	for _, f := range r.Findings {
 		if f.Needs != "" {
 			blocked[f.Needs] = append(blocked[f.Needs], f.Name)
@@ -90,9 +91,9 @@ func (r Report) write(w io.Writer, p palette) error {
 		}
 		line(&b, p, f.Level, f.Name, f.Found)
 	}
-	for _, f := range r.Findings { // in order, each need once
+	for _, f := range r.Findings { // each cause once
 		if names := blocked[f.Needs]; f.Needs != "" && names != nil {
-			line(&b, p, Unchecked, "not checked", strings.Join(names, ", ")+": first see to \""+f.Needs+"\"")
+			line(&b, p, Unchecked, "not checked", strings.Join(names, ", ")+": fix \""+f.Needs+"\" first")
 			delete(blocked, f.Needs)
 		}
 	}
@@ -104,7 +105,7 @@ func (r Report) write(w io.Writer, p palette) error {
 
 func line(b *strings.Builder, p palette, level Level, name, found string) {
 	indent := markWidth + nameWidth
-	mark := fmt.Sprintf("%-*s", markWidth, marks[level])
+	mark := fmt.Sprintf("%-*s", markWidth, labels[level])
 	fmt.Fprintf(b, "%s%-*s", p.paint(level, mark), nameWidth, name)
 	if len(name) >= nameWidth {
 		b.WriteString("\n" + strings.Repeat(" ", indent))
@@ -113,8 +114,8 @@ func line(b *strings.Builder, p palette, level Level, name, found string) {
 }
 
 func (r Report) writeRemedies(b *strings.Builder, p palette) {
-	var order []string              // what is to be done, each once
-	wrong := map[string][]Finding{} // by what is to be done about it
+	var order []string              // distinct advice
+	wrong := map[string][]Finding{} // by advice
 	for _, level := range []Level{Fault, Unchecked, Warning} {
 		for _, f := range r.Findings {
 			if f.Level != level || f.Do == "" {
@@ -136,9 +137,9 @@ func (r Report) writeRemedies(b *strings.Builder, p palette) {
 			if j > 0 {
 				b.WriteString(margin)
 			}
-			said := wrap(marks[f.Level]+" "+f.Name+": "+f.Found, width-4)
-			said[0] = p.paint(f.Level, marks[f.Level]) + strings.TrimPrefix(said[0], marks[f.Level])
-			b.WriteString(strings.Join(said, margin))
+			lines := wrap(labels[f.Level]+" "+f.Name+": "+f.Found, width-4)
+			lines[0] = p.paint(f.Level, labels[f.Level]) + strings.TrimPrefix(lines[0], labels[f.Level])
+			b.WriteString(strings.Join(lines, margin))
 		}
 		for text := range strings.SplitSeq(do, "\n") {
 			if strings.HasPrefix(text, "  ") {
@@ -157,27 +158,24 @@ func (r Report) summary() string {
 		count[f.Level]++
 	}
 	if count[Fault]+count[Warning]+count[Unchecked] == 0 {
-		return fmt.Sprintf("All is well: %d checks.", count[OK])
+		return fmt.Sprintf("No problems found: %d checks passed.", count[OK])
 	}
 	parts := []string{
 		plural(count[Fault], "fault"), plural(count[Warning], "warning"),
-		fmt.Sprintf("%d could not be checked", count[Unchecked]), fmt.Sprintf("%d ok", count[OK]),
+		fmt.Sprintf("%d not checked", count[Unchecked]), fmt.Sprintf("%d ok", count[OK]),
 	}
 	return strings.Join(parts, ", ") + "."
 }
 
 func plural(n int, noun string) string {
-	switch n {
-	case 0:
-		return "no " + noun
-	case 1:
+	if n == 1 {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// rough is d as people say it.
-func rough(d time.Duration) string {
+// approximate formats d in its largest unit.
+func approximate(d time.Duration) string {
 	switch {
 	case d < 2*time.Minute:
 		return plural(int(d.Seconds()), "second")
@@ -189,7 +187,7 @@ func rough(d time.Duration) string {
 	return plural(int(d.Hours()/24), "day")
 }
 
-// wrap breaks s between words into lines of at most n bytes, where words allow.
+// wrap breaks s between words into lines of at most n bytes. Longer words stay whole.
 func wrap(s string, n int) []string {
 	var lines []string
 	current := ""

@@ -18,39 +18,39 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// changing is what is another each time.
-var changing = regexp.MustCompile(`127\.0\.0\.1:\d+|within \d+s`)
+// volatile is what is another each time.
+var volatile = regexp.MustCompile(`127\.0\.0\.1:\d+|within \d+s`)
 
 // The report as people see it, of a healthy deployment and of a broken one.
 func TestReport(t *testing.T) {
 	for _, test := range []struct {
 		name  string
-		plant func(*patient)
+		plant func(*fixture)
 	}{
-		{"healthy", func(*patient) {}},
-		{"broken", func(p *patient) {
+		{"healthy", func(*fixture) {}},
+		{"broken", func(p *fixture) {
 			p.slack.AddChannel(slacktest.Channel{ID: "C0APPROVALS", Name: "launch-approvals", Members: []string{"U0ANN"}})
 			p.account.rules["countersign-sweep"].State = "DISABLED"
-			p.account.pulse = time.Now().Add(-20 * time.Minute)
+			p.account.heartbeat = time.Now().Add(-20 * time.Minute)
 			p.account.topics[mailTopicARN].subscriptions[0][1] = "PendingConfirmation"
 			p.account.backups = "DISABLED"
 			p.account.denied = []string{"iam:SimulatePrincipalPolicy"}
 		}},
-		{"mistakes", func(p *patient) {
-			p.account.secretText = madeToken
+		{"mistakes", func(p *fixture) {
+			p.account.secretText = testToken
 			p.account.rules["countersign-sweep"].targets = nil
 			delete(p.account.rules, "countersign-status")
 		}},
-		{"no-secret", func(p *patient) { p.account.denied = []string{"secretsmanager:GetSecretValue"} }},
+		{"no-secret", func(p *fixture) { p.account.denied = []string{"secretsmanager:GetSecretValue"} }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := newPatient(t)
+			p := newFixture(t)
 			test.plant(p)
 			var b bytes.Buffer
 			if err := p.examine().write(&b, nil); err != nil {
 				t.Fatal(err)
 			}
-			got := changing.ReplaceAllString(b.String(), "…")
+			got := volatile.ReplaceAllString(b.String(), "…")
 			golden := filepath.Join("testdata", test.name+".txt")
 			if *update {
 				if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
@@ -72,7 +72,7 @@ func TestReport(t *testing.T) {
 }
 
 func TestJSON(t *testing.T) {
-	p := newPatient(t)
+	p := newFixture(t)
 	p.account.rules["countersign-sweep"].State = "DISABLED"
 	want := p.examine()
 	var b bytes.Buffer
@@ -128,11 +128,11 @@ func TestColours(t *testing.T) {
 
 // The last guard: what slips into a finding is taken out.
 func TestHide(t *testing.T) {
-	p := newPatient(t)
+	p := newFixture(t)
 	d := p.doctor()
-	d.examine(t.Context())
-	findings := []Finding{{Found: "it is " + madeToken, Do: "use " + madeSigning + " and " + madeMailKey}}
-	d.hide(findings)
+	d.checkAll(t.Context())
+	findings := []Finding{{Found: "it is " + testToken, Do: "use " + testSigning + " and " + testMailKey}}
+	d.redact(findings)
 	if got := findings[0]; got.Found != "it is [hidden]" || got.Do != "use [hidden] and [hidden]" {
 		t.Errorf("got %+v", got)
 	}
@@ -140,36 +140,36 @@ func TestHide(t *testing.T) {
 
 // A message is posted only if the doctor is told to.
 func TestSayHello(t *testing.T) {
-	p := newPatient(t)
+	p := newFixture(t)
 	p.command.SayHello = true
 	p.want(p.examine())
 	if n := p.slack.Counts()["chat.postMessage"]; n != 1 {
 		t.Errorf("%d messages were posted, want 1", n)
 	}
 
-	p = newPatient(t)
+	p = newFixture(t)
 	p.command.SayHello = true
 	if err := p.slack.Remove("C0APPROVALS", "U0COUNTERSIGN"); err != nil {
 		t.Fatal(err)
 	}
-	p.want(p.examine(), wanted{"Slack channel", Fault, "", ""}, wanted{"test message", Fault, "not_in_channel", "/invite"})
+	p.want(p.examine(), expectation{"Slack channel", Fault, "", ""}, expectation{"test message", Fault, "not_in_channel", "/invite"})
 }
 
 // Scopes are compared with what the app's manifest asks for.
 func TestScopes(t *testing.T) {
-	p := newPatient(t, func(c *slacktest.Config) { c.Scopes = append(madeScopes[1:], "files:write") })
-	p.want(p.examine(), wanted{"Slack scopes", Fault, "lacks chat:write", "Reinstall"}, wanted{"Slack scopes", Warning, "files:write", "Reinstall"})
+	p := newFixture(t, func(c *slacktest.Config) { c.Scopes = append(testScopes[1:], "files:write") })
+	p.want(p.examine(), expectation{"Slack scopes", Fault, "lacks chat:write", "Reinstall"}, expectation{"Slack scopes", Warning, "files:write", "Reinstall"})
 
-	p = newPatient(t, func(c *slacktest.Config) {
+	p = newFixture(t, func(c *slacktest.Config) {
 		c.Scopes = []string{"chat:write", "users:read", "users:read.email", "usergroups:read"}
 	})
-	p.want(p.examine(), wanted{"Slack scopes", Fault, "lacks channels:read, groups:read", ""}, wanted{"Slack channel", Unchecked, "channels:read", "--say-hello"})
+	p.want(p.examine(), expectation{"Slack scopes", Fault, "lacks channels:read, groups:read", ""}, expectation{"Slack channel", Unchecked, "channels:read", "--say-hello"})
 }
 
 // A service that hangs holds up no other check.
 func TestHang(t *testing.T) {
-	p := newPatient(t)
+	p := newFixture(t)
 	p.answers(hang)
 	p.patience = time.Second
-	p.want(p.examine(), wanted{"API", Fault, "does not answer", "network"})
+	p.want(p.examine(), expectation{"API", Fault, "does not answer", "network"})
 }

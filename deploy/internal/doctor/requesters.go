@@ -16,12 +16,12 @@ import (
 const (
 	nameRequesters = "requesters"
 
-	lately   = 7   // days
-	maxAsked = 100 // requests
+	recentDays = 7   // days
+	maxRecent  = 100 // requests
 )
 
-// checkRequesters looks whether what AWS proves of those who asked lately leads
-// to people in Slack. Who is not known there cannot be kept from approving their
+// checkRequesters checks that the AWS principals of recent requests were matched to
+// Slack users. A requester who is not matched cannot be kept from approving their
 // own launch.
 func (d *doctor) checkRequesters(ctx context.Context) []Finding {
 	n, err := d.notifier()
@@ -31,31 +31,31 @@ func (d *doctor) checkRequesters(ctx context.Context) []Finding {
 	case n.env[envTable] == "":
 		return []Finding{needs(nameRequesters, settings(nameNotifier))}
 	}
-	var asked []handle.Request
+	var recent []handle.Request
 	store := dynamo.New(d.aws.account.Config, d.aws.account.Client, n.env[envTable])
-	for r, err := range store.Since(ctx, d.now().AddDate(0, 0, -lately)) {
+	for r, err := range store.Since(ctx, d.now().AddDate(0, 0, -recentDays)) {
 		var gone *types.ResourceNotFoundException
 		switch {
 		case errors.As(err, &gone), code(err) == "ValidationException": // no such table, or index
 			return []Finding{needs(nameRequesters, nameTable)}
 		case err != nil:
-			return []Finding{unread(nameRequesters, "dynamodb:Query and dynamodb:BatchGetItem", err)}
+			return []Finding{awsError(nameRequesters, "dynamodb:Query and dynamodb:BatchGetItem", err)}
 		}
 		if r.Requester.LookedUp && !r.Terms.SelfApproval {
-			asked = append(asked, r)
+			recent = append(recent, r)
 		}
-		if len(asked) == maxAsked {
+		if len(recent) == maxRecent {
 			break
 		}
 	}
-	return append([]Finding{d.judgeRequesters(asked, n.env[envMailDomain])}, d.checkSessions(ctx, asked)...)
+	return append([]Finding{d.judgeRequesters(recent, n.env[envMailDomain])}, d.checkSessions(ctx, recent)...)
 }
 
-func (d *doctor) judgeRequesters(asked []handle.Request, mailDomain string) Finding {
-	within := fmt.Sprintf("in the last %d days", lately)
-	var names []string // that AWS proves, and Slack does not know
+func (d *doctor) judgeRequesters(recent []handle.Request, mailDomain string) Finding {
+	within := fmt.Sprintf("in the last %d days", recentDays)
+	var names []string // of principals that match no Slack user
 	unknown, claims, bare := 0, 0, false
-	for _, r := range asked {
+	for _, r := range recent {
 		switch principal := r.Requester.Principal; {
 		case r.Requester.Proven:
 			continue
@@ -71,27 +71,27 @@ func (d *doctor) judgeRequesters(asked []handle.Request, mailDomain string) Find
 		unknown++
 	}
 	switch {
-	case len(asked) == 0:
-		return skipped(nameRequesters, "nobody has asked by Slack %s", within)
+	case len(recent) == 0:
+		return skipped(nameRequesters, "no requests in Slack %s", within)
 	case unknown == 0:
-		return ok(nameRequesters, "%s %s, each by somebody whom Slack knows", plural(len(asked), "request"), within)
+		return ok(nameRequesters, "%s %s, each from a requester matched to a Slack user", plural(len(recent), "request"), within)
 	}
-	found := fmt.Sprintf("of %s %s, %d by nobody whom Slack is proven to know: they could not be kept from approving their own", plural(len(asked), "request"), within, unknown)
+	found := fmt.Sprintf("%d of %s %s came from requesters who are not matched to a Slack user, and so could approve their own launches", unknown, plural(len(recent), "request"), within)
 	var do []string
 	if len(names) > 0 {
-		found += "; Slack does not know " + strings.Join(names[:min(len(names), 3)], ", ")
+		found += "; no Slack user has the e-mail address of " + strings.Join(names[:min(len(names), 3)], ", ")
 		if more := len(names) - 3; more > 0 {
 			found += fmt.Sprintf(" and %d more", more)
 		}
-		do = append(do, "Have people sign in to AWS under the e-mail addresses by which Slack knows them.")
+		do = append(do, "Let people sign in to AWS with the e-mail address of their Slack account.")
 	}
 	if bare && mailDomain == "" {
-		do = append(do, "Names without a domain are looked up if MailDomain is given: with example.com, rita as rita@example.com.")
+		do = append(do, "Set the stack parameter MailDomain to complete names without a domain: with example.com, rita is looked up as rita@example.com.")
 	}
 	if claims > 0 {
-		found += fmt.Sprintf("; of %d AWS says nothing", claims)
-		do = append(do, "Of launches in other accounts, and of stacks that are not Service Catalog's, nothing is proven.")
+		found += fmt.Sprintf("; for %d, AWS does not report the requester", claims)
+		do = append(do, "AWS does not report the requester of launches in other accounts or of stacks outside Service Catalog.")
 	}
-	do = append(do, "Or let two people approve, one of whom is somebody else: Approvals=2. Both are parameters of the stack:"+redeploy)
+	do = append(do, "Or set the stack parameter Approvals to 2, so that another person must approve too:"+redeploy)
 	return warning(nameRequesters, found, strings.Join(do, " "))
 }

@@ -15,8 +15,8 @@ import (
 
 const nameRoles = "launch role"
 
-// checkLaunchRoles finds out whether products may reach the notifier: with
-// launch roles that are named, and those of the catalog's stack.
+// checkLaunchRoles checks that launch roles may invoke the notifier: those given
+// with --launch-role, and those of the catalog's stack.
 func (d *doctor) checkLaunchRoles(ctx context.Context) []Finding {
 	n, err := d.notifier()
 	if err != nil {
@@ -32,7 +32,7 @@ func (d *doctor) checkLaunchRoles(ctx context.Context) []Finding {
 		}
 	}
 	if len(roles) == 0 {
-		return []Finding{skipped(nameRoles, "none is named: --launch-role NAME finds out whether a product may reach the notifier")}
+		return []Finding{skipped(nameRoles, "none given: check a product's launch role with --launch-role NAME")}
 	}
 	slices.Sort(roles)
 	var findings []Finding
@@ -42,7 +42,7 @@ func (d *doctor) checkLaunchRoles(ctx context.Context) []Finding {
 	return findings
 }
 
-func (d *doctor) checkLaunchRole(ctx context.Context, role string, n deployed) Finding {
+func (d *doctor) checkLaunchRole(ctx context.Context, role string, n deployedFunction) Finding {
 	source := role
 	who, _ := d.identity()
 	if parsed, err := arn.Parse(role); err != nil {
@@ -52,7 +52,7 @@ func (d *doctor) checkLaunchRole(ctx context.Context, role string, n deployed) F
 		}
 		source = aws.ToString(out.Role.Arn)
 	} else if who.account != "" && parsed.AccountID != who.account {
-		return unchecked(nameRoles, role+" is of another account", "Run this part there, signed in to account "+parsed.AccountID+": the role needs sns:Publish on the stack's ServiceTokenForOtherAccounts.")
+		return unchecked(nameRoles, role+" is in a different account", "Check in account "+parsed.AccountID+" that this role allows sns:Publish on the topic in the stack output ServiceTokenForOtherAccounts.")
 	}
 	out, err := d.aws.iam.SimulatePrincipalPolicy(ctx, &iam.SimulatePrincipalPolicyInput{
 		PolicySourceArn: &source, ActionNames: []string{"lambda:InvokeFunction"}, ResourceArns: []string{n.arn},
@@ -69,22 +69,22 @@ func (d *doctor) noRole(role, action string, err error) (Finding, bool) {
 	case err == nil:
 		return Finding{}, false
 	case errors.As(err, &gone):
-		return fault(nameRoles, "there is no role "+role, "Name the role of the product's launch constraint:\n  AWS console > Service Catalog > Portfolios > the portfolio > Constraints"), true
+		return fault(nameRoles, "role "+role+" does not exist", "Give the role of the product's launch constraint:\n  AWS console > Service Catalog > Portfolios > the portfolio > Constraints"), true
 	}
-	return unread(nameRoles, action, err), true
+	return awsError(nameRoles, action, err), true
 }
 
 func (d *doctor) judgeRole(role string, results []types.EvaluationResult, notifier string) Finding {
 	if len(results) == 0 {
-		return unchecked(nameRoles, "IAM did not say what "+role+" may do", "Run the doctor again.")
+		return unchecked(nameRoles, "IAM did not evaluate "+role, "Run the doctor again.")
 	}
 	for _, r := range results {
 		if r.EvalDecision != types.PolicyEvaluationDecisionTypeAllowed {
 			name := role[strings.LastIndex(role, "/")+1:]
 			policy := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"lambda:InvokeFunction","Resource":"%s"}]}`, notifier)
-			return fault(nameRoles, role+" may not call the notifier ("+string(r.EvalDecision)+"): every launch with it fails",
-				"Allow it, best in the stack that makes the role; or by hand:"+d.cli("iam put-role-policy --role-name "+name+" --policy-name countersign --policy-document '"+policy+"'"))
+			return fault(nameRoles, role+" may not invoke the notifier ("+string(r.EvalDecision)+"): launches with this role fail",
+				"Allow it in the template that creates the role, or with:"+d.cli("iam put-role-policy --role-name "+name+" --policy-name countersign --policy-document '"+policy+"'"))
 		}
 	}
-	return ok(nameRoles, "%s may call the notifier", role)
+	return ok(nameRoles, "%s may invoke the notifier", role)
 }

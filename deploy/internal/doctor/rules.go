@@ -20,7 +20,7 @@ const (
 	nameStatusRule = "stack status rule"
 )
 
-// rule is what makes EventBridge call the notifier.
+// rule is an EventBridge rule that invokes the notifier.
 type rule struct {
 	name, arn string
 	enabled   bool
@@ -29,14 +29,14 @@ type rule struct {
 	targets   []string // ARNs
 }
 
-// checkSweep looks at the schedule that calls the notifier each minute.
+// checkSweep checks the schedule that invokes the notifier every minute.
 func (d *doctor) checkSweep(ctx context.Context) []Finding {
-	return d.checkRule(ctx, nameSweep, "nothing expires, and what a crash left undone stays so", func(r rule) bool { return r.schedule != "" })
+	return d.checkRule(ctx, nameSweep, "requests do not expire, and failed deliveries are not retried", func(r rule) bool { return r.schedule != "" })
 }
 
-// checkStatusRule looks at the rule that tells the notifier how stacks end.
+// checkStatusRule checks the rule that reports stack status changes to the notifier.
 func (d *doctor) checkStatusRule(ctx context.Context) []Finding {
-	return d.checkRule(ctx, nameStatusRule, "requesters learn late how their launches end", func(r rule) bool { return strings.Contains(r.pattern, "aws.cloudformation") })
+	return d.checkRule(ctx, nameStatusRule, "requesters learn late how their launches ended", func(r rule) bool { return strings.Contains(r.pattern, "aws.cloudformation") })
 }
 
 func (d *doctor) checkRule(ctx context.Context, name, harm string, is func(rule) bool) []Finding {
@@ -50,29 +50,29 @@ func (d *doctor) checkRule(ctx context.Context, name, harm string, is func(rule)
 	}
 	rules, missing, err := d.readRules(ctx, s)
 	if err != nil {
-		return []Finding{unread(name, "events:DescribeRule and events:ListTargetsByRule", err)}
+		return []Finding{awsError(name, "events:DescribeRule and events:ListTargetsByRule", err)}
 	}
 	i := slices.IndexFunc(rules, is)
 	if i < 0 {
-		found := "the stack has none: "
+		found := "the stack has no such rule: "
 		if len(missing) > 0 {
-			found = "of the stack's rules " + strings.Join(missing, ", ") + " is gone: "
+			found = strings.Join(missing, ", ") + " no longer exists: "
 		}
-		return []Finding{fault(name, found+harm, putBack)}
+		return []Finding{fault(name, found+harm, restore)}
 	}
 	f := d.judgeRule(name, harm, rules[i], n.arn)
 	if f.Level == OK {
 		out, err := d.aws.lambda.GetPolicy(ctx, &lambda.GetPolicyInput{FunctionName: &n.name})
 		var gone *lambdatypes.ResourceNotFoundException
 		if err != nil && !errors.As(err, &gone) {
-			return []Finding{f, unread(name+" permission", "lambda:GetPolicy", err)}
+			return []Finding{f, awsError(name+" permission", "lambda:GetPolicy", err)}
 		}
 		policy := ""
 		if out != nil {
 			policy = aws.ToString(out.Policy)
 		}
 		if !mayInvoke(policy, rules[i].arn) {
-			return []Finding{fault(name, "EventBridge may not call the notifier: "+harm, "Its permission is gone. "+putBack)}
+			return []Finding{fault(name, "EventBridge may not invoke the notifier: "+harm, "The permission was removed by hand. "+restore)}
 		}
 	}
 	return []Finding{f}
@@ -83,7 +83,7 @@ func (d *doctor) judgeRule(name, harm string, r rule, notifier string) Finding {
 	case !r.enabled:
 		return fault(name, r.name+" is disabled: "+harm, "Enable it:"+d.cli("events enable-rule --name "+r.name))
 	case !slices.ContainsFunc(r.targets, func(t string) bool { return sameFunction(t, notifier) }):
-		return fault(name, r.name+" does not call the notifier: "+harm, putBack)
+		return fault(name, r.name+" does not invoke the notifier: "+harm, restore)
 	}
 	if r.schedule != "" {
 		return ok(name, "%s is enabled: %s", r.name, r.schedule)
@@ -91,7 +91,7 @@ func (d *doctor) judgeRule(name, harm string, r rule, notifier string) Finding {
 	return ok(name, "%s is enabled", r.name)
 }
 
-// mayInvoke reports whether a function's policy lets EventBridge call it for a
+// mayInvoke reports whether a function's policy lets EventBridge invoke it for a
 // rule.
 func mayInvoke(policy, ruleARN string) bool {
 	statements, err := parsePolicy(policy)
@@ -99,13 +99,13 @@ func mayInvoke(policy, ruleARN string) bool {
 		return false
 	}
 	return slices.ContainsFunc(statements, func(s statement) bool {
-		var principal map[string]texts
+		var principal map[string]stringList
 		if s.Effect != "Allow" || json.Unmarshal(s.Principal, &principal) != nil || !slices.Contains(principal["Service"], "events.amazonaws.com") || !s.allows("lambda:InvokeFunction") {
 			return false
 		}
 		for _, keys := range s.Condition {
 			for key, values := range keys {
-				if strings.EqualFold(key, "AWS:SourceArn") && !slices.ContainsFunc(values, func(v string) bool { return like(v, ruleARN) }) {
+				if strings.EqualFold(key, "AWS:SourceArn") && !slices.ContainsFunc(values, func(v string) bool { return matchesPattern(v, ruleARN) }) {
 					return false
 				}
 			}
@@ -114,8 +114,8 @@ func mayInvoke(policy, ruleARN string) bool {
 	})
 }
 
-// like matches the * of policies.
-func like(pattern, s string) bool {
+// matchesPattern reports whether s matches pattern, where * stands for any characters.
+func matchesPattern(pattern, s string) bool {
 	parts := strings.Split(pattern, "*")
 	if !strings.HasPrefix(s, parts[0]) {
 		return false
@@ -134,8 +134,8 @@ func like(pattern, s string) bool {
 	return s == ""
 }
 
-// readRules reads all rules of the stack. missing are those that
-// somebody has deleted.
+// readRules reads the stack's rules. missing are the names of those that were
+// deleted by hand.
 func (d *doctor) readRules(ctx context.Context, s stack) (rules []rule, missing []string, err error) {
 	for _, id := range s.ofKind("AWS::Events::Rule") {
 		r, err := d.readRule(ctx, id)
@@ -152,8 +152,8 @@ func (d *doctor) readRules(ctx context.Context, s stack) (rules []rule, missing 
 	return rules, missing, nil
 }
 
-// readRule reads a rule by its physical ID: its name, after the name of its bus
-// and a bar if that is not the default one.
+// readRule reads a rule by its physical ID: NAME, or BUS|NAME on a bus other than
+// the default one.
 func (d *doctor) readRule(ctx context.Context, id string) (rule, error) {
 	bus, name, ok := strings.Cut(id, "|")
 	if !ok {

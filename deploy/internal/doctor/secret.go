@@ -17,12 +17,12 @@ import (
 	"countersign/deploy/internal/function"
 )
 
-// secret is what the secret in Secrets Manager holds. Nothing prints it.
+// secret is the value in Secrets Manager. It must never be printed.
 type secret struct {
-	arn     string
-	changed time.Time
-	faults  function.SecretFaults
-	unread  []string // members that are not what they must be
+	arn       string
+	changed   time.Time
+	faults    function.SecretFaults
+	malformed []string // names of members that have the wrong JSON type
 
 	SlackToken     string
 	SigningSecrets []string
@@ -31,11 +31,11 @@ type secret struct {
 
 const nameSecret = "secret"
 
-// String and GoString keep what the secret holds out of any text.
+// String and GoString hide the secret from fmt.
 func (secret) String() string   { return "[hidden]" }
 func (secret) GoString() string { return "[hidden]" }
 
-// values are all that must be in no output.
+// values returns everything that must not appear in output.
 func (s secret) values() []string {
 	all := slices.Concat([]string{s.SlackToken}, s.SigningSecrets, s.MailKeys)
 	return slices.DeleteFunc(all, func(v string) bool { return len(v) < 4 })
@@ -57,11 +57,12 @@ func (d *doctor) readSecret(ctx context.Context) (secret, error) {
 	return s, nil
 }
 
-// errNeedsBot says that a fact lies behind a function that could not be read.
+// errNeedsBot says that a fact depends on the bot function, which could not be
+// read.
 var errNeedsBot = errors.New("the bot function could not be read")
 
-// parseSecret reads of the secret's JSON what can be read, so that one mistake in
-// it hides no other; faults are what the functions themselves find wrong.
+// parseSecret reads as much of the secret's JSON as it can, so that one mistake
+// does not hide another. faults are what the functions' own parser reports.
 func parseSecret(text string) secret {
 	var s secret
 	_, err := function.ParseSecret(text)
@@ -70,20 +71,20 @@ func parseSecret(text string) secret {
 	broken := json.Unmarshal([]byte(text), &members) != nil
 	for name, into := range map[string]any{"slackToken": &s.SlackToken, "signingSecrets": &s.SigningSecrets, "mailKeys": &s.MailKeys} {
 		if member, given := members[name]; broken || given && json.Unmarshal(member, into) != nil {
-			s.unread = append(s.unread, name)
+			s.malformed = append(s.malformed, name)
 		}
 	}
 	return s
 }
 
-// edit is how to change one part of the secret and leave no file behind.
-func (s secret) edit(what string) string {
-	return what + " The functions take it up by themselves; no deployment is needed." +
+// editAdvice is advice to change the secret in the console, which leaves no file behind.
+func (s secret) editAdvice(what string) string {
+	return what + " The functions reread the secret; no redeployment is needed." +
 		"\n  AWS console > Secrets Manager > " + secretName(s.arn) + " > Retrieve secret value > Edit"
 }
 
-// secretName is the name in a secret's ARN, without the six characters that AWS
-// adds.
+// secretName returns the name in a secret's ARN, without the six random characters
+// that AWS appends.
 func secretName(arn string) string {
 	name := arn[strings.LastIndex(arn, ":")+1:]
 	if i := len(name) - 7; i > 0 && name[i] == '-' {
@@ -100,21 +101,21 @@ func (d *doctor) checkSecret(context.Context) []Finding {
 	case errors.Is(err, errNeedsBot):
 		return []Finding{needs(nameSecret, nameBot)}
 	case errors.As(err, &gone):
-		return []Finding{fault(nameSecret, "there is no secret "+s.arn+", or it has no value yet",
-			"Make it, as the README's first step says; or give its ARN to the stack:"+redeploy)}
+		return []Finding{fault(nameSecret, "secret "+s.arn+" does not exist or has no value",
+			"Create it as in step 1 of the installation, or set the stack parameter SecretArn to the ARN of another secret:"+redeploy)}
 	case errors.As(err, &deleted):
-		return []Finding{fault(nameSecret, "the secret is marked for deletion", "Take it back:"+d.cli("secretsmanager restore-secret --secret-id "+s.arn))}
+		return []Finding{fault(nameSecret, "the secret is scheduled for deletion", "Restore it:"+d.cli("secretsmanager restore-secret --secret-id "+s.arn))}
 	case err != nil:
-		return []Finding{unread(nameSecret, "secretsmanager:GetSecretValue and kms:Decrypt", err)}
+		return []Finding{awsError(nameSecret, "secretsmanager:GetSecretValue and kms:Decrypt", err)}
 	}
 	findings := judgeSecret(s, d.usesSlack(), d.usesMail(), d.now())
 	if n, err := d.notifier(); err == nil && n.env[envSecret] != s.arn {
-		findings = append(findings, fault(nameSecret, "bot and notifier read different secrets", "Deploy again, so that both read the same one:"+redeploy))
+		findings = append(findings, fault(nameSecret, "bot and notifier use different secrets", "Redeploy, so that both use SecretArn:"+redeploy))
 	}
 	return findings
 }
 
-// usesSlack and usesMail say what the deployment is set up for.
+// usesSlack and usesMail report what the deployment is configured for.
 func (d *doctor) usesSlack() bool {
 	n, err := d.notifier()
 	return err != nil || n.env[envChannel] != "" || d.Channel != ""
@@ -127,52 +128,52 @@ func (d *doctor) usesMail() bool {
 
 var signingSecret = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
-const rotation = 48 * time.Hour // longer than any request and any signature lives
+const maxRotation = 48 * time.Hour // longer than a request or a signature is valid
 
-// sources is where the parts of the secret come from.
-const sources = "slackToken is the Bot User OAuth Token, at https://api.slack.com/apps > the app > OAuth & Permissions. " +
-	"An entry of signingSecrets is the Signing Secret (not the Client Secret), at Basic Information there. " +
-	"An entry of mailKeys is a random text; openssl rand -hex 32 makes one."
+// secretSources says where the members of the secret come from.
+const secretSources = "slackToken is the Bot User OAuth Token, at https://api.slack.com/apps > the app > OAuth & Permissions. " +
+	"An entry of signingSecrets is the Signing Secret (not the Client Secret), under Basic Information there. " +
+	"An entry of mailKeys is random text, such as the output of openssl rand -hex 32."
 
-// judgeSecret says whether the secret can be of use, and no word of what it is.
+// judgeSecret reports whether the secret is usable, without quoting it.
 func judgeSecret(s secret, slack, mail bool, now time.Time) []Finding {
 	var findings []Finding
 	add := func(f Finding) { findings = append(findings, f) }
-	empty := func(name string, length int) bool { return length == 0 && !slices.Contains(s.unread, name) }
+	empty := func(name string, length int) bool { return length == 0 && !slices.Contains(s.malformed, name) }
 	if len(s.faults) > 0 {
-		add(fault(nameSecret, "the functions do not take it: "+strings.Join(s.faults, "; "), s.edit(sources)))
+		add(fault(nameSecret, "the functions reject it: "+strings.Join(s.faults, "; "), s.editAdvice(secretSources)))
 	}
 	switch {
 	case strings.HasPrefix(s.SlackToken, "xoxe."):
-		add(fault(nameSecret, "Slack rotates slackToken: it ends within 12 hours",
-			s.edit("Token rotation cannot be turned off again: make the app anew from the stack's SlackManifest, and put its token and signing secret into the secret.")))
+		add(fault(nameSecret, "slackToken uses token rotation: it expires within 12 hours",
+			s.editAdvice("Token rotation cannot be turned off: create a new app from the stack output SlackManifest, and put its token and signing secret into the secret.")))
 	case slack && empty("slackToken", len(s.SlackToken)):
-		add(fault(nameSecret, "slackToken is empty: nothing can be posted", s.edit(sources)))
+		add(fault(nameSecret, "slackToken is empty: requests cannot be posted", s.editAdvice(secretSources)))
 	}
 	if slack && empty("signingSecrets", len(s.SigningSecrets)) {
-		add(fault(nameSecret, "signingSecrets is empty: every click is refused", s.edit(sources)))
+		add(fault(nameSecret, "signingSecrets is empty: every click is refused", s.editAdvice(secretSources)))
 	}
 	for i, v := range s.SigningSecrets {
 		if !signingSecret.MatchString(v) && strings.TrimSpace(v) == v {
-			add(fault(nameSecret, fmt.Sprintf("entry %d of signingSecrets is no signing secret of Slack's: it is not 32 digits from 0 to f", i+1), s.edit(sources)))
+			add(fault(nameSecret, fmt.Sprintf("entry %d of signingSecrets is not a Slack signing secret: it is not 32 hexadecimal digits", i+1), s.editAdvice(secretSources)))
 		}
 	}
 	if mail && empty("mailKeys", len(s.MailKeys)) {
-		add(fault(nameSecret, "mailKeys is empty, and there is a mail topic: mails carry no link", s.edit(sources)))
+		add(fault(nameSecret, "mailKeys is empty: mails carry no links to decide with", s.editAdvice(secretSources)))
 	}
 	for _, list := range []struct {
 		name    string
 		entries []string
 	}{{"signingSecrets", s.SigningSecrets}, {"mailKeys", s.MailKeys}} {
 		if slices.Contains(list.entries[min(1, len(list.entries)):], first(list.entries)) && len(list.entries) > 1 {
-			add(warning(nameSecret, list.name+" holds the same entry twice", s.edit("Take one out.")))
-		} else if open := now.Sub(s.changed); len(list.entries) > 1 && open > rotation {
-			add(warning(nameSecret, fmt.Sprintf("%s has held %d entries for %s: old ones still open the door", list.name, len(list.entries), rough(open)),
-				s.edit("The rotation is over; take out all but the first.")))
+			add(warning(nameSecret, list.name+" holds the same entry twice", s.editAdvice("Remove one of them.")))
+		} else if open := now.Sub(s.changed); len(list.entries) > 1 && open > maxRotation {
+			add(warning(nameSecret, fmt.Sprintf("%s has had %d entries for %s: the old ones are still accepted", list.name, len(list.entries), approximate(open)),
+				s.editAdvice("The rotation should be over: remove all but the first entry.")))
 		}
 	}
 	if len(findings) == 0 {
-		add(ok(nameSecret, "readable and well-formed: %s, %s", plural(len(s.SigningSecrets), "signing secret"), plural(len(s.MailKeys), "mail key")))
+		add(ok(nameSecret, "well-formed: %s, %s", plural(len(s.SigningSecrets), "signing secret"), plural(len(s.MailKeys), "mail key")))
 	}
 	return findings
 }

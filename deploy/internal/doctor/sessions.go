@@ -22,51 +22,51 @@ const (
 	maxSessionRoles = 20
 )
 
-// checkSessions looks whether those who asked under a role's session could have
-// chosen the session's name, which is what AWS then proves of them: somebody
-// else's name makes them somebody else. See
+// checkSessions checks that requesters who use an assumed role cannot choose the
+// role session name. Countersign identifies them by that name, so a chosen name
+// would impersonate its owner. See
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#ck_rolesessionname
-func (d *doctor) checkSessions(ctx context.Context, asked []handle.Request) []Finding {
+func (d *doctor) checkSessions(ctx context.Context, recent []handle.Request) []Finding {
 	who, err := d.identity()
 	if err != nil {
-		return nil // said where the account is looked at
+		return nil // checkIdentity reports it
 	}
-	var tight, loose []string
-	for _, role := range sessionRoles(asked, who.account) {
+	var enforced, open []string
+	for _, role := range sessionRoles(recent, who.account) {
 		out, err := d.aws.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &role})
 		var gone *types.NoSuchEntityException
 		switch {
 		case errors.As(err, &gone):
-			continue // nobody asks under it any more
+			continue // deleted since
 		case err != nil:
-			return []Finding{unread(nameSessions, "iam:GetRole", err)}
+			return []Finding{awsError(nameSessions, "iam:GetRole", err)}
 		}
-		held, err := holdsNames(aws.ToString(out.Role.AssumeRolePolicyDocument))
+		ok, err := enforcesSessionName(aws.ToString(out.Role.AssumeRolePolicyDocument))
 		if err != nil {
-			return []Finding{unchecked(nameSessions, "the trust policy of "+role+" cannot be read", "Look at it:"+d.cli("iam get-role --role-name "+role))}
+			return []Finding{unchecked(nameSessions, "the trust policy of role "+role+" cannot be parsed", "Look at it:"+d.cli("iam get-role --role-name "+role))}
 		}
-		if held {
-			tight = append(tight, role)
+		if ok {
+			enforced = append(enforced, role)
 		} else {
-			loose = append(loose, role)
+			open = append(open, role)
 		}
 	}
 	switch {
-	case len(tight)+len(loose) == 0:
+	case len(enforced)+len(open) == 0:
 		return nil
-	case len(loose) == 0:
-		return []Finding{ok(nameSessions, "who assumes %s does not choose the session's name", strings.Join(tight, " or "))}
+	case len(open) == 0:
+		return []Finding{ok(nameSessions, "the session name of %s is not the caller's choice", strings.Join(enforced, " and "))}
 	}
-	return []Finding{warning(nameSessions, "who assumes "+strings.Join(loose, " or ")+" chooses the session's name, and so in whose name they launch",
-		`Let the role's trust policy hold the name, as for IAM users {"StringEquals": {"sts:RoleSessionName": "${aws:username}"}}; or let people come by IAM Identity Center or SAML, which give the name. `+
-			"Or let two people approve, one of whom is somebody else: Approvals=2 is a parameter of the stack:"+redeploy)}
+	return []Finding{warning(nameSessions, "callers of "+strings.Join(open, " and ")+" choose their session name, and so can launch under another person's name",
+		`Require the name in the role's trust policy, for IAM users with the condition {"StringEquals": {"sts:RoleSessionName": "${aws:username}"}}; or let people sign in through IAM Identity Center or SAML, which set the name. `+
+			"Or set the stack parameter Approvals to 2, so that another person must approve too:"+redeploy)}
 }
 
-// sessionRoles returns the names of the account's roles under whose sessions
-// somebody asked.
-func sessionRoles(asked []handle.Request, account string) []string {
+// sessionRoles returns the names of the account's roles whose sessions made the
+// requests, at most maxSessionRoles.
+func sessionRoles(recent []handle.Request, account string) []string {
 	var roles []string
-	for _, r := range asked {
+	for _, r := range recent {
 		p, err := arn.Parse(r.Requester.Principal)
 		if err != nil || p.Service != "sts" || p.AccountID != account {
 			continue
@@ -80,11 +80,11 @@ func sessionRoles(asked []handle.Request, account string) []string {
 	return roles
 }
 
-// holdsNames reports whether a role's trust policy, encoded as in a URL, lets
-// nobody choose a session's name: with AssumeRole and AssumeRoleWithWebIdentity
-// the caller gives it, with AssumeRoleWithSAML the identity provider does. AWS's
-// own services name their sessions themselves.
-func holdsNames(document string) (bool, error) {
+// enforcesSessionName reports whether a role's trust policy, URL-encoded, keeps
+// callers from choosing the session name. With AssumeRole and
+// AssumeRoleWithWebIdentity the caller chooses it; with AssumeRoleWithSAML the
+// identity provider does, and AWS services name their own sessions.
+func enforcesSessionName(document string) (bool, error) {
 	text, err := url.PathUnescape(document)
 	if err != nil {
 		return false, err
@@ -93,14 +93,14 @@ func holdsNames(document string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return !slices.ContainsFunc(statements, statement.leavesName), nil
+	return !slices.ContainsFunc(statements, statement.letsCallerChooseName), nil
 }
 
-func (s statement) leavesName() bool {
+func (s statement) letsCallerChooseName() bool {
 	if s.Effect != "Allow" || !s.allows("sts:AssumeRole", "sts:AssumeRoleWithWebIdentity") {
 		return false
 	}
-	var principal map[string]texts
+	var principal map[string]stringList
 	if json.Unmarshal(s.Principal, &principal) == nil && len(principal["AWS"]) == 0 && len(principal["Federated"]) == 0 {
 		return false
 	}

@@ -18,7 +18,7 @@ import (
 type workspace struct {
 	client *slack.Client
 	self   *slack.AuthTestResponse
-	scopes []string // granted to the token; nil if Slack did not say
+	scopes []string // granted to the token; nil if Slack did not report them
 }
 
 const (
@@ -31,12 +31,12 @@ const (
 
 var (
 	errNeedsSecret = errors.New("the secret could not be read")
-	errNoToken     = errors.New("there is no token")
+	errNoToken     = errors.New("the secret has no token")
 	errNoSlack     = errors.New("the deployment does not use Slack")
 )
 
-// readWorkspace asks Slack whose the token is. The token goes to where the
-// functions send it, over TLS.
+// readWorkspace calls auth.test at the address that the functions use, only over
+// TLS.
 func (d *doctor) readWorkspace(ctx context.Context) (workspace, error) {
 	s, err := d.secret()
 	switch {
@@ -52,8 +52,8 @@ func (d *doctor) readWorkspace(ctx context.Context) (workspace, error) {
 		return workspace{}, errNeedsSecret
 	}
 	api := f.env[envSlackAPI]
-	if !guarded(api) {
-		return workspace{}, errPlain
+	if !isPrivate(api) {
+		return workspace{}, errUnencrypted
 	}
 	if api == "" {
 		api = slack.APIURL
@@ -68,16 +68,16 @@ func (d *doctor) readWorkspace(ctx context.Context) (workspace, error) {
 	return w, nil
 }
 
-var errPlain = errors.New("the token would travel in the clear")
+var errUnencrypted = errors.New("the token would be sent unencrypted")
 
-// guarded reports whether what is sent to an address is not for others to read;
-// Slack's own, which an empty one stands for, is.
-func guarded(address string) bool {
+// isPrivate reports whether an address is https or loopback. The empty address is
+// Slack's own.
+func isPrivate(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && (address == "" || u.Scheme == "https" || u.Scheme == "http" && net.ParseIP(u.Hostname()).IsLoopback())
 }
 
-// slackCode is the code of Slack's refusal; empty if it did not refuse.
+// slackCode returns the error code of a Slack response, or "".
 func slackCode(err error) string {
 	var answer slack.SlackErrorResponse
 	if errors.As(err, &answer) {
@@ -86,33 +86,33 @@ func slackCode(err error) string {
 	return ""
 }
 
-// unanswered is the finding of a check that Slack refused, or did not answer,
-// for a reason that is not the check's own.
-func unanswered(name string, err error) Finding {
+// slackError is the finding of a check whose Slack call failed for a reason that the
+// check does not handle.
+func slackError(name string, err error) Finding {
 	var answer slack.SlackErrorResponse
 	var limited *slack.RateLimitedError
 	var status slack.StatusCodeError
 	switch {
 	case errors.As(err, &answer) && answer.Err == "missing_scope":
-		return unchecked(name, "the token has no scope "+handle.OneLine(answer.Needed, 60)+", so Slack does not say",
-			"Add the scope and reinstall; or look in Slack yourself."+reinstall)
+		return unchecked(name, "the token lacks the scope "+handle.OneLine(answer.Needed, 60)+" for this check",
+			"Add the scope and reinstall the app; or check in Slack by hand."+reinstall)
 	case errors.As(err, &answer):
-		return unchecked(name, "Slack answered "+handle.OneLine(answer.Err, 60), "Look the word up at https://docs.slack.dev/reference/methods, and run the doctor again.")
+		return unchecked(name, "Slack returned the error "+handle.OneLine(answer.Err, 60), "Look up this error at https://docs.slack.dev/reference/methods, then run the doctor again.")
 	case errors.As(err, &limited):
-		return unchecked(name, fmt.Sprintf("Slack asks to wait for %s", limited.RetryAfter), "Run the doctor again after that.")
+		return unchecked(name, fmt.Sprintf("Slack limits the rate of calls for the next %s", limited.RetryAfter), "Wait for that time, then run the doctor again.")
 	case errors.As(err, &status):
-		return unchecked(name, fmt.Sprintf("Slack answered with HTTP status %d", status.Code), "Look at https://slack-status.com, and run the doctor again.")
+		return unchecked(name, fmt.Sprintf("Slack returned HTTP status %d", status.Code), "Check https://slack-status.com, then run the doctor again.")
 	}
-	return unchecked(name, "Slack could not be reached from this machine", "Look at https://slack-status.com and at the network between here and Slack, and run the doctor again.")
+	return unchecked(name, "Slack could not be reached from this machine", "Check https://slack-status.com and this machine's network, then run the doctor again.")
 }
 
-// needsSlack is the finding of a check that needs a good token, where there is
-// none.
+// needsSlack returns the workspace, or the findings of a check that cannot be made
+// without a valid token.
 func (d *doctor) needsSlack(name string) (workspace, []Finding) {
 	w, err := d.slack()
 	switch {
 	case errors.Is(err, errNoSlack):
-		return w, []Finding{skipped(name, "no channel is set: Slack is not used")}
+		return w, []Finding{skipped(name, "not used: no channel is configured")}
 	case err != nil:
 		return w, []Finding{needs(name, nameToken)}
 	}
@@ -122,41 +122,41 @@ func (d *doctor) needsSlack(name string) (workspace, []Finding) {
 func (d *doctor) checkToken(context.Context) []Finding {
 	w, err := d.slack()
 	s, _ := d.secret()
-	dead := func(what string) []Finding {
-		return []Finding{fault(nameToken, what, s.edit("Reinstall the app, and put its new Bot User OAuth Token into slackToken:"+reinstall+"\n"))}
+	invalid := func(what string) []Finding {
+		return []Finding{fault(nameToken, what, s.editAdvice("Reinstall the app and put its new Bot User OAuth Token into slackToken:"+reinstall+"\n"))}
 	}
 	switch {
 	case err == nil:
 		b, _ := d.bot()
 		return []Finding{judgeTeam(w.self, b.env)}
 	case errors.Is(err, errNoSlack):
-		return []Finding{skipped(nameToken, "no channel is set: Slack is not used")}
+		return []Finding{skipped(nameToken, "not used: no channel is configured")}
 	case errors.Is(err, errNeedsSecret), errors.Is(err, errNoToken):
 		return []Finding{needs(nameToken, nameSecret)}
-	case errors.Is(err, errPlain):
-		return []Finding{fault(nameToken, envSlackAPI+" is no https address: the functions send the token in the clear, and the doctor does not", "Deploy again without it, unless this is a test:"+redeploy)}
+	case errors.Is(err, errUnencrypted):
+		return []Finding{fault(nameToken, envSlackAPI+" is not an https URL: the functions send the token unencrypted, so the doctor did not test it", "Set the stack parameter SlackApi to an https URL:"+redeploy)}
 	}
 	switch code := slackCode(err); code {
 	case "invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive", "not_allowed_token_type":
-		return dead("Slack does not take it: " + code)
+		return invalid("Slack rejects it: " + code)
 	}
-	return []Finding{unanswered(nameToken, err)}
+	return []Finding{slackError(nameToken, err)}
 }
 
-// judgeTeam holds the token's workspace against the one whose people may decide.
+// judgeTeam compares the token's workspace with the one whose members may decide.
 func judgeTeam(self *slack.AuthTestResponse, env map[string]string) Finding {
 	team, enterprise := env[envTeam], env[envEnterprise]
-	found := fmt.Sprintf("good, in the workspace %s (%s), as @%s", handle.OneLine(self.Team, 60), self.TeamID, handle.OneLine(self.User, 60))
-	do := "If the token is right, correct the stack's parameter:" + redeploy + "\nIf the parameter is right, put the token of the app in that workspace into the secret."
+	found := fmt.Sprintf("valid: @%[3]s in the workspace %[1]s (%[2]s)", handle.OneLine(self.Team, 60), self.TeamID, handle.OneLine(self.User, 60))
+	do := "If the token is right, correct the stack parameter SlackTeam or SlackEnterprise:" + redeploy + "\nIf the parameter is right, put the token of the app in that workspace into the secret."
 	switch {
 	case enterprise != "" && self.EnterpriseID != enterprise:
-		return fault(nameToken, fmt.Sprintf("it is of the organization %q, and %s is %s: nobody there may decide", self.EnterpriseID, envEnterprise, enterprise), do)
+		return fault(nameToken, fmt.Sprintf("it belongs to the organization %q, but %s is %s: no member can decide", self.EnterpriseID, envEnterprise, enterprise), do)
 	case enterprise == "" && team != "" && self.TeamID != team:
-		return fault(nameToken, fmt.Sprintf("it is of the workspace %s, and %s is %s: nobody there may decide", self.TeamID, envTeam, team), do)
+		return fault(nameToken, fmt.Sprintf("it belongs to the workspace %s, but %s is %s: no member can decide", self.TeamID, envTeam, team), do)
 	case strings.HasPrefix(self.BotID, "B"):
 		return ok(nameToken, "%s", found)
 	}
-	return fault(nameToken, "it is not a bot's", "Put the Bot User OAuth Token (xoxb-…) into the secret.")
+	return fault(nameToken, "it is not a bot token", "Put the Bot User OAuth Token (xoxb-…) into the secret.")
 }
 
 func (d *doctor) checkScopes(context.Context) []Finding {
@@ -165,36 +165,36 @@ func (d *doctor) checkScopes(context.Context) []Finding {
 		return no
 	}
 	if w.scopes == nil {
-		return []Finding{unchecked(nameScopes, "Slack did not say what the token may do", "Look at them:\n  https://api.slack.com/apps > the app > OAuth & Permissions > Scopes")}
+		return []Finding{unchecked(nameScopes, "Slack did not report the token's scopes", "Compare them with deploy/slack.yaml:\n  https://api.slack.com/apps > the app > OAuth & Permissions > Scopes")}
 	}
-	wanted, err := d.manifestScopes()
+	requested, err := d.manifestScopes()
 	if err != nil {
-		return []Finding{unchecked(nameScopes, err.Error(), "Look at deploy/slack.yaml.")}
+		return []Finding{unchecked(nameScopes, err.Error(), "Compare the app's scopes with deploy/slack.yaml by hand:\n  https://api.slack.com/apps > the app > OAuth & Permissions > Scopes")}
 	}
-	return judgeScopes(w.scopes, wanted)
+	return judgeScopes(w.scopes, requested)
 }
 
-// judgeScopes compares what the token may do with what the manifest asks for.
-func judgeScopes(granted, wanted []string) []Finding {
+// judgeScopes compares the token's scopes with the manifest's.
+func judgeScopes(granted, requested []string) []Finding {
 	without := func(list, other []string) []string {
 		return slices.DeleteFunc(slices.Sorted(slices.Values(list)), func(s string) bool { return slices.Contains(other, s) })
 	}
 	var findings []Finding
-	if missing := without(wanted, granted); len(missing) > 0 {
+	if missing := without(requested, granted); len(missing) > 0 {
 		findings = append(findings, fault(nameScopes, "the token lacks "+strings.Join(missing, ", "),
-			"Add them under Bot Token Scopes (or paste deploy/slack.yaml under App Manifest), and reinstall the app; its token stays the same."+reinstall))
+			"Add them under Bot Token Scopes (or paste deploy/slack.yaml under App Manifest) and reinstall the app. Its token stays the same."+reinstall))
 	}
-	if extra := without(granted, wanted); len(extra) > 0 {
-		findings = append(findings, warning(nameScopes, "the token may do more than it needs: "+strings.Join(extra, ", "),
-			"Take them out under Bot Token Scopes, and reinstall the app. Slack keeps old scopes on an old token: revoke it there, reinstall, and put the new one into the secret."+reinstall))
+	if extra := without(granted, requested); len(extra) > 0 {
+		findings = append(findings, warning(nameScopes, "the token has scopes that it does not need: "+strings.Join(extra, ", "),
+			"Remove them under Bot Token Scopes. A token keeps its scopes: revoke it, reinstall the app, and put the new token into the secret."+reinstall))
 	}
 	if len(findings) == 0 {
-		findings = append(findings, ok(nameScopes, "just those of deploy/slack.yaml: %s", strings.Join(slices.Sorted(slices.Values(granted)), ", ")))
+		findings = append(findings, ok(nameScopes, "exactly those of deploy/slack.yaml: %s", strings.Join(slices.Sorted(slices.Values(granted)), ", ")))
 	}
 	return findings
 }
 
-// checkApp finds out which app the bot is of: payloads of another are refused.
+// checkApp compares the token's app with the one whose clicks the bot accepts.
 func (d *doctor) checkApp(ctx context.Context) []Finding {
 	w, no := d.needsSlack(nameApp)
 	if no != nil {
@@ -203,19 +203,19 @@ func (d *doctor) checkApp(ctx context.Context) []Finding {
 	b, _ := d.bot()
 	bot, err := w.client.GetBotInfoContext(ctx, slack.GetBotInfoParameters{Bot: w.self.BotID})
 	if err != nil {
-		return []Finding{unanswered(nameApp, err)}
+		return []Finding{slackError(nameApp, err)}
 	}
 	return []Finding{judgeApp(bot.AppID, b.env[envApp])}
 }
 
-func judgeApp(is, wanted string) Finding {
+func judgeApp(appID, want string) Finding {
 	const page = "\n  https://api.slack.com/apps > the app > Basic Information > App ID"
 	switch {
-	case wanted == "":
-		return ok(nameApp, "%s; %s is not set, so requests are told by their signature alone", is, envApp)
-	case is != wanted:
-		return fault(nameApp, fmt.Sprintf("the token is of the app %s, and %s is %s: every click is refused", is, envApp, wanted),
-			"Correct the stack's parameter, or put the token and the signing secret of the right app into the secret:"+redeploy+page)
+	case want == "":
+		return ok(nameApp, "%s; %s is not set, so the signing secret alone identifies the app", appID, envApp)
+	case appID != want:
+		return fault(nameApp, fmt.Sprintf("the token belongs to the app %s, but %s is %s: every click is refused", appID, envApp, want),
+			"Correct the stack parameter SlackApp, or put the token and signing secret of the right app into the secret:"+redeploy+page)
 	}
-	return ok(nameApp, "%s", is)
+	return ok(nameApp, "%s", appID)
 }

@@ -15,7 +15,7 @@ import (
 	"countersign/handle"
 )
 
-// identity is as whom the doctor asks AWS.
+// identity is the AWS identity that the doctor uses.
 type identity struct{ account, arn string }
 
 func (d *doctor) readIdentity(ctx context.Context) (identity, error) {
@@ -26,12 +26,12 @@ func (d *doctor) readIdentity(ctx context.Context) (identity, error) {
 	return identity{aws.ToString(out.Account), aws.ToString(out.Arn)}, nil
 }
 
-// checkIdentity says nothing of credentials that are good: the report's first
-// line does.
+// checkIdentity reports bad credentials only: the report's first line names good
+// ones.
 func (d *doctor) checkIdentity(context.Context) []Finding {
 	const name = "AWS credentials"
 	if _, err := d.identity(); err != nil {
-		return []Finding{unread(name, "sts:GetCallerIdentity", err)}
+		return []Finding{awsError(name, "sts:GetCallerIdentity", err)}
 	}
 	return nil
 }
@@ -46,12 +46,12 @@ type stack struct {
 
 type resource struct{ kind, logical, physical string }
 
-var errNoStack = errors.New("there is no such stack")
+var errNoStack = errors.New("the stack does not exist")
 
 const nameStack = "stack"
 
 // readStack reads the stack, its outputs and its resources. The error is
-// errNoStack if there is none.
+// errNoStack if it does not exist.
 func (d *doctor) readStack(ctx context.Context) (stack, error) {
 	return d.readStackNamed(ctx, d.Stack)
 }
@@ -59,7 +59,7 @@ func (d *doctor) readStack(ctx context.Context) (stack, error) {
 func (d *doctor) readStackNamed(ctx context.Context, name string) (stack, error) {
 	out, err := d.aws.cloudFormation.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &name})
 	if code(err) == "ValidationError" || err == nil && len(out.Stacks) == 0 {
-		return stack{}, errNoStack // the API has no better code for it
+		return stack{}, errNoStack // the API has no code of its own for this
 	}
 	if err != nil {
 		return stack{}, err
@@ -90,7 +90,7 @@ func (d *doctor) readStackNamed(ctx context.Context, name string) (stack, error)
 	return s, nil
 }
 
-// ofKind are the physical IDs of the resources of a type.
+// ofKind returns the physical IDs of the resources of a type.
 func (s stack) ofKind(kind string) []string {
 	var ids []string
 	for _, r := range s.resources {
@@ -105,18 +105,18 @@ func (d *doctor) checkStack(context.Context) []Finding {
 	s, err := d.stack()
 	switch {
 	case errors.Is(err, errNoStack):
-		return []Finding{fault(nameStack, fmt.Sprintf("there is no stack %s in %s", d.Stack, d.region),
-			"Name the stack with --stack, or another Region or profile with --region and --profile; this lists the stacks that are there:"+
+		return []Finding{fault(nameStack, fmt.Sprintf("stack %s does not exist in %s", d.Stack, d.region),
+			"Check --stack, --region and --profile. This lists the stacks:"+
 				d.cli("cloudformation list-stacks --query 'StackSummaries[?StackStatus!=`DELETE_COMPLETE`].StackName'")+
 				"\nIf Countersign is not deployed yet:"+redeploy)}
 	case err != nil:
-		return []Finding{unread(nameStack, "cloudformation:DescribeStacks and ListStackResources", err)}
+		return []Finding{awsError(nameStack, "cloudformation:DescribeStacks and cloudformation:ListStackResources", err)}
 	}
 	return []Finding{d.judgeStack(s)}
 }
 
-// needed are the outputs that the other checks read.
-var needed = []string{"BotFunctionName", "NotifierFunctionName", "BotUrl", "SlackRequestUrl", "TableName", "ServiceToken", "FailureQueueUrl"}
+// requiredOutputs are the stack outputs that the other checks read.
+var requiredOutputs = []string{"BotFunctionName", "NotifierFunctionName", "BotUrl", "SlackRequestUrl", "TableName", "ServiceToken", "FailureQueueUrl"}
 
 func (d *doctor) judgeStack(s stack) Finding {
 	found := s.status
@@ -126,22 +126,22 @@ func (d *doctor) judgeStack(s stack) Finding {
 	events := d.cli("cloudformation describe-stack-events --stack-name " + d.Stack + " --max-items 30")
 	switch {
 	case strings.HasSuffix(s.status, "_IN_PROGRESS"):
-		return warning(nameStack, found+": it is being changed", "Wait for it to end, and run the doctor again.")
+		return warning(nameStack, found+": an operation is running", "Wait until it has finished, then run the doctor again.")
 	case s.status == string(types.StackStatusUpdateRollbackComplete):
-		return warning(nameStack, found+": the last update failed and was undone"+because(s.reason),
-			"What runs is the version before. Find the first failure, mend it, and deploy again:"+events)
+		return warning(nameStack, found+": the last update failed and was rolled back"+because(s.reason),
+			"The previous version is running. Find the first failure, fix it, and redeploy:"+events)
 	case !strings.HasSuffix(s.status, "_COMPLETE"), s.status == string(types.StackStatusRollbackComplete):
-		return fault(nameStack, found+because(s.reason), "Find the first failure, mend it, and deploy again:"+events)
+		return fault(nameStack, found+because(s.reason), "Find the first failure, fix it, and redeploy:"+events)
 	}
 	var missing []string
-	for _, o := range needed {
+	for _, o := range requiredOutputs {
 		if s.outputs[o] == "" {
 			missing = append(missing, o)
 		}
 	}
 	if len(missing) > 0 {
-		return fault(nameStack, "it has no output "+strings.Join(missing, ", "),
-			"It is another stack, or of another version. Check --stack; else deploy this version:"+redeploy)
+		return fault(nameStack, "no output "+strings.Join(missing, ", "),
+			"This is a different stack, or a different version of Countersign. Check --stack, or redeploy this version:"+redeploy)
 	}
 	return ok(nameStack, "%s", found)
 }

@@ -30,31 +30,31 @@ func (d *doctor) checkTable(ctx context.Context) []Finding {
 	name := b.env[envTable]
 	var findings []Finding
 	if n.env[envTable] != name {
-		findings = append(findings, fault(nameTable, "the bot uses "+name+", the notifier "+n.env[envTable]+": every click is of an unknown request", "Deploy again, so that both use the stack's table:"+redeploy))
+		findings = append(findings, fault(nameTable, "the bot uses "+name+", but the notifier uses "+n.env[envTable]+": the bot does not find requests", "Redeploy, so that both use the stack's table:"+redeploy))
 	}
 	out, err := d.aws.dynamoDB.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &name})
 	var gone *types.ResourceNotFoundException
 	switch {
 	case errors.As(err, &gone):
-		return append(findings, fault(nameTable, "there is no table "+name+": nothing can be asked or decided",
-			"It held every decision. Do not deploy an empty one over it: DynamoDB keeps a backup of a deleted table for 35 days. Find it, and restore it under the same name:"+
+		return append(findings, fault(nameTable, "table "+name+" does not exist: requests can be neither stored nor decided",
+			"The table holds every decision, so do not replace it with an empty one. DynamoDB keeps a backup of a deleted table for 35 days. Restore it under the same name:"+
 				d.cli("dynamodb list-backups --backup-type ALL --table-name "+name)+d.cli("dynamodb restore-table-from-backup --target-table-name "+name+" --backup-arn ARN")))
 	case err != nil:
-		return append(findings, unread(nameTable, "dynamodb:DescribeTable", err))
+		return append(findings, awsError(nameTable, "dynamodb:DescribeTable", err))
 	}
 	if bad := judgeTable(dynamo.Table(name), out.Table); bad != "" {
-		return append(findings, fault(nameTable, name+": "+bad, "Use the table that the stack makes. Deploy again:"+redeploy))
+		return append(findings, fault(nameTable, name+": "+bad, "Redeploy, to use the table that the stack creates:"+redeploy))
 	}
-	safe := d.judgeSafety(name, aws.ToBool(out.Table.DeletionProtectionEnabled))
+	safe := d.judgeDeletionProtection(name, aws.ToBool(out.Table.DeletionProtectionEnabled))
 	backups, err := d.aws.dynamoDB.DescribeContinuousBackups(ctx, &dynamodb.DescribeContinuousBackupsInput{TableName: &name})
 	if err != nil {
-		safe = append(safe, unread("table backups", "dynamodb:DescribeContinuousBackups", err))
+		safe = append(safe, awsError("table backups", "dynamodb:DescribeContinuousBackups", err))
 	} else if !pointInTime(backups) {
-		safe = append(safe, warning(nameTable, name+" has no point-in-time recovery: what is lost is lost",
-			"Switch it on:"+d.cli("dynamodb update-continuous-backups --table-name "+name+" --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true")))
+		safe = append(safe, warning(nameTable, name+" has no point-in-time recovery: deleted or overwritten records cannot be restored",
+			"Enable it:"+d.cli("dynamodb update-continuous-backups --table-name "+name+" --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true")))
 	}
 	if len(safe) == 0 {
-		safe = append(safe, ok(nameTable, "%s is active, with its indexes, point-in-time recovery and deletion protection", name))
+		safe = append(safe, ok(nameTable, "%s is active, with indexes, point-in-time recovery and deletion protection", name))
 	}
 	return append(findings, safe...)
 }
@@ -65,16 +65,16 @@ func pointInTime(out *dynamodb.DescribeContinuousBackupsOutput) bool {
 		d.PointInTimeRecoveryDescription.PointInTimeRecoveryStatus == types.PointInTimeRecoveryStatusEnabled
 }
 
-func (d *doctor) judgeSafety(name string, protected bool) []Finding {
+func (d *doctor) judgeDeletionProtection(name string, protected bool) []Finding {
 	if protected {
 		return nil
 	}
-	return []Finding{warning(nameTable, name+" has no deletion protection", "Switch it on:"+d.cli("dynamodb update-table --table-name "+name+" --deletion-protection-enabled"))}
+	return []Finding{warning(nameTable, name+" has no deletion protection", "Enable it:"+d.cli("dynamodb update-table --table-name "+name+" --deletion-protection-enabled"))}
 }
 
-// judgeTable says in what way a table is not the one wanted; empty if it is.
+// judgeTable says how a table differs from the store's, or returns "".
 func judgeTable(want *dynamodb.CreateTableInput, got *types.TableDescription) string {
-	if s := got.TableStatus; s != types.TableStatusActive && s != types.TableStatusUpdating { // what is updated serves on
+	if s := got.TableStatus; s != types.TableStatusActive && s != types.TableStatusUpdating { // a table serves requests while it is updated
 		return fmt.Sprintf("it is %s, not ACTIVE", s)
 	}
 	if keys(want.KeySchema) != keys(got.KeySchema) {
@@ -104,7 +104,7 @@ func judgeTable(want *dynamodb.CreateTableInput, got *types.TableDescription) st
 	return ""
 }
 
-// keys writes a key schema as "StackKey, GateKey": partition key first.
+// keys formats a key schema, partition key first: "StackKey, GateKey".
 func keys(schema []types.KeySchemaElement) string {
 	var names []string
 	for _, kind := range []types.KeyType{types.KeyTypeHash, types.KeyTypeRange} {

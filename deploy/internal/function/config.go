@@ -112,7 +112,17 @@ func ReadConfig(role Role, environ []string) (Config, error) {
 	return c, nil
 }
 
-// Variables are the names of all variables.
+// Variable returns the environment variable of a field of Config, such as
+// COUNTERSIGN_TABLE for "Table". It panics if there is no such field.
+func Variable(field string) string {
+	f, ok := reflect.TypeFor[Config]().FieldByName(field)
+	if !ok {
+		panic("function.Config has no field " + field)
+	}
+	return variable(f)
+}
+
+// Variables lists the environment variables of all fields of Config.
 func Variables() (list []string) {
 	for t, i := reflect.TypeFor[Config](), 0; i < t.NumField(); i++ {
 		list = append(list, variable(t.Field(i)))

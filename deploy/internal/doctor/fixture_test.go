@@ -23,10 +23,10 @@ import (
 )
 
 const (
-	madeToken   = "xoxb-111122223333-made-up-token"
-	madeSigning = "0123456789abcdef0123456789abcdef"
+	testToken   = "xoxb-111122223333-made-up-token"
+	testSigning = "0123456789abcdef0123456789abcdef"
 	oldSigning  = "fedcba9876543210fedcba9876543210"
-	madeMailKey = "a made-up key for the links in mails"
+	testMailKey = "a made-up key for the links in mails"
 
 	mailTopicARN   = "arn:aws:sns:eu-west-1:111122223333:countersign-mail"
 	launchTopicARN = "arn:aws:sns:eu-west-1:111122223333:countersign-launches"
@@ -36,13 +36,13 @@ const (
 	appManifest = `{"oauth_config": {"scopes": {"bot": ["chat:write", "users:read", "users:read.email", "usergroups:read", "channels:read", "groups:read"]}}}`
 )
 
-var madeScopes = []string{"chat:write", "users:read", "users:read.email", "usergroups:read", "channels:read", "groups:read"}
+var testScopes = []string{"chat:write", "users:read", "users:read.email", "usergroups:read", "channels:read", "groups:read"}
 
-// patient is a whole made deployment: an AWS account, a Slack workspace, and the
+// fixture is a whole made deployment: an AWS account, a Slack workspace, and the
 // real bot behind its API. It is healthy; the tests make it ill.
-type patient struct {
+type fixture struct {
 	t       testing.TB
-	account *account
+	account *fakeAWS
 	slack   *slacktest.Workspace
 	slackAt *httptest.Server
 	door    atomic.Pointer[http.Handler] // what answers at the API
@@ -56,12 +56,12 @@ type patient struct {
 	slackConfig slacktest.Config
 }
 
-func newPatient(t testing.TB, change ...func(*slacktest.Config)) *patient {
+func newFixture(t testing.TB, change ...func(*slacktest.Config)) *fixture {
 	t.Helper()
-	p := &patient{t: t, now: time.Now, botTime: time.Now, patience: 5 * time.Second, command: Command{Stack: "countersign", Catalog: "countersign-catalog"}}
+	p := &fixture{t: t, now: time.Now, botTime: time.Now, patience: 5 * time.Second, command: Command{Stack: "countersign", Catalog: "countersign-catalog"}}
 	p.slackConfig = slacktest.Config{
 		Now: time.Now, TeamID: "T0EXAMPLE", TeamName: "Example", AppID: "A0COUNTERSIGN", BotID: "B0COUNTERSIGN",
-		BotUserID: "U0COUNTERSIGN", BotName: "countersign", BotToken: madeToken, Scopes: madeScopes,
+		BotUserID: "U0COUNTERSIGN", BotName: "countersign", BotToken: testToken, Scopes: testScopes,
 	}
 	for _, f := range change {
 		f(&p.slackConfig)
@@ -74,7 +74,7 @@ func newPatient(t testing.TB, change ...func(*slacktest.Config)) *patient {
 	p.slack.AddUserGroup(slacktest.UserGroup{ID: "S0PLATFORM", Handle: "platform", Users: []string{"U0ANN", "U0BOB"}})
 	p.slack.AddChannel(slacktest.Channel{ID: "C0APPROVALS", Name: "launch-approvals", Members: []string{"U0COUNTERSIGN", "U0ANN", "U0BOB"}})
 
-	p.hold(madeSigning)
+	p.hold(testSigning)
 	var door http.Handler = p.bot()
 	p.door.Store(&door)
 	doorAt := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*p.door.Load()).ServeHTTP(w, r) }))
@@ -89,25 +89,25 @@ func serve(t testing.TB, h http.Handler) *httptest.Server {
 }
 
 // hold gives the bot its signing secrets.
-func (p *patient) hold(secrets ...string) { p.secrets.Store(&secrets) }
+func (p *fixture) hold(secrets ...string) { p.secrets.Store(&secrets) }
 
 // bot is the real one; nothing that the doctor asks of it reaches its store.
-func (p *patient) bot() *bot.Bot {
+func (p *fixture) bot() *bot.Bot {
 	return &bot.Bot{
 		Store: &handle.Memory{}, Now: func() time.Time { return p.botTime() },
-		Slack: api.New(madeToken, api.OptionAPIURL(p.slackAt.URL+"/api/")), TeamID: "T0EXAMPLE", AppID: "A0COUNTERSIGN",
+		Slack: api.New(testToken, api.OptionAPIURL(p.slackAt.URL+"/api/")), TeamID: "T0EXAMPLE", AppID: "A0COUNTERSIGN",
 		SigningSecrets: func(context.Context, bool) ([]string, error) { return *p.secrets.Load(), nil },
 		After:          func(context.Context, handle.Request, string) {},
 	}
 }
 
 // answers puts another in the bot's place.
-func (p *patient) answers(h http.HandlerFunc) {
+func (p *fixture) answers(h http.HandlerFunc) {
 	var door http.Handler = h
 	p.door.Store(&door)
 }
 
-func (p *patient) secret(token string, signing, mail []string) {
+func (p *fixture) secret(token string, signing, mail []string) {
 	b, err := json.Marshal(map[string]any{"slackToken": token, "signingSecrets": signing, "mailKeys": mail})
 	if err != nil {
 		p.t.Fatal(err)
@@ -116,9 +116,9 @@ func (p *patient) secret(token string, signing, mail []string) {
 }
 
 // doctor is one that examines the patient.
-func (p *patient) doctor() *doctor {
+func (p *fixture) doctor() *doctor {
 	clocks := &clocks{now: p.now}
-	client := &http.Client{Timeout: p.patience, Transport: clocks.watch(http.DefaultTransport)}
+	client := &http.Client{Timeout: p.patience, Transport: clocks.transport(http.DefaultTransport)}
 	server := serve(p.t, p.account)
 	config := aws.Config{
 		Region: "eu-west-1", HTTPClient: client, BaseEndpoint: aws.String(server.URL), RetryMaxAttempts: 1,
@@ -127,18 +127,18 @@ func (p *patient) doctor() *doctor {
 	return &doctor{Command: p.command, aws: newClients(awsconfig.Account{Config: config, Client: client}), region: "eu-west-1", client: client, clocks: clocks, now: p.now}
 }
 
-func healthy(t testing.TB, slackAt, doorAt string) *account {
+func healthy(t testing.TB, slackAt, doorAt string) *fakeAWS {
 	env := map[string]string{
 		envTable: "countersign", envSecret: secretARN, envTopic: mailTopicARN, envURL: doorAt,
 		envTeam: "T0EXAMPLE", envApp: "A0COUNTERSIGN", envSlackAPI: slackAt + "/api/",
 		envChannel: "C0APPROVALS", envApprovers: "S0PLATFORM,U0EVE", envApprovals: "1",
 	}
-	function := func(name string) *madeFunction {
+	function := func(name string) *fakeFunction {
 		own := map[string]string{}
 		for k, v := range env {
 			own[k] = v
 		}
-		return &madeFunction{env: own, config: map[string]any{
+		return &fakeFunction{env: own, config: map[string]any{
 			"FunctionName": name, "FunctionArn": "arn:aws:lambda:eu-west-1:111122223333:function:" + name,
 			"Runtime": "provided.al2023", "State": "Active", "LastUpdateStatus": "Successful", "LastModified": "2026-11-20T10:02:03.000+0000",
 			"LoggingConfig": map[string]string{"LogFormat": "JSON", "LogGroup": "log-of-" + name},
@@ -148,7 +148,7 @@ func healthy(t testing.TB, slackAt, doorAt string) *account {
 	notifier.policy = fmt.Sprintf(`{"Version":"2012-10-17","Statement":[%s,%s]}`, permission("countersign-sweep"), permission("countersign-status"))
 	own := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Sid":"own","Effect":"Allow","Principal":{"AWS":"*"},"Action":["sns:Subscribe","sns:Publish"],"Resource":"%s","Condition":{"StringEquals":{"AWS:SourceOwner":"111122223333"}}}]}`, mailTopicARN)
 	org := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sns:Publish","Resource":"%s","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-example"}}}]}`, launchTopicARN)
-	a := &account{
+	a := &fakeAWS{
 		t: t, stackName: "countersign", stackStatus: "CREATE_COMPLETE",
 		outputs: map[string]string{
 			"BotFunctionName": "countersign-bot", "NotifierFunctionName": "countersign-notifier",
@@ -164,25 +164,25 @@ func healthy(t testing.TB, slackAt, doorAt string) *account {
 			{"AWS::CloudWatch::Alarm", "BypassAlarm", "countersign-bypass"},
 		},
 		catalog:       []resource{{"AWS::IAM::Role", "LaunchRole", "CountersignLaunch"}},
-		functions:     map[string]*madeFunction{"countersign-bot": function("countersign-bot"), "countersign-notifier": notifier},
+		functions:     map[string]*fakeFunction{"countersign-bot": function("countersign-bot"), "countersign-notifier": notifier},
 		secretChanged: time.Now().Add(-10 * 24 * time.Hour),
 		table:         tableDescription("countersign"), backups: "ENABLED",
-		topics: map[string]*madeTopic{
+		topics: map[string]*fakeTopic{
 			mailTopicARN:   {own, [][2]string{{"admins@example.com", mailTopicARN + ":1"}}},
 			launchTopicARN: {org, [][2]string{{notifierARN, launchTopicARN + ":1"}}},
 		},
-		rules: map[string]*madeRule{
+		rules: map[string]*fakeRule{
 			"countersign-sweep":  {"ENABLED", "rate(1 minute)", "", []string{notifierARN}},
 			"countersign-status": {"ENABLED", "", `{"source":["aws.cloudformation"]}`, []string{notifierARN}},
 		},
-		pulse: time.Now().Add(-time.Minute),
+		heartbeat: time.Now().Add(-time.Minute),
 		alarms: []map[string]any{
 			{"AlarmName": "countersign-failed", "StateValue": "OK", "ActionsEnabled": true, "AlarmActions": []string{"arn:aws:sns:eu-west-1:111122223333:ops"}},
 			{"AlarmName": "countersign-bypass", "StateValue": "INSUFFICIENT_DATA", "ActionsEnabled": true, "AlarmActions": []string{"arn:aws:sns:eu-west-1:111122223333:ops"}},
 		},
 		roles: map[string]string{"CountersignLaunch": "allowed", "BareLaunch": "implicitDeny"},
 	}
-	b, _ := json.Marshal(map[string]any{"slackToken": madeToken, "signingSecrets": []string{madeSigning}, "mailKeys": []string{madeMailKey}})
+	b, _ := json.Marshal(map[string]any{"slackToken": testToken, "signingSecrets": []string{testSigning}, "mailKeys": []string{testMailKey}})
 	a.secretText = string(b)
 	return a
 }
