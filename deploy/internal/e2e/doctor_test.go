@@ -131,7 +131,7 @@ func TestDoctor(t *testing.T) {
 		},
 		{
 			name: "another stack", flags: []string{"--stack", "nobody"},
-			want: [][3]string{{"stack", "fault", "there is no stack nobody"}},
+			want: [][3]string{{"stack", "fault", "stack nobody does not exist"}},
 		},
 		{
 			name: "the secret is marked for deletion",
@@ -161,7 +161,7 @@ func TestDoctor(t *testing.T) {
 		{
 			name:  "a wrong signing secret",
 			plant: func() error { return w.put(doctoredToken, strings.Repeat("ab", 16), doctoredKey) },
-			want:  [][3]string{{"API signature", "fault", "holds another one"}},
+			want:  [][3]string{{"API signature", "fault", "has read a different one"}},
 		},
 		{
 			name:  "no mail key",
@@ -181,7 +181,7 @@ func TestDoctor(t *testing.T) {
 			name:  "a user group is gone",
 			plant: func() error { w.slack.AddUserGroup(slacktest.UserGroup{ID: "S0PLATFORM", Disabled: true}); return nil },
 			mend:  func() error { w.slack.AddUserGroup(platform); return nil },
-			want:  [][3]string{{"approvers", "fault", "no user group S0PLATFORM"}, {"approvers", "fault", "0 people may approve, and 1 must"}},
+			want:  [][3]string{{"approvers", "fault", "user group S0PLATFORM does not exist"}, {"approvers", "fault", "1 approval needed, but only 0 people can approve"}},
 		},
 		{
 			name:  "Slack is down",
@@ -208,7 +208,7 @@ func TestDoctor(t *testing.T) {
 				return nil
 			},
 			mend: func() error { w.answerAtDoor(w.bot()); return nil },
-			want: [][3]string{{"API", "fault", "nobody has signed (200)"}},
+			want: [][3]string{{"API", "fault", "accepts unsigned requests (200)"}},
 		},
 		{
 			name: "the API does not answer",
@@ -262,7 +262,7 @@ func TestDoctor(t *testing.T) {
 				return err
 			},
 			mend: func() error { return w.empty(table) },
-			want: [][3]string{{"overdue requests", "fault", "undecided past the deadline"}},
+			want: [][3]string{{"overdue requests", "fault", "past the deadline without a decision"}},
 		},
 		{
 			name: "a failed event",
@@ -280,7 +280,7 @@ func TestDoctor(t *testing.T) {
 			name:  "an alarm rings",
 			plant: func() error { return setAlarm(cloudwatchtypes.StateValueAlarm) },
 			mend:  func() error { return setAlarm(cloudwatchtypes.StateValueOk) },
-			want:  [][3]string{{"alarms", "fault", alarm + " rings"}},
+			want:  [][3]string{{"alarms", "fault", alarm + " is in ALARM"}},
 		},
 		{
 			name: "a launch role that may not", flags: []string{"--launch-role", "bare-launch"},
@@ -292,7 +292,7 @@ func TestDoctor(t *testing.T) {
 				return w.setPolicy(topics, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sns:Subscribe","Resource":"*"}]}`)
 			},
 			mend: func() error { return w.setPolicy(topics, policy) },
-			want: [][3]string{{"mail topic policy", "fault", "anybody may subscribe"}},
+			want: [][3]string{{"mail topic policy", "fault", "anyone in AWS may subscribe"}},
 		},
 		// What is not put back comes last.
 		{
@@ -309,7 +309,7 @@ func TestDoctor(t *testing.T) {
 				}
 				return nil
 			},
-			want: [][3]string{{"mail", "fault", "nobody has subscribed"}},
+			want: [][3]string{{"mail", "fault", "no subscribers"}},
 		},
 		{
 			name: "the sweep may not call",
@@ -322,7 +322,7 @@ func TestDoctor(t *testing.T) {
 				}
 				return err
 			},
-			want: [][3]string{{"mail", "fault", ""}, {"sweep schedule", "fault", "may not call"}},
+			want: [][3]string{{"mail", "fault", ""}, {"sweep schedule", "fault", "may not invoke"}},
 		},
 		{
 			name: "an index is gone",
