@@ -16,8 +16,8 @@ import (
 	"countersign/handle/handletest"
 )
 
-// broken is a store that keeps the contract but for what its fields replace.
-type broken struct {
+// brokenStore keeps the contract except where a field replaces a method.
+type brokenStore struct {
 	handle.Memory
 	create  func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error)
 	load    func(m *handle.Memory, ctx context.Context, id string) (handle.Request, error)
@@ -27,57 +27,57 @@ type broken struct {
 	since   func(m *handle.Memory, ctx context.Context, t time.Time) iter.Seq2[handle.Request, error]
 }
 
-func (b *broken) Create(ctx context.Context, r handle.Request) (handle.Request, error) {
+func (b *brokenStore) Create(ctx context.Context, r handle.Request) (handle.Request, error) {
 	if b.create != nil {
 		return b.create(&b.Memory, ctx, r)
 	}
 	return b.Memory.Create(ctx, r)
 }
 
-func (b *broken) Load(ctx context.Context, id string) (handle.Request, error) {
+func (b *brokenStore) Load(ctx context.Context, id string) (handle.Request, error) {
 	if b.load != nil {
 		return b.load(&b.Memory, ctx, id)
 	}
 	return b.Memory.Load(ctx, id)
 }
 
-func (b *broken) Replace(ctx context.Context, r handle.Request) (handle.Request, error) {
+func (b *brokenStore) Replace(ctx context.Context, r handle.Request) (handle.Request, error) {
 	if b.replace != nil {
 		return b.replace(&b.Memory, ctx, r)
 	}
 	return b.Memory.Replace(ctx, r)
 }
 
-func (b *broken) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
+func (b *brokenStore) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	if b.due != nil {
 		return b.due(&b.Memory, ctx, now, limit)
 	}
 	return b.Memory.Due(ctx, now, limit)
 }
 
-func (b *broken) OfStack(ctx context.Context, stackID string) ([]handle.Request, error) {
+func (b *brokenStore) OfStack(ctx context.Context, stackID string) ([]handle.Request, error) {
 	if b.ofStack != nil {
 		return b.ofStack(&b.Memory, ctx, stackID)
 	}
 	return b.Memory.OfStack(ctx, stackID)
 }
 
-func (b *broken) Since(ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
+func (b *brokenStore) Since(ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
 	if b.since != nil {
 		return b.since(&b.Memory, ctx, t)
 	}
 	return b.Memory.Since(ctx, t)
 }
 
-// faults are ways to break the contract, each with the test of the suite that
-// must catch it.
-var faults = []struct {
+// brokenStores break the contract, each with the test of the suite that must catch
+// it.
+var brokenStores = []struct {
 	name   string
 	caught string
-	open   func() *broken
+	open   func() *brokenStore
 }{
-	{"Create overwrites", "Create", func() *broken {
-		return &broken{create: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
+	{"Create overwrites", "Create", func() *brokenStore {
+		return &brokenStore{create: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
 			next, err := m.Create(ctx, r)
 			if old, loadErr := m.Load(ctx, r.ID); errors.Is(err, handle.ErrExists) && loadErr == nil {
 				r.Rev = old.Rev
@@ -86,8 +86,8 @@ var faults = []struct {
 			return next, err
 		}}
 	}},
-	{"Create looks before it leaps", "RacingCreates", func() *broken {
-		return &broken{create: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
+	{"Create checks and then writes", "RacingCreates", func() *brokenStore {
+		return &brokenStore{create: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
 			if _, err := m.Load(ctx, r.ID); err == nil {
 				return handle.Request{}, handle.ErrExists
 			}
@@ -99,14 +99,14 @@ var faults = []struct {
 			return r, nil
 		}}
 	}},
-	{"Create keeps the revision it is given", "Create", func() *broken {
-		return &broken{create: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
+	{"Create keeps the given revision", "Create", func() *brokenStore {
+		return &brokenStore{create: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
 			_, err := m.Create(ctx, r)
 			return r, err
 		}}
 	}},
-	{"Load invents", "Load", func() *broken {
-		return &broken{load: func(m *handle.Memory, ctx context.Context, id string) (handle.Request, error) {
+	{"Load returns requests that do not exist", "Load", func() *brokenStore {
+		return &brokenStore{load: func(m *handle.Memory, ctx context.Context, id string) (handle.Request, error) {
 			r, err := m.Load(ctx, id)
 			if errors.Is(err, handle.ErrNotFound) {
 				return handle.Request{ID: id}, nil
@@ -114,10 +114,10 @@ var faults = []struct {
 			return r, err
 		}}
 	}},
-	{"Load reads what was a moment ago", "Replace", func() *broken {
+	{"Load returns an older value", "Replace", func() *brokenStore {
 		var mu sync.Mutex
 		reads, old := 0, handle.Request{}
-		return &broken{load: func(m *handle.Memory, ctx context.Context, id string) (handle.Request, error) {
+		return &brokenStore{load: func(m *handle.Memory, ctx context.Context, id string) (handle.Request, error) {
 			r, err := m.Load(ctx, id)
 			mu.Lock()
 			defer mu.Unlock()
@@ -129,10 +129,10 @@ var faults = []struct {
 			return r.Clone(), err
 		}}
 	}},
-	{"Load shares its memory", "NothingShared", func() *broken {
+	{"Load shares its memory", "NothingShared", func() *brokenStore {
 		var mu sync.Mutex
 		last := map[string]handle.Request{}
-		return &broken{load: func(m *handle.Memory, ctx context.Context, id string) (handle.Request, error) {
+		return &brokenStore{load: func(m *handle.Memory, ctx context.Context, id string) (handle.Request, error) {
 			r, err := m.Load(ctx, id)
 			mu.Lock()
 			defer mu.Unlock()
@@ -143,22 +143,22 @@ var faults = []struct {
 			return r, err
 		}}
 	}},
-	{"Load drops the wait URL", "Fidelity", func() *broken {
-		return &broken{load: func(m *handle.Memory, ctx context.Context, id string) (handle.Request, error) {
+	{"Load drops the wait URL", "Fidelity", func() *brokenStore {
+		return &brokenStore{load: func(m *handle.Memory, ctx context.Context, id string) (handle.Request, error) {
 			r, err := m.Load(ctx, id)
 			r.WaitURL = handle.WaitURL{}
 			return r, err
 		}}
 	}},
-	{"Load rounds times", "Fidelity", func() *broken {
-		return &broken{load: func(m *handle.Memory, ctx context.Context, id string) (handle.Request, error) {
+	{"Load rounds times", "Fidelity", func() *brokenStore {
+		return &brokenStore{load: func(m *handle.Memory, ctx context.Context, id string) (handle.Request, error) {
 			r, err := m.Load(ctx, id)
 			r.CreatedAt = r.CreatedAt.Truncate(time.Microsecond)
 			return r, err
 		}}
 	}},
-	{"Replace does not compare", "RacingReplaces", func() *broken {
-		return &broken{replace: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
+	{"Replace does not compare", "RacingReplaces", func() *brokenStore {
+		return &brokenStore{replace: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
 			old, err := m.Load(ctx, r.ID)
 			if err != nil {
 				return handle.Request{}, err
@@ -167,16 +167,16 @@ var faults = []struct {
 			return m.Replace(ctx, r)
 		}}
 	}},
-	{"Replace accepts later revisions", "Replace", func() *broken {
-		return &broken{replace: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
+	{"Replace accepts later revisions", "Replace", func() *brokenStore {
+		return &brokenStore{replace: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
 			if old, err := m.Load(ctx, r.ID); err == nil && r.Rev > old.Rev {
 				r.Rev = old.Rev
 			}
 			return m.Replace(ctx, r)
 		}}
 	}},
-	{"Replace creates", "Replace", func() *broken {
-		return &broken{replace: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
+	{"Replace creates", "Replace", func() *brokenStore {
+		return &brokenStore{replace: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
 			next, err := m.Replace(ctx, r)
 			if errors.Is(err, handle.ErrNotFound) {
 				return m.Create(ctx, r)
@@ -184,8 +184,8 @@ var faults = []struct {
 			return next, err
 		}}
 	}},
-	{"Replace finds no difference between missing and changed", "Replace", func() *broken {
-		return &broken{replace: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
+	{"Replace returns ErrConflict for missing requests", "Replace", func() *brokenStore {
+		return &brokenStore{replace: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
 			next, err := m.Replace(ctx, r)
 			if errors.Is(err, handle.ErrNotFound) {
 				err = handle.ErrConflict
@@ -193,37 +193,37 @@ var faults = []struct {
 			return next, err
 		}}
 	}},
-	{"Replace returns the old revision", "Replace", func() *broken {
-		return &broken{replace: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
+	{"Replace returns the old revision", "Replace", func() *brokenStore {
+		return &brokenStore{replace: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
 			_, err := m.Replace(ctx, r)
 			return r, err
 		}}
 	}},
-	{"Due forgets the limit", "DueLimit", func() *broken {
-		return &broken{due: func(m *handle.Memory, ctx context.Context, now time.Time, limit int) ([]string, error) {
+	{"Due ignores the limit", "DueLimit", func() *brokenStore {
+		return &brokenStore{due: func(m *handle.Memory, ctx context.Context, now time.Time, limit int) ([]string, error) {
 			return m.Due(ctx, now, 10000)
 		}}
 	}},
-	{"Due lists the latest first", "Due", func() *broken {
-		return &broken{due: func(m *handle.Memory, ctx context.Context, now time.Time, limit int) ([]string, error) {
+	{"Due lists the latest first", "Due", func() *brokenStore {
+		return &brokenStore{due: func(m *handle.Memory, ctx context.Context, now time.Time, limit int) ([]string, error) {
 			ids, err := m.Due(ctx, now, limit)
 			slices.Reverse(ids)
 			return ids, err
 		}}
 	}},
-	{"Due counts in seconds", "Due", func() *broken {
-		return &broken{due: func(m *handle.Memory, ctx context.Context, now time.Time, limit int) ([]string, error) {
+	{"Due rounds to seconds", "Due", func() *brokenStore {
+		return &brokenStore{due: func(m *handle.Memory, ctx context.Context, now time.Time, limit int) ([]string, error) {
 			return m.Due(ctx, now.Truncate(time.Second), limit)
 		}}
 	}},
-	{"Due excludes the very time", "Due", func() *broken {
-		return &broken{due: func(m *handle.Memory, ctx context.Context, now time.Time, limit int) ([]string, error) {
+	{"Due excludes now", "Due", func() *brokenStore {
+		return &brokenStore{due: func(m *handle.Memory, ctx context.Context, now time.Time, limit int) ([]string, error) {
 			return m.Due(ctx, now.Add(-1), limit)
 		}}
 	}},
-	{"Due remembers old times", "DueMoves", func() *broken {
+	{"Due keeps old entries", "DueMoves", func() *brokenStore {
 		seen := map[string]bool{}
-		return &broken{due: func(m *handle.Memory, ctx context.Context, now time.Time, limit int) ([]string, error) {
+		return &brokenStore{due: func(m *handle.Memory, ctx context.Context, now time.Time, limit int) ([]string, error) {
 			ids, err := m.Due(ctx, now, limit)
 			for _, id := range ids {
 				seen[id] = true
@@ -236,8 +236,8 @@ var faults = []struct {
 			return ids, err
 		}}
 	}},
-	{"OfStack lists every stack", "OfStack", func() *broken {
-		return &broken{ofStack: func(m *handle.Memory, ctx context.Context, _ string) ([]handle.Request, error) {
+	{"OfStack lists every stack", "OfStack", func() *brokenStore {
+		return &brokenStore{ofStack: func(m *handle.Memory, ctx context.Context, _ string) ([]handle.Request, error) {
 			var list []handle.Request
 			for r, err := range m.Since(ctx, time.Time{}) {
 				if err != nil {
@@ -248,22 +248,22 @@ var faults = []struct {
 			return list, nil
 		}}
 	}},
-	{"OfStack lists one page", "Largest", func() *broken {
-		return &broken{ofStack: func(m *handle.Memory, ctx context.Context, stackID string) ([]handle.Request, error) {
+	{"OfStack lists one page", "Largest", func() *brokenStore {
+		return &brokenStore{ofStack: func(m *handle.Memory, ctx context.Context, stackID string) ([]handle.Request, error) {
 			list, err := m.OfStack(ctx, stackID)
 			return list[:min(len(list), 4)], err
 		}}
 	}},
-	{"OfStack lags", "OfStackIsCurrent", func() *broken {
+	{"OfStack lags", "OfStackIsCurrent", func() *brokenStore {
 		var last []handle.Request
-		return &broken{ofStack: func(m *handle.Memory, ctx context.Context, stackID string) ([]handle.Request, error) {
+		return &brokenStore{ofStack: func(m *handle.Memory, ctx context.Context, stackID string) ([]handle.Request, error) {
 			list, err := m.OfStack(ctx, stackID)
 			list, last = last, list
 			return list, err
 		}}
 	}},
-	{"Since yields one page", "SincePages", func() *broken {
-		return &broken{since: func(m *handle.Memory, ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
+	{"Since yields one page", "SincePages", func() *brokenStore {
+		return &brokenStore{since: func(m *handle.Memory, ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
 			return func(yield func(handle.Request, error) bool) {
 				n := 0
 				for r, err := range m.Since(ctx, t) {
@@ -274,19 +274,19 @@ var faults = []struct {
 			}
 		}}
 	}},
-	{"Since begins with the month", "SinceMonths", func() *broken {
-		return &broken{since: func(m *handle.Memory, ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
+	{"Since begins at the start of the month", "SinceMonths", func() *brokenStore {
+		return &brokenStore{since: func(m *handle.Memory, ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
 			t = t.UTC()
 			return m.Since(ctx, time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC))
 		}}
 	}},
-	{"Since excludes the very time", "Since", func() *broken {
-		return &broken{since: func(m *handle.Memory, ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
+	{"Since excludes its own time", "Since", func() *brokenStore {
+		return &brokenStore{since: func(m *handle.Memory, ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
 			return m.Since(ctx, t.Add(1))
 		}}
 	}},
-	{"Since swallows errors", "Context", func() *broken {
-		return &broken{since: func(m *handle.Memory, ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
+	{"Since swallows errors", "Context", func() *brokenStore {
+		return &brokenStore{since: func(m *handle.Memory, ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
 			return func(yield func(handle.Request, error) bool) {
 				for r, err := range m.Since(ctx, t) {
 					if err != nil || !yield(r, nil) {
@@ -296,8 +296,8 @@ var faults = []struct {
 			}
 		}}
 	}},
-	{"Create does not heed ctx", "Context", func() *broken {
-		return &broken{create: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
+	{"Create ignores ctx", "Context", func() *brokenStore {
+		return &brokenStore{create: func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error) {
 			return m.Create(context.WithoutCancel(ctx), r)
 		}}
 	}},
@@ -305,26 +305,26 @@ var faults = []struct {
 
 const breakEnv = "HANDLETEST_BREAK"
 
-// TestBroken runs the suite against stores that break the contract, each in a
-// process of its own: a test cannot fail and go on.
-func TestBroken(t *testing.T) {
+// The suite must fail for each broken store. Each runs in a process of its own,
+// because a test that fails cannot pass.
+func TestSuiteCatchesBrokenStores(t *testing.T) {
 	if name := os.Getenv(breakEnv); name != "" {
-		for _, fault := range faults {
-			if fault.name == name {
-				handletest.StoreWithin(t, 50*time.Millisecond, func(*testing.T) handle.Store { return fault.open() })
+		for _, broken := range brokenStores {
+			if broken.name == name {
+				handletest.StoreWithin(t, 50*time.Millisecond, func(*testing.T) handle.Store { return broken.open() })
 			}
 		}
 		return
 	}
-	for _, fault := range faults {
-		t.Run(fault.name, func(t *testing.T) {
+	for _, broken := range brokenStores {
+		t.Run(broken.name, func(t *testing.T) {
 			t.Parallel()
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBroken$/^"+fault.caught+"$")
-			cmd.Env = append(os.Environ(), breakEnv+"="+fault.name)
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSuiteCatchesBrokenStores$/^"+broken.caught+"$")
+			cmd.Env = append(os.Environ(), breakEnv+"="+broken.name)
 			out, err := cmd.CombinedOutput()
 			var failed *exec.ExitError
-			if !errors.As(err, &failed) || !strings.Contains(string(out), "--- FAIL: TestBroken/"+fault.caught+" ") {
-				t.Errorf("the test %s did not catch it: %v\n%s", fault.caught, err, out)
+			if !errors.As(err, &failed) || !strings.Contains(string(out), "--- FAIL: TestSuiteCatchesBrokenStores/"+broken.caught+" ") {
+				t.Errorf("the test %s did not catch it: %v\n%s", broken.caught, err, out)
 			}
 		})
 	}

@@ -7,34 +7,34 @@ import (
 	"countersign/handle"
 )
 
-// testContext calls every verb for somebody who has gone: it says so, and
-// changes nothing.
+// testContext calls every method with a cancelled context. Each must return the
+// context's error and change nothing.
 func testContext(t *testing.T, f *fixture) {
 	r := f.create(Request(1, at))
 	f.since("before", at, r.ID)
-	gone, cancel := context.WithCancel(f.ctx)
+	cancelled, cancel := context.WithCancel(f.ctx)
 	cancel()
 
-	_, err := f.Create(gone, Request(2, at))
+	_, err := f.Create(cancelled, Request(2, at))
 	f.fails("Create", err, context.Canceled)
 	_, err = f.Load(f.ctx, Request(2, at).ID)
-	f.fails("Load of what was not created", err, handle.ErrNotFound)
+	f.fails("Load of a request that was not created", err, handle.ErrNotFound)
 
 	changed := r
 	changed.Purpose = "changed"
-	_, err = f.Replace(gone, changed)
+	_, err = f.Replace(cancelled, changed)
 	f.fails("Replace", err, context.Canceled)
-	f.stored("after it was not replaced", r)
+	f.stored("after the cancelled Replace", r)
 
-	_, err = f.Load(gone, r.ID)
+	_, err = f.Load(cancelled, r.ID)
 	f.fails("Load", err, context.Canceled)
-	_, err = f.Due(gone, at.AddDate(1, 0, 0), 10)
+	_, err = f.Due(cancelled, at.AddDate(1, 0, 0), 10)
 	f.fails("Due", err, context.Canceled)
-	_, err = f.OfStack(gone, r.Stack.ID)
+	_, err = f.OfStack(cancelled, r.Stack.ID)
 	f.fails("OfStack", err, context.Canceled)
 
 	yields := 0
-	for _, err := range f.Since(gone, at) {
+	for _, err := range f.Since(cancelled, at) {
 		yields++
 		f.fails("Since", err, context.Canceled)
 	}

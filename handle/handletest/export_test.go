@@ -7,7 +7,7 @@ import (
 	"countersign/handle"
 )
 
-// StoreWithin is Store for indexes that may lag no longer than lag.
+// StoreWithin is TestStore for indexes that lag no longer than lag.
 func StoreWithin(t *testing.T, lag time.Duration, open func(t *testing.T) handle.Store) {
 	(&suite{open: open, lag: lag}).run(t)
 }

@@ -12,9 +12,9 @@ import (
 
 const racers = 20
 
-// race runs try in as many goroutines at once, and returns the value with which
-// one of them won. It fails unless exactly one did and all others lost with the
-// error lost.
+// race calls try in many goroutines at once and returns the winner's value. It
+// fails the test unless exactly one try succeeds and all others return the error
+// lost.
 func race(t *testing.T, lost error, try func(i int) (handle.Request, error)) handle.Request {
 	t.Helper()
 	var (
@@ -42,7 +42,7 @@ func race(t *testing.T, lost error, try func(i int) (handle.Request, error)) han
 		}
 	}
 	if winners != 1 {
-		t.Fatalf("got %d winners of %d, want exactly one", winners, racers)
+		t.Fatalf("got %d winners of %d, want one", winners, racers)
 	}
 	return winner
 }
@@ -75,9 +75,9 @@ func testRacingReplaces(t *testing.T, f *fixture) {
 	}
 }
 
-// testNoLostUpdate lets everybody add something to one request, again and again
-// until it is in, while others read. Nobody's is lost, and nobody ever reads an
-// older value than before.
+// testNoLostUpdate lets many goroutines add a detail to the same request, each
+// until it succeeds, while others read. No detail may be lost, and no reader may
+// see an older value than before.
 func testNoLostUpdate(t *testing.T, f *fixture) {
 	id := f.create(Request(1, at)).ID
 	add := func(name string) error {
@@ -138,7 +138,7 @@ func testNoLostUpdate(t *testing.T, f *fixture) {
 	}
 	for i := range racers {
 		if !slices.Contains(r.Details, handle.Field{Name: fmt.Sprintf("racer %d", i)}) {
-			t.Errorf("what racer %d added is lost", i)
+			t.Errorf("the detail of racer %d is lost", i)
 		}
 	}
 }

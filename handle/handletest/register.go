@@ -11,7 +11,7 @@ import (
 
 func testCreate(t *testing.T, f *fixture) {
 	r := Request(1, at)
-	r.Rev = 7 // whatever it says, the store says 1
+	r.Rev = 7 // the store must set 1
 	next := f.create(r)
 	r.Rev = 1
 	if d := Diff(r, next); d != "" {
@@ -19,7 +19,7 @@ func testCreate(t *testing.T, f *fixture) {
 	}
 	f.stored("after Create", r)
 
-	second := Request(1, at, func(r *handle.Request) { r.Purpose = "the same event, delivered again" })
+	second := Request(1, at, func(r *handle.Request) { r.Purpose = "the same event, redelivered" })
 	_, err := f.Create(f.ctx, second)
 	f.fails("Create again", err, handle.ErrExists)
 	f.stored("after a second Create", r)
@@ -48,7 +48,7 @@ func testLoad(t *testing.T, f *fixture) {
 
 func testReplace(t *testing.T, f *fixture) {
 	r := f.create(Request(1, at))
-	bystander := f.create(Request(1, at, WithGate("SecondRequest")))
+	untouched := f.create(Request(1, at, WithGate("SecondRequest")))
 	first := r
 	for rev := int64(2); rev <= 4; rev++ {
 		r.Purpose = fmt.Sprintf("revision %d", rev)
@@ -67,7 +67,7 @@ func testReplace(t *testing.T, f *fixture) {
 		f.fails(fmt.Sprintf("Replace of revision %d when 4 is stored", rev), err, handle.ErrConflict)
 	}
 	f.stored("after conflicts", r)
-	f.stored("after conflicts of its neighbour", bystander)
+	f.stored("after conflicts of another request of the stack", untouched)
 
 	for _, rev := range []int64{0, 1} {
 		missing := Request(2, at)
@@ -75,7 +75,7 @@ func testReplace(t *testing.T, f *fixture) {
 		_, err := f.Replace(f.ctx, missing)
 		f.fails(fmt.Sprintf("Replace of a missing request's revision %d", rev), err, handle.ErrNotFound)
 		_, err = f.Load(f.ctx, missing.ID)
-		f.fails("Load of what Replace did not find", err, handle.ErrNotFound)
+		f.fails("Load of a request that Replace did not find", err, handle.ErrNotFound)
 	}
 }
 
@@ -84,68 +84,68 @@ func testFidelity(t *testing.T, f *fixture) {
 	next := f.create(want)
 	want.Rev = 1
 	if d := Diff(want, next); d != "" {
-		t.Errorf("Create lost something (-want +got):\n%s", d)
+		t.Errorf("Create returned another request (-want +got):\n%s", d)
 	}
 	f.stored("after Create", want)
 	f.replace(want)
 	want.Rev = 2
 	f.stored("after Replace", want)
 
-	// And nothing stays behind of what a field held before.
+	// Replace must leave nothing of the old value behind.
 	bare := handle.Request{ID: want.ID, Rev: 2, CreatedAt: want.CreatedAt, Stack: handle.Stack{ID: want.Stack.ID}}
 	bare = f.replace(bare)
-	f.stored("after Replace by a nearly empty request", bare)
+	f.stored("after Replace with a nearly empty request", bare)
 }
 
-// testNothingShared overwrites all that was passed in and all that came out,
-// verb by verb.
+// testNothingShared overwrites the memory of each request that was passed to the
+// store or returned by it. The stored value must not change.
 func testNothingShared(t *testing.T, f *fixture) {
 	want := full(t, 1)
 	want.Rev = 1
 	passed := full(t, 1)
 	returned := f.create(passed)
-	scribble(&passed)
-	f.stored("after a change to what was passed to Create", want)
-	scribble(&returned)
-	f.stored("after a change to what Create returned", want)
+	overwrite(&passed)
+	f.stored("after overwriting the argument of Create", want)
+	overwrite(&returned)
+	f.stored("after overwriting what Create returned", want)
 
 	loaded, err := f.Load(f.ctx, want.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	scribble(&loaded)
-	f.stored("after a change to what Load returned", want)
+	overwrite(&loaded)
+	f.stored("after overwriting what Load returned", want)
 
 	list, err := f.OfStack(f.ctx, want.Stack.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range list {
-		scribble(&list[i])
+		overwrite(&list[i])
 	}
-	f.stored("after a change to what OfStack returned", want)
+	f.stored("after overwriting what OfStack returned", want)
 
 	for r, err := range f.Since(f.ctx, want.CreatedAt) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		scribble(&r)
+		overwrite(&r)
 	}
-	f.stored("after a change to what Since yielded", want)
+	f.stored("after overwriting what Since yielded", want)
 
 	passed = full(t, 1)
 	passed.Rev = 1
 	want.Rev = 2
 	returned = f.replace(passed)
-	scribble(&passed)
-	f.stored("after a change to what was passed to Replace", want)
-	scribble(&returned)
-	f.stored("after a change to what Replace returned", want)
+	overwrite(&passed)
+	f.stored("after overwriting the argument of Replace", want)
+	overwrite(&returned)
+	f.stored("after overwriting what Replace returned", want)
 }
 
-// LargestRecord is how long an encoded request (see [handle.Encode]) a store
-// must be able to keep, in bytes. The laws bound a request; DynamoDB takes
-// 400 KB in all.
+// LargestRecord is the size in bytes of the largest encoded request
+// ([handle.Encode]) that a store must accept. DynamoDB accepts items of 400 KB,
+// other attributes included.
 const LargestRecord = 380 << 10
 
 func testLargest(t *testing.T, f *fixture) {
@@ -155,7 +155,7 @@ func testLargest(t *testing.T, f *fixture) {
 	want = f.replace(want)
 	f.stored("after Replace", want)
 
-	// Lists of such requests fit into no single answer of a database.
+	// Lists of such requests exceed one response of a database.
 	stackID, ids := want.Stack.ID, []string{want.ID}
 	for i := range 5 {
 		r := largest(t, 1)
@@ -173,7 +173,7 @@ func testLargest(t *testing.T, f *fixture) {
 	f.since("six of the largest", at, ids...)
 }
 
-// largest is a request whose encoding is just below LargestRecord bytes long.
+// largest returns a request whose encoding has just under LargestRecord bytes.
 func largest(t *testing.T, n int) handle.Request {
 	t.Helper()
 	r := Request(n, at)
@@ -184,12 +184,12 @@ func largest(t *testing.T, n int) handle.Request {
 		}
 		return len(b)
 	}
-	const size, around = 4096, 64 // of a parameter's value, and of what is encoded with it
-	for i := range (LargestRecord - encoded()) / (size + around) {
+	const size, overhead = 4096, 64 // of a parameter's value, and of the encoding around it
+	for i := range (LargestRecord - encoded()) / (size + overhead) {
 		r.Parameters = append(r.Parameters, handle.Field{Name: fmt.Sprintf("Parameter%d", i), Value: strings.Repeat(string(rune('a'+i%26)), size)})
 	}
 	if n := encoded(); n > LargestRecord || n < LargestRecord-2*size {
-		t.Fatalf("the largest request is %d bytes long, and should be %d", n, LargestRecord)
+		t.Fatalf("the largest request has %d bytes, want just under %d", n, LargestRecord)
 	}
 	return r
 }

@@ -8,13 +8,13 @@ import (
 	"countersign/handle"
 )
 
-// Request builds what the notifier stores for the n-th launch of a made world,
-// received at the given time: pending, not posted yet, for two approvers of
-// whom one must approve, with all the time that CloudFormation gives. Each n is
-// a stack of its own, with a lawful wait URL of its own. The edits are applied
-// last, in order; one that changes Stack must set ID again, see [Gate].
+// Request returns what the notifier stores for a launch received at the given
+// time: pending, not posted yet, with two approvers of whom one must approve, and
+// an 11 hour timeout. Each n is another stack with its own valid wait URL. The
+// edits are applied last, in order; an edit that changes Stack must also set ID,
+// as [WithGate] does.
 //
-// It panics if the laws of package handle refuse what it built.
+// It panics if package handle refuses the request.
 func Request(n int, at time.Time, edits ...func(*handle.Request)) handle.Request {
 	provisioned := fmt.Sprintf("pp-%013d", n)
 	stack := handle.Stack{
@@ -67,8 +67,8 @@ func Request(n int, at time.Time, edits ...func(*handle.Request)) handle.Request
 	return r
 }
 
-// Gate is an edit for [Request]: the request is of another gate of the same
-// stack, the resource with the given logical ID.
+// WithGate is an edit for [Request]: the request belongs to another gate of the
+// same stack, the resource with the given logical ID.
 func WithGate(logicalID string) func(*handle.Request) {
 	return func(r *handle.Request) {
 		r.Stack.Gate = logicalID
@@ -76,9 +76,9 @@ func WithGate(logicalID string) func(*handle.Request) {
 	}
 }
 
-// WaitURL makes the URL of a wait condition handle that CloudFormation could
-// have made at the given time, for the stack with ARN stackID of us-east-1: of
-// its length too, with a session token, and good for 12 hours less a second.
+// WaitURL returns a URL such as CloudFormation creates at the given time for a wait
+// condition handle of the stack with ARN stackID, in us-east-1. It is as long as a
+// real one and valid for 12 hours minus a second.
 func WaitURL(stackID string, at time.Time) handle.WaitURL {
 	at = at.UTC()
 	raw := "https://cloudformation-waitcondition-us-east-1.s3.amazonaws.com/" + strings.ReplaceAll(stackID, ":", "%3A") + "/ApprovalHandle" +
@@ -86,7 +86,7 @@ func WaitURL(stackID string, at time.Time) handle.WaitURL {
 		"&X-Amz-Algorithm=AWS4-HMAC-SHA256" +
 		"&X-Amz-Date=" + at.Format("20060102T150405Z") +
 		"&X-Amz-SignedHeaders=host&X-Amz-Expires=43199" +
-		"&X-Amz-Credential=ASIAMADEWORLDEXAMPLE%2F" + at.Format("20060102") + "%2Fus-east-1%2Fs3%2Faws4_request" +
+		"&X-Amz-Credential=ASIASIMULATEDEXAMPLE%2F" + at.Format("20060102") + "%2Fus-east-1%2Fs3%2Faws4_request" +
 		"&X-Amz-Signature=" + fmt.Sprintf("%064x", at.UnixNano())
 	u, err := handle.ParseWaitURL(raw, stackID, nil, at)
 	if err != nil {
@@ -95,32 +95,33 @@ func WaitURL(stackID string, at time.Time) handle.WaitURL {
 	return u
 }
 
-// WakesAt is an edit for [Request]: Wake is then the given time, because all else
-// has been abandoned and only the expiry is left.
+// WithNextDue is an edit for [Request]: NextDue is the given time, because the
+// expiry is the only step that has not been abandoned.
 func WithNextDue(deadline time.Time) func(*handle.Request) {
 	return func(r *handle.Request) {
 		r.Terms.Deadline = deadline
 		abandon(r, handle.StepExpire)
 		if !r.NextDue().Equal(deadline) {
-			panic(fmt.Sprintf("handletest: the request wakes at %v, not at its deadline %v", r.NextDue(), deadline))
+			panic(fmt.Sprintf("handletest: the request is due at %v, not at its deadline %v", r.NextDue(), deadline))
 		}
 	}
 }
 
-// Asleep is an edit for [Request]: the request owes nothing, and Wake is zero.
+// WithNothingDue is an edit for [Request]: no step is outstanding, so NextDue is
+// zero.
 func WithNothingDue(r *handle.Request) {
-	*r = r.Withdraw("nobody could be asked", r.CreatedAt)
+	*r = r.Withdraw("no one could be asked", r.CreatedAt)
 	abandon(r, "")
 	if !r.NextDue().IsZero() {
-		panic(fmt.Sprintf("handletest: the request wakes at %v, and should not", r.NextDue()))
+		panic(fmt.Sprintf("handletest: the request is due at %v, want never", r.NextDue()))
 	}
 }
 
-// abandon gives up all that r owes, but for steps of the kind that is kept.
+// abandon marks all outstanding steps as abandoned, except those of kind kept.
 func abandon(r *handle.Request, kept handle.StepKind) {
 	r.Attempts = map[string]handle.Attempts{}
-	for given := -1; given < len(r.Attempts); { // giving up one thing can make another owed
-		given = len(r.Attempts)
+	for n := -1; n < len(r.Attempts); { // abandoning one step can make another outstanding
+		n = len(r.Attempts)
 		for _, step := range r.Outstanding() {
 			if step.Kind != kept {
 				r.Attempts[step.Key()] = handle.Attempts{Count: 1, Abandoned: true}

@@ -9,9 +9,7 @@ import (
 	"countersign/handle/handletest"
 )
 
-// TestRequest holds the built request to the laws: it can be decided, and its
-// parts fit together.
-func TestRequest(t *testing.T) {
+func TestRequestIsConsistentAndCanBeApproved(t *testing.T) {
 	r := handletest.Request(1, at)
 	if _, err := handle.ParseWaitURL(r.WaitURL.Expose(), r.Stack.ID, nil, at); err != nil {
 		t.Errorf("wait URL: %v", err)
@@ -20,16 +18,16 @@ func TestRequest(t *testing.T) {
 		t.Errorf("wait URL expires: got %v, want 43199 s after %v", expires, at)
 	}
 	if n := len(r.WaitURL.Expose()); n < 1400 || n > 1800 {
-		t.Errorf("wait URL: got %d bytes, want about the 1.5 KB of CloudFormation's", n)
+		t.Errorf("wait URL: got %d bytes, want about 1.5 KB, as CloudFormation's have", n)
 	}
 	if key, _, ok := handle.SplitID(r.ID); !ok || key != handle.StackKey(r.Stack.ID) {
 		t.Errorf("ID %s does not belong to the stack", r.ID)
 	}
 	if err := r.CheckApprovers(); err != nil {
-		t.Errorf("Reachable: %v", err)
+		t.Errorf("CheckApprovers: %v", err)
 	}
 	if r.State() != handle.Pending || !r.NextDue().Equal(at) {
-		t.Errorf("got %s, waking at %v; want it pending and due at once", r.State(), r.NextDue())
+		t.Errorf("got %s, due at %v; want it pending and due at once", r.State(), r.NextDue())
 	}
 	identified := r.IdentifyRequester("U0REQUESTER", []string{"U0REQUESTER"}, true)
 	voter := handle.Voter{Person: handle.Person{Team: "T0", ID: r.Terms.Approvers[0], Name: "Ann Approver"}, Home: true}
@@ -39,7 +37,7 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-func TestRequestsDiffer(t *testing.T) {
+func TestRequestsOfDifferentLaunchesDiffer(t *testing.T) {
 	r, again := handletest.Request(1, at), handletest.Request(1, at)
 	if d := handletest.Diff(r, again); d != "" {
 		t.Errorf("the same request twice differs (-want +got):\n%s", d)
@@ -54,7 +52,7 @@ func TestRequestsDiffer(t *testing.T) {
 	}
 }
 
-// TestDiffHidesWaitURL: a failing test's log is public.
+// The log of a failing test can be public.
 func TestDiffHidesWaitURL(t *testing.T) {
 	r := handletest.Request(1, at)
 	for name, change := range map[string]func(*handle.Request){

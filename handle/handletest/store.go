@@ -1,6 +1,6 @@
-// Package handletest holds what the tests of several packages share: what every
-// [handle.Store] must do ([Store]), a Store that lies ([Lying]), and plausible
-// requests ([Request]).
+// Package handletest is shared by the tests of several packages: a conformance
+// suite for stores ([TestStore]), a store that fails on purpose ([FaultyStore]),
+// and realistic requests ([Request]).
 package handletest
 
 import (
@@ -13,15 +13,14 @@ import (
 	"countersign/handle"
 )
 
-// Store proves that a store keeps every sentence of the contract of
-// [handle.Store]. Each test opens a store of its own, which must be empty; open
-// cleans up after itself with t.Cleanup. That what returned is durable, only
-// the store's own tests can prove, which know how to end its process.
+// TestStore tests that a store keeps the contract of [handle.Store]. open returns
+// an empty store for each test and cleans up with t.Cleanup. Durability is left to
+// the store's own tests, which know how to kill its process.
 func TestStore(t *testing.T, open func(t *testing.T) handle.Store) {
 	(&suite{open: open, lag: 10 * time.Second}).run(t)
 }
 
-// suite is the conformance suite. lag is how long an index may lag behind.
+// suite is the conformance suite. lag is how long an index may lag behind writes.
 type suite struct {
 	open func(t *testing.T) handle.Store
 	lag  time.Duration
@@ -58,10 +57,10 @@ func (s *suite) run(t *testing.T) {
 	}
 }
 
-// at is when the requests of the suite are created, if it does not matter.
+// at is when requests are created where the time does not matter.
 var at = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 
-// fixture is one test and its store.
+// fixture is one test with its store.
 type fixture struct {
 	*testing.T
 	handle.Store
@@ -89,7 +88,7 @@ func (f *fixture) replace(r handle.Request) handle.Request {
 	return next
 }
 
-// stored fails unless want is what the store holds.
+// stored fails the test unless the store holds want.
 func (f *fixture) stored(when string, want handle.Request) {
 	f.Helper()
 	got, err := f.Load(f.ctx, want.ID)
@@ -101,7 +100,7 @@ func (f *fixture) stored(when string, want handle.Request) {
 	}
 }
 
-// fails fails unless err is want.
+// fails fails the test unless err is want.
 func (f *fixture) fails(call string, err, want error) {
 	f.Helper()
 	if !errors.Is(err, want) {
@@ -109,8 +108,7 @@ func (f *fixture) fails(call string, err, want error) {
 	}
 }
 
-// eventually waits for an index that lags: until got answers want, but no
-// longer than the lag that is allowed.
+// eventually waits until got returns want, but no longer than an index may lag.
 func (f *fixture) eventually(call string, want []string, got func() []string) {
 	f.Helper()
 	end := time.Now().Add(f.lag)

@@ -13,8 +13,8 @@ import (
 	"countersign/handle"
 )
 
-// waking creates the request n, which wakes d after at.
-func (f *fixture) waking(n int, d time.Duration) handle.Request {
+// createDue creates request n, whose NextDue is d after at.
+func (f *fixture) createDue(n int, d time.Duration) handle.Request {
 	f.Helper()
 	return f.create(Request(n, at, WithNextDue(at.Add(d))))
 }
@@ -22,23 +22,23 @@ func (f *fixture) waking(n int, d time.Duration) handle.Request {
 func testDue(t *testing.T, f *fixture) {
 	f.due("in an empty store", at.AddDate(1, 0, 0), 10)
 
-	third := f.waking(3, 3*time.Hour)
-	first := f.waking(1, time.Hour)
-	second := f.waking(2, time.Hour+1)
+	third := f.createDue(3, 3*time.Hour)
+	first := f.createDue(1, time.Hour)
+	second := f.createDue(2, time.Hour+1)
 	f.create(Request(4, at, WithNothingDue))
 
-	f.due("before all", at.Add(time.Hour-1), 10)
-	f.due("at the very time of the first", at.Add(time.Hour), 10, first.ID)
+	f.due("before the first", at.Add(time.Hour-1), 10)
+	f.due("exactly at the first", at.Add(time.Hour), 10, first.ID)
 	f.due("a nanosecond later", at.Add(time.Hour+1), 10, first.ID, second.ID)
 	f.due("in another time zone", at.Add(2*time.Hour).In(time.FixedZone("", -11*3600)), 10, first.ID, second.ID)
-	f.due("long after all", at.AddDate(100, 0, 0), 10, first.ID, second.ID, third.ID)
-	f.due("in the beginning", time.Time{}, 10)
+	f.due("long after the last", at.AddDate(100, 0, 0), 10, first.ID, second.ID, third.ID)
+	f.due("at the zero time", time.Time{}, 10)
 }
 
 func testDueLimit(t *testing.T, f *fixture) {
 	var ids []string
 	for n := range 30 {
-		ids = append(ids, f.waking(n, time.Duration(n)*time.Second).ID)
+		ids = append(ids, f.createDue(n, time.Duration(n)*time.Second).ID)
 	}
 	now := at.Add(time.Hour)
 	for _, limit := range []int{1, 7, 29, 30, 31, 5000, math.MaxInt} {
@@ -46,12 +46,12 @@ func testDueLimit(t *testing.T, f *fixture) {
 	}
 	f.due("limit 0", now, 0)
 
-	// Several that wake at once are all found, in whatever order.
+	// Requests due at the same time may come in any order.
 	for n := 30; n < 50; n++ {
-		ids = append(ids, f.waking(n, time.Minute).ID)
+		ids = append(ids, f.createDue(n, time.Minute).ID)
 	}
 	slices.Sort(ids)
-	f.eventually("Due with many at once", ids, func() []string {
+	f.eventually("Due with many at the same time", ids, func() []string {
 		got, err := f.Due(f.ctx, now, 100)
 		if err != nil {
 			t.Fatal(err)
@@ -61,27 +61,27 @@ func testDueLimit(t *testing.T, f *fixture) {
 	})
 }
 
-// testDueMoves holds Due to Wake, wherever it goes.
+// testDueMoves changes when a request is due, forwards and backwards.
 func testDueMoves(t *testing.T, f *fixture) {
-	r := f.waking(1, time.Hour)
-	other := f.waking(2, 2*time.Hour)
+	r := f.createDue(1, time.Hour)
+	other := f.createDue(2, 2*time.Hour)
 	late := at.Add(10 * time.Hour)
-	f.due("at first", late, 10, r.ID, other.ID)
+	f.due("before it moved", late, 10, r.ID, other.ID)
 
-	wake := func(d time.Duration) {
+	move := func(d time.Duration) {
 		t.Helper()
 		r.Terms.Deadline = at.Add(d)
 		r = f.replace(r)
 	}
-	wake(3 * time.Hour)
+	move(3 * time.Hour)
 	f.due("after it moved back", late, 10, other.ID, r.ID)
 	f.due("at its old time", at.Add(time.Hour), 10)
-	wake(time.Minute)
+	move(time.Minute)
 	f.due("after it moved forward", late, 10, r.ID, other.ID)
 	f.due("at its new time", at.Add(time.Minute), 10, r.ID)
-	wake(20 * time.Hour)
+	move(20 * time.Hour)
 	f.due("after it moved beyond now", late, 10, other.ID)
-	wake(time.Minute)
+	move(time.Minute)
 
 	stale := r
 	stale.Rev--
@@ -92,13 +92,13 @@ func testDueMoves(t *testing.T, f *fixture) {
 	f.fails("Create of what exists", err, handle.ErrExists)
 	f.due("after a conflict", late, 10, r.ID, other.ID)
 
-	asleep := Request(1, at, WithNothingDue)
-	asleep.Rev = r.Rev
-	asleep = f.replace(asleep)
-	f.due("after it owes nothing", late, 10, other.ID)
-	r.Rev = asleep.Rev
+	idle := Request(1, at, WithNothingDue)
+	idle.Rev = r.Rev
+	idle = f.replace(idle)
+	f.due("after nothing is outstanding", late, 10, other.ID)
+	r.Rev = idle.Rev
 	f.replace(r)
-	f.due("after it owes again", late, 10, r.ID, other.ID)
+	f.due("after a step is outstanding again", late, 10, r.ID, other.ID)
 }
 
 func testOfStack(t *testing.T, f *fixture) {
@@ -106,9 +106,9 @@ func testOfStack(t *testing.T, f *fixture) {
 	for i := range 4 {
 		r := Request(1, at, WithGate(fmt.Sprintf("Request%d", i)))
 		want = append(want, f.create(r).ID)
-		f.create(Request(10+i, at)) // other stacks'
+		f.create(Request(10+i, at)) // of other stacks
 	}
-	f.create(Request(1, at, WithGate("Foreign"), func(r *handle.Request) { r.Stack.ID += "-which-has-the-same-key" }))
+	f.create(Request(1, at, WithGate("OtherStack"), func(r *handle.Request) { r.Stack.ID += "-with-the-same-key" }))
 	slices.Sort(want)
 	stackID := Request(1, at).Stack.ID
 	list, err := f.OfStack(f.ctx, stackID)
@@ -132,7 +132,7 @@ func testOfStack(t *testing.T, f *fixture) {
 	}
 }
 
-// testOfStackIsCurrent polls for nothing: the first answer must be right.
+// testOfStackIsCurrent does not poll: the first answer must be right.
 func testOfStackIsCurrent(t *testing.T, f *fixture) {
 	r := Request(1, at)
 	for rev := range int64(20) {
@@ -155,13 +155,13 @@ func testSince(t *testing.T, f *fixture) {
 	first := f.create(Request(1, at))
 	second := f.create(Request(2, at.Add(time.Nanosecond)))
 
-	f.since("from the beginning of time", time.Time{}, first.ID, second.ID, third.ID)
-	f.since("at the very time of the first", at, first.ID, second.ID, third.ID)
+	f.since("from the zero time", time.Time{}, first.ID, second.ID, third.ID)
+	f.since("exactly at the first", at, first.ID, second.ID, third.ID)
 	f.since("a nanosecond later", at.Add(1), second.ID, third.ID)
 	f.since("in another time zone", at.Add(2).In(time.FixedZone("", 14*3600)), third.ID)
-	f.since("after all", at.Add(time.Hour+1))
+	f.since("after the last", at.Add(time.Hour+1))
 
-	// What is yielded is the whole request as it is now, in its old place.
+	// Since yields the current value of the whole request, in its old place.
 	first.Purpose = "changed"
 	first = f.replace(first)
 	f.since("after a change", at, first.ID, second.ID, third.ID)
@@ -172,7 +172,7 @@ func testSince(t *testing.T, f *fixture) {
 		f.stored("as Since yields it", r)
 	}
 
-	// A store knows no law, that of creation included.
+	// The laws never change CreatedAt, but a store must not rely on it.
 	first.CreatedAt = at.Add(2 * time.Hour)
 	first = f.replace(first)
 	f.since("after it was moved", time.Time{}, second.ID, third.ID, first.ID)
@@ -211,7 +211,7 @@ func testSincePages(t *testing.T, f *fixture) {
 			t.Errorf("Since, left after %d: got %v", stop, got)
 		}
 	}
-	f.create(Request(n, at)) // nothing is held up by the iterations that were left
+	f.create(Request(n, at)) // iterations that were left early hold no lock
 }
 
 func testSinceMonths(t *testing.T, f *fixture) {
@@ -219,35 +219,34 @@ func testSinceMonths(t *testing.T, f *fixture) {
 	created := []time.Time{
 		time.Date(2024, 2, 29, 23, 59, 59, 0, time.UTC),
 		time.Date(2026, 10, 31, 23, 59, 59, 999999999, time.UTC),
-		midnight.Add(-time.Second).In(time.FixedZone("", 2*3600)), // December there, November here
+		midnight.Add(-time.Second).In(time.FixedZone("", 2*3600)), // December in that zone, November in UTC
 		midnight.Add(-1),
 		midnight,
-		midnight.Add(time.Second).In(time.FixedZone("", -8*3600)), // November there, December here
+		midnight.Add(time.Second).In(time.FixedZone("", -8*3600)), // November in that zone, December in UTC
 		time.Date(2026, 12, 31, 23, 59, 59, 999999999, time.UTC),
 		time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC),
-		time.Date(2031, 7, 1, 0, 0, 0, 0, time.UTC), // after years without any
+		time.Date(2031, 7, 1, 0, 0, 0, 0, time.UTC), // years later
 	}
 	want := make([]string, len(created))
 	for i := range created {
-		i = (i * 5) % len(created) // in no order
+		i = (i * 5) % len(created) // not in order of time
 		want[i] = f.create(Request(i, created[i])).ID
 	}
-	f.since("from the beginning of time", time.Time{}, want...)
+	f.since("from the zero time", time.Time{}, want...)
 	for i, t := range created {
 		f.since(fmt.Sprintf("from %v", t), t, want[i:]...)
 		f.since(fmt.Sprintf("from just after %v", t), t.Add(1), want[i+1:]...)
 	}
 }
 
-// testSinceWhileWriting writes within the loop, as whoever repairs or migrates
-// would.
+// testSinceWhileWriting writes within the loop, as a migration would.
 func testSinceWhileWriting(t *testing.T, f *fixture) {
 	var want []string
 	for n := range 20 {
 		want = append(want, f.create(Request(n, at.Add(time.Duration(n)*time.Second))).ID)
 	}
 	f.since("before", at, want...)
-	long := strings.Repeat("long ", 10<<10) // makes the store grow
+	long := strings.Repeat("long ", 10<<10) // the store must grow
 	for r, err := range f.Since(f.ctx, at) {
 		if err != nil {
 			t.Fatal(err)

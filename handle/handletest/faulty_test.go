@@ -13,14 +13,13 @@ import (
 
 var at = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 
-// TestLyingWrites holds each fault of a write to its two promises: what the
-// caller is told, and what is then stored.
-func TestLyingWrites(t *testing.T) {
+// Each fault of a write determines the error that is returned and what is stored.
+func TestFaultyWrites(t *testing.T) {
 	for _, test := range []struct {
-		verb  handletest.Method
-		fault handletest.Fault
-		err   error
-		done  bool
+		method handletest.Method
+		fault  handletest.Fault
+		err    error
+		stored bool
 	}{
 		{handletest.Create, handletest.NoFault, nil, true},
 		{handletest.Create, handletest.NotApplied, handletest.ErrInjected, false},
@@ -32,11 +31,11 @@ func TestLyingWrites(t *testing.T) {
 		{handletest.Replace, handletest.ResponseLost, handletest.ErrInjected, true},
 		{handletest.Replace, handletest.RetriedByClient, handle.ErrConflict, true},
 	} {
-		t.Run(string(test.verb)+" "+test.fault.String(), func(t *testing.T) {
+		t.Run(string(test.method)+" "+test.fault.String(), func(t *testing.T) {
 			ctx := t.Context()
 			s := &handletest.FaultyStore{Store: new(handle.Memory)}
 			r, write, want := handletest.Request(1, at), s.Create, int64(1)
-			if test.verb == handletest.Replace {
+			if test.method == handletest.Replace {
 				r, _ = s.Create(ctx, r)
 				write, want = s.Replace, 2
 			}
@@ -53,27 +52,26 @@ func TestLyingWrites(t *testing.T) {
 				t.Errorf("a request was returned together with an error")
 			}
 			stored, err := s.Load(ctx, r.ID)
-			if done := err == nil && stored.Rev == want && stored.Purpose == "written"; done != test.done {
-				t.Errorf("done: got %v, want %v", done, test.done)
+			if written := err == nil && stored.Rev == want && stored.Purpose == "written"; written != test.stored {
+				t.Errorf("stored: got %v, want %v", written, test.stored)
 			}
 		})
 	}
 }
 
-// TestLyingLoses checks that a lost answer hides a true failure too.
-func TestLyingLoses(t *testing.T) {
+func TestLostResponseHidesRealError(t *testing.T) {
 	s := &handletest.FaultyStore{Store: new(handle.Memory), Fault: handletest.FailNth(0, handletest.ResponseLost)}
 	_, err := s.Replace(t.Context(), handletest.Request(1, at))
 	if !errors.Is(err, handletest.ErrInjected) || errors.Is(err, handle.ErrNotFound) {
-		t.Errorf("Replace of a missing request, answer lost: got %v, want %v", err, handletest.ErrInjected)
+		t.Errorf("Replace of a missing request, response lost: got %v, want %v", err, handletest.ErrInjected)
 	}
 	s.Fault = handletest.FailNth(0, handletest.RetriedByClient)
 	if _, err := s.Replace(t.Context(), handletest.Request(1, at)); !errors.Is(err, handle.ErrNotFound) {
-		t.Errorf("Replace of a missing request, repeated: got %v, want %v", err, handle.ErrNotFound)
+		t.Errorf("Replace of a missing request, retried by client: got %v, want %v", err, handle.ErrNotFound)
 	}
 }
 
-func TestLyingReads(t *testing.T) {
+func TestFaultyReads(t *testing.T) {
 	ctx := t.Context()
 	s := &handletest.FaultyStore{Store: new(handle.Memory)}
 	for n := range 3 {
@@ -106,10 +104,10 @@ func TestLyingReads(t *testing.T) {
 		},
 	}
 	for _, test := range []struct {
-		verb  handletest.Method
-		fault handletest.Fault
-		n     int
-		err   error
+		method handletest.Method
+		fault  handletest.Fault
+		n      int
+		err    error
 	}{
 		{handletest.Load, handletest.NoFault, 1, nil},
 		{handletest.Load, handletest.NotApplied, 0, handletest.ErrInjected},
@@ -122,19 +120,17 @@ func TestLyingReads(t *testing.T) {
 		{handletest.Since, handletest.ResponseLost, 1, handletest.ErrInjected},
 	} {
 		s.Fault = handletest.FailNth(0, test.fault)
-		n, err := calls[test.verb]()
+		n, err := calls[test.method]()
 		if n != test.n || !errors.Is(err, test.err) {
-			t.Errorf("%s, %s: got %d and error %v, want %d and %v", test.verb, test.fault, n, err, test.n, test.err)
+			t.Errorf("%s, %s: got %d and error %v, want %d and %v", test.method, test.fault, n, err, test.n, test.err)
 		}
 	}
 }
 
-// TestLyingDue checks that a stale answer is that of the call before: it lacks
-// what has become due, and keeps what no longer is.
-func TestLyingDue(t *testing.T) {
+func TestStaleDueReturnsPreviousResult(t *testing.T) {
 	ctx, now := t.Context(), at.AddDate(1, 0, 0)
 	s := &handletest.FaultyStore{Store: new(handle.Memory)}
-	s.Fault = func(v handletest.Method, _ string) handletest.Fault { return handletest.Stale }
+	s.Fault = func(handletest.Method, string) handletest.Fault { return handletest.Stale }
 	due := func(limit int) []string {
 		ids, err := s.Due(ctx, now, limit)
 		if err != nil {
@@ -144,24 +140,23 @@ func TestLyingDue(t *testing.T) {
 	}
 	first, _ := s.Create(ctx, handletest.Request(1, at))
 	if got := due(10); len(got) != 0 {
-		t.Errorf("the first stale answer: got %v, want none", got)
+		t.Errorf("the first stale result: got %v, want none", got)
 	}
 	second, _ := s.Create(ctx, handletest.Request(2, at.Add(1)))
 	if got, want := due(10), []string{first.ID}; !slices.Equal(got, want) {
-		t.Errorf("the second stale answer: got %v, want %v", got, want)
+		t.Errorf("the second stale result: got %v, want %v", got, want)
 	}
 	if got, want := due(1), []string{first.ID}; !slices.Equal(got, want) {
-		t.Errorf("a stale answer to limit 1: got %v, want %v", got, want)
+		t.Errorf("a stale result with limit 1: got %v, want %v", got, want)
 	}
 	s.Fault = nil
 	if got, want := due(10), []string{first.ID, second.ID}; !slices.Equal(got, want) {
-		t.Errorf("a true answer: got %v, want %v", got, want)
+		t.Errorf("without a fault: got %v, want %v", got, want)
 	}
 }
 
-// TestLyingReenters lets another actor in at the beginning of a call, who then
-// wins the race.
-func TestLyingReenters(t *testing.T) {
+// Another process replaces the request at the beginning of our Replace.
+func TestFaultHookMayUseTheStore(t *testing.T) {
 	ctx := t.Context()
 	memory := new(handle.Memory)
 	s := &handletest.FaultyStore{Store: memory}
@@ -170,21 +165,21 @@ func TestLyingReenters(t *testing.T) {
 		t.Fatal(err)
 	}
 	entered := false
-	s.Fault = func(v handletest.Method, id string) handletest.Fault {
-		if v == handletest.Replace && id == r.ID && !entered {
+	s.Fault = func(m handletest.Method, id string) handletest.Fault {
+		if m == handletest.Replace && id == r.ID && !entered {
 			entered = true
 			if _, err := s.Replace(ctx, r); err != nil {
-				t.Errorf("the other actor: %v", err)
+				t.Errorf("the other process: %v", err)
 			}
 		}
 		return handletest.NoFault
 	}
 	if _, err := s.Replace(ctx, r); !errors.Is(err, handle.ErrConflict) {
-		t.Errorf("the first actor: got %v, want %v", err, handle.ErrConflict)
+		t.Errorf("our Replace: got %v, want %v", err, handle.ErrConflict)
 	}
 }
 
-func TestLyingCounts(t *testing.T) {
+func TestCountsIncludeFailedCalls(t *testing.T) {
 	ctx := t.Context()
 	s := &handletest.FaultyStore{Store: new(handle.Memory)}
 	r, _ := s.Create(ctx, handletest.Request(1, at))
@@ -206,9 +201,9 @@ func TestLyingCounts(t *testing.T) {
 	}
 }
 
-// TestFaults checks that Nth meets every call of a flow once, and that each
-// fault that Faults lists is one that its verb shows.
-func TestFaults(t *testing.T) {
+// FailNth fails the n-th call and no other, and each of Faults makes its method
+// fail.
+func TestFailNthFailsEachCallInTurn(t *testing.T) {
 	flow := func(s *handletest.FaultyStore) error {
 		r, err := s.Create(context.Background(), handletest.Request(1, at))
 		if err != nil {
@@ -220,14 +215,14 @@ func TestFaults(t *testing.T) {
 		_, err = s.Replace(context.Background(), r)
 		return err
 	}
-	for n, verb := range []handletest.Method{handletest.Create, handletest.Load, handletest.Replace} {
-		for _, fault := range handletest.Faults(verb) {
+	for n, method := range []handletest.Method{handletest.Create, handletest.Load, handletest.Replace} {
+		for _, fault := range handletest.Faults(method) {
 			s := &handletest.FaultyStore{Store: new(handle.Memory), Fault: handletest.FailNth(n, fault)}
 			if err := flow(s); err == nil {
-				t.Errorf("call %d, %s: the flow did not meet the fault", n, fault)
+				t.Errorf("call %d, %s: the flow did not fail", n, fault)
 			}
 			if c := s.Counts(); c.Reads+c.Writes != n+1 {
-				t.Errorf("call %d, %s: the flow went on: %+v", n, fault, c)
+				t.Errorf("call %d, %s: the flow continued: %+v", n, fault, c)
 			}
 		}
 	}

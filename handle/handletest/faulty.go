@@ -11,7 +11,7 @@ import (
 	"countersign/handle"
 )
 
-// Verb names a call of a [handle.Store].
+// Method names a method of [handle.Store].
 type Method string
 
 const (
@@ -23,39 +23,37 @@ const (
 	Since   Method = "Since"
 )
 
-// Fault says how one call of a [Lying] store goes. A fault that the verb cannot
-// have is None.
+// Fault is how one call of a [FaultyStore] goes. A fault that its method cannot
+// have (see [Faults]) counts as NoFault, except that ResponseLost fails every call.
 type Fault int
 
 const (
-	// None lets the call through.
 	NoFault Fault = iota
 
-	// NotDone answers ErrMade, and the store was not asked.
+	// NotApplied returns ErrInjected without calling the store.
 	NotApplied
 
-	// AnswerLost answers ErrMade, and what was asked for is done. Of Since, the
-	// first request is yielded and then the error.
+	// ResponseLost returns ErrInjected, but a write has been carried out. Since
+	// yields the first request and then the error.
 	ResponseLost
 
-	// Repeated is of Create and Replace alone: what was asked for is done, the
-	// answer is lost, and the client below asks once more by itself. It meets
-	// its own change, and answers ErrExists or ErrConflict.
+	// RetriedByClient is for Create and Replace: the write is carried out, its
+	// response is lost, and the client below the store repeats it. The repeated
+	// write meets its own change and returns ErrExists or ErrConflict.
 	RetriedByClient
 
-	// Stale is of Due alone: the answer is what Due would have answered when it
-	// was last called, with that call's now. It is empty for the first call.
+	// Stale is for Due: it returns what the previous call of Due found, for that
+	// call's now. For the first call this is nothing.
 	Stale
 )
 
 func (f Fault) String() string {
-	return [...]string{"none", "not done", "answer lost", "repeated", "stale"}[f]
+	return [...]string{"no fault", "not applied", "response lost", "retried by client", "stale"}[f]
 }
 
-// Faults lists the faults that a call of v can have, None excepted. For tables
-// and for random choice.
-func Faults(v Method) []Fault {
-	switch v {
+// Faults lists the faults that a call of m can have, without NoFault.
+func Faults(m Method) []Fault {
+	switch m {
 	case Create, Replace:
 		return []Fault{NotApplied, ResponseLost, RetriedByClient}
 	case Due:
@@ -66,38 +64,36 @@ func Faults(v Method) []Fault {
 	return []Fault{NotApplied}
 }
 
-// ErrMade is the error of a made failure. Whether anything was done, it does
-// not tell.
-var ErrInjected = errors.New("made failure of the store")
+// ErrInjected is the error of an injected fault. It does not tell whether a write
+// was carried out.
+var ErrInjected = errors.New("injected store failure")
 
-// Lying is a Store that fails as one behind a network does, when told to, and
-// that counts. It adds no waiting and no chance of its own: the same calls with
-// the same faults have the same answers.
+// FaultyStore is a Store that fails on request, as one behind a network does, and
+// that counts its calls. It is deterministic and adds no delay.
 type FaultyStore struct {
 	handle.Store
 
-	// Fault, if not nil, is asked at the beginning of every call, with the ID
-	// of the request; of OfStack with the stack's ARN, of Due and Since with
-	// nothing. No lock is held, so it may let other actors use the store
-	// meanwhile. It must not be changed during a call.
-	Fault func(v Method, id string) Fault
+	// Fault, if not nil, is called at the beginning of every call and decides how
+	// it goes. id is the request's ID, for OfStack the stack's ARN, and empty for
+	// Due and Since. No lock is held, so Fault may itself use the store. It must
+	// not be changed during a call.
+	Fault func(m Method, id string) Fault
 
 	mu      sync.Mutex
 	calls   map[Method]int
-	lastDue []string // as the last call of Due should have been answered
+	lastDue []string // what the previous call of Due found
 }
 
 var _ handle.Store = (*FaultyStore)(nil)
 
-// Counts are the calls of a store by what they cost, those that failed
-// included.
+// Counts are the calls of a store by cost, including those that failed.
 type Counts struct {
 	Reads   int // Load, OfStack
 	Writes  int // Create, Replace
-	Queries int // Due, Since: of an index over all requests
+	Queries int // Due, Since: each reads an index of all requests
 }
 
-// Counts tells the calls since the last Reset.
+// Counts returns the calls since the last Reset.
 func (s *FaultyStore) Counts() Counts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,8 +111,8 @@ func (s *FaultyStore) Reset() {
 	s.calls = nil
 }
 
-// Nth is a Fault hook: f for the n-th call from now on (the first is 0), None
-// for all others. Raise n until all calls of a flow have failed once each.
+// FailNth returns a Fault hook: f for the n-th call from now on (the first is 0),
+// NoFault for all others. Raise n to fail each call of a flow in turn.
 func FailNth(n int, f Fault) func(Method, string) Fault {
 	var mu sync.Mutex
 	return func(Method, string) Fault {
@@ -130,25 +126,25 @@ func FailNth(n int, f Fault) func(Method, string) Fault {
 	}
 }
 
-// begin counts the call and asks how it will go.
-func (s *FaultyStore) begin(v Method, id string) Fault {
+// begin counts the call and returns how it goes.
+func (s *FaultyStore) begin(m Method, id string) Fault {
 	s.mu.Lock()
 	if s.calls == nil {
 		s.calls = map[Method]int{}
 	}
-	s.calls[v]++
+	s.calls[m]++
 	s.mu.Unlock()
 	if s.Fault == nil {
 		return NoFault
 	}
-	return s.Fault(v, id)
+	return s.Fault(m, id)
 }
 
-func made(v Method, id string) error {
+func injected(m Method, id string) error {
 	if id == "" {
-		return fmt.Errorf("couldn't %s: %w", v, ErrInjected)
+		return fmt.Errorf("couldn't %s: %w", m, ErrInjected)
 	}
-	return fmt.Errorf("couldn't %s %s: %w", v, id, ErrInjected)
+	return fmt.Errorf("couldn't %s %s: %w", m, id, ErrInjected)
 }
 
 func (s *FaultyStore) Create(ctx context.Context, r handle.Request) (handle.Request, error) {
@@ -159,33 +155,33 @@ func (s *FaultyStore) Replace(ctx context.Context, r handle.Request) (handle.Req
 	return s.write(Replace, r, handle.ErrConflict, func() (handle.Request, error) { return s.Store.Replace(ctx, r) })
 }
 
-// write does what the verb does, or not, and says so, or not. again is what the
-// verb answers to one who asks for the same change once more.
-func (s *FaultyStore) write(v Method, r handle.Request, again error, do func() (handle.Request, error)) (handle.Request, error) {
-	fault := s.begin(v, r.ID)
+// write calls do, or not, as the fault says. repeated is the error of carrying out
+// the same write twice.
+func (s *FaultyStore) write(m Method, r handle.Request, repeated error, do func() (handle.Request, error)) (handle.Request, error) {
+	fault := s.begin(m, r.ID)
 	if fault == NotApplied {
-		return handle.Request{}, made(v, r.ID)
+		return handle.Request{}, injected(m, r.ID)
 	}
 	next, err := do()
 	switch {
 	case fault == ResponseLost:
-		return handle.Request{}, made(v, r.ID)
+		return handle.Request{}, injected(m, r.ID)
 	case fault == RetriedByClient && err == nil:
-		return handle.Request{}, again
+		return handle.Request{}, repeated
 	}
 	return next, err
 }
 
 func (s *FaultyStore) Load(ctx context.Context, id string) (handle.Request, error) {
 	if f := s.begin(Load, id); f == NotApplied || f == ResponseLost {
-		return handle.Request{}, made(Load, id)
+		return handle.Request{}, injected(Load, id)
 	}
 	return s.Store.Load(ctx, id)
 }
 
 func (s *FaultyStore) OfStack(ctx context.Context, stackID string) ([]handle.Request, error) {
 	if f := s.begin(OfStack, stackID); f == NotApplied || f == ResponseLost {
-		return nil, made(OfStack, stackID)
+		return nil, injected(OfStack, stackID)
 	}
 	return s.Store.OfStack(ctx, stackID)
 }
@@ -193,7 +189,7 @@ func (s *FaultyStore) OfStack(ctx context.Context, stackID string) ([]handle.Req
 func (s *FaultyStore) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	fault := s.begin(Due, "")
 	if fault == NotApplied || fault == ResponseLost {
-		return nil, made(Due, "")
+		return nil, injected(Due, "")
 	}
 	ids, err := s.Store.Due(ctx, now, limit)
 	if err != nil {
@@ -213,7 +209,7 @@ func (s *FaultyStore) Since(ctx context.Context, t time.Time) iter.Seq2[handle.R
 	return func(yield func(handle.Request, error) bool) {
 		fault := s.begin(Since, "")
 		if fault == NotApplied {
-			yield(handle.Request{}, made(Since, ""))
+			yield(handle.Request{}, injected(Since, ""))
 			return
 		}
 		for r, err := range s.Store.Since(ctx, t) {
@@ -221,12 +217,12 @@ func (s *FaultyStore) Since(ctx context.Context, t time.Time) iter.Seq2[handle.R
 				return
 			}
 			if fault == ResponseLost {
-				yield(handle.Request{}, made(Since, ""))
+				yield(handle.Request{}, injected(Since, ""))
 				return
 			}
 		}
-		if fault == ResponseLost { // there was none to yield first
-			yield(handle.Request{}, made(Since, ""))
+		if fault == ResponseLost { // the store yielded nothing
+			yield(handle.Request{}, injected(Since, ""))
 		}
 	}
 }

@@ -13,8 +13,9 @@ import (
 	"countersign/handle"
 )
 
-// full returns a request with every field set that there is or ever will be,
-// each to a value of its own. Most of it breaks the laws: a store knows none.
+// full returns a request with every exported field set, including fields that are
+// added later, each to a different value. It breaks laws, which stores must not
+// care about.
 func full(t *testing.T, n int) handle.Request {
 	t.Helper()
 	f := filler{t: t, zone: time.FixedZone("", 2*3600)}
@@ -27,7 +28,7 @@ func full(t *testing.T, n int) handle.Request {
 	return r
 }
 
-// filler sets values to what no other value of the same request has.
+// filler sets each field to a different value.
 type filler struct {
 	t    *testing.T
 	n    int
@@ -72,24 +73,24 @@ func (f *filler) fill(v reflect.Value, path string) {
 			v.SetMapIndex(key, elem)
 		}
 	default:
-		f.t.Fatalf("%s is a %s, and full does not know how to fill one", path, v.Type())
+		f.t.Fatalf("%s has type %s, which full cannot fill", path, v.Type())
 	}
 }
 
-// scribble overwrites all memory that r shares with copies of it: elements of
-// slices and maps, and what pointers lead to.
-func scribble(r *handle.Request) { scribbleShared(reflect.ValueOf(r).Elem()) }
+// overwrite changes all memory that r could share with copies of it: elements of
+// slices and maps, and the targets of pointers.
+func overwrite(r *handle.Request) { overwriteShared(reflect.ValueOf(r).Elem()) }
 
-func scribbleShared(v reflect.Value) {
+func overwriteShared(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer:
 		if !v.IsNil() {
-			scribbleShared(v.Elem())
+			overwriteShared(v.Elem())
 			v.Elem().SetZero()
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
-			scribbleShared(v.Index(i))
+			overwriteShared(v.Index(i))
 			v.Index(i).SetZero()
 		}
 	case reflect.Map:
@@ -99,21 +100,21 @@ func scribbleShared(v reflect.Value) {
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if v.Type().Field(i).IsExported() {
-				scribbleShared(v.Field(i))
+				overwriteShared(v.Field(i))
 			}
 		}
 	}
 }
 
-// Diff reports how got differs from want; it is empty if every law would treat
-// the two the same. Times are compared as instants, and a list or map that is
-// empty equals one that is nil. Wait URLs are compared, and not shown.
+// Diff reports how got differs from want; empty if they are equal. Times are
+// compared as instants, and empty lists and maps equal nil. Wait URLs are compared
+// but not shown.
 func Diff(want, got handle.Request) string {
 	return cmp.Diff(want, got, digestWaitURL, cmpopts.EquateEmpty())
 }
 
-// digestWaitURL lets cmp see the digest alone: where two values print the same,
-// it prints what is inside them.
+// digestWaitURL makes cmp compare digests: for values that print alike, it would
+// print their content.
 var digestWaitURL = cmp.Transformer("sha256", func(u handle.WaitURL) string {
 	return fmt.Sprintf("%x", sha256.Sum256([]byte(u.Expose())))
 })
