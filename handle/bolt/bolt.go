@@ -1,9 +1,9 @@
-// Package bolt keeps requests in one local file, by way of
-// [go.etcd.io/bbolt]. It is the store of an installation on one machine: one
-// process at a time holds the file.
+// Package bolt keeps requests in one local file, with [go.etcd.io/bbolt]. It is
+// the store for an installation on one machine: only one process at a time can
+// open the file.
 //
-// The file is trusted with everything: it holds the decisions and the wait
-// URLs. It is created readable for its owner alone.
+// The file holds the decisions and the wait URLs, so protect it. It is created
+// readable by its owner only.
 package bolt
 
 import (
@@ -23,30 +23,30 @@ import (
 	"countersign/handle"
 )
 
-// Store is a [handle.Store] in one file. Every verb is one transaction, and a
-// write has reached the disk before it returns.
+// Store is a [handle.Store] in one file. Every method except Since is one
+// transaction, and a write is on disk before it returns.
 type Store struct{ db *bbolt.DB }
 
 var _ handle.Store = (*Store)(nil)
 
 // Errors of Open.
 var (
-	ErrLocked   = errors.New("another process holds the file")
+	ErrLocked   = errors.New("another process has the file open")
 	ErrNotStore = errors.New("the file is not a Countersign store")
 )
 
-// lockTimeout is how long Open waits for another process to let go of the file:
-// long enough for one that is being replaced by a new release.
+// lockTimeout is how long Open waits for another process to close the file, as
+// when a new release replaces an old one.
 const lockTimeout = time.Second
 
-// smallest is how many bytes a bbolt file has at least: four pages.
-const smallest = 4 * 4096
+// minSize is the size in bytes of the smallest bbolt file: four pages.
+const minSize = 4 * 4096
 
-// Open opens the store in the file at path, or begins one if there is no such
-// file. The error is ErrHeld if another process has it open, and ErrForeign if
-// something else is in it, which is left as it is.
+// Open opens the store in the file at path and creates the file if it does not
+// exist. The error is ErrLocked if another process has the file open, and
+// ErrNotStore if it is not a Countersign store; Open does not change such a file.
 func Open(path string) (*Store, error) {
-	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Size() > 0 && info.Size() < smallest {
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Size() > 0 && info.Size() < minSize {
 		return nil, fmt.Errorf("couldn't open %s: %w", path, ErrNotStore)
 	}
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout})
@@ -65,18 +65,18 @@ func Open(path string) (*Store, error) {
 	return &Store{db}, nil
 }
 
-// prepare lays out a new file, or checks that an old one is ours.
+// prepare creates the buckets of a new file, or checks those of an old one.
 func prepare(db *bbolt.DB) error {
-	if err := db.Update(layOut); err != nil {
+	if err := db.Update(createBuckets); err != nil {
 		return err
 	}
-	return syncName(db.Path())
+	return syncDirectory(db.Path())
 }
 
-// syncName makes the name of a new file outlive a crash, as its content does.
-func syncName(path string) error {
+// syncDirectory makes the name of a new file durable; bbolt syncs only the content.
+func syncDirectory(path string) error {
 	if runtime.GOOS == "windows" {
-		return nil // where a directory can't be synced, nor needs to be
+		return nil // which cannot sync a directory and need not
 	}
 	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {
@@ -86,8 +86,7 @@ func syncName(path string) error {
 	return dir.Sync()
 }
 
-// Close ends all use of the store and lets go of the file. It waits for calls
-// that are under way.
+// Close closes the file. It waits for calls in progress.
 func (s *Store) Close() error { return s.db.Close() }
 
 func (s *Store) Create(ctx context.Context, r handle.Request) (handle.Request, error) {
@@ -141,7 +140,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, er
 	err := s.view(ctx, func(t tables) error {
 		end, c := stamp(now), t.due.Cursor()
 		for key, _ := c.First(); key != nil && len(ids) < limit && bytes.Compare(key[:len(end)], end) <= 0; key, _ = c.Next() {
-			ids = append(ids, listedID(key))
+			ids = append(ids, indexID(key))
 		}
 		return nil
 	})
@@ -151,7 +150,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, er
 	return ids, nil
 }
 
-// OfStack needs no index: the IDs of one stack's requests begin alike.
+// OfStack needs no index: the IDs of one stack's requests have a common prefix.
 func (s *Store) OfStack(ctx context.Context, stackID string) ([]handle.Request, error) {
 	var list []handle.Request
 	err := s.view(ctx, func(t tables) error {
@@ -176,8 +175,8 @@ func (s *Store) OfStack(ctx context.Context, stackID string) ([]handle.Request, 
 // pageSize is how many requests Since reads in one transaction.
 const pageSize = 100
 
-// Since yields between transactions, not within one: whoever loops may write,
-// and may take their time.
+// Since reads each page in a transaction of its own and yields outside of it, so
+// the caller may write within the loop and may take long.
 func (s *Store) Since(ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
 	return func(yield func(handle.Request, error) bool) {
 		for from := stamp(t); from != nil; {
@@ -196,8 +195,8 @@ func (s *Store) Since(ctx context.Context, t time.Time) iter.Seq2[handle.Request
 	}
 }
 
-// page reads requests in order of creation, beginning with key from. next is
-// where the next page begins, nil if there is none.
+// page reads requests in order of creation, starting at the key from. next is the
+// key at which the next page starts, or nil.
 func (s *Store) page(ctx context.Context, from []byte) (list []handle.Request, next []byte, err error) {
 	err = s.view(ctx, func(t tables) error {
 		c := t.created.Cursor()
@@ -206,7 +205,7 @@ func (s *Store) page(ctx context.Context, from []byte) (list []handle.Request, n
 				next = bytes.Clone(key)
 				return nil
 			}
-			r, err := t.get(listedID(key))
+			r, err := t.get(indexID(key))
 			if err != nil {
 				return err
 			}
@@ -217,18 +216,18 @@ func (s *Store) page(ctx context.Context, from []byte) (list []handle.Request, n
 	return list, next, err
 }
 
-// update runs do in a transaction that is on disk when update returns nil, and
-// that never was when it does not.
+// update runs do in a transaction: on disk if update returns nil, otherwise rolled
+// back.
 func (s *Store) update(ctx context.Context, do func(tables) error) error {
-	return s.db.Update(func(tx *bbolt.Tx) error { return within(ctx, tx, do) })
+	return s.db.Update(func(tx *bbolt.Tx) error { return run(ctx, tx, do) })
 }
 
 func (s *Store) view(ctx context.Context, do func(tables) error) error {
-	return s.db.View(func(tx *bbolt.Tx) error { return within(ctx, tx, do) })
+	return s.db.View(func(tx *bbolt.Tx) error { return run(ctx, tx, do) })
 }
 
-// within asks ctx in the transaction, because others' may have kept it waiting.
-func within(ctx context.Context, tx *bbolt.Tx, do func(tables) error) error {
+// run checks ctx within the transaction, because waiting for it can take long.
+func run(ctx context.Context, tx *bbolt.Tx, do func(tables) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

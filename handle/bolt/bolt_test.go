@@ -41,8 +41,7 @@ func open(t *testing.T, path string) *bolt.Store {
 	return s
 }
 
-// edit changes the file at path by way of bbolt itself, as no release would.
-// do is given the bucket that everything of ours is in.
+// edit changes the file at path with bbolt itself. do gets the store's top bucket.
 func edit(t *testing.T, path string, do func(root *bbolt.Bucket) error) {
 	t.Helper()
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second})
@@ -55,7 +54,7 @@ func edit(t *testing.T, path string, do func(root *bbolt.Bucket) error) {
 	}
 }
 
-func TestReopen(t *testing.T) {
+func TestReopenedFileHasTheSameRequests(t *testing.T) {
 	ctx, path := t.Context(), newPath(t)
 	s, err := bolt.Open(path)
 	if err != nil {
@@ -85,8 +84,8 @@ func TestReopen(t *testing.T) {
 	}
 }
 
-// TestMode: the file holds wait URLs.
-func TestMode(t *testing.T) {
+// The file holds wait URLs.
+func TestFileIsReadableByOwnerOnly(t *testing.T) {
 	path := newPath(t)
 	open(t, path)
 	info, err := os.Stat(path)
@@ -98,20 +97,20 @@ func TestMode(t *testing.T) {
 	}
 }
 
-func TestOpenForeign(t *testing.T) {
+func TestOpenRefusesOtherFiles(t *testing.T) {
 	other := filepath.Join(t.TempDir(), "other.db")
 	db, err := bbolt.Open(other, 0o600, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		_, err := tx.CreateBucket([]byte("somebody else's"))
+		_, err := tx.CreateBucket([]byte("of another program"))
 		return err
 	})
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
-	bolted, err := os.ReadFile(other)
+	otherContent, err := os.ReadFile(other)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +120,7 @@ func TestOpenForeign(t *testing.T) {
 		"text of a page":             strings.Repeat("0123456789abcdef", 256),
 		"long text":                  strings.Repeat("0123456789abcdef", 10000),
 		"zeros":                      strings.Repeat("\x00", 1<<16),
-		"another program's database": string(bolted),
+		"another program's database": string(otherContent),
 	} {
 		path := newPath(t)
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
@@ -140,10 +139,10 @@ func TestOpenForeign(t *testing.T) {
 	}
 }
 
-func TestOpenElsewhere(t *testing.T) {
+func TestOpenReturnsPathErrors(t *testing.T) {
 	for name, path := range map[string]string{
-		"a directory":              t.TempDir(),
-		"in a directory not there": filepath.Join(t.TempDir(), "missing", "requests.db"),
+		"a directory":            t.TempDir(),
+		"in a missing directory": filepath.Join(t.TempDir(), "missing", "requests.db"),
 	} {
 		var pathError *fs.PathError
 		if _, err := bolt.Open(path); !errors.As(err, &pathError) {
@@ -152,8 +151,7 @@ func TestOpenElsewhere(t *testing.T) {
 	}
 }
 
-// TestLaterLayout: an older release leaves alone what it does not understand.
-func TestLaterLayout(t *testing.T) {
+func TestOpenRefusesLaterLayout(t *testing.T) {
 	path := newPath(t)
 	if s, err := bolt.Open(path); err != nil || s.Close() != nil {
 		t.Fatal(err)
@@ -165,9 +163,9 @@ func TestLaterLayout(t *testing.T) {
 	}
 }
 
-// TestLaterLaw changes when a stored request is due, as a release with another
-// law of Wake would see it. It must still be found in the index, and taken out.
-func TestLaterLaw(t *testing.T) {
+// A release that computes another NextDue for a stored request must still find and
+// remove its old index entry. The test changes the stored value behind the index.
+func TestReplaceFindsIndexEntryOfAnotherNextDue(t *testing.T) {
 	ctx, path := t.Context(), newPath(t)
 	s, err := bolt.Open(path)
 	if err != nil {
@@ -178,11 +176,10 @@ func TestLaterLaw(t *testing.T) {
 		t.Fatal(err)
 	}
 	later := r
-	later.CreatedAt = r.CreatedAt // where it is created stays
 	later.Terms.Channel = ""
 	later.Delivered = map[string]handle.Delivery{"mail/asked": {At: at}}
 	if later.NextDue().Equal(r.NextDue()) {
-		t.Fatal("the made law does not differ")
+		t.Fatal("NextDue does not differ")
 	}
 	value, err := handle.Encode(later)
 	if err != nil {
@@ -202,9 +199,9 @@ func TestLaterLaw(t *testing.T) {
 	}
 }
 
-// TestDamaged: what cannot be read is an error, and not a request that is
-// missing or a list that is shorter.
-func TestDamaged(t *testing.T) {
+// A request that cannot be decoded is an error, not a missing request or a shorter
+// list.
+func TestDamagedRequestIsAnError(t *testing.T) {
 	ctx, path := t.Context(), newPath(t)
 	s, err := bolt.Open(path)
 	if err != nil {
@@ -225,9 +222,9 @@ func TestDamaged(t *testing.T) {
 	var errSince error
 	for _, errSince = range s.Since(ctx, at) {
 	}
-	for verb, err := range map[string]error{"Load": errLoad, "Replace": errReplace, "OfStack": errOfStack, "Since": errSince} {
+	for method, err := range map[string]error{"Load": errLoad, "Replace": errReplace, "OfStack": errOfStack, "Since": errSince} {
 		if err == nil || errors.Is(err, handle.ErrNotFound) || errors.Is(err, handle.ErrConflict) {
-			t.Errorf("%s of a damaged request: got error %v", verb, err)
+			t.Errorf("%s of a damaged request: got error %v", method, err)
 		}
 	}
 	if !errors.Is(errCreate, handle.ErrExists) {
@@ -235,7 +232,7 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-func TestCreateWithoutID(t *testing.T) {
+func TestCreateRefusesInvalidIDs(t *testing.T) {
 	s := open(t, newPath(t))
 	for _, id := range []string{"", "request-1", strings.Repeat("a", 100)} {
 		r := handletest.Request(1, at, func(r *handle.Request) { r.ID = id })
@@ -248,9 +245,8 @@ func TestCreateWithoutID(t *testing.T) {
 	}
 }
 
-// TestOrderOfTime checks the order of the index where the bytes of a time turn
-// over.
-func TestOrderOfTime(t *testing.T) {
+// The times are those at which bytes of a stamp overflow or change sign.
+func TestSinceSortsByTime(t *testing.T) {
 	s := open(t, newPath(t))
 	var want []string
 	for i, created := range []time.Time{
@@ -263,7 +259,7 @@ func TestOrderOfTime(t *testing.T) {
 		time.Unix(256, 0),
 		time.Unix(1<<31-1, 999999999),
 		time.Unix(1<<31, 0),
-		time.Date(2262, 4, 11, 23, 47, 17, 0, time.UTC), // UnixNano ends here
+		time.Date(2262, 4, 11, 23, 47, 17, 0, time.UTC), // the last that UnixNano can represent
 		time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
 	} {
 		r := handletest.Request(i, at, func(r *handle.Request) { r.CreatedAt = created })

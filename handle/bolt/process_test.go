@@ -18,12 +18,12 @@ import (
 
 const writerEnv = "BOLT_TEST_WRITER"
 
-// TestWriter is the program of the other process: it writes to the file without
-// end, and tells what has been acknowledged.
+// TestWriter is the program of the other process. It writes to the file until it is
+// killed, and prints the ID and revision of each completed write.
 func TestWriter(t *testing.T) {
 	path := os.Getenv(writerEnv)
 	if path == "" {
-		t.Skip("is run by TestKilled, in a process of its own")
+		t.Skip("runs in a process of its own, started by TestCompletedWritesSurviveKill")
 	}
 	s, err := bolt.Open(path)
 	if err != nil {
@@ -42,9 +42,9 @@ func TestWriter(t *testing.T) {
 	}
 }
 
-// TestKilled kills a process in the midst of writing. While it lives nobody
-// else gets at the file; when it is dead, all that it was told is done is done.
-func TestKilled(t *testing.T) {
+// The test kills a process while it writes. Until then the file is locked;
+// afterwards every completed write must be there.
+func TestCompletedWritesSurviveKill(t *testing.T) {
 	path := newPath(t)
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestWriter$")
 	cmd.Env = append(os.Environ(), writerEnv+"="+path)
@@ -56,18 +56,18 @@ func TestKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := bufio.NewReader(out)
-	acknowledged := map[string]int64{}
+	completed := map[string]int64{}
 	read := func() error {
 		line, err := lines.ReadString('\n')
 		if err != nil {
-			return err // and half a line was not told
+			return err // ignores an incomplete last line
 		}
 		var id string
 		var rev int64
 		if _, err := fmt.Sscanf(line, "%s %d", &id, &rev); err != nil {
-			return fmt.Errorf("the writer says %q", line)
+			return fmt.Errorf("the writer printed %q", line)
 		}
-		acknowledged[id] = rev
+		completed[id] = rev
 		return nil
 	}
 	for range 30 {
@@ -87,10 +87,10 @@ func TestKilled(t *testing.T) {
 	if err != io.EOF {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait() // it was killed
+	_ = cmd.Wait() // reports that it was killed
 
 	s := open(t, path)
-	for id, rev := range acknowledged {
+	for id, rev := range completed {
 		if r, err := s.Load(t.Context(), id); err != nil || r.Rev < rev {
 			t.Errorf("request %s: got revision %d and error %v, want at least %d", id, r.Rev, err, rev)
 		}
@@ -109,10 +109,10 @@ func TestKilled(t *testing.T) {
 		}
 		listed++
 	}
-	if listed < len(acknowledged) || listed != len(ids) {
-		t.Errorf("listed: got %d by Since and %d by Due, want the same, at least %d", listed, len(ids), len(acknowledged))
+	if listed < len(completed) || listed != len(ids) {
+		t.Errorf("listed: got %d by Since and %d by Due, want the same, at least %d", listed, len(ids), len(completed))
 	}
 	if _, err := s.Create(t.Context(), handletest.Request(listed, at)); err != nil && !errors.Is(err, handle.ErrExists) {
-		t.Errorf("Create after all: %v", err)
+		t.Errorf("Create afterwards: %v", err)
 	}
 }

@@ -10,14 +10,14 @@ import (
 	"countersign/handle"
 )
 
-// The layout of the file: one bucket of ours, and in it
+// The layout of the file is one bucket, which contains
 //
 //	layout    the version of this layout
 //	requests  bucket: ID -> the request as handle.Encode writes it
-//	created   bucket: stamp of CreatedAt, ID -> nothing
-//	due       bucket: stamp of Wake, ID -> nothing; of requests whose Wake is not zero
-//	wakes     bucket: ID -> its key in due. Wake is a law, and a later release may
-//	          have another: where a request is listed must not be asked of the law
+//	created   bucket: stamp of CreatedAt, ID -> empty
+//	due       bucket: stamp of NextDue, ID -> empty; only requests whose NextDue is not zero
+//	wakes     bucket: ID -> its key in due. A later release may compute another
+//	          NextDue for the same request, so the key cannot be derived again
 var (
 	root     = []byte("countersign")
 	layout   = []byte("layout")
@@ -29,12 +29,12 @@ var (
 
 const layoutVersion = "1"
 
-// layOut makes the buckets in an empty file. In any other it checks that they
-// are there.
-func layOut(tx *bbolt.Tx) error {
+// createBuckets creates the buckets in an empty file. In any other file it checks
+// the layout version.
+func createBuckets(tx *bbolt.Tx) error {
 	if b := tx.Bucket(root); b != nil {
 		if v := string(b.Get(layout)); v != layoutVersion {
-			return fmt.Errorf("its layout is version %q, and this release knows version %q", v, layoutVersion)
+			return fmt.Errorf("its layout has version %q, but this release reads version %q", v, layoutVersion)
 		}
 		return nil
 	}
@@ -53,7 +53,7 @@ func layOut(tx *bbolt.Tx) error {
 	return b.Put(layout, []byte(layoutVersion))
 }
 
-// tables are the buckets as one transaction sees them.
+// tables are the buckets, as one transaction sees them.
 type tables struct{ requests, created, due, wakes *bbolt.Bucket }
 
 func open(tx *bbolt.Tx) tables {
@@ -70,10 +70,10 @@ func (t tables) get(id string) (handle.Request, error) {
 	return handle.Decode(value)
 }
 
-// put writes r and lists it in the indexes.
+// put writes r and its index entries.
 func (t tables) put(r handle.Request) error {
 	if _, _, ok := handle.SplitID(r.ID); !ok {
-		return fmt.Errorf("%q is not the ID of a request", r.ID)
+		return fmt.Errorf("%q is not a request ID", r.ID)
 	}
 	value, err := handle.Encode(r)
 	if err != nil {
@@ -82,23 +82,23 @@ func (t tables) put(r handle.Request) error {
 	if err := t.requests.Put([]byte(r.ID), value); err != nil {
 		return err
 	}
-	if err := t.created.Put(listed(r.CreatedAt, r.ID), nil); err != nil {
+	if err := t.created.Put(indexKey(r.CreatedAt, r.ID), nil); err != nil {
 		return err
 	}
-	wake := r.NextDue()
-	if wake.IsZero() {
+	next := r.NextDue()
+	if next.IsZero() {
 		return nil
 	}
-	key := listed(wake, r.ID)
+	key := indexKey(next, r.ID)
 	if err := t.wakes.Put([]byte(r.ID), key); err != nil {
 		return err
 	}
 	return t.due.Put(key, nil)
 }
 
-// unlist takes r, as it is stored, out of the indexes.
+// unlist removes the index entries of r, which must be the stored value.
 func (t tables) unlist(r handle.Request) error {
-	if err := t.created.Delete(listed(r.CreatedAt, r.ID)); err != nil {
+	if err := t.created.Delete(indexKey(r.CreatedAt, r.ID)); err != nil {
 		return err
 	}
 	key := t.wakes.Get([]byte(r.ID))
@@ -111,9 +111,9 @@ func (t tables) unlist(r handle.Request) error {
 	return t.wakes.Delete([]byte(r.ID))
 }
 
-// stamp writes t so that the order of bytes is the order of time, to the
-// nanosecond and for every time that Go knows: the seconds, with the sign bit
-// turned so that those before 1970 come first, then the nanoseconds.
+// stamp encodes t so that bytes sort as times do, to the nanosecond and for every
+// time.Time: the Unix seconds with the sign bit inverted, so that times before 1970
+// sort first, then the nanoseconds.
 func stamp(t time.Time) []byte {
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, stampSize), uint64(t.Unix())^1<<63)
 	return binary.BigEndian.AppendUint32(b, uint32(t.Nanosecond()))
@@ -121,8 +121,8 @@ func stamp(t time.Time) []byte {
 
 const stampSize = 8 + 4
 
-// listed is the key under which an index lists the request.
-func listed(t time.Time, id string) []byte { return append(stamp(t), id...) }
+// indexKey returns the key of a request in an index.
+func indexKey(t time.Time, id string) []byte { return append(stamp(t), id...) }
 
-// listedID is the ID in a key of an index. It is a copy.
-func listedID(key []byte) string { return string(key[stampSize:]) }
+// indexID returns the ID in a key of an index, as a copy.
+func indexID(key []byte) string { return string(key[stampSize:]) }

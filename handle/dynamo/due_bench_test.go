@@ -17,10 +17,10 @@ import (
 	"countersign/handle/handletest"
 )
 
-// meter adds up the read capacity units that DynamoDB says its answers cost.
+// meter adds up the read capacity units that DynamoDB reports.
 type meter struct{ units float64 }
 
-// install lets the meter see every Query of clients that are made from cfg.
+// install makes the meter count every Query of clients created from cfg.
 func (m *meter) install(cfg *aws.Config) {
 	cfg.APIOptions = append(cfg.APIOptions, func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("meter", m.measure), middleware.Before)
@@ -39,7 +39,7 @@ func (m *meter) measure(ctx context.Context, in middleware.InitializeInput, next
 	return out, metadata, err
 }
 
-// dueTable is a table in which ten requests are due, whatever else it holds.
+// dueTable is a table in which ten requests are due, among any number of others.
 type dueTable struct {
 	cfg   aws.Config
 	meter meter
@@ -63,8 +63,8 @@ func newDueTable(t testing.TB) *dueTable {
 }
 
 // dueRequest is the n-th request of a dueTable: the first ten are due at `at`,
-// every hundredth later, and the others never. It is a small one, to be quick:
-// the index holds nothing but keys.
+// every hundredth later, and the others never. It is small, for speed; the index
+// has only keys anyway.
 func dueRequest(n int) handle.Request {
 	stackID := fmt.Sprintf("arn:aws:cloudformation:us-east-1:111122223333:stack/due/%d", n)
 	r := handle.Request{
@@ -83,7 +83,7 @@ func dueRequest(n int) handle.Request {
 	return r
 }
 
-// units is what it costs to find the ten, in read capacity units.
+// units returns the read capacity units of one call that finds the ten.
 func (d *dueTable) units(t testing.TB) float64 {
 	t.Helper()
 	before := d.meter.units
@@ -94,8 +94,7 @@ func (d *dueTable) units(t testing.TB) float64 {
 	return d.meter.units - before
 }
 
-// TestDueCost: finding what is due costs the same, however much is stored.
-func TestDueCost(t *testing.T) {
+func TestDueCostDoesNotGrowWithTheTable(t *testing.T) {
 	t.Parallel()
 	d := newDueTable(t)
 	seed(t, d.cfg, d.name, 0, 1_000, dueRequest)
@@ -110,8 +109,8 @@ func TestDueCost(t *testing.T) {
 	}
 }
 
-// BenchmarkDue reports the read capacity units (RCU) that one call of Due
-// costs, which is what is paid for. The time is that of DynamoDB Local.
+// BenchmarkDue reports the read capacity units (RCU) of one call of Due, which
+// determine its price. The time is that of DynamoDB Local.
 func BenchmarkDue(b *testing.B) {
 	for _, stored := range []int{1_000, 100_000} {
 		b.Run(fmt.Sprintf("dynamo/stored=%d", stored), func(b *testing.B) {

@@ -1,7 +1,7 @@
 // Package dynamo keeps requests in one DynamoDB table; see [Table].
 //
-// The table is trusted with everything: it is the decision, and it holds the
-// wait URLs, in the attribute Record and nowhere else.
+// The table holds the decisions and the wait URLs, so protect it. Wait URLs are in
+// the attribute Record only.
 package dynamo
 
 import (
@@ -23,10 +23,9 @@ import (
 
 // Store is a [handle.Store] in one DynamoDB table.
 //
-// A write whose answer is lost is tried again by the SDK, and then meets its
-// own change: what was done is answered by ErrExists or ErrConflict. Nothing
-// tells that from having lost a race, so callers do after these errors what
-// they do after any other: load again, and ask who won.
+// If the response to a write is lost, the SDK repeats the write, which then meets
+// its own change and returns ErrExists or ErrConflict. This cannot be told from a
+// lost race, so after these errors callers must load the request and compare.
 type Store struct {
 	client *dynamodb.Client
 	table  string
@@ -34,10 +33,9 @@ type Store struct {
 
 var _ handle.Store = (*Store)(nil)
 
-// What one call may take, so that whoever waits for it, Slack or
-// CloudFormation, gets an answer in time: three attempts of a second each.
-// DynamoDB answers within some ten milliseconds, a cold connection within some
-// hundred.
+// Limits for one call, so that Slack and CloudFormation get an answer in time:
+// three attempts of a second each. DynamoDB usually answers in about 10 ms, over a
+// new connection in about 100 ms.
 const (
 	attempts       = 3
 	attemptTimeout = time.Second
@@ -95,8 +93,8 @@ func (s *Store) Replace(ctx context.Context, r handle.Request) (handle.Request, 
 	return next, nil
 }
 
-// put writes r if condition holds for what is stored. If it does not, the error
-// is a ConditionalCheckFailedException with what is.
+// put writes r if condition holds for the stored item. If it does not, the error is
+// a ConditionalCheckFailedException with the stored item.
 func (s *Store) put(ctx context.Context, r handle.Request, condition expression.ConditionBuilder) error {
 	it, err := marshal(r)
 	if err != nil {
@@ -144,8 +142,8 @@ func (s *Store) get(ctx context.Context, id string) (handle.Request, error) {
 	return unmarshal(out.Item)
 }
 
-// OfStack needs no index, which would lag: the requests of one stack are one
-// partition of the table.
+// OfStack needs no index, which would lag behind writes: the requests of one stack
+// are one partition of the table.
 func (s *Store) OfStack(ctx context.Context, stackID string) ([]handle.Request, error) {
 	list, err := s.partition(ctx, stackID)
 	if err != nil {
@@ -179,8 +177,8 @@ func (s *Store) partition(ctx context.Context, stackID string) ([]handle.Request
 	return list, nil
 }
 
-// Due reads an index that holds nothing but what will be due some day, in the
-// order in which it will be.
+// Due reads an index that has only the requests with outstanding steps, in the
+// order in which they become due.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	ids, err := s.due(ctx, now, limit)
 	if err != nil {
@@ -190,7 +188,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, er
 }
 
 func (s *Store) due(ctx context.Context, now time.Time, limit int) ([]string, error) {
-	query, err := s.query(expression.Key(kind).Equal(expression.Value(theKind)).And(expression.Key(wake).LessThanEqual(expression.Value(stamp(now)))))
+	query, err := s.query(expression.Key(kind).Equal(expression.Value(requestKind)).And(expression.Key(nextDue).LessThanEqual(expression.Value(stamp(now)))))
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +211,7 @@ func (s *Store) due(ctx context.Context, now time.Time, limit int) ([]string, er
 	return ids, nil
 }
 
-// Since reads the keys from an index and then the requests, a page at a time.
+// Since reads keys from an index and then the requests, page by page.
 func (s *Store) Since(ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
 	return func(yield func(handle.Request, error) bool) {
 		for list, err := range s.pagesSince(ctx, t) {
@@ -230,7 +228,7 @@ func (s *Store) Since(ctx context.Context, t time.Time) iter.Seq2[handle.Request
 	}
 }
 
-// query is a query of the table by key.
+// query returns a query of the table by key.
 func (s *Store) query(key expression.KeyConditionBuilder) (*dynamodb.QueryInput, error) {
 	expr, err := expression.NewBuilder().WithKeyCondition(key).Build()
 	if err != nil {

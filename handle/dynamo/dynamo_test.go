@@ -14,7 +14,6 @@ import (
 
 var at = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 
-// TestStore holds the store to the contract over the real protocol.
 func TestStore(t *testing.T) {
 	t.Parallel()
 	cfg := local(t)
@@ -22,8 +21,7 @@ func TestStore(t *testing.T) {
 	handletest.TestStore(t, func(t *testing.T) handle.Store { return dynamo.New(cfg, client, newTable(t, cfg)) })
 }
 
-// TestTwoProcesses: what one has written, another reads, and both race fairly.
-func TestTwoProcesses(t *testing.T) {
+func TestTwoProcessesShareATable(t *testing.T) {
 	cfg := local(t)
 	table := newTable(t, cfg)
 	one, other := dynamo.New(cfg, slowClient(), table), dynamo.New(cfg, slowClient(), table)
@@ -36,19 +34,19 @@ func TestTwoProcesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	if d := handletest.Diff(r, got); d != "" {
-		t.Errorf("the other reads something else (-want +got):\n%s", d)
+		t.Errorf("the other process reads another request (-want +got):\n%s", d)
 	}
 	if _, err := other.Replace(t.Context(), got); err != nil {
 		t.Error(err)
 	}
 	if _, err := one.Replace(t.Context(), r); !errors.Is(err, handle.ErrConflict) {
-		t.Errorf("Replace of what the other has replaced: got error %v, want %v", err, handle.ErrConflict)
+		t.Errorf("Replace of what the other process has replaced: got error %v, want %v", err, handle.ErrConflict)
 	}
 }
 
-// TestTooLarge finds the limit between a request that DynamoDB takes and one
-// that is refused before it is sent.
-func TestTooLarge(t *testing.T) {
+// The largest request that marshal accepts, DynamoDB must accept too. One more byte
+// is refused before it is sent.
+func TestTooLargeRequestIsRefused(t *testing.T) {
 	cfg := local(t)
 	s := dynamo.New(cfg, slowClient(), newTable(t, cfg))
 	fits := 0 // length of Purpose
@@ -67,7 +65,7 @@ func TestTooLarge(t *testing.T) {
 	want := r
 	r.Purpose += "x"
 	if _, err := s.Replace(t.Context(), r); !errors.Is(err, dynamo.ErrTooLarge) {
-		t.Errorf("Replace by a larger one: got error %v, want %v", err, dynamo.ErrTooLarge)
+		t.Errorf("Replace with a larger one: got error %v, want %v", err, dynamo.ErrTooLarge)
 	}
 	if got, err := s.Load(t.Context(), r.ID); err != nil || handletest.Diff(want, got) != "" {
 		t.Errorf("after the refusal: got revision %d and error %v, want it unchanged", got.Rev, err)
@@ -78,8 +76,7 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
-// TestNoTable: a table that is missing is not a request that is missing.
-func TestNoTable(t *testing.T) {
+func TestMissingTableIsNotAMissingRequest(t *testing.T) {
 	cfg := local(t)
 	s := dynamo.New(cfg, slowClient(), "missing-table")
 	r := handletest.Request(1, at)
@@ -93,11 +90,11 @@ func TestNoTable(t *testing.T) {
 	}
 	errs := []error{errCreate, errLoad, errReplace, errOfStack, errDue, errSince}
 	if slices.Contains(errs, nil) {
-		t.Errorf("a verb found no fault: %v", errs)
+		t.Errorf("a method returned no error: %v", errs)
 	}
 	for _, err := range errs {
 		if errors.Is(err, handle.ErrNotFound) || errors.Is(err, handle.ErrConflict) || errors.Is(err, handle.ErrExists) {
-			t.Errorf("a missing table is taken for something else: %v", err)
+			t.Errorf("a missing table returns an error about requests: %v", err)
 		}
 	}
 }

@@ -6,5 +6,5 @@ import (
 	"countersign/handle"
 )
 
-// Marshal writes r as an item, for tests that fill a table in bulk.
+// Marshal returns r as an item, for tests that write items in bulk.
 func Marshal(r handle.Request) (map[string]types.AttributeValue, error) { return marshal(r) }

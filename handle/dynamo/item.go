@@ -11,14 +11,14 @@ import (
 	"countersign/handle"
 )
 
-// item is a request as the table holds it. Record is the request; of the rest,
-// the keys and Rev are for the database, and the others are for people who
-// look at the table: nothing here reads them.
+// item is a request as the table holds it. Record is the whole request. Of the
+// others, the keys and Rev are for DynamoDB, and the rest is for people who look at
+// the table; no code reads it. Deployed tables have these names: never change them.
 type item struct {
 	StackKey string
 	GateKey  string
 	Kind     string
-	Wake     string `dynamodbav:",omitempty"` // an item without it is not in the index Due
+	Wake     string `dynamodbav:",omitempty"` // NextDue; without it the item is not in the index Due
 	Rev      int64
 
 	ID        string `dynamodbav:"Id"`
@@ -27,37 +27,37 @@ type item struct {
 	StackName string `dynamodbav:",omitempty"`
 	StackID   string `dynamodbav:"StackId,omitempty"`
 	Product   string `dynamodbav:",omitempty"`
-	Principal string `dynamodbav:",omitempty"` // who asks, as proven
-	Email     string `dynamodbav:",omitempty"` // who asks, as typed
+	Principal string `dynamodbav:",omitempty"` // of the requester, proven
+	Email     string `dynamodbav:",omitempty"` // of the requester, claimed
 	DecidedAt string `dynamodbav:",omitempty"`
-	DecidedBy string `dynamodbav:",omitempty"` // the name, which identifies nobody
+	DecidedBy string `dynamodbav:",omitempty"` // a name, for display
 	DeciderID string `dynamodbav:"DecidedById,omitempty"`
 
-	Record string // as handle.Encode writes it, and the only place of the wait URL
+	Record string // as handle.Encode writes it; the only attribute with the wait URL
 }
 
-// theKind is what every item has as its Kind.
-const theKind = "request"
+// requestKind is the Kind of every item.
+const requestKind = "request"
 
-// ErrTooLarge says that a request exceeds what DynamoDB takes as one item.
+// ErrTooLarge means that a request exceeds the size of a DynamoDB item.
 var ErrTooLarge = errors.New("the request is larger than DynamoDB's 400 KB per item")
 
-// maxItem is in bytes. See
+// maxItem is the largest size of an item in bytes. See
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 const maxItem = 400 << 10
 
-// marshal writes r as an item. The error is ErrTooLarge if it does not fit.
+// marshal returns r as an item. The error is ErrTooLarge if it does not fit.
 func marshal(r handle.Request) (map[string]types.AttributeValue, error) {
 	key, gate, ok := handle.SplitID(r.ID)
 	if !ok {
-		return nil, fmt.Errorf("%q is not the ID of a request", r.ID)
+		return nil, fmt.Errorf("%q is not a request ID", r.ID)
 	}
 	record, err := handle.Encode(r)
 	if err != nil {
 		return nil, err
 	}
 	it := item{
-		StackKey: key, GateKey: gate, Kind: theKind, Rev: r.Rev,
+		StackKey: key, GateKey: gate, Kind: requestKind, Rev: r.Rev,
 		ID:        r.ID,
 		State:     string(r.State()),
 		CreatedAt: stamp(r.CreatedAt),
@@ -85,16 +85,16 @@ func marshal(r handle.Request) (map[string]types.AttributeValue, error) {
 	return m, nil
 }
 
-// unmarshal reads the request out of an item.
+// unmarshal decodes the request in an item.
 func unmarshal(m map[string]types.AttributeValue) (handle.Request, error) {
 	record, ok := m["Record"].(*types.AttributeValueMemberS)
 	if !ok {
-		return handle.Request{}, errors.New("the item has no Record, or one that is no string")
+		return handle.Request{}, errors.New("the item has no attribute Record of type string")
 	}
 	return handle.Decode([]byte(record.Value))
 }
 
-// unmarshalID reads the ID out of the keys of an item.
+// unmarshalID returns the ID that the keys of an item make up.
 func unmarshalID(m map[string]types.AttributeValue) (string, error) {
 	var it item
 	if err := attributevalue.UnmarshalMap(m, &it); err != nil {
@@ -103,8 +103,8 @@ func unmarshalID(m map[string]types.AttributeValue) (string, error) {
 	return it.StackKey + "-" + it.GateKey, nil
 }
 
-// keyOf is the primary key of the item of a request. ok is false if there
-// cannot be one.
+// keyOf returns the primary key of a request's item. ok is false if id is not a
+// request ID.
 func keyOf(id string) (m map[string]types.AttributeValue, ok bool) {
 	key, gate, ok := handle.SplitID(id)
 	return map[string]types.AttributeValue{
@@ -113,9 +113,9 @@ func keyOf(id string) (m map[string]types.AttributeValue, ok bool) {
 	}, ok
 }
 
-// size is what DynamoDB counts of an item, or a little more: the UTF-8 of its
-// attributes' names and of its strings, and a number as a byte and another for
-// every two digits. See
+// size returns the size of an item as DynamoDB counts it, or slightly more: the
+// UTF-8 bytes of attribute names and strings, and for a number one byte per two
+// digits plus one. See
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
 func size(m map[string]types.AttributeValue) int {
 	n := 0
@@ -131,6 +131,5 @@ func size(m map[string]types.AttributeValue) int {
 	return n
 }
 
-// stamp writes t so that the order of strings is the order of time, to the
-// nanosecond, and so that people can read it.
+// stamp formats t so that strings sort as times do, to the nanosecond.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000000Z") }

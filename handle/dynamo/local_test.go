@@ -21,21 +21,21 @@ import (
 
 const (
 	endpointEnv = "COUNTERSIGN_DYNAMODB" // URL of a DynamoDB Local; .ci/with-dynamodb sets it
-	peersEnv    = "COUNTERSIGN_PEERS"    // "required": a peer that is missing is a failure
+	peersEnv    = "COUNTERSIGN_PEERS"    // if "required", tests fail rather than skip
 )
 
-// local is the configuration of the DynamoDB Local that the environment names.
-// Without one the test is skipped, or fails where peers are required.
+// local returns the configuration for the DynamoDB Local in COUNTERSIGN_DYNAMODB.
+// Without one the test is skipped, or fails if COUNTERSIGN_PEERS requires it.
 func local(t testing.TB) aws.Config {
 	t.Helper()
 	endpoint := os.Getenv(endpointEnv)
 	if endpoint == "" && os.Getenv(peersEnv) == "required" {
-		t.Fatalf("peers are required, and %s does not name a DynamoDB Local: run the tests by .ci/with-dynamodb", endpointEnv)
+		t.Fatalf("%s is not set: run the tests with .ci/with-dynamodb", endpointEnv)
 	}
 	if endpoint == "" {
-		t.Skipf("%s does not name a DynamoDB Local: to have this tested, run .ci/peers and then .ci/with-dynamodb go test ./...", endpointEnv)
+		t.Skipf("%s is not set: to run this test, run .ci/peers and then .ci/with-dynamodb go test ./...", endpointEnv)
 	}
-	cfg := made
+	cfg := testConfig
 	cfg.Region, cfg.BaseEndpoint = "us-east-1", aws.String(endpoint)
 	return cfg
 }
@@ -57,7 +57,7 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// newTable makes a table that lives until the end of the test.
+// newTable creates a table that is deleted at the end of the test.
 func newTable(t testing.TB, cfg aws.Config) (name string) {
 	t.Helper()
 	name = "requests-" + rand.Text()
@@ -78,8 +78,7 @@ func newTable(t testing.TB, cfg aws.Config) (name string) {
 	return name
 }
 
-// seed puts the requests first to last-1 into the table, faster than Create
-// would.
+// seed writes the requests first to last-1 in batches, faster than with Create.
 func seed(t testing.TB, cfg aws.Config, table string, first, last int, request func(n int) handle.Request) {
 	t.Helper()
 	client := dynamodb.NewFromConfig(cfg)

@@ -14,14 +14,14 @@ import (
 	"countersign/handle"
 )
 
-// pageSize is how many requests Since reads at once: so few that the largest of
-// them fit into the 16 MB of one answer.
+// pageSize is how many requests Since reads at once. Even the largest requests then
+// fit into the 16 MB of one BatchGetItem response.
 const pageSize = 25
 
 // pagesSince yields the requests created at or after t, oldest first, in pages.
 func (s *Store) pagesSince(ctx context.Context, t time.Time) iter.Seq2[[]handle.Request, error] {
 	return func(yield func([]handle.Request, error) bool) {
-		query, err := s.query(expression.Key(kind).Equal(expression.Value(theKind)).And(expression.Key(createdAt).GreaterThanEqual(expression.Value(stamp(t)))))
+		query, err := s.query(expression.Key(kind).Equal(expression.Value(requestKind)).And(expression.Key(createdAt).GreaterThanEqual(expression.Value(stamp(t)))))
 		if err != nil {
 			yield(nil, err)
 			return
@@ -42,8 +42,7 @@ func (s *Store) pagesSince(ctx context.Context, t time.Time) iter.Seq2[[]handle.
 	}
 }
 
-// fetch reads the requests that the items of an index stand for, in their
-// order.
+// fetch reads the requests that index items point to, in their order.
 func (s *Store) fetch(ctx context.Context, listed []map[string]types.AttributeValue) ([]handle.Request, error) {
 	var ids []string
 	var keys []map[string]types.AttributeValue
@@ -54,7 +53,7 @@ func (s *Store) fetch(ctx context.Context, listed []map[string]types.AttributeVa
 		}
 		key, ok := keyOf(id)
 		if !ok {
-			return nil, errors.New("the index lists what is not the key of a request")
+			return nil, errors.New("the index contains a key that is not a request's")
 		}
 		ids, keys = append(ids, id), append(keys, key)
 	}
@@ -64,30 +63,31 @@ func (s *Store) fetch(ctx context.Context, listed []map[string]types.AttributeVa
 	}
 	var list []handle.Request
 	for _, id := range ids {
-		if r, ok := found[id]; ok { // else it was deleted, by hand, since the index was written
+		if r, ok := found[id]; ok { // otherwise it was deleted by hand since
 			list = append(list, r)
 		}
 	}
 	return list, nil
 }
 
-// errBusy says that DynamoDB kept leaving keys unread.
-var errBusy = errors.New("DynamoDB is too busy to read all that was asked for")
+// errThrottled means that DynamoDB kept returning all keys as unprocessed.
+var errThrottled = errors.New("DynamoDB throttles reads of the table: try again later")
 
-// batch reads the items with the given keys, by ID. What DynamoDB leaves
-// undone, because the answer is full or the table busy, is asked for again. The
-// error is errBusy if several attempts in a row bring nothing.
+// batch reads the items with the given keys and returns the requests by ID. It
+// repeats the keys that DynamoDB returns as unprocessed, because the response was
+// full or the table throttled. The error is errThrottled if several attempts in a
+// row return no item.
 func (s *Store) batch(ctx context.Context, keys []map[string]types.AttributeValue) (map[string]handle.Request, error) {
 	found := map[string]handle.Request{}
 	for idle := 0; len(keys) > 0; idle++ {
 		if idle == attempts {
-			return nil, errBusy
+			return nil, errThrottled
 		}
-		if err := pause(ctx, time.Duration(idle)*maxBackoff/2); err != nil {
+		if err := sleep(ctx, time.Duration(idle)*maxBackoff/2); err != nil {
 			return nil, err
 		}
 		out, err := s.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
-			// Consistent, because the index may be ahead of a lagging replica.
+			// An eventually consistent read may be older than the index.
 			RequestItems: map[string]types.KeysAndAttributes{s.table: {Keys: keys, ConsistentRead: aws.Bool(true)}},
 		})
 		if err != nil {
@@ -106,8 +106,8 @@ func (s *Store) batch(ctx context.Context, keys []map[string]types.AttributeValu
 	return found, nil
 }
 
-// pause waits for d, or for the end of ctx.
-func pause(ctx context.Context, d time.Duration) error {
+// sleep waits for d, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()

@@ -6,12 +6,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// Names of the attributes that are keys, and of the indexes.
+// Names of the key attributes and of the indexes. Deployed tables have them.
 const (
-	stackKey  = "StackKey" // partition key: what the IDs of all requests of one stack begin with
-	gateKey   = "GateKey"  // sort key: the rest of the ID
+	stackKey  = "StackKey" // partition key: handle.StackKey of the stack
+	gateKey   = "GateKey"  // sort key: the rest of the request's ID
 	kind      = "Kind"     // partition key of both indexes; the same in every item
-	wake      = "Wake"     // sort key of the index Due; absent when the request owes nothing
+	nextDue   = "Wake"     // sort key of the index Due; absent if no step is outstanding
 	createdAt = "CreatedAt"
 	rev       = "Rev"
 
@@ -19,17 +19,16 @@ const (
 	indexCreated = "Created"
 )
 
-// Table is the definition of the table, for tests and local set-ups. On AWS the
-// CloudFormation template makes it: the same keys and indexes, and with them
-// PointInTimeRecoverySpecification, SSESpecification, DeletionProtectionEnabled
-// and DeletionPolicy: Retain, because the table is the decision and its audit.
-// The functions need, and no more than:
+// Table returns the definition of the table, for tests and local use. On AWS the
+// CloudFormation template creates it, with the same keys and indexes, and with
+// PointInTimeRecoverySpecification, SSESpecification, DeletionProtectionEnabled and
+// DeletionPolicy: Retain to protect the decisions. The functions need only
 //
 //	dynamodb:GetItem, PutItem, Query, BatchGetItem   on the table
 //	dynamodb:Query                                   on its index/*
 //
-// One partition of an index takes 1000 writes per second, far more than people
-// can approve; so each index is a single partition, in which all is in order.
+// Each index is a single partition, so that it sorts all requests. A partition
+// accepts 1000 writes per second, far more than people can approve.
 func Table(name string) *dynamodb.CreateTableInput {
 	attribute := func(name string) types.AttributeDefinition {
 		return types.AttributeDefinition{AttributeName: aws.String(name), AttributeType: types.ScalarAttributeTypeS}
@@ -51,9 +50,9 @@ func Table(name string) *dynamodb.CreateTableInput {
 		TableName:   aws.String(name),
 		BillingMode: types.BillingModePayPerRequest,
 		AttributeDefinitions: []types.AttributeDefinition{
-			attribute(stackKey), attribute(gateKey), attribute(kind), attribute(wake), attribute(createdAt),
+			attribute(stackKey), attribute(gateKey), attribute(kind), attribute(nextDue), attribute(createdAt),
 		},
 		KeySchema:              keys(stackKey, gateKey),
-		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{index(indexDue, wake), index(indexCreated, createdAt)},
+		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{index(indexDue, nextDue), index(indexCreated, createdAt)},
 	}
 }

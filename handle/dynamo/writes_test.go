@@ -12,7 +12,7 @@ import (
 	"countersign/handle/handletest"
 )
 
-func TestWireWrites(t *testing.T) {
+func TestWriteConditions(t *testing.T) {
 	r := handletest.Request(1, at)
 	r.Rev = 3
 	for _, test := range []struct {
@@ -24,7 +24,7 @@ func TestWireWrites(t *testing.T) {
 		{"Create", func(s *dynamo.Store) (handle.Request, error) { return s.Create(t.Context(), r) }, `attribute_not_exists (StackKey)`, "1"},
 		{"Replace", func(s *dynamo.Store) (handle.Request, error) { return s.Replace(t.Context(), r) }, `Rev = {"N":"3"}`, "4"},
 	} {
-		s, w := newWire(t, ok)
+		s, fake := newFake(t, empty)
 		next, err := test.write(s)
 		if err != nil {
 			t.Fatalf("%s: %v", test.name, err)
@@ -32,10 +32,10 @@ func TestWireWrites(t *testing.T) {
 		if got := fmt.Sprint(next.Rev); got != test.rev {
 			t.Errorf("%s: returned revision %s, want %s", test.name, got, test.rev)
 		}
-		if len(w.sent) != 1 || w.sent[0].operation != "PutItem" {
-			t.Fatalf("%s: sent %d requests, want one PutItem", test.name, len(w.sent))
+		if len(fake.calls) != 1 || fake.calls[0].operation != "PutItem" {
+			t.Fatalf("%s: sent %d requests, want one PutItem", test.name, len(fake.calls))
 		}
-		put := w.sent[0]
+		put := fake.calls[0]
 		if got := resolve(put, "ConditionExpression"); got != test.condition {
 			t.Errorf("%s: condition %q, want %q", test.name, got, test.condition)
 		}
@@ -49,10 +49,9 @@ func TestWireWrites(t *testing.T) {
 	}
 }
 
-// TestWireItem checks the attributes of an item: those that are keys, those
-// that people read, and that the wait URL is in none but Record.
-func TestWireItem(t *testing.T) {
-	s, w := newWire(t, ok)
+// Deployed tables have these attributes. The wait URL must be in Record only.
+func TestItemAttributes(t *testing.T) {
+	s, fake := newFake(t, empty)
 	r := handletest.Request(1, at).IdentifyRequester("", nil, false)
 	voter := handle.Voter{Person: handle.Person{Team: "T0", ID: r.Terms.Approvers[0], Name: "Ann Approver"}, Home: true}
 	r, err := r.VoteBySlack(voter, handle.Approve, "", at.Add(90*time.Minute))
@@ -62,13 +61,13 @@ func TestWireItem(t *testing.T) {
 	if _, err := s.Create(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	item := w.sent[0].body["Item"].(map[string]any)
+	item := fake.calls[0].body["Item"].(map[string]any)
 	text := func(name string) string {
 		value, _ := item[name].(map[string]any)
 		s, _ := value["S"].(string)
 		return s
 	}
-	for name, want := range map[string]string{
+	wantText := map[string]string{
 		"StackKey":    r.ID[:16],
 		"GateKey":     r.ID[17:],
 		"Kind":        "request",
@@ -84,7 +83,13 @@ func TestWireItem(t *testing.T) {
 		"DecidedAt":   "2026-11-22T11:30:00.000000000Z",
 		"DecidedBy":   "Ann Approver",
 		"DecidedById": r.Terms.Approvers[0],
-	} {
+	}
+	for name := range item {
+		if _, ok := wantText[name]; !ok && name != "Rev" && name != "Record" {
+			t.Errorf("unknown attribute %s", name)
+		}
+	}
+	for name, want := range wantText {
 		if got := text(name); got != want {
 			t.Errorf("attribute %s: got %q, want %q", name, got, want)
 		}
@@ -93,7 +98,7 @@ func TestWireItem(t *testing.T) {
 		t.Errorf("attribute Record does not hold the request with its wait URL: %v", err)
 	}
 	delete(item, "Record")
-	rest, err := json.Marshal(w.sent[0].body)
+	rest, err := json.Marshal(fake.calls[0].body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,17 +109,17 @@ func TestWireItem(t *testing.T) {
 	}
 }
 
-// TestWireSparse: an item that wakes nobody is in no index of what is due.
-func TestWireSparse(t *testing.T) {
-	s, w := newWire(t, ok)
+// An item without Wake is not in the index Due.
+func TestItemWithNothingDueHasNoWake(t *testing.T) {
+	s, fake := newFake(t, empty)
 	r := handle.Request{ID: handletest.Request(1, at).ID, Decision: &handle.Decision{State: handle.Withdrawn}, Signal: &handle.Signal{}, Ended: &handle.Ended{}}
 	if !r.NextDue().IsZero() {
-		t.Fatalf("the request wakes at %v", r.NextDue())
+		t.Fatalf("the request is due at %v", r.NextDue())
 	}
 	if _, err := s.Create(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	if wake, found := w.sent[0].body["Item"].(map[string]any)["Wake"]; found {
+	if wake, found := fake.calls[0].body["Item"].(map[string]any)["Wake"]; found {
 		t.Errorf("attribute Wake: got %v, want none", wake)
 	}
 }
