@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 
 	"countersign/bot/slacktest"
+	"countersign/deploy/internal/laws"
 	"countersign/deploy/internal/sandbox"
 	"countersign/handle"
 )
@@ -27,7 +28,8 @@ func (l *launch) lawful() {
 // record.
 func (l *launch) truthful() {
 	l.t.Helper()
-	until(l.t, soon, "the law that messages are true", func(ctx context.Context) error {
+	checker := laws.Checker{Team: sandbox.Team, Slack: l.slack}
+	until(l.t, soon, "the laws", func(ctx context.Context) error {
 		r, err := l.request(ctx)
 		if err != nil {
 			return err
@@ -35,8 +37,8 @@ func (l *launch) truthful() {
 		if due := r.Due(time.Now()); len(due) > 0 {
 			return fmt.Errorf("it still owes %v", due)
 		}
-		if broken := sandbox.CheckMessages(l.slack, r, time.Now()); len(broken) > 0 {
-			return fmt.Errorf("%s", strings.Join(broken, "; "))
+		if found := checker.Check([]handle.Request{r}, time.Now()); len(found) > 0 {
+			return fmt.Errorf("violations: %v", found)
 		}
 		return nil
 	})

@@ -21,6 +21,7 @@ import (
 	"countersign/deploy/gate"
 	"countersign/deploy/internal/fakecfn"
 	"countersign/deploy/internal/fakemail"
+	"countersign/deploy/internal/laws"
 	"countersign/deploy/internal/localfn"
 	"countersign/handle"
 	"countersign/notifier"
@@ -52,6 +53,7 @@ type Sandbox struct {
 	FunctionsConfig localfn.Config
 	InvokeURL       string
 	Network         *Network
+	Laws            *laws.Checker // used by Check; set its Tolerance where faults are injected
 
 	client  *http.Client
 	servers []*server
@@ -93,6 +95,7 @@ func New(c Config) (*Sandbox, error) {
 	})
 	w.Slack = newWorkspace(w.Clock.Now, origins[1], origins[3], w.client, c.RateLimits)
 	w.Mail = newTopic(w.Clock.Now)
+	w.Laws = &laws.Checker{Team: Team, Slack: w.Slack, CloudFormation: w.CloudFormation, Mail: w.Mail}
 	w.servers[0].serve(w.CloudFormation)
 	w.servers[1].serve(w.Slack)
 	w.servers[2].serve(w.Mail)

@@ -16,74 +16,74 @@ import (
 	"countersign/handle"
 )
 
-// do lets somebody act. Where there is nothing to act on, nothing happens.
-func (s *play) do(a Act) {
-	if s.dead {
+// do carries out one action. It does nothing if there is nothing to act on.
+func (s *simulation) do(a Action) {
+	if s.stopped {
 		return
 	}
 	switch a.Kind {
-	case Launches:
+	case Launch:
 		s.launch(a)
-	case Approves:
-		s.press(a, handle.Approve)
-	case Rejects:
-		s.press(a, handle.Reject)
-	case Stale:
-		s.pressStale(a)
-	case Forges:
-		s.forge(a)
-	case Replays:
-		s.replay(a)
-	case Submits:
-		s.submit(a)
-	case Leaves:
-		if v, ok := s.world.Slack.Modal(a.Who); ok {
-			_, _ = s.world.Slack.CloseView(a.Who, v.ID) // not while Slack is down
+	case ClickApprove:
+		s.click(a, handle.Approve)
+	case ClickReject:
+		s.click(a, handle.Reject)
+	case ClickOldMessage:
+		s.clickOldMessage(a)
+	case ClickForged:
+		s.clickForged(a)
+	case ResendClick:
+		s.resendClick(a)
+	case SubmitModal:
+		s.submitModal(a)
+	case CloseModal:
+		if v, ok := s.sandbox.Slack.Modal(a.Who); ok {
+			_, _ = s.sandbox.Slack.CloseView(a.Who, v.ID) // fails while Slack is down
 		}
-	case Follows:
-		s.follow(a)
-	case Steals:
+	case FollowMailLink:
+		s.followMailLink(a)
+	case PutWaitHandle:
 		l, ok := s.choose(a)
 		for _, other := range s.stacks {
-			if other.borrowed != "" { // who names another's request means to get by with it
+			if other.borrowedID != "" { // the requester who names another request tries to use it
 				l = other
 			}
 		}
 		if ok {
-			_, _ = s.world.PutWaitHandle(context.Background(), l.stack) // refused once the URL has expired
+			_, _ = s.sandbox.PutWaitHandle(context.Background(), l.stack) // refused once the URL has expired
 		}
-	case Deletes:
+	case DeleteStack:
 		if l, ok := s.choose(a); ok {
-			_ = s.world.CloudFormation.DeleteStack(l.stack) // refused during a rollback
+			_ = s.sandbox.CloudFormation.DeleteStack(l.stack) // refused during a rollback
 		}
-	case Erases:
-		if s.look(); len(s.seen) > 0 {
-			m := s.seen[a.A%len(s.seen)]
-			s.erase(m)
-			_ = s.world.Slack.DeleteMessage(m.ChannelID, m.TS) // gone already
+	case DeleteMessage:
+		if s.rememberMessages(); len(s.messages) > 0 {
+			m := s.messages[a.A%len(s.messages)]
+			s.noteDeleted(m)
+			_ = s.sandbox.Slack.DeleteMessage(m.ChannelID, m.TS) // fails if it is deleted already
 		}
-	case Delivers:
-		s.feed()
+	case DeliverEvent:
+		s.tick()
 		s.deliver(a.A)
-	case Redeliver:
-		if len(s.events) > 0 {
-			event := s.events[a.A%len(s.events)]
-			q := queued{event: event, label: read(event).label(), at: s.now()}
-			s.tell("  %s", q.label)
+	case RedeliverEvent:
+		if len(s.handledEvents) > 0 {
+			event := s.handledEvents[a.A%len(s.handledEvents)]
+			q := queuedEvent{event: event, label: read(event).label(), at: s.now()}
+			s.log("  %s", q.label)
 			s.invoke(q)
 		}
-	case Sweeps:
-		s.invoke(queued{event: scheduled, label: sweep})
-	case Restarts:
+	case RunSweep:
+		s.invoke(queuedEvent{event: sweepEvent, label: sweep})
+	case Restart:
 		s.restart()
-	case Passes:
+	case PassTime:
 		if s.depth == 0 {
-			s.pass(a.D)
+			s.advance(a.D)
 			return
 		}
-		s.skip(a.D)
+		s.freeze(a.D)
 	case SlackDown:
-		s.world.Slack.SetDown(true)
+		s.sandbox.Slack.SetDown(true)
 		s.slackBack = s.now().Add(a.D)
 	case MailDown:
 		s.mailBack = s.now().Add(a.D)
@@ -92,62 +92,62 @@ func (s *play) do(a Act) {
 	}
 }
 
-var scheduled = []byte(`{"detail-type":"Scheduled Event","source":"aws.events"}`)
+var sweepEvent = []byte(`{"detail-type":"Scheduled Event","source":"aws.events"}`)
 
-// skip lets time pass while functions stand still in the midst of a call, but
-// not so long that CloudFormation gives up waiting for one of them.
-func (s *play) skip(d time.Duration) {
-	const patience = 50 * time.Minute // less than the hour that a custom resource has
-	s.feed()                          // what is about to be asked counts too
+// freeze lets time pass while functions are frozen inside a call, but not so long
+// that CloudFormation times out a custom resource.
+func (s *simulation) freeze(d time.Duration) {
+	const longest = 50 * time.Minute // a custom resource has an hour
+	s.tick()                         // requests that are due now count too
 	now := s.now()
-	for _, ask := range s.asks {
-		if age := now.Sub(ask.sent); !ask.answered && age < time.Hour && age+d > patience {
+	for _, ask := range s.requests {
+		if age := now.Sub(ask.sent); !ask.answered && age < time.Hour && age+d > longest {
 			return
 		}
 	}
-	s.world.Clock.Advance(d)
-	s.stood += d
-	s.bringBack()
-	s.feed()
+	s.sandbox.Clock.Advance(d)
+	s.frozen += d
+	s.endOutages()
+	s.tick()
 }
 
-// choose chooses a launch.
-func (s *play) choose(a Act) (launched, bool) {
+// choose picks a launch.
+func (s *simulation) choose(a Action) (launchedStack, bool) {
 	if len(s.stacks) == 0 {
-		return launched{}, false
+		return launchedStack{}, false
 	}
 	return s.stacks[a.A%len(s.stacks)], true
 }
 
-func (s *play) launch(a Act) {
-	p := drawn(a.A, a.B)
-	if p.borrows {
-		p.borrowed = s.approved()
+func (s *simulation) launch(a Action) {
+	p := drawProduct(a.A, a.B)
+	if p.borrowsRequest {
+		p.borrowedID = s.approvedRequest()
 	}
-	if s.plan.World.MailOnly {
+	if s.plan.Env.MailOnly {
 		p.approvals = 1 // mail cannot tell people apart
 	}
 	t, err := p.template()
 	if err != nil {
-		s.breaks("the world runs", "%v", err)
+		s.violation(works, "the simulation runs", "%v", err)
 		return
 	}
 	l := sandbox.Launch{Template: t, Name: fmt.Sprintf("queue-%d", len(s.stacks)), Parameters: map[string]string{"UserEmail": "rita@example.com"}}
 	if p.fails {
 		l.Failures = map[string]string{behindGate: "the queue failed"}
 	}
-	stack, err := s.world.Launch(l)
+	stack, err := s.sandbox.Launch(l)
 	if err != nil {
-		s.breaks("the world runs", "%v", err)
+		s.violation(works, "the simulation runs", "%v", err)
 		return
 	}
-	s.tell("  %+v", p)
-	s.stacks = append(s.stacks, launched{stack, p})
+	s.log("  %+v", p)
+	s.stacks = append(s.stacks, launchedStack{stack, p})
 }
 
-// approved is the ID of a request that was approved, of another stack than any to
-// come; empty if there is none.
-func (s *play) approved() string {
+// approvedRequest returns the ID of an approved request, for a later stack to
+// misuse; empty if there is none.
+func (s *simulation) approvedRequest() string {
 	for _, id := range s.order {
 		if r := s.store.records[id]; r.State() == handle.Approved {
 			return id
@@ -156,51 +156,51 @@ func (s *play) approved() string {
 	return ""
 }
 
-// look remembers the messages with buttons.
-func (s *play) look() {
-	if v := s.world.Slack.Version(); v == s.version {
+// rememberMessages keeps a copy of each message with buttons.
+func (s *simulation) rememberMessages() {
+	if v := s.sandbox.Slack.Version(); v == s.version {
 		return
 	} else {
 		s.version = v
 	}
-	for _, m := range s.world.Slack.Messages(sandbox.Channel) {
-		if key := m.ChannelID + m.TS; !s.known[key] && len(m.Buttons()) > 0 {
-			s.known[key] = true
-			s.seen = append(s.seen, m)
+	for _, m := range s.sandbox.Slack.Messages(sandbox.Channel) {
+		if key := m.ChannelID + m.TS; !s.seenMessages[key] && len(m.Buttons()) > 0 {
+			s.seenMessages[key] = true
+			s.messages = append(s.messages, m)
 		}
 	}
 }
 
-// busy reports whether a click would wait for long at this moment: for the same
-// answer of Slack as another, or in the midst of a call for a store that is
-// down. Here nobody goes on meanwhile.
-func (s *play) busy() bool {
-	return s.looking[s.generation] > 0 || s.depth > 0 && !s.storeBack.IsZero()
+// clickWouldBlock reports whether a click would wait without end: for a Slack lookup
+// that another click has begun, or inside a call for a store that is down. The
+// run does one thing at a time, so neither could finish meanwhile.
+func (s *simulation) clickWouldBlock() bool {
+	return s.lookups[s.generation] > 0 || s.depth > 0 && !s.storeBack.IsZero()
 }
 
-// press presses a button that is shown now.
-func (s *play) press(a Act, verdict handle.Verdict) {
-	if s.look(); s.busy() || len(s.seen) == 0 {
+// click clicks a button that is shown now.
+func (s *simulation) click(a Action, verdict handle.Verdict) {
+	if s.rememberMessages(); s.clickWouldBlock() || len(s.messages) == 0 {
 		return
 	}
-	m := s.seen[a.A%len(s.seen)]
-	s.speak(a.Who, m, verdict)
-	hushed, heard := s.hushed, len(s.world.Slack.Ephemerals(a.Who))
-	i, err := s.world.Slack.ClickButton(a.Who, m.ChannelID, m.TS, string(verdict))
+	m := s.messages[a.A%len(s.messages)]
+	s.noteAnswer(a.Who, m, verdict)
+	lost, seen := s.clicksLost, len(s.sandbox.Slack.Ephemerals(a.Who))
+	i, err := s.sandbox.Slack.ClickButton(a.Who, m.ChannelID, m.TS, string(verdict))
 	if err != nil {
-		s.tell("  %v", err)
+		s.log("  %v", err)
 		return
 	}
 	s.recorded = append(s.recorded, i)
-	if verdict == handle.Approve && s.hushed == hushed && !i.Failed && s.assured(a.Who, heard) {
-		s.checkHeard(a.Who, m)
+	if verdict == handle.Approve && s.clicksLost == lost && !i.Failed && s.saysRecorded(a.Who, seen) {
+		s.checkClickResult(a.Who, m)
 	}
 }
 
-// assured reports whether what the person has heard since then, if anything,
-// says that it counts.
-func (s *play) assured(who string, since int) bool {
-	for _, m := range s.world.Slack.Ephemerals(who)[since:] {
+// saysRecorded reports whether each ephemeral message to the person since then, if
+// any, says that the vote is recorded.
+func (s *simulation) saysRecorded(who string, since int) bool {
+	for _, m := range s.sandbox.Slack.Ephemerals(who)[since:] {
 		if !strings.HasPrefix(m.Text, "Recorded.") {
 			return false
 		}
@@ -208,11 +208,11 @@ func (s *play) assured(who string, since int) bool {
 	return true
 }
 
-// speak notes what somebody is about to say.
-func (s *play) speak(who string, m slacktest.Message, verdict handle.Verdict) {
+// noteAnswer notes the answer that a person is about to give.
+func (s *simulation) noteAnswer(who string, m slacktest.Message, verdict handle.Verdict) {
 	for _, b := range m.Buttons() {
 		if t, err := handle.ParseTicket(b.Value); err == nil && t.Verdict == verdict && verdict == handle.Approve {
-			s.said[ballot{t.ID, who, verdict}] = true
+			s.answered[answer{t.ID, who, verdict}] = true
 		}
 	}
 }
@@ -224,20 +224,20 @@ func verdictOf(n int) handle.Verdict {
 	return handle.Approve
 }
 
-// pressStale presses a button of a message as it was when it was posted.
-func (s *play) pressStale(a Act) {
-	if s.look(); s.busy() || len(s.seen) == 0 {
+// clickOldMessage clicks a button of a message as it was first shown.
+func (s *simulation) clickOldMessage(a Action) {
+	if s.rememberMessages(); s.clickWouldBlock() || len(s.messages) == 0 {
 		return
 	}
-	s.pressSeen(a, s.seen[a.A%len(s.seen)])
+	s.clickOld(a, s.messages[a.A%len(s.messages)])
 }
 
-// neverPosted is the ts of the message that forge presses on.
+// neverPosted is the ts of the message that clickForged clicks.
 const neverPosted = "1700000000.000100"
 
-// forge presses a button on a message that was never posted.
-func (s *play) forge(a Act) {
-	if s.busy() || len(s.order) == 0 {
+// clickForged clicks a button on a message that was never posted.
+func (s *simulation) clickForged(a Action) {
+	if s.clickWouldBlock() || len(s.order) == 0 {
 		return
 	}
 	r := s.store.records[s.order[a.A%len(s.order)]]
@@ -247,56 +247,56 @@ func (s *play) forge(a Act) {
 		return
 	}
 	m := slacktest.Message{ChannelID: sandbox.Channel, TS: neverPosted, UserID: sandbox.BotUser, Blocks: blocks}
-	s.erase(m) // as good as
-	s.pressSeen(a, m)
+	s.noteDeleted(m) // to the bot it looks like a deleted message
+	s.clickOld(a, m)
 }
 
-// erase notes that a message is not there, so that it may be posted once more.
-func (s *play) erase(m slacktest.Message) {
-	s.erased[m.ChannelID+m.TS] = true
+// noteDeleted notes that a message does not exist, so that it may be posted again.
+func (s *simulation) noteDeleted(m slacktest.Message) {
+	s.deleted[m.ChannelID+m.TS] = true
 	for _, b := range m.Buttons() {
 		if t, err := handle.ParseTicket(b.Value); err == nil {
-			s.erased[t.ID] = true
-			delete(s.posted, t.ID+" "+root)
+			s.deleted[t.ID] = true
+			delete(s.posted, t.ID+" "+rootKey)
 		}
 	}
 }
 
-func (s *play) pressSeen(a Act, m slacktest.Message) {
+func (s *simulation) clickOld(a Action, m slacktest.Message) {
 	verdict := verdictOf(a.B)
-	s.tell("  %s", verdict)
-	s.speak(a.Who, m, verdict)
-	i, err := s.world.Slack.ClickStale(a.Who, m, string(verdict))
+	s.log("  %s", verdict)
+	s.noteAnswer(a.Who, m, verdict)
+	i, err := s.sandbox.Slack.ClickStale(a.Who, m, string(verdict))
 	if err != nil {
-		s.tell("  %v", err)
+		s.log("  %v", err)
 		return
 	}
 	s.recorded = append(s.recorded, i)
 }
 
-func (s *play) replay(a Act) {
-	if s.busy() || len(s.recorded) == 0 {
+func (s *simulation) resendClick(a Action) {
+	if s.clickWouldBlock() || len(s.recorded) == 0 {
 		return
 	}
-	s.world.Slack.Replay(s.recorded[a.A%len(s.recorded)])
+	s.sandbox.Slack.Replay(s.recorded[a.A%len(s.recorded)])
 }
 
-// submit submits the form that the person has open.
-func (s *play) submit(a Act) {
-	v, ok := s.world.Slack.Modal(a.Who)
-	if !ok || s.busy() {
+// submitModal submits the modal that the person has open.
+func (s *simulation) submitModal(a Action) {
+	v, ok := s.sandbox.Slack.Modal(a.Who)
+	if !ok || s.clickWouldBlock() {
 		return
 	}
 	var from struct{ Ticket string }
 	if json.Unmarshal([]byte(v.PrivateMetadata), &from) == nil {
 		if t, err := handle.ParseTicket(from.Ticket); err == nil {
-			s.said[ballot{t.ID, a.Who, t.Verdict}] = true
+			s.answered[answer{t.ID, a.Who, t.Verdict}] = true
 		}
 	}
 	reason := []string{"not this week", "too dear <!here>", "x", "  "}[a.A%4]
-	i, err := s.world.Slack.Submit(a.Who, v.ID, map[string]map[string]string{"reason": {"reason": reason}})
+	i, err := s.sandbox.Slack.Submit(a.Who, v.ID, map[string]map[string]string{"reason": {"reason": reason}})
 	if err != nil {
-		s.tell("  %v", err)
+		s.log("  %v", err)
 		return
 	}
 	s.recorded = append(s.recorded, i)
@@ -304,26 +304,26 @@ func (s *play) submit(a Act) {
 
 var mailedLink = regexp.MustCompile(`(http\S+/decide/(v1\.[^.\s]+\.[a-z]+)\.\S+)\s+Code: (\d{6})`)
 
-// follow opens a mailed link, and mostly fills in its form.
-func (s *play) follow(a Act) {
+// followMailLink opens a mailed link and usually submits its form.
+func (s *simulation) followMailLink(a Action) {
 	var links [][]string
-	for _, m := range s.world.Mail.Messages() {
+	for _, m := range s.sandbox.Mail.Messages() {
 		links = append(links, mailedLink.FindAllStringSubmatch(m.Text, -1)...)
 	}
 	if len(links) == 0 {
 		return
 	}
 	link := links[a.A%len(links)]
-	if s.busy() {
+	if s.clickWouldBlock() {
 		return
 	}
 	ticket, err := handle.ParseTicket(link[2])
 	if err != nil {
-		s.breaks("mailed links work", "%v", err)
+		s.violation(works, "mailed links work", "%v", err)
 		return
 	}
 	if a.B%4 == 0 {
-		s.browse(http.MethodGet, link[1], "")
+		s.request(http.MethodGet, link[1], "")
 		return
 	}
 	name, code := []string{"Admin", "Another admin"}[a.B/4%2], link[3]
@@ -331,20 +331,20 @@ func (s *play) follow(a Act) {
 		code = "000000"
 	}
 	if code == link[3] {
-		s.said[ballot{ticket.ID, name, ticket.Verdict}] = true
+		s.answered[answer{ticket.ID, name, ticket.Verdict}] = true
 	}
 	reason := "by mail"
 	if a.B/48%3 == 0 {
 		reason = " "
 	}
-	s.tell("  %s as %s", ticket.Verdict, name)
-	s.browse(http.MethodPost, link[1], url.Values{"name": {name}, "code": {code}, "reason": {reason}}.Encode())
+	s.log("  %s as %s", ticket.Verdict, name)
+	s.request(http.MethodPost, link[1], url.Values{"name": {name}, "code": {code}, "reason": {reason}}.Encode())
 }
 
-func (s *play) browse(method, target, form string) {
+func (s *simulation) request(method, target, form string) {
 	req, err := http.NewRequest(method, target, strings.NewReader(form))
 	if err != nil {
-		s.breaks("mailed links work", "%v", err)
+		s.violation(works, "mailed links work", "%v", err)
 		return
 	}
 	if form != "" {
@@ -352,7 +352,7 @@ func (s *play) browse(method, target, form string) {
 	}
 	res, err := s.client.Do(req)
 	if err != nil {
-		return // the bot could not be reached
+		return // the bot was unreachable
 	}
 	_ = res.Body.Close()
 }

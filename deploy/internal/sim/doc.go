@@ -1,21 +1,20 @@
-// Package sim plays the real bot and notifier against the made world, in
-// schedules drawn from seeds, and holds everything that happens against the
-// laws.
+// Package sim runs the real bot and notifier against simulated AWS and Slack, in
+// schedules drawn from seeds, and checks the design's laws throughout.
 //
-// A schedule is what people do, one after the other: they launch, press, submit
-// forms, follow mailed links, signal wait handles themselves, delete stacks; time
-// passes, functions are restarted, Slack and mail go down. At each outside call
-// of the functions, the store's included, it may happen that the call is not
-// done, or done and its answer lost or spoilt, that the function dies, or that
-// somebody else acts at exactly that moment: the interrupted function goes on
-// when they have finished, as a zombie if the functions were restarted meanwhile.
+// A schedule is a list of actions: people launch products, click, submit forms,
+// follow mailed links, signal wait handles themselves and delete stacks; time
+// passes, functions restart, Slack and mail go down. At each call of the
+// functions to the outside, the store included, the call may fail, or succeed
+// and lose its response; the function may die; or another actor may act at that
+// moment. The interrupted function goes on afterwards, even if the functions
+// were restarted meanwhile.
 //
-// The laws are checked where they could be broken: each write of the store as
-// it becomes durable, each signal, answer, post and mail as it leaves, messages
-// after each step. At the end everything is healed, and after more than a day
-// nothing may be owed.
+// Package laws holds the laws. They are checked where they could be broken: each
+// write of the store as it becomes durable, each signal, answer, post and mail as
+// it is sent, and everything after each step. At the end all faults stop, and
+// after more than a day nothing may be due.
 //
-// A play does one thing at a time, on a clock that stands still unless it is
-// moved. So a seed always comes to the same, and a failing one is shrunk to the
-// few steps that it takes and told as a story.
+// A run does one thing at a time, on a clock that moves only when told to. So a
+// seed always gives the same run, and a failing one is shrunk to the few steps
+// that it needs and printed as a story.
 package sim

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// queued is one event on its way to the notifier.
-type queued struct {
-	event []byte
-	label string
-	at    time.Time
-	tries int
+// queuedEvent is one event to be delivered to the notifier.
+type queuedEvent struct {
+	event    []byte
+	label    string
+	at       time.Time
+	attempts int
 }
 
 // lastTry is the number of the last delivery of an event, from 0. See
@@ -24,7 +24,7 @@ var lambdaWaits = [lastTry]time.Duration{time.Minute, 2 * time.Minute}
 
 const sweep = "sweep"
 
-// document is as much of an event as the simulation must know.
+// document is the part of an event that the simulation reads.
 type document struct {
 	RequestType, RequestId, LogicalResourceId, StackId string
 
@@ -39,7 +39,7 @@ type document struct {
 }
 
 func read(event []byte) (d document) {
-	_ = json.Unmarshal(event, &d) // the made CloudFormation writes them
+	_ = json.Unmarshal(event, &d) // fakecfn writes valid JSON
 	if len(d.Records) == 1 {
 		return read([]byte(d.Records[0].Sns.Message))
 	}
@@ -56,15 +56,15 @@ func (d document) label() string {
 	return d.Detail.Status.Status
 }
 
-// asked is one request of CloudFormation to a custom resource.
-type asked struct {
+// cfnRequest is one custom resource request of CloudFormation.
+type cfnRequest struct {
 	document
 	sent     time.Time
-	answered bool // it got a whole answer
+	answered bool // CloudFormation got the response
 }
 
-// enqueue puts an event on its way. One sweep on its way is enough.
-func (s *play) enqueue(event []byte) {
+// enqueue queues an event. At most one sweep is queued.
+func (s *simulation) enqueue(event []byte) {
 	d := read(event)
 	label := d.label()
 	if label == sweep {
@@ -74,34 +74,34 @@ func (s *play) enqueue(event []byte) {
 			}
 		}
 	} else {
-		s.events = append(s.events, event)
+		s.handledEvents = append(s.handledEvents, event)
 	}
-	if d.RequestId != "" && s.asks[d.RequestId] == nil {
-		s.asks[d.RequestId] = &asked{document: d, sent: s.now()}
+	if d.RequestId != "" && s.requests[d.RequestId] == nil {
+		s.requests[d.RequestId] = &cfnRequest{document: d, sent: s.now()}
 	}
-	s.queue = append(s.queue, queued{event: event, label: label, at: s.now()})
+	s.queue = append(s.queue, queuedEvent{event: event, label: label, at: s.now()})
 }
 
-// feed has the world do what the clock has made due, and takes over its events.
-func (s *play) feed() {
-	if err := s.world.Run(context.Background()); err != nil {
-		s.breaks("the world runs", "%v", err)
+// tick makes the sandbox do what is due and queues its events.
+func (s *simulation) tick() {
+	if err := s.sandbox.Run(context.Background()); err != nil {
+		s.violation(works, "the simulation runs", "%v", err)
 	}
 }
 
-// pump delivers events until none is due.
-func (s *play) pump() {
+// deliverAll delivers events until none is due.
+func (s *simulation) deliverAll() {
 	for range 1000 {
-		s.feed()
-		if s.dead || !s.deliver(0) {
+		s.tick()
+		if s.stopped || !s.deliver(0) {
 			return
 		}
 	}
-	s.breaks("events come to an end", "they do not")
+	s.violation(works, "events come to an end", "an event is always due")
 }
 
-// deliver delivers the k-th of the events that are due.
-func (s *play) deliver(k int) bool {
+// deliver delivers one of the events that are due, chosen by k.
+func (s *simulation) deliver(k int) bool {
 	var due []int
 	for i, q := range s.queue {
 		if !q.at.After(s.now()) {
@@ -115,24 +115,24 @@ func (s *play) deliver(k int) bool {
 	q := s.queue[i]
 	s.queue = append(s.queue[:i:i], s.queue[i+1:]...)
 	if q.label != sweep {
-		s.tell("  %s: the notifier gets %s", s.time(), q.label)
+		s.log("  %s: the notifier gets %s", s.time(), q.label)
 	}
-	if s.invoke(q) || q.tries == lastTry {
+	if s.invoke(q) || q.attempts == lastTry {
 		return true
 	}
-	q.at = s.now().Add(lambdaWaits[q.tries])
-	q.tries++
+	q.at = s.now().Add(lambdaWaits[q.attempts])
+	q.attempts++
 	s.queue = append(s.queue, q)
 	return true
 }
 
-// invoke runs the notifier once. It reports whether Lambda is content.
-func (s *play) invoke(q queued) bool {
-	in := &invocation{kind: handling, generation: s.generation, tries: q.tries, begun: s.out.Calls}
+// invoke invokes the notifier once. It reports whether the invocation succeeded.
+func (s *simulation) invoke(q queuedEvent) bool {
+	in := &invocation{kind: handling, generation: s.generation, attempts: q.attempts, startedAt: s.out.Calls}
 	if q.label == sweep {
-		in.tries = 0
+		in.attempts = 0
 	}
-	req, err := http.NewRequestWithContext(invoked(context.Background(), in), http.MethodPost, s.world.InvokeURL, bytes.NewReader(q.event))
+	req, err := http.NewRequestWithContext(withInvocation(context.Background(), in), http.MethodPost, s.sandbox.InvokeURL, bytes.NewReader(q.event))
 	if err != nil {
 		return false
 	}

@@ -15,40 +15,40 @@ import (
 	"countersign/deploy/internal/sandbox"
 )
 
-// errDead is what a dead function meets: nothing it does has an effect.
-var errDead = errors.New("this function is dead")
+// errKilled is returned to a function that has died: no call of it has an effect.
+var errKilled = errors.New("the function was killed")
 
-// errLost is an answer that never came.
-var errLost = errors.New("connection reset")
+// errResponseLost is returned for a response that is lost.
+var errResponseLost = errors.New("connection reset")
 
-// invocation is one run of a function. It travels in contexts.
+// invocation is one invocation of a function. Contexts carry it.
 type invocation struct {
 	kind       string
 	generation int
-	tries      int // of an event
-	begun      int // after so many calls
+	attempts   int // deliveries of the event so far
+	startedAt  int // number of calls before it started
 	dead       bool
 
-	doubted bool // a call of the store failed
+	storeFailed bool // a call to the store failed, or the function died
 
-	what   string        // its last call
-	at     string        // the request that it last read or wrote
-	holder string        // whose name it has in leases
-	stood  time.Duration // when it last wrote its lease; see evidence
+	lastCall      string        // name of its last call
+	request       string        // ID of the request that it last read or wrote
+	holder        string        // its name in leases
+	frozenAtLease time.Duration // observations.frozen when it last wrote its lease
 
-	calls sync.WaitGroup // that have not returned, though it may have left them behind
+	calls sync.WaitGroup // calls that have not returned; it may have abandoned them
 }
 
 // Kinds of invocations.
 const (
-	clicking = "click" // of the bot
-	handling = "event" // of the notifier
-	settling = "after" // of the notifier within the bot
+	click      = "click" // a request to the bot
+	handling   = "event" // an event to the notifier
+	afterClick = "after" // reconciliation in the bot after a click
 )
 
 type invocationKey struct{}
 
-func invoked(ctx context.Context, i *invocation) context.Context {
+func withInvocation(ctx context.Context, i *invocation) context.Context {
 	return context.WithValue(ctx, invocationKey{}, i)
 }
 
@@ -57,8 +57,8 @@ func invocationOf(ctx context.Context) *invocation {
 	return i
 }
 
-// calling counts an outside call, which goes on until returned is called.
-func (i *invocation) calling() (returned func()) {
+// trackCall counts a call as in progress until returned is called.
+func (i *invocation) trackCall() (returned func()) {
 	if i == nil {
 		return func() {}
 	}
@@ -66,9 +66,9 @@ func (i *invocation) calling() (returned func()) {
 	return i.calls.Done
 }
 
-// before is the beginning of every outside call: it draws or looks up what
-// befalls it, and lets others act. ok is false if the caller is dead.
-func (s *play) before(ctx context.Context, what string, can []Fault) (i Injection, ok bool) {
+// beforeCall starts a call to the outside: it draws or looks up the injection and lets
+// others act. ok is false if the caller has died.
+func (s *simulation) beforeCall(ctx context.Context, what string, can []Fault) (i Injection, ok bool) {
 	in := invocationOf(ctx)
 	if in != nil && in.dead {
 		return i, false
@@ -76,33 +76,33 @@ func (s *play) before(ctx context.Context, what string, can []Fault) (i Injectio
 	s.out.Calls++
 	s.call++
 	if in != nil {
-		in.what = what
+		in.lastCall = what
 	}
-	if s.healed || s.dead {
+	if s.faultsOver || s.stopped {
 		return i, true
 	}
-	i = s.befalls(can)
+	i = s.injection(can)
 	if i.none() {
 		return i, true
 	}
-	s.tell("  at %s", what)
-	s.within(i.Before, "before it arrives")
+	s.log("  at %s", what)
+	s.during(i.Before, "before it takes effect")
 	if i.Fault != "" {
-		s.tell("    %s", i.Fault)
+		s.log("    %s", i.Fault)
 	}
-	s.doubts(in, what, i)
-	if i.Fault == Dies {
+	s.noteFault(in, what, i)
+	if i.Fault == DiesBefore {
 		in.dead = true
 		return i, false
 	}
-	if in != nil && in.dead { // killed by who acted before
+	if in != nil && in.dead { // killed by an action before the call
 		return i, false
 	}
 	return i, true
 }
 
-// befalls draws what befalls this call, or looks it up.
-func (s *play) befalls(can []Fault) Injection {
+// injection draws the injection for the present call, or looks it up.
+func (s *simulation) injection(can []Fault) Injection {
 	if s.plan.Drawn {
 		for _, i := range s.plan.Injections {
 			if i.Step == s.step && i.Call == s.call {
@@ -114,7 +114,7 @@ func (s *play) befalls(can []Fault) Injection {
 	if s.injected >= maxInjected {
 		return Injection{}
 	}
-	i := s.plan.World.draw(s.rng, can, s.depth >= maxDepth)
+	i := s.plan.Env.draw(s.rng, can, s.depth >= maxDepth)
 	if !i.none() {
 		s.injected++
 		i.Step, i.Call = s.step, s.call
@@ -123,109 +123,105 @@ func (s *play) befalls(can []Fault) Injection {
 	return i
 }
 
-// after is the end of every outside call that was not refused.
-func (s *play) after(i Injection) { s.within(i.After, "when it is done") }
+// afterCall ends a call to the outside whose beforeCall returned ok.
+func (s *simulation) afterCall(i Injection) { s.during(i.After, "after it") }
 
-// within lets others act during a call.
-func (s *play) within(acts []Act, when string) {
-	for _, a := range acts {
+// during lets others act during a call.
+func (s *simulation) during(actions []Action, when string) {
+	for _, a := range actions {
 		s.depth++
-		s.tell("%s, %s: %s", s.time(), when, a)
+		s.log("%s, %s: %s", s.time(), when, a)
 		s.do(a)
 		s.depth--
 	}
 }
 
-// around is the wire between everybody: see world.Wire.Around.
-func (s *play) around(req *http.Request, next http.RoundTripper) (*http.Response, error) {
+// intercept handles each HTTP request: see sandbox.Network.Intercept.
+func (s *simulation) intercept(req *http.Request, next http.RoundTripper) (*http.Response, error) {
 	host, _, _ := strings.Cut(req.URL.Host, ".")
 	in := invocationOf(req.Context())
-	defer in.calling()()
+	defer in.trackCall()()
 	switch {
-	case host == "notifier" && in == nil: // the world hands over an event: it gets onto the queue
+	case host == "notifier" && in == nil: // the sandbox delivers an event: queue it
 		s.enqueue(bodyOf(req))
-		return made(req, http.StatusOK, "null"), nil
+		return fakeResponse(req, http.StatusOK, "null"), nil
 	case host == "notifier":
 		return next.RoundTrip(req)
 	case host == "bot":
-		return s.toBot(req, next)
+		return s.callBot(req, next)
 	case host == "slack":
-		return s.toSlack(req, next)
+		return s.callSlack(req, next)
 	case host == "mail":
-		return s.toMail(req, next)
+		return s.callMail(req, next)
 	}
-	return s.toCloudFormation(req, next)
+	return s.callCloudFormation(req, next)
 }
 
-func (s *play) toBot(req *http.Request, next http.RoundTripper) (*http.Response, error) {
-	i, _ := s.before(req.Context(), toTheBot, []Fault{NotDone, Lost})
-	in := &invocation{kind: clicking, generation: s.generation}
-	b := s.world.Functions.Bot
+func (s *simulation) callBot(req *http.Request, next http.RoundTripper) (*http.Response, error) {
+	i, _ := s.beforeCall(req.Context(), botCall, []Fault{NotDone, ResponseLost})
+	in := &invocation{kind: click, generation: s.generation}
+	b := s.sandbox.Functions.Bot
 	defer func(budget, limit time.Duration) { b.Budget, b.Limit = budget, limit }(b.Budget, b.Limit)
 	b.Budget, b.Limit = budgets[s.depth], budgets[s.depth]*4/3
-	return s.carry(req.WithContext(invoked(req.Context(), in)), patient{in, next}, i)
+	return s.transmit(req.WithContext(withInvocation(req.Context(), in)), joinCalls{in, next}, i)
 }
 
-// patient is the way to the bot. A click whose budget ends while others act
-// within one of its calls leaves that call behind; the world goes on when they
-// have done, so that only they act and the play has one order.
-type patient struct {
+// joinCalls is the transport to the bot. A click whose budget ends while others act
+// inside one of its calls abandons that call. joinCalls waits for it, so that the
+// run keeps a single order.
+type joinCalls struct {
 	in *invocation
 	http.RoundTripper
 }
 
-func (p patient) RoundTrip(req *http.Request) (*http.Response, error) {
+func (p joinCalls) RoundTrip(req *http.Request) (*http.Response, error) {
 	defer p.in.calls.Wait()
 	return p.RoundTripper.RoundTrip(req)
 }
 
-// budgets are what clicks have, by the depth at which they happen. While a click
-// waits, nothing else in it may come to the end of its patience; and no budget may
-// end at the very moment at which something else does, for then either may come
-// first. So their odd nanoseconds are such that no sum of pauses (whole
-// milliseconds), of halves (what one call has) and of what clicks within took is
-// a budget.
+// budgets are the time budgets of clicks by the depth at which they happen. A click
+// inside a call must end before the click outside it; and no two timeouts may fire
+// at the same instant, for their order would be undefined. So the nanoseconds are
+// odd enough that no sum of pauses (whole milliseconds), half budgets (the limit of
+// one call) and nested clicks equals a budget.
 var budgets = [maxDepth + 1]time.Duration{2_001_000_007, 301_001_003, 21_100_001}
 
-func (s *play) toSlack(req *http.Request, next http.RoundTripper) (*http.Response, error) {
+func (s *simulation) callSlack(req *http.Request, next http.RoundTripper) (*http.Response, error) {
 	method, form := strings.TrimPrefix(req.URL.Path, "/api/"), string(bodyOf(req))
-	s.secret("Slack", []byte(unescaped(form)))
+	s.checkSecret("Slack", []byte(unescaped(form)))
 	in := invocationOf(req.Context())
-	if in != nil && in.kind == clicking && (method == "users.info" || method == "usergroups.users.list") {
-		s.looking[in.generation]++
-		defer func() { s.looking[in.generation]-- }()
+	if in != nil && in.kind == click && (method == "users.info" || method == "usergroups.users.list") {
+		s.lookups[in.generation]++
+		defer func() { s.lookups[in.generation]-- }()
 	}
-	i, ok := s.before(req.Context(), method, s.mortal(in, NotDone, Lost, Limited, Unwell, DoneError, Truncated, Garbled))
+	i, ok := s.beforeCall(req.Context(), method, s.orDeath(in, NotDone, ResponseLost, RateLimited, Unavailable, DoneThen500, Truncated, NotJSON))
 	if !ok {
-		return nil, errDead
+		return nil, errKilled
 	}
 	if strings.HasPrefix(method, "chat.") && s.slackBack.IsZero() {
-		s.saying(in, s.place(method, form), i)
+		s.checkPost(in, s.postKey(method, form), i)
 		if method == "chat.update" {
-			s.showing(in, form, i)
+			s.noteUpdate(in, form, i)
 		}
 	}
-	return s.carry(req, next, i)
+	return s.transmit(req, next, i)
 }
 
-func (s *play) toMail(req *http.Request, next http.RoundTripper) (*http.Response, error) {
+func (s *simulation) callMail(req *http.Request, next http.RoundTripper) (*http.Response, error) {
 	body, in := unescaped(string(bodyOf(req))), invocationOf(req.Context())
-	s.secret("mail", []byte(body))
-	i, ok := s.before(req.Context(), "mail", s.mortal(in, NotDone, Lost, Unwell, DoneError))
+	s.checkSecret("mail", []byte(body))
+	i, ok := s.beforeCall(req.Context(), "mail", s.orDeath(in, NotDone, ResponseLost, Unavailable, DoneThen500))
 	switch {
 	case !ok:
-		return nil, errDead
+		return nil, errKilled
 	case !s.mailBack.IsZero():
-		return made(req, http.StatusServiceUnavailable, "down"), nil
+		return fakeResponse(req, http.StatusServiceUnavailable, "down"), nil
 	}
-	s.saying(in, body, i)
-	if i.done() {
-		s.mails[in.at]++
-	}
-	return s.carry(req, next, i)
+	s.checkPost(in, body, i)
+	return s.transmit(req, next, i)
 }
 
-func (s *play) toCloudFormation(req *http.Request, next http.RoundTripper) (*http.Response, error) {
+func (s *simulation) callCloudFormation(req *http.Request, next http.RoundTripper) (*http.Response, error) {
 	in := invocationOf(req.Context())
 	body := bodyOf(req)
 	switch {
@@ -234,98 +230,94 @@ func (s *play) toCloudFormation(req *http.Request, next http.RoundTripper) (*htt
 		if q, err := url.ParseQuery(string(body)); err == nil {
 			action = q.Get("Action")
 		}
-		i, ok := s.before(req.Context(), action, s.mortal(in, NotDone, Lost, Unwell, Truncated))
+		i, ok := s.beforeCall(req.Context(), action, s.orDeath(in, NotDone, ResponseLost, Unavailable, Truncated))
 		if !ok {
-			return nil, errDead
+			return nil, errKilled
 		}
-		return s.carry(req, next, i)
+		return s.transmit(req, next, i)
 	case strings.Contains(req.URL.Path, "|"):
-		can := s.mortal(in, NotDone, Lost, Unwell, DoneError)
-		if in != nil && in.tries >= lastTry {
-			can = nil // so that a law without exceptions can be put: CloudFormation is always answered
+		can := s.orDeath(in, NotDone, ResponseLost, Unavailable, DoneThen500)
+		if in != nil && in.attempts >= lastTry {
+			can = nil // the last delivery succeeds, so the law can hold without exception
 		}
-		i, ok := s.before(req.Context(), "the answer to CloudFormation", can)
+		i, ok := s.beforeCall(req.Context(), "the answer to CloudFormation", can)
 		if !ok {
-			return nil, errDead
+			return nil, errKilled
 		}
-		s.answering(in, body, i.done())
-		return s.carry(req, next, i)
+		s.checkAnswer(in, body, i.done())
+		return s.transmit(req, next, i)
 	}
-	i, ok := s.before(req.Context(), "the signal", s.mortal(in, NotDone, Lost, Unwell, DoneError))
+	i, ok := s.beforeCall(req.Context(), "the signal", s.orDeath(in, NotDone, ResponseLost, Unavailable, DoneThen500))
 	if !ok {
-		return nil, errDead
+		return nil, errKilled
 	}
-	s.signalling(body)
-	res, err := s.carry(req, next, i)
-	if i.done() {
-		s.signalled(body)
-	}
-	return res, err
+	s.checkSignal(body)
+	return s.transmit(req, next, i)
 }
 
-// mortal adds that the function may die, if it is one that may.
-func (s *play) mortal(in *invocation, can ...Fault) []Fault {
-	if in != nil && (in.kind == settling || in.kind == handling && in.tries < lastTry) {
-		can = append(can, Dies, DiesAfter)
+// orDeath adds the faults in which the function dies, if it may die.
+func (s *simulation) orDeath(in *invocation, can ...Fault) []Fault {
+	if in != nil && (in.kind == afterClick || in.kind == handling && in.attempts < lastTry) {
+		can = append(can, DiesBefore, DiesAfter)
 	}
 	return can
 }
 
-// done reports whether the call is carried out.
+// done reports whether the call reaches the other side and takes effect.
 func (i Injection) done() bool {
 	switch i.Fault {
-	case NotDone, Limited, Unwell, Dies:
+	case NotDone, RateLimited, Unavailable, DiesBefore:
 		return false
 	}
 	return true
 }
 
-// carry carries a request as far as its fault lets it, and spoils the answer.
-func (s *play) carry(req *http.Request, next http.RoundTripper, i Injection) (*http.Response, error) {
+// transmit sends a request as far as its fault allows, and damages the response.
+func (s *simulation) transmit(req *http.Request, next http.RoundTripper, i Injection) (*http.Response, error) {
 	switch i.Fault {
 	case NotDone:
-		s.after(i)
+		s.afterCall(i)
 		return nil, sandbox.ErrDisconnected
-	case Limited:
-		s.after(i)
-		res := made(req, http.StatusTooManyRequests, `{"ok":false,"error":"ratelimited"}`)
+	case RateLimited:
+		s.afterCall(i)
+		res := fakeResponse(req, http.StatusTooManyRequests, `{"ok":false,"error":"ratelimited"}`)
 		res.Header.Set("Retry-After", strconv.Itoa(int(i.Wait/time.Second)))
 		return res, nil
-	case Unwell:
-		s.after(i)
-		return made(req, http.StatusServiceUnavailable, "unavailable"), nil
+	case Unavailable:
+		s.afterCall(i)
+		return fakeResponse(req, http.StatusServiceUnavailable, "unavailable"), nil
 	}
 	res, err := next.RoundTrip(req)
 	if err == nil && i.Fault == DiesAfter {
 		invocationOf(req.Context()).dead = true
 	}
-	s.after(i)
+	s.afterCall(i)
 	if err != nil {
 		return nil, err
 	}
 	switch i.Fault {
-	case Lost, DiesAfter:
-		return nil, errLost
-	case DoneError:
-		return made(req, http.StatusInternalServerError, "internal error"), nil
+	case ResponseLost, DiesAfter:
+		return nil, errResponseLost
+	case DoneThen500:
+		return fakeResponse(req, http.StatusInternalServerError, "internal error"), nil
 	case Truncated:
 		b, _ := io.ReadAll(res.Body) // in memory: no error
 		res.Body, res.ContentLength = io.NopCloser(bytes.NewReader(b[:len(b)/2])), int64(len(b)/2)
-	case Garbled:
-		return made(req, http.StatusOK, "<html>It works!</html>"), nil
+	case NotJSON:
+		return fakeResponse(req, http.StatusOK, "<html>It works!</html>"), nil
 	}
 	return res, nil
 }
 
-// made is an answer that nobody gave.
-func made(req *http.Request, status int, body string) *http.Response {
+// fakeResponse returns a response that no server sent.
+func fakeResponse(req *http.Request, status int, body string) *http.Response {
 	return &http.Response{
 		Status: strconv.Itoa(status) + " " + http.StatusText(status), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Content-Type": {"text/plain"}}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: req,
 	}
 }
 
-// bodyOf reads a request's body and leaves it to be read again.
+// bodyOf reads a request's body and restores it.
 func bodyOf(req *http.Request) []byte {
 	if req.Body == nil {
 		return nil

@@ -16,76 +16,74 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"countersign/bot/slacktest"
+	"countersign/deploy/internal/laws"
 	"countersign/deploy/internal/sandbox"
 	"countersign/handle"
 	"countersign/notifier"
 	"countersign/notifier/reconcile"
 )
 
-// Outcome is what a play came to.
+// Outcome is the result of a run.
 type Outcome struct {
-	Broken     []Broken    // the laws that were broken, none if all is well
-	Injections []Injection // as they were drawn
-	Story      []string    // if it was asked for
-	Calls      int         // outside calls
+	Violations []laws.Violation // at the first point where a law did not hold; empty if all held
+	Injections []Injection      // as drawn
+	Story      []string         // one line per event, if asked for
+	Calls      int              // calls of the functions to the outside
 }
 
-// Broken is one broken law.
-type Broken struct{ Law, How string }
-
-func (b Broken) String() string { return b.Law + ": " + b.How }
-
-// play is one schedule while it is played. Everything in it happens in one
-// order: whoever acts during an outside call has finished when the call goes on.
-type play struct {
-	plan   Plan
-	world  *sandbox.Sandbox
-	client *http.Client // of people and of Lambda
-	store  *store
-	clouds reconcile.CloudFormation
-	topic  reconcile.SNSTopic
-	rng    *rand.Rand // of injections
+// simulation is one schedule while it runs. Everything happens in one order: an
+// actor who acts during a call has finished before the call goes on.
+type simulation struct {
+	plan    Plan
+	sandbox *sandbox.Sandbox
+	client  *http.Client // for people and for Lambda
+	store   *store
+	checker *laws.Checker
+	writes  int // of the store, so far
+	clouds  reconcile.CloudFormation
+	topic   reconcile.SNSTopic
+	rng     *rand.Rand // for injections
 
 	step, call int // see Injection
-	depth      int // of acts within outside calls
+	depth      int // of actions inside calls
 	injected   int
-	healed     bool
-	dead       bool // a law is broken: nothing goes on
+	faultsOver bool
+	stopped    bool // after the first violation
 
 	generation int         // of the functions
-	looking    map[int]int // look-ups under way that others would wait for, by generation
+	lookups    map[int]int // lookups in progress that other clicks would wait for, by generation
 	slackBack  time.Time
 	mailBack   time.Time
 	storeBack  time.Time
 
-	queue  []queued          // events on their way
-	events [][]byte          // that came before, but for sweeps
-	asks   map[string]*asked // by CloudFormation's RequestId
+	queue         []queuedEvent          // events to deliver
+	handledEvents [][]byte               // all events so far, except sweeps
+	requests      map[string]*cfnRequest // by CloudFormation's RequestId
 
-	stacks   []launched
-	seen     []slacktest.Message // with buttons, as they were shown first
-	known    map[string]bool     // channel and ts of those
-	version  uint64
-	recorded []slacktest.Interaction
+	stacks       []launchedStack
+	messages     []slacktest.Message // with buttons, as first shown
+	seenMessages map[string]bool     // by channel and ts
+	version      uint64
+	recorded     []slacktest.Interaction
 
-	// What people said, whether or not anybody listened.
-	said map[ballot]bool
+	// answered holds each answer that a person gave, whether or not it reached the bot.
+	answered map[answer]bool
 
-	evidence
+	observations
 
-	tells bool
-	out   Outcome
+	narrate bool
+	out     Outcome
 }
 
-// ballot is one verdict of one person about one request.
-type ballot struct {
+// answer is one person's verdict on one request.
+type answer struct {
 	request string
-	who     string // Slack user ID; by mail the name
+	who     string // Slack user ID; by mail the typed name
 	verdict handle.Verdict
 }
 
-// launched is one launch.
-type launched struct {
+// launchedStack is one launch.
+type launchedStack struct {
 	stack string
 	product
 }
@@ -97,25 +95,26 @@ const (
 
 var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
-// Play plays a plan from its beginning, heals everything, lets time pass, and
-// tells which laws were broken on the way or at the end. It stops at the first.
+// Run runs a plan, ends all faults, lets more than a day pass and checks the
+// laws on the way and at the end. It stops at the first violation. story asks
+// for Outcome.Story.
 func Run(p Plan, story bool) (out Outcome, err error) {
-	s := &play{
-		plan: p, tells: story,
-		rng:      rand.New(rand.NewPCG(p.Seed, 2)),
-		looking:  map[int]int{},
-		asks:     map[string]*asked{},
-		known:    map[string]bool{},
-		said:     map[ballot]bool{},
-		evidence: newEvidence(),
+	s := &simulation{
+		plan: p, narrate: story,
+		rng:          rand.New(rand.NewPCG(p.Seed, 2)),
+		lookups:      map[int]int{},
+		requests:     map[string]*cfnRequest{},
+		seenMessages: map[string]bool{},
+		answered:     map[answer]bool{},
+		observations: newObservations(),
 	}
 	s.store = newStore(s)
 	ids := rand.New(rand.NewPCG(p.Seed, 3))
-	s.world, err = sandbox.New(sandbox.Config{
+	s.sandbox, err = sandbox.New(sandbox.Config{
 		Clock: sandbox.ManualClock(start), InProcess: true, Log: slog.New(slog.NewTextHandler(logs{s}, nil)),
 		Defaults: func(d *notifier.Defaults) {
-			d.SelfApproval = p.World.SelfApproval
-			if p.World.MailOnly {
+			d.SelfApproval = p.Env.SelfApproval
+			if p.Env.MailOnly {
 				d.Channel, d.Approvers = "", nil
 			}
 		},
@@ -124,58 +123,64 @@ func Run(p Plan, story bool) (out Outcome, err error) {
 		},
 	})
 	if err != nil {
-		return out, fmt.Errorf("couldn't make a world: %w", err)
+		return out, fmt.Errorf("couldn't create the sandbox: %w", err)
 	}
-	defer s.world.Close()
-	s.client = &http.Client{Transport: s.world.Network}
-	s.world.Network.Intercept(s.around)
+	defer s.sandbox.Close()
+	s.checker = s.newChecker()
+	s.client = &http.Client{Transport: s.sandbox.Network}
+	s.sandbox.Network.Intercept(s.intercept)
 	s.clients()
 	s.restart()
 	for _, step := range p.Steps {
 		s.step, s.call = step.N, 0
-		s.tell("%s %d: %s", s.time(), step.N, step.Act)
-		s.do(step.Act)
+		s.log("%s %d: %s", s.time(), step.N, step.Action)
+		s.do(step.Action)
 		if !step.Hold {
-			s.pump()
+			s.deliverAll()
 		}
 		s.checkStep()
-		if s.dead {
+		if s.stopped {
 			return s.out, nil
 		}
 	}
-	s.heal()
-	if !s.dead {
+	s.endFaults()
+	if !s.stopped {
 		s.checkEnd()
 	}
 	return s.out, nil
 }
 
-// breaks notes that a law is broken. The first one ends the play.
-func (s *play) breaks(law, format string, args ...any) {
-	if s.dead {
-		return
-	}
-	b := Broken{law, fmt.Sprintf(format, args...)}
-	s.tell("BROKEN  %s", b)
-	s.out.Broken = append(s.out.Broken, b)
-	s.dead = true
+// violation reports that a law does not hold. The first report stops the run.
+func (s *simulation) violation(law laws.Law, rule, format string, args ...any) {
+	s.report([]laws.Violation{{Law: law, Rule: rule, Detail: fmt.Sprintf(format, args...)}})
 }
 
-// tell adds a line to the story.
-func (s *play) tell(format string, args ...any) {
-	if s.tells {
+// report adds violations, unless some were reported before.
+func (s *simulation) report(list []laws.Violation) {
+	if s.stopped || len(list) == 0 {
+		return
+	}
+	for _, v := range list {
+		s.log("VIOLATION  %s", v)
+	}
+	s.out.Violations, s.stopped = list, true
+}
+
+// log adds a line to the story.
+func (s *simulation) log(format string, args ...any) {
+	if s.narrate {
 		s.out.Story = append(s.out.Story, strings.Repeat("    ", s.depth)+fmt.Sprintf(format, args...))
 	}
 }
 
-func (s *play) now() time.Time { return s.world.Clock.Now() }
+func (s *simulation) now() time.Time { return s.sandbox.Clock.Now() }
 
-func (s *play) time() string { return "+" + s.now().Sub(start).String() }
+func (s *simulation) time() string { return "+" + s.now().Sub(start).String() }
 
-// clients makes the clients of AWS. Their own retries would sleep on the real
-// clock.
-func (s *play) clients() {
-	c := s.world.FunctionsConfig
+// clients makes the AWS clients, without the SDK's retries, which sleep on the
+// real clock.
+func (s *simulation) clients() {
+	c := s.sandbox.FunctionsConfig
 	sdk := aws.Config{
 		Region: c.Region, HTTPClient: s.client,
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDLOCAL", "local", ""),
@@ -185,59 +190,59 @@ func (s *play) clients() {
 	s.topic = reconcile.SNSTopic{Client: sns.NewFromConfig(sdk, func(o *sns.Options) { o.BaseEndpoint = &c.Mail }), ARN: c.TopicARN}
 }
 
-// restart starts the functions with nothing in memory. Those before go on as
-// zombies if they are in the midst of a call.
-func (s *play) restart() {
+// restart restarts the functions with empty memory. Instances that are in the
+// middle of a call go on when it returns.
+func (s *simulation) restart() {
 	s.generation++
-	s.world.Restart(s.store)
-	n, b := s.world.Functions.Notifier, s.world.Functions.Bot
+	s.sandbox.Restart(s.store)
+	n, b := s.sandbox.Functions.Notifier, s.sandbox.Functions.Bot
 	n.Stacks, n.Mail = s.clouds, s.topic
 	n.Workers = 1
 	n.Wait = s.wait
 	b.After = func(ctx context.Context, r handle.Request, holder string) {
-		click := invocationOf(ctx)
-		defer click.calling()()
-		ctx = invoked(context.WithoutCancel(ctx), &invocation{kind: settling, generation: click.generation, at: r.ID, holder: holder, stood: click.stood})
-		i, ok := s.before(ctx, "settling after the click", []Fault{Dies})
+		parent := invocationOf(ctx)
+		defer parent.trackCall()()
+		ctx = withInvocation(context.WithoutCancel(ctx), &invocation{kind: afterClick, generation: parent.generation, request: r.ID, holder: holder, frozenAtLease: parent.frozenAtLease})
+		i, ok := s.beforeCall(ctx, "reconciling after the click", []Fault{DiesBefore})
 		if !ok {
 			return
 		}
-		s.after(i)
+		s.afterCall(i)
 		if _, err := n.ReconcileRecord(ctx, r, holder); err != nil {
-			n.Log.ErrorContext(ctx, "couldn't settle after a decision", "request", r.ID, "error", err)
+			n.Log.ErrorContext(ctx, "couldn't reconcile after a decision", "request", r.ID, "error", err)
 		}
 	}
 }
 
-// wait is how the notifier waits: time passes for all, and others act.
-func (s *play) wait(ctx context.Context, d time.Duration) error {
-	i, ok := s.before(ctx, "waiting "+d.String(), nil)
+// wait replaces the notifier's waiting: the clock moves, and others may act.
+func (s *simulation) wait(ctx context.Context, d time.Duration) error {
+	i, ok := s.beforeCall(ctx, "a wait of "+d.String(), nil)
 	if !ok {
-		return errDead
+		return errKilled
 	}
-	s.world.Clock.Advance(d)
-	s.after(i)
+	s.sandbox.Clock.Advance(d)
+	s.afterCall(i)
 	return ctx.Err()
 }
 
-// pass lets time pass while everything works: sweeps run, events arrive.
-func (s *play) pass(d time.Duration) {
+// advance lets time pass while the functions run: sweeps run and events arrive.
+func (s *simulation) advance(d time.Duration) {
 	end := s.now().Add(d)
 	for range 5000 {
-		s.bringBack()
-		s.pump()
+		s.endOutages()
+		s.deliverAll()
 		now := s.now()
-		if !now.Before(end) || s.dead {
+		if !now.Before(end) || s.stopped {
 			return
 		}
-		s.world.Clock.Advance(s.next(end).Sub(now))
+		s.sandbox.Clock.Advance(s.nextDue(end).Sub(now))
 	}
-	s.breaks("time passes", "there is no end to what is due")
+	s.violation(works, "time passes", "something is always due")
 }
 
-// next is when something is to do next. A sweep that would find nothing is left
-// out.
-func (s *play) next(end time.Time) time.Time {
+// nextDue returns when something is due next, at the latest end. It skips sweeps
+// that would find nothing.
+func (s *simulation) nextDue(end time.Time) time.Time {
 	now, next := s.now(), end
 	earlier := func(t time.Time) {
 		if t.After(now) && t.Before(next) {
@@ -255,7 +260,7 @@ func (s *play) next(end time.Time) time.Time {
 	for _, q := range s.queue {
 		earlier(q.at)
 	}
-	if t, ok := s.world.CloudFormation.Next(); ok {
+	if t, ok := s.sandbox.CloudFormation.Next(); ok {
 		if !t.After(now) {
 			return now.Add(time.Second)
 		}
@@ -267,54 +272,54 @@ func (s *play) next(end time.Time) time.Time {
 	return next
 }
 
-// bringBack ends outages whose time is over.
-func (s *play) bringBack() {
+// endOutages ends the outages whose time is over.
+func (s *simulation) endOutages() {
 	now := s.now()
 	if !s.slackBack.IsZero() && !now.Before(s.slackBack) {
 		s.slackBack = time.Time{}
-		s.world.Slack.SetDown(false)
-		s.tell("%s %s", s.time(), SlackUp)
+		s.sandbox.Slack.SetDown(false)
+		s.log("%s %s", s.time(), SlackUp)
 	}
 	if !s.mailBack.IsZero() && !now.Before(s.mailBack) {
 		s.mailBack = time.Time{}
-		s.tell("%s %s", s.time(), MailUp)
+		s.log("%s %s", s.time(), MailUp)
 	}
 	if !s.storeBack.IsZero() && !now.Before(s.storeBack) {
 		s.storeBack = time.Time{}
-		s.tell("%s %s", s.time(), StoreUp)
+		s.log("%s %s", s.time(), StoreUp)
 	}
 }
 
-// heal ends all faults and outages, and lets time pass until nothing can be
-// owed any more.
-func (s *play) heal() {
-	s.healed, s.step, s.call = true, -1, 0
+// endFaults ends all faults and outages, and lets time pass until nothing can be
+// due any more.
+func (s *simulation) endFaults() {
+	s.faultsOver, s.step, s.call = true, -1, 0
 	s.slackBack, s.mailBack, s.storeBack = s.now(), s.now(), s.now()
-	s.tell("%s everything is well again, and time passes", s.time())
-	s.pass(40 * time.Hour)
-	s.pressOrphans()
+	s.log("%s all faults and outages end, and time passes", s.time())
+	s.advance(40 * time.Hour)
+	s.clickLeftovers()
 }
 
-// pressOrphans presses what buttons are left when everything is decided: those
-// of messages whose posting nobody could mark. Such a copy freezes at a click.
-func (s *play) pressOrphans() {
-	for _, m := range s.world.Slack.Messages(sandbox.Channel) {
-		if len(m.Buttons()) > 0 && !s.dead {
-			s.speak(sandbox.Ann, m, handle.Approve)
-			_, _ = s.world.Slack.ClickButton(sandbox.Ann, m.ChannelID, m.TS, string(handle.Approve)) // checkEnd sees what came of it
+// clickLeftovers clicks the buttons that are left when every request is decided: on
+// copies of messages whose posting could not be marked. A click closes such a copy.
+func (s *simulation) clickLeftovers() {
+	for _, m := range s.sandbox.Slack.Messages(sandbox.Channel) {
+		if len(m.Buttons()) > 0 && !s.stopped {
+			s.noteAnswer(sandbox.Ann, m, handle.Approve)
+			_, _ = s.sandbox.Slack.ClickButton(sandbox.Ann, m.ChannelID, m.TS, string(handle.Approve)) // checkEnd sees the result
 		}
 	}
-	s.pass(time.Hour)
+	s.advance(time.Hour)
 }
 
-// logs are what the functions log. They are read for secrets, and kept by
-// nobody.
-type logs struct{ s *play }
+// logs takes the functions' log, checks it for secrets and panics, and discards
+// it.
+type logs struct{ s *simulation }
 
 func (l logs) Write(line []byte) (int, error) {
-	l.s.secret("the log", line)
+	l.s.checkSecret("the log", line)
 	if bytes.Contains(line, []byte("msg=panic")) {
-		l.s.breaks("nothing panics", "%s", line)
+		l.s.violation(works, "no function panics", "%s", line)
 	}
 	return len(line), nil
 }

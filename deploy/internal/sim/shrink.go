@@ -1,21 +1,24 @@
 package sim
 
-import "slices"
+import (
+	"slices"
+
+	"countersign/deploy/internal/laws"
+)
 
 // maxReplays bounds the time that shrinking takes.
 const maxReplays = 600
 
-// Shrink takes from a failing plan whatever is not needed to break the law: it
-// drops one step, one injection or one act at a time, and keeps what still
-// fails.
-func Shrink(p Plan, law string) Plan {
+// Shrink reduces a failing plan to what is needed for the same violation: it drops
+// one step, one injection or one action at a time, and keeps what still fails.
+func Shrink(p Plan, want laws.Violation) Plan {
 	replays := 0
 	fails := func(q Plan) bool {
 		if replays++; replays > maxReplays {
 			return false
 		}
 		out, err := Run(q, false)
-		return err == nil && slices.ContainsFunc(out.Broken, func(b Broken) bool { return b.Law == law })
+		return err == nil && slices.ContainsFunc(out.Violations, func(v laws.Violation) bool { return v.Law == want.Law && v.Rule == want.Rule })
 	}
 	for shrunk := true; shrunk && replays < maxReplays; {
 		shrunk = false
@@ -42,8 +45,8 @@ func Shrink(p Plan, law string) Plan {
 	return p
 }
 
-// shrinkInjection drops parts of one injection. try keeps what it is given if
-// that still fails.
+// shrinkInjection drops parts of one injection. try keeps its argument if that
+// still fails.
 func shrinkInjection(p Plan, i int, try func(Plan) bool) Plan {
 	without := func(change func(*Injection)) {
 		q := p

@@ -17,28 +17,28 @@ import (
 )
 
 var (
-	schedules = flag.Uint64("schedules", 250, "how many schedules to play")
+	schedules = flag.Uint64("schedules", 250, "how many schedules to run")
 	seed      = flag.Uint64("seed", 1, "the first seed")
 )
 
-// The schedules make much that is soon forgotten.
+// Schedules allocate much short-lived memory.
 func TestMain(m *testing.M) {
 	debug.SetGCPercent(400)
 	m.Run()
 }
 
-// The schedules are played in bubbles, where what sleeps or times out on the
-// real clock does so in no time: nothing depends on how fast the machine is. As
-// many are played at a time as there are processors.
+// Each schedule runs in a synctest bubble, where sleeps and timeouts take no real
+// time, so nothing depends on the speed of the machine. As many run at a time as
+// there are processors.
 //
 //	go test ./deploy/internal/sim -run TestSchedules -schedules 1000000 -timeout 24h -v
 func TestSchedules(t *testing.T) {
 	var next, failed, calls atomic.Uint64
 	began := time.Now()
-	t.Cleanup(func() { // when all have been played
-		took, played := time.Since(began), min(next.Load(), *schedules)
-		t.Logf("%d schedules with %d outside calls in %v: %.0f a second on %d processors", played, calls.Load(), took.Round(time.Second),
-			float64(played)/took.Seconds(), runtime.GOMAXPROCS(0))
+	t.Cleanup(func() { // after all schedules
+		took, ran := time.Since(began), min(next.Load(), *schedules)
+		t.Logf("%d schedules with %d outside calls in %v: %.0f a second on %d processors", ran, calls.Load(), took.Round(time.Second),
+			float64(ran)/took.Seconds(), runtime.GOMAXPROCS(0))
 	})
 	for n := range runtime.GOMAXPROCS(0) {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
@@ -48,7 +48,7 @@ func TestSchedules(t *testing.T) {
 				if n >= *schedules {
 					return
 				}
-				synctest.Test(t, func(t *testing.T) { calls.Add(uint64(playSeed(t, *seed+n))) })
+				synctest.Test(t, func(t *testing.T) { calls.Add(uint64(runSeed(t, *seed+n))) })
 				if t.Failed() {
 					failed.Add(1)
 				}
@@ -57,45 +57,44 @@ func TestSchedules(t *testing.T) {
 	}
 }
 
-// playSeed plays one seed, and counts the outside calls. What fails is shrunk, and
-// told.
-func playSeed(t *testing.T, seed uint64) (calls int) {
+// runSeed runs one seed and returns the number of outside calls. It shrinks a
+// failing run and prints its story.
+func runSeed(t *testing.T, seed uint64) (calls int) {
 	p := sim.Draw(seed)
 	out, err := sim.Run(p, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(out.Broken) == 0 {
+	if len(out.Violations) == 0 {
 		return out.Calls
 	}
 	p.Drawn, p.Injections = true, out.Injections
-	p = sim.Shrink(p, out.Broken[0].Law)
+	p = sim.Shrink(p, out.Violations[0])
 	out, err = sim.Run(p, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Errorf("seed %d: %v\n%s\n\nreplay: %s", p.Seed, out.Broken, strings.Join(out.Story, "\n"), p.Replay())
+	t.Errorf("seed %d: %v\n%s\n\nreplay: %s", p.Seed, out.Violations, strings.Join(out.Story, "\n"), p.Replay())
 	return out.Calls
 }
 
-// The same seed tells the same story.
-func TestASeedComesToTheSame(t *testing.T) {
+func TestSameSeedGivesSameRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for n := range uint64(60) {
 			p := sim.Draw(*seed + n)
-			drawn, again := play(t, p), play(t, p)
+			drawn, again := run(t, p), run(t, p)
 			if diff := cmp.Diff(drawn.Story, again.Story); diff != "" {
-				t.Fatalf("seed %d came to something else (-first +second):\n%s", p.Seed, diff)
+				t.Fatalf("seed %d: second run differs (-first +second):\n%s", p.Seed, diff)
 			}
 			p.Drawn, p.Injections = true, drawn.Injections
-			if diff := cmp.Diff(drawn.Story, play(t, p).Story); diff != "" {
-				t.Fatalf("seed %d replayed came to something else (-drawn +replayed):\n%s", p.Seed, diff)
+			if diff := cmp.Diff(drawn.Story, run(t, p).Story); diff != "" {
+				t.Fatalf("seed %d: replay differs (-drawn +replayed):\n%s", p.Seed, diff)
 			}
 		}
 	})
 }
 
-func play(t testing.TB, p sim.Plan) sim.Outcome {
+func run(t testing.TB, p sim.Plan) sim.Outcome {
 	t.Helper()
 	out, err := sim.Run(p, true)
 	if err != nil {

@@ -9,22 +9,22 @@ import (
 	"countersign/deploy/internal/sandbox"
 )
 
-// product says what a launched template is like.
+// product describes the template of a launch.
 type product struct {
-	gates     int
-	verdict   bool
-	topic     bool // the functions are reached through a topic
-	approvals int
-	approvers []string // nil: the defaults
-	timeout   int      // seconds
-	fails     bool     // the product itself, behind the gate
-	deletion  string   // the policy of the request resource
-	borrows   bool     // the verdict names a request of another stack, if one was approved
-	borrowed  string   // its ID
+	gates          int
+	verdict        bool
+	topic          bool // the ServiceToken is an SNS topic
+	approvals      int
+	approvers      []string // nil: the defaults
+	timeout        int      // seconds
+	fails          bool     // the resource behind the gate fails
+	deletion       string   // DeletionPolicy of the request resource
+	borrowsRequest bool     // the verdict names the approved request of another stack, if there is one
+	borrowedID     string   // ID of that request
 }
 
-// drawn reads a product off two numbers.
-func drawn(a, b int) product {
+// drawProduct derives a product from two random numbers.
+func drawProduct(a, b int) product {
 	p := product{gates: 1, verdict: a%4 != 0, topic: a/4%4 == 0, approvals: 1, timeout: 39600, fails: b%8 == 0}
 	p.deletion = []string{"RetainExceptOnCreate", "Delete", "Retain"}[b/8%3]
 	if a/16%5 == 0 {
@@ -39,8 +39,8 @@ func drawn(a, b int) product {
 	if a/640%4 == 0 {
 		p.timeout = 1800
 	}
-	p.borrows = b/120%4 == 0
-	// Named are some who may not approve all the same.
+	p.borrowsRequest = b/120%4 == 0
+	// Some lists name people who may not approve.
 	switch b / 24 % 5 {
 	case 0:
 		p.approvers = []string{sandbox.Ann, sandbox.Bob, sandbox.Rita, sandbox.Gwen, sandbox.Olga}
@@ -50,14 +50,14 @@ func drawn(a, b int) product {
 		p.approvers = []string{sandbox.Rita, sandbox.Ann}
 	case 3:
 		if b/600%3 == 0 {
-			p.approvers = []string{} // nobody
+			p.approvers = []string{} // no approvers
 		}
 	}
 	return p
 }
 
-// hostile is what a requester may type.
-const hostile = `<!channel> <@U0ANN> *urgent* & <https://example.com|Approve> `
+// hostileText is something a requester may type.
+const hostileText = `<!channel> <@U0ANN> *urgent* & <https://example.com|Approve> `
 
 // text is the template.
 func (p product) text() string {
@@ -72,7 +72,7 @@ func (p product) text() string {
 		fmt.Fprintf(&b, "  Handle%d: {Type: AWS::CloudFormation::WaitConditionHandle}\n", i)
 		fmt.Fprintf(&b, "  Request%d:\n    Type: Custom::ApprovalRequest\n    DeletionPolicy: %s\n    Properties:\n", i, p.deletion)
 		fmt.Fprintf(&b, "      ServiceToken: %s\n      WaitUrl: !Ref Handle%d\n      EmailID: !Ref UserEmail\n", token, i)
-		fmt.Fprintf(&b, "      Purpose: '%s'\n      Timeout: '%d'\n      Approvals: '%d'\n", hostile, p.timeout, p.approvals)
+		fmt.Fprintf(&b, "      Purpose: '%s'\n      Timeout: '%d'\n      Approvals: '%d'\n", hostileText, p.timeout, p.approvals)
 		if p.approvers != nil {
 			fmt.Fprintf(&b, "      Approvers: [%s]\n", strings.Join(p.approvers, ", "))
 		}
@@ -81,8 +81,8 @@ func (p product) text() string {
 		if p.verdict {
 			last = fmt.Sprintf("Verdict%d", i)
 			id := fmt.Sprintf("!Ref Request%d", i)
-			if p.borrowed != "" {
-				id = p.borrowed
+			if p.borrowedID != "" {
+				id = p.borrowedID
 			}
 			fmt.Fprintf(&b, "  %s:\n    Type: Custom::ApprovalVerdict\n    DependsOn: Wait%d\n    Properties: {ServiceToken: %s, RequestId: %s}\n", last, i, token, id)
 		}
@@ -94,7 +94,7 @@ func (p product) text() string {
 
 const behindGate = "Queue"
 
-var templates sync.Map // by text: parsing is most of what a launch costs
+var templates sync.Map // by text; parsing dominates the cost of a launch
 
 func (p product) template() (*gate.Template, error) {
 	text := p.text()
@@ -103,7 +103,7 @@ func (p product) template() (*gate.Template, error) {
 	}
 	t, err := gate.Parse([]byte(text))
 	if err != nil {
-		return nil, fmt.Errorf("couldn't parse the made template: %w", err)
+		return nil, fmt.Errorf("couldn't parse the template: %w", err)
 	}
 	templates.Store(text, t)
 	return t, nil

@@ -11,6 +11,7 @@ import (
 
 	"countersign/bot/slacktest"
 	"countersign/deploy/internal/fakecfn"
+	"countersign/deploy/internal/laws"
 	"countersign/deploy/internal/sandbox"
 	"countersign/handle"
 	"countersign/handle/bolt"
@@ -49,16 +50,16 @@ func (t *teller) tell(ctx context.Context, steps ...step) error {
 			return err
 		}
 		t.news()
-		var broken []string
+		var found []laws.Violation
 		err := t.withStore(func(store handle.Store) error {
-			broken = t.world.Check(ctx, store)
+			found = t.world.Check(ctx, store)
 			return nil
 		})
 		if err != nil {
 			return err
 		}
-		if len(broken) > 0 {
-			return errors.New(strings.Join(broken, "; "))
+		if len(found) > 0 {
+			return fmt.Errorf("violations: %v", found)
 		}
 	}
 	return nil
@@ -119,7 +120,7 @@ func (t *teller) theStack() fakecfn.Stack {
 // hasVerdict reports whether the template has a verdict behind its wait.
 func (t *teller) hasVerdict() bool {
 	return slices.ContainsFunc(t.theStack().Events, func(e fakecfn.Event) bool {
-		_, ok := sandbox.VerdictOf(e)
+		_, ok := laws.VerdictOf(e)
 		return ok
 	})
 }

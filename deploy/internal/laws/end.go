@@ -1,0 +1,58 @@
+package laws
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"countersign/handle"
+)
+
+// CheckEnd checks the laws that hold once every fault is over and more time
+// has passed than any retry waits: nothing is due, every request is decided and
+// signalled, every stack has ended, and every message shows the record.
+// unreachable reports whether nothing could be said about a request in Slack,
+// because its message was deleted.
+func (c *Checker) CheckEnd(records []handle.Request, now time.Time, unreachable func(r handle.Request) bool) []Violation {
+	return c.check(func() {
+		for _, r := range records {
+			c.finished(r, now, unreachable(r))
+		}
+		for _, s := range c.CloudFormation.Stacks() {
+			if s.Status.InProgress() {
+				c.add(Recovery, "every launch ends", "%s is %s", s.Name, s.Status)
+			}
+		}
+		for _, ch := range c.Slack.Channels() {
+			for _, m := range c.Slack.Messages(ch.ID) {
+				if len(m.Buttons()) > 0 {
+					c.add(Recovery, "messages have buttons only while the request is pending", "every request is decided, and %s has buttons", m.TS)
+				}
+			}
+		}
+	})
+}
+
+func (c *Checker) finished(r handle.Request, now time.Time, unreachable bool) {
+	if due := r.Due(now); len(due) > 0 {
+		c.add(Recovery, "every step is done in the end", "%s: %s is still due", r.ID, due[0].Key())
+	}
+	if r.Decision == nil {
+		c.add(OwnDeadline, "every request is decided", "%s is not", r.ID)
+		return
+	}
+	if r.Signal == nil {
+		c.add(Recovery, "every decision is signalled", "%s is not", r.ID)
+	} else if expires, ok := r.WaitURL.Expires(); r.Signal.Undeliverable != "" && (!ok || r.Signal.At.Before(expires)) {
+		c.add(Recovery, "every decision is signalled", "%s never was: %s", r.ID, r.Signal.Undeliverable)
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.Attempts)) {
+		try := r.Attempts[key]
+		if try.Abandoned && !(try.Reason == "thread_not_found" && unreachable) {
+			c.add(Recovery, "no step is abandoned", "%s: %s after %d attempts: %s", r.ID, key, try.Count, try.Reason)
+		}
+	}
+	for _, m := range r.Messages {
+		c.message(r, m, now)
+	}
+}

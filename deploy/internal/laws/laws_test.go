@@ -1,0 +1,106 @@
+package laws_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"countersign/bot/slacktest"
+	"countersign/deploy/internal/laws"
+	"countersign/handle"
+)
+
+var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+
+// TestCheckWriteReportsViolations checks that each unlawful write is reported,
+// and a lawful one is not.
+func TestCheckWriteReportsViolations(t *testing.T) {
+	ann := handle.Person{Team: "T0", ID: "U0ANN", Name: "Ann"}
+	vote := func(p handle.Person, v handle.Verdict) handle.Vote {
+		return handle.Vote{By: p, Verdict: v, Reason: "because", Via: handle.ViaSlack, At: start}
+	}
+	pending := handle.Request{
+		ID: "r-1", Rev: 3, Stack: handle.Stack{ID: "stack"}, CreatedAt: start,
+		Terms:     handle.Terms{Channel: "C0", Approvers: []string{"U0ANN", "U0GWEN", "U0RITA"}, Approvals: 1, Deadline: start.Add(time.Hour)},
+		Events:    []handle.Event{{At: start, Kind: handle.EventAsked}},
+		Delivered: map[string]handle.Delivery{"reply/asked": {Channel: "C0", TS: "1.0"}},
+	}
+	approved := pending.Clone()
+	approved.Votes = []handle.Vote{vote(ann, handle.Approve)}
+	approved.Decision = &handle.Decision{State: handle.Approved, By: ann, At: start}
+
+	tests := []struct {
+		name string
+		old  handle.Request
+		edit func(r *handle.Request)
+		want string // empty: lawful
+	}{
+		{"a lawful approval", pending, func(r *handle.Request) { r.Votes, r.Decision = approved.Votes, approved.Decision }, ""},
+		{"a skipped revision", pending, func(r *handle.Request) { r.Rev++ }, "each write adds one revision"},
+		{"a changed decision", approved, func(r *handle.Request) { r.Decision = &handle.Decision{State: handle.Withdrawn, At: start} }, "a decision never changes"},
+		{"a removed decision", approved, func(r *handle.Request) { r.Decision = nil }, "a decision never changes"},
+		{"changed terms", pending, func(r *handle.Request) { r.Terms.Approvals = 0 }, "terms, stack and wait URL never change"},
+		{"a lost vote", approved, func(r *handle.Request) { r.Votes = nil }, "votes are kept"},
+		{"a lost event", pending, func(r *handle.Request) { r.Events = nil }, "history is kept"},
+		{"a lost mark", pending, func(r *handle.Request) { r.Delivered = nil }, "marks are kept"},
+		{"no approval", pending, func(r *handle.Request) { r.Decision = approved.Decision }, "the required number of approvers"},
+		{"a rejection without a reason", pending, func(r *handle.Request) { r.Decision = &handle.Decision{State: handle.Rejected, At: start} }, "a rejection has a reason"},
+		{"an early expiry", pending, func(r *handle.Request) { r.Decision = &handle.Decision{State: handle.Expired, At: start} }, "no request expires early"},
+		{"a guest's vote", pending, func(r *handle.Request) {
+			r.Votes = []handle.Vote{vote(handle.Person{ID: "U0GWEN"}, handle.Approve)}
+		}, "only approvers vote"},
+		{"the launcher's vote", pending, func(r *handle.Request) {
+			r.Votes = []handle.Vote{vote(handle.Person{ID: "U0RITA"}, handle.Approve)}
+		}, "only approvers vote"},
+		{"a stranger's vote", pending, func(r *handle.Request) { r.Votes = []handle.Vote{vote(handle.Person{ID: "U0NEW"}, handle.Approve)} }, "only approvers vote"},
+		{"a vote that was not given", pending, func(r *handle.Request) { r.Votes = []handle.Vote{vote(ann, handle.Reject)} }, "a vote is what its person answered"},
+		{"a repeated vote", approved, func(r *handle.Request) { r.Votes = append(r.Votes, r.Votes[0]) }, "a repeated vote counts once"},
+		{"a late vote", pending, func(r *handle.Request) {
+			r.Votes = []handle.Vote{vote(ann, handle.Approve)}
+			r.Votes[0].At = r.Terms.Deadline
+		}, "no vote counts past the deadline"},
+		{"a mail approval of two", func() handle.Request { r := pending.Clone(); r.Terms.Approvals = 2; return r }(), func(r *handle.Request) {
+			r.Votes = []handle.Vote{{By: handle.Person{Name: "Ann"}, Verdict: handle.Approve, Via: handle.ViaMail, At: start}}
+		}, "mail cannot be one of several approvals"},
+		{"a mark without a message", pending, func(r *handle.Request) { r.Delivered["reply/decided"] = handle.Delivery{Channel: "C0", TS: "2.0"} }, "a mark states what was done"},
+		{"a message that was not posted", pending, func(r *handle.Request) {
+			r.Messages = []handle.Message{{Channel: "C0", TS: "2.0", Shown: "x"}}
+		}, "a mark states what was done"},
+		{"an endless rewrite", func() handle.Request { r := pending.Clone(); r.Rev = 5000; return r }(), func(*handle.Request) {}, "a record comes to rest"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			slack := slacktest.New(slacktest.Config{TeamID: "T0", BotToken: "xoxb-made-up", Now: func() time.Time { return start }})
+			for _, id := range []string{"U0ANN", "U0GWEN", "U0RITA"} {
+				slack.AddUser(slacktest.User{ID: id, TeamID: "T0", Name: id, Restricted: id == "U0GWEN"})
+			}
+			checker := laws.Checker{
+				Team: "T0", Slack: slack, Launcher: "U0RITA",
+				Answered: func(_ handle.Request, v handle.Vote) bool { return v.Verdict == handle.Approve },
+			}
+			r := test.old.Clone()
+			r.Rev++
+			test.edit(&r)
+			found := checker.CheckWrite(test.old, r, start)
+			if got := fmt.Sprint(found); test.want == "" && len(found) > 0 || !strings.Contains(got, test.want) {
+				t.Errorf("got %s, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// TestCheckRemembersRecords checks that Check compares a record with the one
+// that it saw before.
+func TestCheckRemembersRecords(t *testing.T) {
+	checker := laws.Checker{Team: "T0", Slack: slacktest.New(slacktest.Config{TeamID: "T0"})}
+	r := handle.Request{ID: "r-1", Rev: 1, CreatedAt: start, Terms: handle.Terms{Deadline: start.Add(time.Hour)}}
+	r.Decision = &handle.Decision{State: handle.Withdrawn, At: start}
+	if found := checker.Check([]handle.Request{r}, start); len(found) > 0 {
+		t.Fatalf("a lawful record: %v", found)
+	}
+	r.Decision = nil
+	if got := fmt.Sprint(checker.Check([]handle.Request{r}, start)); !strings.Contains(got, "a decision never changes") {
+		t.Errorf("got %s", got)
+	}
+}

@@ -1,0 +1,178 @@
+package laws
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"countersign/handle"
+)
+
+// maxRevisions is more than any test needs: a record that is written more
+// often never comes to rest.
+const maxRevisions = 1000
+
+// change checks what must hold between an earlier and a later value of one
+// record. old is the zero Request if there is no earlier value.
+func (c *Checker) change(old, r handle.Request, now time.Time) {
+	if r.Rev > maxRevisions {
+		c.add(Recovery, "a record comes to rest", "%s has been written %d times", r.ID, r.Rev)
+	}
+	if old.Decision != nil && !reflect.DeepEqual(old.Decision, r.Decision) {
+		c.add(OneDecision, "a decision never changes", "%s was %s and became %s", r.ID, old.State(), r.State())
+	}
+	if old.ID != "" && (!reflect.DeepEqual(old.Terms, r.Terms) || old.Stack.ID != r.Stack.ID || !reflect.DeepEqual(old.WaitURL, r.WaitURL)) {
+		c.add(BindsContent, "terms, stack and wait URL never change", "%s", r.ID)
+	}
+	if len(r.Votes) < len(old.Votes) || len(old.Votes) > 0 && !reflect.DeepEqual(old.Votes, r.Votes[:len(old.Votes)]) {
+		c.add(OneDecision, "votes are kept", "%s had %d and has %d", r.ID, len(old.Votes), len(r.Votes))
+	} else {
+		for _, v := range r.Votes[len(old.Votes):] {
+			c.vote(r, v, now)
+		}
+	}
+	if len(r.Events) < len(old.Events) {
+		c.add(RecordActMark, "history is kept", "%s had %d events and has %d", r.ID, len(old.Events), len(r.Events))
+	}
+	for key := range old.Delivered {
+		if _, ok := r.Delivered[key]; !ok {
+			c.add(RecordActMark, "marks are kept", "%s lost %s", r.ID, key)
+		}
+	}
+	c.decision(r, now)
+	c.marks(old, r)
+}
+
+// record checks one record as it is now.
+func (c *Checker) record(r handle.Request, now time.Time) {
+	c.signals(r)
+	for _, v := range r.Votes {
+		if v.Via == handle.ViaSlack && !c.mayVote(r, v.By.ID) {
+			c.add(BindsPerson, "only approvers vote", "%s: %s voted", r.ID, v.By.ID)
+		}
+	}
+	c.decision(r, now)
+	if r.Signal != nil && r.Decision == nil {
+		c.add(RecordActMark, "a signal states the recorded decision", "%s is pending and marked as signalled", r.ID)
+	}
+	if r.State() == handle.Pending && upToDate(r, now) && !now.Before(r.Terms.Deadline) {
+		c.add(OwnDeadline, "no request stays pending past its deadline", "%s", r.ID)
+	}
+	for _, m := range r.Messages {
+		c.message(r, m, now)
+	}
+}
+
+// upToDate reports whether nothing is due that messages show.
+func upToDate(r handle.Request, now time.Time) bool {
+	refreshing := slices.ContainsFunc(r.Outstanding(), func(s handle.Step) bool { return s.Kind == handle.StepRefresh })
+	return len(r.Due(now)) == 0 && !refreshing
+}
+
+// decision checks a decision against the votes and the clock.
+func (c *Checker) decision(r handle.Request, now time.Time) {
+	switch r.State() {
+	case handle.Approved:
+		people := map[string]bool{} // counted here, not by the code under test
+		for _, v := range r.Votes {
+			if v.Verdict == handle.Approve {
+				people[v.By.ID] = true
+			}
+		}
+		if len(people) < r.Terms.Approvals {
+			c.add(BindsPerson, "an approval needs the required number of approvers", "%s: %d of %d", r.ID, len(people), r.Terms.Approvals)
+		}
+	case handle.Rejected:
+		if strings.TrimSpace(r.Decision.Reason) == "" {
+			c.add(OneDecision, "a rejection has a reason", "%s has none", r.ID)
+		}
+	case handle.Expired:
+		if now.Before(r.Terms.Deadline) {
+			c.add(OwnDeadline, "no request expires early", "%s did", r.ID)
+		}
+	}
+}
+
+// vote checks a vote when it is first seen on the record.
+func (c *Checker) vote(r handle.Request, v handle.Vote, now time.Time) {
+	who := v.By.ID
+	if v.Via == handle.ViaMail {
+		who = v.By.Name
+		if v.Verdict == handle.Approve && r.Terms.Approvals > 1 {
+			c.add(BindsPerson, "mail cannot be one of several approvals", "%s: %q approved by mail, and %d must approve", r.ID, who, r.Terms.Approvals)
+		}
+	} else if !c.mayVote(r, who) {
+		c.add(BindsPerson, "only approvers vote", "%s: %s voted", r.ID, who)
+	}
+	if c.Answered != nil && !c.Answered(r, v) {
+		c.add(BindsPerson, "a vote is what its person answered", "%s: %s did not answer %s", r.ID, who, v.Verdict)
+	}
+	same := 0
+	for _, other := range r.Votes {
+		if other.Via == v.Via && other.By.ID == v.By.ID && other.By.Name == v.By.Name && other.Verdict == v.Verdict {
+			same++
+		}
+	}
+	if same > 1 {
+		c.add(BindsPerson, "a repeated vote counts once", "%s: %s answered %s %d times", r.ID, who, v.Verdict, same)
+	}
+	if !v.At.Before(r.Terms.Deadline) || v.At.After(now) {
+		c.add(OwnDeadline, "no vote counts past the deadline", "%s: %s voted at %s", r.ID, who, v.At)
+	}
+}
+
+// mayVote asks the simulated workspace, not the code under test: approvers are
+// members of the workspace, no guests and no bots, named themselves or by a
+// group, and not who launched.
+func (c *Checker) mayVote(r handle.Request, user string) bool {
+	if user == c.Launcher && user != "" || slices.Contains(r.Requester.SlackIDs, user) && !r.Terms.SelfApproval {
+		return false
+	}
+	member := false
+	for _, u := range c.Slack.Users() {
+		if u.ID == user {
+			member = u.TeamID == c.Team && !u.Restricted && !u.UltraRestricted && !u.Bot && !u.Deleted
+		}
+	}
+	if !member {
+		return false
+	}
+	if slices.Contains(r.Terms.Approvers, user) {
+		return true
+	}
+	for _, g := range c.Slack.UserGroups() {
+		if slices.Contains(r.Terms.Approvers, g.ID) && slices.Contains(g.Users, user) {
+			return true
+		}
+	}
+	return false
+}
+
+// marks checks that each mark of r that old has not states what was done.
+func (c *Checker) marks(old, r handle.Request) {
+	const rule = "a mark states what was done"
+	if r.Signal != nil && old.Signal == nil && r.Signal.Undeliverable == "" && r.State() != handle.Withdrawn && !c.signalled(r) {
+		c.add(RecordActMark, rule, "%s is marked as signalled, and no signal arrived", r.ID)
+	}
+	mails := 0
+	for _, key := range slices.Sorted(maps.Keys(r.Delivered)) {
+		sent := r.Delivered[key]
+		if sent.TS == "" {
+			mails++
+		} else if _, marked := old.Delivered[key]; !marked && !c.posted(sent.Channel, sent.TS) {
+			c.add(RecordActMark, rule, "%s: %s is not in Slack", r.ID, key)
+		}
+	}
+	if c.Mail != nil && mails > 0 {
+		if got := c.mails(r.ID); mails > got {
+			c.add(RecordActMark, rule, "%s: %d mails are marked, and %d were sent", r.ID, mails, got)
+		}
+	}
+	for _, m := range r.Messages[min(len(old.Messages), len(r.Messages)):] {
+		if m.Shown != "" && !c.posted(m.Channel, m.TS) {
+			c.add(RecordActMark, rule, "%s: message %s is not in Slack", r.ID, m.TS)
+		}
+	}
+}
