@@ -53,7 +53,7 @@ var simMutants = []mutant{
 	{"requests do not expire", "handle",
 		`add\(Step\{Kind: StepExpire, At: r\.Terms\.Deadline\}\)`, "_ = add"},
 	{"a vote that could not be written counts", "bot",
-		`case must:`, "case must && errors.Is(err, handle.ErrConflict):"},
+		`case required:`, "case required && errors.Is(err, handle.ErrConflict):"},
 	{"a failed click is answered as if it had succeeded", "bot",
 		`\treturn failed\n\}`, "\treturn fine\n}"},
 	{"a rate-limited call waits past the end of the lease", "notifier/reconcile",
