@@ -11,19 +11,18 @@ import (
 	"countersign/deploy/internal/fakecfn"
 )
 
-// act is what a visitor does: a JSON document that says as whom, and what the
-// act needs of the rest.
-type act struct {
+// action is the JSON document that the page posts for everything a visitor does.
+// Which fields besides As are used depends on the endpoint.
+type action struct {
 	As    string `json:"as"`    // Slack user ID
-	Stack string `json:"stack"` // of cancel and signal: the stack's ID
+	Stack string `json:"stack"` // cancel, signal: stack ID
 
-	// Of launch.
+	// launch
 	Name       string            `json:"name"`
 	Parameters map[string]string `json:"parameters"`
-	Mishap     string            `json:"mishap"`
+	Failure    string            `json:"failure"` // ID of a failureOption
 
-	// Of press: the button, on a message or in a view. Of submit and close: the
-	// view.
+	// click: the button, on a message or in a view. submit, close: the view.
 	Channel string                       `json:"channel"`
 	TS      string                       `json:"ts"`
 	View    string                       `json:"view"`
@@ -31,98 +30,98 @@ type act struct {
 	Action  string                       `json:"action"`
 	Values  map[string]map[string]string `json:"values"` // by block_id and action_id
 
-	// Of advance: for so long, or to just past the next deadline.
+	// advance: by this long, or to just past the next deadline.
 	Seconds  int  `json:"seconds"`
 	Deadline bool `json:"deadline"`
 }
 
-// refusal is why an act came to nothing, in a sentence for whoever acted.
+// refusal is an error whose text is shown to the visitor as it is.
 type refusal struct {
 	text   string
-	fields []string // the fields of the form that it is about
+	fields []string // form fields to highlight
 }
 
 func (e *refusal) Error() string { return e.text }
 
 func refuse(text string) error { return &refusal{text: text} }
 
-const maxAct = 64 << 10 // bytes
+const maxActionBytes = 64 << 10 // size limit of the JSON document
 
-// serveAct reads an act, does it, and answers {} or {"error": a sentence}.
-func (p *Page) serveAct(do func(context.Context, act) error) http.HandlerFunc {
+// serveAction decodes an action, performs it, and answers {} or an errorBody.
+func (p *Page) serveAction(do func(context.Context, action) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-			answer(w, http.StatusUnsupportedMediaType, fault{Error: "Send JSON."})
+			writeJSON(w, http.StatusUnsupportedMediaType, errorBody{Error: "The Content-Type must be application/json."})
 			return
 		}
-		var a act
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAct)).Decode(&a); err != nil {
-			answer(w, http.StatusBadRequest, fault{Error: "That is no JSON document that this page sends."})
+		var a action
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxActionBytes)).Decode(&a); err != nil {
+			writeJSON(w, http.StatusBadRequest, errorBody{Error: "The request body is not valid JSON for this endpoint."})
 			return
 		}
 		err := do(r.Context(), a)
 		p.wake()
 		if err != nil {
-			status, f := p.sentence(r.Context(), err)
-			answer(w, status, f)
+			status, f := p.describeError(r.Context(), err)
+			writeJSON(w, status, f)
 			return
 		}
-		answer(w, http.StatusOK, struct{}{})
+		writeJSON(w, http.StatusOK, struct{}{})
 	}
 }
 
-// fault is the answer to an act that came to nothing.
-type fault struct {
+// errorBody is the answer to an action that failed.
+type errorBody struct {
 	Error  string   `json:"error"`
 	Fields []string `json:"fields,omitempty"`
 }
 
-// sentence words an error for whoever acted.
-func (p *Page) sentence(ctx context.Context, err error) (status int, f fault) {
+// describeError maps an error to a status code and a message for the visitor.
+func (p *Page) describeError(ctx context.Context, err error) (status int, f errorBody) {
 	var refused *refusal
 	var aws *fakecfn.Error
 	var input *slacktest.InputError
 	switch {
 	case errors.As(err, &refused) && refused.fields != nil:
-		return http.StatusUnprocessableEntity, fault{refused.text, refused.fields}
+		return http.StatusUnprocessableEntity, errorBody{refused.text, refused.fields}
 	case refused != nil:
-		return http.StatusConflict, fault{Error: refused.text}
+		return http.StatusConflict, errorBody{Error: refused.text}
 	case errors.As(err, &aws):
-		return http.StatusUnprocessableEntity, fault{aws.Code + ": " + aws.Message, accused(aws.Message, p.template.Parameters())}
+		return http.StatusUnprocessableEntity, errorBody{aws.Code + ": " + aws.Message, fieldsNamedIn(aws.Message, p.template.Parameters())}
 	case errors.As(err, &input):
-		return http.StatusUnprocessableEntity, fault{"This field " + input.Reason + ".", []string{input.BlockID}}
+		return http.StatusUnprocessableEntity, errorBody{"This field " + input.Reason + ".", []string{input.BlockID}}
 	}
 	for known, text := range slackRefusals {
 		if errors.Is(err, known) {
-			return http.StatusConflict, fault{Error: text}
+			return http.StatusConflict, errorBody{Error: text}
 		}
 	}
-	p.log.ErrorContext(ctx, "an act came to nothing", "error", err)
-	return http.StatusInternalServerError, fault{Error: "That did not work; the log of the program says why."}
+	p.log.ErrorContext(ctx, "couldn't perform an action", "error", err)
+	return http.StatusInternalServerError, errorBody{Error: "Something went wrong; see the program's log."}
 }
 
-// slackRefusals words why Slack lets somebody not do something.
+// slackRefusals are the messages for the simulated Slack's errors.
 var slackRefusals = map[error]string{
-	slacktest.ErrDown:       "Slack is down: nobody can press anything there.",
-	slacktest.ErrNoUser:     "Slack knows nobody of that name.",
+	slacktest.ErrDown:       "Slack is down, so its buttons do not work.",
+	slacktest.ErrNoUser:     "There is no such Slack user.",
 	slacktest.ErrNoChannel:  "There is no such channel.",
-	slacktest.ErrNoMessage:  "That message is no longer there.",
-	slacktest.ErrNoView:     "That form is no longer open.",
-	slacktest.ErrNoButton:   "That button is no longer there: somebody was faster.",
-	slacktest.ErrAmbiguous:  "Several buttons have that name.",
-	slacktest.ErrNotVisible: "You cannot see that channel.",
-	slacktest.ErrNotAllowed: "Slack does not let you do that.",
+	slacktest.ErrNoMessage:  "This message no longer exists.",
+	slacktest.ErrNoView:     "This form is no longer open.",
+	slacktest.ErrNoButton:   "This button no longer exists; someone may already have decided.",
+	slacktest.ErrAmbiguous:  "Several buttons have this ID.",
+	slacktest.ErrNotVisible: "You cannot see this channel.",
+	slacktest.ErrNotAllowed: "Slack does not allow you to do this.",
 }
 
-// answer writes JSON.
-func answer(w http.ResponseWriter, status int, v any) {
+// writeJSON answers with a JSON document.
+func writeJSON(w http.ResponseWriter, status int, v any) {
 	b, err := json.Marshal(v)
 	if err != nil {
-		http.Error(w, "The answer could not be written.", http.StatusInternalServerError)
+		http.Error(w, "Couldn't encode the response.", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(b) // whoever left does not need it
+	_, _ = w.Write(b) // the client may be gone
 }

@@ -25,8 +25,8 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"lower": strings.ToLower,
 }).ParseFS(templateFiles, "templates/*.html"))
 
-// build names what is embedded: a page that was drawn by another build must be
-// loaded anew.
+// build identifies the embedded files: a page rendered by another build must
+// reload.
 var build = buildID()
 
 func buildID() string {
@@ -41,35 +41,35 @@ func buildID() string {
 			return err
 		})
 		if err != nil {
-			panic(err) // the files are part of the program
+			panic(err) // cannot happen: the files are embedded
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))[:12]
 }
 
-// render draws one template.
+// render executes one template.
 func render(name string, data any) (string, error) {
 	var b bytes.Buffer
 	if err := templates.ExecuteTemplate(&b, name, data); err != nil {
-		return "", fmt.Errorf("couldn't draw %s: %w", name, err)
+		return "", fmt.Errorf("couldn't render %s: %w", name, err)
 	}
 	return b.String(), nil
 }
 
-// write answers with a whole document.
-func write(w http.ResponseWriter, name string, data any) {
+// writePage answers with a complete HTML document.
+func writePage(w http.ResponseWriter, name string, data any) {
 	html, err := render(name, data)
 	if err != nil {
-		http.Error(w, "The page could not be drawn.", http.StatusInternalServerError)
+		http.Error(w, "Couldn't render the page.", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write([]byte(html)) // whoever left does not need it
+	_, _ = w.Write([]byte(html)) // the client may be gone
 }
 
-// serveAssets serves the style sheet, the script and the mark. Their addresses
-// name the build.
+// serveAssets serves the style sheet, the script and the logo. URLs with the
+// current build are cached indefinitely.
 func serveAssets() http.Handler {
 	files := http.FileServerFS(staticFiles)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -7,7 +7,7 @@ import (
 	"countersign/bot/slacktest"
 )
 
-// block is one Block Kit block as the page draws it. See
+// block is one Block Kit block as the page renders it. See
 // https://docs.slack.dev/reference/block-kit/blocks
 type block struct {
 	Type      string
@@ -16,32 +16,32 @@ type block struct {
 	Fields    []*text
 	Elements  []*element
 	Accessory *element
-	Unknown   bool // a type that is not drawn
+	Unknown   bool // the page does not render this type
 
-	// Of an input block, in a modal.
+	// Input blocks only.
 	Label, Hint *text
 	Input       *element
-	Error       string // what the app found wrong with it
+	Error       string // the app's validation error
 }
 
 // element is a button or an input.
 type element struct {
-	Type     string
-	ActionID string
-	Block    string // block_id
-	On       surface
-	Text     *text // a button's label, or the text of a context block
-	Spoken   string
-	Style    string
-	URL      string
-	Confirm  string // what the client asks before it sends
-	Failed   string // what Slack's client shows beside it: the app did not answer
+	Type               string
+	ActionID           string
+	Block              string // block_id
+	On                 surface
+	Text               *text // a button's label, or the text of a context block
+	AccessibilityLabel string
+	Style              string
+	URL                string
+	Confirm            string // text of the confirmation dialog
+	Failed             string // what Slack's client shows beside the button if the app did not acknowledge the click
 
 	Placeholder        string
 	Value              string
 	Multiline, Decimal bool
 	MinLength          int // characters
-	MaxLength          int // characters; 0: none
+	MaxLength          int // characters; 0 for no limit
 	Focus, Optional    bool
 	Options            []option
 	Alt                string
@@ -54,26 +54,26 @@ type option struct {
 	Selected bool
 }
 
-// surface is where blocks stand: on a message, or in a view. The zero surface is
-// a picture, whose buttons cannot be pressed.
+// surface is the message or view that holds blocks. Buttons on the zero surface,
+// as in the storybook, cannot be clicked.
 type surface struct{ Channel, TS, View string }
 
-// Live reports whether what stands there can be pressed.
+// Live reports whether buttons on the surface can be clicked.
 func (s surface) Live() bool { return s != surface{} }
 
-// reader reads Block Kit for one person.
+// reader converts Block Kit JSON into what the templates render for one person.
 type reader struct {
 	names  names
 	viewer string // Slack user ID
 	on     surface
 
-	failed map[string]string            // what is shown beside a button, by action_id
-	typed  map[string]map[string]string // of a view: what was submitted, by block_id and action_id
-	errors map[string]string            // of a view: by block_id
+	failed map[string]string            // error texts beside buttons, by action_id
+	typed  map[string]map[string]string // a view's submitted values, by block_id and action_id
+	errors map[string]string            // a view's validation errors, by block_id
 }
 
-// blocks reads blocks as they were sent. Of a kind that is not drawn it says so,
-// rather than to leave it out.
+// blocks reads blocks as sent to Slack. Unsupported types are marked Unknown, not
+// dropped.
 func (r reader) blocks(raw json.RawMessage) ([]block, error) {
 	if len(raw) == 0 {
 		return nil, nil
@@ -128,7 +128,7 @@ func (r reader) input(b wireBlock, out block) block {
 func (r reader) element(e wireElement, b wireBlock) *element {
 	out := &element{
 		Type: e.Type, ActionID: e.ActionID, Block: b.BlockID, On: r.on,
-		Style: e.Style, URL: e.URL, Spoken: e.AccessibilityLabel, Failed: r.failed[e.ActionID],
+		Style: e.Style, URL: e.URL, AccessibilityLabel: e.AccessibilityLabel, Failed: r.failed[e.ActionID],
 		Value: e.InitialValue, Multiline: e.Multiline, Decimal: e.IsDecimalAllowed,
 		MinLength: e.MinLength, MaxLength: e.MaxLength, Focus: e.FocusOnLoad, Alt: e.AltText,
 	}
@@ -153,7 +153,7 @@ func (r reader) element(e wireElement, b wireBlock) *element {
 	return out
 }
 
-// fill puts a value into an input.
+// fill sets the value of an input.
 func (e *element) fill(value string) {
 	e.Value = value
 	for i := range e.Options {

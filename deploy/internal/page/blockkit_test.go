@@ -15,14 +15,14 @@ import (
 
 var tags = regexp.MustCompile(`<[^<>]*>`)
 
-// visible is what a reader sees of HTML.
-func visible(drawn string) string { return html.UnescapeString(tags.ReplaceAllString(drawn, "")) }
+// visible returns the text of HTML.
+func visible(rendered string) string { return html.UnescapeString(tags.ReplaceAllString(rendered, "")) }
 
-// elements are the names of the elements in HTML, each once, in order.
-func elements(drawn string) []string {
+// elements returns the distinct element names in HTML, in order.
+func elements(rendered string) []string {
 	var names []string
 	seen := map[string]bool{}
-	for _, m := range regexp.MustCompile(`<([a-zA-Z0-9]+)`).FindAllStringSubmatch(drawn, -1) {
+	for _, m := range regexp.MustCompile(`<([a-zA-Z0-9]+)`).FindAllStringSubmatch(rendered, -1) {
 		if !seen[m[1]] {
 			seen[m[1]] = true
 			names = append(names, m[1])
@@ -31,19 +31,19 @@ func elements(drawn string) []string {
 	return names
 }
 
-func annReads() reader { return reader{names: sampleNames(), viewer: sandbox.Ann} }
+func readerForAnn() reader { return reader{names: sampleNames(), viewer: sandbox.Ann} }
 
-func draw(t testing.TB, r reader, blocks string) string {
+func renderBlocks(t testing.TB, r reader, blocks string) string {
 	t.Helper()
 	read, err := r.blocks(json.RawMessage(blocks))
 	if err != nil {
 		t.Fatalf("couldn't read %s: %v", blocks, err)
 	}
-	drawn, err := render("blocks", read)
+	rendered, err := render("blocks", read)
 	if err != nil {
-		t.Fatalf("couldn't draw %s: %v", blocks, err)
+		t.Fatalf("couldn't render %s: %v", blocks, err)
 	}
-	return drawn
+	return rendered
 }
 
 func TestText(t *testing.T) {
@@ -60,11 +60,11 @@ func TestText(t *testing.T) {
 		{"a person", section("<@U0RITA> asks"), "@Rita Requester asks", []string{`class="mention"`}},
 		{"the viewer", section("<@U0ANN>"), "@Ann Approver", []string{`class="mention mine"`}},
 		{"a group with the viewer in it", section("<!subteam^S0PLATFORM>"), "@platform-approvers", []string{`class="mention mine"`}},
-		{"somebody unknown", section("<@U0NOBODY>"), "@U0NOBODY", nil},
+		{"an unknown person", section("<@U0NOBODY>"), "@U0NOBODY", nil},
 		{"a date", section("<!date^1772442000^{date_short_pretty} {time}|2026-03-02 09:00 UTC>"), "2026-03-02 09:00 UTC",
 			[]string{`datetime="2026-03-02T09:00:00Z"`, `data-format="{date_short_pretty} {time}"`}},
 		{"a link", section("<https://a.example/?x=1&amp;y=2|here>"), "here", []string{`href="https://a.example/?x=1&amp;y=2"`, `rel="noopener noreferrer"`}},
-		{"a link of another kind", section("<javascript:alert(1)|here>"), "here", []string{`href="#ZgotmplZ"`}},
+		{"a link with an unsafe scheme", section("<javascript:alert(1)|here>"), "here", []string{`href="#ZgotmplZ"`}},
 		{"emoji", section(":warning: :unheard_of:"), "⚠️ :unheard_of:", nil},
 		{"lines", section("a\nb"), "a\nb", nil},
 		{"plain text is literal", `[{"type":"header","text":{"type":"plain_text","text":"*a* <@U0ANN> :warning: <b>"}}]`, "*a* <@U0ANN> :warning: <b>", nil},
@@ -72,29 +72,29 @@ func TestText(t *testing.T) {
 		{"verbatim", `[{"type":"section","text":{"type":"mrkdwn","text":"https://a.example","verbatim":true}}]`, "https://a.example", nil},
 		{"fields", `[{"type":"section","fields":[{"type":"mrkdwn","text":"*A*\nb"},{"type":"plain_text","text":"*c*"}]}]`, "A\nb*c*", nil},
 		{"context", `[{"type":"context","elements":[{"type":"mrkdwn","text":"_a_"},{"type":"plain_text","text":"_b_"}]}]`, "a_b_", nil},
-		{"an unknown block", `[{"type":"table","rows":[]}]`, "A block of the kind table, which is not drawn here.", nil},
-		{"an unknown element", `[{"type":"actions","elements":[{"type":"datepicker","action_id":"d"}]}]`, "An element of the kind datepicker, which is not drawn here.", nil},
+		{"an unknown block", `[{"type":"table","rows":[]}]`, "Block of type table (not rendered here)", nil},
+		{"an unknown element", `[{"type":"actions","elements":[{"type":"datepicker","action_id":"d"}]}]`, "Element of type datepicker (not rendered here)", nil},
 	} {
-		drawn := draw(t, annReads(), test.blocks)
-		if got := visible(drawn); got != test.want {
+		rendered := renderBlocks(t, readerForAnn(), test.blocks)
+		if got := visible(rendered); got != test.want {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
 		for _, has := range test.has {
-			if !strings.Contains(drawn, has) {
-				t.Errorf("%s: %s is not in %s", test.name, has, drawn)
+			if !strings.Contains(rendered, has) {
+				t.Errorf("%s: %s is not in %s", test.name, has, rendered)
 			}
 		}
 	}
-	if drawn := draw(t, annReads(), `[{"type":"section","text":{"type":"mrkdwn","text":"https://a.example","verbatim":true}}]`); strings.Contains(drawn, "<a ") {
-		t.Errorf("verbatim: got a link in %s", drawn)
+	if rendered := renderBlocks(t, readerForAnn(), `[{"type":"section","text":{"type":"mrkdwn","text":"https://a.example","verbatim":true}}]`); strings.Contains(rendered, "<a ") {
+		t.Errorf("verbatim: got a link in %s", rendered)
 	}
 }
 
-func TestBlocksThatAreNoneAreAnError(t *testing.T) {
-	if _, err := annReads().blocks(json.RawMessage(`{"type":"section"}`)); err == nil {
-		t.Error("an object in place of a list: got no error")
+func TestInvalidBlocksAreAnError(t *testing.T) {
+	if _, err := readerForAnn().blocks(json.RawMessage(`{"type":"section"}`)); err == nil {
+		t.Error("an object instead of a list: got no error")
 	}
-	if got, err := annReads().blocks(nil); got != nil || err != nil {
+	if got, err := readerForAnn().blocks(nil); got != nil || err != nil {
 		t.Errorf("no blocks: got %v, %v; want none", got, err)
 	}
 }
@@ -102,22 +102,22 @@ func TestBlocksThatAreNoneAreAnError(t *testing.T) {
 func TestButton(t *testing.T) {
 	const blocks = `[{"type":"actions","block_id":"decide","elements":[{"type":"button","action_id":"approve","style":"primary","value":"secret",
 		"accessibility_label":"Approve the launch","text":{"type":"plain_text","text":"Approve"}}]}]`
-	still := draw(t, annReads(), blocks)
+	inert := renderBlocks(t, readerForAnn(), blocks)
 	for _, absent := range []string{"data-do", "secret"} {
-		if strings.Contains(still, absent) {
-			t.Errorf("a picture of a button has %s: %s", absent, still)
+		if strings.Contains(inert, absent) {
+			t.Errorf("a button without a surface has %s: %s", absent, inert)
 		}
 	}
-	live := annReads()
+	live := readerForAnn()
 	live.on = surface{Channel: "C1", TS: "1.2"}
 	live.failed = map[string]string{"approve": "operation failed"}
-	drawn := draw(t, live, blocks)
+	rendered := renderBlocks(t, live, blocks)
 	for _, want := range []string{
-		`class="slack-button primary"`, `aria-label="Approve the launch"`, `data-do="press"`, `data-channel="C1"`, `data-ts="1.2"`,
-		`data-block="decide"`, `data-press="approve"`, `operation failed`,
+		`class="slack-button primary"`, `aria-label="Approve the launch"`, `data-do="click"`, `data-channel="C1"`, `data-ts="1.2"`,
+		`data-block="decide"`, `data-action="approve"`, `operation failed`,
 	} {
-		if !strings.Contains(drawn, want) {
-			t.Errorf("a button that was pressed has no %s: %s", want, drawn)
+		if !strings.Contains(rendered, want) {
+			t.Errorf("a button that was clicked has no %s: %s", want, rendered)
 		}
 	}
 }
@@ -134,11 +134,11 @@ func TestModal(t *testing.T) {
 		Errors: map[string]string{"reason": "Say <more>."},
 		Notice: "We had some trouble connecting. Try again?",
 	}
-	m := annReads().modal(v)
+	m := readerForAnn().modal(v)
 	if m.Close != "Cancel" {
-		t.Errorf("the word to close with: got %q, want Cancel", m.Close)
+		t.Errorf("the close button's label: got %q, want Cancel", m.Close)
 	}
-	drawn, err := render("modal", &m)
+	rendered, err := render("modal", &m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,8 +147,8 @@ func TestModal(t *testing.T) {
 		"&lt;/textarea&gt;&lt;script&gt;", "Say &lt;more&gt;.", `aria-invalid="true"`, "They read it.", `<option value="other" selected>Other</option>`,
 		`Kind <small>optional</small>`, "We had some trouble connecting.",
 	} {
-		if !strings.Contains(drawn, want) {
-			t.Errorf("%s is not in %s", want, drawn)
+		if !strings.Contains(rendered, want) {
+			t.Errorf("%s is not in %s", want, rendered)
 		}
 	}
 	closed, err := render("modal", (*modal)(nil))
@@ -157,7 +157,7 @@ func TestModal(t *testing.T) {
 	}
 }
 
-// No text becomes markup of the page, wherever it stands.
+// No text becomes markup of the page, whichever field it is in.
 func FuzzText(f *testing.F) {
 	for _, seed := range []string{
 		"<script>alert(1)</script>", `"><img src=x onerror=alert(1)>`, "&lt;script&gt;", "<https://a|<b>>", "<!date^1^{time}^javascript:x|y>",
@@ -178,15 +178,15 @@ func FuzzText(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := annReads()
+		r := readerForAnn()
 		r.on = surface{Channel: s, TS: s}
-		drawn := draw(t, r, string(b))
-		for _, name := range elements(drawn) {
+		rendered := renderBlocks(t, r, string(b))
+		for _, name := range elements(rendered) {
 			if !known[name] {
-				t.Errorf("%q made a <%s>: %s", s, name, drawn)
+				t.Errorf("%q made a <%s>: %s", s, name, rendered)
 			}
 		}
-		for _, m := range regexp.MustCompile(`href="([^"]*)"`).FindAllStringSubmatch(drawn, -1) {
+		for _, m := range regexp.MustCompile(`href="([^"]*)"`).FindAllStringSubmatch(rendered, -1) {
 			scheme, _, found := strings.Cut(m[1], ":")
 			if safe := map[string]bool{"http": true, "https": true, "mailto": true}; found && !strings.ContainsAny(scheme, "/?#") && !safe[strings.ToLower(scheme)] {
 				t.Errorf("%q made a link to %s", s, m[1])
@@ -195,7 +195,7 @@ func FuzzText(f *testing.F) {
 	})
 }
 
-func TestThreadsAndPrivateMessages(t *testing.T) {
+func TestThreadsAndEphemeralMessages(t *testing.T) {
 	bot := func(ts, thread, text string) slacktest.Message {
 		return slacktest.Message{ChannelID: "C1", TS: ts, ThreadTS: thread, UserID: sandbox.BotUser, Text: text}
 	}
@@ -207,11 +207,11 @@ func TestThreadsAndPrivateMessages(t *testing.T) {
 	for i := range private {
 		private[i].Ephemeral = true
 	}
-	got := annReads().read([]slacktest.Message{root, later}, private, failures{})
+	got := readerForAnn().read([]slacktest.Message{root, later}, private, buttonErrors{})
 	var lines []string
-	var tell func(indent string, list []message)
-	tell = func(indent string, list []message) {
-		for _, m := range list {
+	var list func(indent string, messages []message)
+	list = func(indent string, messages []message) {
+		for _, m := range messages {
 			line := indent + m.Text.Plain
 			if m.Private {
 				line += " (private)"
@@ -220,47 +220,47 @@ func TestThreadsAndPrivateMessages(t *testing.T) {
 				line += " (for me)"
 			}
 			lines = append(lines, line)
-			tell(indent+"  ", m.Replies)
+			list(indent+"  ", m.Replies)
 		}
 	}
-	tell("", got)
+	list("", got)
 	want := []string{"first", "  reply", "  only in the thread (private)", "only to you (private)", "second (for me)"}
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	drawn, err := render("message", got[0])
+	rendered, err := render("message", got[0])
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"2 replies", "👀 2", "Only visible to you", `<span class="app-tag">`} {
-		if !strings.Contains(drawn, want) {
-			t.Errorf("%s is not in %s", want, drawn)
+		if !strings.Contains(rendered, want) {
+			t.Errorf("%s is not in %s", want, rendered)
 		}
 	}
-	if drawn, _ := render("message", got[2]); !strings.Contains(drawn, "(edited)") {
-		t.Errorf("an edited message is not marked: %s", drawn)
+	if rendered, _ := render("message", got[2]); !strings.Contains(rendered, "(edited)") {
+		t.Errorf("an edited message is not marked: %s", rendered)
 	}
 }
 
-func TestFailuresAreForgottenAtTheNextPress(t *testing.T) {
-	var log failureLog
-	f := failure{person: sandbox.Ann, on: surface{Channel: "C1", TS: "1"}, action: "approve"}
-	log.note(f, "operation failed")
-	if diff := cmp.Diff(map[string]string{"approve": "operation failed"}, log.now().on(f.person, f.on)); diff != "" {
+func TestButtonErrorIsClearedByNextClick(t *testing.T) {
+	var log buttonErrorLog
+	f := buttonError{person: sandbox.Ann, on: surface{Channel: "C1", TS: "1"}, action: "approve"}
+	log.set(f, "operation failed")
+	if diff := cmp.Diff(map[string]string{"approve": "operation failed"}, log.snapshot().on(f.person, f.on)); diff != "" {
 		t.Errorf("after a failure (-want +got)\n%s", diff)
 	}
-	if got := log.now().on(sandbox.Bob, f.on); len(got) != 0 {
-		t.Errorf("somebody else sees %v", got)
+	if got := log.snapshot().on(sandbox.Bob, f.on); len(got) != 0 {
+		t.Errorf("another person sees %v", got)
 	}
 	before := log.version()
-	log.note(f, "")
-	if got := log.now().on(f.person, f.on); len(got) != 0 || log.version() == before {
-		t.Errorf("after the next press: got %v, version %d after %d", got, log.version(), before)
+	log.set(f, "")
+	if got := log.snapshot().on(f.person, f.on); len(got) != 0 || log.version() == before {
+		t.Errorf("after the next click: got %v, version %d after %d", got, log.version(), before)
 	}
-	for i := range 3 * maxFailures {
-		log.note(failure{action: strings.Repeat("x", i)}, "operation failed")
+	for i := range 3 * maxButtonErrors {
+		log.set(buttonError{action: strings.Repeat("x", i)}, "operation failed")
 	}
-	if n := len(log.now().marks); n > maxFailures {
-		t.Errorf("%d marks are kept, more than %d", n, maxFailures)
+	if n := len(log.snapshot().marks); n > maxButtonErrors {
+		t.Errorf("%d errors are kept, more than %d", n, maxButtonErrors)
 	}
 }

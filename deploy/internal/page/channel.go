@@ -6,32 +6,25 @@ import (
 	"countersign/bot/slacktest"
 )
 
-// channel is the Slack pane: a channel as one person sees it, and what the app
-// wrote to that person alone.
+// channel is the Slack pane: a channel as one person sees it, and the app's
+// direct messages to that person.
 type channel struct {
 	Name    string
 	People  int
 	Shared  bool // with another workspace
 	Viewer  person
 	Outside bool // the viewer is not in it
-	Weather weather
+	Outage  outage
 
-	Messages []message
-	Direct   []message
-	Said     string // the newest message in one sentence, for screen readers
+	Messages     []message
+	Direct       []message
+	Announcement string // the newest message in one sentence, for screen readers
 }
 
-// weather is what goes wrong with the made Slack.
-type weather struct {
-	Down  bool
-	Limit int // how many more posts are answered with 429
-}
-
-// channel reads the channel with that ID. The app's own name counts as nobody
-// among its people.
-func (r reader) channel(w *slacktest.Workspace, id string, viewer person, failed failures, sky weather) channel {
+// channel reads the channel with the given ID. People excludes bot users.
+func (r reader) channel(w *slacktest.Workspace, id string, viewer person, failed buttonErrors, now outage) channel {
 	c := r.names.channels[id]
-	out := channel{Name: r.names.channel(id), Shared: c.ExtShared, Viewer: viewer, Weather: sky}
+	out := channel{Name: r.names.channel(id), Shared: c.ExtShared, Viewer: viewer, Outage: now}
 	for _, m := range c.Members {
 		if !r.names.users[m].Bot {
 			out.People++
@@ -44,47 +37,47 @@ func (r reader) channel(w *slacktest.Workspace, id string, viewer person, failed
 	here := slices.DeleteFunc(w.Ephemerals(viewer.ID), func(m slacktest.Message) bool { return m.ChannelID != id })
 	shared := w.Messages(id)
 	out.Messages = r.read(shared, here, failed)
-	out.Said = r.newest(shared, here)
+	out.Announcement = r.newest(shared, here)
 	return out
 }
 
-// newest is the newest message, as a notification would word it.
+// newest returns the newest message as a notification would show it.
 func (r reader) newest(shared, private []slacktest.Message) string {
 	var last slacktest.Message
-	look := func(m slacktest.Message) {
+	consider := func(m slacktest.Message) {
 		if m.TS > last.TS {
 			last = m
 		}
 	}
 	for _, m := range shared {
-		look(m)
+		consider(m)
 		for _, reply := range m.Replies {
-			look(reply)
+			consider(reply)
 		}
 	}
 	for _, m := range private {
-		look(m)
+		consider(m)
 	}
 	if last.TS == "" {
 		return ""
 	}
-	said := r.names.user(last.UserID) + ": " + r.plain(last.Text)
+	text := r.names.user(last.UserID) + ": " + r.plain(last.Text)
 	if last.Ephemeral {
-		return "Only to you, " + said
+		return "Only visible to you. " + text
 	}
-	return said
+	return text
 }
 
-// plain is what a notification shows of mrkdwn: names instead of IDs, no
-// styling.
+// plain renders mrkdwn as a notification does: names instead of IDs, no
+// formatting.
 func (r reader) plain(mrkdwn string) string {
-	return flat(r.inlines(slacktest.ParseMrkdwn(mrkdwn), true))
+	return flatten(r.inlines(slacktest.ParseMrkdwn(mrkdwn), true))
 }
 
-func flat(spans []inline) string {
+func flatten(spans []inline) string {
 	var s string
 	for _, in := range spans {
-		s += in.Text + flat(in.Children)
+		s += in.Text + flatten(in.Children)
 	}
 	return s
 }

@@ -6,28 +6,28 @@ import (
 	"time"
 )
 
-// clock is the pane of the world's time.
-type clock struct {
-	Now      time.Time
-	Skipped  string // by how much it was moved forward; empty: it was not
-	Deadline time.Time
-	Left     string // until the deadline; empty: nothing is pending
+// clockPane shows the sandbox's clock.
+type clockPane struct {
+	Now       time.Time
+	Skipped   string // how far the clock was moved forward; empty if it was not
+	Deadline  time.Time
+	Remaining string // until the deadline; empty if nothing is pending
 }
 
-func clockOf(s scene) clock {
-	out := clock{Now: s.Now}
+func newClockPane(s snapshot) clockPane {
+	out := clockPane{Now: s.Now}
 	if s.Skipped >= time.Minute {
-		out.Skipped = span(s.Skipped)
+		out.Skipped = formatDuration(s.Skipped)
 	}
 	if at := s.deadline(); !at.IsZero() {
-		out.Deadline, out.Left = at, span(at.Sub(s.Now))
+		out.Deadline, out.Remaining = at, formatDuration(at.Sub(s.Now))
 	}
 	return out
 }
 
-// span words a duration to the minute: 10 h 57 min. Below a minute it is "less
-// than a minute", also when it is over.
-func span(d time.Duration) string {
+// formatDuration formats a duration to the minute: 10 h 57 min. Anything under a
+// minute, including negative durations, is "less than a minute".
+func formatDuration(d time.Duration) string {
 	d = d.Truncate(time.Minute)
 	if d <= 0 {
 		return "less than a minute"

@@ -1,8 +1,9 @@
-// Package page is the page of the made world: what a newcomer sees and presses.
-// It shows the made CloudFormation, the made Slack as one person sees it, the
-// admins' mail and the record, and keeps itself current.
+// Package page serves the local run's web page: simulated Service Catalog and
+// CloudFormation, a simulated Slack channel as one chosen person sees it, the
+// administrators' mail, and the stored requests. The page updates itself.
 //
-// All of it is drawn on this side, by html/template; the browser's part moves
-// what is new into the page, and sends what people do. So text from outside is
-// escaped in one place, and the storybook shows what the page shows.
+// All HTML is rendered on the server by html/template. The script in the
+// browser patches what changed into the page and posts what the visitor does.
+// So text from outside is escaped in one place, and the storybook renders
+// messages exactly as the page does.
 package page

@@ -12,46 +12,46 @@ import (
 
 // form is the launch form of a product.
 type form struct {
-	Title   string
-	Viewer  person
-	Name    string // suggested for the provisioned product
-	Fields  []field
-	Mishaps []mishap
-	First   bool // nothing was launched yet
+	Title    string
+	Viewer   person
+	Name     string // suggested name of the provisioned product
+	Fields   []field
+	Failures []failureOption
+	First    bool // nothing has been launched yet
 }
 
-// field asks for one parameter.
+// field is the input for one template parameter.
 type field struct {
 	Key, Label, Help string
 	Type             string // of the input: text, number, password or select
 	Value            string
 	Options          []string
 	Required         bool
-	Wide             bool // takes a whole row
+	Wide             bool // takes a full row
 }
 
-const wideText = 40 // characters; a longer value gets a row of its own
+const wideText = 40 // characters; a longer value gets a full row
 
-// mishap is something that a visitor can let go wrong.
-type mishap struct{ ID, Label string }
+// failureOption is a failure that a visitor can simulate for one launch.
+type failureOption struct{ ID, Label string }
 
-// The mishaps.
+// IDs of the failures.
 const (
-	mishapNone  = ""
-	mishapFails = "later-resource"
-	mishapDown  = "slack-down"
-	mishapLimit = "slack-429"
+	failNothing        = ""
+	failResource       = "later-resource"
+	failSlackDown      = "slack-down"
+	failSlackRateLimit = "slack-429"
 )
 
-var mishaps = []mishap{
-	{mishapNone, "Nothing"},
-	{mishapFails, "A later resource fails"},
-	{mishapDown, "Slack is down"},
-	{mishapLimit, "Slack answers 429"},
+var failureOptions = []failureOption{
+	{failNothing, "None"},
+	{failResource, "A resource fails after approval"},
+	{failSlackDown, "Slack is down"},
+	{failSlackRateLimit, "Slack is rate limited (429)"},
 }
 
-// fieldsOf makes the fields of a template's parameters, filled in for one person
-// as far as anything is known.
+// fieldsOf returns the fields for a template's parameters, with defaults and
+// examples filled in for viewer.
 func fieldsOf(declared []*gate.Parameter, viewer person) []field {
 	var out []field
 	for _, d := range declared {
@@ -68,7 +68,7 @@ func fieldsOf(declared []*gate.Parameter, viewer person) []field {
 			f.Type = "number"
 		}
 		if !d.HasDefault && !d.NoEcho {
-			f.Value = example(d, viewer)
+			f.Value = exampleValue(d, viewer)
 		}
 		f.Wide = len(f.Value) > wideText
 		out = append(out, f)
@@ -76,9 +76,9 @@ func fieldsOf(declared []*gate.Parameter, viewer person) []field {
 	return out
 }
 
-// example is what somebody might answer to a parameter without a default, so
-// that a newcomer can launch at once.
-func example(d *gate.Parameter, viewer person) string {
+// exampleValue suggests a value for a parameter without a default, so that a new
+// visitor can launch right away.
+func exampleValue(d *gate.Parameter, viewer person) string {
 	key := strings.ToLower(d.Name)
 	switch {
 	case len(d.AllowedValues) > 0:
@@ -93,8 +93,8 @@ func example(d *gate.Parameter, viewer person) string {
 	return ""
 }
 
-// label makes words of a parameter's key: RetentionDays becomes Retention days,
-// DBName becomes DB name.
+// label splits a parameter's key into words: RetentionDays becomes "Retention
+// days", DBName becomes "DB name".
 func label(key string) string {
 	runes := []rune(key)
 	var b strings.Builder
@@ -112,11 +112,12 @@ func label(key string) string {
 	return b.String()
 }
 
-// suggest names the next provisioned product: orders, then orders-2, orders-3.
-func suggest(stacks []fakecfn.Stack) string {
+// suggestName returns the first unused name of orders-queue, orders-queue-2,
+// orders-queue-3 and so on.
+func suggestName(stacks []fakecfn.Stack) string {
 	const base = "orders-queue"
 	taken := func(name string) bool {
-		return slices.ContainsFunc(stacks, func(s fakecfn.Stack) bool { return provisioned(s) == name })
+		return slices.ContainsFunc(stacks, func(s fakecfn.Stack) bool { return provisionedProductName(s) == name })
 	}
 	name := base
 	for n := 2; taken(name); n++ {
@@ -125,10 +126,10 @@ func suggest(stacks []fakecfn.Stack) string {
 	return name
 }
 
-// accused lists the parameters that a refusal names, so that their fields can be
-// pointed at. It decides nothing: the refusal itself is shown in full.
-func accused(refusal string, declared []*gate.Parameter) []string {
-	words := strings.FieldsFunc(refusal, func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) })
+// fieldsNamedIn returns the parameters that an error message names, so that their
+// fields can be highlighted. The message itself is always shown in full.
+func fieldsNamedIn(message string, declared []*gate.Parameter) []string {
+	words := strings.FieldsFunc(message, func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) })
 	var out []string
 	for _, d := range declared {
 		if slices.Contains(words, d.Name) {

@@ -6,19 +6,18 @@ import (
 	"strings"
 )
 
-// policy lets the page load what this server sends, and nothing else; no script
-// in the page, no frame around it.
+// policy is the Content-Security-Policy: resources from this server only, no
+// inline scripts or styles, no framing.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 
-// guard keeps other sites away from h: one whose name was turned to point at
-// this machine (DNS rebinding) by the Host, and forms and scripts of any other
-// by what browsers say of a request's origin.
+// guard rejects requests from other sites: DNS rebinding by the Host header,
+// cross-site forms and scripts by http.CrossOriginProtection.
 func guard(h http.Handler) http.Handler {
 	h = http.NewCrossOriginProtection().Handler(h)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !loopback(r.Host) {
-			http.Error(w, "This page answers on this machine only: open it as http://127.0.0.1 or http://localhost.", http.StatusForbidden)
+			http.Error(w, "Open this page as http://127.0.0.1 or http://localhost; other host names are refused.", http.StatusForbidden)
 			return
 		}
 		header := w.Header()
@@ -31,7 +30,7 @@ func guard(h http.Handler) http.Handler {
 	})
 }
 
-// loopback reports whether a Host header names this machine itself.
+// loopback reports whether a Host header names localhost or a loopback address.
 func loopback(host string) bool {
 	name, _, err := net.SplitHostPort(host)
 	if err != nil {

@@ -7,32 +7,32 @@ import (
 	"time"
 )
 
-// The page keeps itself current by server-sent events. See
+// The page updates itself by server-sent events. See
 // https://html.spec.whatwg.org/multipage/server-sent-events.html
 //
-//	event: hello   {"build": "…"}             first; another build means: load anew
-//	event: panes   {"slack": "<h2>…", …}      the panes that look different now
-//	event: clock   1772442067000              the world's time, Unix milliseconds; also says: we are alive
+//	event: hello   {"build": "…"}             first; a page of another build reloads
+//	event: panes   {"slack": "<h2>…", …}      the HTML of the panes that changed
+//	event: clock   1772442067000              the sandbox's time, Unix milliseconds; also a heartbeat
 const (
 	clockEvery   = time.Second
 	writeTimeout = 10 * time.Second // for one event
 	retryAfter   = time.Second
 )
 
-// stream is one page that is open.
+// stream is the event stream of one open page.
 type stream struct {
 	w    http.ResponseWriter
 	ctl  *http.ResponseController
-	sent map[string]string // the panes as they were last sent
+	sent map[string]string // the panes as last sent
 }
 
-// serveLive sends what changes to one open page, as one person, until it is
-// closed.
+// serveLive streams changes to one open page, seen as one person, until the page
+// is closed or Run ends.
 func (p *Page) serveLive(w http.ResponseWriter, r *http.Request) {
-	seen := seenBy(r)
-	defer p.stage.enter()()
-	_, changed := p.stage.latest() // first, so that no change falls between
-	s, err := p.look(r.Context())
+	params := parseViewParams(r)
+	defer p.hub.subscribe()()
+	_, changed := p.hub.latest() // before the snapshot, so that no change is missed
+	s, err := p.snapshot(r.Context())
 	if err != nil {
 		p.fail(w, r, err)
 		return
@@ -40,8 +40,8 @@ func (p *Page) serveLive(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	out := &stream{w: w, ctl: http.NewResponseController(w), sent: map[string]string{}}
-	_, _ = fmt.Fprintf(w, "retry: %d\n", retryAfter.Milliseconds()) // goes with the first event
-	if out.send("hello", map[string]string{"build": build}) != nil || out.panes(p.draw(s, seen)) != nil {
+	_, _ = fmt.Fprintf(w, "retry: %d\n", retryAfter.Milliseconds()) // flushed with the first event
+	if out.send("hello", map[string]string{"build": build}) != nil || out.panes(p.draw(s, params)) != nil {
 		return
 	}
 	tick := time.NewTicker(clockEvery)
@@ -50,45 +50,45 @@ func (p *Page) serveLive(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-r.Context().Done():
 			return
-		case <-p.stage.ended:
+		case <-p.hub.ended:
 			return
 		case <-tick.C:
 			err = out.send("clock", p.world.Clock.Now().UnixMilli())
 		case <-changed:
-			s, changed = p.stage.latest()
-			err = out.panes(p.draw(s, seen))
+			s, changed = p.hub.latest()
+			err = out.panes(p.draw(s, params))
 		}
 		if err != nil {
-			return // nobody is there any more
+			return // the page was closed
 		}
 	}
 }
 
-// panes sends the panes of v that are not as they were.
+// panes sends the panes of v that differ from what was last sent.
 func (s *stream) panes(v view) error {
 	all, err := v.panes()
 	if err != nil {
 		return err
 	}
-	news := map[string]string{}
+	changed := map[string]string{}
 	for name, html := range all {
 		if s.sent[name] != html {
-			news[name], s.sent[name] = html, html
+			changed[name], s.sent[name] = html, html
 		}
 	}
-	if len(news) == 0 {
+	if len(changed) == 0 {
 		return nil
 	}
-	return s.send("panes", news)
+	return s.send("panes", changed)
 }
 
-// send sends one event. JSON has no line breaks, which would end the data.
+// send sends one event. Encoded JSON has no line breaks, so it fits one data line.
 func (s *stream) send(name string, data any) error {
 	b, err := json.Marshal(data)
 	if err != nil {
 		return fmt.Errorf("couldn't encode an event: %w", err)
 	}
-	// Not every server has deadlines for one write; then its own must do.
+	// A server without per-write deadlines keeps its own timeout.
 	_ = s.ctl.SetWriteDeadline(time.Now().Add(writeTimeout))
 	if _, err := fmt.Fprintf(s.w, "event: %s\ndata: %s\n\n", name, b); err != nil {
 		return err

@@ -13,16 +13,16 @@ import (
 	"countersign/deploy/internal/sandbox"
 )
 
-// stream is one open page.
+// stream is the event stream of one open page.
 type stream struct {
-	*stage
+	*fixture
 	lines *bufio.Scanner
 }
 
 type event struct{ name, data string }
 
-// listen opens the stream of somebody's page.
-func (s *stage) listen(as string) *stream {
+// listen opens the event stream of a person's page.
+func (s *fixture) listen(as string) *stream {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	s.Cleanup(cancel)
@@ -36,14 +36,14 @@ func (s *stage) listen(as string) *stream {
 	}
 	s.Cleanup(func() { res.Body.Close() })
 	if got := res.Header.Get("Content-Type"); got != "text/event-stream" {
-		s.Fatalf("the stream is %s", got)
+		s.Fatalf("the stream's Content-Type is %s", got)
 	}
 	lines := bufio.NewScanner(res.Body)
 	lines.Buffer(nil, 1<<20)
 	return &stream{s, lines}
 }
 
-// next is the next event; ok is false at the end of the stream.
+// next returns the next event; ok is false at the end of the stream.
 func (s *stream) next() (e event, ok bool) {
 	for s.lines.Scan() {
 		switch name, value, _ := strings.Cut(s.lines.Text(), ": "); {
@@ -58,7 +58,7 @@ func (s *stream) next() (e event, ok bool) {
 	return event{}, false
 }
 
-// panes waits for the next panes, and returns them.
+// panes waits for the next panes event.
 func (s *stream) panes() map[string]string {
 	s.Helper()
 	for {
@@ -77,7 +77,7 @@ func (s *stream) panes() map[string]string {
 	}
 }
 
-// until reads panes until one of them says want.
+// until reads panes events until the pane contains want.
 func (s *stream) until(pane, want string) {
 	s.Helper()
 	for !strings.Contains(s.panes()[pane], want) {
@@ -85,7 +85,7 @@ func (s *stream) until(pane, want string) {
 }
 
 func TestLive(t *testing.T) {
-	s := newStage(t)
+	s := newFixture(t)
 	s.live()
 	rita, ann := s.listen(sandbox.Rita), s.listen(sandbox.Ann)
 	if e, _ := rita.next(); e.name != "hello" || !strings.Contains(e.data, `"build":"`) {
@@ -94,44 +94,44 @@ func TestLive(t *testing.T) {
 	first := rita.panes()
 	for _, name := range []string{"clock", "hints", "launch", "stacks", "slack", "modal", "mail", "record"} {
 		if _, ok := first[name]; !ok {
-			t.Errorf("at first there is no pane %s", name)
+			t.Errorf("the first panes event lacks %s", name)
 		}
 	}
 	if status, fault := s.try("launch", sandbox.Rita, body{"name": "orders-queue", "parameters": parameters}); status != http.StatusOK {
 		t.Fatalf("got %d %q", status, fault.Error)
 	}
-	rita.until("stacks", "waits for approval")
+	rita.until("stacks", "waiting for approval")
 	ann.until("slack", "Approval needed")
 }
 
-// A page is sent what has changed for it, and nothing else.
-func TestLiveSendsWhatChanged(t *testing.T) {
-	s := newStage(t)
+// A page receives only the panes that changed for its viewer.
+func TestLiveSendsChangedPanesOnly(t *testing.T) {
+	s := newFixture(t)
 	s.live()
 	dan := s.listen(sandbox.Dan)
 	dan.panes()
 	if _, err := s.world.Slack.PostAs(sandbox.Bob, sandbox.Channel, "", "Hello"); err != nil {
 		t.Fatal(err)
 	}
-	news := dan.panes()
+	changed := dan.panes()
 	var names []string
-	for name := range news {
+	for name := range changed {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	if !strings.Contains(news["slack"], "Hello") || len(names) != 1 {
+	if !strings.Contains(changed["slack"], "Hello") || len(names) != 1 {
 		t.Errorf("after a message in Slack the panes %v came, want slack alone", names)
 	}
 }
 
-func TestLiveTellsTheTime(t *testing.T) {
-	s := newStage(t)
+func TestLiveSendsClock(t *testing.T) {
+	s := newFixture(t)
 	s.live()
 	rita := s.listen(sandbox.Rita)
 	for {
 		e, ok := rita.next()
 		if !ok {
-			t.Fatal("the stream ended without telling the time")
+			t.Fatal("the stream ended without a clock event")
 		}
 		if e.name == "clock" {
 			if e.data != "1772442000000" {
@@ -142,10 +142,9 @@ func TestLiveTellsTheTime(t *testing.T) {
 	}
 }
 
-// When the world ends, so do the streams: a server that shuts down does not wait
-// for pages that are open.
+// The streams end with Run, so that a server can shut down while pages are open.
 func TestLiveEnds(t *testing.T) {
-	s := newStage(t)
+	s := newFixture(t)
 	stop := s.live()
 	rita := s.listen(sandbox.Rita)
 	rita.panes()

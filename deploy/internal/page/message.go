@@ -17,13 +17,13 @@ type message struct {
 	Avatar    avatar
 	App       bool
 	At        time.Time
-	Private   bool // only the viewer sees it
+	Private   bool // ephemeral: only the viewer sees it
 	Edited    bool
 	Deleted   bool
 	ForMe     bool // the viewer was notified
 	Text      *text
 	Blocks    []block
-	Broken    bool // its blocks cannot be read
+	Broken    bool // the blocks do not parse
 	Reactions []reaction
 	Replies   []message
 }
@@ -33,22 +33,21 @@ type reaction struct {
 	Count       int
 }
 
-// avatar is the square beside a name: initials on one of a few colours, or the
-// app's own mark.
+// avatar is the square beside a name: initials on a color, or the app's logo.
 type avatar struct {
 	Initials string
-	Tone     int
+	Color    int
 	App      bool
 }
 
 func avatarOf(n names, id string) avatar {
 	u := n.users[id]
-	return avatar{Initials: initials(n.user(id)), Tone: tone(id), App: u.Bot}
+	return avatar{Initials: initials(n.user(id)), Color: colorOf(id), App: u.Bot}
 }
 
-// read reads messages with their threads for the viewer, with those that only
-// the viewer sees among them, in order of time.
-func (r reader) read(shared, private []slacktest.Message, failed failures) []message {
+// read merges shared messages, their threads and the viewer's ephemeral messages,
+// in order of time.
+func (r reader) read(shared, private []slacktest.Message, failed buttonErrors) []message {
 	var out []message
 	for _, m := range shared {
 		mine := slices.DeleteFunc(slices.Clone(private), func(p slacktest.Message) bool { return p.ThreadTS != m.TS })
@@ -66,7 +65,7 @@ func (r reader) read(shared, private []slacktest.Message, failed failures) []mes
 	return out
 }
 
-func (r reader) message(m slacktest.Message, failed failures) message {
+func (r reader) message(m slacktest.Message, failed buttonErrors) message {
 	out := message{
 		Key:    "m" + m.TS,
 		Author: r.names.user(m.UserID), Avatar: avatarOf(r.names, m.UserID), App: r.names.users[m.UserID].Bot,
@@ -87,8 +86,8 @@ func (r reader) message(m slacktest.Message, failed failures) message {
 	return out
 }
 
-// timeOf is when a message was posted: its timestamp is seconds since 1970, with
-// microseconds that make it unique.
+// timeOf parses a message's ts: Unix seconds, with microseconds that make it
+// unique.
 func timeOf(ts string) time.Time {
 	seconds, micros, _ := strings.Cut(ts, ".")
 	s, _ := strconv.ParseInt(seconds, 10, 64)

@@ -2,18 +2,18 @@ package page
 
 import "countersign/bot/slacktest"
 
-// modal is the view that a person has open.
+// modal is the modal that a person has open.
 type modal struct {
 	ID     string
 	Title  string
-	Submit string // empty: nothing to submit
+	Submit string // label of the submit button; empty for none
 	Close  string
 	Blocks []block
-	Notice string // what Slack shows when the app did not answer well
+	Notice string // what Slack shows when the app's response failed
 	Broken bool
 }
 
-// modal reads a view. Slack says Cancel where the app names no word for it.
+// modal reads a view. Slack labels the close button Cancel by default.
 func (r reader) modal(v slacktest.View) modal {
 	r.on = surface{View: v.ID}
 	r.typed, r.errors = v.Values, v.Errors

@@ -8,14 +8,14 @@ import (
 	"countersign/bot/slacktest"
 )
 
-// names knows how people, groups and channels are called.
+// names resolves the IDs of people, groups and channels.
 type names struct {
 	users    map[string]slacktest.User
 	groups   map[string]slacktest.UserGroup
 	channels map[string]slacktest.Channel
 }
 
-// namesOf reads them off a workspace.
+// namesOf reads the names of a workspace.
 func namesOf(w *slacktest.Workspace) names {
 	n := names{map[string]slacktest.User{}, map[string]slacktest.UserGroup{}, map[string]slacktest.Channel{}}
 	for _, u := range w.Users() {
@@ -30,20 +30,20 @@ func namesOf(w *slacktest.Workspace) names {
 	return n
 }
 
-// user is how a person is called; the ID, if nobody knows them.
+// user returns a person's display name, or the ID if it is unknown.
 func (n names) user(id string) string {
 	u := n.users[id]
 	return cmp.Or(u.DisplayName, u.RealName, u.Name, id)
 }
 
-// group is a user group's handle.
+// group returns a user group's handle.
 func (n names) group(id string) string { return cmp.Or(n.groups[id].Handle, id) }
 
-// channel is a channel's name, without the #.
+// channel returns a channel's name, without the #.
 func (n names) channel(id string) string { return cmp.Or(n.channels[id].Name, id) }
 
-// called is how whoever or whatever has that ID is called, as in a mention.
-func (n names) called(id string) string {
+// mention returns the name of a person, group or channel as a mention shows it.
+func (n names) mention(id string) string {
 	switch {
 	case strings.HasPrefix(id, "S"):
 		return "@" + n.group(id)
@@ -56,7 +56,7 @@ func (n names) called(id string) string {
 // isIn reports whether a person is in a user group.
 func (n names) isIn(user, group string) bool { return slices.Contains(n.groups[group].Users, user) }
 
-// byEmail finds who has an e-mail address.
+// byEmail finds a person by e-mail address.
 func (n names) byEmail(email string) (slacktest.User, bool) {
 	for _, u := range n.users {
 		if email != "" && strings.EqualFold(u.Email, email) {
@@ -66,7 +66,7 @@ func (n names) byEmail(email string) (slacktest.User, bool) {
 	return slacktest.User{}, false
 }
 
-// initials are what an avatar shows: at most two letters.
+// initials returns at most two letters for an avatar.
 func initials(name string) string {
 	var out []rune
 	for word := range strings.FieldsSeq(name) {

@@ -12,36 +12,36 @@ import (
 	"countersign/handle"
 )
 
-// Config says what the page is of. All fields but Log must be set.
+// Config configures a Page. All fields but Log are required.
 type Config struct {
 	World    *sandbox.Sandbox
-	Store    handle.Store // what the functions write to
+	Store    handle.Store // that the functions write to
 	Template *gate.Template
 	Log      *slog.Logger // nil: none
 }
 
-// Page serves the page of a made world. Somebody must call Run, or the world
-// stands still and the page with it.
+// Page serves the page of a sandbox. Nothing happens in the sandbox, and open
+// pages do not update, unless Run is running.
 type Page struct {
 	world    *sandbox.Sandbox
 	store    handle.Store
 	template *gate.Template
 	log      *slog.Logger
 
-	handler http.Handler
-	seed    maphash.Seed
-	sky     sky
-	failed  failureLog
-	stage   stage
-	woken   chan struct{} // holds one wake-up for the world
+	handler      http.Handler
+	seed         maphash.Seed
+	outage       outageControl
+	buttonErrors buttonErrorLog
+	hub          hub
+	woken        chan struct{} // capacity 1: run the sandbox now
 }
 
-// New makes the page.
+// New returns a page.
 func New(c Config) *Page {
 	p := &Page{
 		world: c.World, store: c.Store, template: c.Template, log: c.Log,
-		seed: maphash.MakeSeed(), sky: sky{slack: c.World.Slack},
-		stage: newStage(), woken: make(chan struct{}, 1),
+		seed: maphash.MakeSeed(), outage: outageControl{slack: c.World.Slack},
+		hub: newHub(), woken: make(chan struct{}, 1),
 	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
@@ -60,32 +60,31 @@ func (p *Page) routes() http.Handler {
 	mux.Handle("GET /static/{file}", serveAssets())
 	mux.HandleFunc("GET /api/state", p.serveState)
 	mux.HandleFunc("GET /api/live", p.serveLive)
-	for path, act := range map[string]func(context.Context, act) error{
+	for path, do := range map[string]func(context.Context, action) error{
 		"launch": p.launch, "cancel": p.cancel, "signal": p.signal,
-		"press": p.press, "submit": p.submit, "close": p.close,
+		"click": p.click, "submit": p.submit, "close": p.close,
 		"advance": p.advance, "clear": p.clear,
 	} {
-		mux.HandleFunc("POST /api/"+path, p.serveAct(act))
+		mux.HandleFunc("POST /api/"+path, p.serveAction(do))
 	}
 	return mux
 }
 
-// serveIndex serves the page as it now is: it can be read before any script has
-// run.
+// serveIndex serves the complete current page, readable without the script.
 func (p *Page) serveIndex(w http.ResponseWriter, r *http.Request) {
 	v, err := p.view(r)
 	if err != nil {
 		p.fail(w, r, err)
 		return
 	}
-	write(w, "page", v)
+	writePage(w, "page", v)
 }
 
-// fail answers what went wrong on our side.
+// fail logs an internal error and answers 500.
 func (p *Page) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, context.Canceled) {
-		return // nobody is left to be told
+		return // the client is gone
 	}
 	p.log.ErrorContext(r.Context(), "couldn't show the page", "path", r.URL.Path, "error", err)
-	http.Error(w, "The page could not be drawn; the log of the program says why.", http.StatusInternalServerError)
+	http.Error(w, "Couldn't render the page; see the program's log.", http.StatusInternalServerError)
 }

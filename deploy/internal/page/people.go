@@ -7,7 +7,7 @@ import (
 	"countersign/deploy/internal/sandbox"
 )
 
-// person is one of the people whom a visitor can be.
+// person is one of the people as whom a visitor can act.
 type person struct {
 	ID    string // Slack user ID
 	Short string // first name
@@ -16,38 +16,38 @@ type person struct {
 	AWS   bool // has access to the AWS account
 }
 
-// cast are the people of the made world, in the order in which a story meets
-// them. The first is who a visitor is at first.
-var cast = []person{
-	{ID: sandbox.Rita, Short: "Rita", Role: "asks", AWS: true},
-	{ID: sandbox.Ann, Short: "Ann", Role: "approves", AWS: true},
-	{ID: sandbox.Bob, Short: "Bob", Role: "approves", AWS: true},
+// people are the sandbox's people that a visitor can choose. The first is the
+// default.
+var people = []person{
+	{ID: sandbox.Rita, Short: "Rita", Role: "requester", AWS: true},
+	{ID: sandbox.Ann, Short: "Ann", Role: "approver", AWS: true},
+	{ID: sandbox.Bob, Short: "Bob", Role: "approver", AWS: true},
 	{ID: sandbox.Dan, Short: "Dan", Role: "colleague", AWS: true},
 	{ID: sandbox.Gwen, Short: "Gwen", Role: "guest"},
-	{ID: sandbox.Olga, Short: "Olga", Role: "other company"},
+	{ID: sandbox.Olga, Short: "Olga", Role: "external"},
 }
 
-// personOf finds one of the cast by Slack user ID.
-func personOf(id string, users map[string]slacktest.User) (p person, ok bool) {
-	i := slices.IndexFunc(cast, func(p person) bool { return p.ID == id })
+// findPerson finds one of people by Slack user ID.
+func findPerson(id string, users map[string]slacktest.User) (p person, ok bool) {
+	i := slices.IndexFunc(people, func(p person) bool { return p.ID == id })
 	if i < 0 {
 		return person{}, false
 	}
-	p = cast[i]
+	p = people[i]
 	p.Email = users[p.ID].Email
 	return p, true
 }
 
-// Avatar is the person's.
-func (p person) Avatar() avatar { return avatar{Initials: initials(p.Short), Tone: tone(p.ID)} }
+// Avatar returns the person's avatar.
+func (p person) Avatar() avatar { return avatar{Initials: initials(p.Short), Color: colorOf(p.ID)} }
 
-const tones = 8 // colours of avatars; the last is for strangers
+const colorCount = 8 // avatar colors; the last is for everyone not in people
 
-// tone gives each of the cast a colour of their own.
-func tone(id string) int {
-	i := slices.IndexFunc(cast, func(p person) bool { return p.ID == id })
+// colorOf gives each of people a different color.
+func colorOf(id string) int {
+	i := slices.IndexFunc(people, func(p person) bool { return p.ID == id })
 	if i < 0 {
-		return tones - 1
+		return colorCount - 1
 	}
 	return i
 }

@@ -5,10 +5,10 @@ import (
 	"countersign/handle"
 )
 
-// auditPane is the pane for auditors: what the store holds of each request.
-type auditPane struct{ Requests []request }
+// recordPane shows auditors what the store holds about each request.
+type recordPane struct{ Requests []request }
 
-// request is one of them.
+// request is one stored request.
 type request struct {
 	ID     string
 	Title  string
@@ -17,11 +17,11 @@ type request struct {
 	Events []report.Line
 }
 
-// recordOf reads requests, in the order given.
-func recordOf(requests []handle.Request, n names) auditPane {
-	var out auditPane
+// newRecordPane shows requests in the given order.
+func newRecordPane(requests []handle.Request, n names) recordPane {
+	var out recordPane
 	for _, r := range requests {
-		out.Requests = append(out.Requests, request{r.ID, report.Title(r), stateOfRequest(r), report.Facts(r, n.called), report.History(r)})
+		out.Requests = append(out.Requests, request{r.ID, report.Title(r), stateOfRequest(r), report.Facts(r, n.mention), report.History(r)})
 	}
 	return out
 }

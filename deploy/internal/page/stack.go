@@ -10,27 +10,27 @@ import (
 	"countersign/deploy/internal/fakecfn"
 )
 
-// stacks is the pane of launches: all of them, and the chosen one at length.
+// stacks is the pane of launches: a list, and the selected one in detail.
 type stacks struct {
-	Viewer person
-	List   []launched
-	Chosen *stack
-	Said   string // how the chosen one stands, for screen readers
+	Viewer       person
+	List         []launchSummary
+	Chosen       *stack
+	Announcement string // the selected stack's state, for screen readers
 }
 
-// launched is one line of the list.
-type launched struct {
+// launchSummary is one line of the list.
+type launchSummary struct {
 	ID, Name string
 	State    state
 	By       string
 	Current  bool
 }
 
-// stack is the chosen launch.
+// stack is the selected launch.
 type stack struct {
-	launched
+	launchSummary
 	StackName string
-	Reason    string // why it came to no good
+	Reason    string // why it failed
 	Created   time.Time
 	Mine      bool // the viewer launched it
 	Running   bool // its creation can be cancelled
@@ -49,20 +49,20 @@ type event struct {
 	Key    string
 	At     time.Time
 	ID     string
-	Whole  bool // of the stack itself
+	Whole  bool // an event of the stack itself
 	State  state
 	Reason string
 }
 
-// stacksFor reads the stacks, the newest first, for one person, who chose the
-// one with that ID. Who chose none sees the newest.
+// stacksFor lists the stacks, newest first, as viewer sees them. chosen is the ID
+// of the selected one; by default it is the newest.
 func stacksFor(all []fakecfn.Stack, n names, viewer person, chosen string) stacks {
 	out := stacks{Viewer: viewer}
 	if !viewer.AWS {
 		return out
 	}
 	for _, s := range slices.Backward(all) {
-		out.List = append(out.List, launchedOf(s, n))
+		out.List = append(out.List, summarize(s, n))
 	}
 	if len(all) == 0 {
 		return out
@@ -73,28 +73,28 @@ func stacksFor(all []fakecfn.Stack, n names, viewer person, chosen string) stack
 	}
 	out.List[len(all)-1-i].Current = true
 	out.Chosen = stackFor(all[i], n, viewer)
-	out.Said = out.Chosen.Name + ": " + out.Chosen.State.Word
+	out.Announcement = out.Chosen.Name + ": " + out.Chosen.State.Word
 	return out
 }
 
-func launchedOf(s fakecfn.Stack, n names) launched {
-	return launched{ID: s.ID, Name: provisioned(s), State: stateOfStack(s), By: launcher(s, n)}
+func summarize(s fakecfn.Stack, n names) launchSummary {
+	return launchSummary{ID: s.ID, Name: provisionedProductName(s), State: stateOfStack(s), By: launcher(s, n)}
 }
 
 func stackFor(s fakecfn.Stack, n names, viewer person) *stack {
 	out := &stack{
-		launched: launchedOf(s, n), StackName: s.Name, Created: s.Created,
+		launchSummary: summarize(s, n), StackName: s.Name, Created: s.Created,
 		Mine: isLauncher(s, viewer), Running: s.Status == fakecfn.CreateInProgress, Outputs: s.Outputs,
 	}
 	secrets := waitURLs(s)
-	if out.State.Kind == "bad" { // else the reason only says who began
-		out.Reason = hide(firstFailure(s), secrets)
+	if out.State.Kind == "bad" { // otherwise the reason is "User Initiated"
+		out.Reason = redact(firstFailure(s), secrets)
 	}
 	for _, r := range s.Resources {
 		physical := r.PhysicalID
 		if slices.Contains(secrets, physical) {
-			if physical = "a pre-signed URL"; out.Mine && waits(s) {
-				out.URL = shorten(r.PhysicalID)
+			if physical = "pre-signed URL"; out.Mine && isWaiting(s) {
+				out.URL = abbreviateURL(r.PhysicalID)
 			}
 		}
 		out.Resources = append(out.Resources, resource{r.LogicalID, r.Type, physical, stateOf(r.Status)})
@@ -102,14 +102,14 @@ func stackFor(s fakecfn.Stack, n names, viewer person) *stack {
 	for _, e := range s.Events {
 		out.Events = append(out.Events, event{
 			Key: e.ID, At: e.Timestamp, ID: e.LogicalID, Whole: e.PhysicalID == s.ID,
-			State: stateOf(e.Status), Reason: hide(e.Reason, secrets),
+			State: stateOf(e.Status), Reason: redact(e.Reason, secrets),
 		})
 	}
 	return out
 }
 
-// firstFailure is why the stack came to no good: what its first resource failed
-// of; the later ones only were cancelled with it.
+// firstFailure returns the reason of the first failed resource. Later failures are
+// only cancellations caused by the first.
 func firstFailure(s fakecfn.Stack) string {
 	for _, e := range slices.Backward(s.Events) {
 		if e.Status == fakecfn.CreateFailed || e.Status == fakecfn.DeleteFailed {
@@ -119,7 +119,7 @@ func firstFailure(s fakecfn.Stack) string {
 	return s.StatusReason
 }
 
-// waitURLs are the physical IDs of the stack's wait handles.
+// waitURLs returns the physical IDs of the stack's wait handles.
 func waitURLs(s fakecfn.Stack) []string {
 	var urls []string
 	for _, r := range s.Resources {
@@ -130,16 +130,16 @@ func waitURLs(s fakecfn.Stack) []string {
 	return urls
 }
 
-func hide(text string, secrets []string) string {
+func redact(text string, secrets []string) string {
 	for _, s := range secrets {
 		text = strings.ReplaceAll(text, s, "[wait URL]")
 	}
 	return text
 }
 
-// shorten shows where a pre-signed URL leads and that it is signed, and too
-// little of it to be used.
-func shorten(raw string) string {
+// abbreviateURL shows the host, the handle and the start of the signature of a
+// pre-signed URL, so that the result cannot be used as one.
+func abbreviateURL(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {
 		return "…"
@@ -149,9 +149,9 @@ func shorten(raw string) string {
 	return u.Scheme + "://" + u.Host + "/…/" + handle + "?…X-Amz-Signature=" + signature[:min(6, len(signature))] + "…"
 }
 
-// provisioned is the name of the provisioned product, which Service Catalog puts
-// on the stack as a tag: arn:…:stack/NAME/pp-ID.
-func provisioned(s fakecfn.Stack) string {
+// provisionedProductName returns the name in the tag that Service Catalog sets on
+// the stack, an ARN that ends in stack/NAME/pp-ID.
+func provisionedProductName(s fakecfn.Stack) string {
 	parts := strings.Split(tag(s, "aws:servicecatalog:provisionedProductArn"), "/")
 	if len(parts) == 3 {
 		return parts[1]
@@ -159,21 +159,21 @@ func provisioned(s fakecfn.Stack) string {
 	return s.Name
 }
 
-// principal is the e-mail address of who launched: the name of the role session.
-func principal(s fakecfn.Stack) string {
+// launcherEmail returns the launcher's role session name, an e-mail address here.
+func launcherEmail(s fakecfn.Stack) string {
 	arn := tag(s, "aws:servicecatalog:provisioningPrincipalArn")
 	return arn[strings.LastIndexByte(arn, '/')+1:]
 }
 
 func launcher(s fakecfn.Stack, n names) string {
-	if u, ok := n.byEmail(principal(s)); ok {
+	if u, ok := n.byEmail(launcherEmail(s)); ok {
 		return n.user(u.ID)
 	}
-	return principal(s)
+	return launcherEmail(s)
 }
 
 func isLauncher(s fakecfn.Stack, p person) bool {
-	return p.Email != "" && principal(s) == p.Email
+	return p.Email != "" && launcherEmail(s) == p.Email
 }
 
 func tag(s fakecfn.Stack, key string) string {

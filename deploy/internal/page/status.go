@@ -5,52 +5,53 @@ import (
 	"countersign/handle"
 )
 
-// state is how something stands: a word for people, a sign beside it, and a kind
-// that colours both. None of the three says anything alone.
+// state is the display of a status: a word, a symbol, and a kind that selects the
+// color. Color never carries meaning on its own.
 type state struct {
-	Kind string // busy, wait, good, bad or gone
-	Sign string
-	Word string
-	Code string // CloudFormation's own word, if it has one
+	Kind   string // busy, wait, good, bad or gone
+	Symbol string
+	Word   string
+	Code   string // CloudFormation's status code, if there is one
 }
 
 var statuses = map[fakecfn.Status]state{
-	fakecfn.CreateInProgress:   {Kind: "busy", Sign: "●", Word: "being created"},
-	fakecfn.CreateComplete:     {Kind: "good", Sign: "✓", Word: "created"},
-	fakecfn.CreateFailed:       {Kind: "bad", Sign: "✕", Word: "failed"},
-	fakecfn.RollbackInProgress: {Kind: "bad", Sign: "●", Word: "being rolled back"},
-	fakecfn.RollbackComplete:   {Kind: "bad", Sign: "↩", Word: "rolled back"},
-	fakecfn.RollbackFailed:     {Kind: "bad", Sign: "✕", Word: "rollback failed"},
-	fakecfn.DeleteInProgress:   {Kind: "busy", Sign: "●", Word: "being deleted"},
-	fakecfn.DeleteComplete:     {Kind: "gone", Sign: "–", Word: "deleted"},
-	fakecfn.DeleteFailed:       {Kind: "bad", Sign: "✕", Word: "could not be deleted"},
-	fakecfn.DeleteSkipped:      {Kind: "gone", Sign: "–", Word: "kept"},
+	fakecfn.CreateInProgress:   {Kind: "busy", Symbol: "●", Word: "creating"},
+	fakecfn.CreateComplete:     {Kind: "good", Symbol: "✓", Word: "created"},
+	fakecfn.CreateFailed:       {Kind: "bad", Symbol: "✕", Word: "failed"},
+	fakecfn.RollbackInProgress: {Kind: "bad", Symbol: "●", Word: "rolling back"},
+	fakecfn.RollbackComplete:   {Kind: "bad", Symbol: "↩", Word: "rolled back"},
+	fakecfn.RollbackFailed:     {Kind: "bad", Symbol: "✕", Word: "rollback failed"},
+	fakecfn.DeleteInProgress:   {Kind: "busy", Symbol: "●", Word: "deleting"},
+	fakecfn.DeleteComplete:     {Kind: "gone", Symbol: "–", Word: "deleted"},
+	fakecfn.DeleteFailed:       {Kind: "bad", Symbol: "✕", Word: "delete failed"},
+	fakecfn.DeleteSkipped:      {Kind: "gone", Symbol: "–", Word: "retained"},
 }
 
-// stateOf words a status. One that is not known is shown as it is.
+// stateOf returns the display of a status. An unknown one is shown as it is.
 func stateOf(s fakecfn.Status) state {
 	out, ok := statuses[s]
 	if !ok {
-		out = state{Kind: "busy", Sign: "●", Word: string(s)}
+		out = state{Kind: "busy", Symbol: "●", Word: string(s)}
 	}
 	out.Code = string(s)
 	return out
 }
 
-// stateOfStack words the status of a stack: one that waits at its gate says so.
+// stateOfStack returns the display of a stack's status. A stack held at its gate
+// is shown as waiting.
 func stateOfStack(s fakecfn.Stack) state {
 	out := stateOf(s.Status)
 	if s.Status == fakecfn.CreateComplete {
-		out.Word = "up"
+		out.Word = "running"
 	}
-	if s.Status == fakecfn.CreateInProgress && waits(s) {
-		out.Kind, out.Sign, out.Word = "wait", "◔", "waits for approval"
+	if s.Status == fakecfn.CreateInProgress && isWaiting(s) {
+		out.Kind, out.Symbol, out.Word = "wait", "◔", "waiting for approval"
 	}
 	return out
 }
 
-// waits reports whether the stack stands at a wait condition.
-func waits(s fakecfn.Stack) bool {
+// isWaiting reports whether a wait condition of the stack is in progress.
+func isWaiting(s fakecfn.Stack) bool {
 	for _, r := range s.Resources {
 		if r.Type == "AWS::CloudFormation::WaitCondition" && r.Status == fakecfn.CreateInProgress {
 			return true
@@ -59,20 +60,20 @@ func waits(s fakecfn.Stack) bool {
 	return false
 }
 
-// stateOfRequest words the state of a request.
+// stateOfRequest returns the display of a request's state.
 func stateOfRequest(r handle.Request) state {
 	if r.Bypass != nil {
-		return state{Kind: "bad", Sign: "!", Word: "bypassed approval"}
+		return state{Kind: "bad", Symbol: "!", Word: "bypassed approval"}
 	}
 	switch r.State() {
 	case handle.Pending:
-		return state{Kind: "wait", Sign: "◔", Word: "pending"}
+		return state{Kind: "wait", Symbol: "◔", Word: "pending"}
 	case handle.Approved:
-		return state{Kind: "good", Sign: "✓", Word: "approved"}
+		return state{Kind: "good", Symbol: "✓", Word: "approved"}
 	case handle.Rejected:
-		return state{Kind: "bad", Sign: "✕", Word: "rejected"}
+		return state{Kind: "bad", Symbol: "✕", Word: "rejected"}
 	case handle.Expired:
-		return state{Kind: "bad", Sign: "⌛", Word: "expired"}
+		return state{Kind: "bad", Symbol: "⌛", Word: "expired"}
 	}
-	return state{Kind: "gone", Sign: "↩", Word: string(r.State())}
+	return state{Kind: "gone", Symbol: "↩", Word: string(r.State())}
 }

@@ -12,56 +12,56 @@ import (
 	"countersign/handle"
 )
 
-// book is the storybook: everything that the notifier says, in every state,
-// drawn as the page draws it.
-type book struct {
+// storybook shows every Slack message and mail in every state, rendered as the
+// page renders them.
+type storybook struct {
 	Build    string
-	Chapters []chapter
+	Sections []section
 }
 
-type chapter struct {
+type section struct {
 	ID, Title, About string
-	Plates           []plate
+	Examples         []example
 }
 
-// plate shows one message or one mail.
-type plate struct {
+// example shows one message or one mail.
+type example struct {
 	Title, About string
 	Message      *message
-	Letter       *letter
-	JSON         string              // the blocks as they go to Slack
-	Problems     []slacktest.Problem // why Slack would refuse them
+	Mail         *mail
+	JSON         string              // the blocks as sent to Slack
+	Problems     []slacktest.Problem // why Slack would reject them
 }
 
-// storybook draws the book.
-func storybook() (book, error) {
-	messages := chapter{ID: "messages", Title: "The message", About: "One for each request, for its whole life."}
-	replies := chapter{ID: "replies", Title: "In its thread", About: "What happened, once each."}
-	direct := chapter{ID: "direct", Title: "To whoever asked", About: "Outcomes, as direct messages."}
-	mails := chapter{ID: "mail", Title: "By mail", About: "Sent when Slack could not be told."}
+// newStorybook renders the storybook.
+func newStorybook() (storybook, error) {
+	messages := section{ID: "messages", Title: "Request message", About: "One per request, updated as the request changes."}
+	replies := section{ID: "replies", Title: "Thread replies", About: "One per event of the request."}
+	direct := section{ID: "direct", Title: "Direct messages", About: "Outcomes, sent to the requester."}
+	mails := section{ID: "mail", Title: "Mail", About: "Sent when Slack cannot be reached."}
 	seen := map[string]bool{}
 	for _, s := range samples() {
 		if err := messages.add(seen, s.Name, s.About, blocks.Message(s.Request)); err != nil {
-			return book{}, err
+			return storybook{}, err
 		}
 		for _, o := range s.Request.Notifications() {
 			name := s.Name + ": " + o.Name
 			if err := replies.add(seen, name, "", blocks.Notification(s.Request, o, false)); err != nil {
-				return book{}, err
+				return storybook{}, err
 			}
-			if _, told := s.Request.PendingDeliveries(o); told {
+			if _, toRequester := s.Request.PendingDeliveries(o); toRequester {
 				if err := direct.add(seen, name, "", blocks.Notification(s.Request, o, true)); err != nil {
-					return book{}, err
+					return storybook{}, err
 				}
 			}
 			mails.mail(seen, name, s.Request, o)
 		}
 	}
-	return book{build, []chapter{messages, replies, direct, mails}}, nil
+	return storybook{build, []section{messages, replies, direct, mails}}, nil
 }
 
-// add adds a plate of a message, unless the book has the very same.
-func (c *chapter) add(seen map[string]bool, title, about string, v blocks.View) error {
+// add adds an example of a message, unless an identical one was added before.
+func (c *section) add(seen map[string]bool, title, about string, v blocks.View) error {
 	blocks, err := json.Marshal(v.Blocks)
 	if err != nil {
 		return fmt.Errorf("couldn't encode %s: %w", title, err)
@@ -70,44 +70,44 @@ func (c *chapter) add(seen map[string]bool, title, about string, v blocks.View) 
 		return nil
 	}
 	seen[string(blocks)] = true
-	eyes := reader{names: sampleNames(), viewer: sandbox.Ann}
-	drawn, err := eyes.blocks(blocks)
+	rd := reader{names: sampleNames(), viewer: sandbox.Ann}
+	rendered, err := rd.blocks(blocks)
 	if err != nil {
-		return fmt.Errorf("couldn't draw %s: %w", title, err)
+		return fmt.Errorf("couldn't render %s: %w", title, err)
 	}
 	var pretty bytes.Buffer
 	if err := json.Indent(&pretty, blocks, "", "  "); err != nil {
 		return fmt.Errorf("couldn't indent %s: %w", title, err)
 	}
-	c.Plates = append(c.Plates, plate{
+	c.Examples = append(c.Examples, example{
 		Title: title, About: about, JSON: pretty.String(), Problems: slacktest.ValidateMessage(blocks),
 		Message: &message{
-			Key: fmt.Sprintf("%s-%d", c.ID, len(c.Plates)), Author: eyes.names.user(sandbox.BotUser), Avatar: avatar{App: true},
-			App: true, At: sampleTime, Blocks: drawn,
+			Key: fmt.Sprintf("%s-%d", c.ID, len(c.Examples)), Author: rd.names.user(sandbox.BotUser), Avatar: avatar{App: true},
+			App: true, At: sampleTime, Blocks: rendered,
 		},
 	})
 	return nil
 }
 
-// mail adds a plate of a mail, if one is sent on such an occasion.
-func (c *chapter) mail(seen map[string]bool, title string, r handle.Request, o handle.Notification) {
+// mail adds an example of a mail, if this notification is sent by mail.
+func (c *section) mail(seen map[string]bool, title string, r handle.Request, o handle.Notification) {
 	switch {
 	case o.Name == handle.NotifyAsked && r.State() == handle.Pending, o.Name == handle.NotifyDecided, o.Name == handle.NotifyBypass:
 	default:
 		return
 	}
-	links := &blocks.Links{Base: "https://approvals.example.com", Key: handle.MailKey("the storybook's own made-up mail key")}
+	links := &blocks.Links{Base: "https://approvals.example.com", Key: handle.MailKey("example mail key of the storybook")}
 	subject, body := blocks.Mail(r, o, links)
 	if seen[subject+"\n"+body] {
 		return
 	}
 	seen[subject+"\n"+body] = true
-	c.Plates = append(c.Plates, plate{Title: title, Letter: &letter{
-		Key: fmt.Sprintf("%s-%d", c.ID, len(c.Plates)), From: "no-reply@sns.amazonaws.com", To: sandbox.Admin, Subject: subject, At: sampleTime, Body: linked(body),
+	c.Examples = append(c.Examples, example{Title: title, Mail: &mail{
+		Key: fmt.Sprintf("%s-%d", c.ID, len(c.Examples)), From: "no-reply@sns.amazonaws.com", To: sandbox.Admin, Subject: subject, At: sampleTime, Body: splitLinks(body),
 	}})
 }
 
-// sampleNames names the people of the samples as the made workspace does.
+// sampleNames returns the names of the people in the samples.
 func sampleNames() names {
 	n := names{map[string]slacktest.User{}, map[string]slacktest.UserGroup{}, map[string]slacktest.Channel{}}
 	for _, p := range []struct{ id, name string }{
@@ -119,12 +119,12 @@ func sampleNames() names {
 	return n
 }
 
-// serveStorybook serves the book.
+// serveStorybook serves the storybook.
 func serveStorybook(w http.ResponseWriter, _ *http.Request) {
-	b, err := storybook()
+	b, err := newStorybook()
 	if err != nil {
-		http.Error(w, "The storybook could not be drawn.", http.StatusInternalServerError)
+		http.Error(w, "Couldn't render the storybook.", http.StatusInternalServerError)
 		return
 	}
-	write(w, "storybook", b)
+	writePage(w, "storybook", b)
 }

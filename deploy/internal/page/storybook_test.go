@@ -8,24 +8,24 @@ import (
 )
 
 func TestStorybook(t *testing.T) {
-	b, err := storybook()
+	b, err := newStorybook()
 	if err != nil {
 		t.Fatal(err)
 	}
-	drawn, err := render("storybook", b)
+	rendered, err := render("storybook", b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range b.Chapters {
-		for _, p := range c.Plates {
+	for _, c := range b.Sections {
+		for _, p := range c.Examples {
 			for _, problem := range p.Problems {
-				t.Errorf("%s: Slack would refuse it: %v", p.Title, problem)
+				t.Errorf("%s: Slack would reject it: %v", p.Title, problem)
 			}
 		}
 	}
 	for _, s := range samples() {
-		if !strings.Contains(drawn, `data-title="`+s.Name+`"`) {
-			t.Errorf("there is no plate of %q", s.Name)
+		if !strings.Contains(rendered, `data-title="`+s.Name+`"`) {
+			t.Errorf("there is no example of %q", s.Name)
 		}
 	}
 	for _, want := range []string{ // one of each headline, reply and mail
@@ -34,46 +34,46 @@ func TestStorybook(t *testing.T) {
 		"no longer takes the signal", "this launch has been waiting", "1 more approval is needed", "Slack could not be told", "ALARM: ",
 		"can't tell people apart", "The links in the earlier mail no longer work",
 	} {
-		if !strings.Contains(visible(drawn), want) {
-			t.Errorf("the book does not show %q", want)
+		if !strings.Contains(visible(rendered), want) {
+			t.Errorf("the storybook does not show %q", want)
 		}
 	}
 }
 
-// What a launch can choose makes no mention, no link and no element.
-func TestHostileTextIsOnlyText(t *testing.T) {
-	b, err := storybook()
+// Text that a launch controls becomes no mention, no link and no element.
+func TestHostileTextIsEscaped(t *testing.T) {
+	b, err := newStorybook()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range b.Chapters[0].Plates {
+	for _, p := range b.Sections[0].Examples {
 		if p.Title != "Pending, hostile text" {
 			continue
 		}
-		drawn, err := render("message", *p.Message)
+		rendered, err := render("message", *p.Message)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Count(drawn, `class="mention`); got != 1 { // the requester's
-			t.Errorf("%d mentions, want 1: %s", got, drawn)
+		if got := strings.Count(rendered, `class="mention`); got != 1 { // the requester's
+			t.Errorf("%d mentions, want 1: %s", got, rendered)
 		}
-		if got := strings.Count(drawn, "<a "); got != 1 { // the console's
-			t.Errorf("%d links, want 1: %s", got, drawn)
+		if got := strings.Count(rendered, "<a "); got != 1 { // the console's
+			t.Errorf("%d links, want 1: %s", got, rendered)
 		}
-		if strings.Contains(drawn, "<script") {
-			t.Errorf("a script: %s", drawn)
+		if strings.Contains(rendered, "<script") {
+			t.Errorf("a script: %s", rendered)
 		}
 		return
 	}
-	t.Error("there is no such plate")
+	t.Error("there is no example of hostile text")
 }
 
-// The samples are what the law makes of them: no state is only called so.
-func TestSamplesAreLawful(t *testing.T) {
+// Each sample is in the state that its name says.
+func TestSamplesHaveTheirState(t *testing.T) {
 	want := map[string]handle.State{
 		"Pending": handle.Pending, "Pending, one of two": handle.Pending, "Approved": handle.Approved, "Approved by two": handle.Approved,
 		"Approved by mail": handle.Approved, "Rejected": handle.Rejected, "Expired": handle.Expired, "Withdrawn": handle.Withdrawn,
-		"Unsignalled": handle.Approved, "Bypassed approval": handle.Withdrawn, "Approved and launched": handle.Approved,
+		"Signal refused": handle.Approved, "Bypassed approval": handle.Withdrawn, "Approved and launched": handle.Approved,
 		"Approved, but the launch failed": handle.Approved,
 	}
 	for _, s := range samples() {

@@ -15,21 +15,21 @@ import (
 	"countersign/deploy/internal/testtools"
 )
 
-// tab is one tab of a browser, as one visitor uses it.
+// tab is one browser tab on the page.
 type tab struct {
-	*stage
+	*fixture
 	ctx context.Context
 }
 
-// patience is how long a tab waits for anything.
-const patience = 15 * time.Second
+// waitLimit bounds every wait in a tab.
+const waitLimit = 15 * time.Second
 
-// startBrowser starts a browser, in which tests open tabs. Without a browser on
-// this machine the test is skipped; with COUNTERSIGN_PEERS=required it fails.
+// startBrowser starts a browser in which tests open tabs. Without one installed the
+// test is skipped, or fails with COUNTERSIGN_PEERS=required.
 func startBrowser(t *testing.T) context.Context {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("a browser takes long")
+		t.Skip("browser tests are slow")
 	}
 	path := testtools.Browser(t)
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
@@ -40,14 +40,14 @@ func startBrowser(t *testing.T) context.Context {
 	t.Cleanup(stop)
 	browser, stopBrowser := chromedp.NewContext(allocated)
 	t.Cleanup(stopBrowser)
-	if err := chromedp.Do(browser); err != nil { // without a deadline: it would be the browser's
+	if err := chromedp.Do(browser); err != nil { // no deadline: it would also end the browser
 		t.Fatalf("couldn't start %s: %v", path, err)
 	}
 	return browser
 }
 
 // openTab opens a tab on the page of s.
-func openTab(browser context.Context, s *stage, width, height int64) *tab {
+func openTab(browser context.Context, s *fixture, width, height int64) *tab {
 	s.Helper()
 	ctx, closeTab := chromedp.NewContext(browser)
 	s.Cleanup(closeTab)
@@ -55,7 +55,7 @@ func openTab(browser context.Context, s *stage, width, height int64) *tab {
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, height)); err != nil {
 		s.Fatalf("couldn't open a tab: %v", err)
 	}
-	// Every tab believes that it is the one in front.
+	// Every tab behaves as if it had the focus.
 	if _, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
 		s.Fatal(err)
 	}
@@ -75,12 +75,12 @@ func (t *tab) media(feature, value string) {
 	}
 }
 
-// collectErrors fails the test for whatever the page's script or its policy
-// complains of. An act that was refused is no fault of the page.
+// collectErrors fails the test for errors of the page's script and violations of
+// its policy. It ignores network errors, because tests provoke refused actions.
 func (t *tab) collectErrors() {
 	messages := chromedp.Console(t.ctx)
 	done := make(chan struct{})
-	var faults []string
+	var errors []string
 	go func() {
 		defer close(done)
 		for m, err := range messages {
@@ -88,34 +88,34 @@ func (t *tab) collectErrors() {
 				return
 			}
 			if (m.IsException() || m.Type == "error") && m.Source != "network" {
-				faults = append(faults, m.String())
+				errors = append(errors, m.String())
 			}
 		}
 	}()
 	t.Cleanup(func() {
 		_ = chromedp.Cancel(t.ctx) // ends the messages
 		<-done
-		for _, f := range faults {
-			t.Errorf("the browser complains: %s", f)
+		for _, e := range errors {
+			t.Errorf("browser error: %s", e)
 		}
 	})
 }
 
-// do takes steps in the tab.
+// do runs steps in the tab.
 func (t *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.ctx, patience)
+	ctx, cancel := context.WithTimeout(t.ctx, waitLimit)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		t.fatal(err)
 	}
 }
 
-// fatal ends the test, and leaves a picture of the tab where COUNTERSIGN_WRECK
-// says.
+// fatal ends the test. It first writes a screenshot of the tab to the file named by
+// COUNTERSIGN_FAILURE_SCREENSHOT, if set.
 func (t *tab) fatal(why any) {
 	t.Helper()
-	if path := os.Getenv("COUNTERSIGN_WRECK"); path != "" {
+	if path := os.Getenv("COUNTERSIGN_FAILURE_SCREENSHOT"); path != "" {
 		if shot, err := chromedp.Run(t.ctx, chromedp.FullScreenshot(90)); err == nil {
 			_ = os.WriteFile(path, shot, 0o600)
 		}
@@ -132,7 +132,7 @@ func (t *tab) click(selector string) {
 func (t *tab) become(id string) {
 	t.Helper()
 	t.click(fmt.Sprintf(`label.person:has(input[value=%q])`, id))
-	t.until("the page is seen by "+id, fmt.Sprintf(`document.querySelector("#slack .bar").textContent.includes("seen by %s")`, shortName(id)))
+	t.until("the page is viewed as "+id, fmt.Sprintf(`document.querySelector("#slack .bar").textContent.includes("viewed as %s")`, shortName(id)))
 }
 
 func shortName(id string) string {
@@ -144,7 +144,7 @@ func shortName(id string) string {
 // until waits until a JavaScript condition holds.
 func (t *tab) until(what, condition string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.ctx, patience)
+	ctx, cancel := context.WithTimeout(t.ctx, waitLimit)
 	defer cancel()
 	if _, err := chromedp.Run(ctx, chromedp.Poll[bool]("!!("+condition+")", chromedp.WithPollingInterval(20*time.Millisecond))); err != nil {
 		t.fatal(fmt.Sprintf("waiting until %s: %v", what, err))
@@ -161,21 +161,21 @@ func (t *tab) sees(selector, text string) {
 // is checks that a JavaScript condition holds now.
 func (t *tab) is(what, condition string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.ctx, patience)
+	ctx, cancel := context.WithTimeout(t.ctx, waitLimit)
 	defer cancel()
 	holds, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+condition+")"))
 	if err != nil {
-		t.fatal(fmt.Sprintf("asking whether %s: %v", what, err))
+		t.fatal(fmt.Sprintf("checking that %s: %v", what, err))
 	}
 	if !holds {
-		t.Errorf("it is not so that %s", what)
+		t.Errorf("not true: %s", what)
 	}
 }
 
-// fits checks that nothing is wider than the window.
+// fits checks that the page does not scroll horizontally.
 func (t *tab) fits(when string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.ctx, patience)
+	ctx, cancel := context.WithTimeout(t.ctx, waitLimit)
 	defer cancel()
 	wide, err := chromedp.Run(ctx, chromedp.Evaluate[string](`(() => {
 		const root = document.documentElement;
@@ -187,29 +187,29 @@ func (t *tab) fits(when string) {
 		t.fatal(err)
 	}
 	if wide != "" {
-		t.Errorf("%s the page can be scrolled sideways:\n%s", when, wide)
+		t.Errorf("%s the page scrolls horizontally:\n%s", when, wide)
 	}
 }
 
-// keepsTheSecret checks that no wait URL is in the panes that people other than
-// the requester read.
-func (t *tab) keepsTheSecret(when string) {
+// hidesWaitURL checks that no wait URL is in the panes that people other than the
+// requester can read.
+func (t *tab) hidesWaitURL(when string) {
 	t.Helper()
 	for _, pane := range []string{"slack", "mail", "record", "modal"} {
-		ctx, cancel := context.WithTimeout(t.ctx, patience)
-		drawn, err := chromedp.Run(ctx, chromedp.OuterHTML(chromedp.CSS("#"+pane)))
+		ctx, cancel := context.WithTimeout(t.ctx, waitLimit)
+		rendered, err := chromedp.Run(ctx, chromedp.OuterHTML(chromedp.CSS("#"+pane)))
 		cancel()
 		if err != nil {
 			t.fatal(err)
 		}
-		if strings.Contains(drawn, "X-Amz-") || strings.Contains(drawn, "/ApprovalHandle?") {
+		if strings.Contains(rendered, "X-Amz-") || strings.Contains(rendered, "/ApprovalHandle?") {
 			t.Errorf("%s the pane %s shows the wait URL", when, pane)
 		}
 	}
 }
 
-// picture writes a picture of the window, if path is not empty.
-func (t *tab) picture(path string) {
+// screenshot writes a screenshot of the window to path, unless path is empty.
+func (t *tab) screenshot(path string) {
 	t.Helper()
 	if path == "" {
 		return
@@ -220,7 +220,7 @@ func (t *tab) picture(path string) {
 	}
 	const most = 400_000
 	if len(shot) > most {
-		t.Errorf("the picture has %d bytes, more than %d", len(shot), most)
+		t.Errorf("the screenshot has %d bytes, more than %d", len(shot), most)
 	}
 	if err := os.WriteFile(path, shot, 0o644); err != nil {
 		t.Error(err)

@@ -7,26 +7,26 @@ import (
 	"countersign/bot/slacktest"
 )
 
-// text is a text object, ready to be drawn.
+// text is a parsed text object.
 type text struct {
 	Spans []inline
-	Plain string // without styling, for labels
+	Plain string // without formatting, for labels
 }
 
-// inline is one piece of text as the page draws it. What came from outside is in
-// Text and Href alone, and goes through html/template.
+// inline is one span of text. Text from outside is only in Text and Href, which
+// html/template escapes.
 type inline struct {
 	Kind     slacktest.SpanKind
 	Text     string
 	Href     string
-	Mine     bool // mentions whoever looks
+	Mine     bool // mentions the viewer
 	At       time.Time
-	Format   string // of a date, in Slack's tokens
+	Format   string // of a date, with Slack's tokens
 	Children []inline
 }
 
-// text reads a text object. plain_text is shown as it is: only emoji are drawn
-// in it, if it asks for them.
+// text reads a text object. plain_text is shown literally, except for emoji if
+// the object enables them.
 func (r reader) text(t *wireText) *text {
 	if t == nil {
 		return nil
@@ -42,7 +42,7 @@ func (r reader) text(t *wireText) *text {
 	return &text{Spans: r.inlines(spans, t.Verbatim), Plain: slacktest.PlainText(spans)}
 }
 
-// inlines names what the spans mention. verbatim says that bare URLs stay text.
+// inlines resolves mentions in spans. If verbatim is set, bare URLs stay text.
 func (r reader) inlines(spans []slacktest.Span, verbatim bool) []inline {
 	out := make([]inline, 0, len(spans))
 	for _, s := range spans {
@@ -79,7 +79,7 @@ func (r reader) inline(s slacktest.Span, verbatim bool) inline {
 	return in
 }
 
-// shortcodes are the emoji that the page draws, by their Slack names.
+// shortcodes are the emoji that the page renders, by Slack name.
 var shortcodes = map[string]string{
 	"warning": "⚠️", "rotating_light": "🚨", "white_check_mark": "✅", "heavy_check_mark": "✔️", "x": "❌",
 	"hourglass": "⌛", "hourglass_flowing_sand": "⏳", "large_yellow_circle": "🟡", "no_entry": "⛔",
@@ -87,7 +87,7 @@ var shortcodes = map[string]string{
 	"+1": "👍", "-1": "👎", "memo": "📝", "rocket": "🚀",
 }
 
-// emoji draws a Slack emoji. A name that is not known stays as it was typed.
+// emoji renders a Slack emoji. An unknown name stays as typed.
 func emoji(name string) string {
 	if glyph, ok := shortcodes[name]; ok {
 		return glyph
@@ -95,7 +95,7 @@ func emoji(name string) string {
 	return ":" + name + ":"
 }
 
-// withEmoji draws the emoji of a plain text.
+// withEmoji renders the emoji in a plain text.
 func withEmoji(s string) string {
 	for name, glyph := range shortcodes {
 		s = strings.ReplaceAll(s, ":"+name+":", glyph)

@@ -6,76 +6,80 @@ import (
 	"countersign/deploy/internal/sandbox"
 )
 
-// seen says who looks, and at which stack.
-type seen struct{ Person, Stack string }
+// viewParams says as whom the page is seen, and which stack is selected.
+type viewParams struct{ Person, Stack string }
 
-// seenBy reads it off a request's query: as is a Slack user ID, stack a stack's.
-func seenBy(r *http.Request) seen {
+// parseViewParams reads the query parameters as (a Slack user ID) and stack (a
+// stack ID).
+func parseViewParams(r *http.Request) viewParams {
 	q := r.URL.Query()
-	return seen{Person: q.Get("as"), Stack: q.Get("stack")}
+	return viewParams{Person: q.Get("as"), Stack: q.Get("stack")}
 }
 
 // view is the page as one person sees it.
 type view struct {
 	Build  string
 	Viewer person
-	Cast   []person
-	Stack  string // the one that was asked for
+	People []person
+	Stack  string // the stack ID in the query
 
-	Clock  clock
+	Clock  clockPane
 	Hints  []hint
 	Form   form
 	Stacks stacks
 	Slack  channel
-	Modal  *modal // nil: none is open
-	Mail   mailbox
-	Record auditPane
+	Modal  *modal // nil if none is open
+	Mail   mailPane
+	Record recordPane
 }
 
-// view looks at the world now.
+// view returns the current view.
 func (p *Page) view(r *http.Request) (view, error) {
-	s, err := p.look(r.Context())
+	s, err := p.snapshot(r.Context())
 	if err != nil {
 		return view{}, err
 	}
-	return p.draw(s, seenBy(r)), nil
+	return p.draw(s, parseViewParams(r)), nil
 }
 
-// draw makes the view of a scene. What Slack shows to one person alone is read
-// now.
-func (p *Page) draw(s scene, who seen) view {
+// draw returns one person's view of a snapshot. What Slack shows only to that
+// person is read live.
+func (p *Page) draw(s snapshot, who viewParams) view {
 	w := p.world.Slack
 	n := namesOf(w)
-	viewer, ok := personOf(who.Person, n.users)
+	viewer, ok := findPerson(who.Person, n.users)
 	if !ok {
-		viewer, _ = personOf(cast[0].ID, n.users)
+		viewer, _ = findPerson(people[0].ID, n.users)
 	}
-	eyes := reader{names: n, viewer: viewer.ID}
+	rd := reader{names: n, viewer: viewer.ID}
 	v := view{
-		Build: build, Viewer: viewer, Cast: cast, Stack: who.Stack,
-		Clock:  clockOf(s),
-		Hints:  hintsFor(s.Stacks, s.Requests, viewer),
+		Build: build, Viewer: viewer, People: people, Stack: who.Stack,
+		Clock:  newClockPane(s),
+		Hints:  nextSteps(s.Stacks, s.Requests, viewer),
 		Form:   p.form(s, viewer),
 		Stacks: stacksFor(s.Stacks, n, viewer, who.Stack),
-		Slack:  eyes.channel(w, sandbox.Channel, viewer, p.failed.now(), s.Weather),
-		Mail:   mailbox{s.Letters},
-		Record: recordOf(s.Requests, n),
+		Slack:  rd.channel(w, sandbox.Channel, viewer, p.buttonErrors.snapshot(), s.Outage),
+		Mail:   mailPane{s.Mails},
+		Record: newRecordPane(s.Requests, n),
 	}
 	if open, ok := w.Modal(viewer.ID); ok {
-		m := eyes.modal(open)
+		m := rd.modal(open)
 		v.Modal = &m
 	}
 	return v
 }
 
-// panes draws what changes: HTML by the name of its place in the page.
+// panes renders the parts of the page that change, by the name in data-pane.
 func (v view) panes() (map[string]string, error) {
 	out := map[string]string{}
-	for name, data := range map[string]any{
-		"clock": v.Clock, "hints": v.Hints, "launch": v.Form, "stacks": v.Stacks,
-		"slack": v.Slack, "modal": v.Modal, "mail": v.Mail, "record": v.Record,
+	for name, pane := range map[string]struct {
+		template string
+		data     any
+	}{
+		"clock": {"clock", v.Clock}, "hints": {"hints", v.Hints}, "launch": {"launch", v.Form}, "stacks": {"stacks", v.Stacks},
+		"slack": {"slack", v.Slack}, "modal": {"modal", v.Modal}, "mail": {"mail-pane", v.Mail}, "record": {"record", v.Record},
 	} {
-		html, err := render(name, data)
+		html, err := render(pane.template, pane.data)
 		if err != nil {
 			return nil, err
 		}
@@ -84,7 +88,7 @@ func (v view) panes() (map[string]string, error) {
 	return out, nil
 }
 
-// serveState serves the panes as one JSON document: what the stream sends, once.
+// serveState serves all panes as one JSON document.
 func (p *Page) serveState(w http.ResponseWriter, r *http.Request) {
 	v, err := p.view(r)
 	if err != nil {
@@ -96,5 +100,5 @@ func (p *Page) serveState(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, err)
 		return
 	}
-	answer(w, http.StatusOK, map[string]any{"build": build, "now": v.Clock.Now.UnixMilli(), "panes": panes})
+	writeJSON(w, http.StatusOK, map[string]any{"build": build, "now": v.Clock.Now.UnixMilli(), "panes": panes})
 }

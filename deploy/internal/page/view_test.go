@@ -28,7 +28,7 @@ func TestLabel(t *testing.T) {
 	}
 }
 
-func TestSpan(t *testing.T) {
+func TestFormatDuration(t *testing.T) {
 	for _, test := range []struct {
 		d    time.Duration
 		want string
@@ -40,8 +40,8 @@ func TestSpan(t *testing.T) {
 		{24 * time.Hour, "1 d"},
 		{49*time.Hour + time.Minute, "2 d 1 h 1 min"},
 	} {
-		if got := span(test.d); got != test.want {
-			t.Errorf("span(%v): got %q, want %q", test.d, got, test.want)
+		if got := formatDuration(test.d); got != test.want {
+			t.Errorf("formatDuration(%v): got %q, want %q", test.d, got, test.want)
 		}
 	}
 }
@@ -56,27 +56,27 @@ func TestInitials(t *testing.T) {
 	}
 }
 
-func TestLinked(t *testing.T) {
+func TestSplitLinks(t *testing.T) {
 	for _, test := range []struct {
 		name, body string
-		want       []piece
+		want       []textPart
 	}{
-		{"no link", "Nothing here.", []piece{{Text: "Nothing here."}}},
-		{"nothing", "", nil},
-		{"alone", "http://127.0.0.1:1/a", []piece{{"http://127.0.0.1:1/a", "http://127.0.0.1:1/a"}}},
-		{"full stop after it", "See https://a.example/x.\n", []piece{{Text: "See "}, {"https://a.example/x", "https://a.example/x"}, {Text: ".\n"}}},
-		{"in brackets", "(https://a.example/x)", []piece{{Text: "("}, {"https://a.example/x", "https://a.example/x"}, {Text: ")"}}},
-		{"two", "http://a\nhttp://b", []piece{{"http://a", "http://a"}, {Text: "\n"}, {"http://b", "http://b"}}},
-		{"no other scheme", "javascript:alert(1) ftp://x", []piece{{Text: "javascript:alert(1) ftp://x"}}},
-		{"no quote in it", `http://a"onclick=x`, []piece{{"http://a", "http://a"}, {Text: `"onclick=x`}}},
+		{"no link", "Nothing here.", []textPart{{Text: "Nothing here."}}},
+		{"empty", "", nil},
+		{"only a link", "http://127.0.0.1:1/a", []textPart{{"http://127.0.0.1:1/a", "http://127.0.0.1:1/a"}}},
+		{"full stop after it", "See https://a.example/x.\n", []textPart{{Text: "See "}, {"https://a.example/x", "https://a.example/x"}, {Text: ".\n"}}},
+		{"in brackets", "(https://a.example/x)", []textPart{{Text: "("}, {"https://a.example/x", "https://a.example/x"}, {Text: ")"}}},
+		{"two", "http://a\nhttp://b", []textPart{{"http://a", "http://a"}, {Text: "\n"}, {"http://b", "http://b"}}},
+		{"no other scheme", "javascript:alert(1) ftp://x", []textPart{{Text: "javascript:alert(1) ftp://x"}}},
+		{"no quote in it", `http://a"onclick=x`, []textPart{{"http://a", "http://a"}, {Text: `"onclick=x`}}},
 	} {
-		if diff := cmp.Diff(test.want, linked(test.body)); diff != "" {
+		if diff := cmp.Diff(test.want, splitLinks(test.body)); diff != "" {
 			t.Errorf("%s: (-want +got)\n%s", test.name, diff)
 		}
 	}
 }
 
-func TestAccused(t *testing.T) {
+func TestFieldsNamedIn(t *testing.T) {
 	declared := []*gate.Parameter{{Name: "Name"}, {Name: "MaxReceives"}, {Name: "Max"}}
 	for _, test := range []struct {
 		refusal string
@@ -86,7 +86,7 @@ func TestAccused(t *testing.T) {
 		{"Parameters: [Name, Max] must have values", []string{"Name", "Max"}},
 		{"Names are not Named", nil},
 	} {
-		if diff := cmp.Diff(test.want, accused(test.refusal, declared)); diff != "" {
+		if diff := cmp.Diff(test.want, fieldsNamedIn(test.refusal, declared)); diff != "" {
 			t.Errorf("%s: (-want +got)\n%s", test.refusal, diff)
 		}
 	}
@@ -112,56 +112,56 @@ func TestFieldsOf(t *testing.T) {
 	}
 }
 
-func TestHints(t *testing.T) {
-	rita, bob := cast[0], cast[2]
-	pending, voted := asked(1), approved(asked(2), ann)
+func TestNextSteps(t *testing.T) {
+	rita, bob := people[0], people[2]
+	pending, voted := pending(1), approved(pending(2), ann)
 	running := []fakecfn.Stack{{ID: voted.Stack.ID, Status: fakecfn.CreateInProgress}}
 	ended := []fakecfn.Stack{{ID: voted.Stack.ID, Status: fakecfn.RollbackComplete}}
 	older := voted.Clone()
-	older.Stack.ID = "arn:of-another-run"
+	older.Stack.ID = "arn:of-an-earlier-run"
 	for _, test := range []struct {
 		name     string
 		stacks   []fakecfn.Stack
 		requests []handle.Request
 		viewer   person
 		want     []int
-		become   string
+		switchTo string
 	}{
-		{"at first", nil, nil, rita, []int{1, 2, 3}, ""},
-		{"at first, as somebody else", nil, nil, bob, []int{1, 2, 3}, sandbox.Rita},
-		{"at first, with a record of another run", nil, []handle.Request{older}, rita, []int{1, 2, 3}, ""},
-		{"launched, with a record of another run", running, []handle.Request{pending, older}, rita, []int{2, 3}, sandbox.Ann},
+		{"initially", nil, nil, rita, []int{1, 2, 3}, ""},
+		{"initially, as another person", nil, nil, bob, []int{1, 2, 3}, sandbox.Rita},
+		{"initially, with requests of an earlier run", nil, []handle.Request{older}, rita, []int{1, 2, 3}, ""},
+		{"launched, with requests of an earlier run", running, []handle.Request{pending, older}, rita, []int{2, 3}, sandbox.Ann},
 		{"launched", running, []handle.Request{pending}, rita, []int{2, 3}, sandbox.Ann},
 		{"voted", running, []handle.Request{voted}, rita, []int{3}, ""},
 		{"ended", ended, []handle.Request{voted}, rita, nil, ""},
-		{"cancelled before anybody decided", ended, []handle.Request{pending}, rita, nil, ""},
+		{"canceled before a decision", ended, []handle.Request{pending}, rita, nil, ""},
 	} {
 		var numbers []int
-		become := ""
-		for _, h := range hintsFor(test.stacks, test.requests, test.viewer) {
+		switchTo := ""
+		for _, h := range nextSteps(test.stacks, test.requests, test.viewer) {
 			numbers = append(numbers, h.Number)
-			become += h.Become.ID
+			switchTo += h.SwitchTo.ID
 		}
-		if diff := cmp.Diff(test.want, numbers); diff != "" || become != test.become {
-			t.Errorf("%s: become %q, want %q; hints (-want +got)\n%s", test.name, become, test.become, diff)
+		if diff := cmp.Diff(test.want, numbers); diff != "" || switchTo != test.switchTo {
+			t.Errorf("%s: switch to %q, want %q; hints (-want +got)\n%s", test.name, switchTo, test.switchTo, diff)
 		}
 	}
 }
 
-func TestShortenGivesNoURLAway(t *testing.T) {
+func TestAbbreviatedURLIsNotUsable(t *testing.T) {
 	const raw = "https://cloudformation-waitcondition-us-east-1.s3.amazonaws.com/arn%3Aaws%3Acloudformation%3Aus-east-1%3A1%3Astack/S/1/ApprovalHandle" +
 		"?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=0123456789abcdef"
-	got := shorten(raw)
+	got := abbreviateURL(raw)
 	if want := "https://cloudformation-waitcondition-us-east-1.s3.amazonaws.com/…/ApprovalHandle?…X-Amz-Signature=012345…"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if got := shorten("%"); got != "…" {
-		t.Errorf("of no URL: got %s, want …", got)
+	if got := abbreviateURL("%"); got != "…" {
+		t.Errorf("of an invalid URL: got %s, want …", got)
 	}
 }
 
-// Who did not launch does not see the wait URL, not even short; and nobody sees
-// it whole, whatever quotes it.
+// Only the requester sees the abbreviated wait URL. No one sees all of it, not even
+// in a resource's failure reason.
 func TestStackHidesItsWaitURL(t *testing.T) {
 	const secret = "http://127.0.0.1:1/arn/S/1/H?X-Amz-Signature=0123456789abcdef"
 	s := fakecfn.Stack{
@@ -189,15 +189,15 @@ func TestStackHidesItsWaitURL(t *testing.T) {
 			t.Errorf("%s sees the wait URL", test.viewer.ID)
 		}
 		if got := strings.Contains(html, "X-Amz-Signature=012345…"); got != test.shown {
-			t.Errorf("%s sees the short URL: got %v, want %v", test.viewer.ID, got, test.shown)
+			t.Errorf("%s sees the abbreviated URL: got %v, want %v", test.viewer.ID, got, test.shown)
 		}
 		if !strings.Contains(html, "cannot reach [wait URL]") {
-			t.Errorf("%s does not see the reason of the failure", test.viewer.ID)
+			t.Errorf("%s does not see the failure reason", test.viewer.ID)
 		}
 	}
 }
 
-func TestStacksChoose(t *testing.T) {
+func TestSelectedStack(t *testing.T) {
 	all := []fakecfn.Stack{{ID: "1", Name: "one"}, {ID: "2", Name: "two"}}
 	for _, test := range []struct{ chosen, want string }{{"", "two"}, {"1", "one"}, {"gone", "two"}} {
 		got := stacksFor(all, names{}, person{AWS: true}, test.chosen)
@@ -215,28 +215,27 @@ func TestStacksChoose(t *testing.T) {
 	}
 }
 
-// Every status that CloudFormation has here is worded, and no state is told by
-// its colour alone.
-func TestStatesAreWorded(t *testing.T) {
+// Every state has a word and a symbol, so that color never carries meaning alone.
+func TestStatesHaveWordAndSymbol(t *testing.T) {
 	for status, s := range statuses {
-		if s.Kind == "" || s.Sign == "" || s.Word == "" {
-			t.Errorf("%s is told by %+v", status, s)
+		if s.Kind == "" || s.Symbol == "" || s.Word == "" {
+			t.Errorf("%s is shown as %+v", status, s)
 		}
 	}
 	for _, s := range samples() {
-		if got := stateOfRequest(s.Request); got.Kind == "" || got.Sign == "" || got.Word == "" {
-			t.Errorf("%s is told by %+v", s.Name, got)
+		if got := stateOfRequest(s.Request); got.Kind == "" || got.Symbol == "" || got.Word == "" {
+			t.Errorf("%s is shown as %+v", s.Name, got)
 		}
 	}
 }
 
-// The record tells all that auditors ask, and never the wait URL.
-func TestRecordTellsWhatHappened(t *testing.T) {
+// The record shows states, decisions and voters, and never the wait URL.
+func TestRecordPane(t *testing.T) {
 	const secret = "https://cloudformation-waitcondition-us-east-1.s3.amazonaws.com/arn/S/1/H?X-Amz-Signature=0123456789abcdef"
 	for _, s := range samples() {
 		r := s.Request
 		r.WaitURL = handle.StoredWaitURL(secret)
-		html, err := render("record", recordOf([]handle.Request{r}, sampleNames()))
+		html, err := render("record", newRecordPane([]handle.Request{r}, sampleNames()))
 		if err != nil {
 			t.Fatalf("%s: %v", s.Name, err)
 		}

@@ -8,6 +8,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -309,8 +310,16 @@ func (w *Sandbox) PutWaitHandle(ctx context.Context, stackID string) (int, error
 	return 0, fmt.Errorf("stack %s has no wait handle", stack.Name)
 }
 
-// Launch is one launch from the made Service Catalog, by Rita.
+// The sample product's IDs in Service Catalog.
+const (
+	ProductID              = "prod-4a7bexample1"
+	ProvisioningArtifactID = "pa-6e8fexample1"
+	PortfolioID            = "port-2c5dexample1"
+)
+
+// Launch is one launch from the simulated Service Catalog.
 type Launch struct {
+	Requester  string // e-mail address, used as the role session name; Rita's if empty
 	Template   *gate.Template
 	Name       string // of the provisioned product
 	Parameters map[string]string
@@ -321,10 +330,10 @@ type Launch struct {
 func (w *Sandbox) Launch(l Launch) (stackID string, err error) {
 	stackID, _, err = w.CloudFormation.ProvisionProduct(fakecfn.ProvisionProductInput{
 		Name:                   l.Name,
-		Principal:              "arn:aws:sts::" + Account + ":assumed-role/Requesters/rita@example.com",
-		ProductID:              "prod-4a7bexample1",
-		ProvisioningArtifactID: "pa-6e8fexample1",
-		PortfolioID:            "port-2c5dexample1",
+		Principal:              "arn:aws:sts::" + Account + ":assumed-role/Requesters/" + cmp.Or(l.Requester, "rita@example.com"),
+		ProductID:              ProductID,
+		ProvisioningArtifactID: ProvisioningArtifactID,
+		PortfolioID:            PortfolioID,
 		Stack:                  fakecfn.CreateStackInput{Template: l.Template, Parameters: l.Parameters, Fail: l.Failures},
 	})
 	return stackID, err

@@ -22,33 +22,33 @@ import (
 	"countersign/handle"
 )
 
-// stage is a made world with its page, served on loopback.
-type stage struct {
+// fixture is a sandbox with its page, served on loopback.
+type fixture struct {
 	*testing.T
 	world *sandbox.Sandbox
 	store *handle.Memory
 	page  *page.Page
 
-	url    string
-	hangUp func() // cuts all connections, and serves no more
+	url  string
+	stop func() // closes all connections and the server
 }
 
 var start = time.Date(2026, time.March, 2, 9, 0, 0, 0, time.UTC)
 
-// newStage makes a world whose clock stands still at start. Nothing moves in it
-// but by run.
-func newStage(t *testing.T) *stage {
+// newFixture creates a sandbox whose clock is stopped at start. It only progresses
+// in run.
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	return newStageAt(t, sandbox.ManualClock(start))
+	return newFixtureAt(t, sandbox.ManualClock(start))
 }
 
-func newStageAt(t *testing.T, clock *sandbox.Clock) *stage {
+func newFixtureAt(t *testing.T, clock *sandbox.Clock) *fixture {
 	t.Helper()
 	template, err := gate.Parse(deploy.Product)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{T: t, store: &handle.Memory{}}
+	s := &fixture{T: t, store: &handle.Memory{}}
 	s.world, err = sandbox.New(sandbox.Config{Store: s.store, Clock: clock})
 	if err != nil {
 		t.Fatal(err)
@@ -59,8 +59,8 @@ func newStageAt(t *testing.T, clock *sandbox.Clock) *stage {
 	return s
 }
 
-// serveAt serves the page at an address until the test ends or hangUp is called.
-func (s *stage) serveAt(address string) {
+// serveAt serves the page at an address until the test ends or stop is called.
+func (s *fixture) serveAt(address string) {
 	s.Helper()
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -68,21 +68,21 @@ func (s *stage) serveAt(address string) {
 	}
 	server := &http.Server{Handler: s.page, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(l) }() // ends with Close
-	s.hangUp = func() { _ = server.Close() }
-	s.Cleanup(s.hangUp)
+	s.stop = func() { _ = server.Close() }
+	s.Cleanup(s.stop)
 	s.url = "http://" + l.Addr().String()
 }
 
-// run lets all happen that is due.
-func (s *stage) run() {
+// run lets the sandbox do what is due.
+func (s *fixture) run() {
 	s.Helper()
 	if err := s.world.Run(s.Context()); err != nil {
 		s.Fatal(err)
 	}
 }
 
-// live lets the world go on by itself, as the program does, until the test ends.
-func (s *stage) live() (stop func()) {
+// live runs the page in the background until the test ends.
+func (s *fixture) live() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -99,8 +99,8 @@ func (s *stage) live() (stop func()) {
 
 type body map[string]any
 
-// try does something as somebody, and returns the answer.
-func (s *stage) try(act, as string, more body) (status int, fault struct {
+// try posts an action as a person and returns the answer.
+func (s *fixture) try(action, as string, more body) (status int, fault struct {
 	Error  string
 	Fields []string
 }) {
@@ -113,29 +113,29 @@ func (s *stage) try(act, as string, more body) (status int, fault struct {
 	if err != nil {
 		s.Fatal(err)
 	}
-	res, err := http.Post(s.url+"/api/"+act, "application/json", bytes.NewReader(b))
+	res, err := http.Post(s.url+"/api/"+action, "application/json", bytes.NewReader(b))
 	if err != nil {
 		s.Fatal(err)
 	}
 	defer res.Body.Close()
 	if err := json.NewDecoder(res.Body).Decode(&fault); err != nil {
-		s.Fatalf("%s: the answer is no JSON: %v", act, err)
+		s.Fatalf("%s: the answer is not JSON: %v", action, err)
 	}
 	return res.StatusCode, fault
 }
 
-// do is try and run, and must succeed.
-func (s *stage) do(act, as string, more body) {
+// do posts an action, which must succeed, and runs the sandbox.
+func (s *fixture) do(action, as string, more body) {
 	s.Helper()
-	if status, fault := s.try(act, as, more); status != http.StatusOK {
-		s.Fatalf("%s as %s: got %d %q", act, as, status, fault.Error)
+	if status, fault := s.try(action, as, more); status != http.StatusOK {
+		s.Fatalf("%s as %s: got %d %q", action, as, status, fault.Error)
 	}
 	s.run()
 }
 
 var parameters = map[string]string{"UserEmail": "rita@example.com", "Purpose": "Orders wait here"}
 
-func (s *stage) launch(as string, more body) {
+func (s *fixture) launch(as string, more body) {
 	s.Helper()
 	doc := body{"name": "orders-queue", "parameters": parameters}
 	for k, v := range more {
@@ -144,19 +144,19 @@ func (s *stage) launch(as string, more body) {
 	s.do("launch", as, doc)
 }
 
-// press presses a button of the newest message in the channel.
-func (s *stage) press(as, action string) {
+// clickButton clicks a button of the newest message in the channel.
+func (s *fixture) clickButton(as, action string) {
 	s.Helper()
 	all := s.world.Slack.Messages(sandbox.Channel)
 	if len(all) == 0 {
 		s.Fatal("the channel has no message")
 	}
 	m := all[len(all)-1]
-	s.do("press", as, body{"channel": m.ChannelID, "ts": m.TS, "action": action})
+	s.do("click", as, body{"channel": m.ChannelID, "ts": m.TS, "action": action})
 }
 
-// stack is the newest stack.
-func (s *stage) stack() fakecfn.Stack {
+// stack returns the newest stack.
+func (s *fixture) stack() fakecfn.Stack {
 	s.Helper()
 	all := s.world.CloudFormation.Stacks()
 	if len(all) == 0 {
@@ -165,8 +165,8 @@ func (s *stage) stack() fakecfn.Stack {
 	return all[len(all)-1]
 }
 
-// request is the request of the newest stack.
-func (s *stage) request() handle.Request {
+// request returns the request of the newest stack.
+func (s *fixture) request() handle.Request {
 	s.Helper()
 	list, err := s.store.OfStack(s.Context(), s.stack().ID)
 	if err != nil || len(list) != 1 {
@@ -175,8 +175,8 @@ func (s *stage) request() handle.Request {
 	return list[0]
 }
 
-// panes are the panes as somebody sees them, HTML by name.
-func (s *stage) panes(as string) map[string]string {
+// panes returns the panes as a person sees them, HTML by name.
+func (s *fixture) panes(as string) map[string]string {
 	s.Helper()
 	res, err := http.Get(s.url + "/api/state?as=" + url.QueryEscape(as))
 	if err != nil {
@@ -185,7 +185,7 @@ func (s *stage) panes(as string) map[string]string {
 	defer res.Body.Close()
 	var doc struct{ Panes map[string]string }
 	if err := json.NewDecoder(res.Body).Decode(&doc); err != nil || res.StatusCode != http.StatusOK {
-		s.Fatalf("the state: got %d, %v", res.StatusCode, err)
+		s.Fatalf("GET /api/state: got %d, %v", res.StatusCode, err)
 	}
 	return doc.Panes
 }
@@ -195,18 +195,18 @@ var (
 	spaces = regexp.MustCompile(`\s+`)
 )
 
-// read is what a reader sees of a pane, on one line.
-func (s *stage) read(as, pane string) string {
+// read returns the text of a pane, on one line.
+func (s *fixture) read(as, pane string) string {
 	s.Helper()
-	drawn, ok := s.panes(as)[pane]
+	rendered, ok := s.panes(as)[pane]
 	if !ok {
 		s.Fatalf("there is no pane %s", pane)
 	}
-	return strings.TrimSpace(spaces.ReplaceAllString(html.UnescapeString(tags.ReplaceAllString(drawn, " ")), " "))
+	return strings.TrimSpace(spaces.ReplaceAllString(html.UnescapeString(tags.ReplaceAllString(rendered, " ")), " "))
 }
 
-// shows checks that a pane says all of that.
-func (s *stage) shows(as, pane string, wants ...string) {
+// shows checks that a pane contains all of wants.
+func (s *fixture) shows(as, pane string, wants ...string) {
 	s.Helper()
 	got := s.read(as, pane)
 	for _, want := range wants {
@@ -216,8 +216,8 @@ func (s *stage) shows(as, pane string, wants ...string) {
 	}
 }
 
-// hides checks that a pane says none of that.
-func (s *stage) hides(as, pane string, wants ...string) {
+// hides checks that a pane contains none of wants.
+func (s *fixture) hides(as, pane string, wants ...string) {
 	s.Helper()
 	got := s.read(as, pane)
 	for _, want := range wants {
@@ -227,8 +227,8 @@ func (s *stage) hides(as, pane string, wants ...string) {
 	}
 }
 
-// fetch makes a request with that Host and header, and returns the answer.
-func (s *stage) fetch(method, path, host string, header map[string]string, doc string) (*http.Response, string) {
+// fetch sends a request with the given Host and header and returns the response.
+func (s *fixture) fetch(method, path, host string, header map[string]string, doc string) (*http.Response, string) {
 	s.Helper()
 	req, err := http.NewRequestWithContext(s.Context(), method, s.url+path, strings.NewReader(doc))
 	if err != nil {

@@ -7,35 +7,35 @@ import (
 	"countersign/handle"
 )
 
-// sample is one state of a request that the storybook shows.
+// sample is one request that the storybook shows.
 type sample struct {
 	Name    string
 	About   string
 	Request handle.Request
 }
 
-// sampleTime is when every sample was asked for.
+// sampleTime is when every sample was created.
 var sampleTime = time.Date(2026, time.March, 2, 9, 0, 0, 0, time.UTC)
 
-// samples are all states in which a message can be. Each is reached by the laws
-// of the record, as a real one is.
+// samples returns a request in every state. Each is built by the request's own
+// methods, so that it is a state that can occur.
 func samples() []sample {
 	return []sample{
-		{"Pending", "0 of 1. Who asks is proven by AWS.", asked(1)},
-		{"Pending, one of two", "Ann has approved; somebody else must too.", approved(asked(2), ann)},
-		{"Pending, who asks is only claimed", "The launch carries no principal that AWS vouches for.", claimed(asked(1))},
-		{"Pending, who asks claims to be another", "AWS proves a name that Slack does not know; the e-mail that was typed is somebody else's.", another(asked(1))},
-		{"Pending, hostile text", "Everything that a launch can choose tries to ping, to forge and to break out.", hostile(asked(1))},
-		{"Approved", "The launch continues.", approved(asked(1), ann)},
-		{"Approved by two", "Both are named.", approved(approved(asked(2), ann), bob)},
-		{"Approved by mail", "Slack was down; whoever read the mail typed a name.", byMail(asked(1))},
-		{"Rejected", "With the reason, which is also in the stack's events.", rejected(asked(1))},
-		{"Expired", "Nobody decided in time.", expired(asked(1))},
-		{"Withdrawn", "The stack gave up before anybody decided.", asked(1).Withdraw("the stack was rolled back or deleted before anybody decided", after(20*time.Minute))},
-		{"Unsignalled", "Decided, but CloudFormation no longer takes the signal.", approved(asked(1), ann).MarkSignalled("couldn't signal CloudFormation: it answered 403 Forbidden", after(time.Hour))},
-		{"Bypassed approval", "Somebody signalled the wait handle without an approval.", bypassed(asked(1))},
-		{"Approved and launched", "The stack is ready.", launchedWell(approved(asked(1), ann))},
-		{"Approved, but the launch failed", "A resource behind the gate failed, and the thread says which.", launchedBadly(approved(asked(1), ann))},
+		{"Pending", "0 of 1 approvals. AWS proves who the requester is.", pending(1)},
+		{"Pending, one of two", "Ann has approved; one more person must.", approved(pending(2), ann)},
+		{"Pending, requester claimed", "The launch carries no principal proven by AWS.", claimed(pending(1))},
+		{"Pending, requester claims to be someone else", "AWS proves a principal that is not in Slack; the typed e-mail belongs to another person.", impersonating(pending(1))},
+		{"Pending, hostile text", "Every text that a launch controls tries to ping, to forge a field or to break out.", hostile(pending(1))},
+		{"Approved", "The launch continues.", approved(pending(1), ann)},
+		{"Approved by two", "Both are named.", approved(approved(pending(2), ann), bob)},
+		{"Approved by mail", "Slack was down; the approver typed a name on the mailed page.", byMail(pending(1))},
+		{"Rejected", "The reason is also in the stack's events.", rejected(pending(1))},
+		{"Expired", "No decision before the deadline.", expired(pending(1))},
+		{"Withdrawn", "The stack was deleted or rolled back before a decision.", pending(1).Withdraw("the stack was rolled back or deleted before anybody decided", after(20*time.Minute))},
+		{"Signal refused", "Approved, but CloudFormation no longer accepts the signal.", approved(pending(1), ann).MarkSignalled("couldn't signal CloudFormation: it answered 403 Forbidden", after(time.Hour))},
+		{"Bypassed approval", "The wait handle was signaled without an approval.", bypassed(pending(1))},
+		{"Approved and launched", "The stack was created.", launched(approved(pending(1), ann))},
+		{"Approved, but the launch failed", "A resource behind the gate failed; the thread says which.", launchFailed(approved(pending(1), ann))},
 	}
 }
 
@@ -46,8 +46,8 @@ var (
 
 func after(d time.Duration) time.Time { return sampleTime.Add(d) }
 
-// asked is a request as the notifier makes it at launch, that needs n approvals.
-func asked(n int) handle.Request {
+// pending returns a new request that needs n approvals.
+func pending(n int) handle.Request {
 	const stack = "SC-" + sandbox.Account + "-pp-7kq2example4x"
 	id := "arn:aws:cloudformation:" + sandbox.Region + ":" + sandbox.Account + ":stack/" + stack + "/5f0c2c40-1600-11f1-9d8e-0e1example01"
 	deadline := after(11*time.Hour - handle.MinMargin)
@@ -56,8 +56,8 @@ func asked(n int) handle.Request {
 		CreatedAt: sampleTime,
 		Stack:     handle.Stack{ID: id, Name: stack, Account: sandbox.Account, Region: sandbox.Region, Gate: "ApprovalRequest"},
 		Product: handle.Product{
-			Name: "Message queue (production)", ID: "prod-4a7bexample1", Version: "pa-6e8fexample1",
-			Portfolio: "port-2c5dexample1", Provisioned: "orders-queue", ProvisionedID: "pp-7kq2example4x",
+			Name: "Message queue (production)", ID: sandbox.ProductID, Version: sandbox.ProvisioningArtifactID,
+			Portfolio: sandbox.PortfolioID, Provisioned: "orders-queue", ProvisionedID: "pp-7kq2example4x",
 		},
 		Requester: handle.Requester{
 			Email:     "rita@example.com",
@@ -83,7 +83,7 @@ func claimed(r handle.Request) handle.Request {
 	return r.IdentifyRequester("", nil, false)
 }
 
-func another(r handle.Request) handle.Request {
+func impersonating(r handle.Request) handle.Request {
 	r = r.Clone()
 	r.Requester.Email, r.Requester.Principal = "bob@example.com", "arn:aws:sts::"+sandbox.Account+":assumed-role/Requesters/rita"
 	return r.IdentifyRequester(sandbox.Bob, []string{sandbox.Bob}, false)
@@ -103,8 +103,8 @@ func hostile(r handle.Request) handle.Request {
 
 const longWord = "averylongwordwithoutanyplacewhereitcouldbebrokenaveryveryverylongwordindeed"
 
-// approved adds an approval, as Slack vouches for it. The samples' approvers may
-// approve, so the law cannot refuse.
+// approved adds an approval in Slack. It cannot be refused, because the samples'
+// approvers may approve.
 func approved(r handle.Request, who handle.Person) handle.Request {
 	v := handle.Voter{Person: who, Home: true, Groups: []string{sandbox.Approvers}}
 	r, _ = r.VoteBySlack(v, handle.Approve, "", after(time.Duration(10*(len(r.Votes)+1))*time.Minute))
@@ -130,14 +130,14 @@ func bypassed(r handle.Request) handle.Request {
 		RecordEnd(handle.Ended{Status: "ROLLBACK_COMPLETE", Reason: "The following resource(s) failed to create: [ApprovalVerdict].", At: after(6 * time.Minute)})
 }
 
-func launchedWell(r handle.Request) handle.Request {
+func launched(r handle.Request) handle.Request {
 	return r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", At: after(12 * time.Minute), Outputs: []handle.Field{
 		{Name: "ApprovedBy", Value: "Ann Approver"},
 		{Name: "QueueUrl", Value: "https://sqs." + sandbox.Region + ".amazonaws.com/" + sandbox.Account + "/orders-queue"},
 	}})
 }
 
-func launchedBadly(r handle.Request) handle.Request {
+func launchFailed(r handle.Request) handle.Request {
 	return r.RecordEnd(handle.Ended{Status: "ROLLBACK_COMPLETE", At: after(12 * time.Minute),
 		Reason: "Resource handler returned message: \"You have reached the quota of your account.\""})
 }

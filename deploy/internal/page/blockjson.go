@@ -2,7 +2,7 @@ package page
 
 import "encoding/json"
 
-// The JSON of Block Kit, as far as the page draws it.
+// The part of Block Kit's JSON that the page renders.
 
 type wireBlock struct {
 	Type      string        `json:"type"`
@@ -21,20 +21,20 @@ type wireBlock struct {
 type wireText struct {
 	Type     string `json:"type"`
 	Text     string `json:"text"`
-	Verbatim bool   `json:"verbatim"` // Slack makes no links by itself
-	Emoji    bool   `json:"emoji"`    // of plain_text: :names: become emoji
+	Verbatim bool   `json:"verbatim"` // bare URLs are not linked
+	Emoji    bool   `json:"emoji"`    // plain_text only: :name: renders as emoji
 }
 
 type wireElement struct {
-	Type               string     `json:"type"`
-	ActionID           string     `json:"action_id"`
-	Text               wireEither `json:"text"`
-	Verbatim           bool       `json:"verbatim"`
-	Emoji              bool       `json:"emoji"`
-	AccessibilityLabel string     `json:"accessibility_label"`
-	Style              string     `json:"style"`
-	URL                string     `json:"url"`
-	AltText            string     `json:"alt_text"`
+	Type               string           `json:"type"`
+	ActionID           string           `json:"action_id"`
+	Text               wireTextOrString `json:"text"`
+	Verbatim           bool             `json:"verbatim"`
+	Emoji              bool             `json:"emoji"`
+	AccessibilityLabel string           `json:"accessibility_label"`
+	Style              string           `json:"style"`
+	URL                string           `json:"url"`
+	AltText            string           `json:"alt_text"`
 	Confirm            *struct {
 		Title wireText `json:"title"`
 		Text  wireText `json:"text"`
@@ -56,15 +56,15 @@ type wireOption struct {
 	Value string   `json:"value"`
 }
 
-// wireEither is the text of an element: a text object for a button, a bare
-// string for a text that is itself an element of a context block.
-type wireEither struct {
+// wireTextOrString is the text property of an element: a text object in a button,
+// a string in a text element of a context block.
+type wireTextOrString struct {
 	raw    string
 	object *wireText
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
-func (t *wireEither) UnmarshalJSON(b []byte) error {
+func (t *wireTextOrString) UnmarshalJSON(b []byte) error {
 	if len(b) > 0 && b[0] == '"' {
 		return json.Unmarshal(b, &t.raw)
 	}
