@@ -44,7 +44,7 @@ func TestReject(t *testing.T) {
 	if !ok {
 		t.Fatal("no modal was opened")
 	}
-	s.shows(sandbox.Ann, "modal", "Reject this launch?", "Why?", "Cancel")
+	s.shows(sandbox.Ann, "modal", "Reject this launch?", "Reason", "Cancel")
 	s.hides(sandbox.Bob, "modal", "Reject this launch?")
 	status, fault := s.try("submit", sandbox.Ann, body{"view": view.ID, "values": body{"reason": body{"reason": "x"}}})
 	if status != http.StatusUnprocessableEntity || !strings.Contains(fault.Error, "shorter than 3") || cmp.Diff([]string{"reason"}, fault.Fields) != "" {
@@ -75,8 +75,8 @@ func TestRefusalIsEphemeral(t *testing.T) {
 	for _, test := range []struct{ who, as, want string }{
 		{"a colleague", sandbox.Dan, "You aren't an approver"},
 		{"a guest", sandbox.Gwen, "Guests"},
-		{"a person from another workspace", sandbox.Olga, "another workspace"},
-		{"the requester", sandbox.Rita, "nothing was decided"},
+		{"a person from another workspace", sandbox.Olga, "a different Slack workspace"},
+		{"the requester", sandbox.Rita, "your decision was not recorded"},
 	} {
 		t.Run(test.who, func(t *testing.T) {
 			s := newFixture(t)
@@ -151,7 +151,7 @@ func TestAdvanceClock(t *testing.T) {
 	if got := s.request().State(); got != handle.Expired {
 		t.Errorf("past the deadline the request is %s, want expired", got)
 	}
-	s.shows(sandbox.Rita, "slack", "this is still waiting", "nobody decided in time")
+	s.shows(sandbox.Rita, "slack", "this launch has been waiting for your decision", "expired without a decision")
 	s.shows(sandbox.Rita, "stacks", "rolled back", "Expired: nobody decided by")
 	if !strings.Contains(s.panes(sandbox.Rita)["clock"], "disabled") {
 		t.Error("the button to the deadline is enabled, though nothing is pending")

@@ -16,6 +16,7 @@ type block struct {
 	Fields    []*text
 	Elements  []*element
 	Accessory *element
+	Level     int  // heading level of a header block
 	Unknown   bool // the page does not render this type
 
 	// Input blocks only.
@@ -90,7 +91,10 @@ func (r reader) blocks(raw json.RawMessage) ([]block, error) {
 }
 
 func (r reader) block(b wireBlock) block {
-	out := block{Type: b.Type, ID: b.BlockID, Text: r.text(b.Text)}
+	out := block{Type: b.Type, ID: b.BlockID, Text: r.text(b.Text), Level: 4} // in the storybook, below an example's title
+	if r.on.Live() {
+		out.Level = 3 // below the channel's or the modal's title
+	}
 	switch b.Type {
 	case "header", "section", "divider", "context", "actions":
 	case "input":

@@ -10,13 +10,14 @@ import (
 
 	"countersign/deploy/internal/fakecfn"
 	"countersign/deploy/internal/sandbox"
+	"countersign/handle"
 )
 
 // Each test has its own sandbox and tab.
 func TestBrowser(t *testing.T) {
 	browser := startBrowser(t)
 	for name, test := range map[string]func(*testing.T, *fixture, *tab){
-		"story": story, "keyboard": keyboard, "refusals": refusals, "audit": audit, "reconnects": reconnects,
+		"story": story, "keyboard": keyboard, "refusals": refusals, "audit": audit, "axe": axe, "mail page": mailPage, "reconnects": reconnects,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -151,30 +152,59 @@ func refusals(t *testing.T, s *fixture, tab *tab) {
 	tab.sees("#stacks", "Olga has no access to this AWS account.")
 }
 
-// Every state of the page passes the accessibility audit, in both color schemes.
+// audit checks contrast, names and IDs with a script of our own, which needs no
+// peer.
 func audit(t *testing.T, s *fixture, tab *tab) {
 	script, err := os.ReadFile("testdata/audit.js")
 	if err != nil {
 		t.Fatal(err)
 	}
+	visitStates(t, s, tab, func() []string {
+		findings, err := chromedp.Run(tab.ctx, chromedp.Evaluate[[]string](string(script)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return findings
+	})
+}
+
+// axe checks all rules of axe-core, best practices included.
+func axe(t *testing.T, s *fixture, tab *tab) {
+	script := axeScript(t)
+	visitStates(t, s, tab, func() []string { return tab.axe(script) })
+}
+
+// visitStates calls check in every state of the page, the storybook and the mailed
+// page, in both color schemes, and fails the test for every finding.
+func visitStates(t *testing.T, s *fixture, tab *tab, findings func() []string) {
 	check := func(when string) {
 		t.Helper()
 		for _, scheme := range []string{"light", "dark"} {
 			tab.media("prefers-color-scheme", scheme)
-			faults, err := chromedp.Run(tab.ctx, chromedp.Evaluate[[]string](string(script)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, f := range faults {
+			for _, f := range findings() {
 				t.Errorf("%s, %s: %s", when, scheme, f)
 			}
 		}
 	}
-	check("at first")
+	check("initially")
 	s.launch(sandbox.Rita, body{"failure": "slack-down"})
 	tab.sees("#mail", "Approval needed")
 	tab.click(".bypass > summary")
 	check("while Slack is down")
+	link, code := s.mailedDecision(handle.Reject)
+	tab.do(chromedp.Navigate(link))
+	check("on the mailed page")
+	tab.do(
+		chromedp.SendKeys(chromedp.CSS("#name"), "Kim Lee"),
+		chromedp.SendKeys(chromedp.CSS("#code"), wrongCode(code)),
+		chromedp.SendKeys(chromedp.CSS("#reason"), "too expensive"),
+		chromedp.Click(chromedp.CSS("button")),
+		chromedp.WaitVisible(chromedp.CSS("#code-fault")),
+	)
+	check("on the mailed page, with a wrong code")
+	tab.do(chromedp.Navigate(s.url))
+	tab.sees("#mail", "Approval needed")
+	tab.click("#launch-fold > summary")
 	s.do("clear", sandbox.Rita, nil)
 	s.do("advance", sandbox.Rita, body{"seconds": 900})
 	s.clickButton(sandbox.Dan, "approve")
@@ -192,6 +222,8 @@ func audit(t *testing.T, s *fixture, tab *tab) {
 	check("bypassed")
 	tab.do(chromedp.Navigate(s.url + "/storybook"))
 	check("in the storybook")
+	tab.do(chromedp.Navigate(link))
+	check("on the mailed page of a closed request")
 }
 
 // A page that loses its connection says so, and continues when the program is back.

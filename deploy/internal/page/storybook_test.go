@@ -31,8 +31,8 @@ func TestStorybook(t *testing.T) {
 	for _, want := range []string{ // one of each headline, reply and mail
 		"Approval needed: Message queue (production)", "1 of 2 (1 more needed)", "Identity not verified", "by mail, name as typed",
 		"Rejected: ", "Expired: ", "Withdrawn: ", "Bypassed approval: ", "Approved and launched: ", "Approved, but the launch failed: ",
-		"no longer takes the signal", "this launch has been waiting", "1 more approval is needed", "Slack could not be told", "ALARM: ",
-		"can't tell people apart", "The links in the earlier mail no longer work",
+		"no longer accepts the signal", "this launch has been waiting for your decision", "1 more approval is needed",
+		"Slack could not be reached", "ALARM: ", "can only be approved in Slack", "The links in the earlier mail no longer work",
 	} {
 		if !strings.Contains(visible(rendered), want) {
 			t.Errorf("the storybook does not show %q", want)
