@@ -6,15 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"time"
 
 	"countersign/handle"
+	"countersign/notifier/reconcile"
 )
 
-// ErrEvent says that a document is none that the notifier knows.
+// ErrEvent means that the notifier does not know an event.
 var ErrEvent = errors.New("unknown event")
 
-// document is as much of every event as tells them apart.
+// document holds the fields that tell events apart.
 type document struct {
 	RequestType string            `json:"RequestType"`
 	ResponseURL string            `json:"ResponseURL"`
@@ -28,15 +28,15 @@ func (d document) scheduled() bool {
 	return d.Source == "aws.events" && d.DetailType == "Scheduled Event" || d.Source == "aws.scheduler"
 }
 
-// Handle takes one event as Lambda hands it over: a custom resource request,
-// plain or inside an SNS record; a CloudFormation stack status change from
-// EventBridge; or a schedule, which sweeps. Its error is for Lambda, which then
-// delivers the event again: everything here may happen twice. A sweep has none.
+// Handle handles one Lambda event: a custom resource request, plain or in an SNS
+// record; a CloudFormation stack status change from EventBridge; or a schedule,
+// which sweeps. After an error Lambda delivers the event again, so everything
+// here may happen twice. A sweep never returns an error.
 func (n *Notifier) Handle(ctx context.Context, event json.RawMessage) error {
 	var d document
 	if err := json.Unmarshal(event, &d); err != nil {
-		// Not JSON, or of another shape: if CloudFormation waits for an answer
-		// to this, it gets one.
+		// Even if the document is broken, CloudFormation may be waiting for an
+		// answer.
 		if salvaged, ok := salvage(event); ok {
 			return n.answer(ctx, salvaged, salvaged.failed("the event could not be read: "+jsonFault(err)))
 		}
@@ -46,10 +46,10 @@ func (n *Notifier) Handle(ctx context.Context, event json.RawMessage) error {
 	case len(d.Records) > 0:
 		return n.records(ctx, d.Records)
 	case d.ResponseURL != "" || d.RequestType != "":
-		return n.custom(ctx, event)
+		return n.answerRequest(ctx, event)
 	case d.scheduled():
-		// The next one does as well. Delivered again, a failed one would only
-		// fill the failure queue, where launches are looked for.
+		// The next sweep makes up for a failed one. Redelivered, it would only
+		// fill the dead-letter queue, which is for launches.
 		err := n.ConfigErr
 		if err == nil {
 			err = n.Sweep(ctx)
@@ -61,12 +61,12 @@ func (n *Notifier) Handle(ctx context.Context, event json.RawMessage) error {
 	case n.ConfigErr != nil:
 		return n.ConfigErr
 	case d.Source == "aws.cloudformation" && d.DetailType == "CloudFormation Stack Status Change":
-		return n.stackMoved(ctx, d.Detail)
+		return n.stackChanged(ctx, d.Detail)
 	}
 	return fmt.Errorf("%w: source %q, detail-type %q", ErrEvent, handle.OneLine(d.Source, 60), handle.OneLine(d.DetailType, 60))
 }
 
-// records takes what came through a topic. See
+// records handles what came through a topic. See
 // https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
 func (n *Notifier) records(ctx context.Context, records []json.RawMessage) error {
 	var errs []error
@@ -77,7 +77,7 @@ func (n *Notifier) records(ctx context.Context, records []json.RawMessage) error
 			} `json:"Sns"`
 		}
 		if err := json.Unmarshal(raw, &record); err != nil || record.Sns.Message == "" {
-			errs = append(errs, fmt.Errorf("%w: a record that is not from SNS", ErrEvent))
+			errs = append(errs, fmt.Errorf("%w: a record that is not an SNS notification", ErrEvent))
 			continue
 		}
 		var nested document
@@ -90,23 +90,23 @@ func (n *Notifier) records(ctx context.Context, records []json.RawMessage) error
 	return errors.Join(errs...)
 }
 
-// jsonFault says what is wrong with a document without quoting it: it may hold
+// jsonFault says what is wrong with a document without quoting it, as it may hold
 // a wait URL.
 func jsonFault(err error) string {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &syntax):
-		return fmt.Sprintf("it is no JSON from byte %d on", syntax.Offset)
+		return fmt.Sprintf("it is not JSON from byte %d on", syntax.Offset)
 	case errors.As(err, &kind):
 		return fmt.Sprintf("%s must be %s, not %s", handle.OneLine(kind.Field, 80), kind.Type, handle.OneLine(kind.Value, 20))
 	}
-	return "it is no JSON document"
+	return "it is not a JSON document"
 }
 
-// custom is a custom resource request. See
+// customResource is a custom resource request. See
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html
-type custom struct {
+type customResource struct {
 	RequestType        string
 	RequestID          string `json:"RequestId"`
 	ResponseURL        string
@@ -119,8 +119,8 @@ type custom struct {
 	OldResourceProperties json.RawMessage
 }
 
-// named finds a string member in a document too broken to decode.
-func named(event []byte, name string) string {
+// member finds a string member in a document too broken to decode.
+func member(event []byte, name string) string {
 	m := regexp.MustCompile(`"` + name + `"\s*:\s*("(?:[^"\\]|\\.)*")`).FindSubmatch(event)
 	if m == nil {
 		return ""
@@ -132,25 +132,26 @@ func named(event []byte, name string) string {
 	return s
 }
 
-// salvage reads as much off a broken event as an answer needs.
-func salvage(event []byte) (custom, bool) {
+// salvage reads from a broken event what an answer needs. ok is false if that is
+// not there.
+func salvage(event []byte) (customResource, bool) {
 	const most = 1 << 20
 	event = event[:min(len(event), most)]
-	ev := custom{
-		RequestType:        named(event, "RequestType"),
-		RequestID:          named(event, "RequestId"),
-		ResponseURL:        named(event, "ResponseURL"),
-		LogicalResourceID:  named(event, "LogicalResourceId"),
-		PhysicalResourceID: named(event, "PhysicalResourceId"),
-		StackID:            named(event, "StackId"),
+	ev := customResource{
+		RequestType:        member(event, "RequestType"),
+		RequestID:          member(event, "RequestId"),
+		ResponseURL:        member(event, "ResponseURL"),
+		LogicalResourceID:  member(event, "LogicalResourceId"),
+		PhysicalResourceID: member(event, "PhysicalResourceId"),
+		StackID:            member(event, "StackId"),
 	}
 	return ev, ev.ResponseURL != "" && ev.RequestID != "" && ev.StackID != "" && ev.LogicalResourceID != ""
 }
 
-// stackMoved takes a stack status change from EventBridge. Only final ones
-// matter; what they mean, settling asks CloudFormation. See
+// stackChanged handles a stack status change from EventBridge. Only final ones
+// matter; reconciling asks CloudFormation what they mean. See
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/eventbridge-events.html
-func (n *Notifier) stackMoved(ctx context.Context, detail json.RawMessage) error {
+func (n *Notifier) stackChanged(ctx context.Context, detail json.RawMessage) error {
 	var d struct {
 		StackID string `json:"stack-id"`
 		Status  struct {
@@ -170,9 +171,7 @@ func (n *Notifier) stackMoved(ctx context.Context, detail json.RawMessage) error
 	}
 	var errs []error
 	for _, r := range requests {
-		_, err := n.Change(ctx, r, func(r handle.Request, now time.Time) handle.Request {
-			return r.ObserveStatus(d.Status.Status, r.WaitURL.Redact(d.Status.Reason), now)
-		})
+		_, err := n.Change(ctx, r, reconcile.StackStatus{Status: d.Status.Status, Reason: d.Status.Reason, At: n.Now()})
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)

@@ -31,12 +31,12 @@ type Notifier struct {
 	Workers int
 }
 
-// Defaults are the terms of launches whose template does not say otherwise.
+// Defaults are the terms of launches whose template does not set its own.
 type Defaults struct {
 	Channel      string   // Slack channel ID or #name; empty: no Slack
 	Approvers    []string // Slack user IDs and user group IDs
 	Approvals    int
 	SelfApproval bool          // whether a requester may approve
-	Timeout      time.Duration // of the wait, if the template does not say; zero: 12 h, as in the original sample
-	Margin       time.Duration // kept back before the wait's own end; at least handle.MinMargin
+	Timeout      time.Duration // of the wait, if the template sets none; zero means 12 h, as in the original sample
+	Margin       time.Duration // between our deadline and the wait's own; at least handle.MinMargin
 }

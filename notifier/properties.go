@@ -2,6 +2,7 @@ package notifier
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,33 +12,33 @@ import (
 	"countersign/handle"
 )
 
-// properties are a resource's properties. CloudFormation sends every scalar as
-// a string; other senders may not.
+// properties are a resource's properties. CloudFormation sends every scalar as a
+// string; other senders may not.
 type properties map[string]json.RawMessage
 
 const maxProperties = 512 << 10 // bytes
 
 func parseProperties(raw json.RawMessage) (properties, error) {
 	if len(raw) > maxProperties {
-		return nil, fmt.Errorf("the resource's properties are too large: %d bytes, and at most %d are taken", len(raw), maxProperties)
+		return nil, fmt.Errorf("the resource's properties are too large: %d bytes, at most %d are allowed", len(raw), maxProperties)
 	}
 	p := properties{}
 	if len(raw) == 0 || string(raw) == "null" {
 		return p, nil
 	}
 	if err := json.Unmarshal(raw, &p); err != nil {
-		return nil, fmt.Errorf("the resource's properties are no object")
+		return nil, errors.New("the resource's properties are not an object")
 	}
 	return p, nil
 }
 
-// has reports whether the property is there, whatever it is.
+// has reports whether the property is present, with any value.
 func (p properties) has(name string) bool {
 	_, ok := p[name]
 	return ok
 }
 
-// text is the property as a string; empty if it is not there.
+// text is the property as a string; empty if it is absent.
 func (p properties) text(name string) (string, error) {
 	raw, ok := p[name]
 	if !ok || string(raw) == "null" {
@@ -50,8 +51,8 @@ func (p properties) text(name string) (string, error) {
 	return strings.TrimSpace(s), nil
 }
 
-// list is the property as a list of strings; a lone string counts as a list of
-// one, or of several parted by commas.
+// list is the property as a list of strings. A single string may list several,
+// separated by commas.
 func (p properties) list(name string) ([]string, error) {
 	raw, ok := p[name]
 	if !ok || string(raw) == "null" {
@@ -75,7 +76,7 @@ func (p properties) list(name string) ([]string, error) {
 	return split(strings.Join(parts, ",")), nil
 }
 
-// split parts s at commas, each part once.
+// split splits s at commas and drops duplicates.
 func split(s string) []string {
 	var list []string
 	for item := range strings.SplitSeq(s, ",") {
@@ -86,7 +87,7 @@ func split(s string) []string {
 	return list
 }
 
-// number is the property as a whole number; otherwise if it is not there.
+// number is the property as a whole number; otherwise if it is absent.
 func (p properties) number(name string, otherwise int) (int, error) {
 	s, err := p.text(name)
 	if err != nil || s == "" {
@@ -99,7 +100,7 @@ func (p properties) number(name string, otherwise int) (int, error) {
 	return n, nil
 }
 
-// fields is the property as names and values, as they are.
+// fields is the property as names and values, unchanged.
 func (p properties) fields(name string) ([]handle.Field, error) {
 	raw, ok := p[name]
 	if !ok || string(raw) == "null" {
@@ -138,8 +139,8 @@ func scalar(raw json.RawMessage) (string, bool) {
 	return "", false
 }
 
-// asked is what a request resource asks for.
-type asked struct {
+// approval is what a request resource asks for.
+type approval struct {
 	waitURL, email string
 	title, purpose string
 	details        []handle.Field
@@ -147,10 +148,9 @@ type asked struct {
 	timeout        time.Duration
 }
 
-// asked reads the properties of a request resource; what they leave open, the
-// defaults settle. Region is accepted and ignored, for templates written for
-// the original sample.
-func (p properties) asked(d Defaults) (a asked, err error) {
+// approval reads the properties of a request resource, with defaults. Region is
+// accepted and ignored, for templates written for the original sample.
+func (p properties) approval(d Defaults) (a approval, err error) {
 	text := func(name string, most int) string {
 		s, e := p.text(name)
 		if err == nil {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -17,7 +16,7 @@ import (
 	"countersign/handle"
 )
 
-// response is what a custom resource provider answers. See
+// response is a custom resource response. See
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
 type response struct {
 	Status             string            `json:"Status"` // SUCCESS or FAILED
@@ -30,25 +29,25 @@ type response struct {
 }
 
 const (
-	maxResponse   = 4096 // bytes in all; CloudFormation takes no more
+	maxResponse   = 4096 // bytes; CloudFormation rejects more
 	maxReason     = 1500 // bytes
 	maxPhysicalID = 1024
-	answerTime    = 3 * time.Second // kept back from the function's deadline for the answer
-	answerTimeout = 5 * time.Second // of one attempt
+	answerTime    = 3 * time.Second // of the function's time, reserved for the answer
+	answerTimeout = 5 * time.Second // per attempt
 	answerTries   = 4
 )
 
-func (ev custom) succeeded(physicalID string, data map[string]string) response {
+func (ev customResource) succeeded(physicalID string, data map[string]string) response {
 	return ev.response("SUCCESS", "", physicalID, data)
 }
 
-func (ev custom) failed(reason string) response {
+func (ev customResource) failed(reason string) response {
 	return ev.response("FAILED", reason, "", nil)
 }
 
-// response keeps a PhysicalResourceId once given: another one would mean that
-// the resource was replaced, and bring a Delete for the first.
-func (ev custom) response(status, reason, physicalID string, data map[string]string) response {
+// response keeps the PhysicalResourceId: a new one would mean that the resource
+// was replaced, and CloudFormation would delete the old one.
+func (ev customResource) response(status, reason, physicalID string, data map[string]string) response {
 	if physicalID == "" {
 		physicalID = ev.PhysicalResourceID
 	}
@@ -66,11 +65,11 @@ func (ev custom) response(status, reason, physicalID string, data map[string]str
 	}
 }
 
-// custom answers one custom resource request, whatever happens: a panic, a dead
-// store, or a deadline that is near. Work left undone comes back as the error,
-// so that Lambda delivers the event again.
-func (n *Notifier) custom(ctx context.Context, event json.RawMessage) error {
-	var ev custom
+// answerRequest answers one custom resource request, even after a panic, a store
+// failure or close to the deadline. Unfinished work is returned as the error, so
+// that Lambda delivers the event again.
+func (n *Notifier) answerRequest(ctx context.Context, event json.RawMessage) error {
+	var ev customResource
 	if err := json.Unmarshal(event, &ev); err != nil {
 		salvaged, ok := salvage(event)
 		if !ok {
@@ -86,10 +85,10 @@ func (n *Notifier) custom(ctx context.Context, event json.RawMessage) error {
 		defer func() {
 			if p := recover(); p != nil {
 				n.Log.ErrorContext(ctx, "panic", "at", string(debug.Stack())) // never p itself: it may quote a secret
-				res = result{n.broken(ev, "an internal fault stopped this request; the function's log has it"), errors.New("panic while answering CloudFormation")}
+				res = result{n.fallback(ev, "an internal error stopped this request; see the function's log"), errors.New("panic while answering CloudFormation")}
 			}
 		}()
-		r, err := n.decideAnswer(ctx, ev)
+		r, err := n.dispatch(ctx, ev)
 		return result{r, err}
 	}
 	deadline, limited := ctx.Deadline()
@@ -106,22 +105,22 @@ func (n *Notifier) custom(ctx context.Context, event json.RawMessage) error {
 		return n.finish(ctx, ev, res.response, res.err)
 	case <-working.Done():
 	}
-	select { // work that heeds its context is about to say how far it came
+	select { // work that observes its context is about to return
 	case res := <-done:
 		return n.finish(ctx, ev, res.response, res.err)
 	case <-time.After(answerTime / 6):
-		late := n.broken(ev, "this request did not finish in time; launch again")
-		return n.finish(ctx, ev, late, errors.New("work did not finish before the function's deadline"))
+		late := n.fallback(ev, "this request did not finish in time; launch again")
+		return n.finish(ctx, ev, late, errors.New("the request did not finish before the function's deadline"))
 	}
 }
 
-// finish answers, and says whether Lambda shall deliver the event again: if the
-// answer did not arrive, or if work was left undone. Once CloudFormation knows
-// that a resource has failed it rolls back, and nothing of the event is worth
-// doing any more: an approval asked for then would be about a dead stack.
-func (n *Notifier) finish(ctx context.Context, ev custom, r response, undone error) error {
+// finish answers. It returns an error, so that Lambda delivers the event again,
+// if the answer did not arrive or work is unfinished. After a FAILED answer
+// CloudFormation rolls back, so the work is no longer needed: asking for an
+// approval then would be about a dead stack.
+func (n *Notifier) finish(ctx context.Context, ev customResource, r response, undone error) error {
 	if undone != nil {
-		n.Log.ErrorContext(ctx, "couldn't do all of a request", "stack", ev.StackID, "resource", ev.LogicalResourceID, "error", undone)
+		n.Log.ErrorContext(ctx, "request not finished", "stack", ev.StackID, "resource", ev.LogicalResourceID, "error", undone)
 	}
 	if err := n.answer(ctx, ev, r); err != nil {
 		return errors.Join(undone, err)
@@ -132,25 +131,25 @@ func (n *Notifier) finish(ctx context.Context, ev custom, r response, undone err
 	return undone
 }
 
-// broken is the answer when nothing better is known. A Delete succeeds even
-// then: a stack must never hang on us.
-func (n *Notifier) broken(ev custom, reason string) response {
+// fallback is the answer to an event that could not be handled. Delete succeeds
+// even then, so that no stack is stuck because of Countersign.
+func (n *Notifier) fallback(ev customResource, reason string) response {
 	if ev.RequestType == "Delete" {
 		return ev.succeeded("", nil)
 	}
 	return ev.failed(reason)
 }
 
-// decideAnswer finds the answer to ev, and does what it stands for.
-func (n *Notifier) decideAnswer(ctx context.Context, ev custom) (response, error) {
+// dispatch does what ev asks for and returns the answer.
+func (n *Notifier) dispatch(ctx context.Context, ev customResource) (response, error) {
 	if n.ConfigErr != nil {
-		return n.broken(ev, n.ConfigErr.Error()), nil
+		return n.fallback(ev, n.ConfigErr.Error()), nil
 	}
 	if ev.RequestType == "Delete" {
-		return ev.succeeded("", nil), n.gone(ctx, ev)
+		return ev.succeeded("", nil), n.deleted(ctx, ev)
 	}
 	if ev.RequestType != "Create" && ev.RequestType != "Update" {
-		return ev.failed(fmt.Sprintf("RequestType %q is none of Create, Update and Delete", handle.OneLine(ev.RequestType, 40))), nil
+		return ev.failed(fmt.Sprintf("RequestType %q is not Create, Update or Delete", handle.OneLine(ev.RequestType, 40))), nil
 	}
 	p, err := parseProperties(ev.ResourceProperties)
 	switch {
@@ -164,9 +163,9 @@ func (n *Notifier) decideAnswer(ctx context.Context, ev custom) (response, error
 	return ev.failed("the resource needs the property WaitUrl (!Ref of an AWS::CloudFormation::WaitConditionHandle) to ask for an approval, or RequestId (!Ref of the resource that asked) to check it"), nil
 }
 
-// answer PUTs the response to where CloudFormation waits for it, and tries
-// again while there is time. The error never quotes the URL.
-func (n *Notifier) answer(ctx context.Context, ev custom, r response) error {
+// answer PUTs the response to the ResponseURL, and retries while there is time.
+// The error never quotes the URL.
+func (n *Notifier) answer(ctx context.Context, ev customResource, r response) error {
 	target, err := n.responseURL(ev.ResponseURL)
 	if err != nil {
 		return err
@@ -176,7 +175,7 @@ func (n *Notifier) answer(ctx context.Context, ev custom, r response) error {
 		return err
 	}
 	if r.Status != "SUCCESS" {
-		n.Log.WarnContext(ctx, "failed a resource", "reason", r.Reason, "stack", r.StackID, "resource", r.LogicalResourceID)
+		n.Log.WarnContext(ctx, "answered FAILED", "reason", r.Reason, "stack", r.StackID, "resource", r.LogicalResourceID)
 	}
 	for try := 1; ; try++ {
 		status, err := n.put(ctx, target, body)
@@ -195,13 +194,13 @@ func (n *Notifier) answer(ctx context.Context, ev custom, r response) error {
 	}
 }
 
-// fit encodes r within CloudFormation's limit: first without Data, then with
-// ever less of a reason.
+// fit encodes r within CloudFormation's limit, dropping Data first and then
+// shortening the reason.
 func fit(r response) ([]byte, error) {
 	for {
 		var body bytes.Buffer
 		encoder := json.NewEncoder(&body)
-		encoder.SetEscapeHTML(false) // it would make six bytes of one
+		encoder.SetEscapeHTML(false) // each escape takes six bytes
 		if err := encoder.Encode(r); err != nil {
 			return nil, fmt.Errorf("couldn't encode the answer: %w", err)
 		}
@@ -221,35 +220,21 @@ func fit(r response) ([]byte, error) {
 func (n *Notifier) put(ctx context.Context, target string, body []byte) (status int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	// As with the wait handle: a length, and no Content-Type.
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, target, bytes.NewReader(body))
-	if err != nil {
-		return 0, errors.New("the ResponseURL is unusable")
-	}
-	direct := *n.Client
-	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	res, err := direct.Do(req)
-	if err != nil {
-		return 0, handle.SanitizeError(err)
-	}
-	defer res.Body.Close()
-	_, _ = io.CopyN(io.Discard, res.Body, 64<<10)
-	return res.StatusCode, nil
+	return handle.Put(ctx, n.Client, target, body)
 }
 
-// responseHost matches the hosts of the buckets in which CloudFormation takes
-// answers. See
+// responseHost matches the buckets in which CloudFormation receives responses. See
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-vpce-bucketnames.html
 var responseHost = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^cloudformation-custom-resource-response-[a-z0-9]+\.s3([.-][a-z0-9-]+)*\.amazonaws\.(com|com\.cn|eu)$`)
 })
 
-// responseURL lets answers go to CloudFormation alone, or to a made world's
-// origin: an event is no proof of who sent it.
+// responseURL checks that an answer goes to CloudFormation, or to an origin of a
+// simulation: an event does not prove its sender.
 func (n *Notifier) responseURL(raw string) (string, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.User != nil || u.Host == "" {
-		return "", fmt.Errorf("%w: a custom resource request without a usable ResponseURL", ErrEvent)
+		return "", fmt.Errorf("%w: the ResponseURL of a custom resource request is unusable", ErrEvent)
 	}
 	for _, o := range n.Origins {
 		if p, err := url.Parse(o); err == nil && p.Scheme == u.Scheme && p.Host == u.Host {
@@ -257,7 +242,7 @@ func (n *Notifier) responseURL(raw string) (string, error) {
 		}
 	}
 	if u.Scheme != "https" || !responseHost().MatchString(u.Host) {
-		return "", fmt.Errorf("%w: a custom resource request whose ResponseURL does not lead to CloudFormation", ErrEvent)
+		return "", fmt.Errorf("%w: the ResponseURL of a custom resource request does not lead to CloudFormation", ErrEvent)
 	}
 	return raw, nil
 }

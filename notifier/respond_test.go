@@ -23,7 +23,7 @@ func TestBadRequestsFailWithASentence(t *testing.T) {
 	}{
 		{"no properties of ours", map[string]any{"WaitUrl": nil}, nil, "needs the property WaitUrl"},
 		{"no properties at all", nil, map[string]any{"ResourceProperties": nil}, "needs the property WaitUrl"},
-		{"properties are a list", nil, map[string]any{"ResourceProperties": []string{"x"}}, "properties are no object"},
+		{"properties are a list", nil, map[string]any{"ResourceProperties": []string{"x"}}, "properties are not an object"},
 		{"empty WaitUrl", map[string]any{"WaitUrl": ""}, nil, "WaitUrl is missing"},
 		{"WaitUrl of the wrong type", map[string]any{"WaitUrl": map[string]string{"Ref": "Handle"}}, nil, "WaitUrl must be a string"},
 		{"WaitUrl at another host", map[string]any{"WaitUrl": "https://evil.example.com/" + stackID + "/u/h"}, nil, "does not lead to CloudFormation"},
@@ -42,8 +42,8 @@ func TestBadRequestsFailWithASentence(t *testing.T) {
 		{"Details of the wrong type", map[string]any{"Details": "x"}, nil, "Details must be an object"},
 		{"properties too large", map[string]any{"A": strings.Repeat("x", 600_000)}, nil, "too large"},
 		{"100 kB approver", map[string]any{"Approvers": long}, nil, "not a Slack user ID"},
-		{"StackId is no ARN", nil, map[string]any{"StackId": "my-stack"}, "StackId is no stack's ARN"},
-		{"unknown RequestType", nil, map[string]any{"RequestType": "Import"}, "is none of Create, Update and Delete"},
+		{"StackId is no ARN", nil, map[string]any{"StackId": "my-stack"}, "StackId is not a stack ARN"},
+		{"unknown RequestType", nil, map[string]any{"RequestType": "Import"}, "is not Create, Update or Delete"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -13,20 +13,19 @@ import (
 
 const (
 	sweepBatch   = 100
-	sweepReserve = 5 * time.Second // what one more record may take
+	sweepReserve = 5 * time.Second // the time that one more record may take
 )
 
-// Sweep settles every request that owes something: it expires, reminds, and
-// does whatever a crash or an outage left undone. It goes on until nothing more
-// is due or its context is near its end; what is left, the next sweep finds. A
-// request that fails keeps no other from being settled; the error says only
-// that finding them failed.
+// Sweep reconciles every request with a due step: it expires, reminds, and
+// finishes what a crash or an outage interrupted. It ends when nothing is due or
+// its context is about to end; the next sweep continues. A failing request does
+// not stop the others. The error means that the due requests could not be listed.
 func (n *Notifier) Sweep(ctx context.Context) error {
 	seen := map[string]bool{}
 	for !reconcile.Short(ctx, sweepReserve) {
 		ids, err := n.Store.Due(ctx, n.Now(), len(seen)+sweepBatch)
 		if err != nil {
-			return fmt.Errorf("couldn't find what is due: %w", err)
+			return fmt.Errorf("couldn't list the due requests: %w", err)
 		}
 		fresh := ids[:0]
 		for _, id := range ids {
@@ -38,7 +37,7 @@ func (n *Notifier) Sweep(ctx context.Context) error {
 		if len(fresh) == 0 {
 			break
 		}
-		n.settleAll(ctx, fresh)
+		n.reconcileAll(ctx, fresh)
 	}
 	if n.Observer != nil {
 		n.Observer.Swept(ctx)
@@ -46,7 +45,7 @@ func (n *Notifier) Sweep(ctx context.Context) error {
 	return nil
 }
 
-func (n *Notifier) settleAll(ctx context.Context, ids []string) {
+func (n *Notifier) reconcileAll(ctx context.Context, ids []string) {
 	var group errgroup.Group
 	group.SetLimit(max(n.Workers, 1))
 	for _, id := range ids {
@@ -54,8 +53,8 @@ func (n *Notifier) settleAll(ctx context.Context, ids []string) {
 			break
 		}
 		group.Go(func() error {
-			if err := n.settleSafely(ctx, id); err != nil {
-				n.Log.ErrorContext(ctx, "couldn't settle", "request", id, "error", err)
+			if err := n.reconcileSafely(ctx, id); err != nil {
+				n.Log.ErrorContext(ctx, "couldn't reconcile", "request", id, "error", err)
 			}
 			return nil
 		})
@@ -63,13 +62,12 @@ func (n *Notifier) settleAll(ctx context.Context, ids []string) {
 	_ = group.Wait()
 }
 
-// settleSafely keeps one record that makes us panic from keeping every sweep
-// from all the others.
-func (n *Notifier) settleSafely(ctx context.Context, id string) (err error) {
+// reconcileSafely recovers panics, so that one bad record cannot stop every sweep.
+func (n *Notifier) reconcileSafely(ctx context.Context, id string) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			n.Log.ErrorContext(ctx, "panic", "request", id, "at", string(debug.Stack()))
-			err = errors.New("panic while settling")
+			err = errors.New("panic while reconciling")
 		}
 	}()
 	return n.Reconcile(ctx, id)

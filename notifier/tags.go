@@ -20,7 +20,7 @@ const (
 	tagArtifact    = "aws:servicecatalog:provisioningArtifactIdentifier"
 )
 
-// product reads the product's facts off the stack's tags.
+// product reads the product from the stack's tags.
 func product(d reconcile.Description) handle.Product {
 	p := handle.Product{
 		Name:      handle.OneLine(d.Description, maxTitle),
@@ -35,13 +35,13 @@ func product(d reconcile.Description) handle.Product {
 	return p
 }
 
-// principal is the ARN of who launched, as Service Catalog saw it; empty if no
-// tag proves it.
+// principal is the ARN of the launching principal, as Service Catalog recorded it;
+// empty without the tag.
 func principal(d reconcile.Description) string { return handle.OneLine(d.Tags[tagPrincipal], 300) }
 
 func lastPart(arn string) string { return handle.OneLine(arn[strings.LastIndex(arn, "/")+1:], 100) }
 
-// parseStackID takes apart a stack's ARN,
+// parseStackID splits a stack ARN,
 // arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/UUID.
 func parseStackID(arn string) (region, account, name string, ok bool) {
 	parts := strings.SplitN(arn, ":", 6)

@@ -11,21 +11,22 @@ import (
 	"unicode/utf8"
 
 	"countersign/handle"
+	"countersign/notifier/reconcile"
 )
 
 const verdictReads = 5
 
-// verdict answers the resource behind the wait. That the wait was released
-// proves nothing: requesters can read the wait URL in their stack's events. Only
-// an approval on record, of this very stack, opens it.
-func (n *Notifier) verdict(ctx context.Context, ev custom, p properties) (response, error) {
+// verdict answers the resource behind the wait. A released wait proves nothing:
+// requesters can read the wait URL in their stack's events. Only an approval of
+// this stack on record lets the launch continue.
+func (n *Notifier) verdict(ctx context.Context, ev customResource, p properties) (response, error) {
 	id, err := p.text("RequestId")
 	if err != nil {
 		return ev.failed(err.Error()), nil
 	}
-	r, err := n.loadPatiently(ctx, id)
+	r, err := n.loadWithRetry(ctx, id)
 	if err != nil && !errors.Is(err, handle.ErrNotFound) {
-		return ev.failed("the record of this approval could not be read, so the launch does not go on; launch again"), err
+		return ev.failed("the approval record could not be read, so the launch can't continue; launch again"), err
 	}
 	if err == nil && r.ApprovedFor(ev.StackID) {
 		return ev.succeeded(id+"-verdict", map[string]string{
@@ -39,14 +40,13 @@ func (n *Notifier) verdict(ctx context.Context, ev custom, p properties) (respon
 
 const maxTag = 256 // characters of a tag's value
 
-// approvers names who approved, such that AWS takes it as the value of a tag:
-// templates put it into those, and an approved launch must not fail because of a
-// name. See https://docs.aws.amazon.com/IAM/latest/APIReference/API_Tag.html and
+// approvers names who approved, as a valid AWS tag value: templates use it in tags,
+// and an approved launch must not fail because of a name. See https://docs.aws.amazon.com/IAM/latest/APIReference/API_Tag.html and
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html
 func approvers(people []handle.Person) string {
 	var names []string
 	for _, p := range people {
-		names = append(names, tagged(p))
+		names = append(names, tagName(p))
 	}
 	s := strings.Join(names, " and ")
 	for n := len(names) - 1; n > 0 && utf8.RuneCountInString(s) > maxTag; n-- {
@@ -55,9 +55,9 @@ func approvers(people []handle.Person) string {
 	return s
 }
 
-// tagged is somebody's name in the characters that all services take, but for
-// the colon, so that none begins with the reserved "aws:".
-func tagged(p handle.Person) string {
+// tagName is a person's name in the characters that all services accept in tags,
+// without the colon, so that it cannot start with the reserved "aws:".
+func tagName(p handle.Person) string {
 	name := handle.OneLine(strings.Map(func(c rune) rune {
 		switch {
 		case unicode.IsLetter(c), unicode.IsDigit(c), strings.ContainsRune("_./=+-@", c):
@@ -68,31 +68,31 @@ func tagged(p handle.Person) string {
 		return ' '
 	}, handle.Truncate(p.Name, 80)), 80)
 	if p.ID == "" {
-		return cmp.Or(name, "somebody") + " by mail"
+		return cmp.Or(name, "unknown") + " by mail"
 	}
 	return cmp.Or(name, p.ID)
 }
 
-// refuse raises the alarm and says why the launch does not go on. found tells
-// whether r was found at all.
-func (n *Notifier) refuse(ctx context.Context, ev custom, r handle.Request, found bool) string {
+// refuse raises the alarm and returns why the launch can't continue. found reports
+// whether r exists.
+func (n *Notifier) refuse(ctx context.Context, ev customResource, r handle.Request, found bool) string {
 	n.Log.ErrorContext(ctx, "signalled but not approved", "alarm", "bypass", "stack", ev.StackID, "request", r.ID)
 	if !found {
-		n.unrecorded(ctx, ev.StackID)
-		return "there is no such request on record: RequestId must be !Ref of the resource that asked for the approval"
+		n.reportBypass(ctx, ev.StackID)
+		return "no such request is on record: RequestId must be !Ref of the resource that requested the approval"
 	}
 	if r.Stack.ID != ev.StackID {
-		n.alarm(ctx, ev.StackID, "the stack showed the approval of another stack")
-		return "the request belongs to another stack, and its approval opens nothing here"
+		n.alarm(ctx, ev.StackID, "the verdict resource presented another stack's approval")
+		return "the request belongs to another stack, so its approval doesn't count here"
 	}
 	how := fmt.Sprintf("the wait was released while the request was %s", r.State())
-	if !n.goneRound(ctx, r, how) {
-		n.unrecorded(ctx, ev.StackID)
+	if !n.recordBypass(ctx, r, how) {
+		n.reportBypass(ctx, ev.StackID)
 	}
 	return fmt.Sprintf("no approval is on record for this launch: request %s is %s", r.ID, r.State())
 }
 
-// alarm records on every request of a stack that somebody tried to go round.
+// alarm records an attempted bypass on every request of a stack.
 func (n *Notifier) alarm(ctx context.Context, stackID, how string) {
 	requests, err := n.Store.OfStack(ctx, stackID)
 	if err != nil {
@@ -100,32 +100,32 @@ func (n *Notifier) alarm(ctx context.Context, stackID, how string) {
 	}
 	recorded := false
 	for _, r := range requests {
-		recorded = n.goneRound(ctx, r, how) || recorded
+		recorded = n.recordBypass(ctx, r, how) || recorded
 	}
 	if !recorded {
-		n.unrecorded(ctx, stackID)
+		n.reportBypass(ctx, stackID)
 	}
 }
 
-// goneRound records a bypass, and reports whether it is on record.
-func (n *Notifier) goneRound(ctx context.Context, r handle.Request, how string) bool {
-	r, err := n.Change(ctx, r, func(r handle.Request, now time.Time) handle.Request { return r.RecordBypass(how, now) })
+// recordBypass records a bypass, and reports whether it is on record.
+func (n *Notifier) recordBypass(ctx context.Context, r handle.Request, how string) bool {
+	r, err := n.Change(ctx, r, reconcile.Bypassed{How: how, At: n.Now()})
 	if err != nil {
 		n.Log.ErrorContext(ctx, "couldn't record a bypass", "request", r.ID, "error", err)
 	}
 	return err == nil && r.Bypass != nil
 }
 
-// unrecorded tells of a bypass that no record tells of.
-func (n *Notifier) unrecorded(ctx context.Context, stackID string) {
+// reportBypass counts a bypass that could not be recorded.
+func (n *Notifier) reportBypass(ctx context.Context, stackID string) {
 	if n.Observer != nil {
 		n.Observer.Bypassed(ctx, stackID)
 	}
 }
 
-// loadPatiently reads a record again and again while the store fails: an
-// approved launch should not be lost to a store's bad moment.
-func (n *Notifier) loadPatiently(ctx context.Context, id string) (r handle.Request, err error) {
+// loadWithRetry reads a record, and retries while the store fails: an approved
+// launch must not fail because of a short outage.
+func (n *Notifier) loadWithRetry(ctx context.Context, id string) (r handle.Request, err error) {
 	for try := 1; ; try++ {
 		r, err = n.Store.Load(ctx, id)
 		if err == nil || errors.Is(err, handle.ErrNotFound) || try == verdictReads {

@@ -31,7 +31,7 @@ func TestApprovers(t *testing.T) {
 		{slack("🎉"), "U0SOMEBODY"},
 		{slack(strings.Repeat("a", 90)), strings.Repeat("a", 77)},
 		{[]handle.Person{{Name: "mia@example.com"}}, "mia@example.com by mail"},
-		{[]handle.Person{{Name: "!"}}, "somebody by mail"},
+		{[]handle.Person{{Name: "!"}}, "unknown by mail"},
 		{slack(strings.Split(strings.Repeat("Maximiliana Musterfrau,", 20), ",")[:20]...),
 			strings.Repeat("Maximiliana Musterfrau and ", 9)[:9*27-5] + " and 11 more"},
 	} {

@@ -15,9 +15,9 @@ import (
 	"countersign/handle"
 )
 
-// CloudFormation is the Stacks of one Region. It needs
+// CloudFormation reads the stacks of one Region. It needs
 // cloudformation:DescribeStacks and cloudformation:DescribeStackEvents on the
-// stacks that launch.
+// gated stacks.
 type CloudFormation struct{ Client *cloudformation.Client }
 
 var _ Stacks = CloudFormation{}
@@ -31,7 +31,7 @@ func (c CloudFormation) Describe(ctx context.Context, stackID string) (Descripti
 	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 	defer cancel()
 	out, err := c.Client.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &stackID})
-	// A stack that does not exist is a plain ValidationError: no code of its own.
+	// An unknown stack has no error code of its own.
 	if api := smithy.APIError(nil); errors.As(err, &api) && api.ErrorCode() == "ValidationError" {
 		return Description{}, ErrNoStack
 	}
@@ -71,9 +71,9 @@ func description(s types.Stack) Description {
 	return d
 }
 
-// FirstFailure reads the stack's events, which come newest first, back to the
-// beginning of its last creation or update. What was merely cancelled because
-// something else failed is no cause.
+// FirstFailure reads the stack's events, newest first, back to the start of its
+// last creation or update. Resources that were cancelled because another one
+// failed are not a cause.
 func (c CloudFormation) FirstFailure(ctx context.Context, stackID string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 	defer cancel()

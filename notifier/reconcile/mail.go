@@ -10,12 +10,12 @@ import (
 	"countersign/bot/blocks"
 )
 
-// Mail sends a plain-text mail to whoever reads the topic.
+// MailTopic sends plain-text mail to its subscribers.
 type MailTopic interface {
 	Publish(ctx context.Context, subject, body string) error
 }
 
-// Topic is an SNS topic with e-mail subscriptions. It needs sns:Publish on that
+// SNSTopic is an SNS topic with e-mail subscriptions. It needs sns:Publish on the
 // topic.
 type SNSTopic struct {
 	Client *sns.Client
@@ -38,11 +38,10 @@ func (t SNSTopic) Publish(ctx context.Context, subject, body string) error {
 	return nil
 }
 
-// links returns what makes the links of a mail; nil if there is nothing to make
-// them with.
-func (n *Reconciler) links(ctx context.Context) (*blocks.Links, error) {
-	if n.Links == nil {
+// links returns the link signer, or nil if mail links are not configured.
+func (c *Reconciler) links(ctx context.Context) (*blocks.Links, error) {
+	if c.Links == nil {
 		return nil, nil
 	}
-	return n.Links(ctx)
+	return c.Links(ctx)
 }

@@ -2,8 +2,8 @@
 // record of a request.
 //
 // Launch, click, redelivered event, sweep and restart all end in
-// [Reconciler.ReconcileRecord]: it asks the record what is due and does it, the
-// most important first. Recovery is the normal path.
+// [Reconciler.ReconcileRecord], which asks the record what is due and does the
+// most important step first. Recovery is the normal path.
 package reconcile
 
 import (
@@ -65,9 +65,9 @@ type Observer interface {
 }
 
 // Pause waits for d, or until ctx ends and returns its error.
-func (n *Reconciler) Pause(ctx context.Context, d time.Duration) error {
-	if n.Wait != nil {
-		return n.Wait(ctx, d)
+func (c *Reconciler) Pause(ctx context.Context, d time.Duration) error {
+	if c.Wait != nil {
+		return c.Wait(ctx, d)
 	}
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -82,93 +82,94 @@ func (n *Reconciler) Pause(ctx context.Context, d time.Duration) error {
 // NewHolder returns a fresh random name for a lease holder.
 func NewHolder() string { return rand.Text() }
 
-// Reconcile makes the world match the record of the request: it loads it, and does
-// what is due.
-func (n *Reconciler) Reconcile(ctx context.Context, id string) error {
-	r, err := n.Store.Load(ctx, id)
+// Reconcile loads the request and does what is due.
+func (c *Reconciler) Reconcile(ctx context.Context, id string) error {
+	r, err := c.Store.Load(ctx, id)
 	if err != nil {
 		return fmt.Errorf("couldn't load request %s: %w", id, err)
 	}
-	_, err = n.ReconcileRecord(ctx, r, NewHolder())
+	_, err = c.ReconcileRecord(ctx, r, NewHolder())
 	return err
 }
 
-// Continue is Settle for a record just written or loaded: r must be as it is
-// stored. holder is who took r's lease in the same write, or any new name. It
-// returns the record as it has become. What could not be done is marked on the
-// record with the time to try again, and is no error; the error says that the
-// store failed, and that the record returned is not what is stored.
-func (n *Reconciler) ReconcileRecord(ctx context.Context, r handle.Request, holder string) (handle.Request, error) {
-	p := &pass{n: n, holder: holder, r: r}
-	err := p.run(ctx)
-	if len(p.marks) > 0 || p.r.HeldBy(holder, n.Now()) {
-		err = errors.Join(err, p.write(ctx, p.released))
+// ReconcileRecord does what is due on a record just written or loaded: r must be
+// as stored. holder took r's lease in the same write, or is a new name. It
+// returns the updated record. A failed step is not an error: it is marked on the
+// record with the time to try again. An error means that the store failed, and
+// that the returned record is not what is stored.
+func (c *Reconciler) ReconcileRecord(ctx context.Context, r handle.Request, holder string) (handle.Request, error) {
+	run := &run{c: c, holder: holder, r: r}
+	err := run.do(ctx)
+	if len(run.marks) > 0 || run.r.HeldBy(holder, c.Now()) {
+		err = errors.Join(err, run.write(ctx, release))
 	}
-	return p.r, err
+	return run.r, err
 }
 
-// Change applies f to r under compare-and-swap, does what is then due, and
-// returns the record as it is then. f must be repeatable: it is applied again to
-// a newer record after a conflict.
-func (n *Reconciler) Change(ctx context.Context, r handle.Request, f func(handle.Request, time.Time) handle.Request) (handle.Request, error) {
-	p := &pass{n: n, holder: NewHolder(), r: r}
-	p.mark(func(r handle.Request) handle.Request { return f(r, n.Now()) })
-	if reflect.DeepEqual(p.r, r) {
-		p.marks = nil // said before, or of no consequence
-	} else if err := p.write(ctx, p.claimed); err != nil {
-		return p.r, err
+// Change makes m durable on r under compare-and-swap, does what is then due, and
+// returns the updated record. It writes nothing if m changes nothing.
+func (c *Reconciler) Change(ctx context.Context, r handle.Request, m Mark) (handle.Request, error) {
+	run := &run{c: c, holder: NewHolder(), r: r}
+	run.mark(m)
+	if reflect.DeepEqual(run.r, r) {
+		run.marks = nil
+	} else if err := run.write(ctx, take); err != nil {
+		return run.r, err
 	}
-	return n.ReconcileRecord(ctx, p.r, p.holder)
+	return c.ReconcileRecord(ctx, run.r, run.holder)
 }
 
-// pass is one walk through what a record owes.
+// run does the steps that are due on one record.
 //
-// Marks are made on r at once, and made durable together: after every message
-// that must go out only once, and at the end. Between such a message and its
-// write lies the one window in which a crash makes it go out twice; Slack has
-// no key by which to tell.
-type pass struct {
-	n      *Reconciler
+// Marks are applied to r at once and made durable together: after every message
+// that must go out only once, and at the end. A crash between such a message and
+// its write sends the message twice: Slack has no idempotency key.
+type run struct {
+	c      *Reconciler
 	holder string
 	r      handle.Request // as stored, plus marks
-	marks  []func(handle.Request) handle.Request
+	marks  []Mark         // not yet durable
 }
 
 const (
-	maxSteps  = 60                     // a guard: every step marks the record, so that it is not due again
+	maxSteps  = 60                     // a guard: each step marks the record and is then no longer due
 	reserve   = 300 * time.Millisecond // of the context, kept for writing the marks
 	writeTime = 3 * time.Second        // for a write that must outlive its context
 	maxWrites = 10
 )
 
-func (p *pass) mark(f func(handle.Request) handle.Request) {
-	p.marks = append(p.marks, f)
-	p.r = f(p.r)
+func (u *run) mark(m Mark) {
+	u.marks = append(u.marks, m)
+	u.r = m.Apply(u.r)
 }
 
-// run does what is due, until nothing is, time runs short, or somebody else has
-// the lease.
-func (p *pass) run(ctx context.Context) error {
+// do takes steps until none is due, time runs short, or another process holds the
+// lease.
+func (u *run) do(ctx context.Context) error {
 	for range maxSteps {
-		now := p.n.Now()
-		due := p.r.Due(now)
+		now := u.c.Now()
+		due := u.r.Due(now)
 		if len(due) == 0 || Short(ctx, reserve) {
 			return nil
 		}
-		if step := due[0]; step.NeedsLease() && !p.r.HeldBy(p.holder, now) {
-			if err := p.claim(ctx); err != nil {
+		step := due[0]
+		switch {
+		case step.NeedsLease() && !u.r.HeldBy(u.holder, now):
+			if err := u.claim(ctx); err != nil {
 				return err
 			}
-			if !p.r.HeldBy(p.holder, p.n.Now()) {
+			if !u.r.HeldBy(u.holder, u.c.Now()) {
 				return nil
 			}
-			continue // the record may have changed, and with it what is due
-		} else if step.NeedsLease() && p.r.Lease.Until.Sub(now) < handle.LeaseTime/2 {
-			if err := p.write(ctx, p.kept); err != nil { // renewed, it outlasts the step
+			// The record may have changed, and with it what is due.
+		case step.NeedsLease() && u.r.Lease.Until.Sub(now) < handle.LeaseTime/2:
+			if err := u.write(ctx, renew); err != nil { // the renewed lease outlasts the step
 				return err
 			}
-		} else if err := p.do(ctx, step); err != nil {
-			return err
+		default:
+			if err := u.step(ctx, step); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -180,62 +181,61 @@ func Short(ctx context.Context, d time.Duration) bool {
 	return ctx.Err() != nil || ok && time.Until(deadline) < d
 }
 
-// claim takes the lease, unless somebody else has it.
-func (p *pass) claim(ctx context.Context) error {
-	if _, free := p.r.Claim(p.holder, p.n.Now()); !free {
+// claim takes the lease unless another process holds it.
+func (u *run) claim(ctx context.Context) error {
+	if _, free := u.r.Claim(u.holder, u.c.Now()); !free {
 		return nil
 	}
-	return p.write(ctx, p.claimed)
+	return u.write(ctx, take)
 }
 
-// What a write does with the lease.
+// leaseUse says what a write does with the lease.
+type leaseUse int
 
-// claimed takes it, if anything is due that needs it, and nobody else has it.
-func (p *pass) claimed(r handle.Request) handle.Request {
-	now := p.n.Now()
-	if slices.ContainsFunc(r.Due(now), handle.Step.NeedsLease) {
-		r, _ = r.Claim(p.holder, now)
+const (
+	take    leaseUse = iota // if a due step needs it and it is free
+	renew                   // if the run goes on; otherwise give it back
+	release                 // give it back
+)
+
+// withLease applies use to r, as it is about to be written.
+func (u *run) withLease(r handle.Request, use leaseUse) handle.Request {
+	now := u.c.Now()
+	switch {
+	case use == take && slices.ContainsFunc(r.Due(now), handle.Step.NeedsLease):
+		r, _ = r.Claim(u.holder, now)
+	case use == renew && len(r.Due(now)) > 0 && r.HeldBy(u.holder, now):
+		r, _ = r.Claim(u.holder, now)
+	case use != take:
+		r = r.Release(u.holder)
 	}
 	return r
 }
 
-// kept renews it if the pass goes on, and gives it back if nothing is due any
-// more.
-func (p *pass) kept(r handle.Request) handle.Request {
-	now := p.n.Now()
-	if len(r.Due(now)) == 0 || !r.HeldBy(p.holder, now) {
-		return r.Release(p.holder)
-	}
-	r, _ = r.Claim(p.holder, now)
-	return r
-}
-
-func (p *pass) released(r handle.Request) handle.Request { return r.Release(p.holder) }
-
-// write makes the marks durable, on whatever the record has become meanwhile.
-// It outlives ctx: what is done must be marked.
-func (p *pass) write(ctx context.Context, lease func(handle.Request) handle.Request) error {
+// write makes the marks durable on the record as it is by then. It outlives ctx:
+// what is done must be marked.
+func (u *run) write(ctx context.Context, use leaseUse) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime)
 	defer cancel()
 	for range maxWrites {
-		stored, err := p.n.Store.Replace(ctx, lease(p.r))
+		stored, err := u.c.Store.Replace(ctx, u.withLease(u.r, use))
 		if err == nil {
-			p.r, p.marks = stored, nil
+			u.r, u.marks = stored, nil
 			return nil
 		}
-		// A conflict; or a write whose answer was lost, which then is one. All
-		// marks hold on the newer value.
-		fresh, again := p.n.Store.Load(ctx, p.r.ID)
-		if again != nil {
-			return fmt.Errorf("couldn't write request %s: %w", p.r.ID, err)
+		// A conflict, which a write whose answer was lost becomes too. The marks
+		// hold on the newer record.
+		fresh, loadErr := u.c.Store.Load(ctx, u.r.ID)
+		if loadErr != nil {
+			return fmt.Errorf("couldn't write request %s: %w", u.r.ID, err)
 		}
-		for _, f := range p.marks {
-			fresh = f(fresh)
+		for _, m := range u.marks {
+			fresh = m.Apply(fresh)
 		}
-		p.r = fresh
-		if !errors.Is(err, handle.ErrConflict) && p.n.Pause(ctx, 50*time.Millisecond) != nil {
-			return fmt.Errorf("couldn't write request %s: %w", p.r.ID, err)
+		u.r = fresh
+		if !errors.Is(err, handle.ErrConflict) && u.c.Pause(ctx, 50*time.Millisecond) != nil {
+			return fmt.Errorf("couldn't write request %s: %w", u.r.ID, err)
 		}
 	}
-	return fmt.Errorf("couldn't write request %s %d times: %w", p.r.ID, maxWrites, handle.ErrConflict)
+	return fmt.Errorf("couldn't write request %s %d times: %w", u.r.ID, maxWrites, handle.ErrConflict)
 }

@@ -17,54 +17,54 @@ import (
 	"countersign/handle"
 )
 
-// Slack posts and updates messages and looks up people. It heeds what Slack
-// asks for: after a 429 no call of that kind leaves before Retry-After is over,
-// whichever request it is for. Make one with NewSlack.
+// Slack posts and updates messages and looks up people. After a 429 it makes no
+// call of that method and channel before Retry-After is over, for any request.
+// Create it with NewSlack.
 type Slack struct {
 	api *slack.Client
 	now func() time.Time
 
-	mu     sync.Mutex
-	gates  map[string]time.Time // by method and channel: not before
-	silent int                  // transport failures in a row
-	people map[string]known     // by e-mail
+	mu        sync.Mutex
+	notBefore map[string]time.Time // by method and channel
+	failures  int                  // transport failures in a row
+	users     map[string]lookedUp  // by e-mail
 }
 
-type known struct {
-	user  *slack.User // nil: Slack knows nobody
+type lookedUp struct {
+	user  *slack.User // nil if Slack has no such user
 	until time.Time
 }
 
 const (
-	callTimeout = 5 * time.Second
-	remember    = 10 * time.Minute // look-ups by e-mail
-	maxPeople   = 10_000
-	giveUpAfter = 3                // transport failures in a row
-	pause       = 10 * time.Second // then no call leaves for so long
-	unsaidWait  = 30 * time.Second // a 429 without Retry-After
+	callTimeout       = 5 * time.Second
+	userTTL           = 10 * time.Minute // of look-ups by e-mail
+	maxUsers          = 10_000
+	maxFailures       = 3                // transport failures in a row
+	outagePause       = 10 * time.Second // without calls after maxFailures
+	defaultRetryAfter = 30 * time.Second // of a 429 without Retry-After
 )
 
-// NewSlack makes a Slack that calls the Web API at apiURL (ending in a slash;
-// empty: Slack's own) with a bot token.
+// NewSlack returns a Slack that calls the Web API at apiURL (ending in a slash;
+// empty means Slack's own) with a bot token.
 func NewSlack(token, apiURL string, client *http.Client, now func() time.Time) *Slack {
-	tap := *client
-	tap.Transport = echoes{client.Transport}
-	options := []slack.Option{slack.OptionHTTPClient(&tap)}
+	recording := *client
+	recording.Transport = recorder{client.Transport}
+	options := []slack.Option{slack.OptionHTTPClient(&recording)}
 	if apiURL != "" {
 		options = append(options, slack.OptionAPIURL(apiURL))
 	}
 	return &Slack{
-		api:    slack.New(token, options...),
-		now:    now,
-		gates:  map[string]time.Time{},
-		people: map[string]known{},
+		api:       slack.New(token, options...),
+		now:       now,
+		notBefore: map[string]time.Time{},
+		users:     map[string]lookedUp{},
 	}
 }
 
-// slackError is a failed call, said in the record's terms.
+// slackError is a failed call, converted for the record.
 type slackError struct {
 	handle.Failure
-	gone bool // the message is no more
+	gone bool // the message was deleted
 }
 
 func (e *slackError) Error() string { return "slack: " + e.Reason }
@@ -83,39 +83,39 @@ func (s *Slack) Post(ctx context.Context, channel, thread string, v blocks.View)
 		options = append(options, slack.MsgOptionTS(thread))
 	}
 	err = s.call(ctx, "chat.postMessage "+channel, func(ctx context.Context) error {
-		ctx, seen := withEcho(ctx)
+		ctx, response := recordResponse(ctx)
 		id, ts, err = s.api.PostMessageContext(ctx, channel, options...)
-		if posted := seen.read(); err != nil && posted.OK && posted.TS != "" {
-			// Posted, and only its echo was not understood.
+		if posted := response.decode(); err != nil && posted.OK && posted.TS != "" {
+			// Posted: slack-go only failed to decode the echoed message.
 			id, ts, err = posted.Channel, posted.TS, nil
 		}
 		if err == nil && ts == "" {
-			return errors.New("answered without a timestamp")
+			return errors.New("the response has no ts")
 		}
 		return err
 	})
 	return id, ts, err
 }
 
-// Update makes a posted message show v. The error is a *slackError.
+// Update replaces a posted message by v. The error is a *slackError.
 func (s *Slack) Update(ctx context.Context, channel, ts string, v blocks.View) error {
 	return s.call(ctx, "chat.update "+channel, func(ctx context.Context) error {
-		ctx, seen := withEcho(ctx)
+		ctx, response := recordResponse(ctx)
 		_, _, _, err := s.api.UpdateMessageContext(ctx, channel, ts,
 			slack.MsgOptionText(v.Text, false), slack.MsgOptionBlocks(v.Blocks...))
-		if err != nil && seen.read().OK {
+		if err != nil && response.decode().OK {
 			return nil
 		}
 		return err
 	})
 }
 
-// UserByEmail finds the person with that e-mail address; nil if Slack knows
-// none, or a deactivated one. Answers are remembered for ten minutes. The error
-// is a *slackError.
+// UserByEmail returns the user with that e-mail address, or nil if there is none
+// or they are deactivated. Answers are cached for ten minutes. The error is a
+// *slackError.
 func (s *Slack) UserByEmail(ctx context.Context, email string) (*slack.User, error) {
 	s.mu.Lock()
-	k, ok := s.people[email]
+	k, ok := s.users[email]
 	s.mu.Unlock()
 	if ok && s.now().Before(k.until) {
 		return k.user, nil
@@ -134,20 +134,20 @@ func (s *Slack) UserByEmail(ctx context.Context, email string) (*slack.User, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.people) >= maxPeople {
-		clear(s.people)
+	if len(s.users) >= maxUsers {
+		clear(s.users)
 	}
-	s.people[email] = known{user, s.now().Add(remember)}
+	s.users[email] = lookedUp{user, s.now().Add(userTTL)}
 	return user, nil
 }
 
-// call makes one call under a time-out, unless its gate is closed, and says in
-// the record's terms how it failed.
-func (s *Slack) call(ctx context.Context, gate string, do func(context.Context) error) error {
-	if wait := s.closed(gate); wait > 0 {
+// call makes one call with a timeout, unless Slack asked to wait or is down, and
+// converts its error for the record. key is the method and channel.
+func (s *Slack) call(ctx context.Context, key string, do func(context.Context) error) error {
+	if wait := s.waiting(key); wait > 0 {
 		return &slackError{Failure: handle.Failure{Reason: "waiting as Slack asked", RetryAfter: wait, RateLimited: true}}
 	}
-	if s.closed("") > 0 {
+	if s.waiting("") > 0 {
 		return &slackError{Failure: handle.Failure{Reason: "Slack does not answer"}}
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
@@ -158,36 +158,37 @@ func (s *Slack) call(ctx context.Context, gate string, do func(context.Context) 
 	defer s.mu.Unlock()
 	switch {
 	case failed == nil:
-		s.silent = 0
+		s.failures = 0
 		return nil
 	case failed.RateLimited:
-		s.gates[gate] = s.now().Add(failed.RetryAfter)
+		s.notBefore[key] = s.now().Add(failed.RetryAfter)
 	case failed.Reason == unreachable:
-		if s.silent++; s.silent >= giveUpAfter {
-			s.gates[""] = s.now().Add(pause)
+		if s.failures++; s.failures >= maxFailures {
+			s.notBefore[""] = s.now().Add(outagePause)
 		}
 	}
 	return failed
 }
 
-func (s *Slack) closed(gate string) time.Duration {
+// waiting returns how long no call with this key may be made.
+func (s *Slack) waiting(key string) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	until, ok := s.gates[gate]
+	until, ok := s.notBefore[key]
 	if !ok {
 		return 0
 	}
 	if wait := until.Sub(s.now()); wait > 0 {
 		return wait
 	}
-	delete(s.gates, gate)
+	delete(s.notBefore, key)
 	return 0
 }
 
 const unreachable = "Slack could not be reached"
 
-// translate sorts slack-go's errors. Its texts are not passed on: they may
-// quote URLs.
+// translate classifies slack-go's errors. It drops their texts, which may quote
+// URLs.
 func translate(err error) *slackError {
 	var limited *slack.RateLimitedError
 	var answer slack.SlackErrorResponse
@@ -200,20 +201,20 @@ func translate(err error) *slackError {
 	case errors.As(err, &answer):
 		return fromCode(answer.Err)
 	case errors.As(err, &status) && status.Code == http.StatusTooManyRequests:
-		return &slackError{Failure: handle.Failure{Reason: "rate limited", RetryAfter: unsaidWait, RateLimited: true}}
+		return &slackError{Failure: handle.Failure{Reason: "rate limited", RetryAfter: defaultRetryAfter, RateLimited: true}}
 	case errors.As(err, &status):
 		return &slackError{Failure: handle.Failure{Reason: fmt.Sprintf("HTTP status %d", status.Code)}}
 	}
 	return &slackError{Failure: handle.Failure{Reason: unreachable}}
 }
 
-// fromCode sorts Slack's error codes. See
+// fromCode classifies Slack's error codes. See
 // https://docs.slack.dev/reference/methods/chat.postMessage and chat.update
 func fromCode(code string) *slackError {
 	f := &slackError{Failure: handle.Failure{Reason: handle.OneLine(code, 60)}}
 	switch code {
 	case "ratelimited", "rate_limited":
-		f.RateLimited, f.RetryAfter = true, unsaidWait
+		f.RateLimited, f.RetryAfter = true, defaultRetryAfter
 	case "message_not_found":
 		f.gone, f.Permanent = true, true
 	case "thread_not_found", "cant_update_message", "edit_window_closed", "is_inactive",
@@ -223,36 +224,38 @@ func fromCode(code string) *slackError {
 	return f
 }
 
-// echo keeps the beginning of an answer, for when slack-go cannot decode what
-// Slack echoes: the message is posted all the same.
-type echo struct{ body bytes.Buffer }
+// response is the body of an answer, for when slack-go cannot decode the message
+// that Slack echoes: it is posted all the same.
+type response struct{ body bytes.Buffer }
 
-type answer struct {
+type posting struct {
 	OK      bool   `json:"ok"`
 	Channel string `json:"channel"`
 	TS      string `json:"ts"`
 }
 
-func (e *echo) read() (a answer) {
-	if json.Unmarshal(e.body.Bytes(), &a) != nil {
-		return answer{}
+func (r *response) decode() (p posting) {
+	if json.Unmarshal(r.body.Bytes(), &p) != nil {
+		return posting{}
 	}
-	return a
+	return p
 }
 
-type echoKey struct{}
+type responseKey struct{}
 
-func withEcho(ctx context.Context) (context.Context, *echo) {
-	e := &echo{}
-	return context.WithValue(ctx, echoKey{}, e), e
+// recordResponse makes recorder keep the answer of a call made with the returned
+// context.
+func recordResponse(ctx context.Context) (context.Context, *response) {
+	r := &response{}
+	return context.WithValue(ctx, responseKey{}, r), r
 }
 
-// echoes is a RoundTripper that lets an echo listen, and bounds every answer.
-type echoes struct{ base http.RoundTripper }
+// recorder is a RoundTripper that fills responses, and bounds every answer.
+type recorder struct{ base http.RoundTripper }
 
 const maxAnswer = 1 << 20 // bytes
 
-func (t echoes) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	base := t.base
 	if base == nil {
 		base = http.DefaultTransport
@@ -262,9 +265,9 @@ func (t echoes) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	body := io.LimitReader(res.Body, maxAnswer)
-	if e, ok := req.Context().Value(echoKey{}).(*echo); ok {
-		e.body.Reset()
-		body = io.TeeReader(body, &e.body)
+	if r, ok := req.Context().Value(responseKey{}).(*response); ok {
+		r.body.Reset()
+		body = io.TeeReader(body, &r.body)
 	}
 	res.Body = struct {
 		io.Reader

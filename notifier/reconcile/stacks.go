@@ -8,24 +8,24 @@ import (
 	"countersign/handle"
 )
 
-// Stacks tells of CloudFormation stacks.
+// Stacks reads CloudFormation stacks.
 type Stacks interface {
-	// Describe tells of one stack, also of one that was deleted of late. The
-	// error is ErrNoStack if there is no such stack here, or ErrDenied.
+	// Describe reads one stack, including one deleted in the last 90 days. The
+	// error is ErrNoStack or ErrDenied.
 	Describe(ctx context.Context, stackID string) (Description, error)
 
-	// FirstFailure is the reason of the resource whose failure ended the latest
-	// operation on the stack, with its logical ID; empty if none is found.
+	// FirstFailure returns the logical ID and reason of the resource whose failure
+	// ended the stack's latest operation; empty if there is none.
 	FirstFailure(ctx context.Context, stackID string) (string, error)
 }
 
-// ErrNoStack says that there is no such stack in this account and Region.
+// ErrNoStack means that this account and Region have no such stack.
 var ErrNoStack = errors.New("no such stack")
 
-// ErrDenied says that the stack may not be read, as one of another account.
-var ErrDenied = errors.New("the stack may not be read")
+// ErrDenied means that reading the stack is denied, as for other accounts.
+var ErrDenied = errors.New("reading the stack is denied")
 
-// Description is what CloudFormation says of a stack.
+// Description is a stack as DescribeStacks returns it.
 type Description struct {
 	Status, Reason string // such as CREATE_COMPLETE
 	Description    string // the template's own

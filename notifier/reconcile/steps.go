@@ -12,298 +12,286 @@ import (
 	"countersign/handle"
 )
 
-// do takes one step and marks how it went. Its error says that the store
-// failed; all else is marked on the record.
-func (p *pass) do(ctx context.Context, s handle.Step) error {
-	sent := false // something that must not go out twice
+// step takes one step and marks its result. An error means that the store failed;
+// all other failures are marked on the record.
+func (u *run) step(ctx context.Context, s handle.Step) error {
+	sent := false // a message that must not go out twice
 	switch s.Kind {
 	case handle.StepExpire:
-		now := p.n.Now()
-		p.mark(func(r handle.Request) handle.Request { return r.Expire(now) })
-		return p.write(ctx, p.claimed) // decided is what is on record, nothing else
+		u.mark(expired{u.c.Now()})
+		return u.write(ctx, take) // a decision counts once it is durable
 	case handle.StepSignal:
-		p.signal(ctx, s)
+		u.signal(ctx, s)
 	case handle.StepPost, handle.StepRefresh, handle.StepNotify:
-		sent = p.slack(ctx, s)
+		sent = u.slackStep(ctx, s)
 	case handle.StepMail:
-		sent = p.mail(ctx, s)
+		sent = u.mail(ctx, s)
 	case handle.StepWatch:
-		return p.watch(ctx, s)
+		return u.watch(ctx, s)
 	default:
-		return fmt.Errorf("request %s owes an unknown step %q", p.r.ID, s.Kind)
+		return fmt.Errorf("request %s has an unknown step %q", u.r.ID, s.Kind)
 	}
 	if sent {
-		return p.write(ctx, p.kept)
+		return u.write(ctx, renew)
 	}
 	return nil
 }
 
-// slack takes a step that needs Slack. It reports whether the marks should be
+// slackStep takes a step that needs Slack. It reports whether the marks must be
 // made durable at once.
-func (p *pass) slack(ctx context.Context, s handle.Step) bool {
+func (u *run) slackStep(ctx context.Context, s handle.Step) bool {
 	switch {
-	case p.n.Slack == nil:
-		p.failed(ctx, s, handle.Failure{Reason: "Slack is not configured"})
+	case u.c.Slack == nil:
+		u.fail(ctx, s, handle.Failure{Reason: "Slack is not configured"})
 		return false
 	case s.Kind == handle.StepPost:
-		return p.post(ctx, s)
+		return u.post(ctx, s)
 	case s.Kind == handle.StepNotify:
-		return p.tell(ctx, s)
+		return u.notify(ctx, s)
 	}
-	p.refresh(ctx, s) // twice does no harm
+	u.refresh(ctx, s) // repeating it is harmless
 	return false
 }
 
-// failed marks that a step came to nothing.
-func (p *pass) failed(ctx context.Context, s handle.Step, f handle.Failure) {
-	now := p.n.Now()
-	if p.n.Observer != nil {
-		p.n.Observer.StepFailed(ctx, s)
+// fail marks a failed step.
+func (u *run) fail(ctx context.Context, s handle.Step, f handle.Failure) {
+	if u.c.Observer != nil {
+		u.c.Observer.StepFailed(ctx, s)
 	}
-	p.n.Log.WarnContext(ctx, "a step failed", "request", p.r.ID, "step", string(s.Kind), "about", s.Notification.Name, "why", f.Reason)
-	p.mark(func(r handle.Request) handle.Request { return r.RecordFailure(s, f, now) })
+	u.c.Log.WarnContext(ctx, "step failed", "request", u.r.ID, "step", string(s.Kind), "notification", s.Notification.Name, "reason", f.Reason)
+	u.mark(stepFailed{s, f, u.c.Now()})
 }
 
-// signal tells CloudFormation. Sent twice, it counts once: its UniqueId is the
-// same.
-func (p *pass) signal(ctx context.Context, s handle.Step) {
-	body, ok := p.r.SignalBody()
+// signal tells CloudFormation the decision. Sent twice, it counts once: its
+// UniqueId is the same.
+func (u *run) signal(ctx context.Context, s handle.Step) {
+	body, ok := u.r.SignalBody()
 	if !ok {
 		return
 	}
-	outcome, err := handle.SendSignal(ctx, p.n.Client, p.r.WaitURL, body)
-	now := p.n.Now()
-	switch outcome {
+	result, err := handle.SendSignal(ctx, u.c.Client, u.r.WaitURL, body)
+	switch result {
 	case handle.Delivered:
-		p.mark(func(r handle.Request) handle.Request { return r.MarkSignalled("", now) })
+		u.mark(signalled{"", u.c.Now()})
 	case handle.Permanent:
-		p.n.Log.ErrorContext(ctx, "CloudFormation will not take the signal", "request", p.r.ID, "error", err)
-		p.mark(func(r handle.Request) handle.Request { return r.MarkSignalled(err.Error(), now) })
+		u.c.Log.ErrorContext(ctx, "CloudFormation refuses the signal for good", "request", u.r.ID, "error", err)
+		u.mark(signalled{err.Error(), u.c.Now()})
 	case handle.Retry:
-		p.failed(ctx, s, handle.Failure{Reason: err.Error()})
+		u.fail(ctx, s, handle.Failure{Reason: err.Error()})
 	}
 }
 
 // post finds the requester in Slack, so that it is known who must not approve,
 // and then posts the message. It reports whether a message went out, or the
-// request turned out to be impossible.
-func (p *pass) post(ctx context.Context, s handle.Step) bool {
-	if !p.r.Requester.LookedUp {
-		if err := p.identify(ctx); err != nil {
-			p.failed(ctx, s, failure(err))
+// request was withdrawn because no one can approve it.
+func (u *run) post(ctx context.Context, s handle.Step) bool {
+	if !u.r.Requester.LookedUp {
+		if err := u.identify(ctx); err != nil {
+			u.fail(ctx, s, failure(err))
 			return false
 		}
 	}
-	if err := p.r.CheckApprovers(); err != nil && p.r.Decision == nil {
-		now := p.n.Now()
-		p.mark(func(r handle.Request) handle.Request { return r.Withdraw(err.Error(), now) })
+	if err := u.r.CheckApprovers(); err != nil && u.r.Decision == nil {
+		u.mark(Withdrawn{err.Error(), u.c.Now()})
 		return true
 	}
-	if _, posted := p.r.Root(); posted {
-		return true // somebody has clicked a message whose posting was never marked
+	if _, found := u.r.Root(); found {
+		return true // a click revealed a message whose posting was never marked
 	}
 	var channel, ts string
-	face := p.r.ViewHash()
-	err := p.patiently(ctx, func() (err error) {
-		channel, ts, err = p.n.Slack.Post(ctx, p.r.Terms.Channel, "", blocks.Message(p.r))
+	hash := u.r.ViewHash()
+	err := u.retryRateLimited(ctx, func() (err error) {
+		channel, ts, err = u.c.Slack.Post(ctx, u.r.Terms.Channel, "", blocks.Message(u.r))
 		return err
 	})
 	if err != nil {
-		p.failed(ctx, s, failure(err))
+		u.fail(ctx, s, failure(err))
 		return false
 	}
-	now := p.n.Now()
-	p.mark(func(r handle.Request) handle.Request { return r.MarkPosted(channel, ts, face, now) })
+	u.mark(posted{channel, ts, hash, u.c.Now()})
 	return true
 }
 
-// identify asks Slack who the requester is: by the name that AWS proves, and by
-// the e-mail that was typed. Whoever either of them leads to may not approve.
-func (p *pass) identify(ctx context.Context) error {
-	proven := p.r.Requester.PrincipalName()
+// identify asks Slack who the requester is, by the name that AWS proves and by
+// the e-mail as typed. Neither person may approve.
+func (u *run) identify(ctx context.Context) error {
+	proven := u.r.Requester.PrincipalName()
 	if proven != "" && !strings.Contains(proven, "@") {
-		if p.n.MailDomain != "" {
-			proven += "@" + p.n.MailDomain
+		if u.c.MailDomain != "" {
+			proven += "@" + u.c.MailDomain
 		} else {
 			proven = ""
 		}
 	}
-	var main string
-	var all []string
-	known := false // by the proof
-	for i, email := range []string{proven, p.r.Requester.Email} {
+	var found identified
+	for i, email := range []string{proven, u.r.Requester.Email} {
 		if !strings.Contains(email, "@") {
 			continue
 		}
-		user, err := p.n.Slack.UserByEmail(ctx, email)
+		user, err := u.c.Slack.UserByEmail(ctx, email)
 		if err != nil {
 			return err
 		}
-		if user == nil || slices.Contains(all, user.ID) {
+		if user == nil || slices.Contains(found.all, user.ID) {
 			continue
 		}
-		all = append(all, user.ID)
-		if main == "" && !user.Deleted && !user.IsBot {
-			main, known = user.ID, i == 0
+		found.all = append(found.all, user.ID)
+		if found.main == "" && !user.Deleted && !user.IsBot {
+			found.main, found.proven = user.ID, i == 0
 		}
 	}
-	p.mark(func(r handle.Request) handle.Request { return r.IdentifyRequester(main, all, known) })
+	u.mark(found)
 	return nil
 }
 
-// refresh makes a posted message show the truth. What is marked is what was
-// shown.
-func (p *pass) refresh(ctx context.Context, s handle.Step) {
-	face := p.r.ViewHash()
-	err := p.patiently(ctx, func() error {
-		return p.n.Slack.Update(ctx, s.Message.Channel, s.Message.TS, blocks.Message(p.r))
+// refresh updates a posted message. What is marked is what was shown.
+func (u *run) refresh(ctx context.Context, s handle.Step) {
+	hash := u.r.ViewHash()
+	err := u.retryRateLimited(ctx, func() error {
+		return u.c.Slack.Update(ctx, s.Message.Channel, s.Message.TS, blocks.Message(u.r))
 	})
-	now := p.n.Now()
 	var slack *slackError
 	switch {
 	case err == nil:
-		p.mark(func(r handle.Request) handle.Request { return r.MarkRefreshed(s.Message, face) })
+		u.mark(refreshed{s.Message, hash})
 	case errors.As(err, &slack) && slack.gone:
-		p.mark(func(r handle.Request) handle.Request { return r.MarkMessageGone(s.Message, now) })
+		u.mark(messageGone{s.Message, u.c.Now()})
 	default:
-		p.failed(ctx, s, failure(err))
+		u.fail(ctx, s, failure(err))
 	}
 }
 
-// tell replies in the thread, and writes to the requester. It reports whether
+// notify replies in the thread and writes to the requester. It reports whether
 // anything went out: one write marks both.
-func (p *pass) tell(ctx context.Context, s handle.Step) bool {
+func (u *run) notify(ctx context.Context, s handle.Step) bool {
 	sent := false
 	send := func(key, channel, thread string, v blocks.View) error {
-		return p.patiently(ctx, func() error {
-			channel, ts, err := p.n.Slack.Post(ctx, channel, thread, v)
+		return u.retryRateLimited(ctx, func() error {
+			channel, ts, err := u.c.Slack.Post(ctx, channel, thread, v)
 			if err != nil {
 				return err
 			}
-			now := p.n.Now()
 			sent = true
-			p.mark(func(r handle.Request) handle.Request { return r.MarkDelivered(key, channel, ts, now) })
+			u.mark(delivered{key, channel, ts, u.c.Now()})
 			return nil
 		})
 	}
 	var errs []error
-	reply, direct := p.r.PendingDeliveries(s.Notification)
-	if root, ok := p.r.Root(); ok && reply {
-		errs = append(errs, send(s.Notification.ReplyKey(), root.Channel, root.TS, blocks.Notification(p.r, s.Notification, false)))
+	reply, direct := u.r.PendingDeliveries(s.Notification)
+	if root, ok := u.r.Root(); ok && reply {
+		errs = append(errs, send(s.Notification.ReplyKey(), root.Channel, root.TS, blocks.Notification(u.r, s.Notification, false)))
 	}
 	if direct {
-		channel, thread, begun := p.r.DirectThread()
+		channel, thread, begun := u.r.DirectThread()
 		if !begun {
-			channel = p.r.Requester.SlackID // opens the conversation
+			channel = u.r.Requester.SlackID // opens the conversation
 		}
-		errs = append(errs, send(s.Notification.DirectKey(), channel, thread, blocks.Notification(p.r, s.Notification, true)))
+		errs = append(errs, send(s.Notification.DirectKey(), channel, thread, blocks.Notification(u.r, s.Notification, true)))
 	}
 	if err := errors.Join(errs...); err != nil {
-		p.failed(ctx, s, failure(err))
+		u.fail(ctx, s, failure(err))
 	}
 	return sent
 }
 
-// mail sends a letter to the topic.
-func (p *pass) mail(ctx context.Context, s handle.Step) bool {
-	links, err := p.n.links(ctx)
+// mail publishes a notification to the mail topic.
+func (u *run) mail(ctx context.Context, s handle.Step) bool {
+	links, err := u.c.links(ctx)
 	switch {
-	case p.n.Mail == nil:
-		p.failed(ctx, s, handle.Failure{Reason: "no mail topic is configured", Permanent: true})
+	case u.c.Mail == nil:
+		u.fail(ctx, s, handle.Failure{Reason: "no mail topic is configured", Permanent: true})
 		return false
 	case err != nil:
-		p.n.Log.WarnContext(ctx, "couldn't make the links of a mail", "request", p.r.ID, "error", err)
-		p.failed(ctx, s, handle.Failure{Reason: "the mail key could not be read"})
+		u.c.Log.WarnContext(ctx, "couldn't sign the links of a mail", "request", u.r.ID, "error", err)
+		u.fail(ctx, s, handle.Failure{Reason: "the mail key could not be read"})
 		return false
-	case links == nil && p.r.Terms.Channel == "" && s.Notification.Name == handle.NotifyAsked:
-		p.failed(ctx, s, handle.Failure{Reason: "nobody could decide by mail: no mail key is configured", Permanent: true})
-		return false
-	}
-	subject, body := blocks.Mail(p.r, s.Notification, links)
-	if err := p.n.Mail.Publish(ctx, subject, body); err != nil {
-		p.n.Log.WarnContext(ctx, "couldn't mail", "request", p.r.ID, "error", err)
-		p.failed(ctx, s, handle.Failure{Reason: "the mail topic did not take it"})
+	case links == nil && u.r.Terms.Channel == "" && s.Notification.Name == handle.NotifyAsked:
+		u.fail(ctx, s, handle.Failure{Reason: "the request could not be decided by mail: no mail key is configured", Permanent: true})
 		return false
 	}
-	now := p.n.Now()
-	p.mark(func(r handle.Request) handle.Request { return r.MarkDelivered(s.Notification.MailKey(), "", "", now) })
+	subject, body := blocks.Mail(u.r, s.Notification, links)
+	if err := u.c.Mail.Publish(ctx, subject, body); err != nil {
+		u.c.Log.WarnContext(ctx, "couldn't publish a mail", "request", u.r.ID, "error", err)
+		u.fail(ctx, s, handle.Failure{Reason: "the mail topic did not accept it"})
+		return false
+	}
+	u.mark(delivered{key: s.Notification.MailKey(), at: u.c.Now()})
 	return true
 }
 
-// watch asks CloudFormation what became of the stack. Where it cannot be asked,
-// the event that told of the end has to do.
-func (p *pass) watch(ctx context.Context, s handle.Step) error {
-	d, err := p.n.Stacks.Describe(ctx, p.r.Stack.ID)
-	now := p.n.Now()
+// watch asks CloudFormation how the stack ended. If it cannot be asked, the
+// event that reported the end must do.
+func (u *run) watch(ctx context.Context, s handle.Step) error {
+	d, err := u.c.Stacks.Describe(ctx, u.r.Stack.ID)
+	now := u.c.Now()
 	switch {
-	case err != nil && handle.FinalStatus(p.r.Stack.Status):
-		p.n.Log.WarnContext(ctx, "couldn't read the stack's end: going by its event", "request", p.r.ID, "error", err)
-		d = Description{Status: p.r.Stack.Status, Reason: p.r.Stack.Reason}
+	case err != nil && handle.FinalStatus(u.r.Stack.Status):
+		u.c.Log.WarnContext(ctx, "couldn't read the stack; using its event's status", "request", u.r.ID, "error", err)
+		d = Description{Status: u.r.Stack.Status, Reason: u.r.Stack.Reason}
 	case errors.Is(err, ErrDenied):
-		// A stack of another account, mostly. An event of its end, if one comes,
-		// begins anew.
-		p.failed(ctx, s, handle.Failure{Reason: "the stack may not be read", Permanent: true})
+		// Usually a stack of another account. An event of its end starts over.
+		u.fail(ctx, s, handle.Failure{Reason: "reading the stack is denied", Permanent: true})
 		return nil
 	case err != nil:
-		p.n.Log.WarnContext(ctx, "couldn't read the stack", "request", p.r.ID, "error", err)
-		p.failed(ctx, s, handle.Failure{Reason: "CloudFormation could not be asked"})
+		u.c.Log.WarnContext(ctx, "couldn't read the stack", "request", u.r.ID, "error", err)
+		u.fail(ctx, s, handle.Failure{Reason: "CloudFormation could not be reached"})
 		return nil
 	case !handle.FinalStatus(d.Status):
-		p.mark(func(r handle.Request) handle.Request { return r.StillInProgress(now) })
+		u.mark(stillInProgress{now})
 		return nil
 	}
-	e := handle.Ended{Status: d.Status, Reason: d.Reason, Outputs: handle.RedactFields(p.r.WaitURL, d.Outputs), At: now}
+	e := handle.Ended{Status: d.Status, Reason: d.Reason, Outputs: handle.RedactFields(u.r.WaitURL, d.Outputs), At: now}
 	if !e.Succeeded() && err == nil {
-		if first, err := p.n.Stacks.FirstFailure(ctx, p.r.Stack.ID); err == nil && first != "" {
+		if first, err := u.c.Stacks.FirstFailure(ctx, u.r.Stack.ID); err == nil && first != "" {
 			e.Reason = first
 		}
 	}
-	e.Superseded = e.Succeeded() && p.superseded(ctx, d.Updated)
-	p.mark(func(r handle.Request) handle.Request { return r.RecordEnd(e) })
-	return p.write(ctx, p.kept) // told is only what is on record
+	e.Superseded = e.Succeeded() && u.superseded(ctx, d.Updated)
+	u.mark(stackEnded{e})
+	return u.write(ctx, renew) // notifications report only what is durable
 }
 
-const patience = 2 * time.Second // kept for the call after a wait
-
-// superseded reports whether the stack stands because of a later update, begun
-// at updated, that was approved by itself: then it has not gone round this
-// request. Gates of one and the same operation do not stand in for each other. In
-// doubt it has.
-func (p *pass) superseded(ctx context.Context, updated time.Time) bool {
-	if p.r.State() == handle.Approved || !updated.After(p.r.CreatedAt) {
+// superseded reports whether the stack succeeded because of a later update, begun
+// at updated, that was approved by its own request: then it has not bypassed this
+// one. Gates of the same operation do not stand in for each other. If it cannot
+// be found out, the answer is no.
+func (u *run) superseded(ctx context.Context, updated time.Time) bool {
+	if u.r.State() == handle.Approved || !updated.After(u.r.CreatedAt) {
 		return false
 	}
-	requests, err := p.n.Store.OfStack(ctx, p.r.Stack.ID)
+	requests, err := u.c.Store.OfStack(ctx, u.r.Stack.ID)
 	if err != nil {
-		p.n.Log.WarnContext(ctx, "couldn't look up the stack's other requests", "request", p.r.ID, "error", err)
+		u.c.Log.WarnContext(ctx, "couldn't look up the stack's other requests", "request", u.r.ID, "error", err)
 	}
 	return slices.ContainsFunc(requests, func(other handle.Request) bool {
 		return other.State() == handle.Approved && !other.CreatedAt.Before(updated)
 	})
 }
 
-// patiently makes a call, and makes it again after as long as Slack asks to
-// wait, while the context has the time. Where it has no end there is no
-// patience: the record remembers, and the sweep comes back to it.
-func (p *pass) patiently(ctx context.Context, call func() error) error {
+const callReserve = 2 * time.Second // kept for the call after a Retry-After
+
+// retryRateLimited makes a call, and repeats it after the wait that Slack asks
+// for, while the context and the lease have the time. Without a deadline it does
+// not wait: the record holds when to try again, and the sweep does.
+func (u *run) retryRateLimited(ctx context.Context, call func() error) error {
 	for {
 		err := call()
 		var slack *slackError
 		deadline, ends := ctx.Deadline()
-		if !errors.As(err, &slack) || !slack.RateLimited || !ends || time.Until(deadline) < slack.RetryAfter+patience {
+		if !errors.As(err, &slack) || !slack.RateLimited || !ends || time.Until(deadline) < slack.RetryAfter+callReserve {
 			return err
 		}
-		if p.r.Lease.Until.Sub(p.n.Now()) < slack.RetryAfter+callTimeout+writeTime {
-			return err // the lease would end meanwhile, and somebody else send the same
+		if u.r.Lease.Until.Sub(u.c.Now()) < slack.RetryAfter+callTimeout+writeTime {
+			return err // the lease would end meanwhile, and another process send the same
 		}
-		if p.n.Pause(ctx, slack.RetryAfter) != nil {
+		if u.c.Pause(ctx, slack.RetryAfter) != nil {
 			return err
 		}
 	}
 }
 
-// failure says an error in the record's terms. Of several, the one that can be
-// tried again counts.
+// failure converts an error for the record. Of several, one that can be retried
+// wins.
 func failure(err error) handle.Failure {
 	var joined interface{ Unwrap() []error }
 	if errors.As(err, &joined) {
@@ -319,5 +307,5 @@ func failure(err error) handle.Failure {
 	if errors.As(err, &slack) {
 		return slack.Failure
 	}
-	return handle.Failure{Reason: "an internal fault"}
+	return handle.Failure{Reason: "an internal error"}
 }

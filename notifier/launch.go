@@ -10,16 +10,16 @@ import (
 	"countersign/notifier/reconcile"
 )
 
-// askTime is how long a launch tries to ask before CloudFormation is answered.
-// A Slack that asks for more patience is left to the sweep.
+// askTime bounds how long a launch tries to post its question before
+// CloudFormation is answered. A longer Retry-After is left to the sweep.
 const askTime = 20 * time.Second
 
-// request answers the resource that asks for an approval: with success as soon
-// as the request is on record and somebody has been asked, so that the wait
-// condition begins.
-func (n *Notifier) request(ctx context.Context, ev custom, p properties) (response, error) {
+// request answers the resource that requests an approval: SUCCESS as soon as the
+// request is on record and the approvers have been asked, so that the wait
+// condition starts.
+func (n *Notifier) request(ctx context.Context, ev customResource, p properties) (response, error) {
 	if ev.RequestType == "Update" && !waitURLChanged(ev, p) {
-		// Without a new handle there is no new wait, and so nothing to approve.
+		// Without a new handle nothing waits, so there is nothing to approve.
 		return ev.succeeded("", map[string]string{"RequestId": ev.PhysicalResourceID}), nil
 	}
 	id := handle.NewID(ev.StackID, ev.LogicalResourceID, ev.RequestID)
@@ -31,41 +31,46 @@ func (n *Notifier) request(ctx context.Context, ev custom, p properties) (respon
 	r, _ = r.Claim(holder, r.CreatedAt)
 	stored, err := n.create(ctx, r)
 	if err != nil {
-		return ev.response("FAILED", "the request could not be put on record, so nobody was asked; launch again", id, nil), err
+		return ev.response("FAILED", "the request could not be recorded, so no approver was asked; launch again", id, nil), err
 	}
 	stored = n.ask(ctx, stored, holder)
 	return n.launched(ctx, ev, stored, holder)
 }
 
-// ask settles a new request. What Slack or mail did not take at first may be a
-// bad moment, so it is tried once more before the launch is given up.
+// ask reconciles a new request. If Slack or mail fails at first, it tries once
+// more before the launch is given up.
 func (n *Notifier) ask(ctx context.Context, r handle.Request, holder string) handle.Request {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	for try := 1; ; try++ {
+	for attempt := 1; ; attempt++ {
 		next, err := n.ReconcileRecord(ctx, r, holder)
 		if err != nil {
-			n.Log.ErrorContext(ctx, "couldn't settle a new request", "request", r.ID, "error", err)
+			n.Log.ErrorContext(ctx, "couldn't reconcile a new request", "request", r.ID, "error", err)
 			// next is not what is stored: neither its marks nor its lease hold.
-			stored, again := n.Store.Load(ctx, r.ID)
-			if again != nil {
+			stored, loadErr := n.Store.Load(ctx, r.ID)
+			if loadErr != nil {
 				return next
 			}
 			next = stored
 		}
 		r = next
-		failed := r.Attempts[handle.Step{Kind: handle.StepPost}.Key()]
-		if try == 2 || r.Decision != nil || r.Asked() || failed.Count == 0 && err == nil || failed.RateLimited {
+		post := postAttempts(r)
+		if attempt == 2 || r.Decision != nil || r.Asked() || post.Count == 0 && err == nil || post.RateLimited {
 			return r
 		}
-		if n.Pause(ctx, max(0, failed.NotBefore.Sub(n.Now()))) != nil {
+		if n.Pause(ctx, max(0, post.NotBefore.Sub(n.Now()))) != nil {
 			return r
 		}
 	}
 }
 
-// waitURLChanged reports whether an Update brings another wait handle.
-func waitURLChanged(ev custom, p properties) bool {
+// postAttempts are the failed attempts at posting the request's message.
+func postAttempts(r handle.Request) handle.Attempts {
+	return r.Attempts[handle.Step{Kind: handle.StepPost}.Key()]
+}
+
+// waitURLChanged reports whether an Update has a new wait handle.
+func waitURLChanged(ev customResource, p properties) bool {
 	old, err := parseProperties(ev.OldResourceProperties)
 	if err != nil {
 		return true
@@ -75,48 +80,47 @@ func waitURLChanged(ev custom, p properties) bool {
 	return err1 != nil || err2 != nil || before != now
 }
 
-// create puts r on record, or finds it there: a redelivered event, or an answer
-// that was lost.
+// create stores r, or finds it stored: by a redelivered event, or by a write
+// whose answer was lost.
 func (n *Notifier) create(ctx context.Context, r handle.Request) (handle.Request, error) {
 	stored, err := n.Store.Create(ctx, r)
 	if err == nil {
 		return stored, nil
 	}
-	found, again := n.Store.Load(ctx, r.ID)
-	if again != nil {
-		return handle.Request{}, fmt.Errorf("couldn't put the request on record: %w", err)
+	found, loadErr := n.Store.Load(ctx, r.ID)
+	if loadErr != nil {
+		return handle.Request{}, fmt.Errorf("couldn't record the request: %w", err)
 	}
 	return found, nil
 }
 
-// launched answers by how far the request has come. If nobody could be asked,
-// the launch fails at once instead of waiting hours for nobody.
-func (n *Notifier) launched(ctx context.Context, ev custom, r handle.Request, holder string) (response, error) {
-	waits := r.Attempts[handle.Step{Kind: handle.StepPost}.Key()]
+// launched answers by how far the request has come. If no approver could be
+// asked, the launch fails at once instead of waiting for hours.
+func (n *Notifier) launched(ctx context.Context, ev customResource, r handle.Request, holder string) (response, error) {
 	busy := r.Lease.Holder != holder && n.Now().Before(r.Lease.Until)
 	switch {
 	case r.State() == handle.Withdrawn:
 		return ev.response("FAILED", r.Decision.Reason, r.ID, nil), nil
-	case r.Decision != nil, r.Asked(), waits.RateLimited, busy:
-		// A message that only has to wait its turn is owed, and will be posted.
-		// Busy: another delivery of this event is asking at this moment; should
-		// it find nobody, it withdraws the request, and that fails the wait.
+	case r.Decision != nil, r.Asked(), postAttempts(r).RateLimited, busy:
+		// A rate-limited message will be posted by the sweep. Busy means that
+		// another delivery of this event is asking right now; if that fails, it
+		// withdraws the request, which fails the wait.
 		return ev.succeeded(r.ID, map[string]string{"RequestId": r.ID}), nil
 	}
-	reason := "nobody could be asked to approve this launch: " + n.why(r)
-	r, err := n.Change(ctx, r, func(r handle.Request, now time.Time) handle.Request { return r.Withdraw(reason, now) })
+	reason := "no approver could be asked: " + n.askFailure(r)
+	r, err := n.Change(ctx, r, reconcile.Withdrawn{Reason: reason, At: n.Now()})
 	switch {
 	case err != nil:
 		return ev.response("FAILED", reason, r.ID, nil), err
-	case r.State() != handle.Withdrawn: // somebody was asked after all, and has decided
+	case r.State() != handle.Withdrawn: // an approver was asked after all, and has decided
 		return ev.succeeded(r.ID, map[string]string{"RequestId": r.ID}), nil
 	}
 	return ev.response("FAILED", r.Decision.Reason, r.ID, nil), nil
 }
 
-// why says what kept us from asking.
-func (n *Notifier) why(r handle.Request) string {
-	post := r.Attempts[handle.Step{Kind: handle.StepPost}.Key()].Reason
+// askFailure says why neither Slack nor mail could ask.
+func (n *Notifier) askFailure(r handle.Request) string {
+	post := postAttempts(r).Reason
 	mail := r.Attempts[handle.Step{Kind: handle.StepMail, Notification: handle.Notification{Name: handle.NotifyAsked}}.Key()].Reason
 	switch {
 	case r.Terms.Channel == "" || n.Slack == nil:
@@ -133,15 +137,16 @@ func (n *Notifier) why(r handle.Request) string {
 	return post + "; " + mail
 }
 
-// newRequest makes the record of a launch: what the template asks for, and what
-// AWS proves. Its error is a sentence for whoever wrote the template.
-func (n *Notifier) newRequest(ctx context.Context, ev custom, p properties) (handle.Request, error) {
+// newRequest makes the record of a launch from the resource's properties and from
+// what CloudFormation says about the stack. The error is for the template's
+// author.
+func (n *Notifier) newRequest(ctx context.Context, ev customResource, p properties) (handle.Request, error) {
 	now := n.Now().UTC()
 	region, account, name, ok := parseStackID(ev.StackID)
 	if !ok {
-		return handle.Request{}, errors.New("the event's StackId is no stack's ARN")
+		return handle.Request{}, errors.New("the event's StackId is not a stack ARN")
 	}
-	a, err := p.asked(n.Defaults)
+	a, err := p.approval(n.Defaults)
 	if err != nil {
 		return handle.Request{}, err
 	}
@@ -166,7 +171,7 @@ func (n *Notifier) newRequest(ctx context.Context, ev custom, p properties) (han
 	}
 	r.Requester.Email, r.Purpose = r.WaitURL.Redact(a.email), r.WaitURL.Redact(a.purpose)
 	r.Details = handle.RedactFields(r.WaitURL, a.details)
-	if err := n.prove(ctx, &r); err != nil {
+	if err := n.addStack(ctx, &r); err != nil {
 		return handle.Request{}, err
 	}
 	if a.title != "" {
@@ -175,13 +180,13 @@ func (n *Notifier) newRequest(ctx context.Context, ev custom, p properties) (han
 	return r.RecordCreation(), nil
 }
 
-// prove adds what CloudFormation knows of the stack. Where it cannot be asked,
-// the claims stay claims, and the message says so. Its error says that the stack
-// has no use for an approval any more: an event that was delivered too late.
-func (n *Notifier) prove(ctx context.Context, r *handle.Request) error {
+// addStack adds what CloudFormation says about the stack. If it cannot be asked,
+// claims stay claims, and the message says so. The error means that the event
+// came too late: the stack no longer waits for an approval.
+func (n *Notifier) addStack(ctx context.Context, r *handle.Request) error {
 	d, err := n.Stacks.Describe(ctx, r.Stack.ID)
 	if err != nil {
-		n.Log.WarnContext(ctx, "couldn't read the stack: who asks stays unproven", "request", r.ID, "stack", r.Stack.ID, "error", err)
+		n.Log.WarnContext(ctx, "couldn't read the stack; the requester stays unproven", "request", r.ID, "stack", r.Stack.ID, "error", err)
 		return nil
 	}
 	if d.Status != "" && d.Status != "CREATE_IN_PROGRESS" && d.Status != "UPDATE_IN_PROGRESS" {
@@ -193,12 +198,12 @@ func (n *Notifier) prove(ctx context.Context, r *handle.Request) error {
 	return nil
 }
 
-// gone takes the Delete of a request resource: while pending it means that the
-// stack gave up. The stack is answered with success whatever comes of this.
-func (n *Notifier) gone(ctx context.Context, ev custom) error {
+// deleted handles the Delete of a request resource: while the request is pending
+// it means that the stack gave up.
+func (n *Notifier) deleted(ctx context.Context, ev customResource) error {
 	r, err := n.Store.Load(ctx, ev.PhysicalResourceID)
 	if errors.Is(err, handle.ErrNotFound) {
-		return nil // never recorded, or no request of ours
+		return nil // never recorded, or not one of our requests
 	}
 	if err != nil {
 		return fmt.Errorf("couldn't load the request of a deleted resource: %w", err)
@@ -206,8 +211,6 @@ func (n *Notifier) gone(ctx context.Context, ev custom) error {
 	if r.Stack.ID != ev.StackID || r.Decision != nil {
 		return nil
 	}
-	_, err = n.Change(ctx, r, func(r handle.Request, now time.Time) handle.Request {
-		return r.Withdraw("the stack was rolled back or deleted before anybody decided", now)
-	})
+	_, err = n.Change(ctx, r, reconcile.Withdrawn{Reason: "the stack was rolled back or deleted before a decision", At: n.Now()})
 	return err
 }

@@ -124,9 +124,9 @@ func TestNobodyWaitsForNobody(t *testing.T) {
 		{"Slack is down, mail asks", func(w *testWorld) { w.slack.SetDown(true) }, "", 1},
 		{"no Slack, mail asks", func(w *testWorld) { w.notifier.Slack = nil }, "", 1},
 		{"Slack refuses, no mail", func(w *testWorld) { w.slack.SetFault(refuse("channel_not_found")); w.notifier.Mail = nil }, "channel_not_found; no mail topic", 0},
-		{"Slack refuses, mail refuses", func(w *testWorld) { w.slack.SetFault(refuse("is_archived")); w.mail.err = errors.New("no") }, "is_archived; the mail topic did not take it", 0},
+		{"Slack refuses, mail refuses", func(w *testWorld) { w.slack.SetFault(refuse("is_archived")); w.mail.err = errors.New("no") }, "is_archived; the mail topic did not accept it", 0},
 		{"no Slack, no mail", func(w *testWorld) { w.notifier.Slack, w.notifier.Mail = nil, nil }, "Slack is not configured; no mail topic", 0},
-		{"no Slack, and mail cannot decide", func(w *testWorld) { w.notifier.Slack, w.notifier.Links = nil, nil }, "nobody could decide by mail", 0},
+		{"no Slack, and mail cannot decide", func(w *testWorld) { w.notifier.Slack, w.notifier.Links = nil, nil }, "could not be decided by mail", 0},
 		{"only the requester may approve", func(w *testWorld) { w.notifier.Defaults.Approvers = []string{rita} }, "only the requester may approve", 0},
 		{"two must approve, and one is the requester", func(w *testWorld) {
 			w.notifier.Defaults.Approvers, w.notifier.Defaults.Approvals = []string{rita, ann}, 2

@@ -1,0 +1,105 @@
+package reconcile
+
+import (
+	"time"
+
+	"countersign/handle"
+)
+
+// Mark is one lawful change of a record. It is a plain value, so that it can be
+// applied again to a newer record after a conflict.
+type Mark interface {
+	Apply(r handle.Request) handle.Request
+}
+
+// Withdrawn closes a request whose stack gave up, or whose approvers could not be
+// asked.
+type Withdrawn struct {
+	Reason string
+	At     time.Time
+}
+
+// Bypassed records that the stack went past its gate without an approval.
+type Bypassed struct {
+	How string
+	At  time.Time
+}
+
+// StackStatus records a final stack status that an event reported.
+type StackStatus struct {
+	Status, Reason string
+	At             time.Time
+}
+
+type expired struct{ at time.Time }
+
+type signalled struct {
+	undeliverable string
+	at            time.Time
+}
+
+type stepFailed struct {
+	step    handle.Step
+	failure handle.Failure
+	at      time.Time
+}
+
+type identified struct {
+	main   string
+	all    []string
+	proven bool
+}
+
+type posted struct {
+	channel, ts, viewHash string
+	at                    time.Time
+}
+
+type refreshed struct {
+	message  handle.Message
+	viewHash string
+}
+
+type messageGone struct {
+	message handle.Message
+	at      time.Time
+}
+
+type delivered struct {
+	key, channel, ts string
+	at               time.Time
+}
+
+type stillInProgress struct{ at time.Time }
+
+type stackEnded struct{ end handle.Ended }
+
+func (m Withdrawn) Apply(r handle.Request) handle.Request { return r.Withdraw(m.Reason, m.At) }
+func (m Bypassed) Apply(r handle.Request) handle.Request  { return r.RecordBypass(m.How, m.At) }
+func (m StackStatus) Apply(r handle.Request) handle.Request {
+	return r.ObserveStatus(m.Status, r.WaitURL.Redact(m.Reason), m.At)
+}
+func (m expired) Apply(r handle.Request) handle.Request { return r.Expire(m.at) }
+func (m signalled) Apply(r handle.Request) handle.Request {
+	return r.MarkSignalled(m.undeliverable, m.at)
+}
+func (m stepFailed) Apply(r handle.Request) handle.Request {
+	return r.RecordFailure(m.step, m.failure, m.at)
+}
+func (m identified) Apply(r handle.Request) handle.Request {
+	return r.IdentifyRequester(m.main, m.all, m.proven)
+}
+func (m posted) Apply(r handle.Request) handle.Request {
+	return r.MarkPosted(m.channel, m.ts, m.viewHash, m.at)
+}
+func (m refreshed) Apply(r handle.Request) handle.Request {
+	return r.MarkRefreshed(m.message, m.viewHash)
+}
+func (m messageGone) Apply(r handle.Request) handle.Request {
+	return r.MarkMessageGone(m.message, m.at)
+}
+func (m delivered) Apply(r handle.Request) handle.Request {
+	return r.MarkDelivered(m.key, m.channel, m.ts, m.at)
+}
+func (m stillInProgress) Apply(r handle.Request) handle.Request { return r.StillInProgress(m.at) }
+func (m stackEnded) Apply(r handle.Request) handle.Request      { return r.RecordEnd(m.end) }
