@@ -44,7 +44,7 @@ func (c *call) channelToPost() (*channel, *apiError) {
 
 // resolveChannel resolves the channel argument of chat.postMessage.
 func (c *call) resolveChannel(to string) (*channel, *apiError) {
-	if u, ok := c.users.byID[to]; ok {
+	if u := c.userByID(to); u != nil {
 		if err := c.canDM(u); err != nil {
 			return nil, err
 		}

@@ -7,16 +7,16 @@ func (w *Workspace) PostAs(userID, channelID, threadTS, text string) (ts string,
 	now := w.config.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	u, ok := w.users.byID[userID]
+	u := w.userByID(userID)
 	r, found := w.channels.byID[channelID]
 	switch {
 	case w.down:
 		return "", ErrDown
-	case !ok || u.Deleted:
+	case u == nil || u.Deleted:
 		return "", fmt.Errorf("%w: %s", ErrNoUser, userID)
 	case !found:
 		return "", fmt.Errorf("%w: %s", ErrNoChannel, channelID)
-	case !r.hasMember(userID):
+	case !r.hasMember(u.ID):
 		return "", ErrNotVisible
 	case r.Archived:
 		return "", ErrNotAllowed
@@ -24,7 +24,7 @@ func (w *Workspace) PostAs(userID, channelID, threadTS, text string) (ts string,
 	if no := r.checkThread(threadTS); no != nil || r.deleted[threadTS] {
 		return "", fmt.Errorf("%w: %s", ErrNoMessage, threadTS)
 	}
-	p := w.addMessage(r, Message{TS: w.newTS(now), ThreadTS: threadTS, UserID: userID, UnfurlLinks: true, UnfurlMedia: true},
+	p := w.addMessage(r, Message{TS: w.newTS(now), ThreadTS: threadTS, UserID: u.ID, UnfurlLinks: true, UnfurlMedia: true},
 		messageArgs{text: text, mentions: addMentions(nil, text)})
 	return p.TS, nil
 }

@@ -11,7 +11,8 @@ type Channel struct {
 	Name      string // without the #; empty for a DM
 	Private   bool
 	Archived  bool
-	ExtShared bool     // shared with another workspace through Slack Connect
+	ExtShared bool     // shared with another company through Slack Connect
+	OrgShared bool     // shared with other workspaces of the organization
 	Members   []string // user IDs, including the bot's if it was invited
 	IMUserID  string   // the other user in a DM; empty for a channel
 }
@@ -100,7 +101,7 @@ func (w *Workspace) canSee(u *User, r *channel) bool {
 	if r.hasMember(u.ID) {
 		return true
 	}
-	guest := u.Restricted || u.UltraRestricted || u.TeamID != w.config.TeamID
+	guest := u.Restricted || u.UltraRestricted || !w.isMember(u)
 	return !r.Private && r.IMUserID == "" && !guest
 }
 

@@ -51,7 +51,7 @@ func (w *Workspace) buildClick(userID string, at Target, now time.Time) (deliver
 	if err != nil {
 		return delivery{}, err
 	}
-	payload := blockActions{payloadHead: w.payloadHead("block_actions", u)}
+	payload := blockActions{payloadHead: w.payloadHead("block_actions", u, userID)}
 	var b Button
 	if at.ViewID != "" {
 		b, err = w.clickInView(&payload, u, at)
@@ -81,7 +81,8 @@ func (w *Workspace) clickOnMessage(payload *blockActions, u *User, at Target, no
 		Type: "message", MessageTS: p.TS, ThreadTS: p.ThreadTS, ChannelID: p.ChannelID, IsEphemeral: &p.Ephemeral,
 	}
 	payload.Channel = &payloadChannel{p.ChannelID, payloadName(w.channels.byID[p.ChannelID])}
-	payload.State = &viewState{Values: map[string]map[string]any{}}
+	state := w.viewState(nil)
+	payload.State = &state
 	payload.ResponseURL = w.newMessageResponseURL(p, u.ID, now)
 	if !p.Ephemeral { // payloads do not include ephemeral messages
 		m := w.wire(p)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -55,16 +56,20 @@ func (w *Workspace) buildCommand(userID, channelID, command, text string) (deliv
 		return delivery{}, fmt.Errorf("%w: %s", ErrNoChannel, channelID)
 	case !r.hasMember(u.ID):
 		return delivery{}, ErrNotVisible
-	case u.TeamID != w.config.TeamID || r.Archived || !slices.Contains(w.config.Scopes, "commands"):
+	case !w.isMember(u) || r.Archived || !slices.Contains(w.config.Scopes, "commands"):
 		return delivery{}, ErrNotAllowed
 	}
 	trigger := w.newTrigger(u.ID, "", now)
 	responseURL := w.addResponseURL(&responseURL{channelID: r.ID, userID: u.ID, at: now})
 	form := url.Values{
 		"token": {verificationToken}, "team_id": {w.config.TeamID}, "team_domain": {w.config.Domain},
-		"channel_id": {r.ID}, "channel_name": {payloadName(r)}, "user_id": {u.ID}, "user_name": {u.Name},
-		"command": {command}, "text": {text}, "api_app_id": {w.config.AppID}, "is_enterprise_install": {"false"},
+		"channel_id": {r.ID}, "channel_name": {payloadName(r)}, "user_id": {userID}, "user_name": {u.Name},
+		"command": {command}, "text": {text}, "api_app_id": {w.config.AppID}, "is_enterprise_install": {strconv.FormatBool(w.config.OrgInstall)},
 		"response_url": {responseURL}, "trigger_id": {trigger},
+	}
+	if w.config.EnterpriseID != "" {
+		form.Set("enterprise_id", w.config.EnterpriseID)
+		form.Set("enterprise_name", w.config.EnterpriseName)
 	}
 	return delivery{url: w.config.CommandURL, i: Interaction{
 		Payload: []byte(form.Encode()), TriggerID: trigger, ResponseURL: responseURL,

@@ -29,8 +29,8 @@ func (c *call) openConversation() (any, *apiError) {
 	case n > 1:
 		return nil, &apiError{code: "method_not_supported_for_channel_type", messages: []string{"[ERROR] group DMs are not simulated"}}
 	}
-	u, found := c.users.byID[users]
-	if !found {
+	u := c.userByID(users)
+	if u == nil {
 		return nil, errCode("user_not_found")
 	}
 	if c.isStranger(u) {
@@ -102,6 +102,9 @@ func (c *call) conversationMembers() (any, *apiError) {
 // listConversations implements conversations.list: public channels, and private
 // channels that the bot is in.
 func (c *call) listConversations() (any, *apiError) {
+	if err := c.requireTeam(); err != nil {
+		return nil, err
+	}
 	types := c.form.Get("types")
 	if types == "" {
 		types = "public_channel"

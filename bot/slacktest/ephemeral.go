@@ -7,13 +7,13 @@ func (c *call) postEphemeral() (any, *apiError) {
 	if r == nil {
 		return nil, errCode("channel_not_found")
 	}
-	reader, found := c.users.byID[c.form.Get("user")]
+	reader := c.userByID(c.form.Get("user"))
 	switch {
 	case !r.hasMember(c.config.BotUserID):
 		return nil, errCode("not_in_channel")
 	case r.Archived:
 		return nil, errCode("is_archived")
-	case !found || !r.hasMember(reader.ID) || reader.Deleted:
+	case reader == nil || !r.hasMember(reader.ID) || reader.Deleted:
 		return nil, errCode("user_not_in_channel")
 	}
 	m, err := c.messageArgs(maxPostText)

@@ -123,13 +123,13 @@ func (w *Workspace) post(i *Interaction) (status int, body string, err error) {
 
 // actor returns the user, or why that user cannot act.
 func (w *Workspace) actor(userID string) (*User, error) {
-	u, ok := w.users.byID[userID]
+	u := w.userByID(userID)
 	switch {
 	case w.down:
 		return nil, ErrDown
 	case w.client == nil:
 		return nil, errNoClient
-	case !ok || u.Deleted || u.Bot:
+	case u == nil || u.Deleted || u.Bot:
 		return nil, fmt.Errorf("%w: %s", ErrNoUser, userID)
 	}
 	return u, nil

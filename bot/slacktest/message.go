@@ -102,7 +102,7 @@ func (w *Workspace) Message(channelID, ts string) (Message, bool) {
 func (w *Workspace) DMs(userID string) []Message {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.messages(w.dms[userID])
+	return w.messages(w.dms[w.localID(userID)])
 }
 
 // Ephemerals returns the messages that only this user sees, oldest first. A real
@@ -111,7 +111,7 @@ func (w *Workspace) Ephemerals(userID string) []Message {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var messages []Message
-	for _, p := range w.ephemeral[userID] {
+	for _, p := range w.ephemeral[w.localID(userID)] {
 		messages = append(messages, p.copyMessage())
 	}
 	return messages

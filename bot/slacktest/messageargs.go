@@ -152,9 +152,9 @@ func (w *Workspace) notified(r *channel, author string, mentions []string) []str
 	}
 	var people []string
 	for _, id := range ids {
-		u, ok := w.users.byID[id]
-		if ok && id != author && !u.Bot && !u.Deleted && r.hasMember(id) {
-			people = addOnce(people, id)
+		u := w.userByID(id)
+		if u != nil && u.ID != author && !u.Bot && !u.Deleted && r.hasMember(u.ID) {
+			people = addOnce(people, u.ID)
 		}
 	}
 	return people

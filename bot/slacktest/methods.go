@@ -49,11 +49,13 @@ func (c *call) authTest() (any, *apiError) {
 		TeamID              string `json:"team_id"`
 		UserID              string `json:"user_id"`
 		BotID               string `json:"bot_id"`
+		EnterpriseID        string `json:"enterprise_id,omitempty"`
 		IsEnterpriseInstall bool   `json:"is_enterprise_install"`
 	}{
 		envelope: okEnvelope, URL: "https://" + c.config.Domain + ".slack.com/",
 		Team: c.config.TeamName, User: c.config.BotName,
 		TeamID: c.config.TeamID, UserID: c.config.BotUserID, BotID: c.config.BotID,
+		EnterpriseID: c.config.EnterpriseID, IsEnterpriseInstall: c.config.OrgInstall,
 	}, nil
 }
 

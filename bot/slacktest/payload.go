@@ -5,8 +5,15 @@ import "encoding/json"
 // Interaction payloads: https://docs.slack.dev/reference/interaction-payloads
 
 type payloadTeam struct {
-	ID     string `json:"id"`
-	Domain string `json:"domain"`
+	ID             string `json:"id"`
+	Domain         string `json:"domain"`
+	EnterpriseID   string `json:"enterprise_id,omitempty"`
+	EnterpriseName string `json:"enterprise_name,omitempty"`
+}
+
+type payloadEnterprise struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
 }
 
 // payloadUser is the user who acted. TeamID is the user's own workspace, which can
@@ -45,26 +52,36 @@ type container struct {
 
 // payloadHead is the common part of all payloads.
 type payloadHead struct {
-	Type                string          `json:"type"`
-	User                payloadUser     `json:"user"`
-	APIAppID            string          `json:"api_app_id"`
-	Token               string          `json:"token"`
-	Team                payloadTeam     `json:"team"`
-	Enterprise          json.RawMessage `json:"enterprise"` // always null
-	IsEnterpriseInstall bool            `json:"is_enterprise_install"`
+	Type                string             `json:"type"`
+	User                payloadUser        `json:"user"`
+	APIAppID            string             `json:"api_app_id"`
+	Token               string             `json:"token"`
+	Team                *payloadTeam       `json:"team"`       // null if the app is installed on the organization
+	Enterprise          *payloadEnterprise `json:"enterprise"` // null outside Enterprise Grid
+	IsEnterpriseInstall bool               `json:"is_enterprise_install"`
 }
 
 // verificationToken is the deprecated verification token. Apps must not rely on it.
 const verificationToken = "verification-token"
 
-func (w *Workspace) payloadHead(kind string, u *User) payloadHead {
-	return payloadHead{
-		Type:     kind,
-		User:     payloadUser{u.ID, u.Name, u.Name, u.TeamID},
-		APIAppID: w.config.AppID,
-		Token:    verificationToken,
-		Team:     payloadTeam{w.config.TeamID, w.config.Domain},
+// payloadHead returns the head of a payload about u's action under the ID userID,
+// which may be the one in the organization.
+func (w *Workspace) payloadHead(kind string, u *User, userID string) payloadHead {
+	c := &w.config
+	head := payloadHead{
+		Type:                kind,
+		User:                payloadUser{userID, u.Name, u.Name, u.TeamID},
+		APIAppID:            c.AppID,
+		Token:               verificationToken,
+		IsEnterpriseInstall: c.OrgInstall,
 	}
+	if c.EnterpriseID != "" {
+		head.Enterprise = &payloadEnterprise{c.EnterpriseID, c.EnterpriseName}
+	}
+	if !c.OrgInstall {
+		head.Team = &payloadTeam{c.TeamID, c.Domain, c.EnterpriseID, c.EnterpriseName}
+	}
+	return head
 }
 
 type blockActions struct {

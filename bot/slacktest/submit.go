@@ -29,7 +29,7 @@ func (w *Workspace) Submit(userID, viewID string, values map[string]map[string]s
 	now := w.config.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	v, err := w.viewOf(&User{ID: userID}, viewID)
+	v, err := w.viewOf(&User{ID: w.localID(userID)}, viewID)
 	if err == nil { // otherwise it was closed or covered in the meantime
 		w.applySubmissionResponse(v, &i, now)
 	}
@@ -66,7 +66,7 @@ func (w *Workspace) buildSubmission(userID, viewID string, values map[string]map
 	v.Errors, v.Notice = nil, ""
 	w.version++
 	payload := viewSubmission{
-		payloadHead: w.payloadHead("view_submission", u), TriggerID: w.newTrigger(u.ID, v.ID, now),
+		payloadHead: w.payloadHead("view_submission", u, userID), TriggerID: w.newTrigger(u.ID, v.ID, now),
 		View: w.wireView(v, state), ResponseURLs: []string{},
 	}
 	return delivery{url: w.config.RequestURL, field: "payload", i: Interaction{
@@ -191,6 +191,6 @@ func (w *Workspace) buildClose(userID, viewID string) (delivery, error) {
 		return delivery{}, nil
 	}
 	return delivery{url: w.config.RequestURL, field: "payload", i: Interaction{Payload: encode(viewClosed{
-		payloadHead: w.payloadHead("view_closed", u), View: w.wireView(v, nil), IsCleared: v.ClearOnClose,
+		payloadHead: w.payloadHead("view_closed", u, userID), View: w.wireView(v, nil), IsCleared: v.ClearOnClose,
 	})}}, nil
 }

@@ -9,7 +9,7 @@ import (
 
 // User is a person or bot that the workspace knows.
 type User struct {
-	ID              string // U... or W...
+	ID              string // U... or W..., in channels' Members too
 	TeamID          string // the user's own workspace; differs from Config.TeamID for people met through Slack Connect
 	Name            string // the user name; not an identifier
 	RealName        string
@@ -24,6 +24,14 @@ type User struct {
 	// so that a test can send what Slack sends rarely; the value [Omit] leaves a
 	// field out. They must not be changed after AddUser.
 	Overrides map[string]any
+
+	// In Enterprise Grid, EnterpriseUserID is the person's other ID, in the
+	// organization, and Teams are the workspaces they belong to (by default TeamID).
+	// Both IDs name the person wherever the API or a test names a user. Responses mix
+	// them, as Slack's do: users.info returns ID, users.lookupByEmail returns
+	// EnterpriseUserID, and usergroups.users.list whatever the group lists.
+	EnterpriseUserID string // U... or W...
+	Teams            []string
 }
 
 // Omit is a value of [User.Overrides].
@@ -44,6 +52,10 @@ type UserGroup struct {
 // this workspace.
 func (w *Workspace) AddUser(u User) {
 	u.TeamID = cmp.Or(u.TeamID, w.config.TeamID)
+	u.Teams = slices.Clone(u.Teams)
+	if u.EnterpriseUserID != "" && u.Teams == nil {
+		u.Teams = []string{u.TeamID}
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.users.set(u.ID, &u)
@@ -66,6 +78,7 @@ func (w *Workspace) Users() []User {
 	users := make([]User, len(w.users.order))
 	for i, id := range w.users.order {
 		users[i] = *w.users.byID[id]
+		users[i].Teams = slices.Clone(users[i].Teams)
 	}
 	return users
 }
@@ -82,14 +95,42 @@ func (w *Workspace) UserGroups() []UserGroup {
 	return groups
 }
 
+// userByID returns the user with that ID in the workspace or the organization, or
+// nil.
+func (w *Workspace) userByID(id string) *User {
+	if u, ok := w.users.byID[id]; ok {
+		return u
+	}
+	for _, key := range w.users.order {
+		if u := w.users.byID[key]; id != "" && u.EnterpriseUserID == id {
+			return u
+		}
+	}
+	return nil
+}
+
+// localID returns the workspace ID of a user who is named by either ID.
+func (w *Workspace) localID(id string) string {
+	if u := w.userByID(id); u != nil {
+		return u.ID
+	}
+	return id
+}
+
+// isMember reports whether u belongs to this workspace, or to its organization if
+// the app is installed there.
+func (w *Workspace) isMember(u *User) bool {
+	return u.TeamID == w.config.TeamID || slices.Contains(u.Teams, w.config.TeamID) || w.config.OrgInstall && u.EnterpriseUserID != ""
+}
+
 // isStranger reports whether u belongs to another workspace and shares no channel
 // with this one. Slack knows such a user, but refuses to message them.
 func (w *Workspace) isStranger(u *User) bool {
-	if u.TeamID == w.config.TeamID {
+	if w.isMember(u) {
 		return false
 	}
 	for _, r := range w.channels.byID {
-		if r.ExtShared && slices.Contains(r.Members, u.ID) {
+		if (r.ExtShared || r.OrgShared) && slices.Contains(r.Members, u.ID) {
 			return false
 		}
 	}
@@ -101,7 +142,7 @@ func (w *Workspace) isStranger(u *User) bool {
 func (w *Workspace) userByEmail(email string) *User {
 	for _, id := range w.users.order {
 		u := w.users.byID[id]
-		if email != "" && strings.EqualFold(u.Email, email) && !u.Deleted && !u.Bot && u.TeamID == w.config.TeamID {
+		if email != "" && strings.EqualFold(u.Email, email) && !u.Deleted && !u.Bot && w.isMember(u) {
 			return u
 		}
 	}
@@ -122,6 +163,17 @@ type wireUser struct {
 	IsUltraRestricted bool        `json:"is_ultra_restricted"`
 	IsStranger        bool        `json:"is_stranger,omitempty"`
 	Profile           wireProfile `json:"profile"`
+
+	EnterpriseUser *wireEnterpriseUser `json:"enterprise_user,omitempty"`
+}
+
+type wireEnterpriseUser struct {
+	ID             string   `json:"id"`
+	EnterpriseID   string   `json:"enterprise_id"`
+	EnterpriseName string   `json:"enterprise_name"`
+	IsAdmin        bool     `json:"is_admin"`
+	IsOwner        bool     `json:"is_owner"`
+	Teams          []string `json:"teams"`
 }
 
 type wireProfile struct {
@@ -131,9 +183,11 @@ type wireProfile struct {
 	Team        string `json:"team"`
 }
 
-// userObject returns the user object with u's overrides applied.
-func (c *call) userObject(u *User) json.RawMessage {
-	raw := encode(c.wireUser(u))
+// userObject returns the user object with that ID of u's and u's overrides.
+func (c *call) userObject(u *User, id string) json.RawMessage {
+	wire := c.wireUser(u)
+	wire.ID = id
+	raw := encode(wire)
 	if u.Overrides == nil {
 		return raw
 	}
@@ -157,8 +211,13 @@ func (c *call) wireUser(u *User) wireUser {
 		IsRestricted: u.Restricted, IsUltraRestricted: u.UltraRestricted, IsStranger: c.isStranger(u),
 		Profile: wireProfile{RealName: u.RealName, DisplayName: u.DisplayName, Team: u.TeamID},
 	}
-	if c.hasScope("users:read.email") && u.TeamID == c.config.TeamID {
+	if c.hasScope("users:read.email") && c.isMember(u) {
 		user.Profile.Email = u.Email
+	}
+	if u.EnterpriseUserID != "" {
+		user.EnterpriseUser = &wireEnterpriseUser{
+			ID: u.EnterpriseUserID, EnterpriseID: c.config.EnterpriseID, EnterpriseName: c.config.EnterpriseName, Teams: u.Teams,
+		}
 	}
 	return user
 }
@@ -171,12 +230,12 @@ type userResponse struct {
 
 // userInfo implements users.info.
 func (c *call) userInfo() (any, *apiError) {
-	u, found := c.users.byID[c.form.Get("user")]
-	if !found {
+	u := c.userByID(c.form.Get("user"))
+	if u == nil {
 		return nil, errCode("user_not_found")
 	}
 	c.entry.User = u.ID
-	return userResponse{okEnvelope, c.userObject(u)}, nil
+	return userResponse{okEnvelope, c.userObject(u, u.ID)}, nil
 }
 
 // lookupByEmail implements users.lookupByEmail. It finds neither deactivated people
@@ -187,7 +246,21 @@ func (c *call) lookupByEmail() (any, *apiError) {
 		return nil, errCode("users_not_found")
 	}
 	c.entry.User = u.ID
-	return userResponse{okEnvelope, c.userObject(u)}, nil
+	return userResponse{okEnvelope, c.userObject(u, cmp.Or(u.EnterpriseUserID, u.ID))}, nil
+}
+
+// requireTeam refuses a call with an organization's token that does not name the
+// workspace.
+func (c *call) requireTeam() *apiError {
+	switch team := c.form.Get("team_id"); {
+	case !c.config.OrgInstall:
+		return nil
+	case team == "":
+		return errCode("missing_argument")
+	case team != c.config.TeamID:
+		return errCode("team_access_not_granted")
+	}
+	return nil
 }
 
 // wireGroup is the simulated part of a user group object.
@@ -204,6 +277,9 @@ type wireGroup struct {
 
 // listUserGroups implements usergroups.list.
 func (c *call) listUserGroups() (any, *apiError) {
+	if err := c.requireTeam(); err != nil {
+		return nil, err
+	}
 	groups := []wireGroup{}
 	for _, id := range c.groups.order {
 		g := c.groups.byID[id]
@@ -231,6 +307,9 @@ func (c *call) listUserGroups() (any, *apiError) {
 
 // listGroupUsers implements usergroups.users.list.
 func (c *call) listGroupUsers() (any, *apiError) {
+	if err := c.requireTeam(); err != nil {
+		return nil, err
+	}
 	g, found := c.groups.byID[c.form.Get("usergroup")]
 	if !found || g.Disabled && !c.boolArg("include_disabled", false) {
 		return nil, errCode("no_such_subteam")

@@ -65,15 +65,23 @@ type wireView struct {
 }
 
 type viewState struct {
-	Values map[string]map[string]any `json:"values"`
+	Values any `json:"values"` // by block_id and action_id
+}
+
+// viewState returns the state with these values.
+func (w *Workspace) viewState(values map[string]map[string]any) viewState {
+	switch {
+	case len(values) > 0:
+		return viewState{values}
+	case w.config.EmptyStateAsList:
+		return viewState{[]any{}}
+	}
+	return viewState{map[string]any{}}
 }
 
 func (w *Workspace) wireView(v *view, values map[string]map[string]any) wireView {
-	if values == nil {
-		values = map[string]map[string]any{}
-	}
 	wire := wireView{
-		ID: v.ID, TeamID: w.config.TeamID, viewDoc: v.doc, State: viewState{values}, Hash: v.Hash,
+		ID: v.ID, TeamID: w.config.TeamID, viewDoc: v.doc, State: w.viewState(values), Hash: v.Hash,
 		RootViewID: v.RootID, AppID: w.config.AppID, AppInstalledTeamID: w.config.TeamID, BotID: w.config.BotID,
 	}
 	if v.PreviousID != "" {
@@ -143,7 +151,7 @@ func (v *view) copyView() View {
 func (w *Workspace) Modal(userID string) (View, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	stack := w.modals[userID]
+	stack := w.modals[w.localID(userID)]
 	if len(stack) == 0 {
 		return View{}, false
 	}
@@ -154,7 +162,7 @@ func (w *Workspace) Modal(userID string) (View, bool) {
 func (w *Workspace) Home(userID string) (View, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	v, ok := w.homes[userID]
+	v, ok := w.homes[w.localID(userID)]
 	if !ok {
 		return View{}, false
 	}

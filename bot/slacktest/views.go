@@ -28,7 +28,7 @@ func (w *Workspace) AddTrigger(id, userID string) {
 	now := w.config.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.triggers[id] = &trigger{userID: userID, at: now}
+	w.triggers[id] = &trigger{userID: w.localID(userID), at: now}
 }
 
 // exchange returns the trigger of the call's trigger_id if it is still valid.
@@ -124,8 +124,8 @@ func (c *call) updateView() (any, *apiError) {
 
 // publishView implements views.publish, which sets a user's Home tab.
 func (c *call) publishView() (any, *apiError) {
-	u, found := c.users.byID[c.form.Get("user_id")]
-	if !found || u.Bot || u.Deleted {
+	u := c.userByID(c.form.Get("user_id"))
+	if u == nil || u.Bot || u.Deleted {
 		return nil, invalidArguments([]Problem{{"/user_id", "invalid `user_id`"}})
 	}
 	v, published := c.homes[u.ID]

@@ -75,7 +75,7 @@ func (w *Workspace) wireChannel(r *channel) wireChannel {
 		ID: r.ID, Name: r.Name, User: r.IMUserID,
 		IsChannel: !im && !group, IsGroup: group, IsIM: im, IsPrivate: r.Private, IsArchived: r.Archived,
 		IsMember: !im && r.hasMember(w.config.BotUserID),
-		IsShared: r.ExtShared, IsExtShared: r.ExtShared, ContextTeamID: w.config.TeamID,
+		IsShared: r.ExtShared || r.OrgShared, IsExtShared: r.ExtShared, IsOrgShared: r.OrgShared, ContextTeamID: w.config.TeamID,
 	}
 	if im {
 		ch.IsUserDeleted = w.users.byID[r.IMUserID].Deleted

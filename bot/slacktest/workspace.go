@@ -19,6 +19,19 @@ type Config struct {
 	TeamName string // display name
 	Domain   string // the part before .slack.com
 
+	// The Enterprise Grid organization of the workspace; empty if there is none. See
+	// [User.EnterpriseUserID] for its people.
+	EnterpriseID   string // E...
+	EnterpriseName string
+
+	// OrgInstall says that the app is installed on the organization: payloads have no
+	// team, and the methods that Slack documents for it require team_id.
+	OrgInstall bool
+
+	// EmptyStateAsList sends an empty state.values of views and messages as [] instead
+	// of {}, as Slack sometimes does: https://github.com/slack-go/slack/issues/943
+	EmptyStateAsList bool
+
 	// The installed app and its bot.
 	AppID     string   // A...
 	BotID     string   // B...
