@@ -381,17 +381,26 @@ func clickPath(t *testing.T) []step {
 	return steps
 }
 
-// mentioned are the names of all functions, methods and fields that a function's
-// body uses.
-func mentioned(n ast.Node) map[string]bool {
+// used are the names of what a function's body calls, selects or sets by a key.
+func used(n ast.Node) map[string]bool {
 	names := map[string]bool{}
 	f, is := n.(*ast.FuncDecl)
 	if !is || f.Body == nil {
 		return names
 	}
-	ast.Inspect(f.Body, func(n ast.Node) bool {
+	add := func(n ast.Expr) {
 		if id, is := n.(*ast.Ident); is {
 			names[id.Name] = true
+		}
+	}
+	ast.Inspect(f.Body, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.CallExpr:
+			add(n.Fun)
+		case *ast.SelectorExpr:
+			add(n.Sel)
+		case *ast.KeyValueExpr:
+			add(n.Key)
 		}
 		return true
 	})
@@ -414,7 +423,7 @@ func TestClickPathIsTheCodes(t *testing.T) {
 			t.Errorf("step %d: %s has no function %s", i+1, s.file, s.function)
 			continue
 		}
-		uses := mentioned(node)
+		uses := used(node)
 		name := s.function[strings.LastIndex(s.function, ".")+1:]
 		if s.sets != "" {
 			name = s.sets
