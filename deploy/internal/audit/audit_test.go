@@ -6,11 +6,15 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
+	"io"
 	"iter"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,9 +27,10 @@ import (
 	"countersign/deploy/internal/awsconfig"
 	"countersign/deploy/internal/testtools"
 	"countersign/handle"
+	"countersign/handle/dynamo"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 const (
 	account = "111122223333"
@@ -42,7 +47,7 @@ var (
 	rob = handle.Person{Team: "T0EXAMPLE", ID: "U0ROB", Name: "Ann Approver (U0ANN), Rob"}
 )
 
-// asked is a request as the notifier makes it.
+// asked is a request as the notifier creates it.
 func asked(stack string, at time.Time, approvals int) handle.Request {
 	name := "SC-" + account + "-pp-" + stack
 	id := "arn:aws:cloudformation:" + region + ":" + account + ":stack/" + name + "/5f0c2c40-1600-11f1-9d8e-0e1example01"
@@ -58,7 +63,7 @@ func asked(stack string, at time.Time, approvals int) handle.Request {
 	}.IdentifyRequester("U0RITA", []string{"U0RITA"}, true).RecordCreation()
 }
 
-// vote adds what an approver says, who may say it.
+// vote adds an approver's vote.
 func vote(t *testing.T, r handle.Request, who handle.Person, verdict handle.Verdict, reason string, at time.Time) handle.Request {
 	t.Helper()
 	r, err := r.VoteBySlack(handle.Voter{Person: who, Home: true}, verdict, reason, at)
@@ -68,7 +73,7 @@ func vote(t *testing.T, r handle.Request, who handle.Person, verdict handle.Verd
 	return r
 }
 
-// archive holds requests of every kind, each reached by the laws of the record.
+// archive holds requests in every state, each reached through handle's methods.
 func archive(t *testing.T) handle.Store {
 	t.Helper()
 	after := func(hours int) time.Time { return day.Add(time.Duration(hours) * time.Hour) }
@@ -86,7 +91,7 @@ func archive(t *testing.T) handle.Store {
 	bad = vote(t, bad, ann, handle.Approve, "", after(25))
 	bad = vote(t, bad, bob, handle.Reject, "-2+3: no,\n\"never\"", after(26))
 
-	round := asked("round", after(48), 1).RecordBypass("the wait was released while the request was pending", after(49)).
+	bypassed := asked("bypassed", after(48), 1).RecordBypass("the wait was released while the request was pending", after(49)).
 		RecordEnd(handle.Ended{Status: "ROLLBACK_COMPLETE", At: after(50)})
 
 	mailed, err := asked("mailed", after(72), 1).VoteByMail("Mia Mail", handle.Approve, "fine", after(73))
@@ -98,7 +103,7 @@ func archive(t *testing.T) handle.Store {
 	gone := asked("gone", after(120), 1).Withdraw("the stack was deleted", after(121))
 
 	var m handle.Memory
-	for _, r := range []handle.Request{good, bad, round, mailed, expired, gone, asked("new", after(144), 1)} {
+	for _, r := range []handle.Request{good, bad, bypassed, mailed, expired, gone, asked("new", after(144), 1)} {
 		if _, err := m.Create(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +132,7 @@ func audit(t *testing.T, store handle.Store, o Command) (string, error) {
 	return out, err
 }
 
-func TestGolden(t *testing.T) {
+func TestOutputIsGolden(t *testing.T) {
 	good, bad := asked("good", day, 2), asked("bad", day, 2)
 	for name, o := range map[string]Command{
 		"list.txt":    {},
@@ -166,7 +171,7 @@ func TestDocumentedListIsGolden(t *testing.T) {
 	}
 	lines := 0
 	for _, block := range testtools.CodeBlocks(t) {
-		if !strings.Contains(block, "asked by ") {
+		if !strings.Contains(block, "    requester ") {
 			continue
 		}
 		for line := range strings.Lines(block) {
@@ -183,13 +188,44 @@ func TestDocumentedListIsGolden(t *testing.T) {
 	}
 }
 
-// The printed policy allows exactly the calls that the audit makes: those of the
-// store, which its own tests hold to the wire, and DescribeStacks.
-func TestPolicy(t *testing.T) {
+// The printed policy allows every call that the audit makes, and nothing else.
+func TestPolicyAllowsWhatTheAuditCalls(t *testing.T) {
+	calls := map[string]bool{"kms:Decrypt": true} // by DynamoDB, if the table's key is the customer's
+	r := asked("good", day, 1)
+	record, err := handle.Encode(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stackKey, gateKey, _ := handle.SplitID(r.ID)
+	item := fmt.Sprintf(`{"StackKey":{"S":%q},"GateKey":{"S":%q},"Record":{"S":%q}}`, stackKey, gateKey, record)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if action := r.FormValue("Action"); action != "" {
+			calls["cloudformation:"+action] = true
+			w.Header().Set("Content-Type", "text/xml")
+			_, _ = io.WriteString(w, oursXML)
+			return
+		}
+		_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		calls["dynamodb:"+operation] = true
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		_, _ = io.WriteString(w, map[string]string{
+			"Query": "{\"Count\":1,\"Items\":[" + item + "]}", "GetItem": "{\"Item\":" + item + "}",
+			"BatchGetItem": "{\"Responses\":{\"t\":[" + item + "]},\"UnprocessedKeys\":{}}",
+		}[operation])
+	}))
+	defer server.Close()
+	config := aws.Config{Region: region, BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
+	if _, err := readStack(t.Context(), cloudformation.NewFromConfig(config), "countersign"); err != nil {
+		t.Fatal(err)
+	}
+	for _, named := range [][]string{nil, {r.ID}, {r.Stack.ID}} {
+		if _, err := audit(t, dynamo.New(config, server.Client(), "t"), Command{Named: named}); err != nil {
+			t.Fatal(named, err)
+		}
+	}
 	p := policy(awsconfig.Scope{Region: "eu-central-1", Account: "111122223333"}, "countersign", "countersign-Table-1ABC")
-	want := []string{"cloudformation:DescribeStacks", "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query", "kms:Decrypt"}
-	if diff := cmp.Diff(want, p.Actions()); diff != "" {
-		t.Error(diff)
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(calls)), slices.Sorted(slices.Values(p.Actions()))); diff != "" {
+		t.Errorf("actions: calls (-), policy (+):\n%s", diff)
 	}
 	var b strings.Builder
 	if err := p.Write(&b); err != nil {
@@ -206,25 +242,25 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
-func TestSelection(t *testing.T) {
+func TestSelectionOfRequests(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		o    Command
 		want string // the stacks, in order
 	}{
-		{"all", Command{}, "good bad round mailed expired gone new"},
+		{"all", Command{}, "good bad bypassed mailed expired gone new"},
 		{"since a day", Command{Since: "2026-03-07"}, "gone new"},
 		{"since a time", Command{Since: "2026-03-07T10:00:00+01:00"}, "gone new"},
-		{"since some days", Command{Since: "6d"}, "expired gone new"},
-		{"since some hours", Command{Since: "120h"}, "gone new"},
+		{"since an age in days", Command{Since: "6d"}, "expired gone new"},
+		{"since an age in hours", Command{Since: "120h"}, "gone new"},
 		{"until", Command{Until: "2026-03-04"}, "good bad"},
-		{"until, which is not in it", Command{Until: "2026-03-04T09:00:00Z"}, "good bad"},
+		{"until is exclusive", Command{Until: "2026-03-04T09:00:00Z"}, "good bad"},
 		{"approved", Command{State: []string{"approved"}}, "good mailed"},
-		{"expired or withdrawn", Command{State: []string{"expired", "withdrawn"}}, "round expired gone"},
+		{"expired or withdrawn", Command{State: []string{"expired", "withdrawn"}}, "bypassed expired gone"},
 		{"pending", Command{State: []string{"pending"}}, "new"},
-		{"bypassed", Command{Bypassed: true}, "round"},
-		{"named, in that order", Command{Named: []string{asked("gone", day, 1).ID, asked("bad", day, 1).Stack.ID}}, "gone bad"},
-		{"named, whenever that was", Command{Named: []string{asked("good", day, 1).ID}, Since: "1h"}, "good"},
+		{"bypassed", Command{Bypassed: true}, "bypassed"},
+		{"named, in the order given", Command{Named: []string{asked("gone", day, 1).ID, asked("bad", day, 1).Stack.ID}}, "gone bad"},
+		{"named, regardless of --since", Command{Named: []string{asked("good", day, 1).ID}, Since: "1h"}, "good"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.o.Format = "csv"
@@ -259,17 +295,17 @@ func indexOf(t *testing.T, names []string, name string) int {
 	return -1
 }
 
-func TestWrongOptions(t *testing.T) {
+func TestInvalidFlags(t *testing.T) {
 	for _, test := range []struct {
 		o    Command
 		want string
 	}{
-		{Command{Named: []string{"SC-good"}}, "neither the ID of a request"},
-		{Command{Named: []string{"arn:aws:s3:::bucket"}}, "neither the ID of a request"},
-		{Command{Since: "yesterday"}, `--since: "yesterday" is no date`},
-		{Command{Since: "-5h"}, "is no date"},
-		{Command{Since: "99999999999999999999d"}, "is no date"},
-		{Command{Until: "2026-13-01"}, `--until: "2026-13-01" is no date`},
+		{Command{Named: []string{"SC-good"}}, "neither a request ID"},
+		{Command{Named: []string{"arn:aws:s3:::bucket"}}, "neither a request ID"},
+		{Command{Since: "yesterday"}, `--since: "yesterday" is not a date`},
+		{Command{Since: "-5h"}, "is not a date"},
+		{Command{Since: "99999999999999999999d"}, "is not a date"},
+		{Command{Until: "2026-13-01"}, `--until: "2026-13-01" is not a date`},
 		{Command{Since: "2026-03-02", Until: "2026-03-01"}, "--until must be later than --since"},
 		{Command{Named: []string{handle.NewID("arn", "R", "1")}}, "no such request"},
 		{Command{Named: []string{"arn:aws:cloudformation:eu-central-1:111122223333:stack/SC-other/1"}}, "no such request"},
@@ -280,8 +316,8 @@ func TestWrongOptions(t *testing.T) {
 	}
 }
 
-// A text that the notifier would have freed of the wait URL has it all the same:
-// as JSON it is left out, for there it could not be cut out for sure.
+// A request with a wait URL in one of its texts is not printed as JSON, where
+// redaction is not certain.
 func TestNoWaitURLInJSON(t *testing.T) {
 	out, err := audit(t, archive(t), Command{Format: "json"})
 	if !errors.Is(err, errSecret) {
@@ -300,17 +336,17 @@ func TestNoWaitURLInJSON(t *testing.T) {
 	}
 }
 
-// torn fails after some requests.
-type torn struct{ handle.Store }
+// failing fails after two requests.
+type failing struct{ handle.Store }
 
-var errTorn = errors.New("the table is gone")
+var errRead = errors.New("the table is gone")
 
-func (s torn) Since(ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
+func (s failing) Since(ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
 	return func(yield func(handle.Request, error) bool) {
 		n := 0
 		for r, err := range s.Store.Since(ctx, t) {
 			if n++; n > 2 {
-				yield(handle.Request{}, errTorn)
+				yield(handle.Request{}, errRead)
 				return
 			}
 			if !yield(r, err) {
@@ -320,28 +356,29 @@ func (s torn) Since(ctx context.Context, t time.Time) iter.Seq2[handle.Request, 
 	}
 }
 
-func TestWhatWasReadBeforeAnErrorIsPrinted(t *testing.T) {
+func TestRequestsReadBeforeAnErrorArePrinted(t *testing.T) {
 	for format, lines := range map[string]int{"text": 12, "csv": 3} {
-		out, err := audit(t, torn{archive(t)}, Command{Format: format})
-		if !errors.Is(err, errTorn) {
-			t.Errorf("%s: %v, want %v", format, err, errTorn)
+		out, err := audit(t, failing{archive(t)}, Command{Format: format})
+		if !errors.Is(err, errRead) {
+			t.Errorf("%s: %v, want %v", format, err, errRead)
 		}
 		if n := strings.Count(out, "\n"); n != lines {
 			t.Errorf("%s: %d lines, want %d:\n%s", format, n, lines, out)
 		}
 		if strings.Contains(out, "2 requests") {
-			t.Errorf("%s: what is not whole is summed up:\n%s", format, out)
+			t.Errorf("%s: an incomplete list has totals:\n%s", format, out)
 		}
 	}
 }
 
+// oursXML is Countersign's stack, as in the example of
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
+const oursXML = `<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult><Stacks><member>` +
+	`<StackName>countersign</StackName><Outputs><member><OutputKey>BotUrl</OutputKey><OutputValue>https://bot.example.com</OutputValue></member>` +
+	`<member><OutputKey>TableName</OutputKey><OutputValue>countersign-Table-1ABC</OutputValue></member></Outputs>` +
+	`</member></Stacks></DescribeStacksResult></DescribeStacksResponse>`
+
 func TestTableOfStack(t *testing.T) {
-	// As in the example of
-	// https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
-	const ours = `<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult><Stacks><member>` +
-		`<StackName>countersign</StackName><Outputs><member><OutputKey>BotUrl</OutputKey><OutputValue>https://bot.example.com</OutputValue></member>` +
-		`<member><OutputKey>TableName</OutputKey><OutputValue>countersign-Table-1ABC</OutputValue></member></Outputs>` +
-		`</member></Stacks></DescribeStacksResult></DescribeStacksResponse>`
 	const missing = `<ErrorResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><Error><Type>Sender</Type><Code>ValidationError</Code>` +
 		`<Message>Stack with id countersign does not exist</Message></Error><RequestId>b9b4b068-3a41-11e5-94eb-example</RequestId></ErrorResponse>`
 	for _, test := range []struct {
@@ -351,8 +388,8 @@ func TestTableOfStack(t *testing.T) {
 		table  string
 		advice string
 	}{
-		{"ours", http.StatusOK, ours, "countersign-Table-1ABC", ""},
-		{"another", http.StatusOK, strings.ReplaceAll(ours, "TableName", "Other"), "", "has no output TableName"},
+		{"ours", http.StatusOK, oursXML, "countersign-Table-1ABC", ""},
+		{"another", http.StatusOK, strings.ReplaceAll(oursXML, "TableName", "Other"), "", "has no output TableName"},
 		{"none", http.StatusBadRequest, missing, "", "does not exist. Name Countersign's stack with --stack"},
 		{"denied", http.StatusForbidden, strings.ReplaceAll(missing, "ValidationError", "AccessDenied"), "", "countersign audit --print-policy"},
 	} {

@@ -5,11 +5,13 @@ import (
 	"strings"
 	"time"
 
+	"countersign/bot/blocks"
 	"countersign/deploy/internal/report"
 	"countersign/handle"
 )
 
-// columns are those of a CSV file. Times are RFC 3339, in UTC.
+// columns are the columns of a CSV file. Times are RFC 3339, in UTC. Spreadsheets and
+// scripts depend on the names.
 var columns = []struct {
 	name string
 	of   func(handle.Request) string
@@ -29,7 +31,7 @@ var columns = []struct {
 	{"requester, proven by AWS", func(r handle.Request) string { return r.Requester.Principal }},
 	{"requester, as typed", func(r handle.Request) string { return r.Requester.Email }},
 	{"purpose", func(r handle.Request) string { return r.Purpose }},
-	{"product", report.Title},
+	{"product", blocks.Title},
 	{"product ID", func(r handle.Request) string { return r.Product.ID }},
 	{"version ID", func(r handle.Request) string { return r.Product.Version }},
 	{"portfolio ID", func(r handle.Request) string { return r.Product.Portfolio }},
@@ -50,7 +52,7 @@ func decision(r handle.Request) handle.Decision { return value(r.Decision) }
 func bypass(r handle.Request) handle.Bypass     { return value(r.Bypass) }
 func ended(r handle.Request) handle.Ended       { return value(r.Ended) }
 
-// value is what p points to; the zero value if that is nothing.
+// value is what p points to, or the zero value.
 func value[T any](p *T) (v T) {
 	if p != nil {
 		v = *p
@@ -58,7 +60,7 @@ func value[T any](p *T) (v T) {
 	return v
 }
 
-// voters names who said verdict.
+// voters names those who voted verdict.
 func voters(r handle.Request, verdict handle.Verdict) string {
 	var names []string
 	for _, v := range r.Votes {
@@ -69,7 +71,7 @@ func voters(r handle.Request, verdict handle.Verdict) string {
 	return strings.Join(names, ", ")
 }
 
-// refused counts the votes that the law did not allow.
+// refused counts the votes that were refused.
 func refused(r handle.Request) int {
 	n := 0
 	for _, e := range r.Events {

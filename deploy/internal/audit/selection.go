@@ -13,22 +13,22 @@ import (
 	"countersign/handle"
 )
 
-// selection says which requests are asked for: those that are named, else those
-// that were created within a time.
+// selection selects requests: those that are named, else those created within a
+// time range.
 type selection struct {
 	named    []string
 	since    time.Time
-	until    time.Time // zero: without an end
+	until    time.Time // zero: no end
 	states   []handle.State
 	bypassed bool
 }
 
-// selection reads the options. The error says what is wrong with them.
+// selection validates the flags and arguments.
 func (c Command) selection(now time.Time) (selection, error) {
 	s := selection{named: c.Named, bypassed: c.Bypassed}
 	for _, name := range c.Named {
 		if _, _, ok := handle.SplitID(name); !ok && !isStack(name) {
-			return s, fmt.Errorf("%q is neither the ID of a request (abcdefghijkmnpqr-stuvwxyz) nor the ARN of a stack", handle.OneLine(name, 100))
+			return s, fmt.Errorf("%q is neither a request ID (such as abcdefghijkmnpqr-stuvwxyz) nor a stack ARN", handle.OneLine(name, 100))
 		}
 	}
 	for _, state := range c.State {
@@ -45,7 +45,7 @@ func (c Command) selection(now time.Time) (selection, error) {
 		return s, fmt.Errorf("--until: %w", err)
 	}
 	if !s.since.Before(s.until) {
-		return s, errors.New("--until must be later than --since, which by default is 30 days ago")
+		return s, errors.New("--until must be later than --since (default: 30 days ago)")
 	}
 	return s, nil
 }
@@ -54,7 +54,7 @@ func isStack(name string) bool {
 	return strings.HasPrefix(name, "arn:") && strings.Contains(name, ":cloudformation:") && strings.Contains(name, ":stack/")
 }
 
-// instant reads a date, a time, or how long ago it was.
+// instant parses a date, a time or an age.
 func instant(text string, now time.Time) (time.Time, error) {
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
 		if t, err := time.Parse(layout, text); err == nil {
@@ -69,11 +69,11 @@ func instant(text string, now time.Time) (time.Time, error) {
 	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
 		return now.UTC().Add(-ago), nil
 	}
-	return time.Time{}, fmt.Errorf("%q is no date (2026-01-31), no time (2026-01-31T09:00:00Z), and no time ago (30d, 12h)", handle.OneLine(text, 50))
+	return time.Time{}, fmt.Errorf("%q is not a date (2026-01-31), a time (2026-01-31T09:00:00Z) or an age (30d, 12h)", handle.OneLine(text, 50))
 }
 
-// requests yields what is asked for: those named in the order of their names,
-// others oldest first. It ends with the first error.
+// requests yields the selected requests: named ones in the order given, others
+// oldest first. It ends at the first error.
 func (s selection) requests(ctx context.Context, store handle.Store) iter.Seq2[handle.Request, error] {
 	if len(s.named) > 0 {
 		return s.byName(ctx, store)
@@ -110,8 +110,8 @@ func (s selection) byName(ctx context.Context, store handle.Store) iter.Seq2[han
 	}
 }
 
-// load reads the request of that ID, or all of the stack with that ARN, oldest
-// first. The error is handle.ErrNotFound if there is none.
+// load reads the request with that ID, or all requests of the stack with that ARN,
+// oldest first. The error is handle.ErrNotFound if there are none.
 func load(ctx context.Context, store handle.Store, name string) ([]handle.Request, error) {
 	if !isStack(name) {
 		r, err := store.Load(ctx, name)

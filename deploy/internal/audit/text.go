@@ -9,14 +9,15 @@ import (
 	"strings"
 	"time"
 
+	"countersign/bot/blocks"
 	"countersign/deploy/internal/report"
 	"countersign/handle"
 )
 
-// writeText writes for people: some lines for each request, or all that is known
-// of those that were named.
+// writeText writes a summary of each request, or the whole history of those that
+// were named.
 func writeText(w io.Writer, requests iter.Seq2[handle.Request, error], s selection) error {
-	show := brief
+	show := summary
 	if len(s.named) > 0 {
 		show = whole
 	}
@@ -38,26 +39,26 @@ func writeText(w io.Writer, requests iter.Seq2[handle.Request, error], s selecti
 	if len(s.named) > 0 {
 		return nil
 	}
-	_, err := fmt.Fprintln(w, s.summary(n, count, bypassed))
+	_, err := fmt.Fprintln(w, s.totals(n, count, bypassed))
 	return err
 }
 
-// brief says in some lines what became of r.
-func brief(r handle.Request) string {
+// summary describes r in a few lines.
+func summary(r handle.Request) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s\n", minute(r.CreatedAt), report.Title(r))
+	fmt.Fprintf(&b, "%s  %s\n", minute(r.CreatedAt), blocks.Title(r))
 	line := func(name, text string) { fmt.Fprintf(&b, "    %-10s%s\n", name, text) }
-	line("asked by", report.Requester(r))
+	line("requester", report.Requester(r))
 	line("decision", decided(r))
 	if r.Bypass != nil {
-		line("ALARM", "the stack went past the gate without an approval")
+		line("BYPASSED", handle.OneLine(r.WaitURL.Redact(r.Bypass.How), 300))
 	}
-	line("stack", fmt.Sprintf("%s in %s, %s: %s", r.Stack.Name, r.Stack.Account, r.Stack.Region, cmp.Or(ended(r).Status, "no end is known")))
+	line("stack", fmt.Sprintf("%s in %s, %s: %s", r.Stack.Name, r.Stack.Account, r.Stack.Region, cmp.Or(ended(r).Status, "final status not recorded")))
 	line("request", r.ID)
 	return b.String()
 }
 
-// decided says what was decided, when, by whom, and why.
+// decided says what was decided, when, by whom and why.
 func decided(r handle.Request) string {
 	at, by, before := decision(r).At, "", voters(r, handle.Approve)
 	switch r.State() {
@@ -80,11 +81,11 @@ func decided(r handle.Request) string {
 	return handle.OneLine(r.WaitURL.Redact(s), 2500)
 }
 
-// whole says all that is known of r. Times come before texts, which can be
-// anything.
+// whole prints everything about r. Times come before texts, because a text can
+// look like anything.
 func whole(r handle.Request) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n", report.Title(r))
+	fmt.Fprintf(&b, "%s\n\n", blocks.Title(r))
 	line := func(name, text string) {
 		if text != "" {
 			fmt.Fprintf(&b, "  %-25s%s\n", name, text)
@@ -98,30 +99,30 @@ func whole(r handle.Request) string {
 	for _, f := range report.Facts(r, nil) {
 		line(f.Name, spaced(second(f.At), f.Text))
 	}
-	b.WriteString("\n  What happened\n\n")
+	b.WriteString("\n  History\n\n")
 	for _, e := range report.History(r) {
 		times := ""
 		if e.Count > 1 {
-			times = fmt.Sprintf("(%d times, the last then)", e.Count)
+			times = fmt.Sprintf("(%d times, last shown)", e.Count)
 		}
 		line(second(e.At), spaced(string(e.Kind), times, e.By, e.Text))
 	}
 	return b.String()
 }
 
-// spaced joins what is not empty.
+// spaced joins the strings that are not empty.
 func spaced(list ...string) string {
 	return strings.Join(slices.DeleteFunc(list, func(s string) bool { return s == "" }), "  ")
 }
 
-// summary counts what was listed.
-func (s selection) summary(n int, count map[handle.State]int, bypassed int) string {
+// totals counts the listed requests by state.
+func (s selection) totals(n int, count map[handle.State]int, bypassed int) string {
 	within := "since " + minute(s.since)
 	if !s.until.IsZero() {
 		within += " and before " + minute(s.until)
 	}
 	if n == 0 {
-		return "No such request " + within + "."
+		return "No matching requests " + within + "."
 	}
 	var parts []string
 	for _, state := range []handle.State{handle.Approved, handle.Rejected, handle.Expired, handle.Withdrawn, handle.Pending} {
@@ -135,14 +136,14 @@ func (s selection) summary(n int, count map[handle.State]int, bypassed int) stri
 	}
 	text := fmt.Sprintf("%d %s %s: %s.", n, noun, within, strings.Join(parts, ", "))
 	if bypassed > 0 {
-		text += fmt.Sprintf(" %d went past the gate without an approval.", bypassed)
+		text += fmt.Sprintf(" %d bypassed approval.", bypassed)
 	}
 	return text
 }
 
 func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
-// second is empty if there is no such time.
+// second is empty for the zero time.
 func second(t time.Time) string {
 	if t.IsZero() {
 		return ""

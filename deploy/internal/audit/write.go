@@ -14,7 +14,7 @@ import (
 	"countersign/handle"
 )
 
-// write writes requests as they come, so that those before an error are not
+// write writes requests as they are read, so that those before an error are not
 // lost.
 func write(w io.Writer, format string, requests iter.Seq2[handle.Request, error], s selection) error {
 	switch format {
@@ -26,8 +26,9 @@ func write(w io.Writer, format string, requests iter.Seq2[handle.Request, error]
 	return writeText(w, requests, s)
 }
 
-// writeJSON writes a line of JSON for each request: the whole record, but for
-// the wait URL. What cannot be written is left out, and is the error at the end.
+// writeJSON writes one line of JSON per request: the whole record except the wait
+// URL. Requests that cannot be written are left out and returned as errors at the
+// end.
 func writeJSON(w io.Writer, requests iter.Seq2[handle.Request, error]) error {
 	var errs []error
 	for r, err := range requests {
@@ -47,7 +48,7 @@ func writeJSON(w io.Writer, requests iter.Seq2[handle.Request, error]) error {
 	return errors.Join(errs...)
 }
 
-var errSecret = errors.New("a text of its record holds a wait URL, so it is not printed as JSON; it can be as text")
+var errSecret = errors.New("one of its texts contains a wait URL, so it cannot be printed as JSON: use --format text")
 
 func document(r handle.Request) ([]byte, error) {
 	var b bytes.Buffer
@@ -86,8 +87,8 @@ func writeCSV(w io.Writer, requests iter.Seq2[handle.Request, error]) error {
 	return errors.Join(err, out.Error())
 }
 
-// cell keeps a spreadsheet from taking outside text for a formula: it shows the
-// apostrophe or hides it, and calculates nothing. See
+// cell keeps spreadsheets from running outside text as a formula, by an apostrophe
+// in front. See
 // https://owasp.org/www-community/attacks/CSV_Injection
 func cell(text string) string {
 	if first, _ := utf8.DecodeRuneInString(text); strings.ContainsRune("=+-@＝＋－＠", first) {

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"countersign/bot/blocks"
 	"countersign/deploy/internal/report"
 	"countersign/handle"
 )
@@ -21,7 +22,7 @@ type request struct {
 func newRecordPane(requests []handle.Request, n names) recordPane {
 	var out recordPane
 	for _, r := range requests {
-		out.Requests = append(out.Requests, request{r.ID, report.Title(r), stateOfRequest(r), report.Facts(r, n.mention), report.History(r)})
+		out.Requests = append(out.Requests, request{r.ID, blocks.Title(r), stateOfRequest(r), report.Facts(r, n.mention), report.History(r)})
 	}
 	return out
 }

@@ -242,7 +242,7 @@ func TestRecordPane(t *testing.T) {
 		if strings.Contains(html, "X-Amz") || strings.Contains(html, "cloudformation-waitcondition") {
 			t.Errorf("%s: the record shows the wait URL", s.Name)
 		}
-		wants := []string{r.ID, "created", "nobody approves their own"}
+		wants := []string{r.ID, "created", "no self-approval"}
 		if d := r.Decision; d != nil {
 			wants = append(wants, string(d.State))
 		}

@@ -1,8 +1,8 @@
-// Package report tells in words what the store holds of a request, for whoever
-// asks later who let it through.
+// Package report puts a stored request into words: who asked, who decided, when
+// and why.
 //
-// Nothing that it returns holds a wait URL, a line break or another control
-// character, wherever in the request they were.
+// No text that it returns contains a wait URL, a line break or another control
+// character, whatever the request holds.
 package report
 
 import (
@@ -24,31 +24,30 @@ type Fact struct {
 
 // Line is one event of the history.
 type Line struct {
-	At    time.Time // the last time, if it happened more than once
+	At    time.Time // the last time if Count is more than 1
 	Kind  handle.EventKind
 	By    string
 	Text  string
-	Count int // how often, at least 1
+	Count int // of equal events, at least 1
 }
 
-// Called gives the IDs of Slack users, user groups and channels the names that
-// people know them by.
-type Called func(id string) string
+// Names returns the display name of a Slack user, user group or channel by its ID.
+type Names func(id string) string
 
-// Facts are what is known of r now, in the order of a launch's way. IDs are
-// shown as they are if called is nil.
-func Facts(r handle.Request, called Called) []Fact {
+// Facts returns the current state of r, in the order in which a launch proceeds.
+// IDs are shown as they are if names is nil.
+func Facts(r handle.Request, names Names) []Fact {
 	var list []Fact
 	add := func(name, text string, at time.Time) {
 		if text = show(r, text); text != "" || !at.IsZero() {
 			list = append(list, Fact{name, text, at})
 		}
 	}
-	add("Asked", "", r.CreatedAt)
-	add("By", Requester(r), time.Time{})
+	add("Requested", "", r.CreatedAt)
+	add("Requester", Requester(r), time.Time{})
 	add("Purpose", r.Purpose, time.Time{})
-	add("Terms", terms(r.Terms, called), time.Time{})
-	add("Closes", "", r.Terms.Deadline)
+	add("Terms", terms(r.Terms, names), time.Time{})
+	add("Deadline", "", r.Terms.Deadline)
 	for _, v := range r.Votes {
 		add("Vote", vote(v), v.At)
 	}
@@ -59,7 +58,7 @@ func Facts(r handle.Request, called Called) []Fact {
 		add("Signal", signal(*s), s.At)
 	}
 	if b := r.Bypass; b != nil {
-		add("Alarm", b.How, b.At)
+		add("Bypassed", b.How, b.At)
 	}
 	if e := r.Ended; e != nil {
 		add("Stack", end(*e), e.At)
@@ -67,7 +66,7 @@ func Facts(r handle.Request, called Called) []Fact {
 	return list
 }
 
-// History is all that happened, oldest first.
+// History returns the events of r, oldest first.
 func History(r handle.Request) []Line {
 	var list []Line
 	for _, e := range r.Events {
@@ -76,29 +75,18 @@ func History(r handle.Request) []Line {
 	return list
 }
 
-// Title names what is to be launched.
-func Title(r handle.Request) string {
-	for _, s := range []string{r.Product.Name, r.Product.Provisioned, r.Stack.Name} {
-		if s = handle.Truncate(show(r, s), 100); s != "" {
-			return s
-		}
-	}
-	return r.ID
-}
-
-// Requester says who asks, and whether that is proven.
+// Requester names the requester and says whether AWS proves it.
 func Requester(r handle.Request) string {
 	switch {
 	case r.Requester.Principal != "":
 		return show(r, r.Requester.Principal) + ", proven by AWS"
 	case r.Requester.Email != "":
-		return show(r, r.Requester.Email) + ", as typed and not proven"
+		return show(r, r.Requester.Email) + ", as typed, not verified"
 	}
-	return "nobody knows"
+	return "unknown"
 }
 
-// Decision says what was decided, by whom, and why; of a request that nobody
-// has decided yet, that it is pending.
+// Decision says what was decided, by whom and why, or "pending".
 func Decision(r handle.Request) string {
 	d := r.Decision
 	if d == nil {
@@ -111,8 +99,7 @@ func Decision(r handle.Request) string {
 	return show(r, because(s, d.Reason))
 }
 
-// Voter names whoever voted: as somebody of Slack, or by mail, where a name is
-// typed and identifies nobody.
+// Voter names a voter. A name given by mail is typed and not verified.
 func Voter(p handle.Person, via handle.Via) string {
 	if via == handle.ViaMail {
 		return Person(p) + " (by mail)"
@@ -120,9 +107,9 @@ func Voter(p handle.Person, via handle.Via) string {
 	return Person(p)
 }
 
-// Person names somebody as the record remembers them, with the ID, which
-// identifies them, behind the name, which they chose. A name that could pass
-// for more than one is quoted.
+// Person returns the name and, in parentheses, the Slack ID. People choose their
+// names, so a name that could pass for several people is quoted; only the ID
+// identifies.
 func Person(p handle.Person) string {
 	name := handle.OneLine(p.Name, 80)
 	if strings.ContainsAny(name, `"(),:;`) {
@@ -137,23 +124,23 @@ func Person(p handle.Person) string {
 	return p.ID
 }
 
-// terms says in one sentence who decides, and where.
-func terms(t handle.Terms, called Called) string {
-	if called == nil {
-		called = func(id string) string { return id }
+// terms says who decides, and where.
+func terms(t handle.Terms, names Names) string {
+	if names == nil {
+		names = func(id string) string { return id }
 	}
-	var names []string
+	var approvers []string
 	for _, id := range t.Approvers {
-		names = append(names, called(id))
+		approvers = append(approvers, names(id))
 	}
-	s := fmt.Sprintf("%d of %s", t.Approvals, strings.Join(names, ", "))
+	s := fmt.Sprintf("%d of %s", t.Approvals, strings.Join(approvers, ", "))
 	if t.Channel != "" {
-		s += " in " + called(t.Channel)
+		s += " in " + names(t.Channel)
 	}
 	if t.SelfApproval {
-		return s + "; people may approve their own"
+		return s + "; self-approval allowed"
 	}
-	return s + "; nobody approves their own"
+	return s + "; no self-approval"
 }
 
 func vote(v handle.Vote) string {
@@ -169,16 +156,16 @@ func because(s, reason string) string {
 
 func signal(s handle.Signal) string {
 	if s.Undeliverable != "" {
-		return because(s.Status+" was never taken", s.Undeliverable)
+		return because(s.Status+" not delivered", s.Undeliverable)
 	}
 	return s.Status
 }
 
 func end(e handle.Ended) string { return because(cmp.Or(e.Status, "gone"), e.Reason) }
 
-const maxText = 2500 // bytes; longer than a reason can be
+const maxText = 2500 // bytes; a reason is shorter
 
-// show makes text that came from outside fit to be shown.
+// show makes outside text safe to print.
 func show(r handle.Request, text string) string {
 	return handle.OneLine(r.WaitURL.Redact(text), maxText)
 }
