@@ -13,7 +13,7 @@ func TestCodec(t *testing.T) {
 	for name, r := range map[string]handle.Request{
 		"nothing":   {},
 		"new":       launch(),
-		"whole":     whole(t),
+		"whole":     fullRequest(t),
 		"no mail":   launch(withoutSlack),
 		"hostile":   launch(func(r *handle.Request) { r.Purpose = "<&>\"\\\u2028\x00😀" }),
 		"wait URLs": launch(func(r *handle.Request) { r.WaitURL = handle.StoredWaitURL("https://x/%3A%7C?a=%2B&b=<>&\"") }),
@@ -27,7 +27,7 @@ func TestCodec(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			same(t, "there and back", r, got)
+			wantSame(t, "there and back", r, got)
 			if got.WaitURL.Expose() != r.WaitURL.Expose() {
 				t.Error("the wait URL came back as another")
 			}

@@ -11,7 +11,7 @@ import (
 )
 
 func TestOneDecisionEver(t *testing.T) {
-	for state, r := range settled(t, launch()) {
+	for state, r := range closedRequests(t, launch()) {
 		t.Run(string(state), func(t *testing.T) {
 			before := *r.Decision
 			late := r.Terms.Deadline.Add(time.Hour)
@@ -26,13 +26,13 @@ func TestOneDecisionEver(t *testing.T) {
 				"reject too late": func() (handle.Request, error) { return r.VoteByMail("Gil", handle.Reject, "no", late) },
 			} {
 				next, err := try()
-				if got := why(err); got != answer {
+				if got := refusalReason(err); got != answer {
 					t.Errorf("%s: got %q, want %q", what, got, answer)
 				}
-				same(t, what, r, next)
+				wantSame(t, what, r, next)
 			}
-			same(t, "expire", r, r.Expire(late))
-			same(t, "withdraw", r, r.Withdraw("again", late))
+			wantSame(t, "expire", r, r.Expire(late))
+			wantSame(t, "withdraw", r, r.Withdraw("again", late))
 			for _, status := range []string{"CREATE_COMPLETE", "ROLLBACK_COMPLETE", ""} {
 				if next := r.RecordEnd(handle.Ended{Status: status, At: late}); *next.Decision != before {
 					t.Errorf("the stack's end %q: got %+v, want %+v", status, *next.Decision, before)
@@ -47,7 +47,7 @@ func TestOneDecisionEver(t *testing.T) {
 
 func TestExpire(t *testing.T) {
 	r := launch()
-	same(t, "before the deadline", r, r.Expire(r.Terms.Deadline.Add(-1)))
+	wantSame(t, "before the deadline", r, r.Expire(r.Terms.Deadline.Add(-1)))
 	next := r.Expire(r.Terms.Deadline)
 	want := &handle.Decision{State: handle.Expired, Reason: "nobody decided in time", At: r.Terms.Deadline}
 	if diff := cmp.Diff(want, next.Decision); diff != "" {
@@ -70,7 +70,7 @@ func TestOpens(t *testing.T) {
 	if r.ApprovedFor(r.Stack.ID) {
 		t.Error("a pending request opens its stack")
 	}
-	for state, s := range settled(t, r) {
+	for state, s := range closedRequests(t, r) {
 		if got, want := s.ApprovedFor(r.Stack.ID), state == handle.Approved; got != want {
 			t.Errorf("%s: Opens of its own stack: got %t, want %t", state, got, want)
 		}
@@ -94,5 +94,5 @@ func TestGoneRound(t *testing.T) {
 	if want := (handle.Bypass{At: at, How: "the wait was released"}); r.Bypass == nil || *r.Bypass != want {
 		t.Fatalf("got %+v, want %+v", r.Bypass, want)
 	}
-	same(t, "the second is not kept", r, r.RecordBypass("again", at.Add(time.Hour)))
+	wantSame(t, "the second is not kept", r, r.RecordBypass("again", at.Add(time.Hour)))
 }

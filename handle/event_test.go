@@ -100,7 +100,7 @@ func TestTheLargestRecordFitsItsStore(t *testing.T) {
 		v.Name = flood(80)
 		next, err := r.VoteBySlack(v, verdict, flood(600), at)
 		if err != nil {
-			r = r.RecordRefusal(v.Person, why(err), at)
+			r = r.RecordRefusal(v.Person, refusalReason(err), at)
 			return
 		}
 		r = next

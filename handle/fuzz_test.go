@@ -115,7 +115,7 @@ func FuzzText(f *testing.F) {
 		f.Add(s, 4)
 		f.Add(s, 1000)
 	}
-	f.Fuzz(checkCut)
+	f.Fuzz(checkTruncate)
 }
 
 func FuzzSplitID(f *testing.F) {
@@ -159,7 +159,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			t.Fatalf("couldn't decode what was encoded: %v", err)
 		}
-		same(t, "there and back", r, next)
+		wantSame(t, "there and back", r, next)
 		// Whatever a store holds, the laws answer without a panic.
 		_, _, _, _ = r.NextDue(), r.Due(at), r.ViewHash(), r.ApprovalsMissing()
 		r.Expire(at).Withdraw("x", at).MarkSignalled("", at).StillInProgress(at)

@@ -14,33 +14,32 @@ import (
 	"countersign/handle"
 )
 
-// TestLaws drives one request through random lawful changes on a moving clock,
-// and holds it to the laws after each.
-func TestLaws(t *testing.T) {
+// The test drives one request through random changes on a moving clock and checks
+// the laws after each.
+func TestRandomChangesKeepTheLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := newLife(t)
+		m := newModel(t)
 		t.Repeat(map[string]func(*rapid.T){
-			"":               l.check,
-			"time passes":    l.timePasses,
-			"press":          l.press,
-			"mail":           l.mail,
-			"step":           l.step,
-			"mark again":     l.markAgain,
-			"lease":          l.lease,
-			"look up":        l.lookUp,
-			"stray click":    l.strayClick,
-			"refuse":         l.refuse,
-			"stack":          l.stack,
-			"settle":         l.settle,
-			"work it all":    l.workItAll,
-			"pass by stores": l.passByStores,
+			"":                      m.check,
+			"advance clock":         m.advanceClock,
+			"vote in Slack":         m.voteInSlack,
+			"vote by mail":          m.voteByMail,
+			"take step":             m.takeStep,
+			"repeat mark":           m.repeatMark,
+			"lease":                 m.useLease,
+			"look up":               m.lookUp,
+			"click unknown message": m.clickUnknownMessage,
+			"refuse":                m.recordRefusal,
+			"stack":                 m.observeStack,
+			"close without vote":    m.closeWithoutVote,
+			"run all steps":         m.runAllSteps,
+			"encode and decode":     m.encodeAndDecode,
 		})
-		l.checkPast(t)
+		m.checkSnapshots(t)
 	})
 }
 
-// checkChange holds the step from one value of a request to the next to the
-// laws.
+// checkChange checks the laws about a change from one value to the next.
 func checkChange(t *rapid.T, what string, old, next handle.Request) {
 	fail := func(law string, args ...any) { t.Fatalf("%s: %s", what, fmt.Sprintf(law, args...)) }
 	if old.Decision != nil && (next.Decision == nil || *next.Decision != *old.Decision) {
@@ -50,14 +49,14 @@ func checkChange(t *rapid.T, what string, old, next handle.Request) {
 		fail("votes were changed from %v to %v", old.Votes, next.Votes)
 	}
 	if old.Signal != nil && old.Signal.Undeliverable == "" && *next.Signal != *old.Signal {
-		fail("a signal that was taken was changed to %+v", next.Signal)
+		fail("an accepted signal was changed to %+v", next.Signal)
 	}
 	if old.Bypass != nil && *next.Bypass != *old.Bypass || old.Ended != nil && !reflect.DeepEqual(next.Ended, old.Ended) {
 		fail("the bypass or the end was changed")
 	}
-	for key, told := range old.Delivered {
-		if next.Delivered[key] != told {
-			fail("what was told as %s was changed from %+v to %+v", key, told, next.Delivered[key])
+	for key, delivery := range old.Delivered {
+		if next.Delivered[key] != delivery {
+			fail("delivery %s was changed from %+v to %+v", key, delivery, next.Delivered[key])
 		}
 	}
 	if len(next.Events) < len(old.Events) {
@@ -71,39 +70,39 @@ func checkChange(t *rapid.T, what string, old, next handle.Request) {
 	}
 	if next.Rev != old.Rev || next.ID != old.ID || !next.CreatedAt.Equal(old.CreatedAt) || next.WaitURL.Expose() != old.WaitURL.Expose() ||
 		next.Stack.ID != old.Stack.ID || !reflect.DeepEqual(next.Terms, old.Terms) {
-		fail("something that never changes was changed")
+		fail("a field that never changes was changed")
 	}
 }
 
-// check holds the request as it is to the laws.
-func (l *life) check(t *rapid.T) {
-	l.checkDecision(t)
-	l.checkSignal(t)
-	l.checkOwed(t)
+// check checks the laws about one value.
+func (m *model) check(t *rapid.T) {
+	m.checkDecision(t)
+	m.checkSignal(t)
+	m.checkSteps(t)
 }
 
-// checkPast checks that no change reached a value that was passed by long ago.
-func (l *life) checkPast(t *rapid.T) {
-	for i, m := range l.past {
-		if got := encode(t, m.r); got != m.encoded {
-			t.Fatalf("value %d was changed by a later change (-then +now):\n%s", i, cmp.Diff(m.encoded, got))
+// checkSnapshots checks that no change altered an earlier value.
+func (m *model) checkSnapshots(t *rapid.T) {
+	for i, old := range m.snapshots {
+		if got := encode(t, old.r); got != old.encoded {
+			t.Fatalf("value %d was altered by a later change (-then +now):\n%s", i, cmp.Diff(old.encoded, got))
 		}
 	}
 }
 
-func (l *life) checkDecision(t *rapid.T) {
-	r, d := l.r, l.r.Decision
-	people := map[string]bool{}
+func (m *model) checkDecision(t *rapid.T) {
+	r, d := m.r, m.r.Decision
+	counted := map[string]bool{}
 	for _, p := range r.ApprovedBy() {
-		if people[p.ID] {
-			t.Fatalf("%q is counted twice among %v", p.ID, r.ApprovedBy())
+		if counted[p.ID] {
+			t.Fatalf("%q is counted twice in %v", p.ID, r.ApprovedBy())
 		}
-		people[p.ID] = true
+		counted[p.ID] = true
 	}
-	if !maps.Equal(people, l.approvers) {
-		t.Fatalf("approved by %v, and lawfully by %v", people, l.approvers)
+	if !maps.Equal(counted, m.approvers) {
+		t.Fatalf("approved by %v, want %v", counted, m.approvers)
 	}
-	if got, want := r.ApprovalsMissing(), max(0, r.Terms.Approvals-len(people)); got != want {
+	if got, want := r.ApprovalsMissing(), max(0, r.Terms.Approvals-len(counted)); got != want {
 		t.Fatalf("got %d missing, want %d", got, want)
 	}
 	decided := 0
@@ -114,15 +113,15 @@ func (l *life) checkDecision(t *rapid.T) {
 	}
 	if d == nil {
 		if decided != 0 || r.ApprovalsMissing() == 0 {
-			t.Fatalf("pending with %d decisions in its history and %d approvals missing", decided, r.ApprovalsMissing())
+			t.Fatalf("pending, with %d decisions in its history and %d approvals missing", decided, r.ApprovalsMissing())
 		}
 		return
 	}
 	before := d.At.Before(r.Terms.Deadline)
 	switch d.State {
 	case handle.Approved:
-		if len(people) < r.Terms.Approvals || !before {
-			t.Fatalf("approved by %v of %d, %s before the deadline", people, r.Terms.Approvals, r.Terms.Deadline.Sub(d.At))
+		if len(counted) < r.Terms.Approvals || !before {
+			t.Fatalf("approved by %v of %d, %s before the deadline", counted, r.Terms.Approvals, r.Terms.Deadline.Sub(d.At))
 		}
 	case handle.Rejected:
 		if last := r.Votes[len(r.Votes)-1]; last.Verdict != handle.Reject || last.By != d.By || d.Reason == "" || !before {
@@ -141,60 +140,60 @@ func (l *life) checkDecision(t *rapid.T) {
 	}
 }
 
-func (l *life) checkSignal(t *rapid.T) {
-	body, ok := l.r.SignalBody()
-	if ok != (l.r.Decision != nil) {
-		t.Fatalf("%s, and owes a signal: %t", l.r.State(), ok)
+func (m *model) checkSignal(t *rapid.T) {
+	body, ok := m.r.SignalBody()
+	if ok != (m.r.Decision != nil) {
+		t.Fatalf("%s, but needs a signal: %t", m.r.State(), ok)
 	}
-	approved := l.r.State() == handle.Approved
+	approved := m.r.State() == handle.Approved
 	if ok && (body.Status == handle.SignalSuccess) != approved {
-		t.Fatalf("%s, and signals %s", l.r.State(), body.Status)
+		t.Fatalf("%s, but signals %s", m.r.State(), body.Status)
 	}
-	if l.r.Signal != nil && (!ok || l.r.Signal.Status != body.Status) {
-		t.Fatalf("%s, and signalled %s", l.r.State(), l.r.Signal.Status)
+	if m.r.Signal != nil && (!ok || m.r.Signal.Status != body.Status) {
+		t.Fatalf("%s, but signalled %s", m.r.State(), m.r.Signal.Status)
 	}
-	if l.r.ApprovedFor(l.r.Stack.ID) != approved || l.r.ApprovedFor("") {
-		t.Fatalf("%s, and opens: %t", l.r.State(), l.r.ApprovedFor(l.r.Stack.ID))
+	if m.r.ApprovedFor(m.r.Stack.ID) != approved || m.r.ApprovedFor("") {
+		t.Fatalf("%s, but ApprovedFor its stack: %t", m.r.State(), m.r.ApprovedFor(m.r.Stack.ID))
 	}
 }
 
-func (l *life) checkOwed(t *rapid.T) {
-	r := l.r
-	owed, wake := r.Outstanding(), r.NextDue()
-	if wake.IsZero() != (len(owed) == 0) {
-		t.Fatalf("owes %q and wakes at %s", keys(owed), wake)
+func (m *model) checkSteps(t *rapid.T) {
+	r := m.r
+	steps, next := r.Outstanding(), r.NextDue()
+	if next.IsZero() != (len(steps) == 0) {
+		t.Fatalf("%q outstanding, next due at %s", keys(steps), next)
 	}
 	seen := map[string]bool{}
-	message := false
-	for _, s := range owed {
+	leased := false
+	for _, s := range steps {
 		if seen[s.Key()] {
-			t.Fatalf("owes %s twice", s.Key())
+			t.Fatalf("%s is outstanding twice", s.Key())
 		}
 		seen[s.Key()] = true
 		if s.NeedsLease() {
-			message = true
-		} else if message {
-			t.Fatalf("a message comes before %s: %q", s.Key(), keys(owed))
+			leased = true
+		} else if leased {
+			t.Fatalf("a step that needs the lease comes before %s: %q", s.Key(), keys(steps))
 		}
-		// With nobody at work it wakes by the time of every step; with
-		// somebody, a step that needs the lease waits for its end.
+		// NextDue is no later than any step, except that a step which needs the
+		// lease waits until a held lease expires.
 		latest := s.At
 		if s.NeedsLease() && latest.Before(r.Lease.Until) {
 			latest = r.Lease.Until
 		}
-		if wake.After(latest) {
-			t.Fatalf("sleeps until %s over %s, due at %s, leased until %s", wake, s.Key(), s.At, r.Lease.Until)
+		if next.After(latest) {
+			t.Fatalf("next due at %s, after %s, which is due at %s and leased until %s", next, s.Key(), s.At, r.Lease.Until)
 		}
 	}
 	free := r
 	free.Lease = handle.Lease{}
-	for _, now := range []time.Time{free.NextDue(), free.NextDue().Add(time.Hour), l.now} {
+	for _, now := range []time.Time{free.NextDue(), free.NextDue().Add(time.Hour), m.now} {
 		if due := free.Due(now); (len(due) == 0) != (free.NextDue().IsZero() || now.Before(free.NextDue())) {
-			t.Fatalf("wakes at %s, and at %s due is %q", free.NextDue(), now, keys(due))
+			t.Fatalf("next due at %s, but at %s due is %q", free.NextDue(), now, keys(due))
 		}
 	}
-	occasions := r.Notifications()
-	if !slices.IsSortedFunc(occasions, func(a, b handle.Notification) int { return a.At.Compare(b.At) }) {
-		t.Fatalf("occasions out of order: %+v", occasions)
+	notifications := r.Notifications()
+	if !slices.IsSortedFunc(notifications, func(a, b handle.Notification) int { return a.At.Compare(b.At) }) {
+		t.Fatalf("notifications out of order: %+v", notifications)
 	}
 }

@@ -28,7 +28,7 @@ func TestLease(t *testing.T) {
 		if ok {
 			t.Errorf("two took the lease of one %s after it was claimed", now.Sub(at))
 		}
-		same(t, "refused the lease", one, next)
+		wantSame(t, "refused the lease", one, next)
 	}
 	two, ok := one.Claim("two", one.Lease.Until)
 	if !ok || !two.HeldBy("two", one.Lease.Until) || two.HeldBy("one", one.Lease.Until) {
@@ -38,7 +38,7 @@ func TestLease(t *testing.T) {
 	if want := last.Add(handle.LeaseTime); !ok || !renewed.Lease.Until.Equal(want) {
 		t.Errorf("renewed: got until %s, want %s", renewed.Lease.Until, want)
 	}
-	same(t, "given back by another", one, one.Release("two"))
+	wantSame(t, "given back by another", one, one.Release("two"))
 	free := one.Release("one")
 	if free.Lease != (handle.Lease{}) {
 		t.Errorf("given back: got %+v", free.Lease)
@@ -46,7 +46,7 @@ func TestLease(t *testing.T) {
 	if _, ok := free.Claim("two", at); !ok {
 		t.Error("two did not get the lease that one gave back")
 	}
-	same(t, "nobody gives back what nobody has", r, r.Release(""))
+	wantSame(t, "nobody gives back what nobody has", r, r.Release(""))
 }
 
 func TestNobodyHoldsALease(t *testing.T) {

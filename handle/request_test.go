@@ -11,9 +11,9 @@ import (
 )
 
 // whole is a record with something in every list, map and pointer.
-func whole(t *testing.T) handle.Request {
+func fullRequest(t *testing.T) handle.Request {
 	t.Helper()
-	r := votes(t, ask(launch()), handle.Approve, at, ann).RecordBypass("x", at).AdoptMessage("C0APPROVALS", "1.000009")
+	r := votes(t, postAndNotify(launch()), handle.Approve, at, ann).RecordBypass("x", at).AdoptMessage("C0APPROVALS", "1.000009")
 	r = votes(t, r, handle.Approve, at, ben)
 	r = r.RecordRefusal(voter(sam).Person, handle.RefusedDecided, at).MarkSignalled("", at)
 	r = r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", Outputs: []handle.Field{{Name: "Queue", Value: "q"}}, At: at})
@@ -23,7 +23,7 @@ func whole(t *testing.T) handle.Request {
 
 // shared lists the fields by which a and b share memory that a change could
 // reach. It fails for fields that are empty: of those it cannot tell.
-func shared(t *testing.T, a, b reflect.Value, path string) []string {
+func sharedFields(t *testing.T, a, b reflect.Value, path string) []string {
 	t.Helper()
 	var list []string
 	switch a.Kind() {
@@ -38,13 +38,13 @@ func shared(t *testing.T, a, b reflect.Value, path string) []string {
 	}
 	switch a.Kind() {
 	case reflect.Pointer:
-		return shared(t, a.Elem(), b.Elem(), path)
+		return sharedFields(t, a.Elem(), b.Elem(), path)
 	case reflect.Slice:
-		return shared(t, a.Index(0), b.Index(0), path+"[0]")
+		return sharedFields(t, a.Index(0), b.Index(0), path+"[0]")
 	case reflect.Struct:
 		for i := range a.NumField() {
 			if f := a.Type().Field(i); f.IsExported() && f.Type != reflect.TypeFor[handle.WaitURL]() {
-				list = append(list, shared(t, a.Field(i), b.Field(i), path+"."+f.Name)...)
+				list = append(list, sharedFields(t, a.Field(i), b.Field(i), path+"."+f.Name)...)
 			}
 		}
 	}
@@ -52,10 +52,10 @@ func shared(t *testing.T, a, b reflect.Value, path string) []string {
 }
 
 func TestClone(t *testing.T) {
-	r := whole(t)
+	r := fullRequest(t)
 	clone := r.Clone()
-	same(t, "the clone", r, clone)
-	if list := shared(t, reflect.ValueOf(r), reflect.ValueOf(clone), "Request"); len(list) > 0 {
+	wantSame(t, "the clone", r, clone)
+	if list := sharedFields(t, reflect.ValueOf(r), reflect.ValueOf(clone), "Request"); len(list) > 0 {
 		t.Errorf("a clone shares memory by %v", list)
 	}
 	if diff := handletest.Diff(handle.Request{}, handle.Request{}.Clone()); diff != "" {
@@ -67,7 +67,7 @@ func TestStates(t *testing.T) {
 	if got := (handle.Request{}).State(); got != handle.Pending {
 		t.Errorf("without a decision: got %s, want %s", got, handle.Pending)
 	}
-	for want, r := range settled(t, launch()) {
+	for want, r := range closedRequests(t, launch()) {
 		if got := r.State(); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}

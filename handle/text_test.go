@@ -56,8 +56,8 @@ func TestLine(t *testing.T) {
 	}
 }
 
-// checkCut holds Cut and Line to their laws for one text and budget.
-func checkCut(t *testing.T, s string, n int) {
+// checkTruncate holds Cut and Line to their laws for one text and budget.
+func checkTruncate(t *testing.T, s string, n int) {
 	t.Helper()
 	cut, line := handle.Truncate(s, n), handle.OneLine(s, n)
 	for name, got := range map[string]string{"Cut": cut, "Line": line} {
@@ -95,7 +95,7 @@ func TestCutLaws(t *testing.T) {
 	texts := []string{"", "plain text that is long enough", "ééééé", "😀😀😀", "👩‍👩‍👧‍👦", "a\xff\xfe\xf0\x9f", " \n\t ", "\u202Eevil\u2069", "\u2028\u2029", strings.Repeat("…", 5), "x …y"}
 	for _, s := range texts {
 		for n := -1; n < len(s)+5; n++ {
-			checkCut(t, s, n)
+			checkTruncate(t, s, n)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 // why reads the reason off a refusal; empty for no error. Any other error is
 // returned as it prints.
-func why(err error) handle.RefusalReason {
+func refusalReason(err error) handle.RefusalReason {
 	var refusal *handle.Refusal
 	switch {
 	case err == nil:
@@ -74,16 +74,16 @@ func TestEntitled(t *testing.T) {
 			if tt.terms != nil {
 				tt.terms(&r)
 			}
-			if got := why(r.Authorize(tt.voter)); got != tt.want {
+			if got := refusalReason(r.Authorize(tt.voter)); got != tt.want {
 				t.Errorf("Entitled: got %q, want %q", got, tt.want)
 			}
 			for _, verdict := range []handle.Verdict{handle.Approve, handle.Reject} {
 				next, err := r.VoteBySlack(tt.voter, verdict, "because", at)
-				if got := why(err); got != tt.want {
+				if got := refusalReason(err); got != tt.want {
 					t.Errorf("%s: got %q, want %q", verdict, got, tt.want)
 				}
 				if err != nil {
-					same(t, "after a refusal", r, next)
+					wantSame(t, "after a refusal", r, next)
 				}
 			}
 		})
@@ -91,7 +91,7 @@ func TestEntitled(t *testing.T) {
 }
 
 func TestEntitledSaysNothingOfTheState(t *testing.T) {
-	for state, r := range settled(t, launch()) {
+	for state, r := range closedRequests(t, launch()) {
 		if err := r.Authorize(voter(gil, guards)); err != nil {
 			t.Errorf("%s: got %v, want nil", state, err)
 		}
@@ -132,14 +132,14 @@ func TestVote(t *testing.T) {
 				{handle.ViaMail, handle.Person{Name: "Ann"}, func() (handle.Request, error) { return r.VoteByMail("Ann", tt.verdict, tt.reason, tt.now) }},
 			} {
 				next, err := way.vote()
-				if got := why(err); got != tt.why {
+				if got := refusalReason(err); got != tt.why {
 					t.Errorf("by %s: got refusal %q, want %q", way.via, got, tt.why)
 				}
 				if got := next.State(); got != tt.want {
 					t.Errorf("by %s: got %s, want %s", way.via, got, tt.want)
 				}
 				if err != nil {
-					same(t, "after a refusal", r, next)
+					wantSame(t, "after a refusal", r, next)
 					continue
 				}
 				want := &handle.Decision{State: tt.want, By: way.by, Reason: tt.reason, Via: way.via, At: tt.now}
@@ -162,7 +162,7 @@ func TestIsOpenUntilDecidedOrDeadline(t *testing.T) {
 	r := launch()
 	deadline := r.Terms.Deadline
 	last := deadline.Add(-1)
-	decided := settled(t, r)
+	decided := closedRequests(t, r)
 	half := votes(t, r, handle.Approve, at, ann)
 	mailed, err := launch().VoteByMail("-", handle.Reject, "-", at)
 	if err != nil {
@@ -231,7 +231,7 @@ func TestTypedTextIsBounded(t *testing.T) {
 
 func TestRefusalIsAnErrorWithItsReason(t *testing.T) {
 	err := fmt.Errorf("couldn't vote: %w", &handle.Refusal{Reason: handle.RefusedOwnRequest})
-	if got := why(err); got != handle.RefusedOwnRequest {
+	if got := refusalReason(err); got != handle.RefusedOwnRequest {
 		t.Errorf("got %q, want %q", got, handle.RefusedOwnRequest)
 	}
 	if want := "couldn't vote: vote refused: own request"; err.Error() != want {

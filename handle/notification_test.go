@@ -7,17 +7,17 @@ import (
 	"countersign/handle"
 )
 
-func TestTheQuestionIsMailedWhenSlackFails(t *testing.T) {
+func TestQuestionIsMailedWhenSlackFails(t *testing.T) {
 	post := handle.Step{Kind: handle.StepPost}
 	limited := handle.Failure{Reason: "rate limited", RateLimited: true, RetryAfter: 30 * time.Second}
-	const never = -1
+	const notDue = -1
 	for _, tt := range []struct {
 		name string
 		r    func(handle.Request) handle.Request
 		want time.Duration // after the launch
 	}{
 		{"not tried yet", func(r handle.Request) handle.Request { return r }, time.Hour},
-		{"not tried yet, and soon closed", func(r handle.Request) handle.Request { r.Terms.Deadline = at.Add(time.Hour); return r }, 15 * time.Minute},
+		{"not tried yet, deadline soon", func(r handle.Request) handle.Request { r.Terms.Deadline = at.Add(time.Hour); return r }, 15 * time.Minute},
 		{"no answer", func(r handle.Request) handle.Request {
 			return r.RecordFailure(post, handle.Failure{Reason: "no answer"}, at)
 		}, 0},
@@ -28,33 +28,34 @@ func TestTheQuestionIsMailedWhenSlackFails(t *testing.T) {
 		{"asked to wait, and then no answer", func(r handle.Request) handle.Request {
 			return r.RecordFailure(post, limited, at).RecordFailure(post, handle.Failure{Reason: "no answer"}, at)
 		}, 0},
-		{"asked to wait longer than the request lives", func(r handle.Request) handle.Request {
+		{"asked to wait beyond the deadline", func(r handle.Request) handle.Request {
 			return r.RecordFailure(post, handle.Failure{RateLimited: true, RetryAfter: 100 * time.Hour}, at)
 		}, time.Hour},
-		{"posted", func(r handle.Request) handle.Request { return ask(r) }, never},
-		{"failed, then posted", func(r handle.Request) handle.Request { return ask(r.RecordFailure(post, handle.Failure{}, at)) }, never},
+		{"posted", func(r handle.Request) handle.Request { return postAndNotify(r) }, notDue},
+		{"failed, then posted", func(r handle.Request) handle.Request {
+			return postAndNotify(r.RecordFailure(post, handle.Failure{}, at))
+		}, notDue},
 		{"failed, then decided", func(r handle.Request) handle.Request {
 			return r.RecordFailure(post, handle.Failure{}, at).Withdraw("x", at)
-		}, never},
+		}, notDue},
 		{"mailed", func(r handle.Request) handle.Request {
 			return r.RecordFailure(post, handle.Failure{}, at).MarkDelivered("mail/asked", "", "", at)
-		}, never},
+		}, notDue},
 	} {
-		got := time.Duration(never)
+		got := time.Duration(notDue)
 		for _, s := range tt.r(launch()).Outstanding() {
 			if s.Key() == "mail/asked" {
 				got = s.At.Sub(at)
 			}
 		}
 		if got != tt.want {
-			t.Errorf("%s: owed %s after the launch, want %s", tt.name, got, tt.want)
+			t.Errorf("%s: due %s after the launch, want %s", tt.name, got, tt.want)
 		}
 	}
 }
 
-// TestSomebodyIsAlwaysAsked looks for records that wait for nobody: pending,
-// and neither asked about nor to be asked about before the deadline.
-func TestSomebodyIsAlwaysAsked(t *testing.T) {
+// However posting fails, approvers must be asked long before the deadline.
+func TestApproversAreAskedHoweverPostingFails(t *testing.T) {
 	for name, f := range map[string]handle.Failure{
 		"no answer":            {},
 		"refused for good":     {Permanent: true},
@@ -62,33 +63,33 @@ func TestSomebodyIsAlwaysAsked(t *testing.T) {
 		"asked to wait long":   {RateLimited: true, RetryAfter: time.Hour},
 		"asked to wait longer": {RateLimited: true, RetryAfter: 100 * time.Hour},
 	} {
-		w := begin(launch())
-		w.fail = func(s handle.Step) (handle.Failure, bool) { return f, s.Kind == handle.StepPost }
-		w.until(t, at.Add(2*time.Hour))
-		if !w.r.Asked() {
-			t.Errorf("%s: two hours after the launch nobody has been asked", name)
+		run := newRunner(launch())
+		run.fail = func(s handle.Step) (handle.Failure, bool) { return f, s.Kind == handle.StepPost }
+		run.runUntil(t, at.Add(2*time.Hour))
+		if !run.r.Asked() {
+			t.Errorf("%s: not asked two hours after the launch", name)
 		}
 	}
 }
 
-func TestNobodyIsAskedAboutWhatIsSettled(t *testing.T) {
-	for state, r := range settled(t, launch()) {
-		r = r.MarkPosted(posted.Channel, posted.TS, r.ViewHash(), r.Decision.At) // Slack was down until now
-		if owes(r, "tell/asked") {
-			t.Errorf("%s: the approvers are told that it waits for them", state)
+func TestNoQuestionOrReminderAfterDecision(t *testing.T) {
+	for state, r := range closedRequests(t, launch()) {
+		r = r.MarkPosted(posted.Channel, posted.TS, r.ViewHash(), r.Decision.At) // Slack was down before
+		if needs(r, "tell/asked") {
+			t.Errorf("%s: the approvers are asked", state)
 		}
-		if owes(r, "tell/reminder") {
+		if needs(r, "tell/reminder") {
 			t.Errorf("%s: the approvers are reminded", state)
 		}
 	}
 }
 
-// TestAStrayClickDoesNotEndTheAsking is about a crash between posting and
-// recording that, and a click on that message before the next sweep: nobody has
-// found out yet who asks, so nobody may approve until somebody has.
-func TestAStrayClickDoesNotEndTheAsking(t *testing.T) {
+// A crash came between posting and recording the post, and the message was clicked
+// before the next sweep. The requester is not identified yet, so votes are refused,
+// and the step that identifies the requester must stay outstanding.
+func TestAdoptedMessageDoesNotEndIdentification(t *testing.T) {
 	r := launch(unidentified).AdoptMessage("C0APPROVALS", "1.000001")
-	if why(r.Authorize(voter(ann))) == handle.RefusedUnverified && !owes(r, "post") {
-		t.Errorf("nobody can be verified, and nobody will be: owed is only %q", keys(r.Outstanding()))
+	if refusalReason(r.Authorize(voter(ann))) == handle.RefusedUnverified && !needs(r, "post") {
+		t.Errorf("votes stay refused: only %q is outstanding", keys(r.Outstanding()))
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"countersign/handle"
 )
 
-// keys lists steps as the record names them.
+// keys returns the keys of steps.
 func keys(steps []handle.Step) []string {
 	var list []string
 	for _, s := range steps {
@@ -20,16 +20,16 @@ func keys(steps []handle.Step) []string {
 	return list
 }
 
-// owes reports whether r owes a step of that name, now or later.
-func owes(r handle.Request, key string) bool { return slices.Contains(keys(r.Outstanding()), key) }
+// needs reports whether the step with that key is outstanding.
+func needs(r handle.Request, key string) bool { return slices.Contains(keys(r.Outstanding()), key) }
 
 var (
 	posted = handle.Message{Channel: "C0APPROVALS", TS: "1.000001"}
 	asked  = handle.Notification{Name: handle.NotifyAsked}
 )
 
-// ask posts r's message and tells of it.
-func ask(r handle.Request) handle.Request {
+// postAndNotify posts the message and its first reply.
+func postAndNotify(r handle.Request) handle.Request {
 	return r.MarkPosted(posted.Channel, posted.TS, r.ViewHash(), at).MarkDelivered(asked.ReplyKey(), "C0APPROVALS", "1.000002", at)
 }
 
@@ -44,15 +44,15 @@ func TestOutstanding(t *testing.T) {
 		{"new, without Slack", func() handle.Request { return launch(withoutSlack) }, []string{"expire", "mail/asked"}},
 		{"posted", func() handle.Request { r := launch(); return r.MarkPosted("C0APPROVALS", "1.000001", r.ViewHash(), at) },
 			[]string{"expire", "tell/asked", "tell/reminder"}},
-		{"posted, and the face is another now", func() handle.Request { return launch().MarkPosted("C0APPROVALS", "1.000001", "?", at) },
+		{"posted, showing an old state", func() handle.Request { return launch().MarkPosted("C0APPROVALS", "1.000001", "?", at) },
 			[]string{"expire", "refresh/C0APPROVALS/1.000001", "tell/asked", "tell/reminder"}},
-		{"asked", func() handle.Request { return ask(launch()) }, []string{"expire", "tell/reminder"}},
+		{"asked", func() handle.Request { return postAndNotify(launch()) }, []string{"expire", "tell/reminder"}},
 		{"asked, no reminder", func() handle.Request {
-			return ask(launch(func(r *handle.Request) { r.Terms.RemindAt = time.Time{} }))
+			return postAndNotify(launch(func(r *handle.Request) { r.Terms.RemindAt = time.Time{} }))
 		}, []string{"expire"}},
-		{"half approved", func() handle.Request { return votes(t, ask(launch()), handle.Approve, decided, ann) },
+		{"half approved", func() handle.Request { return votes(t, postAndNotify(launch()), handle.Approve, decided, ann) },
 			[]string{"expire", "refresh/C0APPROVALS/1.000001", "tell/vote-0", "tell/reminder"}},
-		{"approved", func() handle.Request { return approved(t, ask(launch(approvals(1))), decided) },
+		{"approved", func() handle.Request { return approved(t, postAndNotify(launch(approvals(1))), decided) },
 			[]string{"signal", "refresh/C0APPROVALS/1.000001", "tell/decided", "watch"}},
 		{"approved by mail, never posted", func() handle.Request {
 			r, err := launch(withoutSlack).MarkDelivered("mail/asked", "", "", at).VoteByMail("Ann", handle.Approve, "", decided)
@@ -61,28 +61,28 @@ func TestOutstanding(t *testing.T) {
 			}
 			return r
 		}, []string{"signal", "mail/decided", "watch"}},
-		{"rejected, with an orphan copy", func() handle.Request {
-			return rejected(t, ask(launch()).AdoptMessage("C0APPROVALS", "1.000003"), decided)
+		{"rejected, with a duplicate message", func() handle.Request {
+			return rejected(t, postAndNotify(launch()).AdoptMessage("C0APPROVALS", "1.000003"), decided)
 		}, []string{"signal", "refresh/C0APPROVALS/1.000001", "refresh/C0APPROVALS/1.000003", "tell/decided", "watch"}},
-		{"expired", func() handle.Request { r := ask(launch()); return r.Expire(r.Terms.Deadline) },
+		{"expired", func() handle.Request { r := postAndNotify(launch()); return r.Expire(r.Terms.Deadline) },
 			[]string{"signal", "refresh/C0APPROVALS/1.000001", "tell/decided", "watch"}},
-		{"expired, and nobody found out who asked", func() handle.Request {
+		{"expired, requester not identified", func() handle.Request {
 			r := launch(unidentified).AdoptMessage("C0APPROVALS", "1.000001")
 			return r.Expire(r.Terms.Deadline)
 		}, []string{"signal", "refresh/C0APPROVALS/1.000001", "tell/decided", "watch"}},
 		{"withdrawn, never posted", func() handle.Request { return launch().Withdraw("x", decided) },
-			[]string{"signal", "tell/decided", "watch"}}, // to the requester alone
-		{"withdrawn, and nobody knows whom to tell", func() handle.Request { return launch(unidentified).Withdraw("x", decided) },
+			[]string{"signal", "tell/decided", "watch"}}, // to the requester only
+		{"withdrawn, requester unknown", func() handle.Request { return launch(unidentified).Withdraw("x", decided) },
 			[]string{"signal", "watch"}},
-		{"heard of", func() handle.Request { return ask(launch()).ObserveStatus("CREATE_COMPLETE", "", decided) },
+		{"status event", func() handle.Request { return postAndNotify(launch()).ObserveStatus("CREATE_COMPLETE", "", decided) },
 			[]string{"expire", "tell/reminder", "watch"}},
-		{"gone round", func() handle.Request { return ask(launch()).RecordBypass("x", decided) },
+		{"bypassed", func() handle.Request { return postAndNotify(launch()).RecordBypass("x", decided) },
 			[]string{"expire", "refresh/C0APPROVALS/1.000001", "tell/bypass", "tell/reminder"}},
-		{"gone round, by mail", func() handle.Request {
+		{"bypassed, by mail", func() handle.Request {
 			return launch(withoutSlack).MarkDelivered("mail/asked", "", "", at).RecordBypass("x", decided)
 		}, []string{"expire", "mail/bypass"}},
 		{"ended", func() handle.Request {
-			r := approved(t, ask(launch(approvals(1))), decided).MarkSignalled("", decided)
+			r := approved(t, postAndNotify(launch(approvals(1))), decided).MarkSignalled("", decided)
 			r = r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", At: decided.Add(time.Minute)})
 			return r.MarkRefreshed(r.Messages[0], r.ViewHash())
 		}, []string{"tell/decided", "tell/ended"}},
@@ -94,7 +94,7 @@ func TestOutstanding(t *testing.T) {
 			}
 			due := r.Due(r.Terms.Deadline.Add(100 * time.Hour))
 			if diff := cmp.Diff(tt.want, keys(due), cmpopts.EquateEmpty()); diff != "" {
-				t.Errorf("Due in the end (-want +got):\n%s", diff)
+				t.Errorf("Due long after the deadline (-want +got):\n%s", diff)
 			}
 			if due := r.Due(at.Add(-1)); len(due) != 0 {
 				t.Errorf("before the launch: due is %q, want nothing", keys(due))
@@ -104,32 +104,32 @@ func TestOutstanding(t *testing.T) {
 }
 
 func TestWhenStepsAreDue(t *testing.T) {
-	r := ask(launch(approvals(1)))
+	r := postAndNotify(launch(approvals(1)))
 	decided := at.Add(time.Hour)
-	heard := decided.Add(time.Minute)
-	yes := approved(t, r, decided)
+	reported := decided.Add(time.Minute)
+	approvedReq := approved(t, r, decided)
 	for _, tt := range []struct {
 		name, key string
 		r         handle.Request
 		want      time.Time
 	}{
-		{"the end of a pending request", "expire", r, r.Terms.Deadline},
+		{"the expiry", "expire", r, r.Terms.Deadline},
 		{"the reminder", "tell/reminder", r, r.Terms.RemindAt},
 		{"the post", "post", launch(), at},
 		{"the post after a failure", "post", launch().RecordFailure(handle.Step{Kind: handle.StepPost}, handle.Failure{}, at), at.Add(10 * time.Second)},
 		{"the question by mail", "mail/asked", launch(withoutSlack), at},
-		{"the signal", "signal", yes, decided},
-		{"the signal after a failure", "signal", yes.RecordFailure(handle.Step{Kind: handle.StepSignal}, handle.Failure{}, decided), decided.Add(10 * time.Second)},
-		{"the news", "tell/decided", yes, decided},
-		{"the watch after a decision", "watch", yes, decided.Add(5 * time.Minute)},
-		{"the watch after news of the stack", "watch", yes.ObserveStatus("CREATE_COMPLETE", "", heard), heard},
-		{"the watch after news of a pending request's stack", "watch", r.ObserveStatus("CREATE_COMPLETE", "", heard), heard},
-		{"the watch when the stack has not ended", "watch", yes.StillInProgress(heard), heard.Add(5 * time.Minute)},
-		{"the watch when it had not ended, and then news came", "watch", yes.StillInProgress(heard).ObserveStatus("CREATE_COMPLETE", "", heard), heard},
+		{"the signal", "signal", approvedReq, decided},
+		{"the signal after a failure", "signal", approvedReq.RecordFailure(handle.Step{Kind: handle.StepSignal}, handle.Failure{}, decided), decided.Add(10 * time.Second)},
+		{"the decision", "tell/decided", approvedReq, decided},
+		{"the watch after a decision", "watch", approvedReq, decided.Add(5 * time.Minute)},
+		{"the watch after a status event", "watch", approvedReq.ObserveStatus("CREATE_COMPLETE", "", reported), reported},
+		{"the watch after a status event, pending", "watch", r.ObserveStatus("CREATE_COMPLETE", "", reported), reported},
+		{"the watch when the stack has not ended", "watch", approvedReq.StillInProgress(reported), reported.Add(5 * time.Minute)},
+		{"the watch when a status event follows", "watch", approvedReq.StillInProgress(reported).ObserveStatus("CREATE_COMPLETE", "", reported), reported},
 	} {
 		i := slices.Index(keys(tt.r.Outstanding()), tt.key)
 		if i < 0 {
-			t.Errorf("%s: not owed", tt.name)
+			t.Errorf("%s: not outstanding", tt.name)
 			continue
 		}
 		if got := tt.r.Outstanding()[i].At; !got.Equal(tt.want) {
@@ -182,14 +182,14 @@ func TestToward(t *testing.T) {
 		if reply, direct := r.PendingDeliveries(o); reply || direct != outcome {
 			t.Errorf("%s, not posted: got %t, %t, want only a message to the requester, and only of an outcome", o.Name, reply, direct)
 		}
-		if reply, direct := ask(r).PendingDeliveries(o); reply != (o.Name != handle.NotifyAsked) || direct != outcome {
+		if reply, direct := postAndNotify(r).PendingDeliveries(o); reply != (o.Name != handle.NotifyAsked) || direct != outcome {
 			t.Errorf("%s, posted: got %t, %t", o.Name, reply, direct)
 		}
-		said := ask(r).MarkDelivered(o.ReplyKey(), "C0APPROVALS", "2.000001", at).MarkDelivered(o.DirectKey(), "D0ROB", "2.000002", at)
+		said := postAndNotify(r).MarkDelivered(o.ReplyKey(), "C0APPROVALS", "2.000001", at).MarkDelivered(o.DirectKey(), "D0ROB", "2.000002", at)
 		if reply, direct := said.PendingDeliveries(o); reply || direct {
 			t.Errorf("%s, told: got %t, %t, want nothing more", o.Name, reply, direct)
 		}
-		unknown := ask(r)
+		unknown := postAndNotify(r)
 		unknown.Requester.SlackID = ""
 		if _, direct := unknown.PendingDeliveries(o); direct {
 			t.Errorf("%s: a message to nobody", o.Name)
@@ -222,7 +222,7 @@ func TestWake(t *testing.T) {
 		want time.Time
 	}{
 		{"at once", launch(), at},
-		{"at the reminder", ask(launch()), launch().Terms.RemindAt},
+		{"at the reminder", postAndNotify(launch()), launch().Terms.RemindAt},
 		{"while somebody works on it", claim(launch()), at.Add(handle.LeaseTime)},
 		{"for the signal, whoever works on it", claim(approved(t, launch(), at.Add(time.Second))), at.Add(time.Second)},
 		{"when the worker gave it back", claim(launch()).Release("one"), at},
@@ -235,13 +235,13 @@ func TestWake(t *testing.T) {
 }
 
 func TestFaceChangesWithWhatIsShown(t *testing.T) {
-	faces := map[string]string{}
+	hashes := map[string]string{}
 	add := func(what string, r handle.Request) {
 		t.Helper()
-		if old, ok := faces[r.ViewHash()]; ok {
+		if old, ok := hashes[r.ViewHash()]; ok {
 			t.Errorf("%s looks like %s: %q", what, old, r.ViewHash())
 		}
-		faces[r.ViewHash()] = what
+		hashes[r.ViewHash()] = what
 	}
 	half := votes(t, launch(approvals(3)), handle.Approve, at, ann)
 	add("pending", launch())
@@ -249,7 +249,7 @@ func TestFaceChangesWithWhatIsShown(t *testing.T) {
 	add("one approval", half)
 	add("two approvals", votes(t, half, handle.Approve, at, ben))
 	add("pending, gone round", launch().RecordBypass("x", at))
-	for state, r := range settled(t, launch()) {
+	for state, r := range closedRequests(t, launch()) {
 		add(string(state), r)
 		add(string(state)+", gone round", r.RecordBypass("x", at))
 		if state != handle.Withdrawn {
@@ -259,7 +259,7 @@ func TestFaceChangesWithWhatIsShown(t *testing.T) {
 			add(string(state)+", ended "+status, r.RecordEnd(handle.Ended{Status: status, At: at}))
 		}
 	}
-	if r := launch(); r.MarkSignalled("", at).ViewHash() != r.ViewHash() || ask(r).ViewHash() != r.ViewHash() {
+	if r := launch(); r.MarkSignalled("", at).ViewHash() != r.ViewHash() || postAndNotify(r).ViewHash() != r.ViewHash() {
 		t.Error("the face changes with what is not shown")
 	}
 }

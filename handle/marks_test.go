@@ -15,45 +15,45 @@ import (
 // TestMarksHoldTwice makes every mark twice, as after a write whose answer was
 // lost: the second changes nothing but the counts of attempts.
 func TestMarksHoldTwice(t *testing.T) {
-	yes := approved(t, ask(launch(approvals(1))), at)
+	approvedReq := approved(t, postAndNotify(launch(approvals(1))), at)
 	post := handle.Step{Kind: handle.StepPost}
 	for _, tt := range []struct {
 		name string
 		r    handle.Request
 		mark func(handle.Request) handle.Request
 	}{
-		{"Signalled", yes, func(r handle.Request) handle.Request { return r.MarkSignalled("", at) }},
-		{"Signalled, never", yes, func(r handle.Request) handle.Request { return r.MarkSignalled("403", at) }},
-		{"Signalled, never, withdrawn", launch().Withdraw("x", at), func(r handle.Request) handle.Request { return r.MarkSignalled("403", at) }},
-		{"Identified", launch(unidentified), func(r handle.Request) handle.Request { return r.IdentifyRequester(rob, []string{rob, ben}, true) }},
-		{"Posted", launch(), func(r handle.Request) handle.Request { return r.MarkPosted("C0APPROVALS", "1.000001", "pending", at) }},
-		{"Adopt", ask(launch()), func(r handle.Request) handle.Request { return r.AdoptMessage("C0APPROVALS", "1.000009") }},
-		{"Refreshed", yes, func(r handle.Request) handle.Request { return r.MarkRefreshed(yes.Messages[0], "approved") }},
-		{"Refreshed, of no message", yes, func(r handle.Request) handle.Request { return r.MarkRefreshed(handle.Message{TS: "9"}, "approved") }},
-		{"Lost", yes, func(r handle.Request) handle.Request { return r.MarkMessageGone(posted, at) }},
-		{"Sent", yes, func(r handle.Request) handle.Request {
+		{"MarkSignalled", approvedReq, func(r handle.Request) handle.Request { return r.MarkSignalled("", at) }},
+		{"MarkSignalled, never", approvedReq, func(r handle.Request) handle.Request { return r.MarkSignalled("403", at) }},
+		{"MarkSignalled, never, withdrawn", launch().Withdraw("x", at), func(r handle.Request) handle.Request { return r.MarkSignalled("403", at) }},
+		{"IdentifyRequester", launch(unidentified), func(r handle.Request) handle.Request { return r.IdentifyRequester(rob, []string{rob, ben}, true) }},
+		{"MarkPosted", launch(), func(r handle.Request) handle.Request { return r.MarkPosted("C0APPROVALS", "1.000001", "pending", at) }},
+		{"AdoptMessage", postAndNotify(launch()), func(r handle.Request) handle.Request { return r.AdoptMessage("C0APPROVALS", "1.000009") }},
+		{"MarkRefreshed", approvedReq, func(r handle.Request) handle.Request { return r.MarkRefreshed(approvedReq.Messages[0], "approved") }},
+		{"MarkRefreshed, of no message", approvedReq, func(r handle.Request) handle.Request { return r.MarkRefreshed(handle.Message{TS: "9"}, "approved") }},
+		{"MarkMessageGone", approvedReq, func(r handle.Request) handle.Request { return r.MarkMessageGone(posted, at) }},
+		{"MarkDelivered", approvedReq, func(r handle.Request) handle.Request {
 			return r.MarkDelivered("reply/decided", "C0APPROVALS", "1.000003", at)
 		}},
-		{"Sent by mail", launch(), func(r handle.Request) handle.Request { return r.MarkDelivered("mail/asked", "", "", at) }},
-		{"Failed", launch(), func(r handle.Request) handle.Request {
+		{"MarkDelivered by mail", launch(), func(r handle.Request) handle.Request { return r.MarkDelivered("mail/asked", "", "", at) }},
+		{"RecordFailure", launch(), func(r handle.Request) handle.Request {
 			return r.RecordFailure(post, handle.Failure{Reason: "no answer"}, at)
 		}},
-		{"Failed for good", launch(), func(r handle.Request) handle.Request {
+		{"RecordFailure for good", launch(), func(r handle.Request) handle.Request {
 			return r.RecordFailure(post, handle.Failure{Reason: "refused", Permanent: true}, at)
 		}},
-		{"Failed to signal for good", yes, func(r handle.Request) handle.Request {
+		{"RecordFailure to signal for good", approvedReq, func(r handle.Request) handle.Request {
 			return r.RecordFailure(handle.Step{Kind: handle.StepSignal}, handle.Failure{Reason: "refused", Permanent: true}, at)
 		}},
-		{"NotYet", yes, func(r handle.Request) handle.Request { return r.StillInProgress(at) }},
-		{"NotYet, too late", yes, func(r handle.Request) handle.Request { return r.StillInProgress(at.Add(1000 * time.Hour)) }},
-		{"Heard", yes, func(r handle.Request) handle.Request { return r.ObserveStatus("CREATE_COMPLETE", "", at) }},
-		{"End", yes, func(r handle.Request) handle.Request {
+		{"StillInProgress", approvedReq, func(r handle.Request) handle.Request { return r.StillInProgress(at) }},
+		{"StillInProgress, too late", approvedReq, func(r handle.Request) handle.Request { return r.StillInProgress(at.Add(1000 * time.Hour)) }},
+		{"ObserveStatus", approvedReq, func(r handle.Request) handle.Request { return r.ObserveStatus("CREATE_COMPLETE", "", at) }},
+		{"RecordEnd", approvedReq, func(r handle.Request) handle.Request {
 			return r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", At: at})
 		}},
-		{"End of a pending one", launch(), func(r handle.Request) handle.Request {
+		{"RecordEnd of a pending one", launch(), func(r handle.Request) handle.Request {
 			return r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", At: at})
 		}},
-		{"GoneRound", launch(), func(r handle.Request) handle.Request { return r.RecordBypass("x", at) }},
+		{"RecordBypass", launch(), func(r handle.Request) handle.Request { return r.RecordBypass("x", at) }},
 		{"Expire", launch(), func(r handle.Request) handle.Request { return r.Expire(r.Terms.Deadline) }},
 		{"Withdraw", launch(), func(r handle.Request) handle.Request { return r.Withdraw("x", at) }},
 	} {
@@ -76,20 +76,20 @@ func TestMarksHoldTwice(t *testing.T) {
 }
 
 func TestSignalled(t *testing.T) {
-	same(t, "a signal of nothing", launch(), launch().MarkSignalled("", at))
-	yes := approved(t, launch(), at)
-	taken := yes.RecordFailure(handle.Step{Kind: handle.StepSignal}, handle.Failure{Reason: "no answer"}, at).MarkSignalled("", at.Add(time.Second))
+	wantSame(t, "a signal of nothing", launch(), launch().MarkSignalled("", at))
+	approvedReq := approved(t, launch(), at)
+	taken := approvedReq.RecordFailure(handle.Step{Kind: handle.StepSignal}, handle.Failure{Reason: "no answer"}, at).MarkSignalled("", at.Add(time.Second))
 	if want := (handle.Signal{Status: "SUCCESS", At: at.Add(time.Second)}); *taken.Signal != want {
 		t.Errorf("taken: got %+v, want %+v", *taken.Signal, want)
 	}
-	if len(taken.Attempts) != 0 || owes(taken, "signal") {
+	if len(taken.Attempts) != 0 || needs(taken, "signal") {
 		t.Errorf("taken: still remembers %v and owes %q", taken.Attempts, keys(taken.Outstanding()))
 	}
-	same(t, "what was taken stays taken", taken, taken.MarkSignalled("403", at.Add(time.Minute)))
-	same(t, "a late failure of what was taken", taken, taken.RecordFailure(handle.Step{Kind: handle.StepSignal}, handle.Failure{Permanent: true}, at.Add(time.Minute)))
+	wantSame(t, "what was taken stays taken", taken, taken.MarkSignalled("403", at.Add(time.Minute)))
+	wantSame(t, "a late failure of what was taken", taken, taken.RecordFailure(handle.Step{Kind: handle.StepSignal}, handle.Failure{Permanent: true}, at.Add(time.Minute)))
 
-	never := yes.MarkSignalled("403", at)
-	if want := (handle.Signal{Status: "SUCCESS", At: at, Undeliverable: "403"}); *never.Signal != want || owes(never, "signal") {
+	never := approvedReq.MarkSignalled("403", at)
+	if want := (handle.Signal{Status: "SUCCESS", At: at, Undeliverable: "403"}); *never.Signal != want || needs(never, "signal") {
 		t.Errorf("refused: got %+v, want %+v", *never.Signal, want)
 	}
 	if again := never.MarkSignalled("", at); again.Signal.Undeliverable != "" {
@@ -157,17 +157,17 @@ func TestMessages(t *testing.T) {
 		t.Errorf("two made it show the same: got %+v", again.Messages)
 	}
 	r = r.MarkMessageGone(want[0], at)
-	if root, _ := r.Root(); root.TS != "1.000002" || owes(r, "post") {
+	if root, _ := r.Root(); root.TS != "1.000002" || needs(r, "post") {
 		t.Errorf("the root was deleted: got root %+v, owed %q, want the next in its place", root, keys(r.Outstanding()))
 	}
 	r = r.MarkMessageGone(want[1], at).MarkMessageGone(want[2], at)
-	if _, ok := r.Root(); ok || !owes(r, "post") {
+	if _, ok := r.Root(); ok || !needs(r, "post") {
 		t.Errorf("all were deleted: owed is %q, want another post", keys(r.Outstanding()))
 	}
 }
 
 func TestClickedCopiesAreBounded(t *testing.T) {
-	r := ask(launch())
+	r := postAndNotify(launch())
 	for i := range 1000 {
 		r = r.AdoptMessage("C0APPROVALS", strings.Repeat("1", 1+i))
 	}
@@ -178,7 +178,7 @@ func TestClickedCopiesAreBounded(t *testing.T) {
 
 func TestSent(t *testing.T) {
 	r := launch().MarkDelivered("reply/asked", "C0APPROVALS", "1.000001", at)
-	same(t, "sent twice", r, r.MarkDelivered("reply/asked", "C0APPROVALS", "2.000002", at.Add(time.Hour)))
+	wantSame(t, "sent twice", r, r.MarkDelivered("reply/asked", "C0APPROVALS", "2.000002", at.Add(time.Hour)))
 	if want := (handle.Delivery{At: at, Channel: "C0APPROVALS", TS: "1.000001"}); r.Delivered["reply/asked"] != want {
 		t.Errorf("got %+v, want %+v", r.Delivered["reply/asked"], want)
 	}
@@ -208,12 +208,12 @@ func TestHeard(t *testing.T) {
 	if r.Stack.Status != "ROLLBACK_COMPLETE" || len(r.Stack.Reason) > 500 || !r.Stack.StatusAt.Equal(at) {
 		t.Errorf("got %+v", r.Stack)
 	}
-	same(t, "heard again", r, r.ObserveStatus("ROLLBACK_COMPLETE", "another reason", at.Add(time.Hour)))
+	wantSame(t, "heard again", r, r.ObserveStatus("ROLLBACK_COMPLETE", "another reason", at.Add(time.Hour)))
 	if next := r.ObserveStatus("DELETE_COMPLETE", "", at.Add(time.Hour)); next.Stack.Status != "DELETE_COMPLETE" || next.Stack.Reason != "" {
 		t.Errorf("heard another: got %+v", next.Stack)
 	}
 	ended := r.RecordEnd(handle.Ended{Status: "ROLLBACK_COMPLETE", At: at})
-	same(t, "heard when it had ended", ended, ended.ObserveStatus("DELETE_COMPLETE", "", at.Add(time.Hour)))
+	wantSame(t, "heard when it had ended", ended, ended.ObserveStatus("DELETE_COMPLETE", "", at.Add(time.Hour)))
 }
 
 func TestEnd(t *testing.T) {
@@ -250,7 +250,7 @@ func TestEnd(t *testing.T) {
 			if r.Ended.Status != tt.status || !r.Ended.At.Equal(at.Add(time.Hour)) || len(r.Attempts) != 0 {
 				t.Errorf("got %+v, tries %v", r.Ended, r.Attempts)
 			}
-			same(t, "ended again", r, r.RecordEnd(handle.Ended{Status: "DELETE_COMPLETE", At: at.Add(2 * time.Hour)}))
+			wantSame(t, "ended again", r, r.RecordEnd(handle.Ended{Status: "DELETE_COMPLETE", At: at.Add(2 * time.Hour)}))
 		})
 	}
 }
@@ -270,7 +270,7 @@ func TestEndIsBounded(t *testing.T) {
 		}
 	}
 	if outputs[0].Name != strings.Repeat("n\n", 500) {
-		t.Error("End changed its caller's outputs")
+		t.Error("RecordEnd changed its caller's outputs")
 	}
 }
 

@@ -76,7 +76,7 @@ func rejected(t *testing.T, r handle.Request, now time.Time) handle.Request {
 }
 
 // settled makes a request of each final state.
-func settled(t *testing.T, r handle.Request) map[handle.State]handle.Request {
+func closedRequests(t *testing.T, r handle.Request) map[handle.State]handle.Request {
 	t.Helper()
 	return map[handle.State]handle.Request{
 		handle.Approved:  approved(t, r, at.Add(time.Hour)),
@@ -87,7 +87,7 @@ func settled(t *testing.T, r handle.Request) map[handle.State]handle.Request {
 }
 
 // same reports that want and got differ in anything.
-func same(t testing.TB, what string, want, got handle.Request) {
+func wantSame(t testing.TB, what string, want, got handle.Request) {
 	t.Helper()
 	if diff := handletest.Diff(want, got); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)

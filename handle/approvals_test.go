@@ -81,10 +81,10 @@ func TestSayingTheSameTwice(t *testing.T) {
 				if err != nil {
 					t.Errorf("%s again at %s: %v", verdict, now, err)
 				}
-				same(t, string(verdict)+" again", r, next)
+				wantSame(t, string(verdict)+" again", r, next)
 			}
 			_, err := r.VoteBySlack(voter(ben), verdict, "because", later)
-			if got := why(err); got != handle.RefusedDecided {
+			if got := refusalReason(err); got != handle.RefusedDecided {
 				t.Errorf("%s by another: got %q, want %q", verdict, got, handle.RefusedDecided)
 			}
 		}
@@ -98,13 +98,13 @@ func TestSayingTheSameTwice(t *testing.T) {
 		if err != nil {
 			t.Errorf("again: %v", err)
 		}
-		same(t, "again", r, next)
+		wantSame(t, "again", r, next)
 		_, err = r.VoteByMail("Ben", handle.Approve, "", later)
-		if got := why(err); got != handle.RefusedDecided {
+		if got := refusalReason(err); got != handle.RefusedDecided {
 			t.Errorf("another name: got %q, want %q", got, handle.RefusedDecided)
 		}
 		_, err = r.VoteByMail("Ann", handle.Reject, "no", later)
-		if got := why(err); got != handle.RefusedDecided {
+		if got := refusalReason(err); got != handle.RefusedDecided {
 			t.Errorf("another verdict: got %q, want %q", got, handle.RefusedDecided)
 		}
 	})
@@ -113,10 +113,10 @@ func TestSayingTheSameTwice(t *testing.T) {
 func TestMailCannotApproveWhereSeveralMust(t *testing.T) {
 	r := launch(approvals(2))
 	next, err := r.VoteByMail("Ann", handle.Approve, "", at)
-	if got := why(err); got != handle.RefusedNotByMail {
+	if got := refusalReason(err); got != handle.RefusedNotByMail {
 		t.Errorf("approve: got %q, want %q", got, handle.RefusedNotByMail)
 	}
-	same(t, "after a refusal", r, next)
+	wantSame(t, "after a refusal", r, next)
 	if next, err = r.VoteByMail("Ann", handle.Reject, "too dear", at); err != nil || next.State() != handle.Rejected {
 		t.Errorf("reject: got %s, %v, want %s", next.State(), err, handle.Rejected)
 	}

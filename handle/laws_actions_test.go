@@ -1,0 +1,206 @@
+package handle_test
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"countersign/handle"
+)
+
+// people are those who click. entitled means that they may decide rob's request.
+var people = []struct {
+	voter    handle.Voter
+	entitled bool
+	self     bool // entitled only if self-approval is allowed
+}{
+	{voter: voter(ann), entitled: true},
+	{voter: voter(ben), entitled: true},
+	{voter: voter(gil, guards), entitled: true},
+	{voter: voter("U0HAL", guards), entitled: true},
+	{voter: voter(rob), entitled: true, self: true},
+	{voter: voter(sam)},
+	{voter: voter(sam, "S0OTHERS")},
+	{voter: handle.Voter{Person: handle.Person{Team: "T0AWAY", ID: ann}, Groups: []string{guards}}},
+	{voter: handle.Voter{Person: handle.Person{Team: "T0HOME", ID: "U0GUEST"}, Home: true, Guest: true, Groups: []string{guards}}},
+	{voter: handle.Voter{Person: handle.Person{Team: "T0HOME", ID: "U0BOT"}, Home: true, Bot: true, Groups: []string{guards}}},
+}
+
+func (m *model) voteInSlack(t *rapid.T) {
+	who := rapid.SampledFrom(people).Draw(t, "who")
+	verdict := rapid.SampledFrom([]handle.Verdict{handle.Approve, handle.Approve, handle.Approve, handle.Reject, "maybe"}).Draw(t, "verdict")
+	reason := rapid.SampledFrom([]string{"", " ", "because"}).Draw(t, "reason")
+	may := who.entitled && (m.r.Terms.SelfApproval || !who.self && m.r.Requester.LookedUp) &&
+		slices.Contains(m.r.Terms.Approvers, guards) && verdict != "maybe"
+
+	before := m.r
+	var err error
+	m.apply(t, "VoteBySlack", func(r handle.Request) (next handle.Request) {
+		next, err = r.VoteBySlack(who.voter, verdict, reason, m.now)
+		return next
+	})
+	m.checkVote(t, before, verdict, err, may)
+	if err == nil && verdict == handle.Approve && len(m.r.Votes) > len(before.Votes) {
+		m.approvers[who.voter.ID] = true
+	}
+}
+
+func (m *model) voteByMail(t *rapid.T) {
+	name := rapid.SampledFrom([]string{"Ann", "Ben", ""}).Draw(t, "name")
+	verdict := rapid.SampledFrom([]handle.Verdict{handle.Approve, handle.Reject}).Draw(t, "verdict")
+	before := m.r
+	var err error
+	m.apply(t, "VoteByMail", func(r handle.Request) (next handle.Request) {
+		next, err = r.VoteByMail(name, verdict, "because", m.now)
+		return next
+	})
+	m.checkVote(t, before, verdict, err, verdict == handle.Reject || m.r.Terms.Approvals == 1)
+	if err == nil && verdict == handle.Approve {
+		m.approvers[""] = true
+	}
+}
+
+// checkVote checks the result of a vote. may means that this person may give this
+// verdict.
+func (m *model) checkVote(t *rapid.T, before handle.Request, verdict handle.Verdict, err error, may bool) {
+	changed := encode(t, before) != encode(t, m.r)
+	late := !m.now.Before(m.r.Terms.Deadline)
+	switch {
+	case err == nil && !may:
+		t.Fatalf("a vote was accepted that is not allowed")
+	case err != nil && changed:
+		t.Fatalf("a refused vote (%v) changed the request", err)
+	case changed && (late || before.Decision != nil):
+		t.Fatalf("a vote changed a request that was %s, %s before its deadline", before.State(), m.r.Terms.Deadline.Sub(m.now))
+	case changed && verdict == handle.Reject && m.r.State() != handle.Rejected:
+		t.Fatalf("a rejection was accepted, but the request is %s", m.r.State())
+	}
+}
+
+// takeStep takes one of the due steps, with a random outcome.
+func (m *model) takeStep(t *rapid.T) {
+	due := m.r.Due(m.now)
+	if len(due) == 0 {
+		t.Skip("nothing is due")
+	}
+	s := rapid.SampledFrom(due).Draw(t, "step")
+	now, viewHash := m.now, m.r.ViewHash()
+	m.ts++
+	ts := fmt.Sprintf("%010d.000000", m.ts)
+	outcome := rapid.SampledFrom([]string{"done", "done", "done", "retry", "rate limited", "permanent"}).Draw(t, "outcome")
+	if outcome != "done" && s.Kind != handle.StepExpire {
+		f := handle.Failure{Reason: "x", RateLimited: outcome == "rate limited", Permanent: outcome == "permanent",
+			RetryAfter: rapid.SampledFrom([]time.Duration{0, time.Minute, 1000 * time.Hour}).Draw(t, "wait")}
+		m.mark(t, "RecordFailure", func(r handle.Request) handle.Request { return r.RecordFailure(s, f, now) })
+		return
+	}
+	switch s.Kind {
+	case handle.StepExpire:
+		m.mark(t, "Expire", func(r handle.Request) handle.Request { return r.Expire(now) })
+	case handle.StepSignal:
+		refused := rapid.SampledFrom([]string{"", "", "403"}).Draw(t, "answer")
+		m.mark(t, "MarkSignalled", func(r handle.Request) handle.Request { return r.MarkSignalled(refused, now) })
+	case handle.StepPost:
+		if !m.r.Requester.LookedUp {
+			m.lookUp(t)
+		}
+		if _, posted := m.r.Root(); posted {
+			return
+		}
+		viewHash = m.r.ViewHash()
+		m.mark(t, "MarkPosted", func(r handle.Request) handle.Request { return r.MarkPosted("C0APPROVALS", ts, viewHash, now) })
+	case handle.StepRefresh:
+		if rapid.IntRange(0, 3).Draw(t, "deleted") == 0 {
+			m.mark(t, "MarkMessageGone", func(r handle.Request) handle.Request { return r.MarkMessageGone(s.Message, now) })
+			return
+		}
+		m.mark(t, "MarkRefreshed", func(r handle.Request) handle.Request { return r.MarkRefreshed(s.Message, viewHash) })
+	case handle.StepNotify:
+		reply, direct := m.r.PendingDeliveries(s.Notification)
+		if reply {
+			m.mark(t, "MarkDelivered", func(r handle.Request) handle.Request {
+				return r.MarkDelivered(s.Notification.ReplyKey(), "C0APPROVALS", ts, now)
+			})
+		}
+		if direct {
+			m.mark(t, "MarkDelivered", func(r handle.Request) handle.Request {
+				return r.MarkDelivered(s.Notification.DirectKey(), "D0ROB", ts, now)
+			})
+		}
+	case handle.StepMail:
+		m.mark(t, "MarkDelivered", func(r handle.Request) handle.Request { return r.MarkDelivered(s.Notification.MailKey(), "", "", now) })
+	case handle.StepWatch:
+		m.observeStack(t)
+	}
+}
+
+func (m *model) observeStack(t *rapid.T) {
+	now := m.now
+	status := rapid.SampledFrom([]string{"CREATE_COMPLETE", "ROLLBACK_COMPLETE", "DELETE_COMPLETE", ""}).Draw(t, "status")
+	switch rapid.SampledFrom([]string{"event", "ended", "in progress"}).Draw(t, "what") {
+	case "event":
+		m.mark(t, "ObserveStatus", func(r handle.Request) handle.Request { return r.ObserveStatus(status, "", now) })
+	case "ended":
+		m.mark(t, "RecordEnd", func(r handle.Request) handle.Request {
+			return r.RecordEnd(handle.Ended{Status: status, At: now, Outputs: []handle.Field{{Name: "Queue", Value: "q"}}})
+		})
+	case "in progress":
+		m.mark(t, "StillInProgress", func(r handle.Request) handle.Request { return r.StillInProgress(now) })
+	}
+}
+
+// closeWithoutVote makes a change that needs no vote.
+func (m *model) closeWithoutVote(t *rapid.T) {
+	now := m.now
+	switch rapid.SampledFrom([]string{"expire", "withdraw", "bypass"}).Draw(t, "how") {
+	case "expire":
+		m.mark(t, "Expire", func(r handle.Request) handle.Request { return r.Expire(now) })
+	case "withdraw":
+		m.mark(t, "Withdraw", func(r handle.Request) handle.Request { return r.Withdraw("x", now) })
+	case "bypass":
+		m.mark(t, "RecordBypass", func(r handle.Request) handle.Request { return r.RecordBypass("x", now) })
+	}
+}
+
+func (m *model) lookUp(t *rapid.T) {
+	if m.r.Requester.LookedUp {
+		t.Skip("looked up already")
+	}
+	all := rapid.SampledFrom([][]string{{rob}, {rob, sam}}).Draw(t, "found")
+	m.mark(t, "IdentifyRequester", func(r handle.Request) handle.Request { return r.IdentifyRequester(rob, all, true) })
+}
+
+func (m *model) clickUnknownMessage(t *rapid.T) {
+	ts := rapid.SampledFrom([]string{"", "9000000000.000001", "9000000000.000002"}).Draw(t, "message")
+	m.mark(t, "AdoptMessage", func(r handle.Request) handle.Request { return r.AdoptMessage("C0APPROVALS", ts) })
+}
+
+func (m *model) recordRefusal(t *rapid.T) {
+	by := rapid.SampledFrom(people).Draw(t, "who").voter.Person
+	reason := rapid.SampledFrom([]handle.RefusalReason{handle.RefusedNotApprover, handle.RefusedDecided}).Draw(t, "why")
+	before := m.r.CountRefusals(reason)
+	m.apply(t, "RecordRefusal", func(r handle.Request) handle.Request { return r.RecordRefusal(by, reason, m.now) })
+	if got := m.r.CountRefusals(reason); got != before+1 {
+		t.Fatalf("refused once more: got %d, was %d", got, before)
+	}
+}
+
+func (m *model) useLease(t *rapid.T) {
+	who := rapid.SampledFrom([]string{"one", "two"}).Draw(t, "who")
+	if rapid.Bool().Draw(t, "release") {
+		m.apply(t, "Release", func(r handle.Request) handle.Request { return r.Release(who) })
+		return
+	}
+	other := map[string]string{"one": "two", "two": "one"}[who]
+	taken := m.r.HeldBy(other, m.now)
+	ok := false
+	m.apply(t, "Claim", func(r handle.Request) (next handle.Request) {
+		next, ok = r.Claim(who, m.now)
+		return next
+	})
+	if ok == taken || ok != m.r.HeldBy(who, m.now) || m.r.HeldBy(who, m.now) && m.r.HeldBy(other, m.now) {
+		t.Fatalf("%s claims the lease, %s holds it: %t; got %t, %+v", who, other, taken, ok, m.r.Lease)
+	}
+}
