@@ -12,7 +12,7 @@ func (w *Workspace) visible(channelID string) *channel {
 	return r
 }
 
-// channelToChange returns the channel of a message to update or delete. Unlike
+// channelToChange returns the channel of a message to update. Unlike
 // for a new message, only a channel ID is accepted, including the D... of a DM.
 func (c *call) channelToChange() (*channel, *apiError) {
 	r := c.visible(c.form.Get("channel"))
@@ -48,8 +48,7 @@ func (c *call) resolveChannel(to string) (*channel, *apiError) {
 		if err := c.canDM(u); err != nil {
 			return nil, err
 		}
-		r, _ := c.dm(u.ID)
-		return r, nil
+		return c.dm(u.ID), nil
 	}
 	if r := c.visible(to); r != nil {
 		return r, nil

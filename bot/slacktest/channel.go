@@ -106,14 +106,14 @@ func (w *Workspace) canSee(u *User, r *channel) bool {
 }
 
 // dm returns the DM between the bot and a user, and opens it if necessary.
-func (w *Workspace) dm(userID string) (r *channel, opened bool) {
+func (w *Workspace) dm(userID string) *channel {
 	if id, ok := w.dms[userID]; ok {
-		return w.channels.byID[id], false
+		return w.channels.byID[id]
 	}
 	id := w.newID("D")
 	w.dms[userID] = id
 	members := []string{userID, w.config.BotUserID}
-	return w.addChannel(Channel{ID: id, Private: true, Members: members, IMUserID: userID}), true
+	return w.addChannel(Channel{ID: id, Private: true, Members: members, IMUserID: userID})
 }
 
 // remove deletes a message. A parent with replies stays as a placeholder for its

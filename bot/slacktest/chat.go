@@ -125,29 +125,6 @@ func (p *storedMessage) change(m messageArgs) {
 	p.Updates++
 }
 
-// deleteMessage implements chat.delete.
-func (c *call) deleteMessage() (any, *apiError) {
-	r, err := c.channelToChange()
-	if err != nil {
-		return nil, err
-	}
-	p, ok := r.byTS[c.form.Get("ts")]
-	switch {
-	case !ok || p.Deleted:
-		return nil, errCode("message_not_found")
-	case p.UserID != c.config.BotUserID:
-		return nil, errCode("cant_delete_message")
-	}
-	r.remove(p)
-	c.version++
-	c.entry.Channel, c.entry.TS = r.ID, p.TS
-	return struct {
-		envelope
-		Channel string `json:"channel"`
-		TS      string `json:"ts"`
-	}{okEnvelope, r.ID, p.TS}, nil
-}
-
 // getPermalink implements chat.getPermalink.
 func (c *call) getPermalink() (any, *apiError) {
 	r := c.visible(c.form.Get("channel"))

@@ -17,18 +17,14 @@ var methods = map[string]method{
 	"chat.postMessage":   {"chat:write", (*call).postMessage},
 	"chat.postEphemeral": {"chat:write", (*call).postEphemeral},
 	"chat.update":        {"chat:write", (*call).updateMessage},
-	"chat.delete":        {"chat:write", (*call).deleteMessage},
 	"chat.getPermalink":  {"", (*call).getPermalink},
 
-	"conversations.open":    {"im:write", (*call).openConversation},
-	"conversations.info":    {"", (*call).conversationInfo},
-	"conversations.members": {"", (*call).conversationMembers},
-	"conversations.list":    {"", (*call).listConversations},
+	"conversations.info": {"", (*call).conversationInfo},
+	"conversations.list": {"", (*call).listConversations},
 
 	"users.info":          {"users:read", (*call).userInfo},
 	"users.lookupByEmail": {"users:read.email", (*call).lookupByEmail},
 
-	"usergroups.list":       {"usergroups:read", (*call).listUserGroups},
 	"usergroups.users.list": {"usergroups:read", (*call).listGroupUsers},
 
 	"reactions.add":    {"reactions:write", (*call).addReaction},

@@ -22,10 +22,10 @@ func PublishedRateLimits() RateLimits {
 		PostsPerMinute: 60,
 		PostBurst:      5,
 		PerMinute: map[string]int{
-			"chat.update": tier3, "chat.delete": tier3, "chat.postEphemeral": tier4,
-			"conversations.open": tier3, "conversations.info": tier3, "conversations.members": tier4, "conversations.list": tier2,
+			"chat.update": tier3, "chat.postEphemeral": tier4,
+			"conversations.info": tier3, "conversations.list": tier2,
 			"users.info": tier4, "users.lookupByEmail": tier3,
-			"bots.info": tier3, "usergroups.list": tier2, "usergroups.users.list": tier2,
+			"bots.info": tier3, "usergroups.users.list": tier2,
 			"reactions.add": tier3, "reactions.remove": tier2,
 			"views.open": tier4, "views.push": tier4, "views.update": tier4, "views.publish": tier4,
 		},

@@ -263,48 +263,6 @@ func (c *call) requireTeam() *apiError {
 	return nil
 }
 
-// wireGroup is the simulated part of a user group object.
-type wireGroup struct {
-	ID          string   `json:"id"`
-	TeamID      string   `json:"team_id"`
-	IsUserGroup bool     `json:"is_usergroup"`
-	Name        string   `json:"name"`
-	Handle      string   `json:"handle"`
-	DateDelete  int64    `json:"date_delete"` // seconds since 1970, of a disabled group
-	UserCount   *int     `json:"user_count,omitempty"`
-	Users       []string `json:"users,omitempty"`
-}
-
-// listUserGroups implements usergroups.list.
-func (c *call) listUserGroups() (any, *apiError) {
-	if err := c.requireTeam(); err != nil {
-		return nil, err
-	}
-	groups := []wireGroup{}
-	for _, id := range c.groups.order {
-		g := c.groups.byID[id]
-		if g.Disabled && !c.boolArg("include_disabled", false) {
-			continue
-		}
-		wire := wireGroup{ID: g.ID, TeamID: c.config.TeamID, IsUserGroup: true, Name: g.Name, Handle: g.Handle}
-		if g.Disabled {
-			wire.DateDelete = c.now.Unix()
-		}
-		if c.boolArg("include_count", false) {
-			n := len(g.Users)
-			wire.UserCount = &n
-		}
-		if c.boolArg("include_users", false) {
-			wire.Users = slices.Clone(g.Users)
-		}
-		groups = append(groups, wire)
-	}
-	return struct {
-		envelope
-		UserGroups []wireGroup `json:"usergroups"`
-	}{okEnvelope, groups}, nil
-}
-
 // listGroupUsers implements usergroups.users.list.
 func (c *call) listGroupUsers() (any, *apiError) {
 	if err := c.requireTeam(); err != nil {

@@ -35,7 +35,7 @@ const (
 var start = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 
 var allScopes = []string{
-	"chat:write", "commands", "im:write", "im:read", "users:read", "users:read.email", "usergroups:read",
+	"chat:write", "commands", "im:read", "users:read", "users:read.email", "usergroups:read",
 	"channels:read", "groups:read", "reactions:read", "reactions:write",
 }
 
