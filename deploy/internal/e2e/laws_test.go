@@ -83,6 +83,7 @@ func (l *launch) secret() {
 		l.messages(look, l.slack.Messages(c.ID))
 	}
 	for _, u := range l.slack.Users() {
+		l.messages(look, l.slack.DMs(u.ID))
 		l.messages(look, l.slack.Ephemerals(u.ID))
 	}
 	for _, m := range l.mailbox.all() {

@@ -142,6 +142,7 @@ func (c *Checker) texts() {
 		c.messageTexts(c.Slack.Messages(ch.ID))
 	}
 	for _, u := range c.Slack.Users() {
+		c.messageTexts(c.Slack.DMs(u.ID))
 		c.messageTexts(c.Slack.Ephemerals(u.ID))
 	}
 	if c.Mail == nil {

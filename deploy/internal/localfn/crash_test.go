@@ -17,6 +17,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"countersign/bot/blocks"
 	"countersign/bot/slacktest"
 	"countersign/deploy"
 	"countersign/deploy/gate"
@@ -198,7 +199,8 @@ func (c *crash) approve(stackID, who string) {
 // assured reports whether the person has heard nothing but good since then: a slow
 // machine may come to the end of a click's budget, and the bot says so.
 func (c *crash) assured(who string, since int) bool {
-	return !slices.ContainsFunc(c.world.Slack.Ephemerals(who)[since:], func(m slacktest.Message) bool { return !strings.HasPrefix(m.Text, "Recorded.") })
+	recorded, _, _ := strings.Cut(blocks.Recorded(handle.Request{}), " ")
+	return !slices.ContainsFunc(c.world.Slack.Ephemerals(who)[since:], func(m slacktest.Message) bool { return !strings.HasPrefix(m.Text, recorded) })
 }
 
 // reject presses the button, and submits the form if it opens.

@@ -88,7 +88,7 @@ func newTopic(now func() time.Time) *fakemail.Topic {
 
 // scheduled is the event of a rule that fires each minute. See
 // https://docs.aws.amazon.com/lambda/latest/dg/with-eventbridge-scheduler.html
-func scheduled(now time.Time) []byte {
+func sweepEvent(now time.Time) []byte {
 	b, _ := json.Marshal(map[string]any{ // cannot fail: strings only
 		"version": "0", "id": now.Format("20060102-150405"), "detail-type": "Scheduled Event",
 		"source": "aws.events", "account": Account, "time": now.Format(time.RFC3339), "region": Region,

@@ -54,11 +54,11 @@ func (s *server) close() {
 
 // inside leads requests straight into the servers of one world, without
 // sockets: by their host.
-type inside []*server
+type inProcess []*server
 
 // RoundTrip implements http.RoundTripper. A handler that aborts is a connection
 // that is lost.
-func (in inside) RoundTrip(req *http.Request) (res *http.Response, err error) {
+func (in inProcess) RoundTrip(req *http.Request) (res *http.Response, err error) {
 	if err := req.Context().Err(); err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func (in inside) RoundTrip(req *http.Request) (res *http.Response, err error) {
 		if arriving.Body == nil {
 			arriving.Body = http.NoBody
 		}
-		w := &answer{header: http.Header{}}
+		w := &responseRecorder{header: http.Header{}}
 		s.ServeHTTP(w, arriving)
 		return w.response(req), nil
 	}
@@ -87,27 +87,27 @@ func (in inside) RoundTrip(req *http.Request) (res *http.Response, err error) {
 }
 
 // answer is an http.ResponseWriter that becomes a response.
-type answer struct {
+type responseRecorder struct {
 	header http.Header
 	sent   http.Header // as it was when the status was sent
 	status int
 	body   bytes.Buffer
 }
 
-func (a *answer) Header() http.Header { return a.header }
+func (a *responseRecorder) Header() http.Header { return a.header }
 
-func (a *answer) WriteHeader(status int) {
+func (a *responseRecorder) WriteHeader(status int) {
 	if a.status == 0 {
 		a.status, a.sent = status, a.header.Clone()
 	}
 }
 
-func (a *answer) Write(b []byte) (int, error) {
+func (a *responseRecorder) Write(b []byte) (int, error) {
 	a.WriteHeader(http.StatusOK)
 	return a.body.Write(b)
 }
 
-func (a *answer) response(req *http.Request) *http.Response {
+func (a *responseRecorder) response(req *http.Request) *http.Response {
 	a.WriteHeader(http.StatusOK)
 	return &http.Response{
 		Status: strconv.Itoa(a.status) + " " + http.StatusText(a.status), StatusCode: a.status,

@@ -121,7 +121,7 @@ func (w *Sandbox) listen(within bool) (origins [5]string, err error) {
 		origins[i] = s.origin
 	}
 	if within {
-		w.Network.base = inside(w.servers)
+		w.Network.base = inProcess(w.servers)
 	} else {
 		w.Network.base = &http.Transport{MaxIdleConnsPerHost: 16}
 	}
@@ -213,7 +213,7 @@ func (w *Sandbox) sweepIfDue() {
 		return
 	}
 	w.nextSweep = now.Truncate(time.Minute).Add(time.Minute)
-	w.queue = append(w.queue, invocation{event: scheduled(now), at: now})
+	w.queue = append(w.queue, invocation{event: sweepEvent(now), at: now})
 }
 
 // deliver invokes the notifier, and puts the event back if Lambda would.

@@ -197,11 +197,14 @@ func (s *simulation) click(a Action, verdict handle.Verdict) {
 	}
 }
 
+// recordedPrefix starts the private reply to a person whose vote is recorded.
+var recordedPrefix, _, _ = strings.Cut(blocks.Recorded(handle.Request{}), " ")
+
 // saysRecorded reports whether each ephemeral message to the person since then, if
 // any, says that the vote is recorded.
 func (s *simulation) saysRecorded(who string, since int) bool {
 	for _, m := range s.sandbox.Slack.Ephemerals(who)[since:] {
-		if !strings.HasPrefix(m.Text, "Recorded.") {
+		if !strings.HasPrefix(m.Text, recordedPrefix) {
 			return false
 		}
 	}
@@ -242,11 +245,11 @@ func (s *simulation) clickForged(a Action) {
 	}
 	r := s.store.records[s.order[a.A%len(s.order)]]
 	r.Decision = nil
-	blocks, err := json.Marshal(blocks.Message(r).Blocks)
+	content, err := json.Marshal(blocks.Message(r).Blocks)
 	if err != nil {
 		return
 	}
-	m := slacktest.Message{ChannelID: sandbox.Channel, TS: neverPosted, UserID: sandbox.BotUser, Blocks: blocks}
+	m := slacktest.Message{ChannelID: sandbox.Channel, TS: neverPosted, UserID: sandbox.BotUser, Blocks: content}
 	s.noteDeleted(m) // to the bot it looks like a deleted message
 	s.clickOld(a, m)
 }

@@ -8,13 +8,13 @@ import (
 	"countersign/deploy/internal/sandbox"
 )
 
-// child is a process that runs the functions, and can be killed.
+// child is a process that runs the functions and can be killed.
 type child struct {
 	config  localfn.ChildConfig
 	process *localfn.Process
 }
 
-// start starts the functions in a process of their own.
+// start starts the process and connects the sandbox to it.
 func (c *child) start(ctx context.Context, w *sandbox.Sandbox) (err error) {
 	c.config.ClockOffset = w.Clock.Offset()
 	if c.process, err = localfn.Start(ctx, c.config); err != nil {
@@ -24,14 +24,14 @@ func (c *child) start(ctx context.Context, w *sandbox.Sandbox) (err error) {
 	return nil
 }
 
-// kill ends the process by SIGKILL, which it cannot notice.
+// kill kills the process with SIGKILL.
 func (c *child) kill() {
 	if c.process != nil {
 		c.process.Kill()
 	}
 }
 
-// copyData copies the store's file, which the process holds.
+// copyData copies the data file, which the process has locked, and returns the path of the copy.
 func (c *child) copyData() (string, error) {
 	b, err := os.ReadFile(c.config.Data)
 	if err != nil {

@@ -17,35 +17,35 @@ var (
 	anyLink     = regexp.MustCompile(`http\S+/decide/\S+`)
 )
 
-// scan does what mail scanners do: it opens all links, runs what scripts there
-// are, and submits the forms as they are.
-func (t *teller) scan(ctx context.Context) error {
-	for _, m := range t.world.Mail.Messages() {
+// scanMail does what a mail scanner does: it opens each link, submits the form
+// empty, and must not decide anything.
+func (run *runner) scanMail(ctx context.Context) error {
+	for _, m := range run.sandbox.Mail.Messages() {
 		for _, link := range anyLink.FindAllString(m.Body, -1) {
 			for _, method := range []string{http.MethodHead, http.MethodGet, http.MethodGet} {
-				if status, _, err := browse(ctx, method, link, nil); err != nil || status != http.StatusOK {
+				if status, _, err := sendForm(ctx, method, link, nil); err != nil || status != http.StatusOK {
 					return fmt.Errorf("%s of a mailed link: status %d, %w", method, status, err)
 				}
 			}
-			if status, _, err := browse(ctx, http.MethodPost, link, url.Values{}); err != nil || status == http.StatusOK {
-				return fmt.Errorf("an empty form was taken: status %d, %w", status, err)
+			if status, _, err := sendForm(ctx, http.MethodPost, link, url.Values{}); err != nil || status == http.StatusOK {
+				return fmt.Errorf("an empty form was accepted: status %d, %w", status, err)
 			}
 		}
 	}
 	return nil
 }
 
-// approveByMail does what a person does.
-func (t *teller) approveByMail(ctx context.Context) error {
-	mails := t.world.Mail.Messages()
+// approveByMail follows the link in the mail and submits the form with a name and the code.
+func (run *runner) approveByMail(ctx context.Context) error {
+	mails := run.sandbox.Mail.Messages()
 	if len(mails) == 0 {
-		return errors.New("no mail has come")
+		return errors.New("no mail was sent")
 	}
 	found := approveLink.FindStringSubmatch(mails[0].Body)
 	if found == nil {
-		return errors.New("the mail has no link to approve by")
+		return errors.New("the mail has no link to approve")
 	}
-	status, body, err := browse(ctx, http.MethodPost, found[1], url.Values{"name": {"Ann Approver"}, "code": {found[2]}})
+	status, body, err := sendForm(ctx, http.MethodPost, found[1], url.Values{"name": {"Ann Approver"}, "code": {found[2]}})
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (t *teller) approveByMail(ctx context.Context) error {
 	return nil
 }
 
-func browse(ctx context.Context, method, link string, form url.Values) (status int, page string, err error) {
+func sendForm(ctx context.Context, method, link string, form url.Values) (status int, page string, err error) {
 	req, err := http.NewRequestWithContext(ctx, method, link, strings.NewReader(form.Encode()))
 	if err != nil {
 		return 0, "", err

@@ -1,5 +1,5 @@
-// Package story plays whole launches in the made world, without a browser, and
-// checks every law after every step.
+// Package story runs scripted launches against simulated AWS and Slack, prints a
+// timeline of each, and checks the laws after every step.
 package story
 
 import (
@@ -20,37 +20,37 @@ import (
 	"countersign/notifier"
 )
 
-// Story is one way that a launch can go.
+// Story is one scripted launch.
 type Story struct {
 	Name     string
 	About    string // one sentence
 	defaults func(*notifier.Defaults)
-	child    bool // the functions run in a process of their own
-	tell     func(context.Context, *teller) error
+	child    bool // run the functions in a separate process
+	scenario func(context.Context, *runner) error
 }
 
-// Config says how to play.
+// Config configures Run.
 type Config struct {
 	Template   *gate.Template
-	Parameters map[string]string // what the template asks for; the rest is made up
-	Log        *slog.Logger
+	Parameters map[string]string // by name; parameters that are not given and have no default get example values
+	Log        *slog.Logger      // for the functions
 }
 
-// Stories lists all of them, in the order in which all are played.
+// Stories lists all stories in the order in which they run.
 func Stories() []Story {
 	return []Story{
-		{Name: "approve", About: "Ann approves, and the stack goes on.", tell: approve},
-		{Name: "reject", About: "Ann rejects with a reason, and the stack rolls back with it.", tell: reject},
-		{Name: "quorum", About: "Two different people must approve.", tell: quorum,
+		{Name: "approve", About: "Ann approves, and the stack is created.", scenario: approve},
+		{Name: "reject", About: "Ann rejects, and the stack rolls back with her reason.", scenario: reject},
+		{Name: "quorum", About: "The launch needs two approvers, and Ann cannot approve twice.", scenario: quorum,
 			defaults: func(d *notifier.Defaults) { d.Approvals = 2 }},
-		{Name: "expire", About: "Nobody decides, and our own FAILURE comes before the silent time-out.", tell: expire},
-		{Name: "withdraw", About: "Rita cancels the launch while it is pending.", tell: withdraw},
-		{Name: "double-click", About: "Ann and Bob press at once, and again: one decision.", tell: doubleClick},
-		{Name: "outsider", About: "Those who may not decide are refused in private.", tell: outsider},
-		{Name: "bypass", About: "Rita PUTs to the wait URL herself: the verdict fails the stack.", tell: bypass},
-		{Name: "slack-down", About: "Slack is down, and mail decides.", tell: slackDown},
-		{Name: "crash", About: "Killed between decision and signal, restarted, completed.", tell: crash, child: true},
-		{Name: "launch-fails", About: "Approved, and then a later resource fails: the thread says why.", tell: launchFails},
+		{Name: "expire", About: "No one decides, and the launch fails with a reason before the wait condition times out.", scenario: expire},
+		{Name: "withdraw", About: "Rita cancels the launch while its request is pending.", scenario: withdraw},
+		{Name: "double-click", About: "Ann and Bob click Approve several times at once: one decision.", scenario: doubleClick},
+		{Name: "outsider", About: "People who may not decide are refused in a private message.", scenario: outsider},
+		{Name: "bypass", About: "Rita signals the wait condition herself, and the verdict fails the stack.", scenario: bypass},
+		{Name: "slack-down", About: "Slack is down, and an admin approves by mail.", scenario: slackDown},
+		{Name: "crash", About: "The functions are killed between decision and signal, restart and finish.", scenario: crash, child: true},
+		{Name: "launch-fails", About: "The launch is approved, a resource then fails, and the thread says why.", scenario: launchFails},
 	}
 }
 
@@ -63,64 +63,64 @@ func Names() []string {
 	return names
 }
 
-// ErrBroken says that a story did not go as it must.
-var ErrBroken = errors.New("not every story went as it must")
+// ErrFailed is returned when a story failed.
+var ErrFailed = errors.New("stories failed")
 
-// Play plays the story called name, or all of them, and prints what happens to
-// out. The error is ErrBroken if anything went other than it must.
+// Run runs the story with the given name, or all of them, and prints the timeline
+// to out. The error is ErrFailed if a check or a law failed.
 func Run(ctx context.Context, out io.Writer, name string, c Config) error {
 	stories := Stories()
 	if name != "all" {
 		stories = slices.DeleteFunc(stories, func(s Story) bool { return s.Name != name })
 	}
 	if len(stories) == 0 {
-		return fmt.Errorf("there is no story %q; there are %s, and all", name, strings.Join(Names(), ", "))
+		return fmt.Errorf("unknown story %q: use one of %s, or all", name, strings.Join(Names(), ", "))
 	}
 	var failed []error
 	for _, s := range stories {
-		if err := s.play(ctx, out, c); err != nil {
-			fmt.Fprintf(out, "  BROKEN: %v\n\n", err)
+		if err := s.run(ctx, out, c); err != nil {
+			fmt.Fprintf(out, "  FAILED: %v\n\n", err)
 			failed = append(failed, fmt.Errorf("%s: %w", s.Name, err))
 			continue
 		}
-		fmt.Fprint(out, "  every law held\n\n")
+		fmt.Fprint(out, "  ok: all laws held\n\n")
 	}
 	if len(failed) > 0 {
-		return fmt.Errorf("%w: %w", ErrBroken, errors.Join(failed...))
+		return fmt.Errorf("%w: %w", ErrFailed, errors.Join(failed...))
 	}
 	fmt.Fprintf(out, "%d passed, 0 failed\n", len(stories))
 	return nil
 }
 
-func (s Story) play(ctx context.Context, out io.Writer, c Config) (err error) {
+func (s Story) run(ctx context.Context, out io.Writer, c Config) (err error) {
 	fmt.Fprintf(out, "%s: %s\n", s.Name, s.About)
 	dir, err := os.MkdirTemp("", "countersign-story-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	t := &teller{out: out, config: c, data: filepath.Join(dir, "requests.db")}
-	wc := sandbox.Config{Log: c.Log, Defaults: s.defaults}
+	run := &runner{out: out, config: c, data: filepath.Join(dir, "requests.db")}
+	sc := sandbox.Config{Log: c.Log, Defaults: s.defaults}
 	if !s.child {
-		store, err := bolt.Open(t.data)
+		store, err := bolt.Open(run.data)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, store.Close()) }()
-		t.store, wc.Store = store, store
-		wc.Clock = sandbox.ManualClock(storyTime)
+		run.store, sc.Store = store, store
+		sc.Clock = sandbox.ManualClock(startTime)
 	}
-	if t.world, err = sandbox.New(wc); err != nil {
+	if run.sandbox, err = sandbox.New(sc); err != nil {
 		return err
 	}
-	defer t.world.Close()
-	t.begun = t.world.Clock.Now()
+	defer run.sandbox.Close()
+	run.start = run.sandbox.Clock.Now()
 	if s.child {
-		t.child = &child{config: localfn.ChildConfig{Functions: t.world.FunctionsConfig, Data: t.data}}
-		defer t.child.kill()
-		if err := t.child.start(ctx, t.world); err != nil {
+		run.child = &child{config: localfn.ChildConfig{Functions: run.sandbox.FunctionsConfig, Data: run.data}}
+		defer run.child.kill()
+		if err := run.child.start(ctx, run.sandbox); err != nil {
 			return err
 		}
 	}
-	return s.tell(ctx, t)
+	return s.scenario(ctx, run)
 }

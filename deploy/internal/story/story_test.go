@@ -14,7 +14,7 @@ import (
 	"countersign/deploy/internal/story"
 )
 
-// The crash story starts this program again, to kill it.
+// TestMain lets the crash story start this program as the functions' process.
 func TestMain(m *testing.M) {
 	if localfn.IsChild() {
 		localfn.RunChild()
@@ -49,26 +49,25 @@ func TestStories(t *testing.T) {
 				if err := story.Run(context.Background(), &out, s.Name, story.Config{Template: template(t, src)}); err != nil {
 					t.Errorf("%v\n%s", err, out.String())
 				}
-				if !strings.Contains(out.String(), "every law held") {
-					t.Errorf("it does not say that every law held:\n%s", out.String())
+				if !strings.Contains(out.String(), "all laws held") {
+					t.Errorf("the output does not say that all laws held:\n%s", out.String())
 				}
 			})
 		}
 	}
 }
 
-// A gate that is left open is noticed: here the product does not depend on the
-// wait, and so nothing is gated.
-func TestStoriesFailWhereTheGateIsOpen(t *testing.T) {
+// Here the verdict names no request, so the template is not gated.
+func TestStoriesFailIfTheGateIsOpen(t *testing.T) {
 	open := strings.Replace(string(deploy.Product), "RequestId: !Ref ApprovalRequest", "WaitUrl: ''", 1)
 	var out strings.Builder
 	err := story.Run(context.Background(), &out, "approve", story.Config{Template: template(t, []byte(open))})
-	if !errors.Is(err, story.ErrBroken) || !strings.Contains(out.String(), "BROKEN") {
+	if !errors.Is(err, story.ErrFailed) || !strings.Contains(out.String(), "FAILED") {
 		t.Errorf("error %v\n%s", err, out.String())
 	}
 }
 
-func TestUnknownStoriesAndParameters(t *testing.T) {
+func TestUnknownStoryOrParameterIsAnError(t *testing.T) {
 	c := story.Config{Template: template(t, deploy.Product)}
 	if err := story.Run(context.Background(), &strings.Builder{}, "no-such", c); err == nil || !strings.Contains(err.Error(), "approve") {
 		t.Errorf("error %v does not list the stories", err)

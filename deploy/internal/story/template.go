@@ -10,8 +10,8 @@ import (
 	"countersign/deploy/gate"
 )
 
-// parameters are values for all that a template asks for: given, or its own
-// defaults, or made up.
+// parameters returns values for the template's parameters: the given ones, and
+// examples for those that have no default.
 func parameters(t *gate.Template, given map[string]string) (map[string]string, error) {
 	values := map[string]string{}
 	for _, p := range t.Parameters() {
@@ -53,8 +53,8 @@ func failLast(t *gate.Template, reason string) (map[string]string, error) {
 	return map[string]string{last.LogicalID: reason}, nil
 }
 
-// input finds the first input of a modal.
-func input(blocks json.RawMessage) (blockID, actionID string, err error) {
+// firstInput returns the IDs of the first input of a modal.
+func firstInput(blocks json.RawMessage) (blockID, actionID string, err error) {
 	var list []struct {
 		Type    string `json:"type"`
 		BlockID string `json:"block_id"`

@@ -11,78 +11,79 @@ import (
 	"countersign/bot/slacktest"
 )
 
-// item is one line of the timeline.
-type item struct {
+// line is one entry of the timeline; what may have several lines of text.
+type line struct {
 	at   time.Time
 	who  string
 	what string
 }
 
-// say prints a line at the present time.
-func (t *teller) say(who, what string) { t.print(item{t.world.Clock.Now(), who, what}) }
+// print prints an entry with the current time.
+func (run *runner) print(who, what string) { run.printLine(line{run.sandbox.Clock.Now(), who, what}) }
 
-func (t *teller) print(i item) {
-	since := i.at.Sub(t.begun).Round(time.Second)
+func (run *runner) printLine(i line) {
+	since := i.at.Sub(run.start).Round(time.Second)
 	clock := fmt.Sprintf("%02d:%02d:%02d", int(since.Hours()), int(since.Minutes())%60, int(since.Seconds())%60)
 	lines := strings.Split(strings.TrimSpace(i.what), "\n")
-	fmt.Fprintf(t.out, "  %s  %-14s %s\n", clock, i.who, lines[0])
+	fmt.Fprintf(run.out, "  %s  %-20s %s\n", clock, i.who, lines[0])
 	for _, l := range lines[1:] {
-		fmt.Fprintf(t.out, "  %25s%s\n", "", l)
+		fmt.Fprintf(run.out, "%33s%s\n", "", l)
 	}
 }
 
-// news prints what has happened since it was last printed, in order of time.
-func (t *teller) news() {
-	if t.printed == nil {
-		t.printed = map[string]bool{}
+// printNew prints what has happened since the call before, in order of time.
+func (run *runner) printNew() {
+	if run.printed == nil {
+		run.printed = map[string]bool{}
 	}
-	var items []item
-	once := func(key string, i item) {
-		if !t.printed[key] {
-			t.printed[key] = true
+	var items []line
+	once := func(key string, i line) {
+		if !run.printed[key] {
+			run.printed[key] = true
 			items = append(items, i)
 		}
 	}
-	for _, e := range slices.Backward(t.theStack().Events) {
+	for _, e := range slices.Backward(run.currentStack().Events) {
 		what := e.LogicalID + " " + string(e.Status)
 		if e.Reason != "" {
 			what += ": " + e.Reason
 		}
-		once("event "+e.ID, item{e.Timestamp, "CloudFormation", what})
+		once("event "+e.ID, line{e.Timestamp, "CloudFormation", what})
 	}
-	for _, c := range t.world.Slack.Channels() {
-		where := "Slack #" + c.Name
-		if c.IMUserID != "" {
-			where = "Slack → " + t.name(c.IMUserID)
-		}
-		for _, m := range t.world.Slack.Messages(c.ID) {
-			t.message(once, where, m)
-			for _, reply := range m.Replies {
-				t.message(once, "  in its thread", reply)
-			}
+	for _, c := range run.sandbox.Slack.Channels() {
+		run.messages(once, "#"+c.Name, run.sandbox.Slack.Messages(c.ID))
+	}
+	for _, u := range run.sandbox.Slack.Users() {
+		run.messages(once, "DM to "+run.name(u.ID), run.sandbox.Slack.DMs(u.ID))
+		for _, m := range run.sandbox.Slack.Ephemerals(u.ID) {
+			once("only "+u.ID+m.TS, line{slackTime(m.TS), "only to " + run.name(u.ID), run.text(m)})
 		}
 	}
-	for _, u := range t.world.Slack.Users() {
-		for _, m := range t.world.Slack.Ephemerals(u.ID) {
-			once("only "+u.ID+m.TS, item{slackTime(m.TS), "only " + t.name(u.ID), t.plain(m)})
-		}
+	for i, m := range run.sandbox.Mail.Messages() {
+		once("mail "+strconv.Itoa(i), line{m.At, "Mail", m.Subject})
 	}
-	for i, m := range t.world.Mail.Messages() {
-		once("mail "+strconv.Itoa(i), item{m.At, "Mail", m.Subject})
-	}
-	slices.SortStableFunc(items, func(a, b item) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
+	slices.SortStableFunc(items, func(a, b line) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
 	for _, i := range items {
-		t.print(i)
+		run.printLine(i)
 	}
 }
 
-// message adds a message, and again whenever it has changed.
-func (t *teller) message(once func(string, item), where string, m slacktest.Message) {
-	at, what := slackTime(m.TS), t.plain(m)
-	if m.Updates > 0 {
-		at, what = t.world.Clock.Now(), "(now) "+what
+func (run *runner) messages(once func(string, line), where string, messages []slacktest.Message) {
+	for _, m := range messages {
+		run.message(once, where, m)
+		for _, reply := range m.Replies {
+			run.message(once, "  reply in thread", reply)
+		}
 	}
-	once("message "+m.ChannelID+m.TS+what, item{at, where, what})
+}
+
+// message adds a message, and adds it again each time it has changed.
+func (run *runner) message(once func(string, line), where string, m slacktest.Message) {
+	at, what := slackTime(m.TS), run.text(m)
+	if m.Updates > 0 {
+		at, what = run.sandbox.Clock.Now(), "(now) "+what
+	}
+	once("message "+m.ChannelID+m.TS+what, line{at, where, what})
 }
 
 func slackTime(ts string) time.Time {
@@ -93,31 +94,33 @@ func slackTime(ts string) time.Time {
 	return time.UnixMicro(int64(seconds * 1e6)).UTC()
 }
 
-// plain is a message's text as a person reads it.
-func (t *teller) plain(m slacktest.Message) string { return t.flat(slacktest.ParseMrkdwn(m.Text)) }
+// text returns the text of a message as Slack displays it.
+func (run *runner) text(m slacktest.Message) string {
+	return run.spansText(slacktest.ParseMrkdwn(m.Text))
+}
 
-func (t *teller) flat(spans []slacktest.Span) string {
+func (run *runner) spansText(spans []slacktest.Span) string {
 	var b strings.Builder
 	for _, s := range spans {
 		switch s.Kind {
 		case slacktest.SpanUser:
-			b.WriteString("@" + t.name(s.Target))
+			b.WriteString("@" + run.name(s.Target))
 		case slacktest.SpanGroup:
-			b.WriteString("@" + t.group(s.Target))
+			b.WriteString("@" + run.group(s.Target))
 		case slacktest.SpanDate:
 			b.WriteString(s.Text)
 		case slacktest.SpanEmoji:
 			b.WriteString(":" + s.Target + ":")
 		default:
-			b.WriteString(s.Text + t.flat(s.Children))
+			b.WriteString(s.Text + run.spansText(s.Children))
 		}
 	}
 	return b.String()
 }
 
-// name is how a person is shown.
-func (t *teller) name(id string) string {
-	for _, u := range t.world.Slack.Users() {
+// name returns a user's display name.
+func (run *runner) name(id string) string {
+	for _, u := range run.sandbox.Slack.Users() {
 		if u.ID == id {
 			return u.DisplayName
 		}
@@ -125,8 +128,8 @@ func (t *teller) name(id string) string {
 	return id
 }
 
-func (t *teller) group(id string) string {
-	for _, g := range t.world.Slack.UserGroups() {
+func (run *runner) group(id string) string {
+	for _, g := range run.sandbox.Slack.UserGroups() {
 		if g.ID == id {
 			return g.Handle
 		}
