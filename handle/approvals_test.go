@@ -9,9 +9,9 @@ import (
 	"countersign/handle"
 )
 
-func TestApprovalsAreOfDifferentPeople(t *testing.T) {
+func TestApprovalsCountDifferentPeople(t *testing.T) {
 	r := launch(approvals(3))
-	again := func(who string, v handle.Voter, missing int) {
+	approve := func(who string, v handle.Voter, missing int) {
 		t.Helper()
 		next, err := r.VoteBySlack(v, handle.Approve, "", at)
 		if err != nil {
@@ -22,18 +22,18 @@ func TestApprovalsAreOfDifferentPeople(t *testing.T) {
 		}
 	}
 	renamed := voter(ann)
-	renamed.Name = "somebody else"
+	renamed.Name = "another name"
 
-	again("ann", voter(ann), 2)
-	again("ann again", voter(ann), 2)
-	again("ann under another name", renamed, 2)
-	again("ann through her group", voter(ann, guards), 2)
-	again("gil", voter(gil, guards), 1)
-	again("gil again", voter(gil, guards), 1)
+	approve("ann", voter(ann), 2)
+	approve("ann again", voter(ann), 2)
+	approve("ann under another name", renamed, 2)
+	approve("ann through her group", voter(ann, guards), 2)
+	approve("gil", voter(gil, guards), 1)
+	approve("gil again", voter(gil, guards), 1)
 	if r.State() != handle.Pending {
 		t.Fatalf("after two of three: got %s, want %s", r.State(), handle.Pending)
 	}
-	again("ben", voter(ben), 0)
+	approve("ben", voter(ben), 0)
 
 	if r.State() != handle.Approved || r.Decision.By.ID != ben {
 		t.Errorf("after three of three: got %s by %s, want %s by %s", r.State(), r.Decision.By.ID, handle.Approved, ben)
@@ -50,10 +50,10 @@ func TestApprovalsAreOfDifferentPeople(t *testing.T) {
 	}
 }
 
-func TestOnePersonIsNotTwoApprovers(t *testing.T) {
+func TestOneUserInTwoWorkspacesCountsOnce(t *testing.T) {
 	r := votes(t, launch(), handle.Approve, at, ann)
 	elsewhere := voter(ann)
-	elsewhere.Team = "T0AWAY" // as an enterprise grid may report it at another click
+	elsewhere.Team = "T0AWAY" // as Enterprise Grid may report it at another click
 	r, err := r.VoteBySlack(elsewhere, handle.Approve, "", at)
 	if err != nil {
 		t.Fatal(err)
@@ -65,13 +65,13 @@ func TestOnePersonIsNotTwoApprovers(t *testing.T) {
 
 func TestOneRejectionDecides(t *testing.T) {
 	r := votes(t, launch(approvals(3)), handle.Approve, at, ann, ben)
-	r = votes(t, r, handle.Reject, at.Add(time.Minute), ann) // who changed her mind
+	r = votes(t, r, handle.Reject, at.Add(time.Minute), ann) // ann changes her mind
 	if r.State() != handle.Rejected || r.Decision.By.ID != ann || r.Decision.Reason != "because" {
 		t.Errorf("got %s by %s because of %q, want %s by %s", r.State(), r.Decision.By.ID, r.Decision.Reason, handle.Rejected, ann)
 	}
 }
 
-func TestSayingTheSameTwice(t *testing.T) {
+func TestRepeatedVoteChangesNothing(t *testing.T) {
 	later := at.Add(time.Hour)
 	t.Run("by Slack", func(t *testing.T) {
 		for _, verdict := range []handle.Verdict{handle.Approve, handle.Reject} {
@@ -133,14 +133,14 @@ func TestPersonIs(t *testing.T) {
 		{"another name", home, handle.Person{Team: "T0HOME", ID: ann, Name: "Anne"}, true},
 		{"another workspace", home, handle.Person{Team: "T0AWAY", ID: ann, Name: "Ann"}, true},
 		{"another ID, same name", home, handle.Person{Team: "T0HOME", ID: ben, Name: "Ann"}, false},
-		{"names identify nobody", handle.Person{Name: "Ann"}, handle.Person{Name: "Ann"}, false},
-		{"nobody", handle.Person{}, handle.Person{}, false},
+		{"equal names", handle.Person{Name: "Ann"}, handle.Person{Name: "Ann"}, false},
+		{"both empty", handle.Person{}, handle.Person{}, false},
 	} {
 		if got := tt.p.Is(tt.q); got != tt.want {
 			t.Errorf("%s: got %t, want %t", tt.name, got, tt.want)
 		}
 		if got := tt.q.Is(tt.p); got != tt.want {
-			t.Errorf("%s, turned round: got %t, want %t", tt.name, got, tt.want)
+			t.Errorf("%s, swapped: got %t, want %t", tt.name, got, tt.want)
 		}
 	}
 }

@@ -10,14 +10,14 @@ import (
 	"countersign/handle"
 )
 
-func TestOneDecisionEver(t *testing.T) {
+func TestDecisionNeverChanges(t *testing.T) {
 	for state, r := range closedRequests(t, launch()) {
 		t.Run(string(state), func(t *testing.T) {
 			before := *r.Decision
 			late := r.Terms.Deadline.Add(time.Hour)
-			answer := handle.RefusedDecided
+			want := handle.RefusedDecided
 			if state == handle.Expired {
-				answer = handle.RefusedExpired
+				want = handle.RefusedExpired
 			}
 			for what, try := range map[string]func() (handle.Request, error){
 				"approve":         func() (handle.Request, error) { return r.VoteBySlack(voter(gil, guards), handle.Approve, "", at) },
@@ -26,8 +26,8 @@ func TestOneDecisionEver(t *testing.T) {
 				"reject too late": func() (handle.Request, error) { return r.VoteByMail("Gil", handle.Reject, "no", late) },
 			} {
 				next, err := try()
-				if got := refusalReason(err); got != answer {
-					t.Errorf("%s: got %q, want %q", what, got, answer)
+				if got := refusalReason(err); got != want {
+					t.Errorf("%s: got %q, want %q", what, got, want)
 				}
 				wantSame(t, what, r, next)
 			}
@@ -39,7 +39,7 @@ func TestOneDecisionEver(t *testing.T) {
 				}
 			}
 			if next := r.RecordBypass("the wait was released", late); *next.Decision != before {
-				t.Errorf("gone round: got %+v, want %+v", *next.Decision, before)
+				t.Errorf("bypassed: got %+v, want %+v", *next.Decision, before)
 			}
 		})
 	}
@@ -65,31 +65,31 @@ func TestWithdraw(t *testing.T) {
 	}
 }
 
-func TestOpens(t *testing.T) {
+func TestApprovedForItsOwnStackOnly(t *testing.T) {
 	r := launch()
 	if r.ApprovedFor(r.Stack.ID) {
-		t.Error("a pending request opens its stack")
+		t.Error("a pending request is ApprovedFor its stack")
 	}
 	for state, s := range closedRequests(t, r) {
 		if got, want := s.ApprovedFor(r.Stack.ID), state == handle.Approved; got != want {
-			t.Errorf("%s: Opens of its own stack: got %t, want %t", state, got, want)
+			t.Errorf("%s: ApprovedFor its own stack: got %t, want %t", state, got, want)
 		}
 		for _, other := range []string{"", r.Stack.ID + "x", r.Stack.Name, strings.ToUpper(r.Stack.ID)} {
 			if s.ApprovedFor(other) {
-				t.Errorf("%s: opens the stack %q", state, other)
+				t.Errorf("%s: ApprovedFor the stack %q", state, other)
 			}
 		}
 	}
-	nowhere := approved(t, launch(func(r *handle.Request) { r.Stack.ID = "" }), at)
-	if nowhere.ApprovedFor("") {
-		t.Error("an approval of no stack opens a stack without a name")
+	noStack := approved(t, launch(func(r *handle.Request) { r.Stack.ID = "" }), at)
+	if noStack.ApprovedFor("") {
+		t.Error("a request without a stack is ApprovedFor the empty stack ID")
 	}
 	if !approved(t, r, at).RecordBypass("tried early", at).ApprovedFor(r.Stack.ID) {
-		t.Error("an approval does not open its stack after somebody tried to go round")
+		t.Error("not ApprovedFor its stack after an attempted bypass")
 	}
 }
 
-func TestGoneRound(t *testing.T) {
+func TestRecordBypassKeepsTheFirst(t *testing.T) {
 	r := launch().RecordBypass("the wait was released", at)
 	if want := (handle.Bypass{At: at, How: "the wait was released"}); r.Bypass == nil || *r.Bypass != want {
 		t.Fatalf("got %+v, want %+v", r.Bypass, want)

@@ -11,7 +11,7 @@ import (
 	"countersign/handle/handletest"
 )
 
-// at is when every launch of these tests came.
+// at is when every launch of these tests is received.
 var at = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 
 // The people of these tests.
@@ -19,13 +19,13 @@ const (
 	ann    = "U0ANN"    // named as an approver
 	ben    = "U0BEN"    // named too
 	gil    = "U0GIL"    // approver by user group alone
-	rob    = "U0ROB"    // asks, and is named as an approver
+	rob    = "U0ROB"    // the requester, also named as an approver
 	sam    = "U0SAM"    // a stranger
 	guards = "S0GUARDS" // the user group
 )
 
-// launch builds a pending request of rob's, whom Slack knows, for two approvals
-// out of ann, ben, rob and the group. The edits come last.
+// launch returns a pending request of rob, who is identified in Slack. It needs two
+// approvals from ann, ben, rob and the group. The edits are applied last.
 func launch(edits ...func(*handle.Request)) handle.Request {
 	known := func(r *handle.Request) {
 		r.Requester.SlackID, r.Requester.SlackIDs, r.Requester.LookedUp = rob, []string{rob}, true
@@ -47,12 +47,12 @@ func withoutSlack(r *handle.Request) {
 	r.Terms.Channel, r.Terms.Approvers, r.Terms.Approvals = "", nil, 1
 }
 
-// voter is a full member of the home workspace.
+// voter returns a full member of the home workspace.
 func voter(id string, groups ...string) handle.Voter {
 	return handle.Voter{Person: handle.Person{Team: "T0HOME", ID: id, Name: id}, Home: true, Groups: groups}
 }
 
-// votes makes the votes that the law must allow.
+// votes casts votes that must be accepted.
 func votes(t *testing.T, r handle.Request, verdict handle.Verdict, now time.Time, ids ...string) handle.Request {
 	t.Helper()
 	for _, id := range ids {
@@ -75,29 +75,29 @@ func rejected(t *testing.T, r handle.Request, now time.Time) handle.Request {
 	return votes(t, r, handle.Reject, now, ann)
 }
 
-// settled makes a request of each final state.
+// closedRequests returns a request in each final state.
 func closedRequests(t *testing.T, r handle.Request) map[handle.State]handle.Request {
 	t.Helper()
 	return map[handle.State]handle.Request{
 		handle.Approved:  approved(t, r, at.Add(time.Hour)),
 		handle.Rejected:  rejected(t, r, at.Add(time.Hour)),
 		handle.Expired:   r.Expire(r.Terms.Deadline),
-		handle.Withdrawn: r.Withdraw("the stack gave up", at.Add(time.Hour)),
+		handle.Withdrawn: r.Withdraw("the stack was deleted", at.Add(time.Hour)),
 	}
 }
 
-// same reports that want and got differ in anything.
+// wantSame fails the test if want and got differ.
 func wantSame(t testing.TB, what string, want, got handle.Request) {
 	t.Helper()
 	if diff := handletest.Diff(want, got); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 	if diff := cmp.Diff(want.Rev, got.Rev); diff != "" {
-		t.Errorf("%s: the revision belongs to the store (-want +got):\n%s", what, diff)
+		t.Errorf("%s: only the store changes the revision (-want +got):\n%s", what, diff)
 	}
 }
 
-// kinds lists what events tell of.
+// kinds returns the kinds of all events.
 func kinds(r handle.Request) []handle.EventKind {
 	var list []handle.EventKind
 	for _, e := range r.Events {

@@ -12,9 +12,9 @@ import (
 	"countersign/handle/handletest"
 )
 
-// TestMarksHoldTwice makes every mark twice, as after a write whose answer was
-// lost: the second changes nothing but the counts of attempts.
-func TestMarksHoldTwice(t *testing.T) {
+// After a write whose response was lost, a caller applies the same method again. It
+// may change no more than counts.
+func TestMarksAreIdempotent(t *testing.T) {
 	approvedReq := approved(t, postAndNotify(launch(approvals(1))), at)
 	post := handle.Step{Kind: handle.StepPost}
 	for _, tt := range []struct {
@@ -60,7 +60,7 @@ func TestMarksHoldTwice(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			once := tt.mark(tt.r)
 			if handletest.Diff(tt.r, once) == "" && !strings.Contains(tt.name, "of no message") {
-				t.Error("the mark leaves no trace")
+				t.Error("the method changed nothing")
 			}
 			counts := []cmp.Option{
 				cmpopts.IgnoreFields(handle.Attempts{}, "Count", "NotBefore"),
@@ -69,39 +69,39 @@ func TestMarksHoldTwice(t *testing.T) {
 				cmpopts.EquateEmpty(),
 			}
 			if diff := cmp.Diff(once, tt.mark(once), counts...); diff != "" {
-				t.Errorf("made twice (-once +twice):\n%s", diff)
+				t.Errorf("applied twice (-once +twice):\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestSignalled(t *testing.T) {
-	wantSame(t, "a signal of nothing", launch(), launch().MarkSignalled("", at))
+func TestMarkSignalled(t *testing.T) {
+	wantSame(t, "pending", launch(), launch().MarkSignalled("", at))
 	approvedReq := approved(t, launch(), at)
 	taken := approvedReq.RecordFailure(handle.Step{Kind: handle.StepSignal}, handle.Failure{Reason: "no answer"}, at).MarkSignalled("", at.Add(time.Second))
 	if want := (handle.Signal{Status: "SUCCESS", At: at.Add(time.Second)}); *taken.Signal != want {
-		t.Errorf("taken: got %+v, want %+v", *taken.Signal, want)
+		t.Errorf("accepted: got %+v, want %+v", *taken.Signal, want)
 	}
 	if len(taken.Attempts) != 0 || needs(taken, "signal") {
-		t.Errorf("taken: still remembers %v and owes %q", taken.Attempts, keys(taken.Outstanding()))
+		t.Errorf("accepted: got attempts %v and outstanding %q, want no signal in them", taken.Attempts, keys(taken.Outstanding()))
 	}
-	wantSame(t, "what was taken stays taken", taken, taken.MarkSignalled("403", at.Add(time.Minute)))
-	wantSame(t, "a late failure of what was taken", taken, taken.RecordFailure(handle.Step{Kind: handle.StepSignal}, handle.Failure{Permanent: true}, at.Add(time.Minute)))
+	wantSame(t, "refused after it was accepted", taken, taken.MarkSignalled("403", at.Add(time.Minute)))
+	wantSame(t, "a failure after it was accepted", taken, taken.RecordFailure(handle.Step{Kind: handle.StepSignal}, handle.Failure{Permanent: true}, at.Add(time.Minute)))
 
 	never := approvedReq.MarkSignalled("403", at)
 	if want := (handle.Signal{Status: "SUCCESS", At: at, Undeliverable: "403"}); *never.Signal != want || needs(never, "signal") {
 		t.Errorf("refused: got %+v, want %+v", *never.Signal, want)
 	}
 	if again := never.MarkSignalled("", at); again.Signal.Undeliverable != "" {
-		t.Errorf("refused to one and taken from another: got %+v, want it taken", *again.Signal)
+		t.Errorf("accepted after it was refused: got %+v, want it accepted", *again.Signal)
 	}
 	withdrawn := launch().Withdraw("x", at).MarkSignalled("403", at)
 	if want := (handle.Signal{Status: "FAILURE", At: at}); *withdrawn.Signal != want {
-		t.Errorf("withdrawn and refused: got %+v, want %+v, for nobody listens", *withdrawn.Signal, want)
+		t.Errorf("withdrawn and refused: got %+v, want %+v", *withdrawn.Signal, want)
 	}
 }
 
-func TestIdentified(t *testing.T) {
+func TestIdentifyRequester(t *testing.T) {
 	all := []string{rob, ben}
 	r := launch(unidentified).IdentifyRequester(rob, all, true)
 	all[0] = sam
@@ -110,24 +110,24 @@ func TestIdentified(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if claimed := launch(unidentified).IdentifyRequester(rob, []string{rob}, false); claimed.Requester.Proven {
-		t.Error("a claim is taken for a proof")
+		t.Error("a claimed requester is Proven")
 	}
-	if nobody := launch(unidentified).IdentifyRequester("", nil, true); nobody.Requester.Proven {
-		t.Error("a proof that leads to nobody is taken for one")
+	if unknown := launch(unidentified).IdentifyRequester("", nil, true); unknown.Requester.Proven {
+		t.Error("Proven without a Slack user")
 	}
-	if nobody := launch(unidentified).IdentifyRequester("", nil, false); !nobody.Requester.LookedUp || nobody.Requester.SlackID != "" {
-		t.Errorf("nobody: got %+v, want that Slack was asked", nobody.Requester)
+	if unknown := launch(unidentified).IdentifyRequester("", nil, false); !unknown.Requester.LookedUp || unknown.Requester.SlackID != "" {
+		t.Errorf("unknown: got %+v, want LookedUp", unknown.Requester)
 	}
 }
 
-func TestMessages(t *testing.T) {
+func TestPostedAndAdoptedMessages(t *testing.T) {
 	r := launch().RecordFailure(handle.Step{Kind: handle.StepPost}, handle.Failure{Reason: "no answer"}, at)
 	if _, ok := r.Root(); ok || r.Asked() {
-		t.Error("what was not posted has a root, or was asked")
+		t.Error("not posted, but has a root or was asked")
 	}
 	r = r.MarkPosted("C0APPROVALS", "1.000001", "pending", at)
 	if len(r.Attempts) != 0 {
-		t.Errorf("posted: still remembers %v", r.Attempts)
+		t.Errorf("posted: got attempts %v, want none", r.Attempts)
 	}
 	r = r.AdoptMessage("C0APPROVALS", "1.000002").AdoptMessage("C0OTHER", "1.000001").AdoptMessage("", "1.000003").AdoptMessage("C0APPROVALS", "")
 	want := []handle.Message{{Channel: "C0APPROVALS", TS: "1.000001", Shown: "pending"}, {Channel: "C0APPROVALS", TS: "1.000002"}, {Channel: "C0OTHER", TS: "1.000001"}}
@@ -140,33 +140,33 @@ func TestMessages(t *testing.T) {
 	r = r.RecordFailure(handle.Step{Kind: handle.StepRefresh, Message: want[1]}, handle.Failure{Reason: "no answer"}, at)
 	r = r.MarkRefreshed(want[1], "pending 1")
 	if r.Messages[1].Shown != "pending 1" || r.Messages[0].Shown != "pending" || len(r.Attempts) != 0 {
-		t.Errorf("refreshed: got %+v, tries %v, want the second alone", r.Messages, r.Attempts)
+		t.Errorf("refreshed: got %+v, attempts %v, want only the second changed", r.Messages, r.Attempts)
 	}
 	if elsewhere := r.MarkRefreshed(want[2], "pending 1"); elsewhere.Messages[0].Shown != "pending" || elsewhere.Messages[2].Shown != "pending 1" {
 		t.Errorf("refreshed a message of another channel: got %+v", elsewhere.Messages)
 	}
-	r = r.MarkPosted("C0APPROVALS", "1.000002", "pending 2", at) // the post whose answer was late
+	r = r.MarkPosted("C0APPROVALS", "1.000002", "pending 2", at) // the post whose answer came late
 	if len(r.Messages) != 3 || r.Messages[1].Shown != "" {
-		t.Errorf("posted what was adopted, and shows more by now: got %+v, want it to be refreshed", r.Messages)
+		t.Errorf("posted after it was adopted and refreshed: got %+v, want an unknown state", r.Messages)
 	}
 	r = r.MarkRefreshed(r.Messages[1], "pending 2")
 	if late := r.MarkRefreshed(want[1], "pending 1"); late.Messages[1].Shown != "" {
-		t.Errorf("two refreshed it, and nobody knows who was last: got %+v, want it to be refreshed", late.Messages)
+		t.Errorf("refreshed twice to different states: got %+v, want an unknown state", late.Messages)
 	}
 	if again := r.MarkRefreshed(want[1], "pending 2"); again.Messages[1].Shown != "pending 2" {
-		t.Errorf("two made it show the same: got %+v", again.Messages)
+		t.Errorf("refreshed twice to the same state: got %+v", again.Messages)
 	}
 	r = r.MarkMessageGone(want[0], at)
 	if root, _ := r.Root(); root.TS != "1.000002" || needs(r, "post") {
-		t.Errorf("the root was deleted: got root %+v, owed %q, want the next in its place", root, keys(r.Outstanding()))
+		t.Errorf("the root was deleted: got root %+v, outstanding %q, want the next message as root", root, keys(r.Outstanding()))
 	}
 	r = r.MarkMessageGone(want[1], at).MarkMessageGone(want[2], at)
 	if _, ok := r.Root(); ok || !needs(r, "post") {
-		t.Errorf("all were deleted: owed is %q, want another post", keys(r.Outstanding()))
+		t.Errorf("all were deleted: outstanding %q, want another post", keys(r.Outstanding()))
 	}
 }
 
-func TestClickedCopiesAreBounded(t *testing.T) {
+func TestAdoptedMessagesAreBounded(t *testing.T) {
 	r := postAndNotify(launch())
 	for i := range 1000 {
 		r = r.AdoptMessage("C0APPROVALS", strings.Repeat("1", 1+i))
@@ -176,24 +176,24 @@ func TestClickedCopiesAreBounded(t *testing.T) {
 	}
 }
 
-func TestSent(t *testing.T) {
+func TestMarkDeliveredKeepsTheFirst(t *testing.T) {
 	r := launch().MarkDelivered("reply/asked", "C0APPROVALS", "1.000001", at)
-	wantSame(t, "sent twice", r, r.MarkDelivered("reply/asked", "C0APPROVALS", "2.000002", at.Add(time.Hour)))
+	wantSame(t, "delivered twice", r, r.MarkDelivered("reply/asked", "C0APPROVALS", "2.000002", at.Add(time.Hour)))
 	if want := (handle.Delivery{At: at, Channel: "C0APPROVALS", TS: "1.000001"}); r.Delivered["reply/asked"] != want {
 		t.Errorf("got %+v, want %+v", r.Delivered["reply/asked"], want)
 	}
 	if r.Asked() {
-		t.Error("a reply in a thread asks somebody")
+		t.Error("Asked after a reply in a thread")
 	}
 	if !r.MarkDelivered("mail/asked", "", "", at).Asked() {
-		t.Error("a mail asks nobody")
+		t.Error("not Asked after a mail")
 	}
 }
 
-func TestThread(t *testing.T) {
+func TestDirectThreadIsTheFirstMessage(t *testing.T) {
 	r := launch().MarkDelivered("reply/asked", "C0APPROVALS", "1.000001", at).MarkDelivered("mail/asked", "", "", at)
 	if channel, ts, ok := r.DirectThread(); ok {
-		t.Errorf("nothing was written to the requester: got %s %s", channel, ts)
+		t.Errorf("no direct message: got %s %s", channel, ts)
 	}
 	r = r.MarkDelivered("direct/ended", "D0ROB", "3.000001", at).MarkDelivered("direct/decided", "D0ROB", "2.000001", at).MarkDelivered("direct/bypass", "D0ROB", "2.500001", at)
 	for range 20 { // maps have no order
@@ -203,20 +203,20 @@ func TestThread(t *testing.T) {
 	}
 }
 
-func TestHeard(t *testing.T) {
+func TestObserveStatus(t *testing.T) {
 	r := launch().ObserveStatus("ROLLBACK_COMPLETE", strings.Repeat("é", 1000), at)
 	if r.Stack.Status != "ROLLBACK_COMPLETE" || len(r.Stack.Reason) > 500 || !r.Stack.StatusAt.Equal(at) {
 		t.Errorf("got %+v", r.Stack)
 	}
-	wantSame(t, "heard again", r, r.ObserveStatus("ROLLBACK_COMPLETE", "another reason", at.Add(time.Hour)))
+	wantSame(t, "observed again", r, r.ObserveStatus("ROLLBACK_COMPLETE", "another reason", at.Add(time.Hour)))
 	if next := r.ObserveStatus("DELETE_COMPLETE", "", at.Add(time.Hour)); next.Stack.Status != "DELETE_COMPLETE" || next.Stack.Reason != "" {
-		t.Errorf("heard another: got %+v", next.Stack)
+		t.Errorf("another status: got %+v", next.Stack)
 	}
 	ended := r.RecordEnd(handle.Ended{Status: "ROLLBACK_COMPLETE", At: at})
-	wantSame(t, "heard when it had ended", ended, ended.ObserveStatus("DELETE_COMPLETE", "", at.Add(time.Hour)))
+	wantSame(t, "observed after the end", ended, ended.ObserveStatus("DELETE_COMPLETE", "", at.Add(time.Hour)))
 }
 
-func TestEnd(t *testing.T) {
+func TestRecordEnd(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		r      handle.Request
@@ -227,13 +227,13 @@ func TestEnd(t *testing.T) {
 		{"pending, rolled back", launch(), "ROLLBACK_COMPLETE", handle.Withdrawn, ""},
 		{"pending, deleted", launch(), "DELETE_COMPLETE", handle.Withdrawn, ""},
 		{"pending, gone", launch(), "", handle.Withdrawn, ""},
-		{"pending, created all the same", launch(), "CREATE_COMPLETE", handle.Withdrawn, "the stack reached CREATE_COMPLETE and the request was pending"},
-		{"pending, updated all the same", launch(), "UPDATE_COMPLETE", handle.Withdrawn, "the stack reached UPDATE_COMPLETE and the request was pending"},
+		{"pending, created", launch(), "CREATE_COMPLETE", handle.Withdrawn, "the stack reached CREATE_COMPLETE and the request was pending"},
+		{"pending, updated", launch(), "UPDATE_COMPLETE", handle.Withdrawn, "the stack reached UPDATE_COMPLETE and the request was pending"},
 		{"approved, created", approved(t, launch(), at), "CREATE_COMPLETE", handle.Approved, ""},
 		{"approved, rolled back", approved(t, launch(), at), "ROLLBACK_COMPLETE", handle.Approved, ""},
-		{"rejected, created all the same", rejected(t, launch(), at), "CREATE_COMPLETE", handle.Rejected, "the stack reached CREATE_COMPLETE and the request was rejected"},
+		{"rejected, created", rejected(t, launch(), at), "CREATE_COMPLETE", handle.Rejected, "the stack reached CREATE_COMPLETE and the request was rejected"},
 		{"rejected, rolled back", rejected(t, launch(), at), "UPDATE_ROLLBACK_COMPLETE", handle.Rejected, ""},
-		{"gone round before", launch().RecordBypass("first", at), "CREATE_COMPLETE", handle.Withdrawn, "first"},
+		{"bypassed before", launch().RecordBypass("first", at), "CREATE_COMPLETE", handle.Withdrawn, "first"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := tt.r.StillInProgress(at).RecordEnd(handle.Ended{Status: tt.status, At: at.Add(time.Hour)})
@@ -248,14 +248,14 @@ func TestEnd(t *testing.T) {
 				t.Errorf("bypass: got %q, want %q", got, tt.bypass)
 			}
 			if r.Ended.Status != tt.status || !r.Ended.At.Equal(at.Add(time.Hour)) || len(r.Attempts) != 0 {
-				t.Errorf("got %+v, tries %v", r.Ended, r.Attempts)
+				t.Errorf("got %+v, attempts %v", r.Ended, r.Attempts)
 			}
 			wantSame(t, "ended again", r, r.RecordEnd(handle.Ended{Status: "DELETE_COMPLETE", At: at.Add(2 * time.Hour)}))
 		})
 	}
 }
 
-func TestEndIsBounded(t *testing.T) {
+func TestRecordEndBoundsText(t *testing.T) {
 	var outputs []handle.Field
 	for range 200 {
 		outputs = append(outputs, handle.Field{Name: strings.Repeat("n\n", 500), Value: strings.Repeat("😀", 500)})
@@ -286,9 +286,9 @@ func TestFinalStatus(t *testing.T) {
 		if got := handle.FinalStatus(status); got != want {
 			t.Errorf("%q: got %t, want %t", status, got, want)
 		}
-		up := status == "CREATE_COMPLETE" || status == "UPDATE_COMPLETE"
-		if got := (handle.Ended{Status: status}).Succeeded(); got != up {
-			t.Errorf("%q up: got %t, want %t", status, got, up)
+		succeeded := status == "CREATE_COMPLETE" || status == "UPDATE_COMPLETE"
+		if got := (handle.Ended{Status: status}).Succeeded(); got != succeeded {
+			t.Errorf("%q succeeded: got %t, want %t", status, got, succeeded)
 		}
 	}
 }

@@ -33,7 +33,7 @@ func postAndNotify(r handle.Request) handle.Request {
 	return r.MarkPosted(posted.Channel, posted.TS, r.ViewHash(), at).MarkDelivered(asked.ReplyKey(), "C0APPROVALS", "1.000002", at)
 }
 
-func TestOutstanding(t *testing.T) {
+func TestOutstandingSteps(t *testing.T) {
 	decided := at.Add(time.Hour)
 	for _, tt := range []struct {
 		name string
@@ -144,7 +144,7 @@ func TestWhenStepsAreDue(t *testing.T) {
 	}
 }
 
-func TestOccasions(t *testing.T) {
+func TestNotificationsInOrderOfTime(t *testing.T) {
 	r := votes(t, launch(approvals(3)), handle.Approve, at.Add(time.Hour), ann)
 	r = votes(t, r, handle.Approve, at.Add(2*time.Hour), ben)
 	pending := r
@@ -153,8 +153,8 @@ func TestOccasions(t *testing.T) {
 	r = r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", At: at.Add(11 * time.Hour)})
 
 	names := func(r handle.Request) (list []string) {
-		for _, o := range r.Notifications() {
-			list = append(list, o.Name)
+		for _, n := range r.Notifications() {
+			list = append(list, n.Name)
 		}
 		return list
 	}
@@ -164,40 +164,40 @@ func TestOccasions(t *testing.T) {
 	if diff := cmp.Diff([]string{"bypass", "decided", "ended"}, names(r)); diff != "" {
 		t.Errorf("ended (-want +got):\n%s", diff)
 	}
-	no := rejected(t, pending, at.Add(3*time.Hour))
-	if diff := cmp.Diff([]string{"decided"}, names(no)); diff != "" {
+	rejected := rejected(t, pending, at.Add(3*time.Hour))
+	if diff := cmp.Diff([]string{"decided"}, names(rejected)); diff != "" {
 		t.Errorf("rejected (-want +got):\n%s", diff)
 	}
-	for _, o := range pending.Notifications() {
-		if o.Name == "vote-1" && pending.Votes[o.Vote].By.ID != ben {
-			t.Errorf("vote-1 is the vote of %s, want %s", pending.Votes[o.Vote].By.ID, ben)
+	for _, n := range pending.Notifications() {
+		if n.Name == "vote-1" && pending.Votes[n.Vote].By.ID != ben {
+			t.Errorf("vote-1 is the vote of %s, want %s", pending.Votes[n.Vote].By.ID, ben)
 		}
 	}
 }
 
-func TestToward(t *testing.T) {
+func TestPendingDeliveries(t *testing.T) {
 	r := approved(t, launch(approvals(1)), at).RecordBypass("x", at).RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", At: at})
-	for _, o := range r.Notifications() {
-		outcome := o.Name == handle.NotifyDecided || o.Name == handle.NotifyBypass || o.Name == handle.NotifyEnded
-		if reply, direct := r.PendingDeliveries(o); reply || direct != outcome {
-			t.Errorf("%s, not posted: got %t, %t, want only a message to the requester, and only of an outcome", o.Name, reply, direct)
+	for _, n := range r.Notifications() {
+		outcome := n.Name == handle.NotifyDecided || n.Name == handle.NotifyBypass || n.Name == handle.NotifyEnded
+		if reply, direct := r.PendingDeliveries(n); reply || direct != outcome {
+			t.Errorf("%s, not posted: got %t, %t, want a direct message for outcomes only", n.Name, reply, direct)
 		}
-		if reply, direct := postAndNotify(r).PendingDeliveries(o); reply != (o.Name != handle.NotifyAsked) || direct != outcome {
-			t.Errorf("%s, posted: got %t, %t", o.Name, reply, direct)
+		if reply, direct := postAndNotify(r).PendingDeliveries(n); reply != (n.Name != handle.NotifyAsked) || direct != outcome {
+			t.Errorf("%s, posted: got %t, %t", n.Name, reply, direct)
 		}
-		said := postAndNotify(r).MarkDelivered(o.ReplyKey(), "C0APPROVALS", "2.000001", at).MarkDelivered(o.DirectKey(), "D0ROB", "2.000002", at)
-		if reply, direct := said.PendingDeliveries(o); reply || direct {
-			t.Errorf("%s, told: got %t, %t, want nothing more", o.Name, reply, direct)
+		delivered := postAndNotify(r).MarkDelivered(n.ReplyKey(), "C0APPROVALS", "2.000001", at).MarkDelivered(n.DirectKey(), "D0ROB", "2.000002", at)
+		if reply, direct := delivered.PendingDeliveries(n); reply || direct {
+			t.Errorf("%s, delivered: got %t, %t, want nothing more", n.Name, reply, direct)
 		}
 		unknown := postAndNotify(r)
 		unknown.Requester.SlackID = ""
-		if _, direct := unknown.PendingDeliveries(o); direct {
-			t.Errorf("%s: a message to nobody", o.Name)
+		if _, direct := unknown.PendingDeliveries(n); direct {
+			t.Errorf("%s: a direct message to an unknown requester", n.Name)
 		}
 	}
 }
 
-func TestLeased(t *testing.T) {
+func TestStepsThatNeedTheLease(t *testing.T) {
 	for kind, want := range map[handle.StepKind]bool{
 		handle.StepExpire: false, handle.StepSignal: false,
 		handle.StepPost: true, handle.StepRefresh: true, handle.StepNotify: true, handle.StepMail: true, handle.StepWatch: true,
@@ -208,7 +208,7 @@ func TestLeased(t *testing.T) {
 	}
 }
 
-func TestWake(t *testing.T) {
+func TestNextDue(t *testing.T) {
 	claim := func(r handle.Request) handle.Request {
 		next, ok := r.Claim("one", at)
 		if !ok {
@@ -223,9 +223,9 @@ func TestWake(t *testing.T) {
 	}{
 		{"at once", launch(), at},
 		{"at the reminder", postAndNotify(launch()), launch().Terms.RemindAt},
-		{"while somebody works on it", claim(launch()), at.Add(handle.LeaseTime)},
-		{"for the signal, whoever works on it", claim(approved(t, launch(), at.Add(time.Second))), at.Add(time.Second)},
-		{"when the worker gave it back", claim(launch()).Release("one"), at},
+		{"while leased", claim(launch()), at.Add(handle.LeaseTime)},
+		{"the signal, while leased", claim(approved(t, launch(), at.Add(time.Second))), at.Add(time.Second)},
+		{"after the lease was released", claim(launch()).Release("one"), at},
 		{"never", handle.Request{Decision: &handle.Decision{State: handle.Withdrawn}, Signal: &handle.Signal{}, Ended: &handle.Ended{}}, time.Time{}},
 	} {
 		if got := tt.r.NextDue(); !got.Equal(tt.want) {
@@ -234,12 +234,12 @@ func TestWake(t *testing.T) {
 	}
 }
 
-func TestFaceChangesWithWhatIsShown(t *testing.T) {
+func TestViewHashChangesWithWhatIsShown(t *testing.T) {
 	hashes := map[string]string{}
 	add := func(what string, r handle.Request) {
 		t.Helper()
 		if old, ok := hashes[r.ViewHash()]; ok {
-			t.Errorf("%s looks like %s: %q", what, old, r.ViewHash())
+			t.Errorf("%s has the ViewHash of %s: %q", what, old, r.ViewHash())
 		}
 		hashes[r.ViewHash()] = what
 	}
@@ -248,10 +248,10 @@ func TestFaceChangesWithWhatIsShown(t *testing.T) {
 	add("of an unknown requester", launch(unidentified))
 	add("one approval", half)
 	add("two approvals", votes(t, half, handle.Approve, at, ben))
-	add("pending, gone round", launch().RecordBypass("x", at))
+	add("pending, bypassed", launch().RecordBypass("x", at))
 	for state, r := range closedRequests(t, launch()) {
 		add(string(state), r)
-		add(string(state)+", gone round", r.RecordBypass("x", at))
+		add(string(state)+", bypassed", r.RecordBypass("x", at))
 		if state != handle.Withdrawn {
 			add(string(state)+", signal refused", r.MarkSignalled("403", at))
 		}
@@ -260,6 +260,6 @@ func TestFaceChangesWithWhatIsShown(t *testing.T) {
 		}
 	}
 	if r := launch(); r.MarkSignalled("", at).ViewHash() != r.ViewHash() || postAndNotify(r).ViewHash() != r.ViewHash() {
-		t.Error("the face changes with what is not shown")
+		t.Error("ViewHash changes with what is not shown")
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"countersign/handle"
 )
 
-// why reads the reason off a refusal; empty for no error. Any other error is
-// returned as it prints.
+// refusalReason returns the reason of a refusal; empty for no error. For any other
+// error it returns the message.
 func refusalReason(err error) handle.RefusalReason {
 	var refusal *handle.Refusal
 	switch {
@@ -25,7 +25,7 @@ func refusalReason(err error) handle.RefusalReason {
 	return handle.RefusalReason(err.Error())
 }
 
-func TestEntitled(t *testing.T) {
+func TestAuthorize(t *testing.T) {
 	member := func(id string, edit func(*handle.Voter)) handle.Voter {
 		v := voter(id)
 		edit(&v)
@@ -43,11 +43,11 @@ func TestEntitled(t *testing.T) {
 		{name: "by one of several groups", voter: voter(gil, "S0OTHERS", guards)},
 		{name: "stranger", voter: voter(sam), want: handle.RefusedNotApprover},
 		{name: "in another group", voter: voter(sam, "S0OTHERS"), want: handle.RefusedNotApprover},
-		{name: "in a group that bears an approver's name", voter: voter(sam, ann), want: handle.RefusedNotApprover},
-		{name: "in a nameless group", voter: voter(sam, ""), want: handle.RefusedNotApprover},
+		{name: "in a group with an approver's ID", voter: voter(sam, ann), want: handle.RefusedNotApprover},
+		{name: "in a group without ID", voter: voter(sam, ""), want: handle.RefusedNotApprover},
 		{name: "the zero voter", voter: handle.Voter{}, want: handle.RefusedOtherWorkspace},
-		{name: "nobody", voter: voter(""), want: handle.RefusedNotMember},
-		{name: "a group as a person", voter: voter(guards), want: handle.RefusedNotMember},
+		{name: "no ID", voter: voter(""), want: handle.RefusedNotMember},
+		{name: "a group ID as user ID", voter: voter(guards), want: handle.RefusedNotMember},
 		{name: "an ID in small letters", voter: voter("u0ann"), want: handle.RefusedNotMember},
 		{name: "another workspace", voter: member(ann, func(v *handle.Voter) { v.Home = false }), want: handle.RefusedOtherWorkspace},
 		{name: "guest", voter: member(ann, func(v *handle.Voter) { v.Guest = true }), want: handle.RefusedNotMember},
@@ -66,7 +66,7 @@ func TestEntitled(t *testing.T) {
 			terms: func(r *handle.Request) { r.Terms.Approvers = nil }},
 		{name: "no approvers, no group", voter: voter(ann, ""), want: handle.RefusedNotApprover,
 			terms: func(r *handle.Request) { r.Terms.Approvers = []string{""} }},
-		{name: "an approver that is no ID", voter: voter(sam, "everybody"), want: handle.RefusedNotApprover,
+		{name: "an approver that is not an ID", voter: voter(sam, "everybody"), want: handle.RefusedNotApprover,
 			terms: func(r *handle.Request) { r.Terms.Approvers = []string{"everybody"} }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestEntitled(t *testing.T) {
 				tt.terms(&r)
 			}
 			if got := refusalReason(r.Authorize(tt.voter)); got != tt.want {
-				t.Errorf("Entitled: got %q, want %q", got, tt.want)
+				t.Errorf("Authorize: got %q, want %q", got, tt.want)
 			}
 			for _, verdict := range []handle.Verdict{handle.Approve, handle.Reject} {
 				next, err := r.VoteBySlack(tt.voter, verdict, "because", at)
@@ -90,7 +90,7 @@ func TestEntitled(t *testing.T) {
 	}
 }
 
-func TestEntitledSaysNothingOfTheState(t *testing.T) {
+func TestAuthorizeIgnoresTheState(t *testing.T) {
 	for state, r := range closedRequests(t, launch()) {
 		if err := r.Authorize(voter(gil, guards)); err != nil {
 			t.Errorf("%s: got %v, want nil", state, err)
@@ -98,7 +98,7 @@ func TestEntitledSaysNothingOfTheState(t *testing.T) {
 	}
 }
 
-func TestVote(t *testing.T) {
+func TestVoteDecides(t *testing.T) {
 	deadline := launch().Terms.Deadline
 	for _, tt := range []struct {
 		name    string
@@ -106,52 +106,52 @@ func TestVote(t *testing.T) {
 		reason  string
 		now     time.Time
 		want    handle.State
-		why     handle.RefusalReason
+		refused handle.RefusalReason
 	}{
 		{name: "approve", verdict: handle.Approve, now: at, want: handle.Approved},
 		{name: "approve with a reason", verdict: handle.Approve, reason: "fine", now: at, want: handle.Approved},
-		{name: "approve in the last moment", verdict: handle.Approve, now: deadline.Add(-1), want: handle.Approved},
-		{name: "approve at the deadline", verdict: handle.Approve, now: deadline, want: handle.Pending, why: handle.RefusedExpired},
-		{name: "approve after the deadline", verdict: handle.Approve, now: deadline.Add(time.Hour), want: handle.Pending, why: handle.RefusedExpired},
+		{name: "approve just before the deadline", verdict: handle.Approve, now: deadline.Add(-1), want: handle.Approved},
+		{name: "approve at the deadline", verdict: handle.Approve, now: deadline, want: handle.Pending, refused: handle.RefusedExpired},
+		{name: "approve after the deadline", verdict: handle.Approve, now: deadline.Add(time.Hour), want: handle.Pending, refused: handle.RefusedExpired},
 		{name: "reject", verdict: handle.Reject, reason: "too dear", now: at, want: handle.Rejected},
-		{name: "reject in the last moment", verdict: handle.Reject, reason: "too dear", now: deadline.Add(-1), want: handle.Rejected},
-		{name: "reject at the deadline", verdict: handle.Reject, reason: "too dear", now: deadline, want: handle.Pending, why: handle.RefusedExpired},
-		{name: "reject without a reason", verdict: handle.Reject, now: at, want: handle.Pending, why: handle.RefusedNoReason},
-		{name: "reject with nothing but space", verdict: handle.Reject, reason: " \n\t\u2028\u202e", now: at, want: handle.Pending, why: handle.RefusedNoReason},
-		{name: "neither", verdict: "maybe", now: at, want: handle.Pending, why: `unknown verdict "maybe"`},
-		{name: "nothing", verdict: "", now: at, want: handle.Pending, why: `unknown verdict ""`},
+		{name: "reject just before the deadline", verdict: handle.Reject, reason: "too dear", now: deadline.Add(-1), want: handle.Rejected},
+		{name: "reject at the deadline", verdict: handle.Reject, reason: "too dear", now: deadline, want: handle.Pending, refused: handle.RefusedExpired},
+		{name: "reject without a reason", verdict: handle.Reject, now: at, want: handle.Pending, refused: handle.RefusedNoReason},
+		{name: "reject with only white space", verdict: handle.Reject, reason: " \n\t\u2028\u202e", now: at, want: handle.Pending, refused: handle.RefusedNoReason},
+		{name: "neither", verdict: "maybe", now: at, want: handle.Pending, refused: `unknown verdict "maybe"`},
+		{name: "nothing", verdict: "", now: at, want: handle.Pending, refused: `unknown verdict ""`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := launch(approvals(1))
-			for _, way := range []struct {
+			for _, vote := range []struct {
 				via  handle.Via
 				by   handle.Person
-				vote func() (handle.Request, error)
+				cast func() (handle.Request, error)
 			}{
 				{handle.ViaSlack, voter(ann).Person, func() (handle.Request, error) { return r.VoteBySlack(voter(ann), tt.verdict, tt.reason, tt.now) }},
 				{handle.ViaMail, handle.Person{Name: "Ann"}, func() (handle.Request, error) { return r.VoteByMail("Ann", tt.verdict, tt.reason, tt.now) }},
 			} {
-				next, err := way.vote()
-				if got := refusalReason(err); got != tt.why {
-					t.Errorf("by %s: got refusal %q, want %q", way.via, got, tt.why)
+				next, err := vote.cast()
+				if got := refusalReason(err); got != tt.refused {
+					t.Errorf("by %s: got refusal %q, want %q", vote.via, got, tt.refused)
 				}
 				if got := next.State(); got != tt.want {
-					t.Errorf("by %s: got %s, want %s", way.via, got, tt.want)
+					t.Errorf("by %s: got %s, want %s", vote.via, got, tt.want)
 				}
 				if err != nil {
 					wantSame(t, "after a refusal", r, next)
 					continue
 				}
-				want := &handle.Decision{State: tt.want, By: way.by, Reason: tt.reason, Via: way.via, At: tt.now}
+				want := &handle.Decision{State: tt.want, By: vote.by, Reason: tt.reason, Via: vote.via, At: tt.now}
 				if diff := cmp.Diff(want, next.Decision); diff != "" {
-					t.Errorf("by %s: decision (-want +got):\n%s", way.via, diff)
+					t.Errorf("by %s: decision (-want +got):\n%s", vote.via, diff)
 				}
-				wantVotes := []handle.Vote{{By: way.by, Verdict: tt.verdict, Reason: tt.reason, Via: way.via, At: tt.now}}
+				wantVotes := []handle.Vote{{By: vote.by, Verdict: tt.verdict, Reason: tt.reason, Via: vote.via, At: tt.now}}
 				if diff := cmp.Diff(wantVotes, next.Votes); diff != "" {
-					t.Errorf("by %s: votes (-want +got):\n%s", way.via, diff)
+					t.Errorf("by %s: votes (-want +got):\n%s", vote.via, diff)
 				}
 				if diff := cmp.Diff([]handle.EventKind{handle.EventCreated, handle.EventVote, handle.EventDecided}, kinds(next)); diff != "" {
-					t.Errorf("by %s: events (-want +got):\n%s", way.via, diff)
+					t.Errorf("by %s: events (-want +got):\n%s", vote.via, diff)
 				}
 			}
 		})
@@ -229,7 +229,7 @@ func TestTypedTextIsBounded(t *testing.T) {
 	}
 }
 
-func TestRefusalIsAnErrorWithItsReason(t *testing.T) {
+func TestRefusalCarriesItsReason(t *testing.T) {
 	err := fmt.Errorf("couldn't vote: %w", &handle.Refusal{Reason: handle.RefusedOwnRequest})
 	if got := refusalReason(err); got != handle.RefusedOwnRequest {
 		t.Errorf("got %q, want %q", got, handle.RefusedOwnRequest)
