@@ -9,11 +9,11 @@ import (
 	"countersign/handle"
 )
 
-func TestCodec(t *testing.T) {
+func TestEncodeDecodeRoundTrip(t *testing.T) {
 	for name, r := range map[string]handle.Request{
-		"nothing":   {},
+		"zero":      {},
 		"new":       launch(),
-		"whole":     fullRequest(t),
+		"full":      fullRequest(t),
 		"no mail":   launch(withoutSlack),
 		"hostile":   launch(func(r *handle.Request) { r.Purpose = "<&>\"\\\u2028\x00😀" }),
 		"wait URLs": launch(func(r *handle.Request) { r.WaitURL = handle.StoredWaitURL("https://x/%3A%7C?a=%2B&b=<>&\"") }),
@@ -27,9 +27,9 @@ func TestCodec(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			wantSame(t, "there and back", r, got)
+			wantSame(t, "after encoding and decoding", r, got)
 			if got.WaitURL.Expose() != r.WaitURL.Expose() {
-				t.Error("the wait URL came back as another")
+				t.Error("the wait URL changed")
 			}
 			again, err := handle.Encode(got)
 			if err != nil {
@@ -42,9 +42,8 @@ func TestCodec(t *testing.T) {
 	}
 }
 
-// TestStoredRecordsStayReadable holds the encoding still: a record of an earlier
-// release must mean the same to this one.
-func TestStoredRecordsStayReadable(t *testing.T) {
+// A request stored by an earlier release must have the same outstanding steps.
+func TestStoredRequestHasTheSameSteps(t *testing.T) {
 	const stored = `{"v":1,"id":"aaaaaaaaaaaaaaaa-bbbbbbbb","rev":7,"createdAt":"2026-11-23T09:00:00Z",
 		"stack":{"id":"arn:aws:cloudformation:us-east-1:111122223333:stack/SC-x/1","name":"SC-x","account":"111122223333","region":"us-east-1","gate":"ApprovalRequest"},
 		"product":{"name":"Workbench"},"requester":{"email":"rob@example.com","slackId":"U0ROB","slackIds":["U0ROB"],"lookedUp":true},
@@ -65,11 +64,11 @@ func TestStoredRecordsStayReadable(t *testing.T) {
 	}
 	want := []string{"signal", "refresh/C0APPROVALS/1.000001", "tell/decided", "watch"}
 	if got := keys(r.Outstanding()); fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("owed: got %q, want %q", got, want)
+		t.Errorf("outstanding: got %q, want %q", got, want)
 	}
 }
 
-func TestDecodeRefusesWhatItDoesNotKnow(t *testing.T) {
+func TestDecodeRefusesOtherDocuments(t *testing.T) {
 	const secret = "https://wait.example.com/x?X-Amz-Signature=" + signature
 	b, err := handle.Encode(launch(func(r *handle.Request) { r.WaitURL = handle.StoredWaitURL(secret) }))
 	if err != nil {
@@ -96,20 +95,20 @@ func TestDecodeRefusesWhatItDoesNotKnow(t *testing.T) {
 		return string(edited)
 	}
 	for name, doc := range map[string]string{
-		"nothing":               "",
-		"no JSON":               "{" + secret,
-		"a list":                "[]",
-		"half of it":            string(b[:len(b)-10]),
-		"a later version":       with("v", "2"),
-		"a much later version":  with("v", "1000000"),
-		"no version":            with("v", ""),
-		"version nought":        with("v", "0"),
-		"a version in words":    with("v", `"1"`),
-		"a broken version":      with("v", "1.5"),
-		"a list that is a URL":  with("events", `"`+secret+`"`),
-		"a URL that is a list":  with("waitUrl", "[]"),
-		"something behind":      string(b) + "{}",
-		"two records, one text": string(b) + string(b),
+		"nothing":                    "",
+		"not JSON":                   "{" + secret,
+		"a list":                     "[]",
+		"half of it":                 string(b[:len(b)-10]),
+		"a later version":            with("v", "2"),
+		"a much later version":       with("v", "1000000"),
+		"no version":                 with("v", ""),
+		"version zero":               with("v", "0"),
+		"a version that is a string": with("v", `"1"`),
+		"a fractional version":       with("v", "1.5"),
+		"a list that is a URL":       with("events", `"`+secret+`"`),
+		"a URL that is a list":       with("waitUrl", "[]"),
+		"something appended":         string(b) + "{}",
+		"two records, one text":      string(b) + string(b),
 	} {
 		r, err := handle.Decode([]byte(doc))
 		if err == nil {
@@ -117,7 +116,7 @@ func TestDecodeRefusesWhatItDoesNotKnow(t *testing.T) {
 			continue
 		}
 		if strings.Contains(err.Error(), signature) {
-			t.Errorf("%s: the error shows the wait URL: %v", name, err)
+			t.Errorf("%s: the error contains the wait URL: %v", name, err)
 		}
 		if r.ID != "" {
 			t.Errorf("%s: got a request with the error", name)

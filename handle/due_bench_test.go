@@ -12,10 +12,10 @@ import (
 	"countersign/handle/handletest"
 )
 
-// BenchmarkDue measures how long it takes to find the ten requests that are
-// due among all that are stored. It must not grow with what is stored: the
-// sweep asks every minute, for ever. What it costs in DynamoDB, the benchmark
-// of the same name in package dynamo tells.
+// BenchmarkDue measures how long it takes to find ten due requests. The time must
+// not grow with the number of stored requests, because the sweep calls Due every
+// minute. The benchmark of the same name in package dynamo measures the cost in
+// DynamoDB.
 func BenchmarkDue(b *testing.B) {
 	stores := []struct {
 		name string
@@ -42,7 +42,7 @@ func BenchmarkDue(b *testing.B) {
 				now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 				want := make([]string, 10)
 				for n := range stored {
-					// Every hundredth waits for somebody, the others are over.
+					// Every hundredth is due later, the others never.
 					edit := handletest.WithNothingDue
 					switch {
 					case n < len(want):

@@ -11,10 +11,10 @@ import (
 	"countersign/handle"
 )
 
-func TestRefusalsAreCounted(t *testing.T) {
+func TestRepeatedRefusalsAreCounted(t *testing.T) {
 	by := voter(sam).Person
 	renamed := by
-	renamed.Name = "somebody else"
+	renamed.Name = "another name"
 	r := launch().
 		RecordRefusal(by, handle.RefusedNotApprover, at).
 		RecordRefusal(by, handle.RefusedNotApprover, at.Add(time.Second)).
@@ -41,23 +41,22 @@ func TestRefusalsAreCounted(t *testing.T) {
 		}
 	}
 	if r.State() != handle.Pending || len(r.Votes) != 0 {
-		t.Error("a refusal is a vote")
+		t.Error("a refusal changed state or votes")
 	}
 }
 
-func TestRefusalsCountHowOftenWhyWasTheAnswer(t *testing.T) {
+func TestCountRefusalsOfManyPeople(t *testing.T) {
 	r := launch()
 	for i := range 250 {
 		r = r.RecordRefusal(voter(fmt.Sprintf("U%d", i)).Person, handle.RefusedNotApprover, at)
 	}
 	if got := r.CountRefusals(handle.RefusedNotApprover); got != 250 {
-		t.Errorf("250 strangers pressed: got %d refusals", got)
+		t.Errorf("250 people clicked: got %d refusals", got)
 	}
 }
 
-// TestClickingIsBounded lets a crowd press for hours: neither the events nor
-// the record grow beyond what a store takes.
-func TestClickingIsBounded(t *testing.T) {
+// Many people click for hours, and a step fails in many ways.
+func TestRefusalsAndFailuresAreBounded(t *testing.T) {
 	r := launch()
 	reasons := []handle.RefusalReason{handle.RefusedNotApprover, handle.RefusedOwnRequest, handle.RefusedOtherWorkspace, handle.RefusedNotMember, handle.RefusedDecided,
 		handle.RefusedExpired, handle.RefusedNoReason, handle.RefusedNotByMail, handle.RefusedUnverified}
@@ -78,11 +77,11 @@ func TestClickingIsBounded(t *testing.T) {
 	}
 }
 
-// TestTheLargestRecordFitsItsStore fills a record with as much outside text as
-// the notifier lets in, all of it of the kind that grows when it is encoded,
-// then lets everybody press. An item of DynamoDB holds 400 KB. See
+// The request has as much outside text as the notifier accepts, of a character that
+// HTML escapes would expand, and then many people click. A DynamoDB item holds 400 KB.
+// See
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
-func TestTheLargestRecordFitsItsStore(t *testing.T) {
+func TestLargestRequestFitsItsStore(t *testing.T) {
 	flood := func(n int) string { return strings.Repeat("<", n) }
 	fields := func(n, value int) (list []handle.Field) {
 		for range n {
@@ -95,7 +94,7 @@ func TestTheLargestRecordFitsItsStore(t *testing.T) {
 		r.Details, r.Parameters = fields(60, 300), fields(60, 300)
 		r.WaitURL = handle.StoredWaitURL("https://wait.example.com/" + flood(8000))
 	})
-	press := func(i int, verdict handle.Verdict) {
+	click := func(i int, verdict handle.Verdict) {
 		v := voter(fmt.Sprintf("U0%05d", i), guards)
 		v.Name = flood(80)
 		next, err := r.VoteBySlack(v, verdict, flood(600), at)
@@ -106,16 +105,16 @@ func TestTheLargestRecordFitsItsStore(t *testing.T) {
 		r = next
 	}
 	for i := range 19 {
-		press(i, handle.Approve)
+		click(i, handle.Approve)
 		r = r.AdoptMessage("C0APPROVALS", fmt.Sprint(i))
 	}
-	press(0, handle.Reject)
+	click(0, handle.Reject)
 	for i := range 500 {
-		press(100+i, handle.Approve)
+		click(100+i, handle.Approve)
 		r = r.RecordFailure(handle.Step{Kind: handle.StepWatch}, handle.Failure{Reason: fmt.Sprint(i, flood(300))}, at)
 	}
-	for _, o := range r.Notifications() {
-		r = r.MarkDelivered(o.ReplyKey(), "C0APPROVALS", "1.000001", at).MarkDelivered(o.DirectKey(), "D0ROB", "1.000002", at).MarkDelivered(o.MailKey(), "", "", at)
+	for _, n := range r.Notifications() {
+		r = r.MarkDelivered(n.ReplyKey(), "C0APPROVALS", "1.000001", at).MarkDelivered(n.DirectKey(), "D0ROB", "1.000002", at).MarkDelivered(n.MailKey(), "", "", at)
 	}
 	r = r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", Reason: flood(500), Outputs: fields(20, 300), At: at})
 

@@ -12,14 +12,14 @@ import (
 )
 
 func FuzzParseWaitURL(f *testing.F) {
-	own := stackID("aws", "us-west-2")
+	own := stackARN("aws", "us-west-2")
 	const host = "https://cloudformation-waitcondition-us-west-2.s3-us-west-2.amazonaws.com"
 	for _, seed := range []string{
-		host + keyOf(own) + signed,
+		host + handlePath(own) + signed,
 		host + "/" + own + "/x/H?X-Amz-Date=20261123T080000Z&X-Amz-Expires=3600",
-		host + keyOf(own) + "/../../x",
-		host + ":443" + keyOf(own), "https://u@" + host[8:] + keyOf(own), "HTTPS://" + host[8:] + keyOf(own),
-		host + ".evil.example" + keyOf(own), "https://evil.example" + keyOf(own), "http://127.0.0.1:4310" + keyOf(own),
+		host + handlePath(own) + "/../../x",
+		host + ":443" + handlePath(own), "https://u@" + host[8:] + handlePath(own), "HTTPS://" + host[8:] + handlePath(own),
+		host + ".evil.example" + handlePath(own), "https://evil.example" + handlePath(own), "http://127.0.0.1:4310" + handlePath(own),
 		"http://127.0.0.1:4566/signals/x", "http://127.0.0.1:4566/signals/..", "https://[::1]/", "//x", "", "%", "#",
 	} {
 		f.Add(seed)
@@ -38,15 +38,15 @@ func FuzzParseWaitURL(f *testing.F) {
 		if w.Expose() != raw {
 			t.Errorf("got %q for %q", w.Expose(), raw)
 		}
-		// Read by other means than package net/url.
-		m := anatomy.FindStringSubmatch(raw)
-		if m == nil || !legal.MatchString(raw) {
-			t.Fatalf("accepted %q, which is no URL of RFC 3986 that leads to a path", raw)
+		// Parse by other means than package net/url.
+		m := urlParts.FindStringSubmatch(raw)
+		if m == nil || !legalURL.MatchString(raw) {
+			t.Fatalf("accepted %q, which is not a URL with a path by RFC 3986", raw)
 		}
 		origin := strings.ToLower(m[1])
 		path, err := url.PathUnescape(m[2])
 		if err != nil || slices.ContainsFunc(strings.Split(path, "/"), func(s string) bool { return s == ".." || s == "." }) {
-			t.Errorf("accepted a path that leads up: %q", raw)
+			t.Errorf("accepted a path with dot segments: %q", raw)
 		}
 		switch {
 		case origin == "http://127.0.0.1:4566" && strings.HasPrefix(path, "/signals/"):
@@ -57,17 +57,16 @@ func FuzzParseWaitURL(f *testing.F) {
 			t.Errorf("accepted another host: %q", raw)
 		}
 		if expires, ok := w.Expires(); ok && !at.Before(expires) {
-			t.Errorf("accepted what expired at %s", expires)
+			t.Errorf("accepted a URL that expired at %s", expires)
 		}
 	})
 }
 
 var (
-	anatomy = regexp.MustCompile(`^([^/?]+://[^/?]+)(/[^?]*)(\?.*)?$`)
-	legal   = regexp.MustCompile(`^[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=%-]+$`) // and no #
+	urlParts = regexp.MustCompile(`^([^/?]+://[^/?]+)(/[^?]*)(\?.*)?$`)
+	legalURL = regexp.MustCompile(`^[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=%-]+$`) // and no #
 
-	// strictOrigin is how CloudFormation writes the wait URLs of that Region, and
-	// no other way.
+	// strictOrigin matches the origin of the wait URLs of us-west-2.
 	strictOrigin = regexp.MustCompile(`^https://cloudformation-waitcondition-us-west-2\.s3([.-][a-z0-9-]+)?\.amazonaws\.(com|com\.cn|eu)$`)
 )
 
@@ -126,7 +125,7 @@ func FuzzSplitID(f *testing.F) {
 		key, gate, ok := handle.SplitID(id)
 		if !ok {
 			if key != "" || gate != "" {
-				t.Errorf("%q: got %q and %q of no ID", id, key, gate)
+				t.Errorf("%q: got %q and %q, want that it is not an ID", id, key, gate)
 			}
 			return
 		}
@@ -153,14 +152,14 @@ func FuzzDecode(f *testing.F) {
 		}
 		again, err := handle.Encode(r)
 		if err != nil {
-			t.Skip("what decodes need not encode: years beyond 9999")
+			t.Skip("JSON cannot encode years after 9999, which can be decoded")
 		}
 		next, err := handle.Decode(again)
 		if err != nil {
-			t.Fatalf("couldn't decode what was encoded: %v", err)
+			t.Fatalf("couldn't decode the encoding: %v", err)
 		}
-		wantSame(t, "there and back", r, next)
-		// Whatever a store holds, the laws answer without a panic.
+		wantSame(t, "after encoding and decoding", r, next)
+		// No stored value may cause a panic.
 		_, _, _, _ = r.NextDue(), r.Due(at), r.ViewHash(), r.ApprovalsMissing()
 		r.Expire(at).Withdraw("x", at).MarkSignalled("", at).StillInProgress(at)
 		_, _ = r.SignalBody()

@@ -7,8 +7,8 @@ import (
 	"countersign/handle"
 )
 
-func TestNewID(t *testing.T) {
-	stack := stackID("aws", "us-west-2")
+func TestNewIDIsUniquePerEvent(t *testing.T) {
+	stack := stackARN("aws", "us-west-2")
 	id := handle.NewID(stack, "ApprovalRequest", "3c2e8a1f")
 	if again := handle.NewID(stack, "ApprovalRequest", "3c2e8a1f"); again != id {
 		t.Errorf("a redelivered event: got %s, want %s", again, id)
@@ -18,9 +18,9 @@ func TestNewID(t *testing.T) {
 		t.Errorf("SplitID(%q): got %q, %q, %t", id, key, gate, ok)
 	}
 	for what, other := range map[string]string{
-		"another event":    handle.NewID(stack, "ApprovalRequest", "3c2e8a20"),
-		"another gate":     handle.NewID(stack, "SecondRequest", "3c2e8a1f"),
-		"a shifted border": handle.NewID(stack, "ApprovalRequest3", "c2e8a1f"),
+		"another event":      handle.NewID(stack, "ApprovalRequest", "3c2e8a20"),
+		"another gate":       handle.NewID(stack, "SecondRequest", "3c2e8a1f"),
+		"a shifted boundary": handle.NewID(stack, "ApprovalRequest3", "c2e8a1f"),
 	} {
 		if other == id {
 			t.Errorf("%s has the same ID", what)
@@ -34,16 +34,15 @@ func TestNewID(t *testing.T) {
 	}
 }
 
-func TestIDsStayTheSame(t *testing.T) {
-	// Stored records and posted buttons carry IDs: a release that derives others
-	// would ask twice for one event.
+func TestIDsOfEarlierReleases(t *testing.T) {
+	// A release with other IDs would ask twice for a redelivered event.
 	const want = "vm2yyvcf8znfqyt9-c75nrw9a"
 	if got := handle.NewID("arn:aws:cloudformation:us-east-1:111122223333:stack/SC-x/1", "ApprovalRequest", "r1"); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
-func TestSplitID(t *testing.T) {
+func TestSplitIDRefusesOtherText(t *testing.T) {
 	good := handle.NewID("s", "g", "r")
 	for _, id := range []string{
 		"", "-", good[1:], good[:24], good + "a", good + "\n", " " + good, strings.ToUpper(good), strings.Replace(good, "-", "", 1),
@@ -52,7 +51,7 @@ func TestSplitID(t *testing.T) {
 		"../../../../../x-aaaaaaaa", good + "-verdict",
 	} {
 		if key, gate, ok := handle.SplitID(id); ok || key != "" || gate != "" {
-			t.Errorf("SplitID(%q): got %q, %q, %t, want that it is none", id, key, gate, ok)
+			t.Errorf("SplitID(%q): got %q, %q, %t, want that it is not an ID", id, key, gate, ok)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"countersign/handle"
 )
 
-func TestMailKeyIsNeverShown(t *testing.T) {
+func TestMailKeyIsNeverPrinted(t *testing.T) {
 	key := handle.MailKey("a key that nobody is to see, ever")
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("config", "key", key)
@@ -22,7 +22,7 @@ func TestMailKeyIsNeverShown(t *testing.T) {
 	shown := log.String() + string(b) + fmt.Sprintf("%v %+v %#v %s %q %x %d", key, key, key, key, key, key, key)
 	for _, s := range []string{"nobody", fmt.Sprintf("%x", "nobody"), "110 111 98", "bm9ib2R5"} {
 		if strings.Contains(shown, s) {
-			t.Errorf("the key is shown: %s", shown)
+			t.Errorf("the key is printed: %s", shown)
 		}
 	}
 }

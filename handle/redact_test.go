@@ -15,10 +15,10 @@ import (
 	"countersign/handle"
 )
 
-// holder keeps a wait URL where fmt cannot call its methods.
+// holder has a wait URL where fmt cannot call its methods.
 type holder struct{ url handle.WaitURL }
 
-func TestWaitURLIsNeverShown(t *testing.T) {
+func TestWaitURLIsNeverPrinted(t *testing.T) {
 	r := launch()
 	u := r.WaitURL
 	raw := u.Expose()
@@ -42,7 +42,7 @@ func TestWaitURLIsNeverShown(t *testing.T) {
 		secret := raw[len(raw)-32:] // of the signature
 		for _, leak := range []string{secret, fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), fmt.Sprintf("% x", secret)} {
 			if strings.Contains(shown, leak) {
-				t.Errorf("%s shows the wait URL: %.200s", how, shown)
+				t.Errorf("%s contains the wait URL: %.200s", how, shown)
 				return
 			}
 		}
@@ -100,12 +100,12 @@ func TestWaitURLIsNotInTheRequestsJSON(t *testing.T) {
 	}
 }
 
-func TestRedact(t *testing.T) {
-	own := stackID("aws", "us-west-2")
+func TestRedactWaitURL(t *testing.T) {
+	own := stackARN("aws", "us-west-2")
 	const host = "cloudformation-waitcondition-us-west-2.s3-us-west-2.amazonaws.com"
-	raw := "https://" + host + keyOf(own) + signed
-	made := "http://127.0.0.1:4310" + keyOf(own) + "?token=made"
-	elsewhere := "https://cloudformation-waitcondition-eu-west-3.s3.eu-west-3.amazonaws.com" + keyOf(stackID("aws", "eu-west-3")) + signed
+	raw := "https://" + host + handlePath(own) + signed
+	simulated := "http://127.0.0.1:4310" + handlePath(own) + "?token=simulated"
+	elsewhere := "https://cloudformation-waitcondition-eu-west-3.s3.eu-west-3.amazonaws.com" + handlePath(stackARN("aws", "eu-west-3")) + signed
 	for _, tt := range []struct {
 		name, url, text, want string
 	}{
@@ -119,19 +119,19 @@ func TestRedact(t *testing.T) {
 		{"another stack's", raw, "see " + elsewhere, "see [wait URL]"},
 		{"another stack's, without a URL of our own", "", "see " + elsewhere, "see [wait URL]"},
 		{"as JSON", raw, `{"url":"` + strings.ReplaceAll(raw, "&", `\u0026`) + `"}`, "[wait URL]"},
-		{"without its scheme", raw, host + keyOf(own) + signed, "[wait URL]"},
-		{"made", made, "sent to " + made + ".", "sent to [wait URL]."},
+		{"without its scheme", raw, host + handlePath(own) + signed, "[wait URL]"},
+		{"simulated", simulated, "sent to " + simulated + ".", "sent to [wait URL]."},
 	} {
 		got := handle.StoredWaitURL(tt.url).Redact(tt.text)
-		if strings.Contains(got, signature) || strings.Contains(got, "token=made") {
-			t.Errorf("%s: still shown: %q", tt.name, got)
+		if strings.Contains(got, signature) || strings.Contains(got, "token=simulated") {
+			t.Errorf("%s: not redacted: %q", tt.name, got)
 		} else if tt.name != "in a sentence" && got != tt.want { // the comma may go with it
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
 		}
 	}
 }
 
-func TestTheStacksEndHidesTheWaitURL(t *testing.T) {
+func TestRecordEndRedactsTheWaitURL(t *testing.T) {
 	r := launch()
 	raw := r.WaitURL.Expose()
 	r = r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", Reason: "because of " + raw, At: at,

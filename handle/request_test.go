@@ -10,7 +10,7 @@ import (
 	"countersign/handle/handletest"
 )
 
-// whole is a record with something in every list, map and pointer.
+// fullRequest returns a request with something in every list, map and pointer.
 func fullRequest(t *testing.T) handle.Request {
 	t.Helper()
 	r := votes(t, postAndNotify(launch()), handle.Approve, at, ann).RecordBypass("x", at).AdoptMessage("C0APPROVALS", "1.000009")
@@ -21,15 +21,15 @@ func fullRequest(t *testing.T) handle.Request {
 	return r.RecordFailure(handle.Step{Kind: handle.StepNotify, Notification: handle.Notification{Name: handle.NotifyEnded}}, handle.Failure{Reason: "no answer"}, at)
 }
 
-// shared lists the fields by which a and b share memory that a change could
-// reach. It fails for fields that are empty: of those it cannot tell.
+// sharedFields returns the fields through which a and b share mutable memory. It
+// fails the test for empty fields, where it cannot tell.
 func sharedFields(t *testing.T, a, b reflect.Value, path string) []string {
 	t.Helper()
 	var list []string
 	switch a.Kind() {
 	case reflect.Pointer, reflect.Map, reflect.Slice:
 		if a.IsNil() || a.Kind() != reflect.Pointer && a.Len() == 0 {
-			t.Errorf("%s is empty: give it something in whole", path)
+			t.Errorf("%s is empty: set it in fullRequest", path)
 			return nil
 		}
 		if a.Pointer() == b.Pointer() {
@@ -51,19 +51,19 @@ func sharedFields(t *testing.T, a, b reflect.Value, path string) []string {
 	return list
 }
 
-func TestClone(t *testing.T) {
+func TestCloneSharesNoMemory(t *testing.T) {
 	r := fullRequest(t)
 	clone := r.Clone()
 	wantSame(t, "the clone", r, clone)
 	if list := sharedFields(t, reflect.ValueOf(r), reflect.ValueOf(clone), "Request"); len(list) > 0 {
-		t.Errorf("a clone shares memory by %v", list)
+		t.Errorf("a clone shares memory through %v", list)
 	}
 	if diff := handletest.Diff(handle.Request{}, handle.Request{}.Clone()); diff != "" {
-		t.Errorf("the clone of nothing (-want +got):\n%s", diff)
+		t.Errorf("the clone of the zero Request (-want +got):\n%s", diff)
 	}
 }
 
-func TestStates(t *testing.T) {
+func TestStateIsThatOfTheDecision(t *testing.T) {
 	if got := (handle.Request{}).State(); got != handle.Pending {
 		t.Errorf("without a decision: got %s, want %s", got, handle.Pending)
 	}
@@ -74,12 +74,12 @@ func TestStates(t *testing.T) {
 	}
 }
 
-func TestCreated(t *testing.T) {
+func TestRecordCreation(t *testing.T) {
 	r := handle.Request{CreatedAt: at}
 	if diff := cmp.Diff([]handle.Event{{At: at, Kind: handle.EventCreated}}, r.RecordCreation().Events); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if len(r.Events) != 0 {
-		t.Error("Created changed its receiver")
+		t.Error("RecordCreation changed its receiver")
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"countersign/handle"
 )
 
-// bucket is a wait condition's bucket that remembers what was PUT to it.
+// bucket is a wait condition bucket that keeps what was PUT to it.
 type bucket struct {
 	*httptest.Server
 	mu   sync.Mutex
@@ -34,7 +34,7 @@ type put struct {
 	body              string
 }
 
-// newBucket answers as it is told; nil answers 200.
+// newBucket returns a bucket with this handler; nil answers 200.
 func newBucket(t *testing.T, answer http.HandlerFunc) *bucket {
 	b := &bucket{}
 	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -53,11 +53,11 @@ func newBucket(t *testing.T, answer http.HandlerFunc) *bucket {
 	return b
 }
 
-// url is a wait URL of this bucket, in CloudFormation's form.
+// url returns a wait URL of this bucket, in CloudFormation's form.
 func (b *bucket) url(t *testing.T) handle.WaitURL {
 	t.Helper()
-	own := stackID("aws", "us-west-2")
-	u, err := handle.ParseWaitURL(b.URL+keyOf(own)+"%7Cend"+signed, own, []string{b.URL}, at)
+	own := stackARN("aws", "us-west-2")
+	u, err := handle.ParseWaitURL(b.URL+handlePath(own)+"%7Cend"+signed, own, []string{b.URL}, at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func (b *bucket) got() []put {
 	return b.puts
 }
 
-func TestSend(t *testing.T) {
+func TestSendSignalPutsTheBody(t *testing.T) {
 	b := newBucket(t, nil)
 	u := b.url(t)
 	r := approved(t, launch(), at)
@@ -87,7 +87,7 @@ func TestSend(t *testing.T) {
 		t.Errorf("got method %s, want PUT", p.method)
 	}
 	if want := strings.TrimPrefix(u.Expose(), b.URL); p.uri != want {
-		t.Errorf("got request URI\n%s\nwant byte for byte\n%s", p.uri, want)
+		t.Errorf("got request URI\n%s\nwant the same bytes\n%s", p.uri, want)
 	}
 	if _, ok := p.header["Content-Type"]; ok {
 		t.Errorf("got Content-Type %q, want none at all", p.header["Content-Type"])
@@ -100,14 +100,14 @@ func TestSend(t *testing.T) {
 	}
 }
 
-func TestSendClassifies(t *testing.T) {
+func TestSendSignalClassifiesStatus(t *testing.T) {
 	for status, want := range map[int]handle.SendResult{
 		200: handle.Delivered, 201: handle.Delivered, 204: handle.Delivered,
 		301: handle.Permanent, 302: handle.Permanent, 303: handle.Permanent, 307: handle.Permanent, 308: handle.Permanent,
 		403: handle.Retry, 404: handle.Permanent, 405: handle.Permanent, 410: handle.Permanent, 411: handle.Permanent, 412: handle.Permanent, 413: handle.Permanent, 501: handle.Retry,
 		408: handle.Retry, 429: handle.Retry, 500: handle.Retry, 502: handle.Retry, 503: handle.Retry, 504: handle.Retry,
-		// S3 answers 400 RequestTimeout when the body came too slowly, among
-		// other passing troubles. See
+		// S3 answers 400 RequestTimeout, among others, when a body came too
+		// slowly. See
 		// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 		400: handle.Retry,
 	} {
@@ -128,7 +128,7 @@ func TestSendClassifies(t *testing.T) {
 				t.Errorf("got the error %v with the outcome %s", err, got)
 			}
 			if err != nil && !strings.Contains(err.Error(), fmt.Sprint(status)) {
-				t.Errorf("the error does not say the status: %v", err)
+				t.Errorf("the error does not contain the status: %v", err)
 			}
 			if n := len(elsewhere.got()); n != 0 {
 				t.Errorf("a redirect was followed %d times", n)
@@ -140,7 +140,7 @@ func TestSendClassifies(t *testing.T) {
 	}
 }
 
-func TestSendLeavesTheClientAlone(t *testing.T) {
+func TestSendSignalKeepsTheClientsRedirectPolicy(t *testing.T) {
 	b := newBucket(t, nil)
 	client := b.Client()
 	followed := func(*http.Request, []*http.Request) error { return nil }
@@ -149,7 +149,7 @@ func TestSendLeavesTheClientAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	if client.CheckRedirect == nil || client.CheckRedirect(nil, nil) != nil {
-		t.Error("Send changed the client's rule for redirects")
+		t.Error("SendSignal changed the client's CheckRedirect")
 	}
 }
 
@@ -157,7 +157,7 @@ type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-func TestSendFailsWithoutTheURL(t *testing.T) {
+func TestSendSignalErrorsHideTheURL(t *testing.T) {
 	hangUp := func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := w.(http.Hijacker).Hijack()
 		if err != nil {
@@ -170,7 +170,7 @@ func TestSendFailsWithoutTheURL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nobody := "http://" + closed.Addr().String()
+	refusing := "http://" + closed.Addr().String()
 	closed.Close()
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -184,9 +184,9 @@ func TestSendFailsWithoutTheURL(t *testing.T) {
 		want   handle.SendResult
 	}{
 		{name: "the answer is lost", answer: hangUp, want: handle.Retry},
-		{name: "nobody listens", raw: func(raw string) string { return nobody + raw[len("http://127.0.0.1:")+5:] }, want: handle.Retry},
+		{name: "connection refused", raw: func(raw string) string { return refusing + raw[len("http://127.0.0.1:")+5:] }, want: handle.Retry},
 		{name: "already cancelled", ctx: cancelled, want: handle.Retry},
-		{name: "no HTTP", want: handle.Retry, answer: func(w http.ResponseWriter, req *http.Request) {
+		{name: "not HTTP", want: handle.Retry, answer: func(w http.ResponseWriter, req *http.Request) {
 			conn, _, err := w.(http.Hijacker).Hijack()
 			if err != nil {
 				t.Error(err)
@@ -233,13 +233,13 @@ func TestSendFailsWithoutTheURL(t *testing.T) {
 				t.Errorf("got %s, want %s (%v)", got, tt.want, err)
 			}
 			if strings.Contains(err.Error(), signature) {
-				t.Errorf("the error shows the URL: %v", err)
+				t.Errorf("the error contains the URL: %v", err)
 			}
 		})
 	}
 }
 
-func TestUnquoted(t *testing.T) {
+func TestSanitizeError(t *testing.T) {
 	const secret = "https://wait.example.com/x?X-Amz-Signature=" + signature
 	for _, tt := range []struct {
 		name string
@@ -252,7 +252,7 @@ func TestUnquoted(t *testing.T) {
 		{"a name", &url.Error{Op: "Put", URL: secret, Err: &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "wait.example.com"}}},
 			"dial tcp: lookup wait.example.com: no such host"},
 		{"anything else", errors.New(secret), "no answer"},
-		{"the end", &url.Error{Op: "Put", URL: secret, Err: io.EOF}, "no answer"},
+		{"EOF", &url.Error{Op: "Put", URL: secret, Err: io.EOF}, "no answer"},
 	} {
 		if got := handle.SanitizeError(tt.err); got.Error() != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
@@ -260,7 +260,7 @@ func TestUnquoted(t *testing.T) {
 	}
 }
 
-func TestSendGivesUpInTime(t *testing.T) {
+func TestSendSignalTimesOut(t *testing.T) {
 	silent := &http.Client{Transport: transport(func(req *http.Request) (*http.Response, error) {
 		<-req.Context().Done()
 		return nil, req.Context().Err()
@@ -268,24 +268,24 @@ func TestSendGivesUpInTime(t *testing.T) {
 	u := handle.StoredWaitURL("https://wait.example.com/x" + signed)
 	synctest.Test(t, func(t *testing.T) {
 		for _, tt := range []struct {
-			name     string
-			patience time.Duration // of the caller; zero: without end
-			want     time.Duration
+			name          string
+			callerTimeout time.Duration // zero for none
+			want          time.Duration
 		}{
 			{"by itself", 0, handle.SignalTimeout},
 			{"by its caller", time.Second, time.Second},
 			{"by itself before its caller", time.Hour, handle.SignalTimeout},
 		} {
 			ctx := t.Context()
-			if tt.patience > 0 {
+			if tt.callerTimeout > 0 {
 				var cancel context.CancelFunc
-				ctx, cancel = context.WithTimeout(ctx, tt.patience)
+				ctx, cancel = context.WithTimeout(ctx, tt.callerTimeout)
 				defer cancel()
 			}
 			start := time.Now()
 			outcome, err := handle.SendSignal(ctx, silent, u, handle.SignalBody{})
 			if outcome != handle.Retry || err == nil {
-				t.Errorf("%s: got %s, %v, want again and why", tt.name, outcome, err)
+				t.Errorf("%s: got %s, %v, want retry and an error", tt.name, outcome, err)
 			}
 			if got := time.Since(start); got != tt.want {
 				t.Errorf("%s: gave up after %s, want %s", tt.name, got, tt.want)

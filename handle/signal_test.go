@@ -15,7 +15,7 @@ func signalOf(t *testing.T, r handle.Request) handle.SignalBody {
 	t.Helper()
 	body, ok := r.SignalBody()
 	if !ok {
-		t.Fatalf("a request that is %s owes no signal", r.State())
+		t.Fatalf("a request that is %s needs no signal", r.State())
 	}
 	return body
 }
@@ -46,7 +46,7 @@ func TestSignalBody(t *testing.T) {
 	}{
 		{"approved", by(voter(ann), handle.Approve, "fine"),
 			handle.SignalBody{Status: "SUCCESS", Reason: "Approved by U0ANN", UniqueID: "approved-" + id, Data: id}},
-		{"approved by somebody without a name", by(nameless, handle.Approve, ""),
+		{"approved by a person without a name", by(nameless, handle.Approve, ""),
 			handle.SignalBody{Status: "SUCCESS", Reason: "Approved by U0ANN", UniqueID: "approved-" + id, Data: id}},
 		{"approved by mail", byMail(handle.Approve, ""),
 			handle.SignalBody{Status: "SUCCESS", Reason: "Approved by Ann Example (by mail)", UniqueID: "approved-" + id, Data: id}},
@@ -66,14 +66,14 @@ func TestSignalBody(t *testing.T) {
 		})
 	}
 	if body, ok := r.SignalBody(); ok {
-		t.Errorf("a pending request owes %+v", body)
+		t.Errorf("a pending request signals %+v", body)
 	}
 	if got := r.Decider(); got != "" {
 		t.Errorf("a pending request was decided by %q", got)
 	}
 }
 
-func TestSignalsStaySmall(t *testing.T) {
+func TestSignalBodiesStaySmall(t *testing.T) {
 	b := newBucket(t, nil)
 	u := b.url(t)
 	for name, unit := range map[string]string{
@@ -81,7 +81,7 @@ func TestSignalsStaySmall(t *testing.T) {
 		"accents": "é", "signs": "€", "emoji": "😀", "family": "👩‍👩‍👧‍👦", "separators": "\u2028", "broken": "\xf0\x9f", "overrides": "\u202ex",
 	} {
 		t.Run(name, func(t *testing.T) {
-			for lead := range 4 { // so that every cut meets the rune in another place
+			for lead := range 4 { // so that the text is cut within a rune
 				flood := strings.Repeat("x", lead) + strings.Repeat(unit, 100_000/len(unit)) + "end"
 				v := voter(ann)
 				v.Name = flood
@@ -93,7 +93,7 @@ func TestSignalsStaySmall(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				stored := rejected(t, launch(), at) // by a release with other bounds
+				stored := rejected(t, launch(), at) // by a release with other limits
 				stored.Decision.Reason, stored.Decision.By.Name = flood, flood
 				for way, r := range map[string]handle.Request{"Slack": bySlack, "mail": byMail, "withdrawal": launch().Withdraw(flood, at), "store": stored} {
 					if _, err := handle.SendSignal(t.Context(), b.Client(), u, signalOf(t, r)); err != nil {
@@ -109,7 +109,7 @@ func TestSignalsStaySmall(t *testing.T) {
 						t.Errorf("by %s: %v in %.100q", way, err, body)
 					}
 					if !utf8.ValidString(body) || name != "broken" && strings.ContainsRune(sent.Reason, utf8.RuneError) {
-						t.Errorf("by %s: a rune was parted: %q", way, sent.Reason)
+						t.Errorf("by %s: a rune was split: %q", way, sent.Reason)
 					}
 					if len(sent.Reason) > 1500 {
 						t.Errorf("by %s: got a reason of %d bytes, want at most 1500", way, len(sent.Reason))
@@ -123,7 +123,7 @@ func TestSignalsStaySmall(t *testing.T) {
 	}
 }
 
-func TestOutcomeString(t *testing.T) {
+func TestSendResultString(t *testing.T) {
 	for outcome, want := range map[handle.SendResult]string{handle.Delivered: "delivered", handle.Retry: "retry", handle.Permanent: "permanent"} {
 		if got := outcome.String(); got != want {
 			t.Errorf("got %q, want %q", got, want)

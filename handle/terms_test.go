@@ -12,7 +12,7 @@ import (
 	"countersign/handle"
 )
 
-// signedUntil is a wait URL that expires d after at; never, if d is zero.
+// signedUntil returns a wait URL that expires d after at, or never if d is zero.
 func signedUntil(d time.Duration) handle.WaitURL {
 	if d == 0 {
 		return handle.StoredWaitURL("https://wait.example.com/")
@@ -21,7 +21,7 @@ func signedUntil(d time.Duration) handle.WaitURL {
 		at.Format("20060102T150405Z"), int(d.Seconds())))
 }
 
-func TestDeadline(t *testing.T) {
+func TestDecisionDeadline(t *testing.T) {
 	for _, tt := range []struct {
 		name            string
 		timeout, margin time.Duration
@@ -59,7 +59,7 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
-func TestReminder(t *testing.T) {
+func TestReminderTime(t *testing.T) {
 	for _, length := range []time.Duration{time.Minute, 11 * time.Hour, 7 * time.Nanosecond} {
 		got := handle.ReminderTime(at, at.Add(length)).Sub(at)
 		if want := length * 3 / 4; got > want || want-got > 3*time.Nanosecond {
@@ -80,7 +80,7 @@ func TestTermsCheck(t *testing.T) {
 		edit func(*handle.Terms)
 		says string // empty: no error
 	}{
-		{"lawful", func(*handle.Terms) {}, ""},
+		{"valid", func(*handle.Terms) {}, ""},
 		{"no approvers", func(x *handle.Terms) { x.Approvers = nil }, handle.ErrNoApprovers.Error()},
 		{"empty approvers", func(x *handle.Terms) { x.Approvers = []string{} }, handle.ErrNoApprovers.Error()},
 		{"no approvers, by mail alone", func(x *handle.Terms) { x.Channel, x.Approvers = "", nil }, ""},
@@ -90,8 +90,8 @@ func TestTermsCheck(t *testing.T) {
 		{"an e-mail for an approver", func(x *handle.Terms) { x.Approvers = []string{"ben@example.com"} }, `"ben@example.com"`},
 		{"an empty approver", func(x *handle.Terms) { x.Approvers = []string{""} }, `""`},
 		{"a hostile approver", func(x *handle.Terms) { x.Approvers = []string{"<!channel>\n" + strings.Repeat("x", 5000)} }, "<!channel> xxx"},
-		{"nobody must approve", func(x *handle.Terms) { x.Approvals = 0 }, "from 1 to 20"},
-		{"fewer than nobody", func(x *handle.Terms) { x.Approvals = -1 }, "from 1 to 20"},
+		{"no approvals", func(x *handle.Terms) { x.Approvals = 0 }, "from 1 to 20"},
+		{"negative approvals", func(x *handle.Terms) { x.Approvals = -1 }, "from 1 to 20"},
 		{"twenty must", func(x *handle.Terms) { x.Approvals = 20 }, ""},
 		{"twenty-one must", func(x *handle.Terms) { x.Approvals = 21 }, "from 1 to 20"},
 		{"two by mail alone", func(x *handle.Terms) { x.Channel, x.Approvals = "", 2 }, "only Slack can tell people apart"},
@@ -115,7 +115,7 @@ func TestTermsCheck(t *testing.T) {
 	}
 }
 
-func TestReachable(t *testing.T) {
+func TestCheckApprovers(t *testing.T) {
 	for _, tt := range []struct {
 		name         string
 		approvers    []string
@@ -125,7 +125,7 @@ func TestReachable(t *testing.T) {
 	}{
 		{"one other", []string{ann}, 1, false, ""},
 		{"two of two others", []string{ann, ben}, 2, false, ""},
-		{"a group may hold anybody", []string{guards}, 20, false, ""},
+		{"a group counts as enough", []string{guards}, 20, false, ""},
 		{"the requester and a group", []string{rob, guards}, 2, false, ""},
 		{"only the requester", []string{rob}, 1, false, "only the requester"},
 		{"only the requester, who may", []string{rob}, 1, true, ""},
@@ -148,7 +148,7 @@ func TestReachable(t *testing.T) {
 	}
 }
 
-func TestGroups(t *testing.T) {
+func TestTermsGroups(t *testing.T) {
 	terms := handle.Terms{Approvers: []string{ann, guards, "W0EVE", "S0OTHERS"}}
 	if diff := cmp.Diff([]string{guards, "S0OTHERS"}, terms.Groups()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

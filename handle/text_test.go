@@ -9,7 +9,7 @@ import (
 	"countersign/handle"
 )
 
-func TestCut(t *testing.T) {
+func TestTruncate(t *testing.T) {
 	for _, tt := range []struct {
 		s    string
 		n    int
@@ -26,12 +26,12 @@ func TestCut(t *testing.T) {
 		{"line\nline", 20, "line\nline"},
 	} {
 		if got := handle.Truncate(tt.s, tt.n); got != tt.want {
-			t.Errorf("Cut(%q, %d): got %q, want %q", tt.s, tt.n, got, tt.want)
+			t.Errorf("Truncate(%q, %d): got %q, want %q", tt.s, tt.n, got, tt.want)
 		}
 	}
 }
 
-func TestLine(t *testing.T) {
+func TestOneLine(t *testing.T) {
 	for _, tt := range []struct{ name, s, want string }{
 		{"plain", "Ann Example", "Ann Example"},
 		{"spaces", "  Ann \t  Example ", "Ann Example"},
@@ -39,11 +39,11 @@ func TestLine(t *testing.T) {
 		{"control characters", "a\x00b\x1bc\x7fd", "a b c d"},
 		{"nothing but control characters", "\x00\x01\n", ""},
 		{"right to left override", "ann\u202Egnp.exe", "anngnp.exe"},
-		{"all that turns direction", "\u200Ea\u200Fb\u061Cc\u202Ad\u202Be\u202Cf\u202Dg\u202Eh\u2066i\u2067j\u2068k\u2069l", "abcdefghijkl"},
+		{"all bidirectional controls", "\u200Ea\u200Fb\u061Cc\u202Ad\u202Be\u202Cf\u202Dg\u202Eh\u2066i\u2067j\u2068k\u2069l", "abcdefghijkl"},
 		{"right to left letters stay", "שלום", "שלום"},
 		{"emoji stay", "👩‍👩‍👧‍👦 ✅", "👩‍👩‍👧‍👦 ✅"},
 		{"broken UTF-8", "a\xf0\x9fb", "a\uFFFDb"},
-		{"markup is not its matter", "<!channel> & *x*", "<!channel> & *x*"},
+		{"markup stays", "<!channel> & *x*", "<!channel> & *x*"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := handle.OneLine(tt.s, 100); got != tt.want {
@@ -56,11 +56,11 @@ func TestLine(t *testing.T) {
 	}
 }
 
-// checkTruncate holds Cut and Line to their laws for one text and budget.
+// checkTruncate checks what holds for Truncate and OneLine with any text and limit.
 func checkTruncate(t *testing.T, s string, n int) {
 	t.Helper()
 	cut, line := handle.Truncate(s, n), handle.OneLine(s, n)
-	for name, got := range map[string]string{"Cut": cut, "Line": line} {
+	for name, got := range map[string]string{"Truncate": cut, "OneLine": line} {
 		if len(got) > max(n, 0) {
 			t.Errorf("%s(%q, %d): got %d bytes", name, s, n, len(got))
 		}
@@ -70,28 +70,28 @@ func checkTruncate(t *testing.T, s string, n int) {
 	}
 	valid := strings.ToValidUTF8(s, "\uFFFD")
 	if len(valid) <= n && cut != valid {
-		t.Errorf("Cut(%q, %d): got %q, want it whole", s, n, cut)
+		t.Errorf("Truncate(%q, %d): got %q, want it whole", s, n, cut)
 	}
 	if kept, ok := strings.CutSuffix(cut, "…"); ok && len(valid) > n && !strings.HasPrefix(valid, kept) {
-		t.Errorf("Cut(%q, %d): got %q, which is not its beginning", s, n, cut)
+		t.Errorf("Truncate(%q, %d): got %q, which is not its beginning", s, n, cut)
 	}
 	if again := handle.Truncate(cut, n); again != cut {
-		t.Errorf("Cut(%q, %d): got %q, and cut again %q", s, n, cut, again)
+		t.Errorf("Truncate(%q, %d): got %q, and truncated again %q", s, n, cut, again)
 	}
 	if again := handle.OneLine(line, n); again != line {
-		t.Errorf("Line(%q, %d): got %q, and again %q", s, n, line, again)
+		t.Errorf("OneLine(%q, %d): got %q, and again %q", s, n, line, again)
 	}
 	for _, c := range line {
 		if unicode.IsControl(c) || unicode.Is(unicode.Zl, c) || unicode.Is(unicode.Zp, c) || unicode.Is(unicode.Bidi_Control, c) {
-			t.Errorf("Line(%q, %d): %q has %U in it", s, n, line, c)
+			t.Errorf("OneLine(%q, %d): %q contains %U", s, n, line, c)
 		}
 	}
 	if strings.TrimSpace(line) != line {
-		t.Errorf("Line(%q, %d): %q begins or ends in space", s, n, line)
+		t.Errorf("OneLine(%q, %d): %q begins or ends with space", s, n, line)
 	}
 }
 
-func TestCutLaws(t *testing.T) {
+func TestTruncateAtEveryLength(t *testing.T) {
 	texts := []string{"", "plain text that is long enough", "ééééé", "😀😀😀", "👩‍👩‍👧‍👦", "a\xff\xfe\xf0\x9f", " \n\t ", "\u202Eevil\u2069", "\u2028\u2029", strings.Repeat("…", 5), "x …y"}
 	for _, s := range texts {
 		for n := -1; n < len(s)+5; n++ {

@@ -19,7 +19,7 @@ var (
 
 func ticket(v handle.Verdict) handle.Ticket { return handle.Ticket{ID: launch().ID, Verdict: v} }
 
-func TestTicket(t *testing.T) {
+func TestTicketRoundTrip(t *testing.T) {
 	for _, v := range []handle.Verdict{handle.Approve, handle.Reject} {
 		want := ticket(v)
 		s := want.String()
@@ -32,7 +32,7 @@ func TestTicket(t *testing.T) {
 	}
 }
 
-func TestParseTicket(t *testing.T) {
+func TestParseTicketRefusesOtherText(t *testing.T) {
 	id := launch().ID
 	for _, s := range []string{
 		"", ".", "..", "v1", "v1.", "v1..", "v1.." + "approve",
@@ -49,12 +49,12 @@ func TestParseTicket(t *testing.T) {
 	}
 }
 
-func TestSealedTicket(t *testing.T) {
+func TestSealedTicketRoundTrip(t *testing.T) {
 	expires := at.Add(time.Hour)
 	for _, v := range []handle.Verdict{handle.Approve, handle.Reject} {
 		sealed := mailKey.Seal(ticket(v), expires)
 		if escaped := url.PathEscape(sealed); escaped != sealed {
-			t.Errorf("%q does not fit into a path as it is", sealed)
+			t.Errorf("%q needs escaping in a path", sealed)
 		}
 		got, key, err := handle.OpenTicket([]handle.MailKey{otherKey, mailKey}, sealed, at)
 		if err != nil || got != ticket(v) || string(key) != string(mailKey) {
@@ -83,8 +83,8 @@ func TestOpenTicket(t *testing.T) {
 		{"good", []handle.MailKey{mailKey}, sealed, at, nil},
 		{"long before it was sealed", []handle.MailKey{mailKey}, sealed, time.Time{}, nil},
 		{"in the last second", []handle.MailKey{mailKey}, sealed, expires.Add(-time.Second), nil},
-		{"in the last moment", []handle.MailKey{mailKey}, sealed, expires.Add(-1), nil},
-		{"at its end", []handle.MailKey{mailKey}, sealed, expires, handle.ErrTicketExpired},
+		{"in the last nanosecond", []handle.MailKey{mailKey}, sealed, expires.Add(-1), nil},
+		{"at its expiry", []handle.MailKey{mailKey}, sealed, expires, handle.ErrTicketExpired},
 		{"later", []handle.MailKey{mailKey}, sealed, expires.Add(time.Hour), handle.ErrTicketExpired},
 		{"another key", []handle.MailKey{otherKey}, sealed, at, handle.ErrTicket},
 		{"another key, and too late", []handle.MailKey{otherKey}, sealed, expires, handle.ErrTicket},
@@ -102,11 +102,11 @@ func TestOpenTicket(t *testing.T) {
 		{"half a signature", []handle.MailKey{mailKey}, sealed[:len(sealed)-20], at, handle.ErrTicket},
 		{"padded", []handle.MailKey{mailKey}, sealed + "=", at, handle.ErrTicket},
 		{"a line break in the signature", []handle.MailKey{mailKey}, payload + "." + mac[:4] + "\n" + mac[4:], at, handle.ErrTicket},
-		{"something behind", []handle.MailKey{mailKey}, sealed + "." + mac, at, handle.ErrTicket},
-		{"a flood", []handle.MailKey{mailKey}, strings.Repeat("A", 1<<20) + "." + mac, at, handle.ErrTicket},
+		{"something appended", []handle.MailKey{mailKey}, sealed + "." + mac, at, handle.ErrTicket},
+		{"a megabyte", []handle.MailKey{mailKey}, strings.Repeat("A", 1<<20) + "." + mac, at, handle.ErrTicket},
 		{"the code's key", []handle.MailKey{mailKey}, payload + "." + base64.RawURLEncoding.EncodeToString([]byte(mailKey)), at, handle.ErrTicket},
-		{"sealed, but no request", []handle.MailKey{mailKey}, seal(mailKey, "x", handle.Approve), at, handle.ErrTicket},
-		{"sealed, but no verdict", []handle.MailKey{mailKey}, seal(mailKey, launch().ID, "maybe"), at, handle.ErrTicket},
+		{"sealed, but not a request ID", []handle.MailKey{mailKey}, seal(mailKey, "x", handle.Approve), at, handle.ErrTicket},
+		{"sealed, but not a verdict", []handle.MailKey{mailKey}, seal(mailKey, launch().ID, "maybe"), at, handle.ErrTicket},
 		{"sealed, but a dot too many", []handle.MailKey{mailKey}, seal(mailKey, launch().ID, "approve.x"), at, handle.ErrTicket},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -121,9 +121,8 @@ func TestOpenTicket(t *testing.T) {
 	}
 }
 
-// TestEditedTickets changes every byte of a sealed ticket to every other one:
-// none of them opens.
-func TestEditedTickets(t *testing.T) {
+// The test changes every byte of a sealed ticket to every other value.
+func TestOpenTicketRefusesEditedTickets(t *testing.T) {
 	sealed := mailKey.Seal(ticket(handle.Reject), at.Add(time.Hour))
 	keys := []handle.MailKey{mailKey}
 	for i := range len(sealed) {
@@ -142,8 +141,8 @@ func TestEditedTickets(t *testing.T) {
 	}
 }
 
-func TestSealedTicketsStayTheSame(t *testing.T) {
-	// Mails wait in mailboxes while a release is rolled out.
+func TestSealedTicketsOfEarlierReleases(t *testing.T) {
+	// Mails sent before an upgrade must work after it.
 	sealed := mailKey.Seal(handle.Ticket{ID: "aaaaaaaaaaaaaaaa-bbbbbbbb", Verdict: handle.Approve}, at)
 	if want := "v1.aaaaaaaaaaaaaaaa-bbbbbbbb.approve.1795424400.k0gNGaEB42sfSQVYUxnxVuC5a-n4KZaAbTwbMkUjQ8Q"; sealed != want {
 		t.Errorf("got %q, want %q", sealed, want)
@@ -153,7 +152,7 @@ func TestSealedTicketsStayTheSame(t *testing.T) {
 	}
 }
 
-func TestCode(t *testing.T) {
+func TestMailCode(t *testing.T) {
 	digits := regexp.MustCompile(`^[0-9]{6}$`)
 	seen := map[string]bool{}
 	for i := range 50 {
@@ -169,7 +168,7 @@ func TestCode(t *testing.T) {
 			seen[code] = true
 		}
 	}
-	if len(seen) < 95 { // of a million, two may be alike
+	if len(seen) < 95 { // a few of a million can be equal by chance
 		t.Errorf("got %d codes for 100 pairs of ticket and key", len(seen))
 	}
 	approve, reject := mailKey.Seal(ticket(handle.Approve), at), mailKey.Seal(ticket(handle.Reject), at)
@@ -177,6 +176,6 @@ func TestCode(t *testing.T) {
 		t.Error("approving and rejecting have the same code")
 	}
 	if strings.Contains(approve, mailKey.Code(approve)) {
-		t.Error("the link tells its code")
+		t.Error("the link contains its code")
 	}
 }
