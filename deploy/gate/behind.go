@@ -48,3 +48,8 @@ func LastBehindGate(resources []*Resource) (*Resource, bool) {
 	}
 	return nil, false
 }
+
+// IsGate reports whether the properties of a custom resource are those of an approval request or a verdict.
+func IsGate(properties *Object) bool {
+	return properties.Get("WaitUrl") != nil || properties.Get("RequestId") != nil
+}

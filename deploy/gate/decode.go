@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -57,6 +58,7 @@ func decodeYAML(src []byte) (*yaml.Node, error) {
 	} else if err != nil {
 		return nil, malformedYAML(err)
 	}
+	retag(&doc)
 	if doc.Kind == yaml.DocumentNode && len(doc.Content) == 1 {
 		return doc.Content[0], nil
 	}
@@ -73,11 +75,12 @@ func malformedYAML(err error) error {
 
 // decodeJSON reads src as one JSON document.
 func decodeJSON(src []byte) (*yaml.Node, error) {
-	dec := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(src, []byte("\ufeff"))))
-	dec.UseNumber()
-	root, err := jsonNode(dec, 0)
+	src = bytes.TrimPrefix(src, []byte("\ufeff"))
+	d := jsonDecoder{Decoder: json.NewDecoder(bytes.NewReader(src)), src: src}
+	d.UseNumber()
+	root, err := d.node(0)
 	if err == nil {
-		if _, trailing := dec.Token(); !errors.Is(trailing, io.EOF) {
+		if _, trailing := d.Token(); !errors.Is(trailing, io.EOF) {
 			err = errTrailing
 		}
 	}
@@ -86,7 +89,7 @@ func decodeJSON(src []byte) (*yaml.Node, error) {
 		return nil, err
 	}
 	if err != nil {
-		line, column := position(src, int(dec.InputOffset()))
+		line, column := d.position(int(d.InputOffset()))
 		return nil, invalid("Template format error: JSON not well-formed. (line %d, column %d)", line, column)
 	}
 	return root, nil
@@ -94,61 +97,87 @@ func decodeJSON(src []byte) (*yaml.Node, error) {
 
 var errTrailing = errors.New("text after the document")
 
-// position converts a byte offset to a line and a column, both counted from 1.
-func position(src []byte, offset int) (line, column int) {
-	before := src[:min(offset, len(src))]
-	return 1 + bytes.Count(before, []byte("\n")), len(before) - bytes.LastIndexByte(before, '\n')
+// jsonDecoder builds YAML nodes from JSON.
+type jsonDecoder struct {
+	*json.Decoder
+	src []byte
+
+	offset, line, start int // the last offset that position got, its line, and where that line starts
 }
 
-// jsonNode reads the next value.
-func jsonNode(dec *json.Decoder, depth int) (*yaml.Node, error) {
+// position converts a byte offset to a line and a column, both counted from 1. Offsets must not decrease.
+func (d *jsonDecoder) position(offset int) (line, column int) {
+	offset = min(offset, len(d.src))
+	for ; d.offset < offset; d.offset++ {
+		if d.src[d.offset] == '\n' {
+			d.line++
+			d.start = d.offset + 1
+		}
+	}
+	return d.line + 1, offset - d.start + 1
+}
+
+// scalar returns a node at the token that follows the offset before.
+func (d *jsonDecoder) scalar(before int64, tag, text string) *yaml.Node {
+	n := scalarNode(tag, text)
+	d.place(n, before)
+	return n
+}
+
+func (d *jsonDecoder) place(n *yaml.Node, before int64) {
+	rest := d.src[before:]
+	n.Line, n.Column = d.position(int(before) + len(rest) - len(bytes.TrimLeft(rest, " \t\r\n,:")))
+}
+
+// node reads the next value.
+func (d *jsonDecoder) node(depth int) (*yaml.Node, error) {
 	if depth > maxDepth {
 		return nil, errTooDeep()
 	}
-	token, err := dec.Token()
+	before := d.InputOffset()
+	token, err := d.Token()
 	if err != nil {
 		return nil, err
 	}
 	switch t := token.(type) {
 	case json.Delim:
-		return jsonContainer(dec, t, depth)
+		return d.container(t, before, depth)
 	case string:
-		return scalarNode("!!str", t), nil
+		return d.scalar(before, "!!str", t), nil
 	case json.Number:
 		if strings.ContainsAny(t.String(), ".eE") {
-			return scalarNode("!!float", t.String()), nil
+			return d.scalar(before, "!!float", t.String()), nil
 		}
-		return scalarNode("!!int", t.String()), nil
+		return d.scalar(before, "!!int", t.String()), nil
 	case bool:
-		if t {
-			return scalarNode("!!bool", "true"), nil
-		}
-		return scalarNode("!!bool", "false"), nil
+		return d.scalar(before, "!!bool", strconv.FormatBool(t)), nil
 	default:
-		return scalarNode("!!null", ""), nil
+		return d.scalar(before, "!!null", ""), nil
 	}
 }
 
-func jsonContainer(dec *json.Decoder, open json.Delim, depth int) (*yaml.Node, error) {
+func (d *jsonDecoder) container(open json.Delim, before int64, depth int) (*yaml.Node, error) {
 	n := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
 	if open == '[' {
 		n = &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
 	}
-	for dec.More() {
+	d.place(n, before)
+	for d.More() {
 		if open == '{' {
-			key, err := dec.Token()
+			before := d.InputOffset()
+			key, err := d.Token()
 			if err != nil {
 				return nil, err
 			}
-			n.Content = append(n.Content, scalarNode("!!str", key.(string))) // the decoder accepts only string keys
+			n.Content = append(n.Content, d.scalar(before, "!!str", key.(string))) // the decoder accepts only string keys
 		}
-		child, err := jsonNode(dec, depth+1)
+		child, err := d.node(depth + 1)
 		if err != nil {
 			return nil, err
 		}
 		n.Content = append(n.Content, child)
 	}
-	_, err := dec.Token()
+	_, err := d.Token()
 	return n, err
 }
 

@@ -94,10 +94,8 @@ func (c *compiler) compileNode(n *yaml.Node) (expr, error) {
 		return nil, errNull(c.path)
 	}
 	switch n.Tag {
-	case "!!int", "!!float":
-		return constant{unquoted(n.Value)}, nil
-	case "!!bool":
-		return constant{unquoted(strings.ToLower(n.Value))}, nil
+	case "!!int", "!!float", "!!bool":
+		return constant{unquoted(scalarText(n))}, nil
 	}
 	return constant{n.Value}, nil
 }

@@ -43,7 +43,8 @@ func (c *compiler) sub(arg *yaml.Node) (expr, error) {
 	return function(func(s *Instance) (Value, error) { return substitute(parts, s) }), nil
 }
 
-// subParts splits a pattern into literal text and variables. "${!Literal}" stands for "${Literal}".
+// subParts splits a pattern into literal text and variables. "${!Literal}" stands for "${Literal}". CloudFormation allows
+// spaces around a variable's name.
 func (c *compiler) subParts(pattern string, vars map[string]expr) ([]expr, error) {
 	var parts []expr
 	for {
@@ -60,7 +61,7 @@ func (c *compiler) subParts(pattern string, vars map[string]expr) ([]expr, error
 			parts = append(parts, constant{"${" + name[1:] + "}"})
 			continue
 		}
-		e, err := c.variable(name, vars)
+		e, err := c.variable(strings.TrimSpace(name), vars)
 		if err != nil {
 			return nil, err
 		}

@@ -21,7 +21,7 @@ func (p *program) conditional() bool {
 		}
 	}
 	for _, def := range p.outputs {
-		if def.uses.guarded() {
+		if def.condition >= 0 || def.uses.guarded() {
 			return true
 		}
 	}

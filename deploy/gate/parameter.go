@@ -91,19 +91,17 @@ func (def *Parameter) read(key string, v *yaml.Node) error {
 			return invalid("Template format error: Every AllowedValues member must be a list.")
 		}
 		for _, item := range v.Content {
-			s, ok := literal(item)
-			if !ok {
+			if _, ok := literal(item); !ok {
 				return invalid("Template format error: Every AllowedValues value must be a string.")
 			}
-			def.AllowedValues = append(def.AllowedValues, scalarText(item, s))
+			def.AllowedValues = append(def.AllowedValues, scalarText(item))
 		}
 		return nil
 	}
-	s, ok := literal(v)
-	if !ok {
+	if _, ok := literal(v); !ok {
 		return invalid("Template format error: Every %s member must be a string.", key)
 	}
-	s = scalarText(v, s)
+	s := scalarText(v)
 	var err error
 	switch key {
 	case "Type":
@@ -131,14 +129,6 @@ func (def *Parameter) read(key string, v *yaml.Node) error {
 		return invalid("Invalid template parameter property '%s'", key)
 	}
 	return err
-}
-
-// scalarText is a scalar as CloudFormation reads it: True and TRUE are true.
-func scalarText(n *yaml.Node, s string) string {
-	if n.Tag == "!!bool" {
-		return strings.ToLower(s)
-	}
-	return s
 }
 
 func readLimit(key, s string) (*limit, error) {

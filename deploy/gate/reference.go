@@ -198,6 +198,9 @@ func (c *compiler) findInMap(arg *yaml.Node) (expr, error) {
 			return nil, err
 		}
 		keys[i] = e
+		if key, ok := literal(arg.Content[i]); ok { // keys of mappings keep their text, too
+			keys[i] = constant{key}
+		}
 	}
 	fallback, err := c.defaultValue(arg)
 	if err != nil {

@@ -205,23 +205,38 @@ func (c *compiler) deletionPolicy(n *yaml.Node, typ string) (expr, error) {
 		if v == nil {
 			continue
 		}
-		if _, ok := literal(v); !ok && !c.program.extended {
-			return nil, invalid("Template format error: Every %s member must be a string.", attribute)
+		if err := c.checkPolicies(v, attribute, typ); err != nil {
+			return nil, err
 		}
 		e, err := c.member(attribute, v)
 		if err != nil {
 			return nil, err
-		}
-		if k, ok := e.(constant); ok {
-			if err := checkPolicy(Text(k.v), attribute, typ); err != nil {
-				return nil, err
-			}
 		}
 		if attribute == "DeletionPolicy" {
 			return e, nil
 		}
 	}
 	return nil, nil
+}
+
+// checkPolicies checks the policies that n can evaluate to. Without AWS::LanguageExtensions only Fn::If may compute them.
+func (c *compiler) checkPolicies(n *yaml.Node, attribute, typ string) error {
+	if policy, ok := literal(n); ok {
+		return checkPolicy(policy, attribute, typ)
+	}
+	name, arg, _ := c.call(n)
+	switch {
+	case name == fnIf && arg.Kind == yaml.SequenceNode && len(arg.Content) == 3:
+		for _, branch := range arg.Content[1:] {
+			if err := c.checkPolicies(branch, attribute, typ); err != nil {
+				return err
+			}
+		}
+	case name == fnRef && arg.Value == pseudoNoValue:
+	case !c.program.extended:
+		return invalid("Template format error: Every %s member must be a string.", attribute)
+	}
+	return nil
 }
 
 func checkPolicy(policy, attribute, typ string) error {

@@ -63,7 +63,7 @@ func TestParseErrors(t *testing.T) {
 		{"unknown sections", "Recources: {}\nAbc: 1\n" + queue, "Invalid template property or properties [Abc, Recources]"},
 		{"section twice", queue + queue, "Template format error: Duplicate key Resources in the template (line 2, column 1)"},
 		{"logical ID twice", "Resources:\n  Q: {Type: AWS::SQS::Queue}\n  Q: {Type: AWS::SNS::Topic}", "Template format error: Duplicate key Q in the Resources block of the template (line 3, column 3)"},
-		{"logical ID twice in JSON", `{"Resources": {"Q": {"Type": "AWS::SQS::Queue"}, "Q": {"Type": "AWS::SQS::Queue"}}}`, "Template format error: Duplicate key Q in the Resources block of the template"},
+		{"logical ID twice in JSON", `{"Resources": {"Q": {"Type": "AWS::SQS::Queue"}, "Q": {"Type": "AWS::SQS::Queue"}}}`, "Template format error: Duplicate key Q in the Resources block of the template (line 1, column 50)"},
 		{"name with a dash", "Resources: {my-queue: {Type: AWS::SQS::Queue}}", "Template format error: Resource name my-queue is non alphanumeric."},
 		{"resource no object", "Resources: {Q: AWS::SQS::Queue}", "Template format error: Any Resources member must be an object."},
 		{"no type", "Resources: {Q: {Properties: {}}}", "Template format error: [/Resources/Q] Every Resources object must contain a Type member."},

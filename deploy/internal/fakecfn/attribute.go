@@ -8,7 +8,7 @@ import (
 
 // attribute returns what Fn::GetAtt returns for a created resource.
 func (r *resource) attribute(name string) (gate.Value, error) {
-	switch r.def.Kind {
+	switch r.kind {
 	case gate.KindCustom:
 		if v := r.data.Get(name); v != nil {
 			return v, nil

@@ -1,6 +1,7 @@
 package fakecfn_test
 
 import (
+	"fmt"
 	"testing"
 
 	"countersign/deploy/internal/fakecfn"
@@ -88,6 +89,43 @@ func TestDeletionPolicyFromParameter(t *testing.T) {
 		}
 		if got := w.stack(id).Resource("Q").Status; got != want {
 			t.Errorf("%s: got %s, want %s", policy, got, want)
+		}
+	}
+}
+
+// Without a transform, Fn::If may compute a deletion policy, and no other function may.
+func TestDeletionPolicyByIf(t *testing.T) {
+	const src = "Parameters: {Keep: {Type: String}}\nConditions: {Keeps: !Equals [!Ref Keep, 'yes']}\n" +
+		"Resources:\n  Q: {Type: AWS::SQS::Queue, DeletionPolicy: !If [Keeps, %s, !Ref AWS::NoValue], UpdateReplacePolicy: !If [Keeps, Retain, Delete]}\n"
+	for keep, want := range map[string]fakecfn.Status{"yes": fakecfn.DeleteSkipped, "no": fakecfn.DeleteComplete} {
+		w := newFixture(t)
+		id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, fmt.Sprintf(src, "Retain")), Parameters: map[string]string{"Keep": keep}})
+		if err := w.engine.DeleteStack(id); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.stack(id).Resource("Q").Status; got != want {
+			t.Errorf("Keep=%s: got %s, want %s", keep, got, want)
+		}
+	}
+	for policy, want := range map[string]string{
+		"Retian":           "Template format error: Unrecognized DeletionPolicy Retian",
+		"!Ref AWS::Region": "Template format error: Every DeletionPolicy member must be a string.",
+	} {
+		if got := newFixture(t).refusal(fmt.Sprintf(src, policy)); got != want {
+			t.Errorf("%s: got %q, want %q", policy, got, want)
+		}
+	}
+}
+
+// An output with a condition exists in those stacks only where the condition holds.
+func TestConditionalOutput(t *testing.T) {
+	tpl := mustParse(t, "Parameters: {Alias: {Type: String}}\nConditions: {HasAlias: !Not [!Equals [!Ref Alias, '']]}\n"+
+		"Resources: {Q: {Type: AWS::SQS::Queue}}\nOutputs: {Url: {Condition: HasAlias, Value: !Sub 'https://${Alias}/'}}\n")
+	for alias, want := range map[string]string{"": "", "queue": "https://queue/"} {
+		w := newFixture(t)
+		id := w.create(fakecfn.CreateStackInput{Template: tpl, Parameters: map[string]string{"Alias": alias}})
+		if got := w.stack(id); got.Status != fakecfn.CreateComplete || got.Output("Url") != want {
+			t.Errorf("Alias=%q: got %s, output %q, want %q", alias, got.Status, got.Output("Url"), want)
 		}
 	}
 }

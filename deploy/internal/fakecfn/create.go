@@ -55,7 +55,7 @@ func (e *Engine) newStack(in CreateStackInput) (*stack, error) {
 	for _, def := range st.instance.Resources() {
 		var r *resource
 		if st.instance.Includes(def) {
-			r = &resource{stack: st, def: def}
+			r = &resource{stack: st, def: def, kind: def.Kind}
 		}
 		st.resources = append(st.resources, r)
 	}

@@ -59,7 +59,7 @@ func (e *Engine) start(r *resource) {
 
 // initiate starts the creation that depends on the resource's kind.
 func (e *Engine) initiate(r *resource) {
-	switch r.def.Kind {
+	switch r.kind {
 	case gate.KindHandle:
 		e.openHandle(r)
 	case gate.KindWait:
@@ -155,7 +155,7 @@ func (e *Engine) timerFired(r *resource) {
 	switch {
 	case r.request != nil:
 		e.responseTimedOut(r)
-	case r.def.Kind == gate.KindWait:
+	case r.kind == gate.KindWait:
 		e.waitTimedOut(r)
 	case fails:
 		e.failCreation(r, reason)

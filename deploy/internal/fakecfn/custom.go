@@ -45,7 +45,16 @@ func (e *Engine) sendCreate(r *resource) {
 		e.failCreation(r, "ServiceTimeout must be an integer between 1 and 3600") // own words
 		return
 	}
-	e.send(r, "Create", token)
+	switch {
+	case e.cfg.Serves == nil || e.cfg.Serves(token, r.properties):
+		e.send(r, "Create", token)
+	case gate.IsGate(r.properties):
+		e.failCreation(r, "Function not found: "+token+
+			" (Service: AWSLambdaInternal; Status Code: 404; Error Code: ResourceNotFoundException; Request ID: "+e.cfg.NewID()+"; Proxy: null)")
+	default:
+		r.kind = gate.KindPlain
+		e.initiatePlain(r)
+	}
 }
 
 // sendDelete sends a Delete request.

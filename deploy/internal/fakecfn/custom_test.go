@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/fakecfn"
 )
 
@@ -281,4 +282,28 @@ func TestTopic(t *testing.T) {
 	if got := w.stack(id).Status; got != fakecfn.CreateComplete {
 		t.Errorf("stack: got %s", got)
 	}
+}
+
+// Custom resources of functions outside the simulation succeed. A gate's ServiceToken must be one that is served.
+func TestServes(t *testing.T) {
+	const src = `
+Resources:
+  Tags: {Type: Custom::Tags, Properties: {ServiceToken: 'arn:aws:lambda:us-east-1:111122223333:function:tags'}}
+  Handle: {Type: AWS::CloudFormation::WaitConditionHandle, DependsOn: Tags}
+  Request: {Type: Custom::ApprovalRequest, Properties: {ServiceToken: 'arn:aws:lambda:us-east-1:111122223333:function:typo', WaitUrl: !Ref Handle, Tag: !GetAtt Tags.Value}}
+`
+	w := newFixture(t, func(c *fakecfn.Config) { c.Serves = func(string, *gate.Object) bool { return false } })
+	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, src)})
+	log := w.log(id)
+	if len(w.invoked) != 0 {
+		t.Errorf("requests: got %d, want none", len(w.invoked))
+	}
+	before(t, log, line{"Tags", "CREATE_COMPLETE", ""}, line{"Handle", "CREATE_IN_PROGRESS", ""})
+	for _, l := range log {
+		want := "Function not found: arn:aws:lambda:us-east-1:111122223333:function:typo (Service: "
+		if l.LogicalID == "Request" && l.Status == fakecfn.CreateFailed && !strings.HasPrefix(l.Reason, want) {
+			t.Errorf("reason: got %q, want %q...", l.Reason, want)
+		}
+	}
+	before(t, log, line{"Tags", "DELETE_COMPLETE", ""}, line{"stack", "ROLLBACK_COMPLETE", ""})
 }

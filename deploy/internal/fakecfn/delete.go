@@ -98,7 +98,7 @@ func (e *Engine) remove(st *stack) {
 		}
 	}
 	for _, r := range begun {
-		if r.def.Kind == gate.KindCustom {
+		if r.kind == gate.KindCustom {
 			st.inFlight++
 			e.sendDelete(r)
 			continue

@@ -10,7 +10,7 @@ import (
 	"countersign/deploy/gate"
 )
 
-// Config configures an [Engine]. Now, NewID and SSM are called with the engine's lock held and must not call the engine.
+// Config configures an [Engine]. Now, NewID, SSM and Serves are called with the engine's lock held and must not call the engine.
 // Invoke and Emit may.
 type Config struct {
 	// Now is the clock; nil means time.Now.
@@ -25,6 +25,11 @@ type Config struct {
 	// Invoke delivers a custom resource request to the function or topic of the ServiceToken. event is the Lambda
 	// event: the request, or for a topic an SNS event that contains it. If Invoke is nil, requests time out.
 	Invoke func(serviceToken string, event []byte)
+
+	// Serves reports whether Invoke reaches the provider of a custom resource; nil means that it reaches all. A resource
+	// that is not served succeeds, as if its function existed. One that belongs to an approval gate fails: its token is
+	// wrong.
+	Serves func(serviceToken string, properties *gate.Object) bool
 
 	// Emit delivers an EventBridge event "CloudFormation Stack Status Change"; it may be nil.
 	Emit func(event []byte)

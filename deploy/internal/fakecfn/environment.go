@@ -1,6 +1,7 @@
 package fakecfn
 
 import (
+	"cmp"
 	"path"
 	"strings"
 
@@ -52,9 +53,26 @@ func (st *stack) ImportValue(name string) (gate.Value, error) {
 	return export.value, nil
 }
 
-// Zones returns three Availability Zones for any Region.
+// zoneLetters are the Availability Zones of the Regions that do not have exactly a, b and c.
+//
+// https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-availability-zones.html
+var zoneLetters = map[string]string{
+	"us-east-1":      "abcdef",
+	"us-west-1":      "ac",
+	"us-west-2":      "abcd",
+	"ca-central-1":   "abd",
+	"ap-northeast-1": "acd",
+	"ap-northeast-2": "abcd",
+}
+
+// Zones returns the names of a Region's Availability Zones.
 func (st *stack) Zones(region string) []string {
-	return []string{region + "a", region + "b", region + "c"}
+	letters := cmp.Or(zoneLetters[region], "abc")
+	zones := make([]string, len(letters))
+	for i := range letters {
+		zones[i] = region + letters[i:i+1]
+	}
+	return zones
 }
 
 // StoredParameter returns the value of a Systems Manager parameter. If the configuration has no store, every name

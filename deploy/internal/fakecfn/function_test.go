@@ -40,11 +40,30 @@ func TestFunctions(t *testing.T) {
 		want       any
 	}{
 		{"number", `80`, "80"},
-		{"leading zero", `012`, "012"},
-		{"boolean", `TRUE`, "true"},
-		{"yes is a text", `yes`, "yes"},
+		{"octal", `065115117704`, "7133765572"},
+		{"leading zero, not octal", `0912`, "0912"},
+		{"quoted leading zero", `'065115117704'`, "065115117704"},
+		{"tagged leading zero", `!!str 012`, "012"},
+		{"octal of YAML 1.2", `0o17`, "0o17"},
+		{"hexadecimal", `0x1F`, "31"},
+		{"binary", `-0b101`, "-5"},
+		{"sexagesimal", `22:30`, "1350"},
+		{"underscores", `1_000`, "1000"},
+		{"large integer", `123456789012345678901`, "123456789012345678901"},
+		{"float", `3.10`, "3.1"},
+		{"whole float", `2.0`, "2.0"},
 		{"date", `2012-10-17`, "2012-10-17"},
-		{"nested scalars", `{A: [1, true, {B: 2.50}]}`, map[string]any{"A": []any{"1", "true", map[string]any{"B": "2.50"}}}},
+		{"version", `1.2.3`, "1.2.3"},
+		{"boolean", `TRUE`, "true"},
+		{"YES", `YES`, "true"},
+		{"on", `on`, "true"},
+		{"NO", `NO`, "false"},
+		{"off", `[off]`, []any{"false"}},
+		{"quoted yes", `"yes"`, "yes"},
+		{"y", `y`, "y"},
+		{"Sub with spaces", `!Sub '${ AWS::Region } ${  Word }'`, "us-east-1 river"},
+		{"date", `2012-10-17`, "2012-10-17"},
+		{"nested scalars", `{A: [1, true, {B: 2.50}]}`, map[string]any{"A": []any{"1", "true", map[string]any{"B": "2.5"}}}},
 
 		{"Ref parameter", `!Ref Word`, "river"},
 		{"Ref list parameter", `!Ref Words`, []any{"a", "b", "c"}},
@@ -88,7 +107,7 @@ func TestFunctions(t *testing.T) {
 
 		{"Base64", `!Base64 'hello'`, "aGVsbG8="},
 		{"Base64 of Sub", `{Fn::Base64: !Sub '${Word}'}`, "cml2ZXI="},
-		{"GetAZs", `!GetAZs ''`, []any{"us-east-1a", "us-east-1b", "us-east-1c"}},
+		{"GetAZs", `!GetAZs ''`, []any{"us-east-1a", "us-east-1b", "us-east-1c", "us-east-1d", "us-east-1e", "us-east-1f"}},
 		{"GetAZs region", `!GetAZs eu-west-1`, []any{"eu-west-1a", "eu-west-1b", "eu-west-1c"}},
 
 		{"Cidr", `!Cidr [192.168.0.0/24, 3, 5]`, []any{"192.168.0.0/27", "192.168.0.32/27", "192.168.0.64/27"}},
@@ -99,7 +118,7 @@ func TestFunctions(t *testing.T) {
 
 		{"Length", `!Length [a, b, c]`, "3"},
 		{"Length of parameter", `!Length {Ref: Ports}`, "2"},
-		{"ToJsonString", `!ToJsonString {a: 1, b: [true, 'x"y', !Ref Word], c: 010}`, `{"a":1,"b":[true,"x\"y","river"],"c":"010"}`},
+		{"ToJsonString", `!ToJsonString {a: 1, b: [true, 'x"y', !Ref Word], c: 010}`, `{"a":1,"b":[true,"x\"y","river"],"c":8}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -73,6 +73,7 @@ type stack struct {
 type resource struct {
 	stack *stack
 	def   *gate.Resource
+	kind  gate.Kind // KindPlain for a custom resource that Config.Serves does not serve
 
 	physicalID string
 	status     Status // empty: not started
