@@ -14,7 +14,7 @@ import (
 // store in memory and the person known from a click before: what the bot itself
 // costs.
 func BenchmarkClick(b *testing.B) {
-	w := newBareWorld(&testing.T{})
+	w := newInMemoryWorld(&testing.T{})
 	w.bot.Log = nil
 	w.bot.After = func(context.Context, handle.Request, string) {}
 	var clicks []*http.Request

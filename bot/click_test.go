@@ -12,15 +12,15 @@ import (
 func TestApprove(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
-	w.acked(w.send(w.approve(r)))
+	w.wantAck(w.send(w.approve(r)))
 
-	got := w.votes(r.ID, 1, handle.Approved)
+	got := w.wantVotes(r.ID, 1, handle.Approved)
 	want := handle.Person{Team: "T0HOME", ID: approver, Name: "Made " + approver}
 	if v := got.Votes[0]; v.By != want || v.Via != handle.ViaSlack || !v.At.Equal(w.clock()) {
 		t.Errorf("the vote: got %+v, want one by %+v now", v, want)
 	}
-	w.told() // the message itself changes
-	after := w.settled()
+	w.wantPrivate() // the message itself changes
+	after := w.afterCalls()
 	if len(after) != 1 || after[0].holder == "" || !after[0].request.HeldBy(after[0].holder, w.clock()) {
 		t.Fatalf("After: got %+v, want one call under a lease", after)
 	}
@@ -223,16 +223,16 @@ func TestWhoMayDecide(t *testing.T) {
 				tt.press(d)
 			}
 			if res := w.send(d); tt.by == "" {
-				w.untold(res)
+				w.wantServerError(res)
 			} else {
-				w.acked(res)
+				w.wantAck(res)
 			}
 			if tt.why == "" {
-				w.votes(r.ID, 1, handle.Approved)
-				w.told()
+				w.wantVotes(r.ID, 1, handle.Approved)
+				w.wantPrivate()
 				return
 			}
-			got := w.votes(r.ID, 0, handle.Pending)
+			got := w.wantVotes(r.ID, 0, handle.Pending)
 			if n := got.CountRefusals(tt.why); n != 1 {
 				t.Errorf("refusals on the record because of %q: got %d, want 1; events %+v", tt.why, n, got.Events)
 			}
@@ -240,7 +240,7 @@ func TestWhoMayDecide(t *testing.T) {
 				t.Errorf("who was refused: got %+v, want %s", last.By, tt.by)
 			}
 			if tt.by != "" {
-				w.told(tt.told)
+				w.wantPrivate(tt.told)
 			}
 			if n := w.slack.count("users.info"); tt.cold && n != 0 {
 				t.Errorf("look-ups: got %d, want none, for the payload says enough", n)
@@ -251,33 +251,33 @@ func TestWhoMayDecide(t *testing.T) {
 
 // TestNobodyCountsTwice lets one person of an organization approve from two
 // workspaces.
-func TestNobodyCountsTwice(t *testing.T) {
+func TestPersonCountsOnceAcrossWorkspaces(t *testing.T) {
 	w := newWorld(t)
 	w.bot.EnterpriseID = "E0HOLDING"
 	w.slack.add(approver, map[string]any{"enterprise_user": map[string]any{"id": approver, "enterprise_id": "E0HOLDING"}})
 	r := w.launch(quorum(2))
 	for _, team := range []string{"T0HOME", "T0SISTER", "E0HOLDING"} {
-		w.acked(w.send(w.approve(r).set(team, "user", "team_id")))
+		w.wantAck(w.send(w.approve(r).set(team, "user", "team_id")))
 	}
-	w.votes(r.ID, 1, handle.Pending)
-	w.told("Recorded. 1 more approval is needed.", "You already approved this request. 1 more", "You already approved this request. 1 more")
+	w.wantVotes(r.ID, 1, handle.Pending)
+	w.wantPrivate("Recorded. 1 more approval is needed.", "You already approved this request. 1 more", "You already approved this request. 1 more")
 }
 
 func TestQuorum(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch(quorum(3))
-	w.acked(w.send(w.approve(r)))
-	w.told("Recorded. 2 more approvals are needed.")
-	w.acked(w.send(w.approve(r)))
-	w.told("Recorded.", "You already approved this request. 2 more approvals are needed.")
-	w.acked(w.send(w.approve(r).by(member)))
-	w.told("Recorded.", "You already", "Recorded. 1 more approval is needed.")
-	w.acked(w.send(w.approve(r).by("U0SECOND")))
-	w.told("Recorded.", "You already", "Recorded.")
-	w.votes(r.ID, 3, handle.Approved)
+	w.wantAck(w.send(w.approve(r)))
+	w.wantPrivate("Recorded. 2 more approvals are needed.")
+	w.wantAck(w.send(w.approve(r)))
+	w.wantPrivate("Recorded.", "You already approved this request. 2 more approvals are needed.")
+	w.wantAck(w.send(w.approve(r).by(member)))
+	w.wantPrivate("Recorded.", "You already", "Recorded. 1 more approval is needed.")
+	w.wantAck(w.send(w.approve(r).by("U0SECOND")))
+	w.wantPrivate("Recorded.", "You already", "Recorded.")
+	w.wantVotes(r.ID, 3, handle.Approved)
 }
 
-func TestAlreadySettled(t *testing.T) {
+func TestClickOnClosedRequest(t *testing.T) {
 	ada := handle.Voter{Person: handle.Person{Team: "T0HOME", ID: approver, Name: "Ada"}, Home: true}
 	decided := func(v handle.Verdict) func(*handle.Request) {
 		return func(r *handle.Request) {
@@ -320,9 +320,9 @@ func TestAlreadySettled(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
 			r := w.launch(tt.edit)
-			w.wait(tt.later)
-			w.acked(w.send(w.approve(r).by(tt.by)))
-			w.told(tt.told)
+			w.advance(tt.later)
+			w.wantAck(w.send(w.approve(r).by(tt.by)))
+			w.wantPrivate(tt.told)
 			got := w.stored(r.ID)
 			if len(got.Votes) != len(r.Votes) {
 				t.Errorf("votes: got %d, want %d as before", len(got.Votes), len(r.Votes))
@@ -336,8 +336,8 @@ func TestAlreadySettled(t *testing.T) {
 			if n := w.slack.count("users.info") + w.slack.count("usergroups.users.list"); n != 0 {
 				t.Errorf("look-ups: got %d, want none, for they change nothing", n)
 			}
-			if len(w.settled()) != 1 {
-				t.Errorf("After: got %d calls, want 1, for the record owes something", len(w.settled()))
+			if len(w.afterCalls()) != 1 {
+				t.Errorf("After: got %d calls, want 1, for the record owes something", len(w.afterCalls()))
 			}
 		})
 	}
@@ -346,15 +346,15 @@ func TestAlreadySettled(t *testing.T) {
 // TestRefusedClickSettles holds recovery to be the normal path: whoever presses
 // brings forward what is owed, and a refused click that owes nothing does not
 // call After.
-func TestRefusedClickSettles(t *testing.T) {
+func TestRefusedClickReconciles(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
-	w.acked(w.send(w.approve(r).by(outsider)))
-	if n := len(w.settled()); n != 0 {
+	w.wantAck(w.send(w.approve(r).by(outsider)))
+	if n := len(w.afterCalls()); n != 0 {
 		t.Errorf("After when nothing is owed: got %d calls, want none", n)
 	}
-	w.acked(w.send(w.approve(r).by(outsider).set("1795341700.000300", "container", "message_ts")))
-	after := w.settled()
+	w.wantAck(w.send(w.approve(r).by(outsider).set("1795341700.000300", "container", "message_ts")))
+	after := w.afterCalls()
 	if len(after) != 1 || after[0].holder == "" {
 		t.Fatalf("After: got %+v, want one call under a lease", after)
 	}
@@ -364,20 +364,20 @@ func TestRefusedClickSettles(t *testing.T) {
 }
 
 // TestLeaseOfAnother lets the vote through while somebody else holds the lease.
-func TestLeaseOfAnother(t *testing.T) {
+func TestVoteWhileLeaseIsHeld(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch(func(r *handle.Request) { *r, _ = r.Claim("sweep", launched.Add(10*time.Minute)) })
-	w.acked(w.send(w.approve(r)))
-	got := w.votes(r.ID, 1, handle.Approved)
+	w.wantAck(w.send(w.approve(r)))
+	got := w.wantVotes(r.ID, 1, handle.Approved)
 	if got.Lease.Holder != "sweep" {
 		t.Errorf("lease: got %v, want the sweep's", got.Lease)
 	}
-	if after := w.settled(); len(after) != 1 || after[0].holder != "" {
+	if after := w.afterCalls(); len(after) != 1 || after[0].holder != "" {
 		t.Errorf("After: got %+v, want one call without a lease", after)
 	}
 }
 
-func TestAdopt(t *testing.T) {
+func TestClickAdoptsMessage(t *testing.T) {
 	tests := []struct {
 		name  string
 		press func(document)
@@ -399,8 +399,8 @@ func TestAdopt(t *testing.T) {
 			r := w.launch()
 			d := w.approve(r)
 			tt.press(d)
-			w.acked(w.send(d))
-			if got := w.votes(r.ID, 1, handle.Approved); len(got.Messages) != tt.want {
+			w.wantAck(w.send(d))
+			if got := w.wantVotes(r.ID, 1, handle.Approved); len(got.Messages) != tt.want {
 				t.Errorf("messages: got %v, want %d", got.Messages, tt.want)
 			}
 			if n := w.store.Counts(); n.Reads != 1 || n.Writes != 1 {
@@ -437,11 +437,11 @@ func TestUnknownButtons(t *testing.T) {
 			d := w.approve(r)
 			tt.press(d)
 			if res := w.send(d); tt.name == nowhere {
-				w.untold(res)
+				w.wantServerError(res)
 			} else {
-				w.acked(res)
+				w.wantAck(res)
 			}
-			w.told(tt.told...)
+			w.wantPrivate(tt.told...)
 			if diff := handletest.Diff(r, w.stored(r.ID)); diff != "" {
 				t.Errorf("the record changed (-before +after):\n%s", diff)
 			}
@@ -454,22 +454,22 @@ func TestUnknownButtons(t *testing.T) {
 
 // TestStrangePayload sends what Slack may send one day: unknown blocks, unknown
 // elements, fields of other types, no team.
-func TestStrangePayload(t *testing.T) {
+func TestUnknownPayloadFields(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
-	w.acked(w.send(w.document("approve-strange.json", handle.Ticket{ID: r.ID, Verdict: handle.Approve}.String())))
-	w.votes(r.ID, 1, handle.Approved)
+	w.wantAck(w.send(w.document("approve-strange.json", handle.Ticket{ID: r.ID, Verdict: handle.Approve}.String())))
+	w.wantVotes(r.ID, 1, handle.Approved)
 }
 
 // TestTexts holds what people are told to end with a next step, and to be short.
-func TestTexts(t *testing.T) {
+func TestPrivateMessagesAreShort(t *testing.T) {
 	w := newWorld(t)
 	long := strings.Repeat("é", 5000)
 	r := w.launch(func(r *handle.Request) {
 		*r = r.Withdraw(long, launched)
 		r.Product.Name = long
 	})
-	w.acked(w.send(w.approve(r)))
+	w.wantAck(w.send(w.approve(r)))
 	if got := w.slack.ephemerals(); len(got) != 1 || len(got[0]) > 500 {
 		t.Errorf("told: got %q, want one short message", got)
 	}

@@ -11,7 +11,7 @@ import (
 
 // TestCostOfAClick counts what stands between a click and the signal: one read,
 // one write, and look-ups only if they are not known from the last minute.
-func TestCostOfAClick(t *testing.T) {
+func TestClickCost(t *testing.T) {
 	w := newWorld(t)
 	tests := []struct {
 		name  string
@@ -28,7 +28,7 @@ func TestCostOfAClick(t *testing.T) {
 	}
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w.wait(tt.later)
+			w.advance(tt.later)
 			r, err := w.store.Store.Create(t.Context(), handletest.Request(100+i, launched, posted))
 			if err != nil {
 				t.Fatal(err)
@@ -36,8 +36,8 @@ func TestCostOfAClick(t *testing.T) {
 			w.store.Reset()
 			w.slack.forget()
 			w.after = nil
-			w.acked(w.send(w.approve(r).by(tt.by)))
-			after := w.settled()
+			w.wantAck(w.send(w.approve(r).by(tt.by)))
+			after := w.afterCalls()
 			if len(after) != 1 {
 				t.Fatalf("After: got %d calls, want 1", len(after))
 			}
@@ -47,32 +47,32 @@ func TestCostOfAClick(t *testing.T) {
 			if !slices.Equal(after[0].asked, tt.asked) {
 				t.Errorf("calls of Slack before After: got %v, want %v", after[0].asked, tt.asked)
 			}
-			w.votes(r.ID, 1, handle.Approved)
+			w.wantVotes(r.ID, 1, handle.Approved)
 		})
 	}
 }
 
 // TestFailedLookUpIsNotRemembered presses again after Slack is well again.
-func TestFailedLookUpIsNotRemembered(t *testing.T) {
+func TestFailedLookupIsNotCached(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
 	w.slack.fail["users.info"] = "fatal_error"
-	w.acked(w.send(w.approve(r)))
-	w.votes(r.ID, 0, handle.Pending)
+	w.wantAck(w.send(w.approve(r)))
+	w.wantVotes(r.ID, 0, handle.Pending)
 	delete(w.slack.fail, "users.info")
-	w.acked(w.send(w.approve(r)))
-	w.votes(r.ID, 1, handle.Approved)
+	w.wantAck(w.send(w.approve(r)))
+	w.wantVotes(r.ID, 1, handle.Approved)
 }
 
 // TestWhoLeftTheGroup may press for a minute more, and then no longer.
-func TestWhoLeftTheGroup(t *testing.T) {
+func TestGroupMembershipIsCachedForAMinute(t *testing.T) {
 	w := newWorld(t)
 	first := w.launch(quorum(2))
-	w.acked(w.send(w.approve(first).by(member)))
-	w.votes(first.ID, 1, handle.Pending)
+	w.wantAck(w.send(w.approve(first).by(member)))
+	w.wantVotes(first.ID, 1, handle.Pending)
 	w.slack.setGroup(approversGroup)
-	w.wait(time.Minute)
-	w.acked(w.send(w.approve(first).by("U0SECOND")))
-	w.votes(first.ID, 1, handle.Pending)
-	w.told("Recorded. 1 more approval is needed.", "You aren't an approver")
+	w.advance(time.Minute)
+	w.wantAck(w.send(w.approve(first).by("U0SECOND")))
+	w.wantVotes(first.ID, 1, handle.Pending)
+	w.wantPrivate("Recorded. 1 more approval is needed.", "You aren't an approver")
 }

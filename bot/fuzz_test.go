@@ -18,9 +18,9 @@ import (
 )
 
 // fuzzWorld is a world without a network, with one request that waits.
-func fuzzWorld(t *testing.T) (*world, handle.Request) {
+func newFuzzWorld(t *testing.T) (*world, handle.Request) {
 	t.Helper()
-	w := newBareWorld(t)
+	w := newInMemoryWorld(t)
 	w.bot.Log = nil
 	return w, w.launch()
 }
@@ -54,7 +54,7 @@ func FuzzSignature(f *testing.F) {
 		f.Add(seed.stamp, seed.sum, seed.fits, seed.stamps, seed.sums, seed.form)
 	}
 	f.Fuzz(func(t *testing.T, stamp, sum string, fits bool, stamps, sums, form byte) {
-		w, r := fuzzWorld(t)
+		w, r := newFuzzWorld(t)
 		body := payloadForm(t, w.approve(r))
 		if fits {
 			digits := strings.TrimPrefix(sign(secret, stamp, body), "v0=")
@@ -70,14 +70,14 @@ func FuzzSignature(f *testing.F) {
 		good := near && stamps%3 == 0 && sums%3 == 0 && strings.HasPrefix(sum, "v0=") && strings.EqualFold(sum, sign(secret, stamp, body))
 		res := w.do(req)
 		if good {
-			w.acked(res)
-			w.votes(r.ID, 1, handle.Approved)
+			w.wantAck(res)
+			w.wantVotes(r.ID, 1, handle.Approved)
 			return
 		}
 		if res.status != http.StatusUnauthorized {
 			t.Errorf("status: got %d, want 401", res.status)
 		}
-		w.untouched(r)
+		w.wantUnchanged(r)
 	})
 }
 
@@ -109,13 +109,13 @@ func FuzzPayload(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		w, r := fuzzWorld(t)
+		w, r := newFuzzWorld(t)
 		req := w.signedRequest(body)
 		req.Header.Set("X-Slack-Signature", "v0="+strings.Repeat("a5", 32))
 		if res := w.do(req); res.status != http.StatusUnauthorized {
 			t.Errorf("unsigned: got %d, want 401", res.status)
 		}
-		w.untouched(r)
+		w.wantUnchanged(r)
 
 		res := w.sendSigned(body)
 		got := w.stored(r.ID)
@@ -140,7 +140,7 @@ func FuzzPayload(f *testing.F) {
 
 // FuzzLetter follows all kinds of links and sends all kinds of forms. The record
 // may change only with the right seal, and be decided only with the right code.
-func FuzzLetter(f *testing.F) {
+func FuzzMailLink(f *testing.F) {
 	r := handletest.Request(1, launched)
 	for _, v := range []handle.Verdict{handle.Approve, handle.Reject} {
 		sealed := mailKey.Seal(handle.Ticket{ID: r.ID, Verdict: v}, r.Terms.Deadline)
@@ -156,8 +156,8 @@ func FuzzLetter(f *testing.F) {
 		f.Add(path, "name=Kim&code=1&reason=%zz")
 	}
 	f.Fuzz(func(t *testing.T, path, body string) {
-		w, r := fuzzWorld(t)
-		good := map[string]handle.Verdict{w.link(r, handle.Approve): handle.Approve, w.link(r, handle.Reject): handle.Reject}
+		w, r := newFuzzWorld(t)
+		good := map[string]handle.Verdict{w.mailLink(r, handle.Approve): handle.Approve, w.mailLink(r, handle.Reject): handle.Reject}
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
 			req := w.request(method, "/", body)
 			req.URL.Path = path

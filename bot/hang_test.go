@@ -15,32 +15,32 @@ import (
 
 // stuck is a store whose calls do not return until it is let go, and heed no
 // context.
-type stuck struct {
+type hangingStore struct {
 	handle.Store
 	load, replace chan struct{} // nil: not stuck
 	first         bool          // only the first call is
 	calls         atomic.Int32
 }
 
-func (s *stuck) wait(gone chan struct{}) {
+func (s *hangingStore) hang(gone chan struct{}) {
 	if gone != nil && (s.calls.Add(1) == 1 || !s.first) {
 		<-gone
 	}
 }
 
-func (s *stuck) Load(ctx context.Context, id string) (handle.Request, error) {
-	s.wait(s.load)
+func (s *hangingStore) Load(ctx context.Context, id string) (handle.Request, error) {
+	s.hang(s.load)
 	return s.Store.Load(context.WithoutCancel(ctx), id)
 }
 
-func (s *stuck) Replace(ctx context.Context, r handle.Request) (handle.Request, error) {
-	s.wait(s.replace)
+func (s *hangingStore) Replace(ctx context.Context, r handle.Request) (handle.Request, error) {
+	s.hang(s.replace)
 	return s.Store.Replace(context.WithoutCancel(ctx), r)
 }
 
 // TestSlackIsAnsweredInTime lets everything outside hang, one after the other.
 // The time is made.
-func TestSlackIsAnsweredInTime(t *testing.T) {
+func TestAnswersInTimeWhenCallsHang(t *testing.T) {
 	const (
 		approves = iota
 		opens    // the form for a rejection
@@ -48,7 +48,7 @@ func TestSlackIsAnsweredInTime(t *testing.T) {
 	)
 	tests := []struct {
 		name  string
-		hang  func(*world, *stuck, chan struct{})
+		hang  func(*world, *hangingStore, chan struct{})
 		act   int
 		by    string
 		needs int           // approvals, if not 1
@@ -60,96 +60,96 @@ func TestSlackIsAnsweredInTime(t *testing.T) {
 	}{
 		{
 			name:  "nothing hangs",
-			hang:  func(*world, *stuck, chan struct{}) {},
+			hang:  func(*world, *hangingStore, chan struct{}) {},
 			state: handle.Approved, most: 0,
 		},
 		{
 			name: "After, until its context ends",
-			hang: func(w *world, _ *stuck, _ chan struct{}) {
+			hang: func(w *world, _ *hangingStore, _ chan struct{}) {
 				w.bot.After = func(ctx context.Context, _ handle.Request, _ string) { <-ctx.Done() }
 			},
 			state: handle.Approved, most: 2 * time.Second,
 		},
 		{
 			name: "After, for good",
-			hang: func(w *world, _ *stuck, gone chan struct{}) {
+			hang: func(w *world, _ *hangingStore, gone chan struct{}) {
 				w.bot.After = func(context.Context, handle.Request, string) { <-gone }
 			},
 			state: handle.Approved, most: 2600 * time.Millisecond,
 		},
 		{
 			name: "After, for good, when there is something to tell",
-			hang: func(w *world, _ *stuck, gone chan struct{}) {
+			hang: func(w *world, _ *hangingStore, gone chan struct{}) {
 				w.bot.After = func(context.Context, handle.Request, string) { <-gone }
 			},
 			needs: 2, state: handle.Pending, most: 2600 * time.Millisecond, told: []string{"Recorded. 1 more approval is needed."},
 		},
 		{
 			name: "After, for good, of a form",
-			hang: func(w *world, _ *stuck, gone chan struct{}) {
+			hang: func(w *world, _ *hangingStore, gone chan struct{}) {
 				w.bot.After = func(context.Context, handle.Request, string) { <-gone }
 			},
 			act: rejects, state: handle.Rejected, most: 2600 * time.Millisecond,
 		},
 		{
 			name: "users.info",
-			hang: func(w *world, _ *stuck, gone chan struct{}) { w.slack.hang["users.info"] = gone },
+			hang: func(w *world, _ *hangingStore, gone chan struct{}) { w.slack.hang["users.info"] = gone },
 			// Whoever is unverified is told so, in time.
 			state: handle.Pending, most: 1 * time.Second, told: []string{"Slack could not confirm who you are"},
 		},
 		{
 			name:  "the group, of a form",
-			hang:  func(w *world, _ *stuck, gone chan struct{}) { w.slack.hang["usergroups.users.list"] = gone },
+			hang:  func(w *world, _ *hangingStore, gone chan struct{}) { w.slack.hang["usergroups.users.list"] = gone },
 			act:   rejects,
 			by:    member,
 			state: handle.Pending, most: 1 * time.Second, wrong: "Slack could not confirm who you are",
 		},
 		{
 			name:  "the private message",
-			hang:  func(w *world, _ *stuck, gone chan struct{}) { w.slack.hang["chat.postEphemeral"] = gone },
+			hang:  func(w *world, _ *hangingStore, gone chan struct{}) { w.slack.hang["chat.postEphemeral"] = gone },
 			by:    outsider,
 			state: handle.Pending, most: 2600 * time.Millisecond, told: []string{"You aren't an approver"}, fails: true,
 		},
 		{
 			name: "the form",
-			hang: func(w *world, _ *stuck, gone chan struct{}) { w.slack.hang["views.open"] = gone },
+			hang: func(w *world, _ *hangingStore, gone chan struct{}) { w.slack.hang["views.open"] = gone },
 			act:  opens, state: handle.Pending, most: 2 * time.Second, told: []string{"Slack took too long to open the form"},
 		},
 		{
 			name:  "one read",
-			hang:  func(_ *world, s *stuck, gone chan struct{}) { s.load, s.first = gone, true },
+			hang:  func(_ *world, s *hangingStore, gone chan struct{}) { s.load, s.first = gone, true },
 			state: handle.Approved, most: 1 * time.Second,
 		},
 		{
 			name:  "every read",
-			hang:  func(_ *world, s *stuck, gone chan struct{}) { s.load = gone },
+			hang:  func(_ *world, s *hangingStore, gone chan struct{}) { s.load = gone },
 			state: handle.Pending, most: 2 * time.Second, told: []string{"Your decision could not be recorded."},
 		},
 		{
 			name:  "one write",
-			hang:  func(_ *world, s *stuck, gone chan struct{}) { s.replace, s.first = gone, true },
+			hang:  func(_ *world, s *hangingStore, gone chan struct{}) { s.replace, s.first = gone, true },
 			state: handle.Approved, most: 1100 * time.Millisecond,
 		},
 		{
 			name:  "every write",
-			hang:  func(_ *world, s *stuck, gone chan struct{}) { s.replace = gone },
+			hang:  func(_ *world, s *hangingStore, gone chan struct{}) { s.replace = gone },
 			state: handle.Pending, most: 2 * time.Second, told: []string{"Your decision may not have been recorded"},
 		},
 		{
 			name:  "every write, of a form",
-			hang:  func(_ *world, s *stuck, gone chan struct{}) { s.replace = gone },
+			hang:  func(_ *world, s *hangingStore, gone chan struct{}) { s.replace = gone },
 			act:   rejects,
 			state: handle.Pending, most: 2 * time.Second, wrong: "Your decision may not have been recorded",
 		},
 		{
 			name:  "the record of a refusal",
-			hang:  func(_ *world, s *stuck, gone chan struct{}) { s.replace = gone },
+			hang:  func(_ *world, s *hangingStore, gone chan struct{}) { s.replace = gone },
 			by:    outsider,
 			state: handle.Pending, most: 1 * time.Second, told: []string{"You aren't an approver"},
 		},
 		{
 			name: "everything but the secrets",
-			hang: func(w *world, s *stuck, gone chan struct{}) {
+			hang: func(w *world, s *hangingStore, gone chan struct{}) {
 				s.load, s.replace = gone, gone
 				for _, m := range []string{"users.info", "usergroups.users.list", "views.open", "chat.postEphemeral"} {
 					w.slack.hang[m] = gone
@@ -162,9 +162,9 @@ func TestSlackIsAnsweredInTime(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newBareWorld(t)
+				w := newInMemoryWorld(t)
 				r := w.launch(quorum(max(1, tt.needs)))
-				s := &stuck{Store: w.store}
+				s := &hangingStore{Store: w.store}
 				w.bot.Store = s
 				gone := make(chan struct{})
 				tt.hang(w, s, gone)
@@ -187,13 +187,13 @@ func TestSlackIsAnsweredInTime(t *testing.T) {
 				}
 				switch {
 				case tt.wrong != "":
-					w.wrong(res, tt.wrong)
+					w.wantFormError(res, tt.wrong)
 				case tt.fails:
-					w.untold(res)
+					w.wantServerError(res)
 				default:
-					w.acked(res)
+					w.wantAck(res)
 				}
-				w.told(tt.told...)
+				w.wantPrivate(tt.told...)
 				if got := w.stored(r.ID); got.State() != tt.state {
 					t.Errorf("state: got %s, want %s", got.State(), tt.state)
 				}
@@ -210,7 +210,7 @@ func TestSlackIsAnsweredInTime(t *testing.T) {
 // TestSecretsHang lets what verifies a request hang.
 func TestSecretsHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newBareWorld(t)
+		w := newInMemoryWorld(t)
 		r := w.launch()
 		gone := make(chan struct{})
 		w.bot.SigningSecrets = func(context.Context, bool) ([]string, error) { <-gone; return []string{secret}, nil }
@@ -219,7 +219,7 @@ func TestSecretsHang(t *testing.T) {
 		if res := w.send(w.approve(r)); res.status != http.StatusServiceUnavailable {
 			t.Errorf("a click: got %d, want 503", res.status)
 		}
-		if res := w.do(w.request("GET", w.link(r, handle.Approve), "")); res.status != http.StatusServiceUnavailable {
+		if res := w.do(w.request("GET", w.mailLink(r, handle.Approve), "")); res.status != http.StatusServiceUnavailable {
 			t.Errorf("a mailed link: got %d, want 503", res.status)
 		}
 		if took := time.Since(start); took > 2*time.Second {
@@ -231,13 +231,13 @@ func TestSecretsHang(t *testing.T) {
 
 // TestClientHangsUp counts what was pressed although nobody waits for the
 // answer.
-func TestClientHangsUp(t *testing.T) {
-	w := newBareWorld(t)
+func TestVoteCountsIfClientDisconnects(t *testing.T) {
+	w := newInMemoryWorld(t)
 	r := w.launch()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	w.acked(w.do(w.signedRequest(payloadForm(t, w.approve(r))).WithContext(ctx)))
-	w.votes(r.ID, 1, handle.Approved)
+	w.wantAck(w.do(w.signedRequest(payloadForm(t, w.approve(r))).WithContext(ctx)))
+	w.wantVotes(r.ID, 1, handle.Approved)
 }
 
 // TestPanics lets what the bot calls panic. The value of a panic can quote a
@@ -255,13 +255,13 @@ func TestPanics(t *testing.T) {
 			w.bot.After = func(context.Context, handle.Request, string) { panic(quoted) }
 		}, 1, 200, nil},
 		{"a read", func(w *world) {
-			w.store.Fault = panicAt(handletest.Load, 1, quoted)
+			w.store.Fault = panicOn(handletest.Load, 1, quoted)
 		}, 1, 200, nil},
 		{"a write", func(w *world) {
-			w.store.Fault = panicAt(handletest.Replace, 1, quoted)
+			w.store.Fault = panicOn(handletest.Replace, 1, quoted)
 		}, 1, 200, nil},
 		{"every write", func(w *world) {
-			w.store.Fault = panicAt(handletest.Replace, 1000, quoted)
+			w.store.Fault = panicOn(handletest.Replace, 1000, quoted)
 		}, 0, 200, []string{"Your decision may not have been recorded"}},
 		{"the bot, before the vote is durable", func(w *world) {
 			// The clock is asked for the signature, the look-up and the vote.
@@ -285,13 +285,13 @@ func TestPanics(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newBareWorld(t)
+				w := newInMemoryWorld(t)
 				r := w.launch()
 				tt.spoil(w)
 				if res := w.send(w.approve(r)); res.status != tt.want {
 					t.Errorf("status: got %d, want %d", res.status, tt.want)
 				}
-				w.told(tt.told...)
+				w.wantPrivate(tt.told...)
 				if got := w.stored(r.ID); len(got.Votes) != tt.votes {
 					t.Errorf("votes: got %d, want %d", len(got.Votes), tt.votes)
 				}
@@ -305,7 +305,7 @@ func TestPanics(t *testing.T) {
 }
 
 // panicAt is a Fault hook that panics at the first n calls of the verb.
-func panicAt(verb handletest.Method, n int, value any) func(handletest.Method, string) handletest.Fault {
+func panicOn(verb handletest.Method, n int, value any) func(handletest.Method, string) handletest.Fault {
 	return func(v handletest.Method, _ string) handletest.Fault {
 		if v == verb && n > 0 {
 			n--
@@ -316,8 +316,8 @@ func panicAt(verb handletest.Method, n int, value any) func(handletest.Method, s
 }
 
 // TestFormPanics keeps what was typed.
-func TestFormPanics(t *testing.T) {
-	w := newBareWorld(t)
+func TestPanicKeepsForm(t *testing.T) {
+	w := newInMemoryWorld(t)
 	r := w.launch()
 	calls := 0
 	w.bot.Now = func() time.Time {
@@ -326,6 +326,6 @@ func TestFormPanics(t *testing.T) {
 		}
 		return w.clock()
 	}
-	w.wrong(w.send(w.submission(r)), "Your decision could not be recorded")
-	w.votes(r.ID, 0, handle.Pending)
+	w.wantFormError(w.send(w.submission(r)), "Your decision could not be recorded")
+	w.wantVotes(r.ID, 0, handle.Pending)
 }

@@ -38,10 +38,10 @@ func form(name, code, reason string) url.Values {
 
 func (w *world) post(link string, form url.Values) response {
 	w.Helper()
-	return w.do(w.posting(link, form))
+	return w.do(w.formRequest(link, form))
 }
 
-func (w *world) posting(link string, form url.Values) *http.Request {
+func (w *world) formRequest(link string, form url.Values) *http.Request {
 	w.Helper()
 	r := w.request(http.MethodPost, link, form.Encode())
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -49,7 +49,7 @@ func (w *world) posting(link string, form url.Values) *http.Request {
 }
 
 // shows checks the status of a page and what it shows.
-func (w *world) shows(res response, status int, want ...string) {
+func (w *world) wantPage(res response, status int, want ...string) {
 	w.Helper()
 	_, shown, _ := strings.Cut(res.body, "<main>")
 	if res.status != status {
@@ -70,24 +70,24 @@ func TestReadingDecidesNothing(t *testing.T) {
 	for range 2 {
 		for _, v := range []handle.Verdict{handle.Approve, handle.Reject} {
 			for _, method := range []string{http.MethodGet, http.MethodHead} {
-				res := w.do(w.request(method, w.link(r, v)+"?code="+code(w.link(r, v))+"&name=Kim&reason=because", ""))
-				w.shows(res, 200)
+				res := w.do(w.request(method, w.mailLink(r, v)+"?code="+code(w.mailLink(r, v))+"&name=Kim&reason=because", ""))
+				w.wantPage(res, 200)
 				if method == http.MethodHead && res.body != "" {
 					t.Errorf("HEAD: got a body of %d bytes", len(res.body))
 				}
 			}
 			// Some scanners send forms too. They have not read the mail.
-			w.shows(w.post(w.link(r, v), url.Values{}), 422)
-			w.shows(w.post(w.link(r, v), form("scanner", "", "scanned")), 422)
-			w.shows(w.post(w.link(r, v), form("scanner", "scanner", "scanned")), 422)
-			w.shows(w.post(w.link(r, v), form("scanner", "12345", "scanned")), 422)
+			w.wantPage(w.post(w.mailLink(r, v), url.Values{}), 422)
+			w.wantPage(w.post(w.mailLink(r, v), form("scanner", "", "scanned")), 422)
+			w.wantPage(w.post(w.mailLink(r, v), form("scanner", "scanner", "scanned")), 422)
+			w.wantPage(w.post(w.mailLink(r, v), form("scanner", "12345", "scanned")), 422)
 		}
 	}
 	if diff := handletest.Diff(r, w.stored(r.ID)); diff != "" {
 		t.Errorf("the record changed (-before +after):\n%s", diff)
 	}
-	if n := w.store.Counts(); n.Writes != 0 || len(w.settled()) != 0 {
-		t.Errorf("got %d writes and %d calls of After, want none", n.Writes, len(w.settled()))
+	if n := w.store.Counts(); n.Writes != 0 || len(w.afterCalls()) != 0 {
+		t.Errorf("got %d writes and %d calls of After, want none", n.Writes, len(w.afterCalls()))
 	}
 }
 
@@ -98,14 +98,14 @@ func TestGroupedCodes(t *testing.T) {
 		" ": true, "-": true, "\u00A0": true, "\u202F": true, "\u2013": true, "\u200E": true, "\u00AD": true,
 		"\x00": false, "\n": false, "x": false, "\xff": false, "0": false,
 	} {
-		w := newBareWorld(t)
+		w := newInMemoryWorld(t)
 		r := w.launch()
-		link := w.link(r, handle.Approve)
+		link := w.mailLink(r, handle.Approve)
 		status := 422
 		if decides {
 			status = 200
 		}
-		w.shows(w.post(link, form("Kim", " "+code(link)[:3]+group+code(link)[3:], "")), status)
+		w.wantPage(w.post(link, form("Kim", " "+code(link)[:3]+group+code(link)[3:], "")), status)
 		if got := w.stored(r.ID); len(got.Votes) != 0 != decides || got.Rev != r.Rev != decides {
 			t.Errorf("grouped by %q: %d votes", group, len(got.Votes))
 		}
@@ -115,8 +115,8 @@ func TestGroupedCodes(t *testing.T) {
 // TestHeadHasNoBody calls the bot without net/http's server, which would drop
 // one.
 func TestHeadHasNoBody(t *testing.T) {
-	w := newBareWorld(t)
-	res := w.do(w.request("HEAD", w.link(w.launch(), handle.Approve), ""))
+	w := newInMemoryWorld(t)
+	res := w.do(w.request("HEAD", w.mailLink(w.launch(), handle.Approve), ""))
 	if res.status != 200 || res.body != "" {
 		t.Errorf("HEAD: got %d and a body of %d bytes, want 200 and none", res.status, len(res.body))
 	}
@@ -128,14 +128,14 @@ func TestPage(t *testing.T) {
 		r.Product.Name = "Workbench <script>alert(1)</script>"
 		r.Details = append(r.Details, handle.Field{Name: "Asked for by, proven by AWS", Value: r.WaitURL.Expose()})
 	})
-	res := w.do(w.request("GET", w.link(r, handle.Reject), ""))
-	w.shows(res, 200,
+	res := w.do(w.request("GET", w.mailLink(r, handle.Reject), ""))
+	w.wantPage(res, 200,
 		"Reject the launch of Workbench &lt;script&gt;alert(1)&lt;/script&gt;?", "Opening it changed nothing",
 		"Requester (proven by AWS)</dt><dd>arn:aws:sts::111122223333:assumed-role/Developers/robin.requester@example.com",
 		"E-mail (as typed, not verified)</dt><dd>robin.requester@example.com",
 		"111122223333", "us-east-1", r.Stack.Name, "Monthly report &lt;draft&gt; &amp; review", "m7i.large", "MasterPassword", "****",
 		r.Terms.Deadline.Format("2006-01-02 15:04 UTC"), "Details from the template", "Parameters", `class="reject"`)
-	for _, secret := range []string{code(w.link(r, handle.Reject)), "X-Amz-Signature", "cloudformation-waitcondition", mailKey.Seal(handle.Ticket{ID: r.ID, Verdict: handle.Reject}, r.Terms.Deadline)} {
+	for _, secret := range []string{code(w.mailLink(r, handle.Reject)), "X-Amz-Signature", "cloudformation-waitcondition", mailKey.Seal(handle.Ticket{ID: r.ID, Verdict: handle.Reject}, r.Terms.Deadline)} {
 		if strings.Contains(res.body, secret) {
 			t.Errorf("the page gives away %q", secret)
 		}
@@ -143,8 +143,8 @@ func TestPage(t *testing.T) {
 	if strings.Contains(res.body, "<script") || strings.Contains(res.body, "style=") {
 		t.Errorf("the page has a script or an inline style, which its policy forbids: %s", res.body)
 	}
-	approve := w.do(w.request("GET", w.link(r, handle.Approve), ""))
-	w.shows(approve, 200, "Approve the launch of", `class="approve"`, "Reason (optional)")
+	approve := w.do(w.request("GET", w.mailLink(r, handle.Approve), ""))
+	w.wantPage(approve, 200, "Approve the launch of", `class="approve"`, "Reason (optional)")
 }
 
 // TestPageHeaders holds every page of the mail route to the same headers, and
@@ -152,7 +152,7 @@ func TestPage(t *testing.T) {
 func TestPageHeaders(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
-	link := w.link(r, handle.Approve)
+	link := w.mailLink(r, handle.Approve)
 	style := regexp.MustCompile(`(?s)<style>(.*)</style>`)
 	for name, res := range map[string]response{
 		"page":     w.do(w.request("GET", link, "")),
@@ -203,30 +203,30 @@ func TestDecideByMail(t *testing.T) {
 		t.Run(string(tt.verdict), func(t *testing.T) {
 			w := newWorld(t)
 			r := w.launch()
-			link := w.link(r, tt.verdict)
-			w.shows(w.post(link, form(" Kim \u202E Lee ", tt.code(link), tt.reason)), 200, tt.shows)
-			got := w.votes(r.ID, 1, tt.state)
+			link := w.mailLink(r, tt.verdict)
+			w.wantPage(w.post(link, form(" Kim \u202E Lee ", tt.code(link), tt.reason)), 200, tt.shows)
+			got := w.wantVotes(r.ID, 1, tt.state)
 			if v := got.Votes[0]; v.Via != handle.ViaMail || v.By != (handle.Person{Name: "Kim Lee"}) || v.Reason != strings.TrimSpace(tt.reason) {
 				t.Errorf("the vote: got %+v, want one by mail by Kim Lee", v)
 			}
 			if n := w.store.Counts(); n.Reads != 1 || n.Writes != 1 {
 				t.Errorf("calls of the store: got %+v, want one read and one write", n)
 			}
-			if after := w.settled(); len(after) != 1 || after[0].holder == "" {
+			if after := w.afterCalls(); len(after) != 1 || after[0].holder == "" {
 				t.Errorf("After: got %+v, want one call under a lease", after)
 			}
 
-			w.shows(w.post(link, form("Kim Lee", code(link), tt.reason)), 200, tt.shows) // sent twice
-			w.votes(r.ID, 1, tt.state)
-			w.shows(w.post(link, form("Sam", code(link), "me too")), 409, "Already "+string(tt.state)+" by Kim Lee (by mail, name as typed), 2026-11-22 10:10 UTC.")
-			w.shows(w.post(link, form("Sam", wrongCode(link), "me too")), 409, "Already "+string(tt.state))
-			w.shows(w.post(link, form("", "", "")), 409, "Already "+string(tt.state))
-			got = w.votes(r.ID, 1, tt.state)
+			w.wantPage(w.post(link, form("Kim Lee", code(link), tt.reason)), 200, tt.shows) // sent twice
+			w.wantVotes(r.ID, 1, tt.state)
+			w.wantPage(w.post(link, form("Sam", code(link), "me too")), 409, "Already "+string(tt.state)+" by Kim Lee (by mail, name as typed), 2026-11-22 10:10 UTC.")
+			w.wantPage(w.post(link, form("Sam", wrongCode(link), "me too")), 409, "Already "+string(tt.state))
+			w.wantPage(w.post(link, form("", "", "")), 409, "Already "+string(tt.state))
+			got = w.wantVotes(r.ID, 1, tt.state)
 			if got.CountRefusals(handle.RefusedDecided) != 1 || got.CountRefusals(bot.RefusedWrongCode) != 0 {
 				t.Errorf("refusals on the record: got %+v, want one, of the one with the right code", got.Events)
 			}
 			res := w.do(w.request("GET", link, ""))
-			w.shows(res, 200, "Already decided")
+			w.wantPage(res, 200, "Already decided")
 			if strings.Contains(res.body, "<form") {
 				t.Error("a form for what is decided")
 			}
@@ -234,10 +234,10 @@ func TestDecideByMail(t *testing.T) {
 	}
 }
 
-func TestLinksThatDoNotWork(t *testing.T) {
+func TestInvalidLinks(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
-	link := w.link(r, handle.Approve)
+	link := w.mailLink(r, handle.Approve)
 	other := handle.MailKey("another key of at least thirty-two bytes")
 	ticket := handle.Ticket{ID: r.ID, Verdict: handle.Approve}
 	tests := []struct {
@@ -257,8 +257,8 @@ func TestLinksThatDoNotWork(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w.shows(w.do(w.request("GET", tt.link, "")), tt.status, tt.shows, "Nothing was changed.")
-			w.shows(w.post(tt.link, form("Kim", mailKey.Code(strings.TrimPrefix(tt.link, "/decide/")), "because")), tt.status, tt.shows)
+			w.wantPage(w.do(w.request("GET", tt.link, "")), tt.status, tt.shows, "Nothing was changed.")
+			w.wantPage(w.post(tt.link, form("Kim", mailKey.Code(strings.TrimPrefix(tt.link, "/decide/")), "because")), tt.status, tt.shows)
 			if diff := handletest.Diff(r, w.stored(r.ID)); diff != "" {
 				t.Errorf("the record changed (-before +after):\n%s", diff)
 			}
@@ -273,15 +273,15 @@ func TestMailKeyRotation(t *testing.T) {
 	w.bot.MailKeys = func(context.Context) ([]handle.MailKey, error) {
 		return []handle.MailKey{handle.MailKey("a newer key of at least thirty-two bytes"), mailKey}, nil
 	}
-	link := w.link(r, handle.Approve)
-	w.shows(w.post(link, form("Kim", code(link), "")), 200, "Recorded")
-	w.votes(r.ID, 1, handle.Approved)
+	link := w.mailLink(r, handle.Approve)
+	w.wantPage(w.post(link, form("Kim", code(link), "")), 200, "Recorded")
+	w.wantVotes(r.ID, 1, handle.Approved)
 
 	w.bot.MailKeys = func(context.Context) ([]handle.MailKey, error) { return nil, fmt.Errorf("made failure") }
-	w.shows(w.do(w.request("GET", link, "")), 503, "nothing was changed")
+	w.wantPage(w.do(w.request("GET", link, "")), 503, "nothing was changed")
 }
 
-func TestFormFaults(t *testing.T) {
+func TestInvalidForms(t *testing.T) {
 	tests := []struct {
 		name    string
 		verdict handle.Verdict
@@ -308,10 +308,10 @@ func TestFormFaults(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newBareWorld(t)
+			w := newInMemoryWorld(t)
 			r := w.launch()
-			link := w.link(r, tt.verdict)
-			w.shows(w.post(link, tt.form(link)), tt.status, tt.shows...)
+			link := w.mailLink(r, tt.verdict)
+			w.wantPage(w.post(link, tt.form(link)), tt.status, tt.shows...)
 			if diff := handletest.Diff(r, w.stored(r.ID)); diff != "" {
 				t.Errorf("the record changed (-before +after):\n%s", diff)
 			}
@@ -319,7 +319,7 @@ func TestFormFaults(t *testing.T) {
 	}
 }
 
-func TestFormFromElsewhere(t *testing.T) {
+func TestCrossOriginForms(t *testing.T) {
 	tests := []struct {
 		name   string
 		header map[string]string
@@ -340,12 +340,12 @@ func TestFormFromElsewhere(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
 			r := w.launch()
-			link := w.link(r, handle.Approve)
-			req := w.posting(link, form("Kim", code(link), ""))
+			link := w.mailLink(r, handle.Approve)
+			req := w.formRequest(link, form("Kim", code(link), ""))
 			for key, value := range tt.header {
 				req.Header.Set(key, strings.ReplaceAll(value, "OURS", w.url))
 			}
-			w.shows(w.do(req), tt.want)
+			w.wantPage(w.do(req), tt.want)
 			if got := w.stored(r.ID); (len(got.Votes) == 1) != (tt.want == 200) {
 				t.Errorf("votes: got %+v", got.Votes)
 			}
@@ -358,31 +358,31 @@ func TestFormFromElsewhere(t *testing.T) {
 func TestWrongCodes(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
-	yes, no := w.link(r, handle.Approve), w.link(r, handle.Reject)
+	yes, no := w.mailLink(r, handle.Approve), w.mailLink(r, handle.Reject)
 	for i, left := range []string{"4 attempts left.", "3 attempts left.", "2 attempts left.", "One attempt left."} {
 		link := []string{yes, no}[i%2]
-		w.shows(w.post(link, form("Kim", wrongCode(link), "because")), 403, left, `value="`+wrongCode(link)+`"`, `value="Kim"`, ">because</textarea>")
+		w.wantPage(w.post(link, form("Kim", wrongCode(link), "because")), 403, left, `value="`+wrongCode(link)+`"`, `value="Kim"`, ">because</textarea>")
 	}
-	w.shows(w.post(yes, form("Kim", wrongCode(yes), "")), 403, "are locked", "Decide in Slack")
-	w.shows(w.post(yes, form("Kim", code(yes), "")), 403, "are locked")
-	w.shows(w.post(no, form("Sam", code(no), "because")), 403, "are locked")
-	w.shows(w.do(w.request("GET", yes, "")), 200, "are locked")
-	got := w.votes(r.ID, 0, handle.Pending)
+	w.wantPage(w.post(yes, form("Kim", wrongCode(yes), "")), 403, "are locked", "Decide in Slack")
+	w.wantPage(w.post(yes, form("Kim", code(yes), "")), 403, "are locked")
+	w.wantPage(w.post(no, form("Sam", code(no), "because")), 403, "are locked")
+	w.wantPage(w.do(w.request("GET", yes, "")), 200, "are locked")
+	got := w.wantVotes(r.ID, 0, handle.Pending)
 	if n := got.CountRefusals(bot.RefusedWrongCode); n != 5 {
 		t.Errorf("wrong codes on the record: got %d, want 5", n)
 	}
-	w.acked(w.send(w.approve(r))) // Slack goes on
-	w.votes(r.ID, 1, handle.Approved)
-	w.shows(w.do(w.request("GET", yes, "")), 200, "Already approved")
+	w.wantAck(w.send(w.approve(r))) // Slack goes on
+	w.wantVotes(r.ID, 1, handle.Approved)
+	w.wantPage(w.do(w.request("GET", yes, "")), 200, "Already approved")
 }
 
 // TestGuessesAtOnce sends hundreds of guesses at the same moment: no more than
 // five are answered.
-func TestGuessesAtOnce(t *testing.T) {
-	w := newBareWorld(t)
+func TestConcurrentGuesses(t *testing.T) {
+	w := newInMemoryWorld(t)
 	w.bot.Budget = time.Minute
 	r := w.launch()
-	link := w.link(r, handle.Approve)
+	link := w.mailLink(r, handle.Approve)
 	var wg sync.WaitGroup
 	var answered atomic.Int32
 	for i := range 200 {
@@ -400,17 +400,17 @@ func TestGuessesAtOnce(t *testing.T) {
 	if n := answered.Load(); n > 4 {
 		t.Errorf("guesses that were told to be wrong while there were more tries: got %d, want at most 4", n)
 	}
-	if n := w.votes(r.ID, 0, handle.Pending).CountRefusals(bot.RefusedWrongCode); n != 5 {
+	if n := w.wantVotes(r.ID, 0, handle.Pending).CountRefusals(bot.RefusedWrongCode); n != 5 {
 		t.Errorf("wrong codes on the record: got %d, want 5", n)
 	}
 }
 
 // TestWrongCodeIsDurableFirst answers no guess that is not counted.
-func TestWrongCodeIsDurableFirst(t *testing.T) {
+func TestWrongCodeIsRecordedBeforeAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newBareWorld(t)
+		w := newInMemoryWorld(t)
 		r := w.launch()
-		link := w.link(r, handle.Approve)
+		link := w.mailLink(r, handle.Approve)
 		w.store.Fault = func(v handletest.Method, _ string) handletest.Fault {
 			if v == handletest.Replace {
 				return handletest.NotApplied
@@ -418,82 +418,82 @@ func TestWrongCodeIsDurableFirst(t *testing.T) {
 			return handletest.NoFault
 		}
 		res := w.post(link, form("Kim", wrongCode(link), "because"))
-		w.shows(res, 503, "Your decision may not have been recorded.", `value="Kim"`, ">because</textarea>")
+		w.wantPage(res, 503, "Your decision may not have been recorded.", `value="Kim"`, ">because</textarea>")
 		right := w.post(link, form("Kim", code(link), "because"))
 		if strings.ReplaceAll(right.body, code(link), wrongCode(link)) != res.body {
 			t.Errorf("a right code and a wrong one are answered differently:\n%s\n%s", right.body, res.body)
 		}
-		w.votes(r.ID, 0, handle.Pending)
+		w.wantVotes(r.ID, 0, handle.Pending)
 	})
 }
 
 // TestFullHistory counts wrong codes on a record that is full of other refusals.
-func TestFullHistory(t *testing.T) {
+func TestWrongCodesWithFullHistory(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch(func(r *handle.Request) {
 		for i := range 300 {
 			*r = r.RecordRefusal(handle.Person{Team: "T0HOME", ID: fmt.Sprintf("U0MANY%d", i)}, handle.RefusedNotApprover, launched)
 		}
 	})
-	link := w.link(r, handle.Approve)
+	link := w.mailLink(r, handle.Approve)
 	for i := range 5 {
 		w.post(link, form(fmt.Sprintf("Kim %d", i), wrongCode(link), ""))
 	}
-	w.shows(w.post(link, form("Kim", code(link), "")), 403, "are locked")
-	w.votes(r.ID, 0, handle.Pending)
+	w.wantPage(w.post(link, form("Kim", code(link), "")), 403, "are locked")
+	w.wantVotes(r.ID, 0, handle.Pending)
 }
 
 // TestQuorumByMail cannot tell people apart.
 func TestQuorumByMail(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch(quorum(2))
-	yes, no := w.link(r, handle.Approve), w.link(r, handle.Reject)
+	yes, no := w.mailLink(r, handle.Approve), w.mailLink(r, handle.Reject)
 	res := w.do(w.request("GET", yes, ""))
-	w.shows(res, 200, "can&#39;t be approved by mail", "needs 2 different approvers")
+	w.wantPage(res, 200, "can&#39;t be approved by mail", "needs 2 different approvers")
 	if strings.Contains(res.body, "<form") {
 		t.Error("a form for what cannot be")
 	}
-	w.shows(w.post(yes, form("Kim", code(yes), "")), 403, "can&#39;t be approved by mail")
-	if got := w.votes(r.ID, 0, handle.Pending); got.CountRefusals(handle.RefusedNotByMail) != 1 {
+	w.wantPage(w.post(yes, form("Kim", code(yes), "")), 403, "can&#39;t be approved by mail")
+	if got := w.wantVotes(r.ID, 0, handle.Pending); got.CountRefusals(handle.RefusedNotByMail) != 1 {
 		t.Errorf("refusals on the record: got %+v", got.Events)
 	}
-	w.shows(w.post(no, form("Kim", code(no), "too dear")), 200, "Recorded: rejected")
-	w.votes(r.ID, 1, handle.Rejected)
+	w.wantPage(w.post(no, form("Kim", code(no), "too dear")), 200, "Recorded: rejected")
+	w.wantVotes(r.ID, 1, handle.Rejected)
 }
 
 // TestLetterAfterTheDeadline has a link that outlives its request.
-func TestLetterAfterTheDeadline(t *testing.T) {
+func TestMailLinkAfterDeadline(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
 	link := "/decide/" + mailKey.Seal(handle.Ticket{ID: r.ID, Verdict: handle.Approve}, r.Terms.Deadline.Add(time.Hour))
-	w.wait(r.Terms.Deadline.Sub(w.clock()))
-	w.shows(w.do(w.request("GET", link, "")), 410, "This request expired without a decision ("+r.Terms.Deadline.Format("2006-01-02 15:04 UTC")+")")
-	w.votes(r.ID, 0, handle.Pending)
-	w.shows(w.post(link, form("Kim", code(link), "")), 410, "This request expired")
-	w.votes(r.ID, 0, handle.Expired)
-	if len(w.settled()) != 1 {
-		t.Errorf("After: got %d calls, want 1", len(w.settled()))
+	w.advance(r.Terms.Deadline.Sub(w.clock()))
+	w.wantPage(w.do(w.request("GET", link, "")), 410, "This request expired without a decision ("+r.Terms.Deadline.Format("2006-01-02 15:04 UTC")+")")
+	w.wantVotes(r.ID, 0, handle.Pending)
+	w.wantPage(w.post(link, form("Kim", code(link), "")), 410, "This request expired")
+	w.wantVotes(r.ID, 0, handle.Expired)
+	if len(w.afterCalls()) != 1 {
+		t.Errorf("After: got %d calls, want 1", len(w.afterCalls()))
 	}
 }
 
 // TestLetterStoreFails is TestStoreFails for the form of a mailed link.
-func TestLetterStoreFails(t *testing.T) {
+func TestMailDecisionStoreFailures(t *testing.T) {
 	for _, fault := range []handletest.Fault{handletest.NotApplied, handletest.ResponseLost, handletest.RetriedByClient} {
 		for n := range 3 {
 			t.Run(fmt.Sprintf("%s at call %d", fault, n), func(t *testing.T) {
 				w := newWorld(t)
 				r := w.launch()
 				w.store.Fault = handletest.FailNth(n, fault)
-				link := w.link(r, handle.Approve)
-				w.shows(w.post(link, form("Kim", code(link), "")), 200, "Recorded: approved by Kim (by mail)")
-				w.votes(r.ID, 1, handle.Approved)
+				link := w.mailLink(r, handle.Approve)
+				w.wantPage(w.post(link, form("Kim", code(link), "")), 200, "Recorded: approved by Kim (by mail)")
+				w.wantVotes(r.ID, 1, handle.Approved)
 			})
 		}
 	}
 }
 
 // TestLetterPanics tells the truth about what was recorded.
-func TestLetterPanics(t *testing.T) {
+func TestMailDecisionPanics(t *testing.T) {
 	tests := []struct {
 		name  string
 		spoil func(*world)
@@ -519,11 +519,11 @@ func TestLetterPanics(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newBareWorld(t)
+			w := newInMemoryWorld(t)
 			r := w.launch()
 			tt.spoil(w)
-			link := w.link(r, handle.Approve)
-			w.shows(w.post(link, form("Kim", code(link), "")), tt.want, tt.shows)
+			link := w.mailLink(r, handle.Approve)
+			w.wantPage(w.post(link, form("Kim", code(link), "")), tt.want, tt.shows)
 			if got := w.stored(r.ID); len(got.Votes) != tt.votes {
 				t.Errorf("votes: got %d, want %d", len(got.Votes), tt.votes)
 			}
@@ -535,10 +535,10 @@ func TestLetterPanics(t *testing.T) {
 }
 
 // TestNothingOfALinkIsLogged greps the log of a whole day.
-func TestNothingOfALinkIsLogged(t *testing.T) {
+func TestLinksAreNotLogged(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
-	link := w.link(r, handle.Approve)
+	link := w.mailLink(r, handle.Approve)
 	sealed := strings.TrimPrefix(link, "/decide/")
 	w.do(w.request("GET", link, ""))
 	w.do(w.request("GET", link+"x", ""))
@@ -546,7 +546,7 @@ func TestNothingOfALinkIsLogged(t *testing.T) {
 	w.store.Fault = handletest.FailNth(1, handletest.NotApplied)
 	w.post(link, form("Kim Lee", code(link), "very private"))
 	w.do(w.request("GET", "/decide/"+mailKey.Seal(handle.Ticket{ID: r.ID, Verdict: handle.Approve}, launched), ""))
-	w.votes(r.ID, 1, handle.Approved)
+	w.wantVotes(r.ID, 1, handle.Approved)
 	logs := w.logs.String()
 	if logs == "" {
 		t.Fatal("nothing was logged at all")

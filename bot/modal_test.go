@@ -11,7 +11,7 @@ import (
 )
 
 // wrong checks that the form stays open with the text at the reason.
-func (w *world) wrong(res response, want string) {
+func (w *world) wantFormError(res response, want string) {
 	w.Helper()
 	var got struct {
 		Action string            `json:"response_action"`
@@ -37,9 +37,9 @@ func (w *world) wrong(res response, want string) {
 func TestReject(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
-	w.acked(w.send(w.reject(r)))
-	w.votes(r.ID, 0, handle.Pending)
-	w.told()
+	w.wantAck(w.send(w.reject(r)))
+	w.wantVotes(r.ID, 0, handle.Pending)
+	w.wantPrivate()
 	opened := w.slack.of("views.open")
 	if len(opened) != 1 || opened[0].params.Get("trigger_id") == "" {
 		t.Fatalf("views.open: got %+v, want one call", opened)
@@ -56,34 +56,34 @@ func TestReject(t *testing.T) {
 		}
 	}
 	d := w.submission(r).set(view["private_metadata"], "view", "private_metadata").set(view["callback_id"], "view", "callback_id")
-	w.acked(w.send(d))
-	got := w.votes(r.ID, 1, handle.Rejected)
+	w.wantAck(w.send(d))
+	got := w.wantVotes(r.ID, 1, handle.Rejected)
 	if want := "Use the shared cluster & ask <finance> first"; got.Decision.Reason != want || got.Decision.By.ID != approver {
 		t.Errorf("the decision: got %+v, want by %s because %q", got.Decision, approver, want)
 	}
-	if after := w.settled(); len(after) != 1 || after[0].holder == "" {
+	if after := w.afterCalls(); len(after) != 1 || after[0].holder == "" {
 		t.Errorf("After: got %+v, want one call under a lease", after)
 	}
-	w.told()
+	w.wantPrivate()
 
-	w.acked(w.send(d)) // once more
-	w.votes(r.ID, 1, handle.Rejected)
-	w.acked(w.send(w.reject(r)))
-	w.told("You already rejected this request.")
+	w.wantAck(w.send(d)) // once more
+	w.wantVotes(r.ID, 1, handle.Rejected)
+	w.wantAck(w.send(w.reject(r)))
+	w.wantPrivate("You already rejected this request.")
 }
 
 // TestRejectAdopts takes in the message that was clicked, by way of the form.
-func TestRejectAdopts(t *testing.T) {
+func TestRejectAdoptsMessage(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
-	w.acked(w.send(w.reject(r).set("1795341700.000300", "container", "message_ts")))
-	if got := w.stored(r.ID); len(got.Messages) != 2 || len(w.settled()) != 1 {
-		t.Errorf("after the click: got messages %v and %d calls of After", got.Messages, len(w.settled()))
+	w.wantAck(w.send(w.reject(r).set("1795341700.000300", "container", "message_ts")))
+	if got := w.stored(r.ID); len(got.Messages) != 2 || len(w.afterCalls()) != 1 {
+		t.Errorf("after the click: got messages %v and %d calls of After", got.Messages, len(w.afterCalls()))
 	}
 	metadata := w.slack.of("views.open")[0].view(t)["private_metadata"].(string)
 	metadata = strings.Replace(metadata, "1795341700.000300", "1795341800.000400", 1)
-	w.acked(w.send(w.submission(r).set(metadata, "view", "private_metadata")))
-	if got := w.votes(r.ID, 1, handle.Rejected); len(got.Messages) != 3 {
+	w.wantAck(w.send(w.submission(r).set(metadata, "view", "private_metadata")))
+	if got := w.wantVotes(r.ID, 1, handle.Rejected); len(got.Messages) != 3 {
 		t.Errorf("after the form: got messages %v, want 3", got.Messages)
 	}
 }
@@ -138,12 +138,12 @@ func TestRejectRefused(t *testing.T) {
 				}
 				return d
 			}
-			w.acked(w.send(press(w.reject(r))))
-			w.told(tt.told)
+			w.wantAck(w.send(press(w.reject(r))))
+			w.wantPrivate(tt.told)
 			if n := w.slack.count("views.open"); n != 0 {
 				t.Errorf("forms opened: got %d, want none", n)
 			}
-			w.wrong(w.send(press(w.submission(r))), tt.form)
+			w.wantFormError(w.send(press(w.submission(r))), tt.form)
 			got := w.stored(r.ID)
 			if got.State() == handle.Rejected || got.CountRefusals(tt.why) != 2 {
 				t.Errorf("the record: got %s with %d refusals because of %q, want 2", got.State(), got.CountRefusals(tt.why), tt.why)
@@ -195,12 +195,12 @@ func TestSubmission(t *testing.T) {
 			).Replace(view["private_metadata"].(string))
 			res := w.send(d)
 			if tt.wrong == "" {
-				w.acked(res)
-				w.votes(r.ID, 1, handle.Rejected)
+				w.wantAck(res)
+				w.wantVotes(r.ID, 1, handle.Rejected)
 				return
 			}
-			w.wrong(res, tt.wrong)
-			w.votes(r.ID, 0, handle.Pending)
+			w.wantFormError(res, tt.wrong)
+			w.wantVotes(r.ID, 0, handle.Pending)
 		})
 	}
 }
@@ -219,25 +219,25 @@ func TestFormDoesNotOpen(t *testing.T) {
 			w := newWorld(t)
 			r := w.launch()
 			w.slack.fail["views.open"] = tt.code
-			w.acked(w.send(w.reject(r)))
-			w.told(tt.told)
+			w.wantAck(w.send(w.reject(r)))
+			w.wantPrivate(tt.told)
 		})
 	}
 	t.Run("no trigger", func(t *testing.T) {
 		w := newWorld(t)
 		r := w.launch()
-		w.acked(w.send(w.reject(r).set("", "trigger_id")))
-		w.told("The form for your reason could not be opened")
+		w.wantAck(w.send(w.reject(r).set("", "trigger_id")))
+		w.wantPrivate("The form for your reason could not be opened")
 	})
 }
 
 // TestFormOfHostileLaunch shows in a form what wants to be more than text. The
 // made Slack accuses of markup and of what is too long.
 // Whom a typed e-mail leads to is not who asks, where AWS proves another name.
-func TestFormNamesWhoIsProven(t *testing.T) {
+func TestFormOmitsUnprovenRequester(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch(func(r *handle.Request) { *r = r.IdentifyRequester("U0COLLEAGUE", []string{"U0COLLEAGUE"}, false) })
-	w.acked(w.send(w.reject(r)))
+	w.wantAck(w.send(w.reject(r)))
 	opened := w.slack.of("views.open")
 	if len(opened) != 1 {
 		t.Fatalf("views.open: got %+v, want one call", opened)
@@ -248,7 +248,7 @@ func TestFormNamesWhoIsProven(t *testing.T) {
 	}
 }
 
-func TestFormOfHostileLaunch(t *testing.T) {
+func TestFormEscapesHostileLaunch(t *testing.T) {
 	w := newWorld(t)
 	hostile := "<!channel> `*bold*` & <https://evil.example|click>\n*Asked for by:* the boss \u202E" + strings.Repeat("🧨", 3000)
 	r := w.launch(func(r *handle.Request) {
@@ -256,7 +256,7 @@ func TestFormOfHostileLaunch(t *testing.T) {
 		r.Requester.Email, r.Requester.Principal = hostile, hostile
 		r.Stack.Region, r.Stack.Account = hostile, hostile
 	})
-	w.acked(w.send(w.reject(r)))
+	w.wantAck(w.send(w.reject(r)))
 	if n := w.slack.count("views.open"); n != 1 {
 		t.Fatalf("forms opened: got %d, want 1", n)
 	}

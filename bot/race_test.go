@@ -12,7 +12,7 @@ import (
 )
 
 // TestClicksAtOnce lets two approvers press ten times each at the same moment.
-func TestClicksAtOnce(t *testing.T) {
+func TestConcurrentApprovals(t *testing.T) {
 	for _, approvals := range []int{1, 2} {
 		t.Run(fmt.Sprintf("%d needed", approvals), func(t *testing.T) {
 			w := newWorld(t)
@@ -21,11 +21,11 @@ func TestClicksAtOnce(t *testing.T) {
 			for range 10 {
 				for _, by := range []string{approver, member} {
 					d := w.approve(r).by(by)
-					wg.Go(func() { w.acked(w.send(d)) })
+					wg.Go(func() { w.wantAck(w.send(d)) })
 				}
 			}
 			wg.Wait()
-			got := w.votes(r.ID, approvals, handle.Approved)
+			got := w.wantVotes(r.ID, approvals, handle.Approved)
 			decisions := 0
 			for _, e := range got.Events {
 				if e.Kind == handle.EventDecided {
@@ -40,13 +40,13 @@ func TestClicksAtOnce(t *testing.T) {
 }
 
 // TestVerdictsAtOnce lets one approve and one reject at the same moment.
-func TestVerdictsAtOnce(t *testing.T) {
+func TestConcurrentVerdicts(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
 	var wg sync.WaitGroup
 	for range 10 {
 		yes, no := w.approve(r), w.submission(r).by(member)
-		wg.Go(func() { w.acked(w.send(yes)) })
+		wg.Go(func() { w.wantAck(w.send(yes)) })
 		wg.Go(func() { w.send(no) })
 	}
 	wg.Wait()
@@ -77,10 +77,10 @@ func TestStoreFails(t *testing.T) {
 					w := newWorld(t)
 					r := w.launch()
 					w.store.Fault = handletest.FailNth(n, fault)
-					w.acked(flow.send(w, r))
-					got := w.votes(r.ID, 1, flow.want)
-					w.told()
-					after := w.settled()
+					w.wantAck(flow.send(w, r))
+					got := w.wantVotes(r.ID, 1, flow.want)
+					w.wantPrivate()
+					after := w.afterCalls()
 					if len(after) != 1 || after[0].holder == "" || !got.HeldBy(after[0].holder, w.clock()) {
 						t.Errorf("After: got %+v, want one call under the lease %v", after, got.Lease)
 					}
@@ -95,7 +95,7 @@ func TestStoreFails(t *testing.T) {
 
 // TestKnownIsKnown lets the answer of a write be lost, and Slack fail before the
 // bot reads again: it need not ask a second time who pressed.
-func TestKnownIsKnown(t *testing.T) {
+func TestLookupIsNotRepeatedAfterLostWrite(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch(quorum(2))
 	w.store.Fault = func(v handletest.Method, _ string) handletest.Fault {
@@ -103,12 +103,12 @@ func TestKnownIsKnown(t *testing.T) {
 			return handletest.NoFault
 		}
 		w.slack.fail["users.info"] = "fatal_error"
-		w.wait(2 * time.Minute)
+		w.advance(2 * time.Minute)
 		return handletest.ResponseLost
 	}
-	w.acked(w.send(w.approve(r)))
-	w.votes(r.ID, 1, handle.Pending)
-	w.told("Recorded. 1 more approval is needed.")
+	w.wantAck(w.send(w.approve(r)))
+	w.wantVotes(r.ID, 1, handle.Pending)
+	w.wantPrivate("Recorded. 1 more approval is needed.")
 }
 
 // TestConflict lets somebody else write between the bot's read and its write.
@@ -153,16 +153,16 @@ func TestConflict(t *testing.T) {
 				}
 				return handletest.NoFault
 			}
-			w.acked(w.send(w.approve(r)))
-			w.votes(r.ID, tt.votes, tt.state)
-			w.told(tt.told...)
+			w.wantAck(w.send(w.approve(r)))
+			w.wantVotes(r.ID, tt.votes, tt.state)
+			w.wantPrivate(tt.told...)
 		})
 	}
 }
 
 // TestStoreFailsForGood says what is known: nothing was decided, or nobody
 // knows.
-func TestStoreFailsForGood(t *testing.T) {
+func TestPersistentStoreFailures(t *testing.T) {
 	failing := func(f handletest.Fault, verbs ...handletest.Method) func(handletest.Method, string) handletest.Fault {
 		return func(v handletest.Method, _ string) handletest.Fault {
 			for _, failing := range verbs {
@@ -203,17 +203,17 @@ func TestStoreFailsForGood(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newBareWorld(t)
+				w := newInMemoryWorld(t)
 				r := w.launch()
 				w.store.Fault = tt.fault
-				w.acked(w.send(w.approve(r)))
-				w.told(tt.told)
+				w.wantAck(w.send(w.approve(r)))
+				w.wantPrivate(tt.told)
 				if got := w.stored(r.ID); len(got.Votes) != tt.votes {
 					t.Errorf("votes: got %d, want %d", len(got.Votes), tt.votes)
 				}
 				if tt.votes == 0 {
-					w.wrong(w.send(w.submission(r)), tt.told[:30])
-					w.votes(r.ID, 0, handle.Pending)
+					w.wantFormError(w.send(w.submission(r)), tt.told[:30])
+					w.wantVotes(r.ID, 0, handle.Pending)
 				}
 			})
 		})

@@ -30,7 +30,7 @@ func TestPublishedVector(t *testing.T) {
 	}
 	r := w.signedRequest(body)
 	r.Header.Set("X-Slack-Signature", sum)
-	w.acked(w.do(r)) // a slash command is no business of ours
+	w.wantAck(w.do(r)) // a slash command is no business of ours
 
 	r = w.signedRequest(body + " ")
 	r.Header.Set("X-Slack-Signature", sum)
@@ -41,7 +41,7 @@ func TestPublishedVector(t *testing.T) {
 
 // TestUnverified sends an approval in all the ways in which Slack does not. None
 // of them may change the record.
-func TestUnverified(t *testing.T) {
+func TestUnverifiedRequestsChangeNothing(t *testing.T) {
 	header := func(key string, values ...string) func(*world, *http.Request, string) {
 		return func(_ *world, r *http.Request, _ string) { r.Header[key] = values }
 	}
@@ -142,20 +142,20 @@ func TestUnverified(t *testing.T) {
 			if res.status == 401 && res.body != "Unauthorized\n" {
 				t.Errorf("body: got %q, want the same short one for all", res.body)
 			}
-			w.untouched(r)
+			w.wantUnchanged(r)
 		})
 	}
 }
 
 // untouched checks that the record is as it was, and that nobody was asked or
 // told anything.
-func (w *world) untouched(r handle.Request) {
+func (w *world) wantUnchanged(r handle.Request) {
 	w.Helper()
 	if diff := handletest.Diff(r, w.stored(r.ID)); diff != "" {
 		w.Errorf("the record changed (-before +after):\n%s", diff)
 	}
-	if calls := w.slack.methods(); len(calls) != 0 || w.store.Counts() != (handletest.Counts{}) || len(w.settled()) != 0 {
-		w.Errorf("work for a request that is not Slack's: Slack %v, store %+v, %d calls of After", calls, w.store.Counts(), len(w.settled()))
+	if calls := w.slack.methods(); len(calls) != 0 || w.store.Counts() != (handletest.Counts{}) || len(w.afterCalls()) != 0 {
+		w.Errorf("work for a request that is not Slack's: Slack %v, store %+v, %d calls of After", calls, w.store.Counts(), len(w.afterCalls()))
 	}
 }
 
@@ -169,8 +169,8 @@ func TestVerified(t *testing.T) {
 		name string
 		edit func(w *world, r *http.Request, body string)
 	}{
-		{"300 s old", func(w *world, r *http.Request, _ string) { w.wait(300 * time.Second) }},
-		{"300 s in the future", func(w *world, r *http.Request, _ string) { w.wait(-300 * time.Second) }},
+		{"300 s old", func(w *world, r *http.Request, _ string) { w.advance(300 * time.Second) }},
+		{"300 s in the future", func(w *world, r *http.Request, _ string) { w.advance(-300 * time.Second) }},
 		{"upper-case digits", func(_ *world, r *http.Request, _ string) {
 			r.Header.Set("X-Slack-Signature", "v0="+strings.ToUpper(r.Header.Get("X-Slack-Signature")[3:]))
 		}},
@@ -191,8 +191,8 @@ func TestVerified(t *testing.T) {
 			body := payloadForm(t, w.approve(r))
 			req := w.signedRequest(body)
 			tt.edit(w, req, body)
-			w.acked(w.do(req))
-			w.votes(r.ID, 1, handle.Approved)
+			w.wantAck(w.do(req))
+			w.wantVotes(r.ID, 1, handle.Approved)
 		})
 	}
 }
@@ -211,8 +211,8 @@ func TestRotation(t *testing.T) {
 		return known, nil
 	}
 	r := w.launch()
-	w.acked(w.send(w.approve(r)))
-	w.votes(r.ID, 1, handle.Approved)
+	w.wantAck(w.send(w.approve(r)))
+	w.wantVotes(r.ID, 1, handle.Approved)
 	if want := []bool{false, true}; !slices.Equal(reads, want) {
 		t.Errorf("reads of the secrets: got %v, want %v", reads, want)
 	}
@@ -226,13 +226,13 @@ func TestRotation(t *testing.T) {
 	}
 	reads = nil
 	for range 10 {
-		w.wait(5 * time.Second)
+		w.advance(5 * time.Second)
 		forged()
 	}
 	if slices.Contains(reads, true) {
 		t.Errorf("reads within the minute: got %v, want none anew", reads)
 	}
-	w.wait(10 * time.Second)
+	w.advance(10 * time.Second)
 	reads = nil
 	for range 10 {
 		forged()
@@ -252,11 +252,11 @@ func TestReplay(t *testing.T) {
 	for range 5 {
 		again := w.signedRequest(body)
 		again.Header = first.Header.Clone()
-		w.acked(w.do(again))
-		w.wait(time.Minute)
+		w.wantAck(w.do(again))
+		w.advance(time.Minute)
 	}
-	w.votes(r.ID, 1, handle.Pending)
-	w.wait(time.Minute)
+	w.wantVotes(r.ID, 1, handle.Pending)
+	w.advance(time.Minute)
 	again := w.signedRequest(body)
 	again.Header = first.Header.Clone()
 	if res := w.do(again); res.status != http.StatusUnauthorized {
@@ -311,7 +311,7 @@ func TestSigned(t *testing.T) {
 			if res := w.sendSigned(tt.body); res.status != tt.want {
 				t.Errorf("status: got %d, want %d", res.status, tt.want)
 			}
-			w.untouched(r)
+			w.wantUnchanged(r)
 		})
 	}
 }
@@ -322,8 +322,8 @@ func TestQueryString(t *testing.T) {
 	r := w.launch()
 	req := w.signedRequest("ssl_check=1")
 	req.URL.RawQuery = payloadForm(t, w.approve(r))
-	w.acked(w.do(req))
-	w.untouched(r)
+	w.wantAck(w.do(req))
+	w.wantUnchanged(r)
 }
 
 func TestRoutes(t *testing.T) {
@@ -363,7 +363,7 @@ func TestRoutes(t *testing.T) {
 }
 
 // TestHalfABot has only one of the two routes.
-func TestHalfABot(t *testing.T) {
+func TestBotWithOneRoute(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
 	w.bot.SigningSecrets = nil
@@ -377,5 +377,5 @@ func TestHalfABot(t *testing.T) {
 	if err := w.bot.Check(); err == nil {
 		t.Error("Check of a bot that nobody can reach: got no error")
 	}
-	w.untouched(r)
+	w.wantUnchanged(r)
 }

@@ -54,12 +54,12 @@ type world struct {
 
 	mu    sync.Mutex
 	now   time.Time
-	after []settled
+	after []afterCall
 	logs  lockedBuffer
 }
 
 // settled is one call of After.
-type settled struct {
+type afterCall struct {
 	request handle.Request
 	holder  string
 	reads   handletest.Counts // of the store until then
@@ -69,7 +69,7 @@ type settled struct {
 // newWorld serves the bot and its Slack over HTTP. Its bot has all the time that
 // a busy machine can need.
 func newWorld(t *testing.T) *world {
-	w := newBareWorld(t)
+	w := newInMemoryWorld(t)
 	w.bot.Budget = time.Minute
 	made := httptest.NewServer(w.slack)
 	t.Cleanup(made.Close)
@@ -82,7 +82,7 @@ func newWorld(t *testing.T) *world {
 
 // newBareWorld calls the bot and its Slack without a network, for tests whose
 // time is made.
-func newBareWorld(t *testing.T) *world {
+func newInMemoryWorld(t *testing.T) *world {
 	w := &world{T: t, now: launched.Add(10 * time.Minute)}
 	w.slack = newSimulatedSlack(t, w.clock)
 	w.store = &handletest.FaultyStore{Store: &handle.Memory{}}
@@ -94,7 +94,7 @@ func newBareWorld(t *testing.T) *world {
 		TeamID:         "T0HOME",
 		AppID:          "A0COUNTERSIGN",
 		MailKeys:       func(context.Context) ([]handle.MailKey, error) { return []handle.MailKey{mailKey}, nil },
-		After:          w.settle,
+		After:          w.recordAfter,
 		Log:            slog.New(slog.NewTextHandler(&w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	if err := w.bot.Check(); err != nil {
@@ -109,22 +109,22 @@ func (w *world) clock() time.Time {
 	return w.now
 }
 
-func (w *world) wait(d time.Duration) {
+func (w *world) advance(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.now = w.now.Add(d)
 }
 
-func (w *world) settle(_ context.Context, r handle.Request, holder string) {
+func (w *world) recordAfter(_ context.Context, r handle.Request, holder string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.after = append(w.after, settled{r, holder, w.store.Counts(), w.slack.methods()})
+	w.after = append(w.after, afterCall{r, holder, w.store.Counts(), w.slack.methods()})
 }
 
-func (w *world) settled() []settled {
+func (w *world) afterCalls() []afterCall {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return append([]settled(nil), w.after...)
+	return append([]afterCall(nil), w.after...)
 }
 
 // posted is an edit for a request whose message stands, and which owes nothing
@@ -310,7 +310,7 @@ func (w *world) do(r *http.Request) response {
 }
 
 // acked checks that Slack got its empty 200.
-func (w *world) acked(res response) {
+func (w *world) wantAck(res response) {
 	w.Helper()
 	if res.status != http.StatusOK || res.body != "" {
 		w.Errorf("answer to Slack: got %d %q, want an empty 200", res.status, res.body)
@@ -319,7 +319,7 @@ func (w *world) acked(res response) {
 
 // untold: nothing was recorded, and the person could not be told: Slack shows
 // them that something went wrong.
-func (w *world) untold(res response) {
+func (w *world) wantServerError(res response) {
 	w.Helper()
 	if res.status != http.StatusInternalServerError {
 		w.Errorf("answer to Slack: got %d %q, want a 500", res.status, res.body)
@@ -328,7 +328,7 @@ func (w *world) untold(res response) {
 
 // told checks what was written to people in private: one message for each want,
 // which it contains. Without want, nobody was told anything.
-func (w *world) told(want ...string) {
+func (w *world) wantPrivate(want ...string) {
 	w.Helper()
 	got := w.slack.ephemerals()
 	if len(got) != len(want) {
@@ -343,7 +343,7 @@ func (w *world) told(want ...string) {
 }
 
 // votes checks the votes on the record.
-func (w *world) votes(id string, want int, state handle.State) handle.Request {
+func (w *world) wantVotes(id string, want int, state handle.State) handle.Request {
 	w.Helper()
 	r := w.stored(id)
 	if len(r.Votes) != want || r.State() != state {
@@ -371,6 +371,6 @@ func (b *lockedBuffer) String() string {
 }
 
 // link is the path of the mailed link for the verdict.
-func (w *world) link(r handle.Request, v handle.Verdict) string {
+func (w *world) mailLink(r handle.Request, v handle.Verdict) string {
 	return "/decide/" + mailKey.Seal(handle.Ticket{ID: r.ID, Verdict: v}, r.Terms.Deadline)
 }
