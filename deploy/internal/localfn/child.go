@@ -17,29 +17,29 @@ import (
 	"countersign/handle/bolt"
 )
 
-// A child is a process of its own that runs the functions over a bolt file. It
-// can be killed for real.
+// A child is a separate process that runs the functions over a bolt file, so that
+// tests can kill it.
 //
-// The parent starts its own program again with childVariable set to the JSON of
+// The parent starts its own program with ChildVariable set to the JSON of
 // ChildConfig, and reads one line of JSON, the ChildAddress, from its output.
 
-// ChildConfig is what a child is started with.
+// ChildConfig configures a child.
 type ChildConfig struct {
 	Functions   Config
 	Data        string        // the bolt file
-	ClockOffset time.Duration // by how much the world's clock is ahead of the real one
+	ClockOffset time.Duration // how far the sandbox's clock is ahead of the real one
 }
 
-// ChildAddress is where a child serves.
+// ChildAddress holds the URLs at which a child serves.
 type ChildAddress struct{ Bot, Invoke string }
 
-// ChildVariable names the environment variable that makes a process a child.
+// ChildVariable is the environment variable that makes a process a child.
 const ChildVariable = "COUNTERSIGN_LOCAL_FUNCTIONS"
 
-// IsChild reports whether this process was started to be a child.
+// IsChild reports whether this process was started as a child.
 func IsChild() bool { return os.Getenv(ChildVariable) != "" }
 
-// Child runs the functions until the process is killed.
+// RunChild runs the functions until the process is killed.
 func RunChild() {
 	if err := child(); err != nil {
 		fmt.Fprintln(os.Stderr, "functions:", err)
@@ -60,8 +60,7 @@ func child() error {
 	return ServeChild(c, store)
 }
 
-// ServeChild runs the functions over any store, and tells the parent where they
-// serve.
+// ServeChild runs the functions over store and tells the parent their addresses.
 func ServeChild(c ChildConfig, store handle.Store) error {
 	now := func() time.Time { return time.Now().UTC().Add(c.ClockOffset) }
 	f := New(c.Functions, store, now, &http.Client{Timeout: 30 * time.Second}, slog.New(slog.DiscardHandler))
@@ -80,13 +79,13 @@ func ServeChild(c ChildConfig, store handle.Store) error {
 	return server.Serve(l)
 }
 
-// Process is a child as its parent has it.
+// Process is a running child.
 type Process struct {
 	ChildAddress
 	cmd *exec.Cmd
 }
 
-// Start starts this program again, to be a child. It is killed when ctx ends.
+// Start starts this program as a child. It is killed when ctx ends.
 func Start(ctx context.Context, c ChildConfig) (*Process, error) {
 	env, err := json.Marshal(c)
 	if err != nil {
@@ -109,21 +108,20 @@ func Start(ctx context.Context, c ChildConfig) (*Process, error) {
 	line, err := bufio.NewReader(out).ReadBytes('\n')
 	if err != nil {
 		p.Kill()
-		return nil, errors.New("the functions ended at once")
+		return nil, errors.New("the functions exited at once")
 	}
 	if err := json.Unmarshal(line, &p.ChildAddress); err != nil {
 		p.Kill()
-		return nil, fmt.Errorf("couldn't read where the functions serve: %w", err)
+		return nil, fmt.Errorf("couldn't read the functions' addresses: %w", err)
 	}
 	return p, nil
 }
 
-// PID is the ID of the process.
+// PID returns the ID of the process.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Kill ends the process by SIGKILL, which it cannot notice, and waits until it
-// is gone.
+// Kill kills the process with SIGKILL and waits until it has exited.
 func (p *Process) Kill() {
-	_ = p.cmd.Process.Kill() // or it is gone already
+	_ = p.cmd.Process.Kill() // fails if it has exited
 	_ = p.cmd.Wait()
 }

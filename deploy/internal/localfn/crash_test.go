@@ -30,48 +30,48 @@ import (
 
 var crashes = flag.Int("crashes", 6, "how often the functions are killed")
 
-// TestCrashes kills the process of the functions (SIGKILL) at random moments of
-// launches and clicks, and starts it again over the same file. The file is
-// whole each time, what was acknowledged is on record, and in the end every
-// launch is decided, and signalled as decided.
+// TestCrashes kills the functions' process (SIGKILL) at random moments of launches
+// and clicks and restarts it over the same file. Each time the file is intact and
+// each acknowledged click is recorded; in the end every launch is decided and
+// signalled as decided.
 func TestCrashes(t *testing.T) {
-	const perWorld = 20 // crashes; what is checked each time grows with the world
+	const perSandbox = 20 // crashes; the cost of a check grows with the launches
 	var seen tally
-	for left := *crashes; left > 0; left -= perWorld {
+	for left := *crashes; left > 0; left -= perSandbox {
 		c := newCrash(t, &seen)
-		for range min(left, perWorld) {
+		for range min(left, perSandbox) {
 			c.round()
 			if t.Failed() {
 				return
 			}
 		}
-		c.world.Close()
+		c.sandbox.Close()
 	}
 	t.Logf("%+v", seen)
-	if *crashes >= 100 && (seen.ClicksCut == 0 || seen.ClicksTaken == 0 || seen.SignalsOwed == 0 || seen.LaunchesCut == 0) {
-		t.Errorf("the kills missed the moments that matter: %+v", seen)
+	if *crashes >= 100 && (seen.ClicksLost == 0 || seen.ClicksAccepted == 0 || seen.SignalsDue == 0 || seen.LaunchesLost == 0) {
+		t.Errorf("the kills did not interrupt everything that they should: %+v", seen)
 	}
 }
 
-// tally counts what the kills have met.
+// tally counts what the kills interrupted.
 type tally struct {
-	Kills, Launches        int
-	ClicksTaken, ClicksCut int // answered with 200, and not
-	SignalsOwed            int // decided on record, and not marked as signalled
-	LaunchesCut            int // not yet on record
+	Kills, Launches            int
+	ClicksAccepted, ClicksLost int // answered with 200, and not
+	SignalsDue                 int // decided and not marked as signalled
+	LaunchesLost               int // not yet recorded
 }
 
-// crash is one world and the process that is killed in it.
+// crash is one sandbox and the process that is killed in it.
 type crash struct {
 	t       *testing.T
-	world   *sandbox.Sandbox
+	sandbox *sandbox.Sandbox
 	config  localfn.ChildConfig
 	process *localfn.Process
 	product *gate.Template
-	seen    *tally
+	tally   *tally
 
-	stacks []string
-	taken  map[string][]handle.Verdict // by stack: verdicts to which Slack got its 200
+	stacks   []string
+	accepted map[string][]handle.Verdict // verdicts answered with 200, by stack
 }
 
 func newCrash(t *testing.T, seen *tally) *crash {
@@ -87,13 +87,13 @@ func newCrash(t *testing.T, seen *tally) *crash {
 		t.Fatal(err)
 	}
 	return &crash{
-		t: t, world: w, product: product, seen: seen, taken: map[string][]handle.Verdict{},
+		t: t, sandbox: w, product: product, tally: seen, accepted: map[string][]handle.Verdict{},
 		config: localfn.ChildConfig{Functions: w.FunctionsConfig, Data: filepath.Join(t.TempDir(), "requests.db")},
 	}
 }
 
-// round starts the process, kills it under load, and holds the file against what
-// the world was told; then it starts it again, lets it finish, and checks the end.
+// round starts the process, kills it under load and checks the file; then it
+// restarts the process, lets it finish and checks the end.
 func (c *crash) round() {
 	t, ctx := c.t, c.t.Context()
 	c.start()
@@ -116,15 +116,15 @@ func (c *crash) round() {
 	time.Sleep(rand.N(60 * time.Millisecond))
 	c.process.Kill()
 	load.Wait()
-	c.seen.Kills++
+	c.tally.Kills++
 	c.checkFile()
 
-	// Leases end, Lambda delivers again, and the sweep comes.
-	c.world.Clock.Advance(5 * time.Minute)
+	// Time for leases to end, Lambda to retry and the sweep to run.
+	c.sandbox.Clock.Advance(5 * time.Minute)
 	c.start()
 	c.run(ctx)
 	for _, id := range c.stacks {
-		if len(c.live(id)) > 0 { // nobody's click was taken: people click again
+		if len(c.live(id)) > 0 { // no click was recorded: click again
 			c.approve(id, sandbox.Ann)
 		}
 	}
@@ -133,34 +133,34 @@ func (c *crash) round() {
 	c.checkFile()
 	c.checkEnd()
 	if t.Failed() {
-		t.Logf("after %+v", *c.seen)
+		t.Logf("after %+v", *c.tally)
 	}
 }
 
 func (c *crash) start() {
 	c.t.Helper()
-	c.config.ClockOffset = c.world.Clock.Offset()
+	c.config.ClockOffset = c.sandbox.Clock.Offset()
 	p, err := localfn.Start(c.t.Context(), c.config)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	c.process = p
 	c.t.Cleanup(p.Kill)
-	c.world.UseRemote(p.Bot, p.Invoke)
+	c.sandbox.UseRemote(p.Bot, p.Invoke)
 }
 
 func (c *crash) run(ctx context.Context) {
-	if err := c.world.Run(ctx); err != nil {
+	if err := c.sandbox.Run(ctx); err != nil {
 		c.t.Error(err)
 	}
 }
 
-var naming sync.Mutex
+var launchMu sync.Mutex
 
 func (c *crash) launch() (stackID string) {
-	naming.Lock()
-	defer naming.Unlock()
-	id, err := c.world.Launch(sandbox.Launch{
+	launchMu.Lock()
+	defer launchMu.Unlock()
+	id, err := c.sandbox.Launch(sandbox.Launch{
 		Template: c.product, Name: fmt.Sprintf("queue-%d", len(c.stacks)+1),
 		Parameters: map[string]string{"UserEmail": "rita@example.com", "Purpose": "a crash test"},
 	})
@@ -169,15 +169,15 @@ func (c *crash) launch() (stackID string) {
 		return ""
 	}
 	c.stacks = append(c.stacks, id)
-	c.seen.Launches++
+	c.tally.Launches++
 	return id
 }
 
-// live are the messages of the launch that have buttons.
+// live returns the messages of the launch that have buttons.
 func (c *crash) live(stackID string) (messages []slacktest.Message) {
-	stack, _ := c.world.CloudFormation.Stack(stackID)
+	stack, _ := c.sandbox.CloudFormation.Stack(stackID)
 	id := stack.Resource("ApprovalRequest").PhysicalID
-	for _, m := range c.world.Slack.Messages(sandbox.Channel) {
+	for _, m := range c.sandbox.Slack.Messages(sandbox.Channel) {
 		if b := m.Buttons(); id != "" && len(b) > 0 && strings.Contains(b[0].Value, id) {
 			messages = append(messages, m)
 		}
@@ -185,71 +185,71 @@ func (c *crash) live(stackID string) (messages []slacktest.Message) {
 	return messages
 }
 
-// approve presses the button as that person, and notes Slack's 200.
+// approve clicks Approve as that person and notes the response.
 func (c *crash) approve(stackID, who string) {
 	messages := c.live(stackID)
 	if len(messages) == 0 {
 		return // decided meanwhile
 	}
-	heard := len(c.world.Slack.Ephemerals(who))
-	i, err := c.world.Slack.ClickStale(who, messages[0], string(handle.Approve))
-	c.note(stackID, handle.Approve, err, !i.Failed && c.assured(who, heard))
+	seen := len(c.sandbox.Slack.Ephemerals(who))
+	i, err := c.sandbox.Slack.ClickStale(who, messages[0], string(handle.Approve))
+	c.note(stackID, handle.Approve, err, !i.Failed && c.saysRecorded(who, seen))
 }
 
-// assured reports whether the person has heard nothing but good since then: a slow
-// machine may come to the end of a click's budget, and the bot says so.
-func (c *crash) assured(who string, since int) bool {
+// saysRecorded reports whether each private reply since then says that the vote is
+// recorded. On a slow machine the budget of a click can end, and the bot says so.
+func (c *crash) saysRecorded(who string, since int) bool {
 	recorded, _, _ := strings.Cut(blocks.Recorded(handle.Request{}), " ")
-	return !slices.ContainsFunc(c.world.Slack.Ephemerals(who)[since:], func(m slacktest.Message) bool { return !strings.HasPrefix(m.Text, recorded) })
+	return !slices.ContainsFunc(c.sandbox.Slack.Ephemerals(who)[since:], func(m slacktest.Message) bool { return !strings.HasPrefix(m.Text, recorded) })
 }
 
-// reject presses the button, and submits the form if it opens.
+// reject clicks Reject and submits the modal if it opens.
 func (c *crash) reject(stackID, who string) {
 	messages := c.live(stackID)
 	if len(messages) == 0 {
 		return
 	}
-	i, err := c.world.Slack.ClickStale(who, messages[0], string(handle.Reject))
+	i, err := c.sandbox.Slack.ClickStale(who, messages[0], string(handle.Reject))
 	if err != nil || i.Opened == nil {
 		return
 	}
 	form := i.Opened.ID
-	i, err = c.world.Slack.Submit(who, form, map[string]map[string]string{"reason": {"reason": "not in a crash"}})
-	_, open := c.world.Slack.Modal(who)
+	i, err = c.sandbox.Slack.Submit(who, form, map[string]map[string]string{"reason": {"reason": "not in a crash"}})
+	_, open := c.sandbox.Slack.Modal(who)
 	c.note(stackID, handle.Reject, err, !i.Failed && !open)
 	if open {
-		_, _ = c.world.Slack.CloseView(who, form)
+		_, _ = c.sandbox.Slack.CloseView(who, form)
 	}
 }
 
-var noting sync.Mutex
+var noteMu sync.Mutex
 
 func (c *crash) note(stackID string, v handle.Verdict, err error, taken bool) {
-	noting.Lock()
-	defer noting.Unlock()
+	noteMu.Lock()
+	defer noteMu.Unlock()
 	if err != nil {
-		c.t.Errorf("couldn't press %s: %v", v, err)
+		c.t.Errorf("couldn't click %s: %v", v, err)
 		return
 	}
 	if !taken {
-		c.seen.ClicksCut++
+		c.tally.ClicksLost++
 		return
 	}
-	c.seen.ClicksTaken++
-	c.taken[stackID] = append(c.taken[stackID], v)
+	c.tally.ClicksAccepted++
+	c.accepted[stackID] = append(c.accepted[stackID], v)
 }
 
-// checkFile looks at the file of the dead process.
+// checkFile checks the file of the killed process.
 func (c *crash) checkFile() {
 	t := c.t
 	t.Helper()
-	intact(t, c.config.Data)
+	checkPages(t, c.config.Data)
 	store, err := bolt.Open(c.config.Data)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	for _, v := range c.world.Check(t.Context(), store) {
+	for _, v := range c.sandbox.Check(t.Context(), store) {
 		t.Error(v)
 	}
 	for _, id := range c.stacks {
@@ -257,52 +257,52 @@ func (c *crash) checkFile() {
 	}
 }
 
-// checkStack holds the record of a launch against what CloudFormation and Slack
-// were told.
+// checkStack checks the record of a launch against the signals and the responses
+// to clicks.
 func (c *crash) checkStack(store handle.Store, stackID string) {
 	t := c.t
 	t.Helper()
-	stack, _ := c.world.CloudFormation.Stack(stackID)
+	stack, _ := c.sandbox.CloudFormation.Stack(stackID)
 	requests, err := store.OfStack(t.Context(), stackID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	asked := stack.Resource("ApprovalRequest")
 	if len(requests) == 0 {
-		if asked.Status == fakecfn.CreateComplete || len(c.taken[stackID]) > 0 || len(stack.Signals) > 0 {
-			t.Errorf("%s: nothing is on record, and it was told SUCCESS (%s), %d clicks were taken and %d signals sent",
-				stack.Name, asked.Status, len(c.taken[stackID]), len(stack.Signals))
+		if asked.Status == fakecfn.CreateComplete || len(c.accepted[stackID]) > 0 || len(stack.Signals) > 0 {
+			t.Errorf("%s: no request is recorded, and the resource is %s, %d clicks were accepted and %d signals sent",
+				stack.Name, asked.Status, len(c.accepted[stackID]), len(stack.Signals))
 		}
-		c.seen.LaunchesCut++
+		c.tally.LaunchesLost++
 		return
 	}
 	if len(requests) != 1 {
-		t.Errorf("%s: %d requests are on record for one launch", stack.Name, len(requests))
+		t.Errorf("%s: %d requests for one launch", stack.Name, len(requests))
 	}
 	r := requests[0]
-	if taken := c.taken[stackID]; len(taken) > 0 && r.Decision == nil {
+	if taken := c.accepted[stackID]; len(taken) > 0 && r.Decision == nil {
 		t.Errorf("%s: clicks were answered with 200 (%s), and the request is %s", stack.Name, taken, r.State())
 	}
 	if r.Decision != nil && r.Signal == nil {
-		c.seen.SignalsOwed++
+		c.tally.SignalsDue++
 	}
 	if r.Decision == nil && len(stack.Signals) > 0 {
 		t.Errorf("%s: signalled before it was decided", stack.Name)
 	}
-	var said []string
+	var statuses []string
 	for _, s := range stack.Signals {
 		var body handle.SignalBody
 		if err := json.Unmarshal([]byte(s.Body), &body); err != nil {
 			t.Fatal(err)
 		}
-		said = append(said, body.Status)
+		statuses = append(statuses, body.Status)
 	}
-	if slices.Contains(said, "SUCCESS") && slices.Contains(said, "FAILURE") {
-		t.Errorf("%s: both signals left: %s", stack.Name, said)
+	if slices.Contains(statuses, "SUCCESS") && slices.Contains(statuses, "FAILURE") {
+		t.Errorf("%s: both signals were sent: %s", stack.Name, statuses)
 	}
 }
 
-// checkEnd: every launch has come to the end that its record says.
+// checkEnd checks that every stack has ended as its request was decided.
 func (c *crash) checkEnd() {
 	t := c.t
 	t.Helper()
@@ -312,10 +312,10 @@ func (c *crash) checkEnd() {
 	}
 	defer store.Close()
 	for _, id := range c.stacks {
-		stack, _ := c.world.CloudFormation.Stack(id)
+		stack, _ := c.sandbox.CloudFormation.Stack(id)
 		requests, err := store.OfStack(t.Context(), id)
 		if err != nil || len(requests) != 1 {
-			t.Fatalf("%s: %d requests, %v", stack.Name, len(requests), err)
+			t.Fatalf("%s: %d requests, error %v", stack.Name, len(requests), err)
 		}
 		r := requests[0]
 		want := map[handle.State]fakecfn.Status{
@@ -327,8 +327,8 @@ func (c *crash) checkEnd() {
 	}
 }
 
-// intact checks every page of the file by bbolt's own checker.
-func intact(t *testing.T, path string) {
+// checkPages checks every page of the file with bbolt's own checker.
+func checkPages(t *testing.T, path string) {
 	t.Helper()
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
 	if errors.Is(err, os.ErrNotExist) {
@@ -346,6 +346,6 @@ func intact(t *testing.T, path string) {
 		return errors.Join(errs...)
 	})
 	if err != nil {
-		t.Fatalf("the file is not whole: %v", err)
+		t.Fatalf("the file is damaged: %v", err)
 	}
 }

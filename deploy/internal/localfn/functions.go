@@ -1,5 +1,5 @@
-// Package localfn is the two Lambda functions, bot and notifier, tied
-// together as on AWS and served over HTTP on this machine.
+// Package localfn runs the two Lambda functions, bot and notifier, on this machine
+// and serves them over HTTP.
 package localfn
 
 import (
@@ -24,11 +24,10 @@ import (
 	"countersign/notifier/reconcile"
 )
 
-// Config says where the world is that the functions meet, and what they share
-// with it. It survives JSON, for a functions process of its own.
+// Config configures the functions. It is passed to a child process as JSON.
 type Config struct {
 	CloudFormation, Slack, Mail string // origins, such as http://127.0.0.1:4310
-	Bot                         string // origin under which people reach the bot
+	Bot                         string // origin of the bot's public URL
 
 	Region   string
 	TopicARN string
@@ -42,7 +41,7 @@ type Config struct {
 	Defaults notifier.Defaults
 }
 
-// Timeout is how long one invocation may take, as a Lambda function's time-out.
+// Timeout is the timeout of one invocation.
 const Timeout = 60 * time.Second
 
 // Functions are the bot and the notifier over one store.
@@ -51,7 +50,7 @@ type Functions struct {
 	Notifier *notifier.Notifier
 }
 
-// New ties the functions together. client carries everything that leaves them.
+// New returns the functions. client makes all their requests.
 func New(c Config, store handle.Store, now func() time.Time, client *http.Client, log *slog.Logger) *Functions {
 	aws := aws.Config{
 		Region:      c.Region,
@@ -59,7 +58,7 @@ func New(c Config, store handle.Store, now func() time.Time, client *http.Client
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDLOCAL", "local", ""),
 	}
 	keys := []handle.MailKey{handle.MailKey(c.MailKey)}
-	parts := function.Deps{
+	deps := function.Deps{
 		Store:          store,
 		Stacks:         reconcile.CloudFormation{Client: cloudformation.NewFromConfig(aws, func(o *cloudformation.Options) { o.BaseEndpoint = &c.CloudFormation })},
 		Mail:           reconcile.SNSTopic{Client: sns.NewFromConfig(aws, func(o *sns.Options) { o.BaseEndpoint = &c.Mail }), ARN: c.TopicARN},
@@ -77,19 +76,19 @@ func New(c Config, store handle.Store, now func() time.Time, client *http.Client
 		Defaults:       c.Defaults,
 		Origins:        []string{c.CloudFormation},
 	}
-	r := parts.Reconciler()
-	parts.Log = log.With("function", "bot")
-	return &Functions{Bot: parts.Bot(r), Notifier: parts.Notifier(r)}
+	r := deps.Reconciler()
+	deps.Log = log.With("function", "bot")
+	return &Functions{Bot: deps.Bot(r), Notifier: deps.Notifier(r)}
 }
 
-// InvokePath is where the notifier is invoked, as by the Lambda API: POST the
+// InvokePath is the path that invokes the notifier, as in the Lambda API: POST the
 // event. See https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 const InvokePath = "/2015-03-31/functions/countersign-notifier/invocations"
 
-const maxEvent = 1 << 20 // bytes; Lambda takes as much of an asynchronous event
+const maxEvent = 1 << 20 // bytes; the limit of an asynchronous Lambda invocation
 
-// Invoke is the HTTP handler of InvokePath: 200 if the notifier took the event,
-// 500 if Lambda would deliver it again.
+// Invoke is the HTTP handler for InvokePath. It answers 200 if the notifier handled
+// the event, and 500 if Lambda would retry it.
 func (f *Functions) Invoke(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost || r.URL.Path != InvokePath {
 		http.NotFound(w, r)

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"countersign/bot/blocks"
 	"countersign/bot/slacktest"
 	"countersign/deploy/internal/localfn"
 	"countersign/deploy/internal/sandbox"
@@ -30,18 +31,16 @@ var (
 	loadRate = flag.Int("rate", 200, "how many clicks a second TestLoad sends")
 )
 
-// slackPatience is after which time Slack shows that a click failed.
-const slackPatience = 3 * time.Second
+// slackTimeout is how long Slack waits for the response to a click.
+const slackTimeout = 3 * time.Second
 
-// TestLoad sends signed clicks at a steady rate, whether those before were
-// answered or not, to a process of the functions over a bolt file; and as many, in
-// between, to a process that only verifies the signature and answers. Each
-// request gets four clicks in a row, in any order: two people press twice each,
-// and for every other request one of them rejects by form. Afterwards every
-// request has one decision, that of a click which was answered so, and every
-// signal that left says it. Those hold however busy the machine is; that all
-// clicks are answered, in Slack's time, is asked of a run of 5 s and more, which
-// wants the machine for itself.
+// TestLoad sends signed clicks at a steady rate, without waiting for responses, to
+// the functions over a bolt file; and in between as many to a process that only
+// verifies the signature. Each request gets four clicks in random order: two people
+// click twice each, and for every other request one of them submits a rejection.
+// Afterwards every request has one decision, all signals state it, and no response
+// contradicts it, however busy the machine is. A run of 5 s or more, which needs
+// the machine to itself, also requires that all clicks are answered in time.
 func TestLoad(t *testing.T) {
 	const each = 4 // clicks for a request
 	clicks := max(int(loadTime.Seconds()*float64(*loadRate))/each, 1) * each
@@ -50,7 +49,7 @@ func TestLoad(t *testing.T) {
 
 	var sending sync.WaitGroup
 	begin := time.Now().Add(100 * time.Millisecond)
-	real, bare := make([]sent, clicks), make([]sent, clicks)
+	real, bare := make([]result, clicks), make([]result, clicks)
 	for i, c := range l.clicks {
 		at := begin.Add(time.Duration(i) * interval)
 		time.Sleep(time.Until(at))
@@ -61,7 +60,7 @@ func TestLoad(t *testing.T) {
 	}
 	sending.Wait()
 	took := time.Since(begin)
-	ours, theirs := summary(real, l.process), summary(bare, l.bare)
+	ours, theirs := newStats(real, l.process), newStats(bare, l.bare)
 	t.Logf("%d clicks in %.1f s at %d requests", clicks, took.Seconds(), clicks/each)
 	t.Logf("countersign:        %s", ours)
 	t.Logf("verify and answer:  %s", theirs)
@@ -71,38 +70,38 @@ func TestLoad(t *testing.T) {
 		return
 	}
 	if ours.errors > 0 || theirs.errors > 0 || again > 0 {
-		t.Errorf("not every click was answered with 200: %d and %d; of %d requests no click was recorded", ours.errors, theirs.errors, again)
+		t.Errorf("clicks not answered with 200: %d by the bot, %d by the bare process; %d requests have no recorded click", ours.errors, theirs.errors, again)
 	}
-	if ours.max > slackPatience {
-		t.Errorf("a click took %s; Slack waits %s", ours.max, slackPatience)
+	if ours.max > slackTimeout {
+		t.Errorf("a click took %s; Slack waits %s", ours.max, slackTimeout)
 	}
 }
 
-// load is a world with launches that wait, and what people will send about them.
+// load is a sandbox with pending launches, and the clicks to send.
 type load struct {
-	*two
+	*pair
 	bare   *localfn.Process
 	client *http.Client
-	clicks []aClick
+	clicks []click
 }
 
-// aClick is a payload of Slack's that is yet to be signed.
-type aClick struct {
+// click is an interaction payload of Slack, not yet signed.
+type click struct {
 	request string // ID
 	reject  bool
 	body    string
 }
 
-// sent is what came of a click.
-type sent struct {
+// result is the response to a click.
+type result struct {
 	took   time.Duration // from when it was due
-	status int           // 0: no answer
+	status int           // 0: no response
 	body   string
 }
 
 func newLoad(t *testing.T, requests int) *load {
 	t.Helper()
-	l := &load{two: &two{crash: newCrash(t, &tally{})}}
+	l := &load{pair: &pair{crash: newCrash(t, &tally{})}}
 	l.client = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	t.Cleanup(l.client.CloseIdleConnections)
 	l.start()
@@ -114,14 +113,14 @@ func newLoad(t *testing.T, requests int) *load {
 	t.Setenv(bareEnv, "")
 	t.Cleanup(l.bare.Kill)
 
-	press, form := l.patterns()
+	press, form := l.samplePayloads()
 	for range requests {
 		l.launch()
 	}
 	l.run(t.Context())
-	for _, m := range l.world.Slack.Messages(sandbox.Channel) {
+	for _, m := range l.sandbox.Slack.Messages(sandbox.Channel) {
 		if b := m.Buttons(); len(b) == 2 {
-			l.clicks = append(l.clicks, l.about(m, b, len(l.clicks)%8 == 0, press, form)...)
+			l.clicks = append(l.clicks, l.clicksFor(m, b, len(l.clicks)%8 == 0, press, form)...)
 		}
 	}
 	if len(l.clicks) != 4*requests {
@@ -130,41 +129,41 @@ func newLoad(t *testing.T, requests int) *load {
 	return l
 }
 
-// patterns are an approval and a submitted rejection as the made Slack sends
-// them, of a launch of their own.
-func (l *load) patterns() (press, form json.RawMessage) {
+// samplePayloads returns an approval and a submitted rejection, as the simulated
+// Slack sends them, for a launch of their own.
+func (l *load) samplePayloads() (press, form json.RawMessage) {
 	l.t.Helper()
 	id := l.launch()
 	l.run(l.t.Context())
 	messages := l.live(id)
 	if len(messages) != 1 {
-		l.t.Fatalf("%d messages ask, not 1", len(messages))
+		l.t.Fatalf("got %d messages with buttons, want 1", len(messages))
 	}
-	opened, err := l.world.Slack.ClickStale(sandbox.Bob, messages[0], string(handle.Reject))
+	opened, err := l.sandbox.Slack.ClickStale(sandbox.Bob, messages[0], string(handle.Reject))
 	if err != nil || opened.Opened == nil {
-		l.t.Fatalf("the form did not open: %v, %s", err, opened.Notice)
+		l.t.Fatalf("the modal did not open: %v, %s", err, opened.Notice)
 	}
-	submitted, err := l.world.Slack.Submit(sandbox.Bob, opened.Opened.ID, map[string]map[string]string{"reason": {"reason": "not under load"}})
+	submitted, err := l.sandbox.Slack.Submit(sandbox.Bob, opened.Opened.ID, map[string]map[string]string{"reason": {"reason": "not under load"}})
 	if err != nil || submitted.Failed {
-		l.t.Fatalf("the form was not taken: %v, %s", err, submitted.Notice)
+		l.t.Fatalf("the modal was refused: %v, %s", err, submitted.Notice)
 	}
-	pressed, err := l.world.Slack.ClickStale(sandbox.Ann, messages[0], string(handle.Approve))
-	if err != nil || pressed.Failed {
-		l.t.Fatalf("the button was not taken: %v, %s", err, pressed.Notice)
+	clicked, err := l.sandbox.Slack.ClickStale(sandbox.Ann, messages[0], string(handle.Approve))
+	if err != nil || clicked.Failed {
+		l.t.Fatalf("the click was refused: %v, %s", err, clicked.Notice)
 	}
 	l.run(l.t.Context())
-	return pressed.Payload, submitted.Payload
+	return clicked.Payload, submitted.Payload
 }
 
-// about are the four clicks for the request of a message, in any order.
-func (l *load) about(m slacktest.Message, buttons []slacktest.Button, reject bool, press, form json.RawMessage) []aClick {
+// clicksFor returns the four clicks for the request of a message, in random order.
+func (l *load) clicksFor(m slacktest.Message, buttons []slacktest.Button, reject bool, press, form json.RawMessage) []click {
 	l.t.Helper()
 	ticket, err := handle.ParseTicket(buttons[0].Value)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	approve := func(who string) aClick {
-		return aClick{ticket.ID, false, l.edited(press, func(p map[string]any) {
+	approve := func(who string) click {
+		return click{ticket.ID, false, l.edited(press, func(p map[string]any) {
 			p["user"].(map[string]any)["id"] = who
 			p["message"].(map[string]any)["ts"] = m.TS
 			p["container"].(map[string]any)["message_ts"] = m.TS
@@ -173,7 +172,7 @@ func (l *load) about(m slacktest.Message, buttons []slacktest.Button, reject boo
 	}
 	bob := approve(sandbox.Bob)
 	if reject {
-		bob = aClick{ticket.ID, true, l.edited(form, func(p map[string]any) {
+		bob = click{ticket.ID, true, l.edited(form, func(p map[string]any) {
 			metadata, err := json.Marshal(map[string]string{"ticket": buttons[1].Value, "channel": sandbox.Channel, "ts": m.TS})
 			if err != nil {
 				l.t.Fatal(err)
@@ -181,7 +180,7 @@ func (l *load) about(m slacktest.Message, buttons []slacktest.Button, reject boo
 			p["view"].(map[string]any)["private_metadata"] = string(metadata)
 		})}
 	}
-	list := []aClick{approve(sandbox.Ann), approve(sandbox.Ann), bob, bob}
+	list := []click{approve(sandbox.Ann), approve(sandbox.Ann), bob, bob}
 	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	return list
 }
@@ -200,44 +199,44 @@ func (l *load) edited(payload json.RawMessage, edit func(map[string]any)) (body 
 	return "payload=" + url.QueryEscape(string(b))
 }
 
-// send signs the click and sends it, as Slack does.
-func (l *load) send(to *localfn.Process, c aClick, due time.Time) sent {
-	now := l.world.Clock.Now()
+// send signs and sends a click as Slack does.
+func (l *load) send(to *localfn.Process, c click, due time.Time) result {
+	now := l.sandbox.Clock.Now()
 	req, err := http.NewRequestWithContext(l.t.Context(), http.MethodPost, to.Bot+"/slack/interactivity", strings.NewReader(c.body))
 	if err != nil {
-		return sent{}
+		return result{}
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("X-Slack-Request-Timestamp", strconv.FormatInt(now.Unix(), 10))
 	req.Header.Set("X-Slack-Signature", slacktest.Sign(l.config.Functions.SigningSecrets[0], now, []byte(c.body)))
 	res, err := l.client.Do(req)
 	if err != nil {
-		return sent{took: time.Since(due)}
+		return result{took: time.Since(due)}
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
 	if err != nil {
-		return sent{took: time.Since(due)}
+		return result{took: time.Since(due)}
 	}
-	return sent{time.Since(due), res.StatusCode, string(body)}
+	return result{time.Since(due), res.StatusCode, string(body)}
 }
 
-// figures are what a process was measured at.
-type figures struct {
+// stats are the measurements of one process.
+type stats struct {
 	p50, p99, max time.Duration
 	errors        int
-	resident      int // KiB at most; 0 where the system does not tell
+	resident      int // peak resident memory in KiB; 0 if unknown
 }
 
-func (f figures) String() string {
+func (f stats) String() string {
 	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-	return fmt.Sprintf("p50 %.1f ms, p99 %.1f ms, longest %.1f ms, %d errors, %.0f MB resident at most",
+	return fmt.Sprintf("p50 %.1f ms, p99 %.1f ms, max %.1f ms, %d errors, peak %.0f MB resident",
 		ms(f.p50), ms(f.p99), ms(f.max), f.errors, float64(f.resident)*1024/1e6)
 }
 
 func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
 
-func summary(list []sent, p *localfn.Process) (f figures) {
+func newStats(list []result, p *localfn.Process) (f stats) {
 	var took []time.Duration
 	for _, s := range list {
 		took = append(took, s.took)
@@ -253,7 +252,7 @@ func summary(list []sent, p *localfn.Process) (f figures) {
 
 var highWater = regexp.MustCompile(`(?m)^VmHWM:\s+(\d+) kB$`)
 
-// resident is the most memory that the process ever had, in KiB. See proc(5).
+// resident returns the peak resident memory of the process in KiB. See proc(5).
 func resident(pid int) int {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -267,19 +266,19 @@ func resident(pid int) int {
 	return n
 }
 
-// check lets the world come to its end, and holds the records against what
-// people and CloudFormation were told. Where no click could be recorded, whoever
-// pressed was told so, and presses once more; again is how often.
-func (l *load) check(answers []sent) (again int) {
+// check lets everything finish and checks the records against the responses and
+// signals. If no click on a request was recorded, the person was told so and
+// clicks again; again counts these requests.
+func (l *load) check(answers []result) (again int) {
 	t := l.t
 	t.Helper()
-	settled := func() {
+	finish := func() {
 		l.run(t.Context())
-		if err := l.world.Advance(t.Context(), 5*time.Minute); err != nil {
+		if err := l.sandbox.Advance(t.Context(), 5*time.Minute); err != nil {
 			t.Fatal(err)
 		}
 	}
-	settled()
+	finish()
 	for _, id := range l.stacks {
 		if len(l.live(id)) > 0 {
 			again++
@@ -287,10 +286,10 @@ func (l *load) check(answers []sent) (again int) {
 		}
 	}
 	if again > 0 {
-		settled()
+		finish()
 	}
 	l.process.Kill()
-	intact(t, l.config.Data)
+	checkPages(t, l.config.Data)
 	store, err := bolt.Open(l.config.Data)
 	if err != nil {
 		t.Fatal(err)
@@ -298,23 +297,23 @@ func (l *load) check(answers []sent) (again int) {
 	defer store.Close()
 	l.store = store
 	l.checkDecided(handle.Approved, handle.Rejected)
-	for _, v := range l.world.Check(t.Context(), store) {
+	for _, v := range l.sandbox.Check(t.Context(), store) {
 		t.Error(v)
 	}
 	l.checkAnswers(answers)
-	// A click that finds a decision not yet marked as signalled signals it once
-	// more: the same UniqueId, which CloudFormation counts once.
+	// A click that finds a decision not yet marked as signalled sends the signal
+	// again. It has the same UniqueId, so CloudFormation counts it once.
 	repeated := 0
 	for _, id := range l.stacks {
-		stack, _ := l.world.CloudFormation.Stack(id)
+		stack, _ := l.sandbox.CloudFormation.Stack(id)
 		repeated += len(stack.Signals) - 1
 	}
-	t.Logf("%d requests decided and signalled, %d signals sent once more, %d pressed again", len(l.stacks), repeated, again)
+	t.Logf("%d requests decided and signalled, %d signals repeated, %d clicked again", len(l.stacks), repeated, again)
 	return again
 }
 
-// checkAnswers holds what people were told against the records.
-func (l *load) checkAnswers(answers []sent) {
+// checkAnswers checks the responses to the clicks against the records.
+func (l *load) checkAnswers(answers []result) {
 	l.t.Helper()
 	for i, c := range l.clicks {
 		r, err := l.store.Load(context.WithoutCancel(l.t.Context()), c.request)
@@ -324,11 +323,17 @@ func (l *load) checkAnswers(answers []sent) {
 		a := answers[i]
 		rejected := r.State() == handle.Rejected
 		switch {
-		case a.status != http.StatusOK, strings.Contains(a.body, "I could not"): // it says nothing for certain
+		case a.status != http.StatusOK, uncertain(a.body):
 		case !c.reject && a.body != "":
 			l.t.Errorf("an approval was answered with %q", a.body)
-		case c.reject && (a.body == "") != rejected: // empty, it closes the form: the rejection counted
+		case c.reject && (a.body == "") != rejected: // an empty body closes the modal: the rejection counted
 			l.t.Errorf("%s is %s, and a rejection was answered with %q", c.request, r.State(), a.body)
 		}
 	}
+}
+
+// uncertain reports whether a response says that the decision was not, or perhaps
+// not, recorded.
+func uncertain(body string) bool {
+	return strings.Contains(body, blocks.NotRecorded) || strings.Contains(body, blocks.MaybeRecorded)
 }

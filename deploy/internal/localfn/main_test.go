@@ -21,16 +21,16 @@ import (
 	"countersign/handle/dynamo"
 )
 
-// The tests start this program again, to be the functions' process.
+// TestMain lets tests start this program as the functions' process.
 func TestMain(m *testing.M) {
 	switch {
 	case localfn.IsChild() && os.Getenv(bareEnv) != "":
-		if err := bareChild(); err != nil {
+		if err := runBareChild(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 	case localfn.IsChild() && os.Getenv(tableEnv) != "":
-		if err := dynamoChild(os.Getenv(tableEnv)); err != nil {
+		if err := runDynamoChild(os.Getenv(tableEnv)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -43,19 +43,19 @@ func TestMain(m *testing.M) {
 
 const (
 	endpointEnv = "COUNTERSIGN_DYNAMODB" // URL of a DynamoDB Local; .ci/with-dynamodb sets it
-	tableEnv    = "FUNCTIONS_TEST_TABLE" // makes a child use that table, and no file
-	bareEnv     = "FUNCTIONS_TEST_BARE"  // makes a child verify and answer, and do nothing else
+	tableEnv    = "FUNCTIONS_TEST_TABLE" // makes a child use this table instead of a file
+	bareEnv     = "FUNCTIONS_TEST_BARE"  // makes a child only verify the signature
 )
 
 func dynamoConfig() aws.Config {
 	return aws.Config{
 		Region: "us-east-1", BaseEndpoint: aws.String(os.Getenv(endpointEnv)),
-		Credentials: credentials.NewStaticCredentialsProvider("MADEKEY", "made secret", ""),
+		Credentials: credentials.NewStaticCredentialsProvider("EXAMPLEKEY", "example-secret", ""),
 	}
 }
 
-// dynamoChild is a child over a DynamoDB table.
-func dynamoChild(table string) error {
+// runDynamoChild runs a child over a DynamoDB table.
+func runDynamoChild(table string) error {
 	var c localfn.ChildConfig
 	if err := json.Unmarshal([]byte(os.Getenv(localfn.ChildVariable)), &c); err != nil {
 		return err
@@ -63,9 +63,9 @@ func dynamoChild(table string) error {
 	return localfn.ServeChild(c, dynamo.New(dynamoConfig(), awsfix.HTTPClient(&http.Client{}), table))
 }
 
-// bareChild serves the least that an app of Slack's can be: it reads a request,
-// verifies its signature by its one secret, and answers.
-func bareChild() error {
+// runBareChild serves a minimal Slack app: it reads a request, verifies its
+// signature and answers.
+func runBareChild() error {
 	var c localfn.ChildConfig
 	if err := json.Unmarshal([]byte(os.Getenv(localfn.ChildVariable)), &c); err != nil {
 		return err

@@ -30,15 +30,15 @@ import (
 	"countersign/handle/dynamo"
 )
 
-// two are two processes over one DynamoDB table.
-type two struct {
+// pair is two processes over one DynamoDB table.
+type pair struct {
 	*crash
 	store         handle.Store
 	first, second *localfn.Process
 }
 
-// newTwo starts two processes; the clock of the second is ahead of the first's.
-func newTwo(t *testing.T, ahead time.Duration) *two {
+// newPair starts two processes. The second's clock is ahead by ahead.
+func newPair(t *testing.T, ahead time.Duration) *pair {
 	t.Helper()
 	if os.Getenv(endpointEnv) == "" {
 		testtools.Missing(t, "DynamoDB Local, which .ci/with-dynamodb starts")
@@ -55,7 +55,7 @@ func newTwo(t *testing.T, ahead time.Duration) *two {
 		}
 	})
 	t.Setenv(tableEnv, table)
-	w := &two{crash: newCrash(t, &tally{}), store: dynamo.New(dynamoConfig(), awsfix.HTTPClient(&http.Client{Timeout: time.Minute}), table)}
+	w := &pair{crash: newCrash(t, &tally{}), store: dynamo.New(dynamoConfig(), awsfix.HTTPClient(&http.Client{Timeout: time.Minute}), table)}
 	w.start()
 	w.first = w.process
 	c := w.config
@@ -68,40 +68,40 @@ func newTwo(t *testing.T, ahead time.Duration) *two {
 	return w
 }
 
-// TestTwoProcessesRace lets one process take an approval and another a
-// rejection of the same request at once.
+// TestTwoProcessesRace sends an approval to one process and a rejection of the same
+// request to another at the same time.
 func TestTwoProcessesRace(t *testing.T) {
-	w := newTwo(t, 0)
+	w := newPair(t, 0)
 	w.alternate()
 	for range 30 {
 		id := w.launch()
 		w.run(t.Context())
 		messages := w.live(id)
 		if len(messages) != 1 {
-			t.Fatalf("%d messages ask, not 1", len(messages))
+			t.Fatalf("got %d messages with buttons, want 1", len(messages))
 		}
-		i, err := w.world.Slack.ClickStale(sandbox.Bob, messages[0], string(handle.Reject))
+		i, err := w.sandbox.Slack.ClickStale(sandbox.Bob, messages[0], string(handle.Reject))
 		if err != nil || i.Opened == nil {
-			t.Fatalf("the form did not open: %v, %s", err, i.Notice)
+			t.Fatalf("the modal did not open: %v, %s", err, i.Notice)
 		}
 		var race sync.WaitGroup
 		race.Go(func() {
 			time.Sleep(mrand.N(4 * time.Millisecond))
-			press, err := w.world.Slack.ClickStale(sandbox.Ann, messages[0], string(handle.Approve))
+			press, err := w.sandbox.Slack.ClickStale(sandbox.Ann, messages[0], string(handle.Approve))
 			if err != nil || press.Failed {
 				t.Errorf("approve: %v, %s", err, press.Notice)
 			}
 		})
 		race.Go(func() {
 			time.Sleep(mrand.N(4 * time.Millisecond))
-			_, err := w.world.Slack.Submit(sandbox.Bob, i.Opened.ID, map[string]map[string]string{"reason": {"reason": "not today"}})
+			_, err := w.sandbox.Slack.Submit(sandbox.Bob, i.Opened.ID, map[string]map[string]string{"reason": {"reason": "not today"}})
 			if err != nil {
 				t.Error(err)
 			}
 		})
 		race.Wait()
-		if v, open := w.world.Slack.Modal(sandbox.Bob); open { // too late, and it says so
-			if _, err := w.world.Slack.CloseView(sandbox.Bob, v.ID); err != nil {
+		if v, open := w.sandbox.Slack.Modal(sandbox.Bob); open { // the modal says that the rejection came too late
+			if _, err := w.sandbox.Slack.CloseView(sandbox.Bob, v.ID); err != nil {
 				t.Error(err)
 			}
 		}
@@ -110,8 +110,8 @@ func TestTwoProcessesRace(t *testing.T) {
 	w.checkDecided(handle.Approved, handle.Rejected)
 }
 
-// alternate has requests of Slack go to both processes in turn.
-func (w *two) alternate() {
+// alternate sends Slack's requests to both processes in turn.
+func (w *pair) alternate() {
 	var n atomic.Int64
 	targets := []*url.URL{}
 	for _, p := range []*localfn.Process{w.first, w.second} {
@@ -125,13 +125,13 @@ func (w *two) alternate() {
 		r.SetURL(targets[n.Add(1)%2])
 	}})
 	w.t.Cleanup(front.Close)
-	w.world.UseRemote(front.URL, w.first.Invoke)
+	w.sandbox.UseRemote(front.URL, w.first.Invoke)
 }
 
-// TestSweepRacesClick lets one process, whose clock is past the deadline,
-// expire requests while the other takes approvals of them.
+// TestSweepRacesClick lets one process, whose clock is past the deadline, expire
+// requests while the other records approvals of them.
 func TestSweepRacesClick(t *testing.T) {
-	w := newTwo(t, 11*time.Hour)
+	w := newPair(t, 11*time.Hour)
 	for range 3 {
 		var ids []string
 		for range 10 {
@@ -139,7 +139,7 @@ func TestSweepRacesClick(t *testing.T) {
 		}
 		w.run(t.Context())
 		var race sync.WaitGroup
-		// The sweep takes the oldest first, and the clicks come from the other end.
+		// The sweep starts with the oldest request, the clicks with the newest.
 		w.approve(ids[len(ids)-1], sandbox.Ann)
 		race.Go(func() { w.sweep(w.second) })
 		race.Go(func() {
@@ -154,8 +154,8 @@ func TestSweepRacesClick(t *testing.T) {
 	w.checkDecided(handle.Approved, handle.Expired)
 }
 
-// sweep invokes the process's notifier as the schedule does.
-func (w *two) sweep(p *localfn.Process) {
+// sweep invokes the process's notifier with a scheduled event.
+func (w *pair) sweep(p *localfn.Process) {
 	const event = `{"version":"0","detail-type":"Scheduled Event","source":"aws.events","detail":{}}`
 	res, err := http.Post(p.Invoke, "application/json", strings.NewReader(event))
 	if err != nil {
@@ -168,17 +168,17 @@ func (w *two) sweep(p *localfn.Process) {
 	}
 }
 
-// checkDecided: each request has one decision, one of these two, every signal
-// that was ever sent says it, and the stack went its way.
-func (w *two) checkDecided(one, other handle.State) {
+// checkDecided checks that each request has one of these two decisions, that all
+// signals state it, and that the stack ended accordingly.
+func (w *pair) checkDecided(one, other handle.State) {
 	t := w.t
 	t.Helper()
 	won := map[handle.State]int{}
 	for _, id := range w.stacks {
-		stack, _ := w.world.CloudFormation.Stack(id)
+		stack, _ := w.sandbox.CloudFormation.Stack(id)
 		requests, err := w.store.OfStack(t.Context(), id)
 		if err != nil || len(requests) != 1 {
-			t.Fatalf("%s: %d requests, %v", stack.Name, len(requests), err)
+			t.Fatalf("%s: %d requests, error %v", stack.Name, len(requests), err)
 		}
 		r := requests[0]
 		won[r.State()]++
@@ -188,12 +188,12 @@ func (w *two) checkDecided(one, other handle.State) {
 		}
 		want, _ := r.SignalBody()
 		if len(stack.Signals) == 0 || r.Signal == nil {
-			t.Errorf("%s: %d signals, marked %+v", stack.Name, len(stack.Signals), r.Signal)
+			t.Errorf("%s: %d signals, signal mark %+v", stack.Name, len(stack.Signals), r.Signal)
 		}
 		for _, s := range stack.Signals {
 			var got handle.SignalBody
 			if err := json.Unmarshal([]byte(s.Body), &got); err != nil || got != want {
-				t.Errorf("%s is %s, and was signalled %s, %v", stack.Name, r.State(), got.Status, err)
+				t.Errorf("%s is %s, and the signal was %s, error %v", stack.Name, r.State(), got.Status, err)
 			}
 		}
 		end := fakecfn.RollbackComplete
@@ -204,11 +204,11 @@ func (w *two) checkDecided(one, other handle.State) {
 			t.Errorf("%s is %s, and its stack %s", stack.Name, r.State(), stack.Status)
 		}
 		if len(r.Votes) > 1 {
-			t.Errorf("%s has %d votes, and one decided", stack.Name, len(r.Votes))
+			t.Errorf("%s has %d votes, want 1", stack.Name, len(r.Votes))
 		}
 	}
 	t.Log(fmt.Sprint(won))
 	if won[one] == 0 || won[other] == 0 {
-		t.Errorf("there was no race: %v", won)
+		t.Errorf("one side won every race: %v", won)
 	}
 }

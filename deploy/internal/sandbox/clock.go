@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// Clock is the made world's time: either the real one, moved forward by what
-// people skipped, or one that stands still but for Advance.
+// Clock is the sandbox's clock: the real one plus an offset, or a manual one that
+// moves only by Advance.
 type Clock struct {
 	mu          sync.Mutex
 	manualStart time.Time // zero: the real clock
 	offset      time.Duration
 }
 
-// StillClock stands at start until it is advanced.
+// ManualClock returns a clock that stands at start until it is advanced.
 func ManualClock(start time.Time) *Clock { return &Clock{manualStart: start} }
 
-// Now is the world's time, UTC.
+// Now returns the time in UTC.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -26,14 +26,14 @@ func (c *Clock) Now() time.Time {
 	return c.manualStart.Add(c.offset)
 }
 
-// Skipped is by how much the clock was moved forward.
+// Offset returns by how much the clock was advanced in all.
 func (c *Clock) Offset() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.offset
 }
 
-// Skip moves the clock forward by d, and nothing else: see World.Advance.
+// Advance moves the clock forward by d. Unlike [Sandbox.Advance] it runs nothing.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -13,9 +13,10 @@ import (
 	"countersign/handle"
 )
 
-// Slack took the first message, and its answer was lost; so there are two. A
-// click on the one that nobody remembers counts, and both are frozen.
-func TestAnOrphanCopyWorksAndIsFrozen(t *testing.T) {
+// The response to the first post is lost, so the message is posted twice and the
+// record knows only the second. A click on the first counts, and both messages are
+// updated.
+func TestClickOnUnrecordedCopyCounts(t *testing.T) {
 	for _, who := range []struct {
 		id      string
 		verdict handle.Verdict
@@ -45,10 +46,10 @@ func TestAnOrphanCopyWorksAndIsFrozen(t *testing.T) {
 		posts := w.Slack.Messages(sandbox.Channel)
 		root, _ := only(t, store, stack).Root()
 		if len(posts) != 2 || posts[0].TS == root.TS {
-			t.Fatalf("%d messages, and %s is the one on record: want an orphan", len(posts), root.TS)
+			t.Fatalf("%d messages, and %s is recorded: want an unrecorded copy", len(posts), root.TS)
 		}
 		if i, err := w.Slack.ClickButton(who.id, sandbox.Channel, posts[0].TS, string(who.verdict)); err != nil || i.Failed {
-			t.Fatalf("press: %q, %v", i.Notice, err)
+			t.Fatalf("click: %q, %v", i.Notice, err)
 		}
 		run(t, w)
 		if got := only(t, store, stack).State(); got != who.want {
@@ -59,8 +60,8 @@ func TestAnOrphanCopyWorksAndIsFrozen(t *testing.T) {
 				t.Errorf("message %s of a %s request has %d buttons", m.TS, who.want, len(m.Buttons()))
 			}
 		}
-		for _, broken := range w.Check(context.Background(), store) {
-			t.Error(broken)
+		for _, v := range w.Check(context.Background(), store) {
+			t.Error(v)
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"countersign/notifier"
 )
 
-// The made account, workspace and people. All of them are made up.
+// The simulated account, workspace and people.
 const (
 	Region  = "us-east-1"
 	Account = "111122223333"
@@ -25,12 +25,12 @@ const (
 	Channel   = "C0APPROVALS"
 	Approvers = "S0PLATFORM" // a user group
 
-	Rita  = "U0RITA" // launches
-	Ann   = "U0ANN"  // approves
-	Bob   = "U0BOB"  // approves
+	Rita  = "U0RITA" // launches products
+	Ann   = "U0ANN"  // an approver
+	Bob   = "U0BOB"  // an approver
 	Dan   = "U0DAN"  // a colleague who may not approve
 	Gwen  = "U0GWEN" // a guest
-	Olga  = "U0OLGA" // of another workspace, through Slack Connect
+	Olga  = "U0OLGA" // in another workspace, through Slack Connect
 	Admin = "admins@example.com"
 
 	token         = "xoxb-made-up-token"
@@ -64,8 +64,8 @@ func newWorkspace(now func() time.Time, origin, bot string, client *http.Client,
 	return w
 }
 
-// Populate puts the people into a workspace, and the channel that all of them
-// are in.
+// Populate adds the people, the approvers' user group and the channel to a
+// workspace.
 func Populate(w *slacktest.Workspace) {
 	person := func(id, name, real, team string) slacktest.User {
 		return slacktest.User{ID: id, TeamID: team, Name: name, RealName: real, DisplayName: real, Email: name + "@example.com"}
@@ -86,7 +86,7 @@ func newTopic(now func() time.Time) *fakemail.Topic {
 	return fakemail.New(fakemail.Config{Now: now, ARN: Topic, Subscribers: []fakemail.Subscriber{{Address: Admin, Confirmed: true}}})
 }
 
-// scheduled is the event of a rule that fires each minute. See
+// sweepEvent returns the event of a schedule that fires each minute. See
 // https://docs.aws.amazon.com/lambda/latest/dg/with-eventbridge-scheduler.html
 func sweepEvent(now time.Time) []byte {
 	b, _ := json.Marshal(map[string]any{ // cannot fail: strings only

@@ -21,7 +21,7 @@ func (w *Sandbox) Check(ctx context.Context, store handle.Store) []laws.Violatio
 		records = append(records, r)
 	}
 	found := w.Laws.Check(records, w.Clock.Now())
-	if n := w.DroppedEvents(); n > 0 {
+	if n := w.droppedEvents(); n > 0 {
 		found = append(found, laws.Violation{Law: laws.AlwaysAnswered, Rule: "each event is handled in the end", Detail: fmt.Sprintf("%d were dropped after all retries", n)})
 	}
 	return found

@@ -17,14 +17,14 @@ import (
 	"time"
 )
 
-// server serves a handler, that may be changed, at an origin.
+// server serves a handler, which can be replaced, at an origin.
 type server struct {
 	origin  string
-	http    *http.Server // nil: it is reached from inside only
+	http    *http.Server // nil: reachable in this process only
 	handler atomic.Pointer[http.Handler]
 }
 
-// listen makes a server on a free loopback port.
+// listen starts a server on a free loopback port.
 func listen() (*server, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -32,7 +32,7 @@ func listen() (*server, error) {
 	}
 	s := &server{origin: "http://" + l.Addr().String()}
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
-	go func() { _ = s.http.Serve(l) }() // ends with close
+	go func() { _ = s.http.Serve(l) }() // returns after close
 	return s, nil
 }
 
@@ -43,7 +43,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		(*h).ServeHTTP(w, r)
 		return
 	}
-	http.Error(w, "nobody is here", http.StatusServiceUnavailable)
+	http.Error(w, "no server here", http.StatusServiceUnavailable)
 }
 
 func (s *server) close() {
@@ -52,12 +52,11 @@ func (s *server) close() {
 	}
 }
 
-// inside leads requests straight into the servers of one world, without
-// sockets: by their host.
+// inProcess calls the servers of one sandbox directly by origin, without sockets.
 type inProcess []*server
 
-// RoundTrip implements http.RoundTripper. A handler that aborts is a connection
-// that is lost.
+// RoundTrip implements http.RoundTripper. A handler that panics with
+// http.ErrAbortHandler looks like a lost connection.
 func (in inProcess) RoundTrip(req *http.Request) (res *http.Response, err error) {
 	if err := req.Context().Err(); err != nil {
 		return nil, err
@@ -86,37 +85,37 @@ func (in inProcess) RoundTrip(req *http.Request) (res *http.Response, err error)
 	return nil, ErrDisconnected
 }
 
-// answer is an http.ResponseWriter that becomes a response.
+// responseRecorder is an http.ResponseWriter that records the response.
 type responseRecorder struct {
 	header http.Header
-	sent   http.Header // as it was when the status was sent
+	sent   http.Header // as of WriteHeader
 	status int
 	body   bytes.Buffer
 }
 
-func (a *responseRecorder) Header() http.Header { return a.header }
+func (w *responseRecorder) Header() http.Header { return w.header }
 
-func (a *responseRecorder) WriteHeader(status int) {
-	if a.status == 0 {
-		a.status, a.sent = status, a.header.Clone()
+func (w *responseRecorder) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status, w.sent = status, w.header.Clone()
 	}
 }
 
-func (a *responseRecorder) Write(b []byte) (int, error) {
-	a.WriteHeader(http.StatusOK)
-	return a.body.Write(b)
+func (w *responseRecorder) Write(b []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	return w.body.Write(b)
 }
 
-func (a *responseRecorder) response(req *http.Request) *http.Response {
-	a.WriteHeader(http.StatusOK)
+func (w *responseRecorder) response(req *http.Request) *http.Response {
+	w.WriteHeader(http.StatusOK)
 	return &http.Response{
-		Status: strconv.Itoa(a.status) + " " + http.StatusText(a.status), StatusCode: a.status,
+		Status: strconv.Itoa(w.status) + " " + http.StatusText(w.status), StatusCode: w.status,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: a.sent, Body: io.NopCloser(bytes.NewReader(a.body.Bytes())), ContentLength: int64(a.body.Len()), Request: req,
+		Header: w.sent, Body: io.NopCloser(bytes.NewReader(w.body.Bytes())), ContentLength: int64(w.body.Len()), Request: req,
 	}
 }
 
-// forward passes requests on to another origin.
+// forward returns a proxy to another origin.
 func forward(origin string, client *http.Client) http.Handler {
 	target, err := url.Parse(origin)
 	if err != nil {
@@ -126,40 +125,40 @@ func forward(origin string, client *http.Client) http.Handler {
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host },
 		Transport: client.Transport,
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
-			http.Error(w, "nobody is here", http.StatusBadGateway)
+			http.Error(w, "no server here", http.StatusBadGateway)
 		},
 	}
 }
 
-// Wire is what lies between the functions and the world.
+// Network is the transport between the functions, the simulated services and people.
 type Network struct {
 	base http.RoundTripper
 
-	mu     sync.Mutex
-	around func(*http.Request, http.RoundTripper) (*http.Response, error)
+	mu        sync.Mutex
+	intercept func(*http.Request, http.RoundTripper) (*http.Response, error)
 }
 
-// Around lets f answer every request in place of the wire: next is the wire
-// itself, to which f hands on what shall arrive. nil lets all pass. No lock is
-// held, so f may send requests of its own meanwhile.
+// Intercept lets f answer every request. next is the real transport, for requests that
+// shall arrive. nil ends the interception. No lock is held while f runs, so f may
+// send requests itself.
 func (t *Network) Intercept(f func(req *http.Request, next http.RoundTripper) (*http.Response, error)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.around = f
+	t.intercept = f
 }
 
 // RoundTrip implements http.RoundTripper.
 func (t *Network) RoundTrip(req *http.Request) (*http.Response, error) {
 	t.mu.Lock()
-	around := t.around
+	intercept := t.intercept
 	t.mu.Unlock()
-	if around != nil {
-		return around(req, t.base)
+	if intercept != nil {
+		return intercept(req, t.base)
 	}
 	return t.base.RoundTrip(req)
 }
 
-// signalTo reads the stack's ARN off a PUT to a wait handle: its path is that
+// signalTo returns the stack's ARN from a PUT to a wait handle, whose path is the
 // ARN, a UUID and the handle's logical ID.
 func signalTo(req *http.Request) (stackID string, ok bool) {
 	parts := strings.Split(strings.TrimPrefix(req.URL.Path, "/"), "/")
@@ -169,7 +168,8 @@ func signalTo(req *http.Request) (stackID string, ok bool) {
 	return strings.Join(parts[:3], "/"), true
 }
 
-// ErrCut is what a request meets that does not arrive, or whose answer is lost.
+// ErrDisconnected is returned for a request that does not arrive or whose response is
+// lost.
 var ErrDisconnected = errors.New("connection refused")
 
 func send(ctx context.Context, client *http.Client, method, target string, body []byte) (int, error) {

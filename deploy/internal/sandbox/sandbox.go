@@ -1,10 +1,9 @@
-// Package sandbox is the made world: a CloudFormation, a Slack and a mail topic
-// on one machine, with people in it, around the real bot and notifier. The two
-// meet the world over HTTP alone, as they would meet the real one.
+// Package sandbox connects the real bot and notifier to a simulated
+// CloudFormation, Slack and mail topic on one machine. All of them talk HTTP, as
+// in production.
 //
-// Nothing happens by itself: a World moves when somebody acts on it and when
-// Run is called, which delivers what is on its way and lets the clock take
-// effect. So a story can be told step by step.
+// Nothing happens by itself: events are delivered and resources change state only
+// in Run and Advance, so that a test or story runs step by step.
 package sandbox
 
 import (
@@ -28,23 +27,23 @@ import (
 	"countersign/notifier"
 )
 
-// Config says how a world is made.
+// Config configures a Sandbox.
 type Config struct {
-	Store      handle.Store // of the functions; nil: they run elsewhere, see Remote
-	Clock      *Clock       // nil: the real one
+	Store      handle.Store // for the functions; nil if they run elsewhere, see UseRemote
+	Clock      *Clock       // nil: the real clock
 	Delay      time.Duration
-	Log        *slog.Logger // of the functions; nil: none
+	Log        *slog.Logger // for the functions; nil: none
 	Defaults   func(*notifier.Defaults)
 	RateLimits slacktest.RateLimits
 
-	// Inside leads all requests straight to their servers, without sockets: a
-	// simulation has no others. Nothing outside the process reaches such a world.
+	// InProcess calls the servers directly, without sockets. Nothing outside the
+	// process can then reach them.
 	InProcess bool
-	// NewID makes UUIDs; nil: at random.
+	// NewID returns a UUID; nil: a random one.
 	NewID func() string
 }
 
-// World is the whole of it. Close it after use.
+// Sandbox is the simulated environment with the functions in it. Close it after use.
 type Sandbox struct {
 	Clock           *Clock
 	CloudFormation  *fakecfn.Engine
@@ -62,12 +61,12 @@ type Sandbox struct {
 
 	mu        sync.Mutex
 	queue     []invocation
-	lost      int // invocations given up after all tries
+	dropped   int // events dropped after all retries
 	nextSweep time.Time
 	running   sync.Mutex // one Run at a time
 }
 
-// New makes a world and serves it on loopback.
+// New returns a sandbox, served on loopback unless InProcess is set.
 func New(c Config) (*Sandbox, error) {
 	w := &Sandbox{Clock: c.Clock, Network: &Network{}, log: c.Log}
 	if w.Clock == nil {
@@ -107,7 +106,7 @@ func New(c Config) (*Sandbox, error) {
 	return w, nil
 }
 
-// listen makes the servers of CloudFormation, Slack, mail, the bot and the
+// listen starts the servers of CloudFormation, Slack, mail, the bot and the
 // notifier, in this order.
 func (w *Sandbox) listen(within bool) (origins [5]string, err error) {
 	for i, name := range []string{"cloudformation", "slack", "mail", "bot", "notifier"} {
@@ -128,14 +127,14 @@ func (w *Sandbox) listen(within bool) (origins [5]string, err error) {
 	return origins, nil
 }
 
-// Restart starts the functions over store, with nothing in memory.
+// Restart starts the functions over store, with empty memory.
 func (w *Sandbox) Restart(store handle.Store) {
 	w.Functions = localfn.New(w.FunctionsConfig, store, w.Clock.Now, w.client, w.log)
 	w.servers[3].serve(w.Functions.Bot)
 	w.servers[4].serve(http.HandlerFunc(w.Functions.Invoke))
 }
 
-// Remote lets functions that run elsewhere take the place of our own.
+// UseRemote sends requests and events to functions that run elsewhere.
 func (w *Sandbox) UseRemote(botOrigin, invokeURL string) {
 	w.servers[3].serve(forward(botOrigin, w.client))
 	w.InvokeURL = invokeURL
@@ -151,7 +150,7 @@ func (w *Sandbox) Close() {
 	}
 }
 
-// invocation is one event on its way to the notifier.
+// invocation is one event to be delivered to the notifier.
 type invocation struct {
 	event []byte
 	tries int
@@ -164,11 +163,11 @@ func (w *Sandbox) enqueue(event []byte) {
 	w.queue = append(w.queue, invocation{event: event, at: w.Clock.Now()})
 }
 
-// Lambda's own waits before it delivers an event again whose function failed.
+// lambdaWaits are Lambda's waits before it retries a failed asynchronous invocation.
 // See https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html
 var lambdaWaits = []time.Duration{time.Minute, 2 * time.Minute}
 
-// take takes one invocation off the queue that is due.
+// take removes one due invocation from the queue.
 func (w *Sandbox) take() (invocation, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -182,9 +181,9 @@ func (w *Sandbox) take() (invocation, bool) {
 	return invocation{}, false
 }
 
-// Run does all that is due at the present time of the world's clock: what
-// resources and waits have come to, the sweep of each minute, and the delivery
-// of events. It returns when nothing is left to do for now.
+// Run does everything that is due now: state changes of resources and wait
+// conditions, the sweep of each minute, and the delivery of events. It returns
+// when nothing is due.
 func (w *Sandbox) Run(ctx context.Context) error {
 	w.running.Lock()
 	defer w.running.Unlock()
@@ -216,7 +215,7 @@ func (w *Sandbox) sweepIfDue() {
 	w.queue = append(w.queue, invocation{event: sweepEvent(now), at: now})
 }
 
-// deliver invokes the notifier, and puts the event back if Lambda would.
+// deliver invokes the notifier and queues the event again if Lambda would retry.
 func (w *Sandbox) deliver(ctx context.Context, v invocation) error {
 	err := w.post(ctx, v.event)
 	if ctx.Err() != nil {
@@ -228,7 +227,7 @@ func (w *Sandbox) deliver(ctx context.Context, v invocation) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if v.tries == len(lambdaWaits) {
-		w.lost++
+		w.dropped++
 		return nil
 	}
 	v.at = w.Clock.Now().Add(lambdaWaits[v.tries])
@@ -237,8 +236,8 @@ func (w *Sandbox) deliver(ctx context.Context, v invocation) error {
 	return nil
 }
 
-// Advance moves the clock forward by d. On the way it stops wherever something
-// is due, and does it at its time.
+// Advance moves the clock forward by d and does everything on the way at the time
+// it is due.
 func (w *Sandbox) Advance(ctx context.Context, d time.Duration) error {
 	w.running.Lock()
 	defer w.running.Unlock()
@@ -255,7 +254,7 @@ func (w *Sandbox) Advance(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// next is when something is due next, at the latest at end.
+// next returns when something is due next, at the latest end.
 func (w *Sandbox) next(end time.Time) time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -275,11 +274,11 @@ func (w *Sandbox) next(end time.Time) time.Time {
 	return next
 }
 
-// Lost is how many events were given up, after all of Lambda's tries.
-func (w *Sandbox) DroppedEvents() int {
+// droppedEvents returns how many events were dropped after all retries.
+func (w *Sandbox) droppedEvents() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.lost
+	return w.dropped
 }
 
 func (w *Sandbox) post(ctx context.Context, event []byte) error {
@@ -293,7 +292,7 @@ func (w *Sandbox) post(ctx context.Context, event []byte) error {
 	return nil
 }
 
-// Steal PUTs SUCCESS to the wait handle of a stack, as whoever reads the URL in
+// PutWaitHandle PUTs SUCCESS to the wait handle of a stack, as anyone who can read
 // the stack's events can, and returns the HTTP status.
 func (w *Sandbox) PutWaitHandle(ctx context.Context, stackID string) (int, error) {
 	stack, ok := w.CloudFormation.Stack(stackID)
@@ -303,8 +302,8 @@ func (w *Sandbox) PutWaitHandle(ctx context.Context, stackID string) (int, error
 	for _, r := range stack.Resources {
 		if r.Type == "AWS::CloudFormation::WaitConditionHandle" {
 			body := `{"Status":"SUCCESS","Reason":"I approve myself","UniqueId":"me","Data":""}`
-			thief := &http.Client{Transport: w.Network.base, Timeout: 10 * time.Second}
-			return send(ctx, thief, http.MethodPut, r.PhysicalID, []byte(body))
+			client := &http.Client{Transport: w.Network.base, Timeout: 10 * time.Second}
+			return send(ctx, client, http.MethodPut, r.PhysicalID, []byte(body))
 		}
 	}
 	return 0, fmt.Errorf("stack %s has no wait handle", stack.Name)
@@ -340,15 +339,15 @@ func (w *Sandbox) Launch(l Launch) (stackID string, err error) {
 }
 
 // KillBeforeSignal calls kill when the next signal arrives at a wait handle, and
-// does not take that signal. died waits, not for long, until it has come to that.
+// drops that signal. died waits up to 5 s and reports whether kill was called.
 func (w *Sandbox) KillBeforeSignal(kill func()) (died func() bool) {
 	var once sync.Once
-	dead := make(chan struct{})
+	killed := make(chan struct{})
 	w.servers[0].serve(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if _, signal := signalTo(r); signal {
 			once.Do(func() {
 				kill()
-				close(dead)
+				close(killed)
 				w.servers[0].serve(w.CloudFormation)
 			})
 			panic(http.ErrAbortHandler)
@@ -357,7 +356,7 @@ func (w *Sandbox) KillBeforeSignal(kill func()) (died func() bool) {
 	}))
 	return func() bool {
 		select {
-		case <-dead:
+		case <-killed:
 			return true
 		case <-time.After(5 * time.Second):
 			return false

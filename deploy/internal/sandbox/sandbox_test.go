@@ -27,7 +27,7 @@ func newWorld(t *testing.T, store handle.Store) *sandbox.Sandbox {
 	return w
 }
 
-// launch launches the sample product, and returns its stack and the message.
+// launch launches the sample product and returns its stack and the request's message.
 func launch(t *testing.T, w *sandbox.Sandbox, store handle.Store) (stack string, root handle.Message) {
 	t.Helper()
 	template, err := gate.Parse(deploy.Product)
@@ -46,7 +46,7 @@ func launch(t *testing.T, w *sandbox.Sandbox, store handle.Store) (stack string,
 	}
 	root, ok := requests[0].Root()
 	if !ok {
-		t.Fatal("nothing was posted")
+		t.Fatal("no message was posted")
 	}
 	return stack, root
 }
@@ -58,10 +58,9 @@ func run(t *testing.T, w *sandbox.Sandbox) {
 	}
 }
 
-// A click costs at most one read and one conditional write before the signal
-// leaves. Before it no call to Slack leaves but look-ups of who pressed, and
-// none at all within a minute of the last one.
-func TestWhatAClickCostsBeforeTheSignal(t *testing.T) {
+// Before the signal is sent, a click costs at most one read, one conditional write
+// and the lookups of the person in Slack, which are cached for a minute.
+func TestClickCostBeforeTheSignal(t *testing.T) {
 	store := &handletest.FaultyStore{Store: &handle.Memory{}}
 	w := newWorld(t, store)
 	lookups := map[string]bool{"users.info": true, "usergroups.users.list": true}
@@ -69,54 +68,54 @@ func TestWhatAClickCostsBeforeTheSignal(t *testing.T) {
 		_, root := launch(t, w, store)
 		store.Reset()
 		calls := len(w.Slack.Calls())
-		left := false
+		sent := false
 		w.Network.Intercept(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
-			if r.Method != http.MethodPut || left || strings.Contains(r.URL.RawPath+r.URL.Path, "|") {
+			if r.Method != http.MethodPut || sent || strings.Contains(r.URL.RawPath+r.URL.Path, "|") {
 				return next.RoundTrip(r)
 			}
-			left = true
+			sent = true
 			if got := store.Counts(); got.Reads > 1 || got.Writes > 1 || got.Queries > 0 {
 				t.Errorf("warm %v: before the signal %+v, want at most 1 read and 1 write", warm, got)
 			}
 			for _, call := range w.Slack.Calls()[calls:] {
 				if warm || !lookups[call.Method] {
-					t.Errorf("warm %v: %s left before the signal", warm, call.Method)
+					t.Errorf("warm %v: %s was called before the signal", warm, call.Method)
 				}
 			}
 			return next.RoundTrip(r)
 		})
 		if i, err := w.Slack.ClickButton(sandbox.Ann, root.Channel, root.TS, string(handle.Approve)); err != nil || i.Failed {
-			t.Fatalf("press: %+v, %v", i.Notice, err)
+			t.Fatalf("click: %+v, %v", i.Notice, err)
 		}
-		if !left {
-			t.Fatal("no signal left")
+		if !sent {
+			t.Fatal("no signal was sent")
 		}
 		w.Network.Intercept(nil)
 		run(t, w)
 	}
 }
 
-// The checker is worth something: it accuses where a law is broken.
-func TestCheckAccuses(t *testing.T) {
+// TestCheckReportsViolations checks the checker itself.
+func TestCheckReportsViolations(t *testing.T) {
 	tests := []struct {
 		name string
 		do   func(t *testing.T, w *sandbox.Sandbox, store handle.Store, stack string, root handle.Message)
 		want string
 	}{
-		{"nothing is broken", func(*testing.T, *sandbox.Sandbox, handle.Store, string, handle.Message) {}, ""},
-		{"decided on record, signalled otherwise", func(t *testing.T, w *sandbox.Sandbox, store handle.Store, stack string, root handle.Message) {
+		{"no violation", func(*testing.T, *sandbox.Sandbox, handle.Store, string, handle.Message) {}, ""},
+		{"a signal that the record does not state", func(t *testing.T, w *sandbox.Sandbox, store handle.Store, stack string, root handle.Message) {
 			r := only(t, store, stack)
 			u := r.WaitURL
 			if _, err := handle.SendSignal(context.Background(), &http.Client{Transport: w.Network}, u, handle.SignalBody{Status: "SUCCESS", UniqueID: "approved-" + r.ID}); err != nil {
 				t.Fatal(err)
 			}
 		}, "a signal states the recorded decision"},
-		{"somebody voted who may not", func(t *testing.T, w *sandbox.Sandbox, store handle.Store, stack string, root handle.Message) {
+		{"a vote of a person who may not vote", func(t *testing.T, w *sandbox.Sandbox, store handle.Store, stack string, root handle.Message) {
 			r := only(t, store, stack)
 			r.Votes = append(r.Votes, handle.Vote{By: handle.Person{ID: sandbox.Dan}, Verdict: handle.Approve, Via: handle.ViaSlack})
 			replace(t, store, r)
 		}, "only approvers vote"},
-		{"a message lies", func(t *testing.T, w *sandbox.Sandbox, store handle.Store, stack string, root handle.Message) {
+		{"a message that does not show the record", func(t *testing.T, w *sandbox.Sandbox, store handle.Store, stack string, root handle.Message) {
 			r := only(t, store, stack)
 			r, err := r.VoteByMail("x", handle.Approve, "", w.Clock.Now())
 			if err != nil {
@@ -133,13 +132,13 @@ func TestCheckAccuses(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "no signed URL is shown"},
-		{"the channel is pinged", func(t *testing.T, w *sandbox.Sandbox, store handle.Store, stack string, root handle.Message) {
+		{"a message pings the channel", func(t *testing.T, w *sandbox.Sandbox, store handle.Store, stack string, root handle.Message) {
 			if _, err := w.Slack.PostAs(sandbox.Rita, sandbox.Channel, "", "<!channel>"); err != nil {
 				t.Fatal(err)
 			}
 		}, "no message pings a channel"},
-		{"nobody answers CloudFormation", func(t *testing.T, w *sandbox.Sandbox, store handle.Store, stack string, root handle.Message) {
-			w.InvokeURL = "http://nobody.localhost/"
+		{"CloudFormation gets no answer", func(t *testing.T, w *sandbox.Sandbox, store handle.Store, stack string, root handle.Message) {
+			w.InvokeURL = "http://missing.localhost/"
 			if _, err := w.Slack.ClickButton(sandbox.Ann, root.Channel, root.TS, "approve"); err != nil {
 				t.Fatal(err)
 			}
