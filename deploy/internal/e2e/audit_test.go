@@ -14,7 +14,7 @@ import (
 
 // Whoever asks afterwards is told what became of each launch, and of one launch
 // all that happened.
-func (d *deployment) audited(t *testing.T) {
+func (d *deployment) auditCommand(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "countersign")
 	build(t, program, "countersign/deploy/countersign")
 	rows, err := csv.NewReader(strings.NewReader(d.audit(t, program, "--since", "1h", "--format", "csv"))).ReadAll()

@@ -15,20 +15,20 @@ const (
 )
 
 // lookUps are the calls to Slack that ask who somebody is.
-var lookUps = []string{"users.info", "users.lookupByEmail", "usergroups.users.list"}
+var lookupMethods = []string{"users.info", "users.lookupByEmail", "usergroups.users.list"}
 
 // bill is what was called since it was opened. It counts all that the deployment
 // does, so nothing else may happen meanwhile.
-type bill struct {
+type usage struct {
 	deployment      *deployment
 	dynamoDB, slack map[string]int
 }
 
-func (d *deployment) bill() bill { return bill{d, d.meter.read(), d.slack.Counts()} }
+func (d *deployment) startUsage() usage { return usage{d, d.calls.read(), d.slack.Counts()} }
 
 // within says what was called so far, and holds it against what an approval may
 // cost.
-func (b bill) within(t *testing.T) {
+func (b usage) checkBudget(t *testing.T) {
 	t.Helper()
 	writes, reads, calls := b.read(t, "until the decision was shown")
 	if writes > maxWrites || reads > maxReads || calls > maxSlackCalls {
@@ -37,9 +37,9 @@ func (b bill) within(t *testing.T) {
 }
 
 // read says what was called so far.
-func (b bill) read(t *testing.T, when string) (writes, reads, calls int) {
+func (b usage) read(t *testing.T, when string) (writes, reads, calls int) {
 	t.Helper()
-	dynamoDB, slack := since(b.dynamoDB, b.deployment.meter.read()), since(b.slack, b.deployment.slack.Counts())
+	dynamoDB, slack := increase(b.dynamoDB, b.deployment.calls.read()), increase(b.slack, b.deployment.slack.Counts())
 	for operation, n := range dynamoDB {
 		if operation == "PutItem" {
 			writes += n
@@ -49,7 +49,7 @@ func (b bill) read(t *testing.T, when string) (writes, reads, calls int) {
 	}
 	asked := 0
 	for method, n := range slack {
-		if slices.Contains(lookUps, method) {
+		if slices.Contains(lookupMethods, method) {
 			asked += n
 		} else {
 			calls += n
@@ -60,7 +60,7 @@ func (b bill) read(t *testing.T, when string) (writes, reads, calls int) {
 }
 
 // since is how much more there is of everything.
-func since(before, after map[string]int) map[string]int {
+func increase(before, after map[string]int) map[string]int {
 	more := map[string]int{}
 	for key, n := range after {
 		more[key] = n - before[key]

@@ -41,11 +41,11 @@ type deployment struct {
 
 	people  *http.Client // how Slack and people reach the bot
 	slack   *slacktest.Workspace
-	broken  sync.Map // channels in which Slack does not work
+	brokenChannels  sync.Map // channels in which Slack does not work
 	mailbox *mailbox
 	store   handle.Store
-	meter   *meter
-	desk    *desk
+	calls   *callCounter
+	answers    *answerServer
 }
 
 // deploy goes the way of somebody who installs Countersign, up to the first
@@ -56,8 +56,8 @@ func deploy(t *testing.T, name, entry string) *deployment {
 	d := &deployment{
 		ministack: m,
 		name:      name,
-		aws:       reach(m.origin),
-		people:    &http.Client{Transport: names{m.origin}, Timeout: 30 * time.Second},
+		aws:       awsConfig(m.origin),
+		people:    &http.Client{Transport: resolver{m.origin}, Timeout: 30 * time.Second},
 	}
 	slackServer := httptest.NewUnstartedServer(nil) // there is no app yet, but an address
 	t.Cleanup(slackServer.Close)
@@ -70,19 +70,19 @@ func deploy(t *testing.T, name, entry string) *deployment {
 		"Channel="+sandbox.Channel, "Approvers="+sandbox.Approvers, "MailAddress="+sandbox.Admin)
 	d.outputs = d.stackOutputs(t, name)
 
-	d.meter = newMeter(t, m.origin)
-	d.desk = newDesk(t)
+	d.calls = newCallCounter(t, m.origin)
+	d.answers = newAnswerServer(t)
 	for _, function := range []string{d.outputs["BotFunctionName"], d.outputs["NotifierFunctionName"]} {
 		d.configure(t, function, map[string]string{
-			"COUNTERSIGN_ORIGINS":       m.origin + "/_ministack/," + d.desk.origin + "/", // no wait URL of MiniStack's is AWS's
-			"AWS_ENDPOINT_URL_DYNAMODB": d.meter.origin,
+			"COUNTERSIGN_ORIGINS":       m.origin + "/_ministack/," + d.answers.origin + "/", // no wait URL of MiniStack's is AWS's
+			"AWS_ENDPOINT_URL_DYNAMODB": d.calls.origin,
 		})
 	}
 
 	d.slack = newSlackApp(t, d.outputs["SlackManifest"], origin, d.people, d.fault)
 	slackServer.Config.Handler = d.slack
 	slackServer.Start()
-	d.wake(t)
+	d.warmUp(t)
 	d.installSlackApp(t, secret)
 	d.mailbox = subscribe(t, d.aws, d.outputs["MailTopicArn"])
 	d.store = dynamo.New(d.aws, d.aws.HTTPClient.(*http.Client), d.outputs["TableName"])
@@ -90,7 +90,7 @@ func deploy(t *testing.T, name, entry string) *deployment {
 }
 
 // reach is how AWS's clients reach an AWS at another address.
-func reach(origin string) aws.Config {
+func awsConfig(origin string) aws.Config {
 	return aws.Config{
 		Region:       region,
 		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
@@ -113,7 +113,7 @@ func (d *deployment) createSecret(t *testing.T, key handle.MailKey) (arn string)
 }
 
 // wake lets both functions read the secret as it is now, and keep it.
-func (d *deployment) wake(t *testing.T) {
+func (d *deployment) warmUp(t *testing.T) {
 	t.Helper()
 	out, err := lambda.NewFromConfig(d.aws).Invoke(t.Context(), &lambda.InvokeInput{
 		FunctionName: aws.String(d.outputs["NotifierFunctionName"]), Payload: []byte(sweep),
@@ -188,9 +188,9 @@ func (d *deployment) configure(t *testing.T, function string, more map[string]st
 
 // names leads AWS's names to MiniStack, as a resolver would: those of HTTP APIs
 // and of Function URLs.
-type names struct{ origin string }
+type resolver struct{ origin string }
 
-func (n names) RoundTrip(req *http.Request) (*http.Response, error) {
+func (n resolver) RoundTrip(req *http.Request) (*http.Response, error) {
 	host := req.URL.Hostname()
 	if req.URL.Scheme != "https" || !strings.HasSuffix(host, ".amazonaws.com") && !strings.HasSuffix(host, ".on.aws") {
 		return nil, fmt.Errorf("%s is not AWS", host)
@@ -206,7 +206,7 @@ func (n names) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // until waits for what comes by itself, and fails with what is missing if it
 // does not come.
-func until(t *testing.T, limit time.Duration, what string, missing func(context.Context) error) {
+func eventually(t *testing.T, limit time.Duration, what string, missing func(context.Context) error) {
 	t.Helper()
 	var err error
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {

@@ -44,16 +44,16 @@ import (
 )
 
 const (
-	doctored = "doctored" // the stack that the doctor examines, and its Name
+	doctorStack = "doctored" // the stack that the doctor examines, and its Name
 
-	doctoredToken   = "xoxb-111122223333-made-up-token"
-	doctoredSigning = "0123456789abcdef0123456789abcdef"
-	doctoredKey     = "a made-up key for the links in mails"
+	doctorToken   = "xoxb-111122223333-made-up-token"
+	doctorSigningSecret = "0123456789abcdef0123456789abcdef"
+	doctorMailKey     = "a made-up key for the links in mails"
 )
 
 // idle is the program of the functions: it takes events and does nothing. What
 // the functions do is proven elsewhere; the doctor looks at how they are set up.
-const idle = `package main
+const idleProgram = `package main
 
 import (
 	"net/http"
@@ -79,7 +79,7 @@ func main() {
 
 // ward is a deployment in MiniStack: the real template, with the real bot beside
 // it and a made Slack.
-type ward struct {
+type doctorFixture struct {
 	t       *testing.T
 	program string // the doctor
 	origin  string
@@ -89,16 +89,16 @@ type ward struct {
 	secret  string // ARN
 	flags   []string
 
-	slackAt, door atomic.Pointer[http.Handler] // who answers for Slack, and at the API
+	slackHandler, api atomic.Pointer[http.Handler] // who answers for Slack, and at the API
 	slackOrigin   string
 }
 
 // TestDoctor plants faults in a deployment on somebody else's AWS, one at a
 // time: the doctor must find each, and nothing else.
 func TestDoctor(t *testing.T) {
-	w := newWard(t)
+	w := newDoctorFixture(t)
 	ctx := t.Context()
-	alarm, rule := w.physical("FailureQueueAlarm"), w.physical("Sweep")
+	alarm, rule := w.physicalID("FailureQueueAlarm"), w.physicalID("Sweep")
 	table, notifier := w.outputs["TableName"], w.outputs["NotifierFunctionName"]
 	queue, topic := w.outputs["FailureQueueUrl"], w.outputs["MailTopicArn"]
 	var (
@@ -110,7 +110,7 @@ func TestDoctor(t *testing.T) {
 		topics  = sns.NewFromConfig(w.aws)
 		metrics = cloudwatch.NewFromConfig(w.aws)
 	)
-	policy := w.policy(topics)
+	policy := w.topicPolicy(topics)
 	setAlarm := func(state cloudwatchtypes.StateValue) error {
 		_, err := metrics.SetAlarmState(ctx, &cloudwatch.SetAlarmStateInput{AlarmName: &alarm, StateValue: state, StateReason: aws.String("a made reason")})
 		return err
@@ -148,33 +148,33 @@ func TestDoctor(t *testing.T) {
 		{
 			name: "a secret that is no JSON",
 			plant: func() error {
-				_, err := secrets.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &w.secret, SecretString: aws.String(doctoredToken)})
+				_, err := secrets.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &w.secret, SecretString: aws.String(doctorToken)})
 				return err
 			},
 			want: [][3]string{{"secret", "fault", "must be a JSON object"}},
 		},
 		{
 			name:  "a wrong token",
-			plant: func() error { return w.put("xoxb-111122223333-another", doctoredSigning, doctoredKey) },
+			plant: func() error { return w.putSecret("xoxb-111122223333-another", doctorSigningSecret, doctorMailKey) },
 			want:  [][3]string{{"Slack token", "fault", "invalid_auth"}},
 		},
 		{
 			name:  "a wrong signing secret",
-			plant: func() error { return w.put(doctoredToken, strings.Repeat("ab", 16), doctoredKey) },
+			plant: func() error { return w.putSecret(doctorToken, strings.Repeat("ab", 16), doctorMailKey) },
 			want:  [][3]string{{"API signature", "fault", "has read a different one"}},
 		},
 		{
 			name:  "no mail key",
-			plant: func() error { return w.put(doctoredToken, doctoredSigning) },
+			plant: func() error { return w.putSecret(doctorToken, doctorSigningSecret) },
 			want:  [][3]string{{"secret", "fault", "mailKeys is empty"}},
 		},
 		{
 			name: "a scope is missing",
 			plant: func() error {
-				w.answerForSlack(newDoctoredSlack("chat:write", "users:read", "users:read.email", "channels:read", "groups:read"))
+				w.serveSlack(newDoctorSlack("chat:write", "users:read", "users:read.email", "channels:read", "groups:read"))
 				return nil
 			},
-			mend: func() error { w.answerForSlack(w.slack); return nil },
+			mend: func() error { w.serveSlack(w.slack); return nil },
 			want: [][3]string{{"Slack scopes", "fault", "lacks usergroups:read"}, {"approvers", "could not check", "usergroups:read"}},
 		},
 		{
@@ -192,31 +192,31 @@ func TestDoctor(t *testing.T) {
 		{
 			name: "Slack's clock is wrong",
 			plant: func() error {
-				w.answerForSlack(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				w.serveSlack(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 					rw.Header().Set("Date", time.Now().Add(-10*time.Minute).UTC().Format(http.TimeFormat))
 					w.slack.ServeHTTP(rw, r)
 				}))
 				return nil
 			},
-			mend: func() error { w.answerForSlack(w.slack); return nil },
+			mend: func() error { w.serveSlack(w.slack); return nil },
 			want: [][3]string{{"clocks", "fault", "the clock of Slack is 10m"}},
 		},
 		{
 			name: "the API takes what nobody has signed",
 			plant: func() error {
-				w.answerAtDoor(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+				w.serveAPI(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 				return nil
 			},
-			mend: func() error { w.answerAtDoor(w.bot()); return nil },
+			mend: func() error { w.serveAPI(w.bot()); return nil },
 			want: [][3]string{{"API", "fault", "accepts unsigned requests (200)"}},
 		},
 		{
 			name: "the API does not answer",
 			plant: func() error {
-				w.answerAtDoor(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+				w.serveAPI(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 				return nil
 			},
-			mend: func() error { w.answerAtDoor(w.bot()); return nil },
+			mend: func() error { w.serveAPI(w.bot()); return nil },
 			want: [][3]string{{"API", "fault", "does not answer"}},
 		},
 		{
@@ -251,8 +251,8 @@ func TestDoctor(t *testing.T) {
 		},
 		{
 			name:  "no point-in-time recovery",
-			plant: func() error { return w.recovery(false) },
-			mend:  func() error { return w.recovery(true) },
+			plant: func() error { return w.setRecovery(false) },
+			mend:  func() error { return w.setRecovery(true) },
 			want:  [][3]string{{"table", "warning", "update-continuous-backups"}},
 		},
 		{
@@ -261,7 +261,7 @@ func TestDoctor(t *testing.T) {
 				_, err := w.store().Create(ctx, handletest.Request(1, time.Now().Add(-24*time.Hour)))
 				return err
 			},
-			mend: func() error { return w.empty(table) },
+			mend: func() error { return w.emptyTable(table) },
 			want: [][3]string{{"overdue requests", "fault", "past the deadline without a decision"}},
 		},
 		{
@@ -289,9 +289,9 @@ func TestDoctor(t *testing.T) {
 		{
 			name: "anybody may subscribe",
 			plant: func() error {
-				return w.setPolicy(topics, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sns:Subscribe","Resource":"*"}]}`)
+				return w.setTopicPolicy(topics, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sns:Subscribe","Resource":"*"}]}`)
 			},
-			mend: func() error { return w.setPolicy(topics, policy) },
+			mend: func() error { return w.setTopicPolicy(topics, policy) },
 			want: [][3]string{{"mail topic policy", "fault", "anyone in AWS may subscribe"}},
 		},
 		// What is not put back comes last.
@@ -348,16 +348,16 @@ func TestDoctor(t *testing.T) {
 	} {
 		t.Run(strings.ReplaceAll(test.name, " ", "-"), func(t *testing.T) {
 			w.flags = test.flags
-			if err := w.put(doctoredToken, doctoredSigning, doctoredKey); err != nil {
+			if err := w.putSecret(doctorToken, doctorSigningSecret, doctorMailKey); err != nil {
 				t.Fatal(err)
 			}
-			w.beat(ctx, notifier)
+			w.putHeartbeat(ctx, notifier)
 			if test.plant != nil {
 				if err := test.plant(); err != nil {
 					t.Fatalf("couldn't plant the fault: %v", err)
 				}
 			}
-			w.want(t, test.want)
+			w.expectFindings(t, test.want)
 			if test.mend != nil {
 				if err := test.mend(); err != nil {
 					t.Fatalf("couldn't mend it: %v", err)
@@ -367,36 +367,36 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-func newWard(t *testing.T) *ward {
+func newDoctorFixture(t *testing.T) *doctorFixture {
 	t.Helper()
 	m := startMiniStack(t)
-	w := &ward{t: t, origin: m.origin, program: filepath.Join(t.TempDir(), "countersign")}
+	w := &doctorFixture{t: t, origin: m.origin, program: filepath.Join(t.TempDir(), "countersign")}
 	w.aws = aws.Config{
 		Region: region, BaseEndpoint: &m.origin, RetryMaxAttempts: 3, HTTPClient: awsfix.HTTPClient(&http.Client{Timeout: 30 * time.Second}),
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 	}
 	build(t, w.program, "countersign/deploy/countersign")
 
-	w.slack = newDoctoredSlack("chat:write", "users:read", "users:read.email", "usergroups:read", "channels:read", "groups:read")
-	w.answerForSlack(w.slack)
-	w.slackOrigin = w.serve(&w.slackAt)
-	w.answerAtDoor(w.bot())
-	w.deploy(w.serve(&w.door))
-	if err := w.recovery(true); err != nil { // MiniStack gives a stack's table none, whatever the template says
+	w.slack = newDoctorSlack("chat:write", "users:read", "users:read.email", "usergroups:read", "channels:read", "groups:read")
+	w.serveSlack(w.slack)
+	w.slackOrigin = w.serve(&w.slackHandler)
+	w.serveAPI(w.bot())
+	w.deploy(w.serve(&w.api))
+	if err := w.setRecovery(true); err != nil { // MiniStack gives a stack's table none, whatever the template says
 		t.Fatal(err)
 	}
-	w.role("bare-launch", "")
-	w.role("good-launch", w.outputs["ServiceToken"])
+	w.createRole("bare-launch", "")
+	w.createRole("good-launch", w.outputs["ServiceToken"])
 	return w
 }
 
 var platform = slacktest.UserGroup{ID: "S0PLATFORM", Users: []string{"U0ANN", "U0BOB"}}
 
 // newDoctoredSlack is a workspace in which the app may do just what is said.
-func newDoctoredSlack(scopes ...string) *slacktest.Workspace {
+func newDoctorSlack(scopes ...string) *slacktest.Workspace {
 	s := slacktest.New(slacktest.Config{
 		Now: time.Now, TeamID: "T0EXAMPLE", TeamName: "Example", AppID: "A0COUNTERSIGN", BotID: "B0COUNTERSIGN",
-		BotUserID: "U0COUNTERSIGN", BotName: "countersign", BotToken: doctoredToken, Scopes: scopes,
+		BotUserID: "U0COUNTERSIGN", BotName: "countersign", BotToken: doctorToken, Scopes: scopes,
 	})
 	for _, id := range platform.Users {
 		s.AddUser(slacktest.User{ID: id, Name: strings.ToLower(id[2:])})
@@ -407,20 +407,20 @@ func newDoctoredSlack(scopes ...string) *slacktest.Workspace {
 }
 
 // bot is the real one, which holds doctoredSigning.
-func (w *ward) bot() *bot.Bot {
+func (w *doctorFixture) bot() *bot.Bot {
 	return &bot.Bot{
 		Store: &handle.Memory{}, Now: time.Now, TeamID: "T0EXAMPLE", AppID: "A0COUNTERSIGN",
-		Slack:          api.New(doctoredToken, api.OptionAPIURL(w.slackOrigin+"/api/")),
-		SigningSecrets: func(context.Context, bool) ([]string, error) { return []string{doctoredSigning}, nil },
+		Slack:          api.New(doctorToken, api.OptionAPIURL(w.slackOrigin+"/api/")),
+		SigningSecrets: func(context.Context, bool) ([]string, error) { return []string{doctorSigningSecret}, nil },
 		After:          func(context.Context, handle.Request, string) {},
 	}
 }
 
-func (w *ward) answerForSlack(h http.Handler) { w.slackAt.Store(&h) }
-func (w *ward) answerAtDoor(h http.Handler)   { w.door.Store(&h) }
+func (w *doctorFixture) serveSlack(h http.Handler) { w.slackHandler.Store(&h) }
+func (w *doctorFixture) serveAPI(h http.Handler)   { w.api.Store(&h) }
 
 // serve serves whatever at holds.
-func (w *ward) serve(at *atomic.Pointer[http.Handler]) (origin string) {
+func (w *doctorFixture) serve(at *atomic.Pointer[http.Handler]) (origin string) {
 	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*at.Load()).ServeHTTP(rw, r) }))
 	w.t.Cleanup(s.Close)
 	return s.URL
@@ -428,11 +428,11 @@ func (w *ward) serve(at *atomic.Pointer[http.Handler]) (origin string) {
 
 // deploy makes a stack of the real template. Two things differ: the functions do
 // nothing, and the bot may be on this machine.
-func (w *ward) deploy(door string) {
+func (w *doctorFixture) deploy(door string) {
 	w.t.Helper()
 	ctx := w.t.Context()
 	secrets := secretsmanager.NewFromConfig(w.aws)
-	made, err := secrets.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: aws.String(doctored), SecretString: aws.String("{}")})
+	made, err := secrets.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: aws.String(doctorStack), SecretString: aws.String("{}")})
 	if err != nil {
 		w.t.Fatalf("couldn't make the secret: %v", err)
 	}
@@ -444,8 +444,8 @@ func (w *ward) deploy(door string) {
 	}
 	template := string(b)
 	for _, edit := range [][2]string{
-		{"CodeUri: bot/", "CodeUri: s3://" + doctored + "/idle.zip"},
-		{"CodeUri: notifier/", "CodeUri: s3://" + doctored + "/idle.zip"},
+		{"CodeUri: bot/", "CodeUri: s3://" + doctorStack + "/idle.zip"},
+		{"CodeUri: notifier/", "CodeUri: s3://" + doctorStack + "/idle.zip"},
 		{"AllowedPattern: '(https://[A-Za-z0-9.-]+)?'", "AllowedPattern: '.*'"},
 	} {
 		if n := strings.Count(template, edit[0]); n != 1 {
@@ -453,13 +453,13 @@ func (w *ward) deploy(door string) {
 		}
 		template = strings.Replace(template, edit[0], edit[1], 1)
 	}
-	w.upload("/"+doctored, nil)
-	w.upload("/"+doctored+"/idle.zip", w.idleZip())
+	w.upload("/"+doctorStack, nil)
+	w.upload("/"+doctorStack+"/idle.zip", w.idleZip())
 
 	architecture := map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH]
 	var parameters []cloudformationtypes.Parameter
 	for name, value := range map[string]string{
-		"Name": doctored, "SecretArn": w.secret, "Url": door, "SlackApi": w.slackOrigin + "/api/", "SlackTeam": "T0EXAMPLE", "SlackApp": "A0COUNTERSIGN",
+		"Name": doctorStack, "SecretArn": w.secret, "Url": door, "SlackApi": w.slackOrigin + "/api/", "SlackTeam": "T0EXAMPLE", "SlackApp": "A0COUNTERSIGN",
 		"Channel": "C0APPROVALS", "Approvers": "S0PLATFORM", "MailAddress": "admins@example.com", "Architecture": architecture,
 		"BotConcurrency": "none", "NotifierConcurrency": "none",
 	} {
@@ -467,18 +467,18 @@ func (w *ward) deploy(door string) {
 	}
 	stacks := cloudformation.NewFromConfig(w.aws)
 	if _, err := stacks.CreateStack(ctx, &cloudformation.CreateStackInput{
-		StackName: aws.String(doctored), TemplateBody: &template, Parameters: parameters,
+		StackName: aws.String(doctorStack), TemplateBody: &template, Parameters: parameters,
 		Capabilities: []cloudformationtypes.Capability{cloudformationtypes.CapabilityCapabilityIam, cloudformationtypes.CapabilityCapabilityAutoExpand},
 	}); err != nil {
 		w.t.Fatalf("couldn't make the stack: %v", err)
 	}
 	w.t.Cleanup(func() {
-		_, _ = stacks.DeleteStack(context.Background(), &cloudformation.DeleteStackInput{StackName: aws.String(doctored)})
+		_, _ = stacks.DeleteStack(context.Background(), &cloudformation.DeleteStackInput{StackName: aws.String(doctorStack)})
 	})
 	waiter := cloudformation.NewStackCreateCompleteWaiter(stacks, func(o *cloudformation.StackCreateCompleteWaiterOptions) {
 		o.MinDelay, o.MaxDelay = 300*time.Millisecond, time.Second
 	})
-	out, err := waiter.WaitForOutput(ctx, &cloudformation.DescribeStacksInput{StackName: aws.String(doctored)}, 2*time.Minute)
+	out, err := waiter.WaitForOutput(ctx, &cloudformation.DescribeStacksInput{StackName: aws.String(doctorStack)}, 2*time.Minute)
 	if err != nil {
 		w.t.Fatalf("the stack does not stand: %v", err)
 	}
@@ -488,11 +488,11 @@ func (w *ward) deploy(door string) {
 	}
 }
 
-func (w *ward) idleZip() []byte {
+func (w *doctorFixture) idleZip() []byte {
 	w.t.Helper()
 	folder := w.t.TempDir()
 	source, program := filepath.Join(folder, "idle.go"), filepath.Join(folder, "bootstrap")
-	if err := os.WriteFile(source, []byte(idle), 0o600); err != nil {
+	if err := os.WriteFile(source, []byte(idleProgram), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
 	build(w.t, program, source)
@@ -518,7 +518,7 @@ func (w *ward) idleZip() []byte {
 }
 
 // upload makes a bucket, or an object in it.
-func (w *ward) upload(path string, body []byte) {
+func (w *doctorFixture) upload(path string, body []byte) {
 	w.t.Helper()
 	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPut, w.origin+path, bytes.NewReader(body))
 	if err != nil {
@@ -535,7 +535,7 @@ func (w *ward) upload(path string, body []byte) {
 }
 
 // policy is the mail topic's.
-func (w *ward) policy(topics *sns.Client) string {
+func (w *doctorFixture) topicPolicy(topics *sns.Client) string {
 	w.t.Helper()
 	out, err := topics.GetTopicAttributes(w.t.Context(), &sns.GetTopicAttributesInput{TopicArn: aws.String(w.outputs["MailTopicArn"])})
 	if err != nil {
@@ -544,7 +544,7 @@ func (w *ward) policy(topics *sns.Client) string {
 	return out.Attributes["Policy"]
 }
 
-func (w *ward) setPolicy(topics *sns.Client, policy string) error {
+func (w *doctorFixture) setTopicPolicy(topics *sns.Client, policy string) error {
 	_, err := topics.SetTopicAttributes(w.t.Context(), &sns.SetTopicAttributesInput{
 		TopicArn: aws.String(w.outputs["MailTopicArn"]), AttributeName: aws.String("Policy"), AttributeValue: &policy,
 	})
@@ -552,7 +552,7 @@ func (w *ward) setPolicy(topics *sns.Client, policy string) error {
 }
 
 // recovery switches the table's point-in-time recovery on or off.
-func (w *ward) recovery(on bool) error {
+func (w *doctorFixture) setRecovery(on bool) error {
 	_, err := dynamodb.NewFromConfig(w.aws).UpdateContinuousBackups(w.t.Context(), &dynamodb.UpdateContinuousBackupsInput{
 		TableName: aws.String(w.outputs["TableName"]), PointInTimeRecoverySpecification: &dynamodbtypes.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: &on},
 	})
@@ -560,7 +560,7 @@ func (w *ward) recovery(on bool) error {
 }
 
 // role makes a launch role; if it is told whom, it may call it.
-func (w *ward) role(name, may string) {
+func (w *doctorFixture) createRole(name, may string) {
 	w.t.Helper()
 	roles := iam.NewFromConfig(w.aws)
 	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"servicecatalog.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
@@ -577,7 +577,7 @@ func (w *ward) role(name, may string) {
 }
 
 // put writes the secret. The bot goes on holding doctoredSigning.
-func (w *ward) put(token, signing string, mailKeys ...string) error {
+func (w *doctorFixture) putSecret(token, signing string, mailKeys ...string) error {
 	b, err := json.Marshal(map[string]any{"slackToken": token, "signingSecrets": []string{signing}, "mailKeys": append([]string{}, mailKeys...)})
 	if err != nil {
 		return err
@@ -587,7 +587,7 @@ func (w *ward) put(token, signing string, mailKeys ...string) error {
 }
 
 // beat leaves the trace of a sweep: MiniStack makes no metrics of logs.
-func (w *ward) beat(ctx context.Context, notifier string) {
+func (w *doctorFixture) putHeartbeat(ctx context.Context, notifier string) {
 	w.t.Helper()
 	_, err := cloudwatch.NewFromConfig(w.aws).PutMetricData(ctx, &cloudwatch.PutMetricDataInput{
 		Namespace: aws.String("Countersign"),
@@ -601,11 +601,11 @@ func (w *ward) beat(ctx context.Context, notifier string) {
 	}
 }
 
-func (w *ward) store() *dynamo.Store {
+func (w *doctorFixture) store() *dynamo.Store {
 	return dynamo.New(w.aws, awsfix.HTTPClient(&http.Client{Timeout: 10 * time.Second}), w.outputs["TableName"])
 }
 
-func (w *ward) empty(table string) error {
+func (w *doctorFixture) emptyTable(table string) error {
 	tables := dynamodb.NewFromConfig(w.aws)
 	out, err := tables.Scan(w.t.Context(), &dynamodb.ScanInput{TableName: &table})
 	if err != nil {
@@ -620,9 +620,9 @@ func (w *ward) empty(table string) error {
 	return nil
 }
 
-func (w *ward) physical(logical string) string {
+func (w *doctorFixture) physicalID(logical string) string {
 	w.t.Helper()
-	out, err := cloudformation.NewFromConfig(w.aws).DescribeStackResource(w.t.Context(), &cloudformation.DescribeStackResourceInput{StackName: aws.String(doctored), LogicalResourceId: &logical})
+	out, err := cloudformation.NewFromConfig(w.aws).DescribeStackResource(w.t.Context(), &cloudformation.DescribeStackResourceInput{StackName: aws.String(doctorStack), LogicalResourceId: &logical})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -630,7 +630,7 @@ func (w *ward) physical(logical string) string {
 }
 
 // statements are those of a function's policy that let a rule call it.
-func (w *ward) statements(lambdas *lambda.Client, function, rule string) (sids []string, err error) {
+func (w *doctorFixture) statements(lambdas *lambda.Client, function, rule string) (sids []string, err error) {
 	out, err := lambdas.GetPolicy(w.t.Context(), &lambda.GetPolicyInput{FunctionName: &function})
 	if err != nil {
 		return nil, err
@@ -667,11 +667,11 @@ type finding struct{ Name, Level, Found, Do, Needs string }
 
 // want runs the doctor and holds what it finds to what is wanted; nothing else
 // may be wrong.
-func (w *ward) want(t *testing.T, want [][3]string) {
+func (w *doctorFixture) expectFindings(t *testing.T, want [][3]string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, w.program, append([]string{"doctor", "--json", "--stack", doctored}, w.flags...)...)
+	cmd := exec.CommandContext(ctx, w.program, append([]string{"doctor", "--json", "--stack", doctorStack}, w.flags...)...)
 	cmd.Env = environment(t.TempDir(), "AWS_ENDPOINT_URL="+w.origin)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -692,7 +692,7 @@ func (w *ward) want(t *testing.T, want [][3]string) {
 	if got := cmd.ProcessState.ExitCode(); got != status {
 		t.Errorf("exit status %d, want %d", got, status)
 	}
-	for _, secret := range []string{doctoredToken, doctoredSigning, doctoredKey, "X-Amz-"} {
+	for _, secret := range []string{doctorToken, doctorSigningSecret, doctorMailKey, "X-Amz-"} {
 		if strings.Contains(stdout.String()+stderr.String(), secret) {
 			t.Errorf("it prints what is secret: %q", secret)
 		}

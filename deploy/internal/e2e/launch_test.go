@@ -74,7 +74,7 @@ func (d *deployment) launch(t *testing.T, channel, template string, parameters .
 		t.Fatalf("couldn't launch: %v", err)
 	}
 	l := &launch{deployment: d, t: t, channel: channel, requester: rita, stack: *out.StackId}
-	t.Cleanup(l.told)
+	t.Cleanup(l.logOnFailure)
 	return l
 }
 
@@ -83,10 +83,10 @@ func parameter(key, value string) cfn.Parameter {
 }
 
 // purpose is what Rita types, of a product that asks for it.
-var purpose = parameter("Purpose", "Orders <!channel> & returns")
+var purposeParameter = parameter("Purpose", "Orders <!channel> & returns")
 
 // told shows what happened if the story went wrong.
-func (l *launch) told() {
+func (l *launch) logOnFailure() {
 	if !l.t.Failed() {
 		return
 	}
@@ -129,7 +129,7 @@ func (d *deployment) newChannel(id string) string {
 
 // press presses a button of the message, and its signed request goes to the bot
 // by the HTTP API.
-func (l *launch) press(who string, verdict handle.Verdict) {
+func (l *launch) click(who string, verdict handle.Verdict) {
 	l.t.Helper()
 	i, err := l.slack.ClickButton(who, l.channel, l.message().TS, string(verdict))
 	if err != nil || i.Failed {
@@ -140,7 +140,7 @@ func (l *launch) press(who string, verdict handle.Verdict) {
 // reject presses Reject, and submits the reason in the modal that opens.
 func (l *launch) reject(who, reason string) {
 	l.t.Helper()
-	l.press(who, handle.Reject)
+	l.click(who, handle.Reject)
 	view, open := l.slack.Modal(who)
 	if !open {
 		l.t.Fatal("no modal was opened")
@@ -192,7 +192,7 @@ func (l *launch) waitURL() string {
 }
 
 // steal PUTs SUCCESS to the wait handle, as the requester can.
-func (l *launch) steal() {
+func (l *launch) bypass() {
 	l.t.Helper()
 	body := `{"Status":"SUCCESS","Reason":"I approve myself","UniqueId":"me","Data":""}`
 	status, _ := l.send(http.DefaultClient, http.MethodPut, l.waitURL(), "", body)
@@ -202,7 +202,7 @@ func (l *launch) steal() {
 }
 
 // terminate deletes the stack, as Service Catalog does when somebody cancels.
-func (l *launch) terminate() {
+func (l *launch) deleteStack() {
 	l.t.Helper()
 	_, err := cloudformation.NewFromConfig(l.aws).DeleteStack(l.t.Context(), &cloudformation.DeleteStackInput{StackName: &l.stack})
 	if err != nil {
@@ -217,7 +217,7 @@ var (
 
 // scan does with a mail what mail scanners do: it opens all links, and submits
 // the forms as they are.
-func (l *launch) scan(m mail) {
+func (l *launch) scanMail(m mail) {
 	l.t.Helper()
 	links := decideLink.FindAllString(m.Body, -1)
 	if len(links) != 2 {
@@ -275,7 +275,7 @@ func (l *launch) send(client *http.Client, method, target, contentType, body str
 // AWS documents it, through the pattern of the deployed rule. Nobody but AWS can
 // put events of its own on a bus, so the last step is Lambda's. See
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/eventbridge-events.html
-func (l *launch) tellStatus(status, reason string) {
+func (l *launch) sendStatusEvent(status, reason string) {
 	l.t.Helper()
 	event, err := json.Marshal(map[string]any{
 		"version": "0", "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718", "detail-type": "CloudFormation Stack Status Change",
@@ -290,14 +290,14 @@ func (l *launch) tellStatus(status, reason string) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	if err := l.matches(event); err != nil {
+	if err := l.matchesRule(event); err != nil {
 		l.t.Fatalf("the deployed rule and the event %s: %v", status, err)
 	}
 	l.invoke(event)
 }
 
 // matches asks EventBridge whether the event would reach the notifier.
-func (l *launch) matches(event []byte) error {
+func (l *launch) matchesRule(event []byte) error {
 	ctx := l.t.Context()
 	client := eventbridge.NewFromConfig(l.aws)
 	rule, err := client.DescribeRule(ctx, &eventbridge.DescribeRuleInput{Name: aws.String(l.resource(ctx, "StackStatus"))})

@@ -17,19 +17,19 @@ import (
 
 // lawful checks, when a story has come to its end, what must hold at the end of
 // each: its messages are true, it was decided once, and no secret has got out.
-func (l *launch) lawful() {
+func (l *launch) checkLaws() {
 	l.t.Helper()
-	l.truthful()
-	l.decidedOnce()
-	l.secret()
+	l.checkMessages()
+	l.checkOneDecision()
+	l.checkSecrets()
 }
 
 // truthful waits until nothing is owed, and the messages show just what is on
 // record.
-func (l *launch) truthful() {
+func (l *launch) checkMessages() {
 	l.t.Helper()
 	checker := laws.Checker{Team: sandbox.Team, Slack: l.slack}
-	until(l.t, soon, "the laws", func(ctx context.Context) error {
+	eventually(l.t, waitLimit, "the laws", func(ctx context.Context) error {
 		r, err := l.request(ctx)
 		if err != nil {
 			return err
@@ -46,7 +46,7 @@ func (l *launch) truthful() {
 
 // decidedOnce: of our signals one arrived, and it says what the record says.
 // MiniStack tells of every signal that arrives while the stack waits.
-func (l *launch) decidedOnce() {
+func (l *launch) checkOneDecision() {
 	l.t.Helper()
 	r, err := l.request(l.t.Context())
 	if err != nil {
@@ -69,7 +69,7 @@ func (l *launch) decidedOnce() {
 
 // secret: no wait URL and no part of the deployment's secret is in Slack, in a
 // mail, or in the functions' logs.
-func (l *launch) secret() {
+func (l *launch) checkSecrets() {
 	l.t.Helper()
 	hidden := []string{"/_ministack/", botToken, signingSecret, mailKey}
 	look := func(where, text string) {

@@ -19,10 +19,10 @@ func TestMiniStackListensOnLoopbackOnly(t *testing.T) {
 	if len(listeners(t, m)) == 0 {
 		t.Fatal("no listening socket was found, so that none on another address would have been either")
 	}
-	onLoopback(t, m)
+	checkLoopback(t, m)
 }
 
-func onLoopback(t *testing.T, p *program) {
+func checkLoopback(t *testing.T, p *program) {
 	t.Helper()
 	for _, a := range listeners(t, p) {
 		if !a.IP.IsLoopback() {
@@ -39,7 +39,7 @@ func listeners(t *testing.T, p *program) []*net.TCPAddr {
 		t.Skip("without Linux's /proc nobody can say who listens where")
 	}
 	sockets := map[string]bool{}
-	for _, pid := range group(t, p.cmd.Process.Pid) {
+	for _, pid := range processGroup(t, p.cmd.Process.Pid) {
 		files, _ := filepath.Glob("/proc/" + pid + "/fd/*") // a process may end meanwhile
 		for _, f := range files {
 			if name, err := os.Readlink(f); err == nil && strings.HasPrefix(name, "socket:[") {
@@ -65,7 +65,7 @@ func listeners(t *testing.T, p *program) []*net.TCPAddr {
 }
 
 // group lists the processes of a process group.
-func group(t *testing.T, pgid int) (pids []string) {
+func processGroup(t *testing.T, pgid int) (pids []string) {
 	t.Helper()
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {

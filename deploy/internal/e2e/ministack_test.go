@@ -26,7 +26,7 @@ var ministack struct {
 }
 
 func TestMain(m *testing.M) {
-	if os.Getenv(killedVariable) != "" {
+	if os.Getenv(killedEnv) != "" {
 		startAndWait()
 	}
 	code := m.Run()
@@ -52,7 +52,7 @@ func startMiniStack(t *testing.T) *program {
 	if ministack.err != nil {
 		t.Fatalf("couldn't start MiniStack: %v", ministack.err)
 	}
-	ministack.told(t)
+	ministack.logOnFailure(t)
 	return ministack.program
 }
 

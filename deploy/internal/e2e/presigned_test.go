@@ -30,7 +30,7 @@ const (
 // was signed. The other end is versitygw, which verifies as S3 does.
 func TestSignalToS3(t *testing.T) {
 	s3 := startS3(t)
-	client := &http.Client{Transport: names{s3.origin}}
+	client := &http.Client{Transport: resolver{s3.origin}}
 	approved := handle.SignalBody{Status: handle.SignalSuccess, Reason: "Approved by Ann Approver <&> “quoted”", UniqueID: "approved-r1", Data: "r1"}
 	for _, c := range []struct {
 		name   string
@@ -145,7 +145,7 @@ func startS3(t *testing.T) s3 {
 		t.Fatalf("couldn't start versitygw: %v", err)
 	}
 	t.Cleanup(p.stop)
-	p.told(t)
-	onLoopback(t, p)
+	p.logOnFailure(t)
+	checkLoopback(t, p)
 	return s3{p, files}
 }

@@ -22,14 +22,14 @@ type program struct {
 	origin string // http://127.0.0.1:PORT
 	log    *log
 	cmd    *exec.Cmd
-	leash  io.Closer // the program lives no longer than this is open
+	stdin  io.Closer // the program lives no longer than this is open
 	done   chan struct{}
 }
 
 // leashed runs a program and all that it starts in a process group of its own,
 // and ends the group when standard input ends: also when the tests are killed
 // themselves. The group is asked first and killed two seconds later.
-const leashed = `
+const supervisor = `
 exec 3<&0
 "$@" </dev/null 3<&- &
 read -r _ <&3
@@ -56,14 +56,14 @@ func run(origin, path string, env []string, name string, args ...string) (*progr
 }
 
 func start(origin string, env []string, name string, args ...string) (*program, error) {
-	cmd := exec.Command("/bin/bash", append([]string{"-c", leashed, "leashed", name}, args...)...)
+	cmd := exec.Command("/bin/bash", append([]string{"-c", supervisor, "leashed", name}, args...)...)
 	cmd.Env = env
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	leash, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
 	}
-	p := &program{origin: origin, log: &log{}, cmd: cmd, leash: leash, done: make(chan struct{})}
+	p := &program{origin: origin, log: &log{}, cmd: cmd, stdin: leash, done: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	cmd.WaitDelay = 5 * time.Second // for what holds the output open
 	if err := cmd.Start(); err != nil {
@@ -96,12 +96,12 @@ func (p *program) answers(path string, wait time.Duration) error {
 
 // stop ends the program and all that it started.
 func (p *program) stop() {
-	_ = p.leash.Close()
+	_ = p.stdin.Close()
 	<-p.done // the leash ends with the group
 }
 
 // told shows what the program said meanwhile if the test fails.
-func (p *program) told(t *testing.T) {
+func (p *program) logOnFailure(t *testing.T) {
 	t.Helper()
 	from := p.log.len()
 	t.Cleanup(func() {

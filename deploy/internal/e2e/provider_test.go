@@ -29,7 +29,7 @@ type provider struct {
 
 	mu      sync.Mutex
 	scripts map[string]*script // by stack name
-	broken  []error
+	errors  []error
 }
 
 // request is what a provider is asked, without what differs from stack to stack.
@@ -41,7 +41,7 @@ type request struct {
 
 // script is one stack's part of the provider.
 type script struct {
-	story
+	scenario
 
 	mu    sync.Mutex
 	url   string // of the wait handle
@@ -55,25 +55,25 @@ func newProvider(t *testing.T) *provider {
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		event, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 		if err != nil {
-			p.accuse(err)
+			p.fail(err)
 			return
 		}
-		p.take(event)
+		p.handle(event)
 	}))
 	p.origin = server.URL
 	t.Cleanup(func() {
 		server.Close()
-		for _, err := range p.broken {
+		for _, err := range p.errors {
 			t.Errorf("provider: %v", err)
 		}
 	})
 	return p
 }
 
-func (p *provider) accuse(err error) {
+func (p *provider) fail(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.broken = append(p.broken, err)
+	p.errors = append(p.errors, err)
 }
 
 // expect gives a stack its script, before it is created.
@@ -85,13 +85,13 @@ func (p *provider) expect(stack string, s *script) {
 
 // take takes an event and answers it soon. CloudFormation does not wait for the
 // function, only for its answer.
-func (p *provider) take(event []byte) {
+func (p *provider) handle(event []byte) {
 	var e struct {
 		request
 		StackId, RequestId, ResponseURL string
 	}
 	if err := json.Unmarshal(event, &e); err != nil {
-		p.accuse(fmt.Errorf("%s: %w", event, err))
+		p.fail(fmt.Errorf("%s: %w", event, err))
 		return
 	}
 	name := strings.Split(e.StackId, "/")[1]
@@ -99,7 +99,7 @@ func (p *provider) take(event []byte) {
 	s := p.scripts[name]
 	p.mu.Unlock()
 	if s == nil {
-		p.accuse(fmt.Errorf("%s is no stack of ours", e.StackId))
+		p.fail(fmt.Errorf("%s is no stack of ours", e.StackId))
 		return
 	}
 	go func() {
@@ -112,7 +112,7 @@ func (p *provider) take(event []byte) {
 			_, err = put(ctx, e.ResponseURL, string(b))
 		}
 		if err != nil {
-			p.accuse(fmt.Errorf("%s %s of %s: %w", e.RequestType, e.LogicalResourceId, name, err))
+			p.fail(fmt.Errorf("%s %s of %s: %w", e.RequestType, e.LogicalResourceId, name, err))
 		}
 	}()
 }
@@ -125,7 +125,7 @@ func (s *script) answer(ctx context.Context, r request) (map[string]any, error) 
 		r.ResourceProperties["WaitUrl"] = "the handle's"
 		if s.url == "" {
 			s.url = url
-			if err := s.put(ctx, s.early); err != nil {
+			if err := s.put(ctx, s.earlySignals); err != nil {
 				return nil, err
 			}
 		}
@@ -135,7 +135,7 @@ func (s *script) answer(ctx context.Context, r request) (map[string]any, error) 
 	if id == "" {
 		id = "made-" + r.LogicalResourceId
 	}
-	if why, refused := s.refuse[r.RequestType+" "+r.LogicalResourceId]; refused {
+	if why, refused := s.failures[r.RequestType+" "+r.LogicalResourceId]; refused {
 		return map[string]any{"Status": "FAILED", "Reason": why, "PhysicalResourceId": id}, nil
 	}
 	return map[string]any{
@@ -162,14 +162,14 @@ func (s *script) put(ctx context.Context, bodies []string) error {
 	return nil
 }
 
-func (s *script) heard() (requests []request, puts []int) {
+func (s *script) recorded() (requests []request, puts []int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.asked), slices.Clone(s.puts)
 }
 
 // messenger is the function that carries events from MiniStack to the provider.
-const messenger = `
+const forwarder = `
 import json, os, urllib.request
 
 def handler(event, context):
@@ -177,13 +177,13 @@ def handler(event, context):
 `
 
 // hire makes the function on MiniStack.
-func (p *provider) hire(t *testing.T, m *program) {
+func (p *provider) createFunction(t *testing.T, m *program) {
 	t.Helper()
 	var zipped bytes.Buffer
 	z := zip.NewWriter(&zipped)
 	f, err := z.Create("messenger.py")
 	if err == nil {
-		_, err = io.WriteString(f, messenger)
+		_, err = io.WriteString(f, forwarder)
 	}
 	if err == nil {
 		err = z.Close()
@@ -191,7 +191,7 @@ func (p *provider) hire(t *testing.T, m *program) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := lambda.NewFromConfig(reach(m.origin))
+	client := lambda.NewFromConfig(awsConfig(m.origin))
 	_, err = client.CreateFunction(t.Context(), &lambda.CreateFunctionInput{
 		FunctionName: aws.String("provider"), Runtime: types.RuntimePython313, Handler: aws.String("messenger.handler"),
 		Role: aws.String("arn:aws:iam::" + account + ":role/provider"), Timeout: aws.Int32(30),

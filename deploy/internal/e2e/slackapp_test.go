@@ -47,7 +47,7 @@ func newSlackApp(t *testing.T, manifest, origin string, client *http.Client, fau
 
 // fault lets Slack fail in the channels that are broken.
 func (d *deployment) fault(_ string, form url.Values) *slacktest.Fault {
-	if _, broken := d.broken.Load(form.Get("channel")); broken {
+	if _, broken := d.brokenChannels.Load(form.Get("channel")); broken {
 		return &slacktest.Fault{Status: http.StatusServiceUnavailable}
 	}
 	return nil

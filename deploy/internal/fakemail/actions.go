@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of docs.aws.amazon.com/sns/latest/api/API_Publish.html.
+// Limits of https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 const (
 	maxMessageBytes = 256 << 10
 	maxSubject      = 100 // a subject must be shorter
@@ -21,9 +21,9 @@ type publishResult struct {
 	MessageID string   `xml:"MessageId"`
 }
 
-// publish is Publish to this topic. A message of structure json sends its part
-// for email, or its default.
-func (t *Topic) publish(form url.Values, now time.Time) (any, *refusal) {
+// publish is the action Publish. With MessageStructure json, mail gets the entry
+// for email, or else the default.
+func (t *Topic) publish(form url.Values, now time.Time) (any, *apiError) {
 	subject, text := form.Get("Subject"), form.Get("Message")
 	switch {
 	case form.Has("Subject") && !isSubject(subject):
@@ -52,8 +52,8 @@ func (t *Topic) publish(form url.Values, now time.Time) (any, *refusal) {
 	return publishResult{MessageID: t.send(subject, text, now)}, nil
 }
 
-// isSubject reports whether s is fewer than 100 characters of printable ASCII
-// that begin with a letter, a number or a punctuation mark.
+// isSubject reports whether s is 1 to 99 characters of printable ASCII and does not
+// start with a space.
 func isSubject(s string) bool {
 	if s == "" || len(s) >= maxSubject || s[0] == ' ' {
 		return false
@@ -71,8 +71,8 @@ type entry struct {
 	Value string `xml:"value"`
 }
 
-// attributes is GetTopicAttributes.
-func (t *Topic) attributes(url.Values, time.Time) (any, *refusal) {
+// attributes is the action GetTopicAttributes.
+func (t *Topic) attributes(url.Values, time.Time) (any, *apiError) {
 	confirmed := 0
 	for _, s := range t.subscribers {
 		if s.Confirmed {
@@ -89,7 +89,7 @@ func (t *Topic) attributes(url.Values, time.Time) (any, *refusal) {
 	}}, nil
 }
 
-// owner is the account in the ARN.
+// owner returns the account in the topic's ARN.
 func (t *Topic) owner() string {
 	parts := strings.Split(t.config.ARN, ":")
 	if len(parts) != 6 {
@@ -112,15 +112,15 @@ type member struct {
 	TopicARN        string `xml:"TopicArn"`
 }
 
-// pageSize is how many subscriptions one answer lists. SNS lists up to 100. Here
-// it is so few that an answer fits in one write: the SDK closes the request's body
-// as soon as the answer begins, and when that comes as fast as on loopback,
-// net/http may still be about to read from it, and then cuts the connection.
+// pageSize is the number of subscriptions per response. SNS returns up to 100. It is
+// small here so that a response fits into one write: the SDK closes the request
+// body when the response starts, and on loopback net/http may not have read the
+// body yet and then closes the connection.
 const pageSize = 8
 
-// subscriptions is ListSubscriptionsByTopic. Who has not confirmed is listed with
-// PendingConfirmation in place of an ARN.
-func (t *Topic) subscriptions(form url.Values, _ time.Time) (any, *refusal) {
+// subscriptions is the action ListSubscriptionsByTopic. Unconfirmed subscriptions
+// have PendingConfirmation instead of an ARN.
+func (t *Topic) subscriptions(form url.Values, _ time.Time) (any, *apiError) {
 	from := 0
 	if token := form.Get("NextToken"); token != "" {
 		var err error

@@ -1,8 +1,8 @@
-// Package fakemail is a made SNS topic with mailboxes behind it.
+// Package fakemail simulates an Amazon SNS topic with e-mail subscribers.
 //
-// It speaks the AWS Query protocol of SNS, as the client of
-// github.com/aws/aws-sdk-go-v2/service/sns does when its BaseEndpoint is set, and
-// applies the rules of docs.aws.amazon.com/sns/latest/api: what may stand in a
-// subject, how long a message may be, who gets it. It does not check the
-// signature itself, only that there is one for this service and Region.
+// It serves the AWS Query protocol, which
+// github.com/aws/aws-sdk-go-v2/service/sns speaks to its BaseEndpoint, and
+// enforces the rules of https://docs.aws.amazon.com/sns/latest/api: characters and
+// length of subjects, size of messages, confirmed subscribers. It does not verify
+// signatures; it only requires a Signature Version 4 for SNS in the topic's Region.
 package fakemail

@@ -2,42 +2,42 @@ package fakemail
 
 import "net/http"
 
-// Fault is what goes wrong with one call. The zero Fault lets it through.
+// Fault describes how one call fails. The zero Fault changes nothing.
 //
-// Act tells the two kinds of every failure apart: without it the call did
-// nothing, with it the call was carried out and only its answer is bad.
+// Every failure comes in two kinds, which Applied tells apart: either the call had
+// no effect, or it took effect and only its response is bad.
 type Fault struct {
-	Act bool // carry the call out before failing
+	Applied bool // the call takes effect before it fails
 
-	Lost   bool   // no answer: the handler is aborted with http.ErrAbortHandler, and the connection cut
-	Status int    // of the answer; 500 if Code is set and Status is not
-	Code   string // SNS's error, such as Throttled, AuthorizationError or InternalError
-	Body   string // this body, as it is
+	Lost   bool   // no response: the handler panics with http.ErrAbortHandler, which closes the connection
+	Status int    // HTTP status; 500 if Code is set and Status is not
+	Code   string // SNS's error code, such as Throttled, AuthorizationError or InternalError
+	Body   string // response body, verbatim
 
-	// After is called, without any lock, when the call has been carried out and
+	// BeforeResponse is called without any lock after the call took effect and
 	// before it is answered.
-	After func()
+	BeforeResponse func()
 }
 
-func (f *Fault) harmless() bool {
+func (f *Fault) keepsResponse() bool {
 	return !f.Lost && f.Status == 0 && f.Code == "" && f.Body == ""
 }
 
-// spoil turns a true answer into what is sent.
-func (f *Fault) spoil(whole answer) answer {
+// alter returns the response to send instead of the real one.
+func (f *Fault) alter(whole httpResponse) httpResponse {
 	switch {
-	case f.harmless():
+	case f.keepsResponse():
 		return whole
 	case f.Lost:
-		return answer{lost: true}
+		return httpResponse{lost: true}
 	case f.Code != "":
-		no := refusal{status: http.StatusInternalServerError, code: f.Code, message: "a made fault"}
+		apiErr := apiError{status: http.StatusInternalServerError, code: f.Code, message: "simulated fault"}
 		if f.Status != 0 {
-			no.status = f.Status
+			apiErr.status = f.Status
 		}
-		return no.answer()
+		return apiErr.response()
 	}
-	a := answer{status: http.StatusOK, body: []byte(f.Body)}
+	a := httpResponse{status: http.StatusOK, body: []byte(f.Body)}
 	if f.Status != 0 {
 		a.status = f.Status
 	}

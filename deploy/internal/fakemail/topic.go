@@ -11,37 +11,36 @@ import (
 	"time"
 )
 
-// Config is what a topic is made with.
+// Config configures a topic.
 type Config struct {
 	Now         func() time.Time // required; called without any lock
 	ARN         string           // arn:aws:sns:REGION:ACCOUNT:NAME
-	DisplayName string           // who the mails come from
+	DisplayName string           // sender name of the mails
 	Subscribers []Subscriber
 
-	// Fault is asked about each call before it is acted on, without any lock. A
-	// nil answer lets the call through.
+	// Fault is called before each call takes effect, without any lock, and decides
+	// how the call fails. If it returns nil, the call succeeds.
 	Fault func(action string, form url.Values) *Fault
 }
 
-// Subscriber is a mail address on the topic. It gets mails once it has confirmed.
+// Subscriber is an e-mail subscription. Only confirmed ones receive mail.
 type Subscriber struct {
 	Address   string
 	Confirmed bool
 }
 
-// Message is a mail as those who got it see it.
+// Message is a mail as its recipients see it.
 type Message struct {
 	ID      string // SNS's message ID
 	From    string
-	To      []string // the confirmed subscribers at that time; each got a mail of their own
+	To      []string // the confirmed subscribers at that time; each gets a separate mail
 	Subject string
-	Text    string // what was published
+	Text    string // as published
 	Body    string // Text with the footer that SNS adds
 	At      time.Time
 }
 
-// Topic is one SNS topic. Its methods may be called at any time from any
-// goroutine, and return copies.
+// Topic is one SNS topic. Its methods are safe for concurrent use and return copies.
 type Topic struct {
 	config Config
 	region string
@@ -55,7 +54,7 @@ type Topic struct {
 	counts      map[string]int
 }
 
-// New makes a topic.
+// New returns a topic.
 func New(c Config) *Topic {
 	t := &Topic{
 		config: c, fault: c.Fault, subscribers: slices.Clone(c.Subscribers), counts: make(map[string]int),
@@ -73,8 +72,8 @@ func (t *Topic) SetFault(f func(action string, form url.Values) *Fault) {
 	t.fault = f
 }
 
-// Subscribe adds a subscriber, or changes the one with that address: a person who
-// follows the link in the confirmation mail has Confirmed set.
+// Subscribe adds a subscriber or replaces the one with the same address, for example
+// when a person confirms.
 func (t *Topic) Subscribe(s Subscriber) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -85,7 +84,7 @@ func (t *Topic) Subscribe(s Subscriber) {
 	t.subscribers = append(t.subscribers, s)
 }
 
-// Unsubscribe takes an address off the topic: what the link in each mail does.
+// Unsubscribe removes a subscriber, like the link in each mail.
 func (t *Topic) Unsubscribe(address string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -98,7 +97,7 @@ func (t *Topic) find(address string) int {
 	return slices.IndexFunc(t.subscribers, func(s Subscriber) bool { return s.Address == address })
 }
 
-// Messages are the mails that somebody got, the oldest first.
+// Messages returns the mails that had at least one recipient, oldest first.
 func (t *Topic) Messages() []Message {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -109,21 +108,21 @@ func (t *Topic) Messages() []Message {
 	return messages
 }
 
-// Published says how many messages SNS took, whether anybody got them or not.
+// Published returns how many messages SNS accepted, with or without recipients.
 func (t *Topic) Published() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.published
 }
 
-// Counts says how often each action has been called, good answer or not.
+// Counts returns how often each action was called, failed calls included.
 func (t *Topic) Counts() map[string]int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return maps.Clone(t.counts)
 }
 
-// send delivers a message to all who have confirmed. The lock is held.
+// send delivers a message to all confirmed subscribers. The caller holds the lock.
 func (t *Topic) send(subject, text string, now time.Time) (id string) {
 	t.published++
 	id = uuid(t.published)
@@ -142,15 +141,15 @@ func (t *Topic) send(subject, text string, now time.Time) (id string) {
 	return id
 }
 
-// footer stands under each mail.
+// footer returns the text that SNS appends to each mail.
 func (t *Topic) footer() string {
-	return "\n\n--\nYou get this mail because your address is subscribed to an Amazon SNS topic.\n" +
-		"To get no more of them, unsubscribe here:\n" +
+	return "\n\n--\nYou received this mail because your address is subscribed to an Amazon SNS topic.\n" +
+		"To stop receiving mail from this topic, unsubscribe here:\n" +
 		"https://sns." + t.region + ".amazonaws.com/unsubscribe.html?SubscriptionArn=" + t.config.ARN + "\n" +
-		"Do not answer this mail: nobody reads the answers.\n"
+		"Please do not reply to this mail.\n"
 }
 
-// uuid is the nth identifier, in the form of a UUID.
+// uuid returns the nth identifier, in the form of a UUID.
 func uuid(n int) string {
 	s := strconv.FormatInt(int64(n), 16)
 	return "00000000-0000-4000-8000-" + strings.Repeat("0", 12-len(s)) + s

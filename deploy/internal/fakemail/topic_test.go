@@ -27,7 +27,7 @@ const arn = "arn:aws:sns:eu-west-1:111122223333:countersign"
 
 var start = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 
-// newTopic serves a topic on loopback, and makes the real client for it.
+// newTopic serves a topic on loopback and returns the SDK's client for it.
 func newTopic(t *testing.T, subscribers ...fakemail.Subscriber) (*fakemail.Topic, *sns.Client, string) {
 	t.Helper()
 	topic := fakemail.New(fakemail.Config{
@@ -41,7 +41,7 @@ func newTopic(t *testing.T, subscribers ...fakemail.Subscriber) (*fakemail.Topic
 func client(origin, region string) *sns.Client {
 	return sns.New(sns.Options{
 		Region: region, BaseEndpoint: aws.String(origin), RetryMaxAttempts: 1,
-		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "made-up", ""),
+		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "example", ""),
 		HTTPClient:  &http.Client{Timeout: 5 * time.Second},
 	})
 }
@@ -103,7 +103,7 @@ func TestPublishRefused(t *testing.T) {
 		{"256 KiB", publish("", long(256<<10)), ""},
 		{"256 KiB and a byte", publish("", long(256<<10+1)), "InvalidParameter"},
 		{"an empty message", publish("", ""), "InvalidParameter"},
-		{"another topic", &sns.PublishInput{TopicArn: aws.String(arn + "x"), Message: aws.String("x")}, "NotFound"},
+		{"a different topic", &sns.PublishInput{TopicArn: aws.String(arn + "x"), Message: aws.String("x")}, "NotFound"},
 		{"no topic", &sns.PublishInput{Message: aws.String("x")}, "InvalidParameter"},
 		{"a phone", &sns.PublishInput{PhoneNumber: aws.String("+15550100"), Message: aws.String("x")}, "InvalidParameter"},
 		{"an unknown structure", &sns.PublishInput{TopicArn: aws.String(arn), Message: aws.String("x"), MessageStructure: aws.String("yaml")}, "InvalidParameter"},
@@ -113,7 +113,7 @@ func TestPublishRefused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			topic, api, _ := newTopic(t, ann)
 			_, err := api.Publish(t.Context(), tt.in)
-			if got := code(err); got != tt.want {
+			if got := errorCode(err); got != tt.want {
 				t.Errorf("got %q (%v), want %q", got, err, tt.want)
 			}
 			if sent := len(topic.Messages()) == 1; sent != (tt.want == "") {
@@ -123,15 +123,15 @@ func TestPublishRefused(t *testing.T) {
 	}
 }
 
-func code(err error) string {
-	var no smithy.APIError
+func errorCode(err error) string {
+	var apiErr smithy.APIError
 	switch {
 	case err == nil:
 		return ""
-	case errors.As(err, &no):
-		return no.ErrorCode()
+	case errors.As(err, &apiErr):
+		return apiErr.ErrorCode()
 	}
-	return "no answer of SNS's: " + err.Error()
+	return "not an SNS error: " + err.Error()
 }
 
 func TestTypedErrors(t *testing.T) {
@@ -163,8 +163,8 @@ func TestMessageStructure(t *testing.T) {
 	}
 }
 
-// SNS takes what nobody gets: publishing says nothing of delivery.
-func TestNobodySubscribed(t *testing.T) {
+// Publishing succeeds without recipients.
+func TestPublishWithoutConfirmedSubscribers(t *testing.T) {
 	topic, api, _ := newTopic(t, pending)
 	if _, err := api.Publish(t.Context(), publish("", "x")); err != nil {
 		t.Fatal(err)
@@ -186,7 +186,7 @@ func TestNobodySubscribed(t *testing.T) {
 		got = append(got, m.To)
 	}
 	if diff := cmp.Diff([][]string{{pending.Address, ann.Address}, {pending.Address}}, got); diff != "" {
-		t.Errorf("who got mails (-want +got):\n%s", diff)
+		t.Errorf("recipients (-want +got):\n%s", diff)
 	}
 }
 
@@ -204,8 +204,8 @@ func TestTopicAttributes(t *testing.T) {
 		t.Errorf("attributes (-want +got):\n%s", diff)
 	}
 	_, err = api.GetTopicAttributes(t.Context(), &sns.GetTopicAttributesInput{TopicArn: aws.String(arn + "x")})
-	if got := code(err); got != "NotFound" {
-		t.Errorf("another topic: got %q", got)
+	if got := errorCode(err); got != "NotFound" {
+		t.Errorf("a different topic: got %q", got)
 	}
 }
 
@@ -234,7 +234,7 @@ func TestSubscriptions(t *testing.T) {
 		t.Errorf("pending: got %s", got)
 	}
 	_, err := api.ListSubscriptionsByTopic(t.Context(), &sns.ListSubscriptionsByTopicInput{TopicArn: aws.String(arn), NextToken: aws.String("x")})
-	if got := code(err); got != "InvalidParameter" {
+	if got := errorCode(err); got != "InvalidParameter" {
 		t.Errorf("a wrong token: got %q", got)
 	}
 }
@@ -242,7 +242,7 @@ func TestSubscriptions(t *testing.T) {
 func TestSignature(t *testing.T) {
 	topic, _, origin := newTopic(t, ann)
 	_, err := client(origin, "us-east-1").Publish(t.Context(), publish("", "x"))
-	if got := code(err); got != "SignatureDoesNotMatch" {
+	if got := errorCode(err); got != "SignatureDoesNotMatch" {
 		t.Errorf("signed for another Region: got %q", got)
 	}
 	form := url.Values{"Action": {"Publish"}, "Version": {"2010-03-31"}, "TopicArn": {arn}, "Message": {"x"}}.Encode()
@@ -256,10 +256,10 @@ func TestSignature(t *testing.T) {
 		{"not signed", "", "application/x-www-form-urlencoded", form, 403, "MissingAuthenticationToken"},
 		{"a bearer token", "Bearer x", "application/x-www-form-urlencoded", form, 403, "MissingAuthenticationToken"},
 		{"half a signature", good[:90], "application/x-www-form-urlencoded", form, 403, "IncompleteSignature"},
-		{"for another service", strings.Replace(good, "/sns/", "/sqs/", 1), "application/x-www-form-urlencoded", form, 403, "SignatureDoesNotMatch"},
+		{"for a different service", strings.Replace(good, "/sns/", "/sqs/", 1), "application/x-www-form-urlencoded", form, 403, "SignatureDoesNotMatch"},
 		{"JSON", good, "application/json", form, 400, "MalformedInput"},
-		{"another version", good, "application/x-www-form-urlencoded", strings.Replace(form, "2010", "2011", 1), 400, "NoSuchVersion"},
-		{"another action", good, "application/x-www-form-urlencoded", strings.Replace(form, "Publish", "DeleteTopic", 1), 400, "InvalidAction"},
+		{"an unknown version", good, "application/x-www-form-urlencoded", strings.Replace(form, "2010", "2011", 1), 400, "NoSuchVersion"},
+		{"an unknown action", good, "application/x-www-form-urlencoded", strings.Replace(form, "Publish", "DeleteTopic", 1), 400, "InvalidAction"},
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, origin, strings.NewReader(tt.body))
 		if err != nil {
@@ -281,12 +281,12 @@ func TestSignature(t *testing.T) {
 		}
 	}
 	if got := len(topic.Messages()); got != 1 {
-		t.Errorf("mails: got %d, want the one signed", got)
+		t.Errorf("mails: got %d, want 1, from the signed request", got)
 	}
 }
 
-// Each failure comes in two kinds: nothing was done, and it was done but the
-// answer is bad.
+// Each failure comes in two kinds: the call had no effect, or it took effect and
+// only the response is bad.
 func TestFaults(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -295,28 +295,28 @@ func TestFaults(t *testing.T) {
 	}{
 		{"an error", fakemail.Fault{Code: "InternalError"}, "InternalError"},
 		{"throttled", fakemail.Fault{Code: "Throttled", Status: 429}, "Throttled"},
-		{"not authorised", fakemail.Fault{Code: "AuthorizationError", Status: 403}, "AuthorizationError"},
+		{"not authorized", fakemail.Fault{Code: "AuthorizationError", Status: 403}, "AuthorizationError"},
 		{"503 without a body", fakemail.Fault{Status: 503}, ""},
 		{"broken XML", fakemail.Fault{Body: "<PublishResponse><Publish"}, ""},
 		{"lost", fakemail.Fault{Lost: true}, ""},
 	} {
-		for _, act := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, done %t", tt.name, act), func(t *testing.T) {
+		for _, applied := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, applied %t", tt.name, applied), func(t *testing.T) {
 				topic, api, _ := newTopic(t, ann)
 				fault := tt.fault
-				fault.Act = act
+				fault.Applied = applied
 				topic.SetFault(func(action string, form url.Values) *fakemail.Fault {
 					if action != "Publish" || form.Get("Message") != "x" {
-						t.Errorf("the hook saw %s %v", action, form)
+						t.Errorf("the hook was called with %s %v", action, form)
 					}
 					return &fault
 				})
 				_, err := api.Publish(t.Context(), publish("", "x"))
-				if err == nil || tt.want != "" && code(err) != tt.want {
+				if err == nil || tt.want != "" && errorCode(err) != tt.want {
 					t.Errorf("got %v, want %q", err, tt.want)
 				}
-				if sent := len(topic.Messages()) == 1; sent != act {
-					t.Errorf("sent: %t, want %t", sent, act)
+				if sent := len(topic.Messages()) == 1; sent != applied {
+					t.Errorf("sent: %t, want %t", sent, applied)
 				}
 				if got := topic.Counts()["Publish"]; got != 1 {
 					t.Errorf("calls: got %d, want 1", got)
@@ -326,11 +326,11 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-func TestFaultHookActs(t *testing.T) {
+func TestFaultHookMayChangeTopic(t *testing.T) {
 	topic, api, _ := newTopic(t, ann)
 	topic.SetFault(func(string, url.Values) *fakemail.Fault {
 		topic.Subscribe(bob)
-		return &fakemail.Fault{After: func() { topic.Unsubscribe(ann.Address) }}
+		return &fakemail.Fault{BeforeResponse: func() { topic.Unsubscribe(ann.Address) }}
 	})
 	for range 2 {
 		if _, err := api.Publish(t.Context(), publish("", "x")); err != nil {
@@ -342,7 +342,7 @@ func TestFaultHookActs(t *testing.T) {
 		got = append(got, m.To)
 	}
 	if diff := cmp.Diff([][]string{{ann.Address, bob.Address}, {bob.Address}}, got); diff != "" {
-		t.Errorf("who got mails (-want +got):\n%s", diff)
+		t.Errorf("recipients (-want +got):\n%s", diff)
 	}
 }
 

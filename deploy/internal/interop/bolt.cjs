@@ -1,5 +1,5 @@
-// Reads from standard input what Slack sent to the bot, and how the bot answered,
-// and writes what Bolt makes of it: see bolt_test.go.
+// Reads requests to the bot and the bot's responses from standard input, lets Bolt
+// handle and verify them, and writes the results as JSON. See bolt_test.go.
 const { App, AwsLambdaReceiver, LogLevel, isValidSlackRequest } = require('@slack/bolt');
 const { readFileSync } = require('node:fs');
 
@@ -12,7 +12,7 @@ async function main() {
     logLevel: LogLevel.ERROR,
     authorize: async () => ({ botToken: 'xoxb-unused', botId: 'B0', botUserId: 'U0' }),
   });
-  let seen, acknowledge; // of the event at hand
+  let seen, acknowledge; // for the current event
   app.action(/.*/, async ({ ack, action, body, context }) => {
     seen = {
       kind: body.type, id: action.action_id, value: action.value, block: action.block_id, type: action.type,

@@ -23,21 +23,21 @@ import (
 	"countersign/handle"
 )
 
-// questions are what bolt.cjs is asked.
+// questions is the input of bolt.cjs.
 type questions struct {
 	Secret   string    `json:"secret"`
 	Events   []event   `json:"events"`
 	Requests []request `json:"requests"`
 }
 
-// event goes to Bolt's AwsLambdaReceiver. Ack is the answer that the bot gave,
-// for Bolt to give its own way.
+// event is an invocation of Bolt's AwsLambdaReceiver. Ack is the bot's response,
+// which Bolt sends in its own encoding.
 type event struct {
 	Event events.APIGatewayV2HTTPRequest `json:"event"`
 	Ack   json.RawMessage                `json:"ack,omitempty"`
 }
 
-// request is one whose signature Bolt judges. Now is in seconds since 1970.
+// request is a request whose signature Bolt verifies. Now is in Unix seconds.
 type request struct {
 	Now       int64  `json:"now"`
 	Stamp     string `json:"stamp"`
@@ -45,25 +45,25 @@ type request struct {
 	Body      string `json:"body"`
 }
 
-// answers are what bolt.cjs says.
+// answers is the output of bolt.cjs.
 type answers struct {
 	Answers []struct {
 		StatusCode  int
 		ContentType string
 		Body        string
-		Seen        *seen
+		Seen        *boltView
 	}
 	Valid []bool
 }
 
-// seen is what a listener of Bolt's was told.
-type seen struct {
+// boltView is what Bolt passed to a listener.
+type boltView struct {
 	Kind, ID, Value, Block, Type                       string
 	User, Team, App, Channel, TS, Trigger, ResponseURL string
 	Typed                                              map[string]map[string]struct{ Type, Value string }
 }
 
-// askBolt runs bolt.cjs, for a minute at most.
+// askBolt runs bolt.cjs for up to a minute.
 func askBolt(t *testing.T, q questions) (a answers) {
 	t.Helper()
 	modules := testtools.Path(t, "slack/node_modules")
@@ -84,19 +84,19 @@ func node(t *testing.T, modules string, in []byte, out any, args ...string) {
 	cmd.Env = append(os.Environ(), "NODE_PATH="+modules)
 	cmd.Stdin = bytes.NewReader(in)
 	cmd.WaitDelay = 5 * time.Second
-	var said, fault bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &fault
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	timer := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
 	defer timer.Stop()
 	if err := cmd.Run(); err != nil {
-		t.Fatalf("node: %v:\n%s", err, fault.String())
+		t.Fatalf("node: %v:\n%s", err, stderr.String())
 	}
-	if err := json.Unmarshal(said.Bytes(), out); err != nil {
-		t.Fatalf("node said %q: %v", said.String(), err)
+	if err := json.Unmarshal(stdout.Bytes(), out); err != nil {
+		t.Fatalf("node printed %q: %v", stdout.String(), err)
 	}
 }
 
-// asEvent is the click as an HTTP API hands it to a function.
+// asEvent returns the click as an HTTP API passes it to a function.
 func (c click) asEvent() events.APIGatewayV2HTTPRequest {
 	e := events.APIGatewayV2HTTPRequest{Version: "2.0", RawPath: "/slack/interactivity", Body: c.body, Headers: map[string]string{}}
 	for name, values := range c.header {
@@ -106,10 +106,9 @@ func (c click) asEvent() events.APIGatewayV2HTTPRequest {
 	return e
 }
 
-// TestBoltReadsWhatOurSlackSends gives every request that the made Slack sent to
-// the bot to Bolt's own receiver for Lambda. It finds each well signed, sees in it
-// what Slack's documentation puts there, and answers as the bot does.
-func TestBoltReadsWhatOurSlackSends(t *testing.T) {
+// Bolt's Lambda receiver accepts every request that the simulated Slack sent to the
+// bot, reads from it what Slack documents, and responds like the bot.
+func TestBoltReadsRequestsOfSimulatedSlack(t *testing.T) {
 	testtools.Path(t, "slack/node_modules")
 	rec := record(t)
 	q := questions{Secret: rec.config.SigningSecrets[0], Requests: []request{}}
@@ -129,17 +128,17 @@ func TestBoltReadsWhatOurSlackSends(t *testing.T) {
 	for i, c := range rec.clicks {
 		got := a.Answers[i]
 		if got.StatusCode != c.status || got.Seen == nil {
-			t.Errorf("request %d: Bolt answers %d and sees %+v, the bot answered %d", i, got.StatusCode, got.Seen, c.status)
+			t.Errorf("request %d: Bolt responds %d and reads %+v, the bot responded %d", i, got.StatusCode, got.Seen, c.status)
 			continue
 		}
 		if diff := cmp.Diff(parsed(t, c.answer), parsed(t, got.Body)); diff != "" {
-			t.Errorf("request %d: Bolt answers otherwise (-bot +Bolt):\n%s", i, diff)
+			t.Errorf("request %d: responses differ (-bot +Bolt):\n%s", i, diff)
 		}
 		if c.answer != "" && !strings.HasPrefix(c.kind, got.ContentType) {
-			t.Errorf("request %d: the bot answers with %q, and Bolt with %q", i, c.kind, got.ContentType)
+			t.Errorf("request %d: the bot responds with %q, Bolt with %q", i, c.kind, got.ContentType)
 		}
-		if diff := cmp.Diff(meant(t, c), *got.Seen); diff != "" {
-			t.Errorf("request %d: Bolt reads it otherwise (-meant +Bolt):\n%s", i, diff)
+		if diff := cmp.Diff(expectedView(t, c), *got.Seen); diff != "" {
+			t.Errorf("request %d: Bolt reads it differently (-documented +Bolt):\n%s", i, diff)
 		}
 		kinds[got.Seen.Kind]++
 		if c.answer != "" {
@@ -147,10 +146,10 @@ func TestBoltReadsWhatOurSlackSends(t *testing.T) {
 		}
 	}
 	if kinds["block_actions"] < 5 || kinds["view_submission"] != 2 || kinds["refused"] != 1 {
-		t.Errorf("the recording lacks what it is for: %v", kinds)
+		t.Errorf("the recording does not cover enough: %v", kinds)
 	}
 	if last := a.Answers[len(rec.clicks)]; last.StatusCode != http.StatusUnauthorized || last.Seen != nil {
-		t.Errorf("Bolt takes what was tampered with: %+v", last)
+		t.Errorf("Bolt accepts a tampered request: %+v", last)
 	}
 }
 
@@ -164,9 +163,9 @@ func parsed(t *testing.T, s string) (v any) {
 	return v
 }
 
-// meant is what the payload of the click says, by Slack's documentation. See
+// expectedView returns what the click's payload means by Slack's documentation. See
 // https://docs.slack.dev/reference/interaction-payloads
-func meant(t *testing.T, c click) seen {
+func expectedView(t *testing.T, c click) boltView {
 	t.Helper()
 	var p struct {
 		Type        string
@@ -195,7 +194,7 @@ func meant(t *testing.T, c click) seen {
 	if err := json.Unmarshal([]byte(c.payload(t)), &p); err != nil {
 		t.Fatal(err)
 	}
-	s := seen{Kind: p.Type, User: p.User.ID, Team: p.Team.ID, App: p.App, Trigger: p.Trigger, ResponseURL: p.ResponseURL,
+	s := boltView{Kind: p.Type, User: p.User.ID, Team: p.Team.ID, App: p.App, Trigger: p.Trigger, ResponseURL: p.ResponseURL,
 		Channel: p.Channel.ID, TS: p.Message.TS}
 	if len(p.Actions) > 0 {
 		x := p.Actions[0]
@@ -204,19 +203,19 @@ func meant(t *testing.T, c click) seen {
 		s.ID, s.Value, s.Type, s.Typed = p.View.Callback, p.View.Metadata, p.View.Type, p.View.State.Values
 	}
 	if s.User == "" || s.Team != sandbox.Team || s.App != sandbox.AppID || s.Trigger == "" || s.ID == "" || s.Value == "" {
-		t.Errorf("the made Slack left something out: %+v", s)
+		t.Errorf("the simulated Slack's payload is incomplete: %+v", s)
 	}
 	return s
 }
 
-// TestBotAndBoltAgreeOnSignatures lets Bolt's verification and the bot's judge
-// the same requests. They differ in one: the bot takes nothing from the future.
+// Bolt and the bot verify the same requests with the same results, with one
+// exception: the bot rejects timestamps in the future.
 func TestBotAndBoltAgreeOnSignatures(t *testing.T) {
 	const secret = "8f742231b10e8888abcd99yyyzzz85a5"
 	now := time.Unix(1531420618, 0)
 	clock := func() time.Time { return now }
 	f := localfn.New(localfn.Config{SigningSecrets: []string{secret}, TeamID: sandbox.Team, MailKey: bytes.Repeat([]byte("k"), 32)},
-		&handle.Memory{}, clock, &http.Client{Transport: nowhere{}}, slog.New(slog.DiscardHandler))
+		&handle.Memory{}, clock, &http.Client{Transport: unreachable{}}, slog.New(slog.DiscardHandler))
 
 	var q []request
 	// As Slack's documentation works it out, and edited.
@@ -245,7 +244,7 @@ func TestBotAndBoltAgreeOnSignatures(t *testing.T) {
 	}
 	a := askBolt(t, questions{Secret: secret, Events: []event{}, Requests: q})
 
-	taken := map[bool]int{}
+	count := map[bool]int{}
 	for i, r := range q {
 		req := httptest.NewRequest(http.MethodPost, "/slack/interactivity", strings.NewReader(r.Body))
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -253,19 +252,19 @@ func TestBotAndBoltAgreeOnSignatures(t *testing.T) {
 		req.Header.Set("X-Slack-Signature", r.Signature)
 		res := httptest.NewRecorder()
 		f.Bot.ServeHTTP(res, req)
-		stamp, _ := strconv.ParseInt(r.Stamp, 10, 64) // ours, all
+		stamp, _ := strconv.ParseInt(r.Stamp, 10, 64) // all are numbers
 		want := a.Valid[i] && stamp-r.Now <= 300
 		if got := res.Code != http.StatusUnauthorized; got != want {
-			t.Errorf("%+v: the bot answers %d, and Bolt says %t", r, res.Code, a.Valid[i])
+			t.Errorf("%+v: the bot responds %d, Bolt's verification is %t", r, res.Code, a.Valid[i])
 		}
-		taken[want]++
+		count[want]++
 	}
-	if taken[true] < 20 || taken[false] < 50 {
-		t.Errorf("too few to tell: %v", taken)
+	if count[true] < 20 || count[false] < 50 {
+		t.Errorf("too few requests: %v", count)
 	}
 }
 
-// nowhere is a network on which nothing is reached.
-type nowhere struct{}
+// unreachable is a transport that fails every request.
+type unreachable struct{}
 
-func (nowhere) RoundTrip(*http.Request) (*http.Response, error) { return nil, http.ErrServerClosed }
+func (unreachable) RoundTrip(*http.Request) (*http.Response, error) { return nil, http.ErrServerClosed }

@@ -1,9 +1,8 @@
-// Package interop holds no code but tests against readers that Slack made:
-// Bolt, its framework for apps, and @slack/types, its types of blocks and views.
-// .ci/peers installs them; without them the tests are skipped, or fail where
+// Package interop contains only tests against Slack's own software: Bolt, its app
+// framework, and @slack/types, its TypeScript types of blocks and views. .ci/peers
+// installs both; without them the tests are skipped, or fail with
 // COUNTERSIGN_PEERS=required.
 //
-// One recording of the made world, see record, is what they read: everything that
-// its Slack sent to the bot, and everything that the bot and the notifier sent to
-// Slack.
+// The tests read a recording of the sandbox: everything that its simulated Slack
+// sent to the bot, and everything that the bot and the notifier sent to Slack.
 package interop

@@ -17,30 +17,30 @@ import (
 	"countersign/deploy/internal/testtools"
 )
 
-// typed is JSON, and the type that it shall have.
-type typed struct{ kind, json, where string }
+// typedValue is JSON and the TypeScript type that it must have.
+type typedValue struct{ kind, json, where string }
 
-// tsHead imports Slack's types. To the payloads it adds what Slack's documentation
-// shows and Bolt's types leave out: an enterprise of null outside of Enterprise
-// Grid, a pressed button's style, and a submitter's username. See
+// tsHead imports Slack's types. It adds fields to the payloads that Slack documents
+// but Bolt's types lack: a null enterprise outside Enterprise Grid, the style of a
+// clicked button, and the username of a modal's submitter. See
 // https://docs.slack.dev/reference/interaction-payloads
 const tsHead = `import type { KnownBlock, MessageMetadata, ModalView } from "@slack/types";
 import type { BlockAction, ButtonAction, ViewErrorsResponseAction, ViewSubmitAction } from "@slack/bolt";
-type OutsideOfGrid<T> = Omit<T, "enterprise"> & { enterprise: null };
-type Press = OutsideOfGrid<BlockAction<ButtonAction & { style?: "primary" | "danger" }>>;
-type Submission = OutsideOfGrid<ViewSubmitAction> & { user: { username: string } };
+type OutsideGrid<T> = Omit<T, "enterprise"> & { enterprise: null };
+type Click = OutsideGrid<BlockAction<ButtonAction & { style?: "primary" | "danger" }>>;
+type Submission = OutsideGrid<ViewSubmitAction> & { user: { username: string } };
 `
 
-// TestSlackTypes has Slack's own types check all that we send to Slack, and all
-// that the made Slack sends to us.
+// Everything that we send to Slack, and everything that the simulated Slack sends to
+// us, type-checks against Slack's own types.
 func TestSlackTypes(t *testing.T) {
 	testtools.Path(t, "slack/node_modules")
 	rec := record(t)
-	var list []typed
+	var list []typedValue
 	for _, c := range rec.calls {
 		for field, kind := range map[string]string{"blocks": "KnownBlock[]", "view": "ModalView", "metadata": "MessageMetadata"} {
 			if s := c.form.Get(field); s != "" {
-				list = append(list, typed{kind, s, c.method})
+				list = append(list, typedValue{kind, s, c.method})
 			}
 		}
 		if c.form.Get("attachments") != "" {
@@ -48,13 +48,13 @@ func TestSlackTypes(t *testing.T) {
 		}
 	}
 	for _, c := range rec.clicks {
-		kind := "Press"
+		kind := "Click"
 		if strings.Contains(c.payload(t), `"type":"view_submission"`) {
 			kind = "Submission"
 		}
-		list = append(list, typed{kind, c.payload(t), "the made Slack"})
+		list = append(list, typedValue{kind, c.payload(t), "simulated Slack"})
 		if c.answer != "" {
-			list = append(list, typed{"ViewErrorsResponseAction", c.answer, "the bot's answer"})
+			list = append(list, typedValue{"ViewErrorsResponseAction", c.answer, "the bot's answer"})
 		}
 	}
 	list = append(list, goldens(t)...)
@@ -64,24 +64,23 @@ func TestSlackTypes(t *testing.T) {
 		count[v.where+" "+v.kind]++
 	}
 	for _, want := range []string{
-		"chat.postMessage KnownBlock[]", "chat.update KnownBlock[]", "views.open ModalView", "the made Slack Press", "the made Slack Submission",
+		"chat.postMessage KnownBlock[]", "chat.update KnownBlock[]", "views.open ModalView", "simulated Slack Click", "simulated Slack Submission",
 		"the bot's answer ViewErrorsResponseAction", "golden KnownBlock[]",
 	} {
 		if count[want] == 0 {
-			t.Errorf("nothing of %s, only %v", want, count)
+			t.Errorf("the recording has no %s, only %v", want, count)
 		}
 	}
-	faults := tsc(t, list)
-	for i, fault := range faults {
-		t.Errorf("%s is no %s: %s\n%s", list[i].where, list[i].kind, fault, list[i].json)
+	for i, message := range tsc(t, list) {
+		t.Errorf("%s is not a %s: %s\n%s", list[i].where, list[i].kind, message, list[i].json)
 	}
 }
 
-// goldens are the messages of the notifier's own tests: every state that a
-// request can be in.
-func goldens(t *testing.T) (list []typed) {
+// goldens returns the golden messages of bot/blocks, one for every state of a
+// request.
+func goldens(t *testing.T) (list []typedValue) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(testtools.Root(t), "notifier", "testdata", "*.json"))
+	files, err := filepath.Glob(filepath.Join(testtools.Root(t), "bot", "blocks", "testdata", "*.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,16 +97,16 @@ func goldens(t *testing.T) (list []typed) {
 			}
 		}
 		for _, v := range views {
-			list = append(list, typed{"KnownBlock[]", string(v.Blocks), "golden"})
+			list = append(list, typedValue{"KnownBlock[]", string(v.Blocks), "golden"})
 		}
 	}
 	return list
 }
 
-// TestSlackTypesRefuse makes sure that the types refuse what is wrong.
-func TestSlackTypesRefuse(t *testing.T) {
+// The type check detects errors.
+func TestSlackTypesRejectErrors(t *testing.T) {
 	testtools.Path(t, "slack/node_modules")
-	list := []typed{
+	list := []typedValue{
 		{kind: "KnownBlock[]", json: `[{"type":"header","text":{"type":"mrkdwn","text":"x"}}]`},
 		{kind: "KnownBlock[]", json: `[{"type":"section","text":{"type":"mrkdwn","txt":"x"}}]`},
 		{kind: "KnownBlock[]", json: `[{"type":"section","field":[]}]`},
@@ -117,29 +116,29 @@ func TestSlackTypesRefuse(t *testing.T) {
 		{kind: "KnownBlock[]", json: `{}`},
 		{kind: "ModalView", json: `{"type":"modal","blocks":[]}`},
 		{kind: "ModalView", json: `{"type":"modal","title":{"type":"plain_text","text":"x"},"blocks":[],"metadata":"x"}`},
-		{kind: "Press", json: `{"type":"block_actions"}`},
+		{kind: "Click", json: `{"type":"block_actions"}`},
 		{kind: "ViewErrorsResponseAction", json: `{"response_action":"errors","errors":"x"}`},
 	}
-	faults := tsc(t, list)
+	messages := tsc(t, list)
 	for i, v := range list {
-		if faults[i] == "" {
-			t.Errorf("Slack's types take %s for %s", v.json, v.kind)
+		if messages[i] == "" {
+			t.Errorf("Slack's types accept %s as %s", v.json, v.kind)
 		}
 	}
 }
 
-// A diagnostic of the compiler: all.ts(LINE,COLUMN): error TS1234: what.
+// diagnostic matches the compiler's errors: all.ts(LINE,COLUMN): error TS1234: text.
 var diagnostic = regexp.MustCompile(`(?m)^all\.ts\((\d+),\d+\): error (TS\d+: .*)$`)
 
-// tsc has TypeScript check the list, and returns what it finds wrong, by index.
-// It has two minutes.
-func tsc(t *testing.T, list []typed) (faults map[int]string) {
+// tsc type-checks the list and returns the first error of each value by index. It
+// takes up to two minutes.
+func tsc(t *testing.T, list []typedValue) (messages map[int]string) {
 	t.Helper()
 	var src strings.Builder
 	src.WriteString(tsHead)
 	before := strings.Count(tsHead, "\n")
 	for i, v := range list {
-		line := strings.NewReplacer("\n", " ", "\r", " ").Replace(v.json) // inside of a JSON string there are none
+		line := strings.NewReplacer("\n", " ", "\r", " ").Replace(v.json) // JSON strings contain no line breaks
 		fmt.Fprintf(&src, "export const x%d: %s = %s;\n", i, v.kind, line)
 	}
 	dir := t.TempDir()
@@ -162,19 +161,19 @@ func tsc(t *testing.T, list []typed) (faults map[int]string) {
 	cmd.Dir, cmd.WaitDelay = dir, 5*time.Second
 	timer := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
 	defer timer.Stop()
-	said, err := cmd.CombinedOutput()
-	faults = map[int]string{}
-	for _, m := range diagnostic.FindAllStringSubmatch(string(said), -1) {
+	output, err := cmd.CombinedOutput()
+	messages = map[int]string{}
+	for _, m := range diagnostic.FindAllStringSubmatch(string(output), -1) {
 		line, _ := strconv.Atoi(m[1]) // digits
-		if i := line - 1 - before; i >= 0 && faults[i] == "" {
-			faults[i] = m[2]
+		if i := line - 1 - before; i >= 0 && messages[i] == "" {
+			messages[i] = m[2]
 		}
 	}
-	stray := slices.DeleteFunc(strings.Split(strings.TrimSpace(string(said)), "\n"), func(s string) bool {
+	stray := slices.DeleteFunc(strings.Split(strings.TrimSpace(string(output)), "\n"), func(s string) bool {
 		return s == "" || strings.HasPrefix(s, " ") || strings.HasPrefix(s, "all.ts("+strconv.Itoa(before+1)) || diagnostic.MatchString(s)
 	})
-	if len(stray) > 0 || err != nil && len(faults) == 0 {
-		t.Fatalf("the compiler: %v: %s", err, said)
+	if len(stray) > 0 || err != nil && len(messages) == 0 {
+		t.Fatalf("the compiler: %v: %s", err, output)
 	}
-	return faults
+	return messages
 }

@@ -13,20 +13,20 @@ import (
 )
 
 // meter stands between the functions and DynamoDB, and counts their calls.
-type meter struct {
+type callCounter struct {
 	origin string
 
 	mu    sync.Mutex
 	calls map[string]int // by operation
 }
 
-func newMeter(t *testing.T, dynamoDB string) *meter {
+func newCallCounter(t *testing.T, dynamoDB string) *callCounter {
 	t.Helper()
 	target, err := url.Parse(dynamoDB)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &meter{calls: map[string]int{}}
+	m := &callCounter{calls: map[string]int{}}
 	proxy := httputil.NewSingleHostReverseProxy(target)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -43,7 +43,7 @@ func newMeter(t *testing.T, dynamoDB string) *meter {
 }
 
 // count counts a call. What the sweep looks up each minute is of no one request.
-func (m *meter) count(target, body string) {
+func (m *callCounter) count(target, body string) {
 	if strings.Contains(body, `"IndexName"`) {
 		return
 	}
@@ -53,7 +53,7 @@ func (m *meter) count(target, body string) {
 	m.calls[operation]++
 }
 
-func (m *meter) read() map[string]int {
+func (m *callCounter) read() map[string]int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return maps.Clone(m.calls)

@@ -11,7 +11,7 @@ import (
 )
 
 // desk takes answers to CloudFormation where a test stands in for it.
-type desk struct {
+type answerServer struct {
 	origin string
 
 	mu      sync.Mutex
@@ -22,9 +22,9 @@ type desk struct {
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
 type answer struct{ Status, Reason, PhysicalResourceId string }
 
-func newDesk(t *testing.T) *desk {
+func newAnswerServer(t *testing.T) *answerServer {
 	t.Helper()
-	d := &desk{answers: map[string][]answer{}}
+	d := &answerServer{answers: map[string][]answer{}}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var a answer
 		if r.Method != http.MethodPut || json.NewDecoder(r.Body).Decode(&a) != nil {
@@ -40,7 +40,7 @@ func newDesk(t *testing.T) *desk {
 	return d
 }
 
-func (d *desk) at(path string) []answer {
+func (d *answerServer) at(path string) []answer {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.answers[path]
@@ -48,10 +48,10 @@ func (d *desk) at(path string) []answer {
 
 // answered waits until CloudFormation has been answered so often at a path, and
 // always the same.
-func (l *launch) answered(path string, times int) {
+func (l *launch) expectAnswers(path string, times int) {
 	l.t.Helper()
-	until(l.t, soon, "the answers to CloudFormation", func(context.Context) error {
-		answers := l.desk.at(path)
+	eventually(l.t, waitLimit, "the answers to CloudFormation", func(context.Context) error {
+		answers := l.answers.at(path)
 		if len(answers) != times {
 			return fmt.Errorf("%d came, not %d", len(answers), times)
 		}

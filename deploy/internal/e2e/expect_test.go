@@ -15,13 +15,13 @@ import (
 
 // soon is how long anything may take that happens at once, or, where Slack or
 // the machine is too busy for it, with the next sweep.
-const soon = 100 * time.Second
+const waitLimit = 100 * time.Second
 
 // asked waits until Slack shows one message, with both buttons, and the stack
 // waits.
-func (l *launch) asked() {
+func (l *launch) expectRequest() {
 	l.t.Helper()
-	until(l.t, soon, "Slack is asked", func(ctx context.Context) error {
+	eventually(l.t, waitLimit, "Slack is asked", func(ctx context.Context) error {
 		r, err := l.request(ctx)
 		if err != nil {
 			return err
@@ -34,7 +34,7 @@ func (l *launch) asked() {
 		}
 		return nil
 	})
-	until(l.t, soon, "the stack waits", func(ctx context.Context) error {
+	eventually(l.t, waitLimit, "the stack waits", func(ctx context.Context) error {
 		for _, e := range l.events(ctx) {
 			if e.Type == "AWS::CloudFormation::WaitCondition" {
 				return nil
@@ -63,9 +63,9 @@ func (l *launch) message() slacktest.Message {
 func (l *launch) stackName() string { return strings.Split(l.stack, "/")[1] }
 
 // mailed waits for the mail that asks.
-func (l *launch) mailed() (found mail) {
+func (l *launch) expectMail() (found mail) {
 	l.t.Helper()
-	until(l.t, soon, "a mail asks", func(ctx context.Context) error {
+	eventually(l.t, waitLimit, "a mail asks", func(ctx context.Context) error {
 		r, err := l.request(ctx)
 		if err != nil {
 			return err
@@ -85,11 +85,11 @@ func (l *launch) mailed() (found mail) {
 }
 
 // decided waits until the record is so.
-func (l *launch) decided(want handle.State) handle.Request { return l.decidedWithin(soon, want) }
+func (l *launch) expectState(want handle.State) handle.Request { return l.expectStateWithin(waitLimit, want) }
 
-func (l *launch) decidedWithin(limit time.Duration, want handle.State) (r handle.Request) {
+func (l *launch) expectStateWithin(limit time.Duration, want handle.State) (r handle.Request) {
 	l.t.Helper()
-	until(l.t, limit, "the record", func(ctx context.Context) (err error) {
+	eventually(l.t, limit, "the record", func(ctx context.Context) (err error) {
 		if r, err = l.request(ctx); err == nil && r.State() != want {
 			err = fmt.Errorf("the request is %s, not %s", r.State(), want)
 		}
@@ -99,10 +99,10 @@ func (l *launch) decidedWithin(limit time.Duration, want handle.State) (r handle
 }
 
 // ends waits for the end of the stack, and tells the notifier of it.
-func (l *launch) ends(want string) {
+func (l *launch) expectStackStatus(want string) {
 	l.t.Helper()
 	reason := ""
-	until(l.t, soon, "the stack", func(ctx context.Context) error {
+	eventually(l.t, waitLimit, "the stack", func(ctx context.Context) error {
 		out, err := cloudformation.NewFromConfig(l.aws).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &l.stack})
 		if err != nil {
 			return err
@@ -116,13 +116,13 @@ func (l *launch) ends(want string) {
 		}
 		return nil
 	})
-	l.tellStatus(want, reason)
+	l.sendStatusEvent(want, reason)
 }
 
 // event waits for an event of the stack.
-func (l *launch) event(logicalID, status, words string) {
+func (l *launch) expectEvent(logicalID, status, words string) {
 	l.t.Helper()
-	until(l.t, soon, "the stack's events", func(ctx context.Context) error {
+	eventually(l.t, waitLimit, "the stack's events", func(ctx context.Context) error {
 		for _, e := range l.events(ctx) {
 			if e.LogicalID == logicalID && e.Status == status && strings.Contains(e.Reason, words) {
 				return nil
@@ -133,10 +133,10 @@ func (l *launch) event(logicalID, status, words string) {
 }
 
 // event is one event of a stack.
-type event struct{ LogicalID, Type, Status, Reason string }
+type stackEvent struct{ LogicalID, Type, Status, Reason string }
 
 // events are the events of the stack, the oldest first.
-func (l *launch) events(ctx context.Context) (list []event) {
+func (l *launch) events(ctx context.Context) (list []stackEvent) {
 	l.t.Helper()
 	pages := cloudformation.NewDescribeStackEventsPaginator(cloudformation.NewFromConfig(l.aws), &cloudformation.DescribeStackEventsInput{StackName: &l.stack})
 	for pages.HasMorePages() {
@@ -145,20 +145,20 @@ func (l *launch) events(ctx context.Context) (list []event) {
 			l.t.Fatalf("couldn't read the stack's events: %v", err)
 		}
 		for _, e := range page.StackEvents {
-			one := event{LogicalID: *e.LogicalResourceId, Type: *e.ResourceType, Status: string(e.ResourceStatus)}
+			one := stackEvent{LogicalID: *e.LogicalResourceId, Type: *e.ResourceType, Status: string(e.ResourceStatus)}
 			if e.ResourceStatusReason != nil {
 				one.Reason = *e.ResourceStatusReason
 			}
-			list = append([]event{one}, list...)
+			list = append([]stackEvent{one}, list...)
 		}
 	}
 	return list
 }
 
 // thread waits until the thread says all of that.
-func (l *launch) thread(words ...string) {
+func (l *launch) expectThread(words ...string) {
 	l.t.Helper()
-	until(l.t, soon, "the thread", func(context.Context) error {
+	eventually(l.t, waitLimit, "the thread", func(context.Context) error {
 		var said strings.Builder
 		for _, reply := range l.message().Replies {
 			said.WriteString(reply.Text + "\n")
@@ -168,9 +168,9 @@ func (l *launch) thread(words ...string) {
 }
 
 // wrote waits until Rita has been told all of that.
-func (l *launch) wrote(words ...string) {
+func (l *launch) expectDM(words ...string) {
 	l.t.Helper()
-	until(l.t, soon, "the messages to Rita", func(context.Context) error {
+	eventually(l.t, waitLimit, "the messages to Rita", func(context.Context) error {
 		var said strings.Builder
 		for _, m := range l.slack.DMs(l.requester.ID) {
 			for _, m := range append([]slacktest.Message{m}, m.Replies...) {

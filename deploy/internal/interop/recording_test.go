@@ -20,16 +20,16 @@ import (
 	"countersign/handle"
 )
 
-// click is what Slack sent to the bot, and the bot's answer.
+// click is a request of the simulated Slack to the bot, and the bot's response.
 type click struct {
 	header http.Header
 	body   string
 	status int
-	kind   string // content type of the answer
+	kind   string // Content-Type of the response
 	answer string
 }
 
-// payload is the JSON in the click's form.
+// payload returns the JSON in the click's form.
 func (c click) payload(t *testing.T) string {
 	t.Helper()
 	form, err := url.ParseQuery(c.body)
@@ -39,13 +39,13 @@ func (c click) payload(t *testing.T) string {
 	return form.Get("payload")
 }
 
-// call is what the bot or the notifier sent to Slack.
+// call is a Slack API call of the bot or the notifier.
 type call struct {
 	method string
 	form   url.Values
 }
 
-// recording is all that went between Slack and the functions.
+// recording is all traffic between the simulated Slack and the functions.
 type recording struct {
 	t      *testing.T
 	world  *sandbox.Sandbox
@@ -57,8 +57,8 @@ type recording struct {
 	calls  []call
 }
 
-// record lets people launch, approve, reject, refuse, go round the gate and do
-// nothing, and keeps what goes over the wire meanwhile.
+// record runs launches that are approved, rejected, refused, bypassed, withdrawn and
+// left to expire, and records the traffic.
 func record(t *testing.T) *recording {
 	t.Helper()
 	store := &handle.Memory{}
@@ -84,7 +84,7 @@ func record(t *testing.T) *recording {
 		t.Fatal(err)
 	}
 	rec.launch(`<!channel> <@U0BOB> & "x"`)
-	if err := w.Advance(t.Context(), 12*time.Hour); err != nil { // reminders, and the end of what nobody decided
+	if err := w.Advance(t.Context(), 12*time.Hour); err != nil { // reminders, then expiry
 		t.Fatal(err)
 	}
 	if broken := w.Check(t.Context(), store); len(broken) > 0 {
@@ -131,7 +131,7 @@ func (rec *recording) around(req *http.Request, next http.RoundTripper) (*http.R
 	return res, nil
 }
 
-// arguments are those of a call, which come as a form or as JSON.
+// arguments parses the arguments of a call, sent as a form or as JSON.
 func arguments(kind string, body []byte) (url.Values, error) {
 	if !strings.HasPrefix(kind, "application/json") {
 		return url.ParseQuery(string(body))
@@ -168,7 +168,7 @@ func (rec *recording) run() {
 	}
 }
 
-// message is what asks for the approval of the launch.
+// message returns the message that asks for approval of the launch.
 func (rec *recording) message(stackID string) slacktest.Message {
 	rec.t.Helper()
 	stack, _ := rec.world.CloudFormation.Stack(stackID)
@@ -178,7 +178,7 @@ func (rec *recording) message(stackID string) slacktest.Message {
 			return m
 		}
 	}
-	rec.t.Fatalf("no message asks about %s", stack.Name)
+	rec.t.Fatalf("no message asks for approval of %s", stack.Name)
 	return slacktest.Message{}
 }
 
@@ -192,21 +192,21 @@ func (rec *recording) press(stackID, who string, v handle.Verdict) slacktest.Int
 	return i
 }
 
-// reject opens the form, lets something happen meanwhile, and submits it.
+// reject opens the modal, calls meanwhile, and submits the modal.
 func (rec *recording) reject(stackID, reason string, meanwhile func()) {
 	rec.t.Helper()
 	i := rec.press(stackID, sandbox.Bob, handle.Reject)
 	if i.Opened == nil {
-		rec.t.Fatal("the form did not open")
+		rec.t.Fatal("the modal did not open")
 	}
 	if meanwhile != nil {
 		meanwhile()
 	}
 	s, err := rec.world.Slack.Submit(sandbox.Bob, i.Opened.ID, map[string]map[string]string{"reason": {"reason": reason}})
 	if err != nil || s.Failed {
-		rec.t.Fatalf("the form: %v, %s", err, s.Notice)
+		rec.t.Fatalf("submitting the modal: %v, %s", err, s.Notice)
 	}
-	if v, open := rec.world.Slack.Modal(sandbox.Bob); open { // it says why not
+	if v, open := rec.world.Slack.Modal(sandbox.Bob); open { // it shows an error
 		if _, err := rec.world.Slack.CloseView(sandbox.Bob, v.ID); err != nil {
 			rec.t.Fatal(err)
 		}

@@ -12,84 +12,84 @@ import (
 
 // deviation is something that MiniStack does otherwise than AWS, and the made
 // CloudFormation as AWS.
-type deviation struct {
-	what  string
-	apply func(story, told) told // what MiniStack would have told
+type difference struct {
+	description  string
+	apply func(scenario, transcript) transcript // what MiniStack would have told
 }
 
 // The deviations of MiniStack 1.5.33, each read in its source too, with what the
 // made CloudFormation goes by instead.
-var deviations = []deviation{
+var differences = []difference{
 	{
 		// Observed on AWS: the event that first shows the physical ID.
-		what: `there is no event "Resource creation Initiated"`,
-		apply: func(_ story, m told) told {
-			m.Events = without(m.Events, func(l line) bool { return l.Reason == "Resource creation Initiated" })
+		description: `there is no event "Resource creation Initiated"`,
+		apply: func(_ scenario, m transcript) transcript {
+			m.Events = without(m.Events, func(l eventLine) bool { return l.Reason == "Resource creation Initiated" })
 			return m
 		},
 	}, {
 		// AWS has such events for signals of a CreationPolicy:
 		// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-creationpolicy.html
-		what: "each new signal to a wait that waits has an event",
-		apply: func(s story, m told) told {
-			end := slices.IndexFunc(m.Events, func(l line) bool {
+		description: "each new signal to a wait that waits has an event",
+		apply: func(s scenario, m transcript) transcript {
+			end := slices.IndexFunc(m.Events, func(l eventLine) bool {
 				return l.LogicalID == "ApprovalWait" && (l.Status == "CREATE_COMPLETE" || l.Status == "CREATE_FAILED")
 			})
 			if end >= 0 {
-				m.Events = slices.Insert(slices.Clone(m.Events), end, receipts(s)...)
+				m.Events = slices.Insert(slices.Clone(m.Events), end, signalEvents(s)...)
 			}
 			return m
 		},
 	}, {
 		// Observed on AWS: the reason is quoted, with the request's ID.
-		what:  "the reason of a custom resource stands alone",
-		apply: reasons(`^Received response status \[FAILED\] from custom resource\. Message returned: (.*) \(RequestId: [0-9a-f-]{36}\)$`, "$1"),
+		description:  "the reason of a custom resource stands alone",
+		apply: rewriteReasons(`^Received response status \[FAILED\] from custom resource\. Message returned: (.*) \(RequestId: [0-9a-f-]{36}\)$`, "$1"),
 	}, {
 		// What failed to be created may be there in part, so AWS deletes it:
 		// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html
-		what: "what was not created is not deleted, and its provider not asked to",
-		apply: func(_ story, m told) told {
+		description: "what was not created is not deleted, and its provider not asked to",
+		apply: func(_ scenario, m transcript) transcript {
 			failed := map[string]bool{}
 			for _, l := range m.Events {
 				failed[l.LogicalID] = failed[l.LogicalID] || l.LogicalID != "" && l.Status == "CREATE_FAILED"
 			}
-			m.Events = without(m.Events, func(l line) bool { return failed[l.LogicalID] && strings.HasPrefix(l.Status, "DELETE_") })
+			m.Events = without(m.Events, func(l eventLine) bool { return failed[l.LogicalID] && strings.HasPrefix(l.Status, "DELETE_") })
 			m.Requests = without(m.Requests, func(r request) bool { return failed[r.LogicalResourceId] && r.RequestType == "Delete" })
 			return m
 		},
 	}, {
 		// Observed on AWS.
-		what:  "a rollback does not say what failed",
-		apply: reasons(`^The following resource\(s\) failed to create: \[\w+\]\. Rollback requested by user\.$`, "Rollback requested"),
+		description:  "a rollback does not say what failed",
+		apply: rewriteReasons(`^The following resource\(s\) failed to create: \[\w+\]\. Rollback requested by user\.$`, "Rollback requested"),
 	}, {
 		// On AWS the event has no reason.
-		what: "the end of a rollback has a reason",
-		apply: func(_ story, m told) told {
-			return m.change(line{"", "ROLLBACK_COMPLETE", ""}, line{"", "ROLLBACK_COMPLETE", "Rollback complete"})
+		description: "the end of a rollback has a reason",
+		apply: func(_ scenario, m transcript) transcript {
+			return m.replace(eventLine{"", "ROLLBACK_COMPLETE", ""}, eventLine{"", "ROLLBACK_COMPLETE", "Rollback complete"})
 		},
 	}, {
 		// Observed on AWS.
-		what: "a deletion does not say who wants it",
-		apply: func(_ story, m told) told {
-			return m.change(line{"", "DELETE_IN_PROGRESS", "User Initiated"}, line{"", "DELETE_IN_PROGRESS", ""})
+		description: "a deletion does not say who wants it",
+		apply: func(_ scenario, m transcript) transcript {
+			return m.replace(eventLine{"", "DELETE_IN_PROGRESS", "User Initiated"}, eventLine{"", "DELETE_IN_PROGRESS", ""})
 		},
 	}, {
 		// AWS stops what is under way, and then deletes:
 		// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-console-delete-stack.html
-		what: "a deletion does not cancel the creation",
-		apply: func(_ story, m told) told {
-			m.Events = without(m.Events, func(l line) bool { return l.Reason == "Resource creation cancelled" })
+		description: "a deletion does not cancel the creation",
+		apply: func(_ scenario, m transcript) transcript {
+			m.Events = without(m.Events, func(l eventLine) bool { return l.Reason == "Resource creation cancelled" })
 			return m
 		},
 	}, {
 		// AWS's wait handle is an object in S3, which takes anything.
-		what: "a signal that is none is refused with 400, and the wait goes on",
-		apply: func(s story, m told) told {
+		description: "a signal that is none is refused with 400, and the wait goes on",
+		apply: func(s scenario, m transcript) transcript {
 			for _, l := range m.Events {
 				if l.Reason != "Unparsable WaitCondition data" {
 					continue
 				}
-				m = m.change(l, line{l.LogicalID, l.Status, heard(s.signals[1])})
+				m = m.replace(l, eventLine{l.LogicalID, l.Status, failureReason(s.signals[1])})
 				m.Puts = append([]int{400}, m.Puts[1:]...)
 			}
 			return m
@@ -97,31 +97,31 @@ var deviations = []deviation{
 	}, {
 		// A resource goes before what it needs, or both stay:
 		// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-console-delete-stack.html
-		what: "what a resource needs is deleted though the resource itself could not be",
-		apply: func(_ story, m told) told {
-			at := slices.IndexFunc(m.Events, func(l line) bool { return l.LogicalID == "ApprovalRequest" && l.Status == "DELETE_FAILED" })
+		description: "what a resource needs is deleted though the resource itself could not be",
+		apply: func(_ scenario, m transcript) transcript {
+			at := slices.IndexFunc(m.Events, func(l eventLine) bool { return l.LogicalID == "ApprovalRequest" && l.Status == "DELETE_FAILED" })
 			if at >= 0 {
 				m.Events = slices.Insert(slices.Clone(m.Events), at+1,
-					line{"ApprovalHandle", "DELETE_IN_PROGRESS", ""}, line{"ApprovalHandle", "DELETE_COMPLETE", ""})
+					eventLine{"ApprovalHandle", "DELETE_IN_PROGRESS", ""}, eventLine{"ApprovalHandle", "DELETE_COMPLETE", ""})
 			}
 			return m
 		},
 	}, {
 		// Observed on AWS: a blank, also at the end.
-		what:  "the reason of a failed deletion ends without a blank",
-		apply: reasons(`^(The following resource\(s\) failed to delete: \[\w+\]\.) $`, "$1"),
+		description:  "the reason of a failed deletion ends without a blank",
+		apply: rewriteReasons(`^(The following resource\(s\) failed to delete: \[\w+\]\.) $`, "$1"),
 	}, {
 		// AWS creates side by side what does not depend on each other:
 		// https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-dependson.html
-		what: "resources are created one after another",
-		apply: func(_ story, m told) told {
+		description: "resources are created one after another",
+		apply: func(_ scenario, m transcript) transcript {
 			m.Events = slices.Clone(m.Events)
 			for i := len(m.Events) - 1; i >= 0; i-- {
 				begun := m.Events[i]
 				if begun.LogicalID == "" || begun.Status != "CREATE_IN_PROGRESS" {
 					continue
 				}
-				next := slices.IndexFunc(m.Events[i+1:], func(l line) bool { return l.LogicalID == begun.LogicalID })
+				next := slices.IndexFunc(m.Events[i+1:], func(l eventLine) bool { return l.LogicalID == begun.LogicalID })
 				if next > 0 { // it is moved there
 					copy(m.Events[i:], m.Events[i+1:i+1+next])
 					m.Events[i+next] = begun
@@ -132,8 +132,8 @@ var deviations = []deviation{
 	}, {
 		// As AWS shows it: {"Signal1":"Application has completed configuration."}
 		// https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-waitcondition.html
-		what: "the data of signals has blanks between its words",
-		apply: func(_ story, m told) told {
+		description: "the data of signals has blanks between its words",
+		apply: func(_ scenario, m transcript) transcript {
 			if data, ok := m.Outputs["Data"]; ok {
 				m.Outputs = maps.Clone(m.Outputs)
 				m.Outputs["Data"] = strings.NewReplacer(`":"`, `": "`, `","`, `", "`).Replace(data)
@@ -142,8 +142,8 @@ var deviations = []deviation{
 		},
 	}, {
 		// https://docs.aws.amazon.com/lambda/latest/dg/services-cloudformation.html
-		what: "a request to a function has no ServiceToken beside its properties",
-		apply: func(_ story, m told) told {
+		description: "a request to a function has no ServiceToken beside its properties",
+		apply: func(_ scenario, m transcript) transcript {
 			m.Requests = slices.Clone(m.Requests)
 			for i := range m.Requests {
 				m.Requests[i].ServiceToken = ""
@@ -157,9 +157,9 @@ func without[T any](list []T, drop func(T) bool) []T {
 	return slices.DeleteFunc(slices.Clone(list), drop)
 }
 
-func reasons(pattern, into string) func(story, told) told {
+func rewriteReasons(pattern, into string) func(scenario, transcript) transcript {
 	match := regexp.MustCompile(pattern)
-	return func(_ story, m told) told {
+	return func(_ scenario, m transcript) transcript {
 		m.Events = slices.Clone(m.Events)
 		for i := range m.Events {
 			m.Events[i].Reason = match.ReplaceAllString(m.Events[i].Reason, into)
@@ -168,7 +168,7 @@ func reasons(pattern, into string) func(story, told) told {
 	}
 }
 
-func (m told) change(from, into line) told {
+func (m transcript) replace(from, into eventLine) transcript {
 	m.Events = slices.Clone(m.Events)
 	for i, l := range m.Events {
 		if l == from {
@@ -185,24 +185,24 @@ func body(signal string) (b handle.SignalBody, ok bool) {
 }
 
 // receipts are MiniStack's events of a story's signals.
-func receipts(s story) []line {
+func signalEvents(s scenario) []eventLine {
 	known := map[string]bool{}
-	for _, signal := range s.early {
+	for _, signal := range s.earlySignals {
 		b, _ := body(signal)
 		known[b.UniqueID] = true
 	}
-	var lines []line
+	var lines []eventLine
 	for _, signal := range s.signals {
 		if b, ok := body(signal); ok && !known[b.UniqueID] {
 			known[b.UniqueID] = true
-			lines = append(lines, line{"ApprovalWait", "CREATE_IN_PROGRESS", "Received " + b.Status + " signal with UniqueId " + b.UniqueID})
+			lines = append(lines, eventLine{"ApprovalWait", "CREATE_IN_PROGRESS", "Received " + b.Status + " signal with UniqueId " + b.UniqueID})
 		}
 	}
 	return lines
 }
 
 // heard is the reason of a wait that failed by a signal.
-func heard(signal string) string {
+func failureReason(signal string) string {
 	b, _ := body(signal)
 	return "WaitCondition received failed message: '" + b.Reason + "' for uniqueId: " + b.UniqueID
 }

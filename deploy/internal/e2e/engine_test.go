@@ -15,37 +15,37 @@ import (
 	cfn "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 
 	"countersign/deploy/gate"
-	made "countersign/deploy/internal/fakecfn"
+	"countersign/deploy/internal/fakecfn"
 )
 
 // twin is one of the two CloudFormations that are given the same: the made one
 // of the local run, and MiniStack's. Both are read by AWS's own client.
-type twin struct {
+type engine struct {
 	client *cloudformation.Client
 	create func(ctx context.Context, name, template string) (id string, err error)
-	remove func(ctx context.Context, id string) error
-	slow   time.Duration // between the event that a wait has begun and its beginning
+	delete func(ctx context.Context, id string) error
+	settleTime   time.Duration // between the event that a wait has begun and its beginning
 }
 
 // told is all that a twin lets others know of one stack.
-type told struct {
-	Events   []line // oldest first
+type transcript struct {
+	Events   []eventLine // oldest first
 	Outputs  map[string]string
 	Requests []request // to the custom resources' provider
 	Puts     []int     // what the wait handle answered to each signal
 }
 
 // line is what counts of a stack event. The stack itself has no logical ID.
-type line struct{ LogicalID, Status, Reason string }
+type eventLine struct{ LogicalID, Status, Reason string }
 
-func newMade(t *testing.T, p *provider) *twin {
+func newSimulated(t *testing.T, p *provider) *engine {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
-	engine := made.New(made.Config{
+	fake := fakecfn.New(fakecfn.Config{
 		Origin: "http://" + server.Listener.Addr().String(), Region: region, Account: account,
-		Invoke: func(_ string, event []byte) { p.take(event) },
+		Invoke: func(_ string, event []byte) { p.handle(event) },
 	})
-	server.Config.Handler = engine
+	server.Config.Handler = fake
 	server.Start()
 	t.Cleanup(server.Close)
 	clock, stop := time.NewTicker(50*time.Millisecond), make(chan struct{})
@@ -54,31 +54,31 @@ func newMade(t *testing.T, p *provider) *twin {
 		for {
 			select {
 			case <-clock.C:
-				engine.Tick()
+				fake.Tick()
 			case <-stop:
 				return
 			}
 		}
 	}()
-	return &twin{
-		client: cloudformation.NewFromConfig(reach(server.URL)),
+	return &engine{
+		client: cloudformation.NewFromConfig(awsConfig(server.URL)),
 		create: func(_ context.Context, name, template string) (string, error) {
 			parsed, err := gate.Parse([]byte(template))
 			if err != nil {
 				return "", err
 			}
-			return engine.CreateStack(made.CreateStackInput{Name: name, Template: parsed})
+			return fake.CreateStack(fakecfn.CreateStackInput{Name: name, Template: parsed})
 		},
-		remove: func(_ context.Context, id string) error { return engine.DeleteStack(id) },
+		delete: func(_ context.Context, id string) error { return fake.DeleteStack(id) },
 	}
 }
 
-func newMiniStackTwin(t *testing.T, m *program) *twin {
+func newMiniStackEngine(t *testing.T, m *program) *engine {
 	t.Helper()
-	client := cloudformation.NewFromConfig(reach(m.origin))
-	return &twin{
+	client := cloudformation.NewFromConfig(awsConfig(m.origin))
+	return &engine{
 		client: client,
-		slow:   time.Second,
+		settleTime:   time.Second,
 		create: func(ctx context.Context, name, template string) (string, error) {
 			out, err := client.CreateStack(ctx, &cloudformation.CreateStackInput{StackName: &name, TemplateBody: &template})
 			if err != nil {
@@ -86,7 +86,7 @@ func newMiniStackTwin(t *testing.T, m *program) *twin {
 			}
 			return *out.StackId, nil
 		},
-		remove: func(ctx context.Context, id string) error {
+		delete: func(ctx context.Context, id string) error {
 			_, err := client.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &id})
 			return err
 		},
@@ -94,9 +94,9 @@ func newMiniStackTwin(t *testing.T, m *program) *twin {
 }
 
 // play plays a story and returns what was told of it.
-func (w *twin) play(t *testing.T, s story, p *provider, name string) told {
+func (w *engine) run(t *testing.T, s scenario, p *provider, name string) transcript {
 	t.Helper()
-	script := &script{story: s}
+	script := &script{scenario: s}
 	p.expect(name, script)
 	id, err := w.create(t.Context(), name, s.template)
 	if err != nil {
@@ -107,24 +107,24 @@ func (w *twin) play(t *testing.T, s story, p *provider, name string) told {
 			t.Logf("%s: %+v", name, w.events(context.Background(), id))
 		}
 	})
-	if len(s.signals) > 0 || s.withdraw {
-		until(t, 20*time.Second, "the wait", func(ctx context.Context) error {
-			if e := w.events(ctx, id); !slices.ContainsFunc(e, func(l line) bool { return l.LogicalID == "ApprovalWait" }) {
+	if len(s.signals) > 0 || s.deleteWhileWaiting {
+		eventually(t, 20*time.Second, "the wait", func(ctx context.Context) error {
+			if e := w.events(ctx, id); !slices.ContainsFunc(e, func(l eventLine) bool { return l.LogicalID == "ApprovalWait" }) {
 				return fmt.Errorf("it does not wait yet: %v", e)
 			}
 			return nil
 		})
-		time.Sleep(w.slow)
+		time.Sleep(w.settleTime)
 	}
 	if err := script.signal(t.Context(), s.signals); err != nil {
 		t.Fatal(err)
 	}
-	if s.withdraw {
-		if err := w.remove(t.Context(), id); err != nil {
+	if s.deleteWhileWaiting {
+		if err := w.delete(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.ends(t, id, s.end)
+	w.expectStatus(t, id, s.status)
 	out, err := w.client.DescribeStacks(t.Context(), &cloudformation.DescribeStacksInput{StackName: &id})
 	if err != nil {
 		t.Fatal(err)
@@ -136,20 +136,20 @@ func (w *twin) play(t *testing.T, s story, p *provider, name string) told {
 			outputs[*o.OutputKey] = "a name of its own"
 		}
 	}
-	if s.terminate != "" {
-		if err := w.remove(t.Context(), id); err != nil {
+	if s.statusAfterDelete != "" {
+		if err := w.delete(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
-		w.ends(t, id, s.terminate)
+		w.expectStatus(t, id, s.statusAfterDelete)
 	}
-	requests, puts := script.heard()
-	return told{Events: w.events(t.Context(), id), Outputs: outputs, Requests: requests, Puts: puts}
+	requests, puts := script.recorded()
+	return transcript{Events: w.events(t.Context(), id), Outputs: outputs, Requests: requests, Puts: puts}
 }
 
 // ends waits until the stack has come to its end.
-func (w *twin) ends(t *testing.T, id, status string) {
+func (w *engine) expectStatus(t *testing.T, id, status string) {
 	t.Helper()
-	until(t, 30*time.Second, "the end of the stack", func(ctx context.Context) error {
+	eventually(t, 30*time.Second, "the end of the stack", func(ctx context.Context) error {
 		e := w.events(ctx, id)
 		if len(e) > 0 && e[len(e)-1].LogicalID == "" && e[len(e)-1].Status == status {
 			return nil
@@ -159,24 +159,24 @@ func (w *twin) ends(t *testing.T, id, status string) {
 }
 
 // events are all events of a stack so far.
-func (w *twin) events(ctx context.Context, id string) []line {
-	var lines []line
+func (w *engine) events(ctx context.Context, id string) []eventLine {
+	var lines []eventLine
 	pages := cloudformation.NewDescribeStackEventsPaginator(w.client, &cloudformation.DescribeStackEventsInput{StackName: &id})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return []line{{Reason: err.Error()}}
+			return []eventLine{{Reason: err.Error()}}
 		}
 		for _, e := range page.StackEvents {
-			lines = append(lines, toLine(e))
+			lines = append(lines, toEventLine(e))
 		}
 	}
 	slices.Reverse(lines)
 	return lines
 }
 
-func toLine(e cfn.StackEvent) line {
-	l := line{aws.ToString(e.LogicalResourceId), string(e.ResourceStatus), aws.ToString(e.ResourceStatusReason)}
+func toEventLine(e cfn.StackEvent) eventLine {
+	l := eventLine{aws.ToString(e.LogicalResourceId), string(e.ResourceStatus), aws.ToString(e.ResourceStatusReason)}
 	if aws.ToString(e.ResourceType) == "AWS::CloudFormation::Stack" {
 		l.LogicalID = ""
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // killedVariable makes this program one that starts another and is then killed.
-const killedVariable = "COUNTERSIGN_PROOF_KILLED"
+const killedEnv = "COUNTERSIGN_PROOF_KILLED"
 
 // startAndWait starts a program that would run for an hour, says in which
 // process group, and waits to be killed.
@@ -28,13 +28,13 @@ func startAndWait() {
 }
 
 // Nothing that a test has started outlives it, not even if it is killed.
-func TestNothingOutlivesTheTests(t *testing.T) {
+func TestProcessesEndWithTests(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self)
-	cmd.Env = append(os.Environ(), killedVariable+"=1")
+	cmd.Env = append(os.Environ(), killedEnv+"=1")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -50,14 +50,14 @@ func TestNothingOutlivesTheTests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(group(t, pgid)) == 0 {
+	if len(processGroup(t, pgid)) == 0 {
 		t.Fatal("nothing runs in the group, so that nothing could outlive the tests")
 	}
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
-	for end := time.Now().Add(10 * time.Second); len(group(t, pgid)) > 0; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); len(processGroup(t, pgid)) > 0; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("processes %v are still there", group(t, pgid))
+			t.Fatalf("processes %v are still there", processGroup(t, pgid))
 		}
 	}
 }
