@@ -39,13 +39,13 @@ type deployment struct {
 	name      string
 	outputs   map[string]string // of its stack
 
-	people  *http.Client // how Slack and people reach the bot
-	slack   *slacktest.Workspace
-	brokenChannels  sync.Map // channels in which Slack does not work
-	mailbox *mailbox
-	store   handle.Store
-	calls   *callCounter
-	answers    *answerServer
+	people         *http.Client // how Slack and people reach the bot
+	slack          *slacktest.Workspace
+	brokenChannels sync.Map // channels in which Slack does not work
+	mailbox        *mailbox
+	store          handle.Store
+	calls          *callCounter
+	answers        *answerServer
 }
 
 // deploy goes the way of somebody who installs Countersign, up to the first

@@ -13,8 +13,8 @@ import (
 // deviation is something that MiniStack does otherwise than AWS, and the made
 // CloudFormation as AWS.
 type difference struct {
-	description  string
-	apply func(scenario, transcript) transcript // what MiniStack would have told
+	description string
+	apply       func(scenario, transcript) transcript // what MiniStack would have told
 }
 
 // The deviations of MiniStack 1.5.33, each read in its source too, with what the
@@ -42,8 +42,8 @@ var differences = []difference{
 		},
 	}, {
 		// Observed on AWS: the reason is quoted, with the request's ID.
-		description:  "the reason of a custom resource stands alone",
-		apply: rewriteReasons(`^Received response status \[FAILED\] from custom resource\. Message returned: (.*) \(RequestId: [0-9a-f-]{36}\)$`, "$1"),
+		description: "the reason of a custom resource stands alone",
+		apply:       rewriteReasons(`^Received response status \[FAILED\] from custom resource\. Message returned: (.*) \(RequestId: [0-9a-f-]{36}\)$`, "$1"),
 	}, {
 		// What failed to be created may be there in part, so AWS deletes it:
 		// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html
@@ -59,8 +59,8 @@ var differences = []difference{
 		},
 	}, {
 		// Observed on AWS.
-		description:  "a rollback does not say what failed",
-		apply: rewriteReasons(`^The following resource\(s\) failed to create: \[\w+\]\. Rollback requested by user\.$`, "Rollback requested"),
+		description: "a rollback does not say what failed",
+		apply:       rewriteReasons(`^The following resource\(s\) failed to create: \[\w+\]\. Rollback requested by user\.$`, "Rollback requested"),
 	}, {
 		// On AWS the event has no reason.
 		description: "the end of a rollback has a reason",
@@ -108,8 +108,8 @@ var differences = []difference{
 		},
 	}, {
 		// Observed on AWS: a blank, also at the end.
-		description:  "the reason of a failed deletion ends without a blank",
-		apply: rewriteReasons(`^(The following resource\(s\) failed to delete: \[\w+\]\.) $`, "$1"),
+		description: "the reason of a failed deletion ends without a blank",
+		apply:       rewriteReasons(`^(The following resource\(s\) failed to delete: \[\w+\]\.) $`, "$1"),
 	}, {
 		// AWS creates side by side what does not depend on each other:
 		// https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-dependson.html

@@ -46,9 +46,9 @@ import (
 const (
 	doctorStack = "doctored" // the stack that the doctor examines, and its Name
 
-	doctorToken   = "xoxb-111122223333-made-up-token"
+	doctorToken         = "xoxb-111122223333-made-up-token"
 	doctorSigningSecret = "0123456789abcdef0123456789abcdef"
-	doctorMailKey     = "a made-up key for the links in mails"
+	doctorMailKey       = "a made-up key for the links in mails"
 )
 
 // idle is the program of the functions: it takes events and does nothing. What
@@ -90,7 +90,7 @@ type doctorFixture struct {
 	flags   []string
 
 	slackHandler, api atomic.Pointer[http.Handler] // who answers for Slack, and at the API
-	slackOrigin   string
+	slackOrigin       string
 }
 
 // TestDoctor plants faults in a deployment on somebody else's AWS, one at a

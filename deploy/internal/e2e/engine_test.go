@@ -21,10 +21,10 @@ import (
 // twin is one of the two CloudFormations that are given the same: the made one
 // of the local run, and MiniStack's. Both are read by AWS's own client.
 type engine struct {
-	client *cloudformation.Client
-	create func(ctx context.Context, name, template string) (id string, err error)
-	delete func(ctx context.Context, id string) error
-	settleTime   time.Duration // between the event that a wait has begun and its beginning
+	client     *cloudformation.Client
+	create     func(ctx context.Context, name, template string) (id string, err error)
+	delete     func(ctx context.Context, id string) error
+	settleTime time.Duration // between the event that a wait has begun and its beginning
 }
 
 // told is all that a twin lets others know of one stack.
@@ -77,8 +77,8 @@ func newMiniStackEngine(t *testing.T, m *program) *engine {
 	t.Helper()
 	client := cloudformation.NewFromConfig(awsConfig(m.origin))
 	return &engine{
-		client: client,
-		settleTime:   time.Second,
+		client:     client,
+		settleTime: time.Second,
 		create: func(ctx context.Context, name, template string) (string, error) {
 			out, err := client.CreateStack(ctx, &cloudformation.CreateStackInput{StackName: &name, TemplateBody: &template})
 			if err != nil {

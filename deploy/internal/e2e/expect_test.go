@@ -85,7 +85,9 @@ func (l *launch) expectMail() (found mail) {
 }
 
 // decided waits until the record is so.
-func (l *launch) expectState(want handle.State) handle.Request { return l.expectStateWithin(waitLimit, want) }
+func (l *launch) expectState(want handle.State) handle.Request {
+	return l.expectStateWithin(waitLimit, want)
+}
 
 func (l *launch) expectStateWithin(limit time.Duration, want handle.State) (r handle.Request) {
 	l.t.Helper()

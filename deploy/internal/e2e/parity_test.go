@@ -13,13 +13,13 @@ import (
 
 // story is what happens to one stack.
 type scenario struct {
-	name, template string
-	failures         map[string]string // why, by request type and logical ID
-	earlySignals          []string          // signals that come before the wait begins
-	signals        []string          // that come while ApprovalWait waits
-	deleteWhileWaiting       bool              // the stack is deleted while it waits
-	status            string            // the stack's status
-	statusAfterDelete      string            // then the stack is deleted, and ends so
+	name, template     string
+	failures           map[string]string // why, by request type and logical ID
+	earlySignals       []string          // signals that come before the wait begins
+	signals            []string          // that come while ApprovalWait waits
+	deleteWhileWaiting bool              // the stack is deleted while it waits
+	status             string            // the stack's status
+	statusAfterDelete  string            // then the stack is deleted, and ends so
 }
 
 // The made CloudFormation of deploy/internal/fakecfn does what MiniStack's does: the same
