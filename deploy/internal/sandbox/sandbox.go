@@ -14,6 +14,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -89,6 +90,7 @@ func New(c Config) (*Sandbox, error) {
 	w.CloudFormation = fakecfn.New(fakecfn.Config{
 		Now: w.Clock.Now, Origin: origins[0], Region: Region, Account: Account,
 		Invoke: func(_ string, event []byte) { w.enqueue(event) },
+		Serves: serves,
 		Emit:   w.enqueue,
 		Delay:  c.Delay,
 		NewID:  c.NewID,
@@ -104,6 +106,16 @@ func New(c Config) (*Sandbox, error) {
 	}
 	w.nextSweep = w.Clock.Now().Truncate(time.Minute).Add(time.Minute)
 	return w, nil
+}
+
+// serves reports whether a ServiceToken leads to the notifier. Its name is the Name of Countersign's stack, which the
+// template's author may have changed from the default, and "-notifier". Any topic leads to the notifier, but only for
+// the resources of a gate: products may have custom resources behind other topics.
+func serves(serviceToken string, properties *gate.Object) bool {
+	if strings.Contains(serviceToken, ":sns:") {
+		return gate.IsGate(properties)
+	}
+	return strings.HasSuffix(serviceToken, "-notifier")
 }
 
 // listen starts the servers of CloudFormation, Slack, mail, the bot and the

@@ -34,7 +34,9 @@ func template(t *testing.T, src []byte) *gate.Template {
 
 func TestStories(t *testing.T) {
 	templates := map[string][]byte{"product.yaml": deploy.Product}
-	for _, name := range []string{"without-verdict.json", "two-subnets.yaml"} {
+	for _, name := range []string{
+		"without-verdict.json", "two-subnets.yaml", "conditional-output.yaml", "deletionpolicy-if.yaml", "other-custom-resource.yaml",
+	} {
 		src, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			t.Fatal(err)
