@@ -15,21 +15,21 @@ func TestApprove(t *testing.T) {
 	w.wantAck(w.send(w.approve(r)))
 
 	got := w.wantVotes(r.ID, 1, handle.Approved)
-	want := handle.Person{Team: "T0HOME", ID: approver, Name: "Made " + approver}
+	want := handle.Person{Team: "T0HOME", ID: approver, Name: "Member " + approver}
 	if v := got.Votes[0]; v.By != want || v.Via != handle.ViaSlack || !v.At.Equal(w.clock()) {
 		t.Errorf("the vote: got %+v, want one by %+v now", v, want)
 	}
-	w.wantPrivate() // the message itself changes
+	w.wantPrivate() // the message shows the decision
 	after := w.afterCalls()
 	if len(after) != 1 || after[0].holder == "" || !after[0].request.HeldBy(after[0].holder, w.clock()) {
 		t.Fatalf("After: got %+v, want one call under a lease", after)
 	}
 	if diff := handletest.Diff(got, after[0].request); diff != "" {
-		t.Errorf("After was not given the record as it was written (-stored +given):\n%s", diff)
+		t.Errorf("After got another request than the store (-stored +given):\n%s", diff)
 	}
 }
 
-// TestWhoMayDecide presses Approve as all kinds of people.
+// TestWhoMayDecide clicks Approve as different users.
 func TestWhoMayDecide(t *testing.T) {
 	const notNamed = "You aren't an approver of this launch, so your decision was not recorded. Approvers: <@U0APPROVER1>, <!subteam^S0APPROVERS>."
 	tests := []struct {
@@ -38,20 +38,20 @@ func TestWhoMayDecide(t *testing.T) {
 		user  map[string]any
 		edit  func(*world, *handle.Request)
 		press func(document)
-		why   handle.RefusalReason // on the record; empty if the approval counts
+		why   handle.RefusalReason // recorded; empty if the approval counts
 		told  string
 		cold  bool // Slack is not asked
 	}{
-		{name: "an approver named", by: approver},
-		{name: "a member of a group named", by: member},
-		{name: "somebody else", by: outsider, why: handle.RefusedNotApprover, told: notNamed},
+		{name: "a named approver", by: approver},
+		{name: "a member of a named group", by: member},
+		{name: "not an approver", by: outsider, why: handle.RefusedNotApprover, told: notNamed},
 		{
-			name: "the requester, an approver too", by: requester, why: handle.RefusedOwnRequest,
+			name: "the requester, who is an approver", by: requester, why: handle.RefusedOwnRequest,
 			edit: func(_ *world, r *handle.Request) { r.Terms.Approvers = append(r.Terms.Approvers, requester) },
 			told: "This is your own request, and requesters can't decide their own. Approvers: <@U0APPROVER1>, <!subteam^S0APPROVERS>, <@U0REQUESTER>.",
 		},
 		{
-			name: "the requester, where that is allowed", by: requester,
+			name: "the requester, where self-approval is allowed", by: requester,
 			edit: func(_ *world, r *handle.Request) {
 				r.Terms.Approvers = append(r.Terms.Approvers, requester)
 				r.Terms.SelfApproval = true
@@ -61,7 +61,7 @@ func TestWhoMayDecide(t *testing.T) {
 			name: "the requester, not an approver", by: requester, why: handle.RefusedNotApprover, told: notNamed,
 		},
 		{
-			name: "an approver, of a request whose requester is not known yet", by: approver, why: handle.RefusedUnverified,
+			name: "an approver, while the requester is unknown", by: approver, why: handle.RefusedUnverified,
 			edit: func(_ *world, r *handle.Request) {
 				r.Requester = handle.Requester{Email: "robin.requester@example.com"}
 			},
@@ -73,13 +73,13 @@ func TestWhoMayDecide(t *testing.T) {
 		{name: "deactivated", by: approver, user: map[string]any{"deleted": true}, why: handle.RefusedNotMember, told: "Guests"},
 		{name: "a deactivated member of a group", by: member, user: map[string]any{"deleted": true}, why: handle.RefusedNotMember, told: "Guests"},
 		{
-			name: "of another workspace, over Slack Connect", by: approver, why: handle.RefusedOtherWorkspace,
+			name: "another workspace, through Slack Connect", by: approver, why: handle.RefusedOtherWorkspace,
 			press: func(d document) { d.set("T0ELSEWHERE", "user", "team_id") },
 			told:  "You're in a different Slack workspace",
 			cold:  true,
 		},
 		{
-			name: "of another workspace, whose organization the payload names", by: approver, why: handle.RefusedOtherWorkspace,
+			name: "another workspace and organization in the payload", by: approver, why: handle.RefusedOtherWorkspace,
 			edit: func(w *world, _ *handle.Request) { w.bot.EnterpriseID = "E0HOLDING" },
 			press: func(d document) {
 				d.set("T0ELSEWHERE", "user", "team_id").set(map[string]any{"id": "E0OTHERS"}, "enterprise")
@@ -88,33 +88,33 @@ func TestWhoMayDecide(t *testing.T) {
 			cold: true,
 		},
 		{
-			name: "of another workspace, as Slack's answer shows", by: approver, why: handle.RefusedOtherWorkspace,
+			name: "another workspace in users.info, none in the payload", by: approver, why: handle.RefusedOtherWorkspace,
 			user:  map[string]any{"team_id": "T0ELSEWHERE"},
 			press: func(d document) { delete(d["user"].(map[string]any), "team_id") },
 			told:  "You're in a different Slack workspace",
 		},
 		{
-			name: "without a workspace in the payload, at home as Slack's answer shows", by: approver,
+			name: "home workspace in users.info, none in the payload", by: approver,
 			press: func(d document) { delete(d["user"].(map[string]any), "team_id") },
 		},
 		{
-			name: "at home as the payload says, elsewhere as Slack's answer shows", by: approver, why: handle.RefusedOtherWorkspace,
+			name: "home workspace in the payload, another in users.info", by: approver, why: handle.RefusedOtherWorkspace,
 			user: map[string]any{"team_id": "T0ELSEWHERE"},
 			told: "You're in a different Slack workspace",
 		},
 		{
-			name: "at home as the payload says, of another organization as Slack's answer shows", by: approver, why: handle.RefusedOtherWorkspace,
+			name: "home workspace in the payload, another organization in users.info", by: approver, why: handle.RefusedOtherWorkspace,
 			user: map[string]any{"enterprise_user": map[string]any{"id": approver, "enterprise_id": "E0OTHERS"}},
 			edit: func(w *world, _ *handle.Request) { w.bot.EnterpriseID = "E0HOLDING" },
 			told: "You're in a different Slack workspace",
 		},
 		{
-			name: "of a workspace of an organization, with another as the first", by: approver,
+			name: "a member of two workspaces of an organization", by: approver,
 			user: map[string]any{"team_id": "T0SISTER", "enterprise_user": map[string]any{"id": approver, "enterprise_id": "E0HOLDING"}},
 		},
 		{name: "a stranger", by: approver, user: map[string]any{"is_stranger": true}, why: handle.RefusedOtherWorkspace, told: "different Slack workspace"},
 		{
-			name: "nobody", by: "", why: handle.RefusedNotMember,
+			name: "no user", by: "", why: handle.RefusedNotMember,
 			press: func(d document) { d.set("ada.approver", "user", "name") },
 			cold:  true,
 		},
@@ -123,7 +123,7 @@ func TestWhoMayDecide(t *testing.T) {
 			edit: func(w *world, _ *handle.Request) { w.slack.fail["users.info"] = "user_not_found" },
 		},
 		{
-			name: "Slack answers of somebody else", by: approver, user: map[string]any{"id": outsider},
+			name: "users.info answers with another user", by: approver, user: map[string]any{"id": outsider},
 			why: handle.RefusedUnverified, told: "Slack could not confirm who you are",
 		},
 		{
@@ -135,15 +135,15 @@ func TestWhoMayDecide(t *testing.T) {
 			edit: func(w *world, _ *handle.Request) { w.slack.fail["users.info"] = "ratelimited" },
 		},
 		{
-			name: "the group cannot be asked for", by: member, why: handle.RefusedUnverified, told: "Slack could not confirm who you are",
+			name: "the group look-up fails", by: member, why: handle.RefusedUnverified, told: "Slack could not confirm who you are",
 			edit: func(w *world, _ *handle.Request) { w.slack.fail["usergroups.users.list"] = "missing_scope" },
 		},
 		{
-			name: "the group cannot be asked for, and need not", by: approver,
+			name: "the group look-up fails, but is not needed", by: approver,
 			edit: func(w *world, _ *handle.Request) { w.slack.fail["usergroups.users.list"] = "missing_scope" },
 		},
 		{
-			name: "the group is no more", by: member, why: handle.RefusedNotApprover, told: notNamed,
+			name: "the group is disabled", by: member, why: handle.RefusedNotApprover, told: notNamed,
 			edit: func(w *world, _ *handle.Request) { w.slack.disableGroup(approversGroup) },
 		},
 		{
@@ -157,7 +157,7 @@ func TestWhoMayDecide(t *testing.T) {
 			},
 		},
 		{
-			name: "of another workspace of the organization", by: "W0DISTANT",
+			name: "another workspace of the organization", by: "W0DISTANT",
 			user: map[string]any{"team_id": "T0SISTER", "enterprise_user": map[string]any{"id": "W0DISTANT", "enterprise_id": "E0HOLDING"}},
 			edit: func(w *world, r *handle.Request) {
 				w.bot.EnterpriseID = "E0HOLDING"
@@ -168,7 +168,7 @@ func TestWhoMayDecide(t *testing.T) {
 			},
 		},
 		{
-			name: "of the organization, which the payload names as their workspace", by: "W0DISTANT",
+			name: "the organization as the workspace in the payload", by: "W0DISTANT",
 			user: map[string]any{"team_id": "T0SISTER", "enterprise_user": map[string]any{"id": "W0DISTANT", "enterprise_id": "E0HOLDING"}},
 			edit: func(w *world, r *handle.Request) {
 				w.bot.EnterpriseID = "E0HOLDING"
@@ -177,20 +177,20 @@ func TestWhoMayDecide(t *testing.T) {
 			press: func(d document) { d.set("E0HOLDING", "user", "team_id").set(nil, "team") },
 		},
 		{
-			name: "of another organization, in a channel of ours", by: "W0DISTANT", why: handle.RefusedOtherWorkspace,
+			name: "another organization, in a shared channel", by: "W0DISTANT", why: handle.RefusedOtherWorkspace,
 			user: map[string]any{"team_id": "T0ELSEWHERE", "enterprise_user": map[string]any{"id": "W0DISTANT", "enterprise_id": "E0OTHERS"}},
 			edit: func(w *world, r *handle.Request) {
 				w.bot.EnterpriseID = "E0HOLDING"
 				r.Terms.Approvers = []string{"W0DISTANT"}
 			},
-			// The payload's enterprise is the one in which the app is installed.
+			// The payload's enterprise is the one of the installation, not of the user.
 			press: func(d document) {
 				d.set("T0ELSEWHERE", "user", "team_id").set(map[string]any{"id": "E0HOLDING"}, "enterprise")
 			},
 			told: "different Slack workspace",
 		},
 		{
-			name: "the requester, under their other ID in the organization", by: approver, why: handle.RefusedOwnRequest,
+			name: "the requester, recorded under their ID in the organization", by: approver, why: handle.RefusedOwnRequest,
 			user: map[string]any{"enterprise_user": map[string]any{"id": "W0REQUESTER", "enterprise_id": "E0HOLDING"}},
 			edit: func(w *world, r *handle.Request) {
 				w.bot.EnterpriseID = "E0HOLDING"
@@ -199,7 +199,7 @@ func TestWhoMayDecide(t *testing.T) {
 			told: "This is your own request",
 		},
 		{
-			name: "in a group under their other ID in the organization", by: outsider,
+			name: "in a group under their ID in the organization", by: outsider,
 			user: map[string]any{"enterprise_user": map[string]any{"id": "W0OUTSIDER", "enterprise_id": "E0HOLDING"}},
 			edit: func(w *world, _ *handle.Request) {
 				w.bot.EnterpriseID = "E0HOLDING"
@@ -234,7 +234,7 @@ func TestWhoMayDecide(t *testing.T) {
 			}
 			got := w.wantVotes(r.ID, 0, handle.Pending)
 			if n := got.CountRefusals(tt.why); n != 1 {
-				t.Errorf("refusals on the record because of %q: got %d, want 1; events %+v", tt.why, n, got.Events)
+				t.Errorf("recorded refusals because of %q: got %d, want 1; events %+v", tt.why, n, got.Events)
 			}
 			if last := got.Events[len(got.Events)-1]; last.By.ID != tt.by {
 				t.Errorf("who was refused: got %+v, want %s", last.By, tt.by)
@@ -243,14 +243,14 @@ func TestWhoMayDecide(t *testing.T) {
 				w.wantPrivate(tt.told)
 			}
 			if n := w.slack.count("users.info"); tt.cold && n != 0 {
-				t.Errorf("look-ups: got %d, want none, for the payload says enough", n)
+				t.Errorf("look-ups: got %d, want none, because the payload suffices", n)
 			}
 		})
 	}
 }
 
-// TestNobodyCountsTwice lets one person of an organization approve from two
-// workspaces.
+// TestPersonCountsOnceAcrossWorkspaces approves as one person from several
+// workspaces of an organization.
 func TestPersonCountsOnceAcrossWorkspaces(t *testing.T) {
 	w := newWorld(t)
 	w.bot.EnterpriseID = "E0HOLDING"
@@ -295,8 +295,8 @@ func TestClickOnClosedRequest(t *testing.T) {
 		why   handle.RefusalReason
 		told  string
 	}{
-		{"approved by somebody else", decided(handle.Approve), member, 0, handle.RefusedDecided, "Already approved by <@U0APPROVER1>, <!date^1795341660^{date_short_pretty} at {time}|2026-11-22 10:01 UTC>."},
-		{"rejected by somebody else", decided(handle.Reject), member, 0, handle.RefusedDecided, "Already rejected by <@U0APPROVER1>, "},
+		{"approved by another user", decided(handle.Approve), member, 0, handle.RefusedDecided, "Already approved by <@U0APPROVER1>, <!date^1795341660^{date_short_pretty} at {time}|2026-11-22 10:01 UTC>."},
+		{"rejected by another user", decided(handle.Reject), member, 0, handle.RefusedDecided, "Already rejected by <@U0APPROVER1>, "},
 		{"approved by the same person", decided(handle.Approve), approver, 0, "", "You already approved this request."},
 		{"approved by the same person, then rejected", func(r *handle.Request) {
 			r.Terms.Approvals = 2
@@ -314,7 +314,7 @@ func TestClickOnClosedRequest(t *testing.T) {
 			approver, 0, handle.RefusedDecided, "This request was withdrawn (<!date^1795341660^{date_short_pretty} at {time}|2026-11-22 10:01 UTC>): `the stack gave up &lt;here&gt;`.",
 		},
 		{"expired, as recorded", func(r *handle.Request) { *r = r.Expire(r.Terms.Deadline) }, approver, 12 * time.Hour, handle.RefusedExpired, "This request expired without a decision (<!date^"},
-		{"expired, as nobody has seen yet", func(*handle.Request) {}, approver, 12 * time.Hour, handle.RefusedExpired, "This request expired without a decision (<!date^"},
+		{"expired, not recorded yet", func(*handle.Request) {}, approver, 12 * time.Hour, handle.RefusedExpired, "This request expired without a decision (<!date^"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -334,24 +334,23 @@ func TestClickOnClosedRequest(t *testing.T) {
 				t.Errorf("state: got %s, want expired", got.State())
 			}
 			if n := w.slack.count("users.info") + w.slack.count("usergroups.users.list"); n != 0 {
-				t.Errorf("look-ups: got %d, want none, for they change nothing", n)
+				t.Errorf("look-ups: got %d, want none, because they change nothing", n)
 			}
 			if len(w.afterCalls()) != 1 {
-				t.Errorf("After: got %d calls, want 1, for the record owes something", len(w.afterCalls()))
+				t.Errorf("After: got %d calls, want 1, because something is due", len(w.afterCalls()))
 			}
 		})
 	}
 }
 
-// TestRefusedClickSettles holds recovery to be the normal path: whoever presses
-// brings forward what is owed, and a refused click that owes nothing does not
-// call After.
+// TestRefusedClickReconciles checks that a refused click calls After if something is
+// due, and only then.
 func TestRefusedClickReconciles(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
 	w.wantAck(w.send(w.approve(r).by(outsider)))
 	if n := len(w.afterCalls()); n != 0 {
-		t.Errorf("After when nothing is owed: got %d calls, want none", n)
+		t.Errorf("After when nothing is due: got %d calls, want none", n)
 	}
 	w.wantAck(w.send(w.approve(r).by(outsider).set("1795341700.000300", "container", "message_ts")))
 	after := w.afterCalls()
@@ -363,7 +362,7 @@ func TestRefusedClickReconciles(t *testing.T) {
 	}
 }
 
-// TestLeaseOfAnother lets the vote through while somebody else holds the lease.
+// TestVoteWhileLeaseIsHeld votes while the sweep holds the lease.
 func TestVoteWhileLeaseIsHeld(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch(func(r *handle.Request) { *r, _ = r.Claim("sweep", launched.Add(10*time.Minute)) })
@@ -381,7 +380,7 @@ func TestClickAdoptsMessage(t *testing.T) {
 	tests := []struct {
 		name  string
 		press func(document)
-		want  int // messages on the record
+		want  int // messages of the request
 	}{
 		{"the known message", func(document) {}, 1},
 		{"a copy", func(d document) { d.set("1795341700.000300", "container", "message_ts") }, 2},
@@ -390,8 +389,8 @@ func TestClickAdoptsMessage(t *testing.T) {
 		{"an ephemeral message", func(d document) {
 			d.set("1795341700.000300", "container", "message_ts").set(true, "container", "is_ephemeral")
 		}, 1},
-		{"a channel that cannot be one", func(d document) { d.set("C0 evil", "container", "channel_id") }, 1},
-		{"a time stamp that cannot be one", func(d document) { d.set("17.0/../x", "container", "message_ts") }, 1},
+		{"an invalid channel", func(d document) { d.set("C0 evil", "container", "channel_id") }, 1},
+		{"an invalid ts", func(d document) { d.set("17.0/../x", "container", "message_ts") }, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -422,11 +421,11 @@ func TestUnknownButtons(t *testing.T) {
 		told  []string
 	}{
 		{"no ticket", ticket(""), []string{unknown}},
-		{"no ticket of ours", ticket("v1.evil.approve"), []string{unknown}},
-		{"of a later release", ticket("v2.abcdefghabcdefgh-abcdefgh.approve"), []string{unknown}},
-		{"of no request", ticket("v1.abcdefghabcdefgh-abcdefgh.approve"), []string{unknown}},
-		{"of the other verdict", func(d document) { d.set("reject", "actions", "0", "action_id") }, []string{unknown}},
-		{"of another kind", func(d document) { d.set("details", "actions", "0", "action_id") }, nil},
+		{"an invalid ticket", ticket("v1.evil.approve"), []string{unknown}},
+		{"a ticket of a later version", ticket("v2.abcdefghabcdefgh-abcdefgh.approve"), []string{unknown}},
+		{"a ticket of an unknown request", ticket("v1.abcdefghabcdefgh-abcdefgh.approve"), []string{unknown}},
+		{"a ticket of the other verdict", func(d document) { d.set("reject", "actions", "0", "action_id") }, []string{unknown}},
+		{"another action", func(d document) { d.set("details", "actions", "0", "action_id") }, nil},
 		{"no action", func(d document) { d.set([]any{}, "actions") }, nil},
 		{nowhere, func(d document) { delete(d, "container"); delete(d, "channel"); ticket("")(d) }, nil},
 	}
@@ -452,8 +451,8 @@ func TestUnknownButtons(t *testing.T) {
 	}
 }
 
-// TestStrangePayload sends what Slack may send one day: unknown blocks, unknown
-// elements, fields of other types, no team.
+// TestUnknownPayloadFields sends a payload with unknown blocks and elements, fields
+// of other types, and no team.
 func TestUnknownPayloadFields(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
@@ -461,7 +460,7 @@ func TestUnknownPayloadFields(t *testing.T) {
 	w.wantVotes(r.ID, 1, handle.Approved)
 }
 
-// TestTexts holds what people are told to end with a next step, and to be short.
+// TestPrivateMessagesAreShort uses a very long reason and product name.
 func TestPrivateMessagesAreShort(t *testing.T) {
 	w := newWorld(t)
 	long := strings.Repeat("é", 5000)
@@ -471,6 +470,6 @@ func TestPrivateMessagesAreShort(t *testing.T) {
 	})
 	w.wantAck(w.send(w.approve(r)))
 	if got := w.slack.ephemerals(); len(got) != 1 || len(got[0]) > 500 {
-		t.Errorf("told: got %q, want one short message", got)
+		t.Errorf("private messages: got %q, want a short one", got)
 	}
 }

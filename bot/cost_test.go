@@ -9,14 +9,14 @@ import (
 	"countersign/handle/handletest"
 )
 
-// TestCostOfAClick counts what stands between a click and the signal: one read,
-// one write, and look-ups only if they are not known from the last minute.
+// TestClickCost counts the calls between a click and the signal: one read, one
+// write, and look-ups only if they are not cached from the last minute.
 func TestClickCost(t *testing.T) {
 	w := newWorld(t)
 	tests := []struct {
 		name  string
 		by    string
-		later time.Duration // since the click before
+		later time.Duration // since the previous click
 		asked []string
 	}{
 		{"named, cold", approver, 0, []string{"users.info"}},
@@ -24,7 +24,7 @@ func TestClickCost(t *testing.T) {
 		{"named, cold again", approver, time.Second, []string{"users.info"}},
 		{"in a group, cold", member, 0, []string{"users.info", "usergroups.users.list"}},
 		{"in a group, warm", member, time.Second, nil},
-		{"another of the group", "U0SECOND", 0, []string{"users.info"}},
+		{"another member of the group", "U0SECOND", 0, []string{"users.info"}},
 	}
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -42,17 +42,17 @@ func TestClickCost(t *testing.T) {
 				t.Fatalf("After: got %d calls, want 1", len(after))
 			}
 			if want := (handletest.Counts{Reads: 1, Writes: 1}); after[0].reads != want {
-				t.Errorf("calls of the store before After: got %+v, want %+v", after[0].reads, want)
+				t.Errorf("store calls before After: got %+v, want %+v", after[0].reads, want)
 			}
 			if !slices.Equal(after[0].asked, tt.asked) {
-				t.Errorf("calls of Slack before After: got %v, want %v", after[0].asked, tt.asked)
+				t.Errorf("Slack calls before After: got %v, want %v", after[0].asked, tt.asked)
 			}
 			w.wantVotes(r.ID, 1, handle.Approved)
 		})
 	}
 }
 
-// TestFailedLookUpIsNotRemembered presses again after Slack is well again.
+// TestFailedLookupIsNotCached clicks again after Slack has recovered.
 func TestFailedLookupIsNotCached(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
@@ -64,7 +64,7 @@ func TestFailedLookupIsNotCached(t *testing.T) {
 	w.wantVotes(r.ID, 1, handle.Approved)
 }
 
-// TestWhoLeftTheGroup may press for a minute more, and then no longer.
+// TestGroupMembershipIsCachedForAMinute removes a member from the group.
 func TestGroupMembershipIsCachedForAMinute(t *testing.T) {
 	w := newWorld(t)
 	first := w.launch(quorum(2))

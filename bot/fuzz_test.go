@@ -17,7 +17,7 @@ import (
 	"countersign/handle/handletest"
 )
 
-// fuzzWorld is a world without a network, with one request that waits.
+// newFuzzWorld returns an in-memory world with one pending request.
 func newFuzzWorld(t *testing.T) (*world, handle.Request) {
 	t.Helper()
 	w := newInMemoryWorld(t)
@@ -25,16 +25,16 @@ func newFuzzWorld(t *testing.T) (*world, handle.Request) {
 	return w, w.launch()
 }
 
-// FuzzSignature sends an approval under all kinds of headers. It counts if, and
-// only if, each is there once, the time stamp is decimal and at most five
-// minutes off, and the signature is the one that fits.
+// FuzzSignature sends an approval with arbitrary headers. It counts if and only if
+// each header occurs once, the timestamp is decimal and at most five minutes off, and
+// the signature matches.
 func FuzzSignature(f *testing.F) {
 	at := launched.Add(10 * time.Minute).Unix()
 	stamp := strconv.FormatInt(at, 10)
 	for _, seed := range []struct {
 		stamp, sum   string
-		fits         bool // the signature, whatever sum says
-		stamps, sums byte // how often the header is there, less one
+		fits         bool // send the right signature instead of sum
+		stamps, sums byte // additional copies of the header
 		form         byte
 	}{
 		{stamp: stamp, fits: true},
@@ -81,12 +81,11 @@ func FuzzSignature(f *testing.F) {
 	})
 }
 
-// decimal is a time stamp as Slack writes it; zeros before it do no harm.
+// decimal matches timestamps as Slack writes them; leading zeros are accepted.
 var decimal = regexp.MustCompile(`^[0-9]{1,12}$`)
 
-// FuzzPayload sends all kinds of bodies, signed and unsigned. Unsigned, none
-// may do anything. Signed, none may break the bot, and the record may change
-// only if our ticket is in it.
+// FuzzPayload sends arbitrary bodies. Unsigned, they must have no effect. Signed, they
+// must not break the bot, and may change the request only with a valid ticket.
 func FuzzPayload(f *testing.F) {
 	files, err := filepath.Glob(filepath.Join("testdata", "*.json"))
 	if err != nil || len(files) == 0 {
@@ -121,25 +120,25 @@ func FuzzPayload(f *testing.F) {
 		got := w.stored(r.ID)
 		switch res.status {
 		case 200, 400, 403:
-		case 500: // nothing was recorded, and the person could not be told: the channel they seem to be in is none
+		case 500: // nothing was recorded, and the channel of the private message is invalid
 			if len(got.Votes) > 0 || len(w.slack.ephemerals()) > 0 {
-				t.Errorf("signed: got 500, with votes %+v, and told %q", got.Votes, w.slack.ephemerals())
+				t.Errorf("signed: got 500 with votes %+v and private messages %q", got.Votes, w.slack.ephemerals())
 			}
 		default:
 			t.Errorf("signed: got %d", res.status)
 		}
 		decoded, _ := url.QueryUnescape(body)
 		if len(got.Votes) > 1 || len(got.Votes) == 1 && got.Votes[0].By.Team != "T0HOME" {
-			t.Errorf("votes: got %+v, want one of a person of the workspace at most", got.Votes)
+			t.Errorf("votes: got %+v, want at most one, of a member of the workspace", got.Votes)
 		}
 		if got.Rev != r.Rev && !strings.Contains(decoded, "v1") {
-			t.Errorf("the record changed without a ticket: %q", body)
+			t.Errorf("the request changed without a ticket: %q", body)
 		}
 	})
 }
 
-// FuzzLetter follows all kinds of links and sends all kinds of forms. The record
-// may change only with the right seal, and be decided only with the right code.
+// FuzzMailLink opens arbitrary links and submits arbitrary forms. The request may
+// change only with a valid seal, and be decided only with the right code.
 func FuzzMailLink(f *testing.F) {
 	r := handletest.Request(1, launched)
 	for _, v := range []handle.Verdict{handle.Approve, handle.Reject} {
@@ -169,12 +168,12 @@ func FuzzMailLink(f *testing.F) {
 			got := w.stored(r.ID)
 			verdict, sealed := good[path]
 			if got.Rev != r.Rev && (method != http.MethodPost || !sealed) {
-				t.Errorf("%s %q changed the record", method, path)
+				t.Errorf("%s %q changed the request", method, path)
 			}
 			values, _ := url.ParseQuery(body)
 			typed := strings.Map(func(c rune) rune {
 				if unicode.IsControl(c) || unicode.In(c, unicode.L, unicode.N, unicode.S) {
-					return c // no code has these
+					return c // not in a code
 				}
 				return -1
 			}, values.Get("code"))

@@ -13,12 +13,12 @@ import (
 	"countersign/handle/handletest"
 )
 
-// stuck is a store whose calls do not return until it is let go, and heed no
-// context.
+// hangingStore is a store whose calls ignore their context and do not return until a
+// channel is closed.
 type hangingStore struct {
 	handle.Store
-	load, replace chan struct{} // nil: not stuck
-	first         bool          // only the first call is
+	load, replace chan struct{} // nil: does not hang
+	first         bool          // only the first call hangs
 	calls         atomic.Int32
 }
 
@@ -38,12 +38,11 @@ func (s *hangingStore) Replace(ctx context.Context, r handle.Request) (handle.Re
 	return s.Store.Replace(context.WithoutCancel(ctx), r)
 }
 
-// TestSlackIsAnsweredInTime lets everything outside hang, one after the other.
-// The time is made.
+// TestAnswersInTimeWhenCallsHang lets each outside call hang, in simulated time.
 func TestAnswersInTimeWhenCallsHang(t *testing.T) {
 	const (
 		approves = iota
-		opens    // the form for a rejection
+		opens    // clicks Reject, which opens the form
 		rejects
 	)
 	tests := []struct {
@@ -52,11 +51,11 @@ func TestAnswersInTimeWhenCallsHang(t *testing.T) {
 		act   int
 		by    string
 		needs int           // approvals, if not 1
-		state handle.State  // when the answer comes
-		most  time.Duration // until then
+		state handle.State  // at the time of the response
+		most  time.Duration // until the response
 		told  []string
-		wrong string // at the reason of the form
-		fails bool   // the person may not have been told
+		wrong string // the form's error
+		fails bool   // the private message may have failed
 	}{
 		{
 			name:  "nothing hangs",
@@ -71,21 +70,21 @@ func TestAnswersInTimeWhenCallsHang(t *testing.T) {
 			state: handle.Approved, most: 2 * time.Second,
 		},
 		{
-			name: "After, for good",
+			name: "After, forever",
 			hang: func(w *world, _ *hangingStore, gone chan struct{}) {
 				w.bot.After = func(context.Context, handle.Request, string) { <-gone }
 			},
 			state: handle.Approved, most: 2600 * time.Millisecond,
 		},
 		{
-			name: "After, for good, when there is something to tell",
+			name: "After, forever, with a private message",
 			hang: func(w *world, _ *hangingStore, gone chan struct{}) {
 				w.bot.After = func(context.Context, handle.Request, string) { <-gone }
 			},
 			needs: 2, state: handle.Pending, most: 2600 * time.Millisecond, told: []string{"Recorded. 1 more approval is needed."},
 		},
 		{
-			name: "After, for good, of a form",
+			name: "After, forever, of a form",
 			hang: func(w *world, _ *hangingStore, gone chan struct{}) {
 				w.bot.After = func(context.Context, handle.Request, string) { <-gone }
 			},
@@ -94,7 +93,7 @@ func TestAnswersInTimeWhenCallsHang(t *testing.T) {
 		{
 			name: "users.info",
 			hang: func(w *world, _ *hangingStore, gone chan struct{}) { w.slack.hang["users.info"] = gone },
-			// Whoever is unverified is told so, in time.
+			// Users who could not be checked get a private message in time.
 			state: handle.Pending, most: 1 * time.Second, told: []string{"Slack could not confirm who you are"},
 		},
 		{
@@ -142,7 +141,7 @@ func TestAnswersInTimeWhenCallsHang(t *testing.T) {
 			state: handle.Pending, most: 2 * time.Second, wrong: "Your decision may not have been recorded",
 		},
 		{
-			name:  "the record of a refusal",
+			name:  "the write of a refusal",
 			hang:  func(_ *world, s *hangingStore, gone chan struct{}) { s.replace = gone },
 			by:    outsider,
 			state: handle.Pending, most: 1 * time.Second, told: []string{"You aren't an approver"},
@@ -183,7 +182,7 @@ func TestAnswersInTimeWhenCallsHang(t *testing.T) {
 				start := time.Now()
 				res := w.send(d)
 				if took := time.Since(start); took > tt.most {
-					t.Errorf("the answer took %v, want at most %v", took, tt.most)
+					t.Errorf("the response took %v, want at most %v", took, tt.most)
 				}
 				switch {
 				case tt.wrong != "":
@@ -200,14 +199,14 @@ func TestAnswersInTimeWhenCallsHang(t *testing.T) {
 				close(gone)
 				synctest.Wait()
 				if got := w.stored(r.ID); len(got.Votes) > 1 {
-					t.Errorf("after what hung went on: got votes %+v, want at most one", got.Votes)
+					t.Errorf("after the hanging calls returned: got votes %+v, want at most one", got.Votes)
 				}
 			})
 		})
 	}
 }
 
-// TestSecretsHang lets what verifies a request hang.
+// TestSecretsHang lets the reads of signing secrets and mail keys hang.
 func TestSecretsHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newInMemoryWorld(t)
@@ -223,14 +222,13 @@ func TestSecretsHang(t *testing.T) {
 			t.Errorf("a mailed link: got %d, want 503", res.status)
 		}
 		if took := time.Since(start); took > 2*time.Second {
-			t.Errorf("both answers took %v, want at most 2 s", took)
+			t.Errorf("both responses took %v, want at most 2 s", took)
 		}
 		close(gone)
 	})
 }
 
-// TestClientHangsUp counts what was pressed although nobody waits for the
-// answer.
+// TestVoteCountsIfClientDisconnects clicks with a canceled request.
 func TestVoteCountsIfClientDisconnects(t *testing.T) {
 	w := newInMemoryWorld(t)
 	r := w.launch()
@@ -240,10 +238,10 @@ func TestVoteCountsIfClientDisconnects(t *testing.T) {
 	w.wantVotes(r.ID, 1, handle.Approved)
 }
 
-// TestPanics lets what the bot calls panic. The value of a panic can quote a
-// secret, so it is not logged.
+// TestPanics panics in the bot and in what it calls. The log must not contain the
+// value of a panic, which can quote a secret.
 func TestPanics(t *testing.T) {
-	const quoted = "made panic quoting a secret"
+	const quoted = "simulated panic quoting a secret"
 	tests := []struct {
 		name  string
 		spoil func(*world)
@@ -264,7 +262,7 @@ func TestPanics(t *testing.T) {
 			w.store.Fault = panicOn(handletest.Replace, 1000, quoted)
 		}, 0, 200, []string{"Your decision may not have been recorded"}},
 		{"the bot, before the vote is durable", func(w *world) {
-			// The clock is asked for the signature, the look-up and the vote.
+			// The bot reads the clock for the signature, the look-up and the vote.
 			calls := 0
 			w.bot.Now = func() time.Time {
 				if calls++; calls == 3 {
@@ -297,14 +295,14 @@ func TestPanics(t *testing.T) {
 				}
 				logs := w.logs.String()
 				if strings.Contains(logs, quoted) || !strings.Contains(logs, "panic") || !strings.Contains(logs, "hang_test.go") {
-					t.Errorf("the log: want the place of the panic, and not its value; got %s", logs)
+					t.Errorf("log: want the location of the panic without its value; got %s", logs)
 				}
 			})
 		})
 	}
 }
 
-// panicAt is a Fault hook that panics at the first n calls of the verb.
+// panicOn returns a Fault hook that panics in the first n calls of the method.
 func panicOn(verb handletest.Method, n int, value any) func(handletest.Method, string) handletest.Fault {
 	return func(v handletest.Method, _ string) handletest.Fault {
 		if v == verb && n > 0 {
@@ -315,14 +313,14 @@ func panicOn(verb handletest.Method, n int, value any) func(handletest.Method, s
 	}
 }
 
-// TestFormPanics keeps what was typed.
+// TestPanicKeepsForm keeps the form open after a panic.
 func TestPanicKeepsForm(t *testing.T) {
 	w := newInMemoryWorld(t)
 	r := w.launch()
 	calls := 0
 	w.bot.Now = func() time.Time {
 		if calls++; calls == 3 {
-			panic("made panic")
+			panic("simulated panic")
 		}
 		return w.clock()
 	}

@@ -20,12 +20,12 @@ import (
 	"countersign/handle/handletest"
 )
 
-// code is what the mail shows beside the link.
+// code returns the code that the mail shows beside the link.
 func code(link string) string {
 	return mailKey.Code(strings.TrimPrefix(link, "/decide/"))
 }
 
-// wrongCode is another one.
+// wrongCode returns a different code.
 func wrongCode(link string) string {
 	c := []byte(code(link))
 	c[0] = '0' + (c[0]-'0'+1)%10
@@ -48,7 +48,7 @@ func (w *world) formRequest(link string, form url.Values) *http.Request {
 	return r
 }
 
-// shows checks the status of a page and what it shows.
+// wantPage checks the status of a page and that it shows each text.
 func (w *world) wantPage(res response, status int, want ...string) {
 	w.Helper()
 	_, shown, _ := strings.Cut(res.body, "<main>")
@@ -62,8 +62,7 @@ func (w *world) wantPage(res response, status int, want ...string) {
 	}
 }
 
-// TestReadingDecidesNothing follows both links as people and programs do. The
-// store is read at most.
+// TestReadingDecidesNothing opens both links as people and scanners do.
 func TestReadingDecidesNothing(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
@@ -76,7 +75,7 @@ func TestReadingDecidesNothing(t *testing.T) {
 					t.Errorf("HEAD: got a body of %d bytes", len(res.body))
 				}
 			}
-			// Some scanners send forms too. They have not read the mail.
+			// Some scanners submit forms, but do not know the code.
 			w.wantPage(w.post(w.mailLink(r, v), url.Values{}), 422)
 			w.wantPage(w.post(w.mailLink(r, v), form("scanner", "", "scanned")), 422)
 			w.wantPage(w.post(w.mailLink(r, v), form("scanner", "scanner", "scanned")), 422)
@@ -91,8 +90,7 @@ func TestReadingDecidesNothing(t *testing.T) {
 	}
 }
 
-// Mails are shown in many ways, and what is copied out of them is grouped in
-// many ways.
+// Mail clients group the digits of the code in different ways.
 func TestGroupedCodes(t *testing.T) {
 	for group, decides := range map[string]bool{
 		" ": true, "-": true, "\u00A0": true, "\u202F": true, "\u2013": true, "\u200E": true, "\u00AD": true,
@@ -112,8 +110,7 @@ func TestGroupedCodes(t *testing.T) {
 	}
 }
 
-// TestHeadHasNoBody calls the bot without net/http's server, which would drop
-// one.
+// TestHeadHasNoBody calls the bot without net/http's server, which would drop a body.
 func TestHeadHasNoBody(t *testing.T) {
 	w := newInMemoryWorld(t)
 	res := w.do(w.request("HEAD", w.mailLink(w.launch(), handle.Approve), ""))
@@ -137,7 +134,7 @@ func TestPage(t *testing.T) {
 		r.Terms.Deadline.Format("2006-01-02 15:04 UTC"), "Details from the template", "Parameters", `class="reject"`)
 	for _, secret := range []string{code(w.mailLink(r, handle.Reject)), "X-Amz-Signature", "cloudformation-waitcondition", mailKey.Seal(handle.Ticket{ID: r.ID, Verdict: handle.Reject}, r.Terms.Deadline)} {
 		if strings.Contains(res.body, secret) {
-			t.Errorf("the page gives away %q", secret)
+			t.Errorf("the page reveals %q", secret)
 		}
 	}
 	if strings.Contains(res.body, "<script") || strings.Contains(res.body, "style=") {
@@ -147,8 +144,8 @@ func TestPage(t *testing.T) {
 	w.wantPage(approve, 200, "Approve the launch of", `class="approve"`, "Reason (optional)")
 }
 
-// TestPageHeaders holds every page of the mail route to the same headers, and
-// the policy to the style that the page has.
+// TestPageHeaders checks that every page of the mail route has the same headers, and
+// that the policy allows exactly the page's style.
 func TestPageHeaders(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
@@ -216,19 +213,19 @@ func TestDecideByMail(t *testing.T) {
 				t.Errorf("After: got %+v, want one call under a lease", after)
 			}
 
-			w.wantPage(w.post(link, form("Kim Lee", code(link), tt.reason)), 200, tt.shows) // sent twice
+			w.wantPage(w.post(link, form("Kim Lee", code(link), tt.reason)), 200, tt.shows) // again
 			w.wantVotes(r.ID, 1, tt.state)
 			w.wantPage(w.post(link, form("Sam", code(link), "me too")), 409, "Already "+string(tt.state)+" by Kim Lee (by mail, name as typed), 2026-11-22 10:10 UTC.")
 			w.wantPage(w.post(link, form("Sam", wrongCode(link), "me too")), 409, "Already "+string(tt.state))
 			w.wantPage(w.post(link, form("", "", "")), 409, "Already "+string(tt.state))
 			got = w.wantVotes(r.ID, 1, tt.state)
 			if got.CountRefusals(handle.RefusedDecided) != 1 || got.CountRefusals(bot.RefusedWrongCode) != 0 {
-				t.Errorf("refusals on the record: got %+v, want one, of the one with the right code", got.Events)
+				t.Errorf("refusals: got %+v, want one, with the right code", got.Events)
 			}
 			res := w.do(w.request("GET", link, ""))
 			w.wantPage(res, 200, "Already decided")
 			if strings.Contains(res.body, "<form") {
-				t.Error("a form for what is decided")
+				t.Error("the page of a decided request has a form")
 			}
 		})
 	}
@@ -247,12 +244,12 @@ func TestInvalidLinks(t *testing.T) {
 	}{
 		{"edited", strings.Replace(link, "approve", "reject", 1), 404, "This link is not valid"},
 		{"cut", link[:len(link)-1], 404, "Nothing was changed."},
-		{"prolonged", link + "A", 404, "Open the complete link from the mail, or decide in Slack"},
-		{"unsealed", "/decide/" + ticket.String(), 404, "This link is not valid"},
+		{"extended", link + "A", 404, "Open the complete link from the mail, or decide in Slack"},
+		{"not sealed", "/decide/" + ticket.String(), 404, "This link is not valid"},
 		{"nonsense", "/decide/%00%ff", 404, "This link is not valid"},
 		{"very long", "/decide/" + strings.Repeat("A", 5000), 404, "This link is not valid"},
-		{"of another key", "/decide/" + other.Seal(ticket, r.Terms.Deadline), 404, "This link is not valid"},
-		{"of no request", "/decide/" + mailKey.Seal(handle.Ticket{ID: "abcdefghabcdefgh-abcdefgh", Verdict: handle.Approve}, r.Terms.Deadline), 404, "This link is not valid"},
+		{"sealed with another key", "/decide/" + other.Seal(ticket, r.Terms.Deadline), 404, "This link is not valid"},
+		{"of an unknown request", "/decide/" + mailKey.Seal(handle.Ticket{ID: "abcdefghabcdefgh-abcdefgh", Verdict: handle.Approve}, r.Terms.Deadline), 404, "This link is not valid"},
 		{"expired", "/decide/" + mailKey.Seal(ticket, w.clock()), 410, "This link has expired"},
 	}
 	for _, tt := range tests {
@@ -266,7 +263,7 @@ func TestInvalidLinks(t *testing.T) {
 	}
 }
 
-// TestMailKeyRotation accepts what the old key has sealed.
+// TestMailKeyRotation accepts links that were sealed with the old key.
 func TestMailKeyRotation(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
@@ -277,7 +274,7 @@ func TestMailKeyRotation(t *testing.T) {
 	w.wantPage(w.post(link, form("Kim", code(link), "")), 200, "Recorded")
 	w.wantVotes(r.ID, 1, handle.Approved)
 
-	w.bot.MailKeys = func(context.Context) ([]handle.MailKey, error) { return nil, fmt.Errorf("made failure") }
+	w.bot.MailKeys = func(context.Context) ([]handle.MailKey, error) { return nil, fmt.Errorf("simulated failure") }
 	w.wantPage(w.do(w.request("GET", link, "")), 503, "nothing was changed")
 }
 
@@ -291,10 +288,10 @@ func TestInvalidForms(t *testing.T) {
 	}{
 		{"no name", handle.Approve, func(l string) url.Values { return form("\u200E \n", code(l), "why <not>") }, 422, []string{"Enter your name", ">why &lt;not&gt;</textarea>"}},
 		{"no code", handle.Approve, func(string) url.Values { return form("Kim & Lee", "", "") }, 422, []string{"Enter the six digits", `value="Kim &amp; Lee"`}},
-		{"a code that is none", handle.Approve, func(string) url.Values { return form("Kim", "12345x", "") }, 422, []string{"Enter the six digits", `value="12345x"`}},
+		{"an invalid code", handle.Approve, func(string) url.Values { return form("Kim", "12345x", "") }, 422, []string{"Enter the six digits", `value="12345x"`}},
 		{"no reason to reject", handle.Reject, func(l string) url.Values { return form("Kim", code(l), " \n ") }, 422, []string{"Enter a reason", `value="Kim"`}},
 		{"nothing", handle.Reject, func(string) url.Values { return nil }, 422, []string{"Enter your name", "Enter the six digits", "Enter a reason"}},
-		{"the trap", handle.Approve, func(l string) url.Values {
+		{"the honeypot", handle.Approve, func(l string) url.Values {
 			f := form("Kim", code(l), "")
 			f.Set("extra", "https://spam.example")
 			return f
@@ -325,15 +322,15 @@ func TestCrossOriginForms(t *testing.T) {
 		header map[string]string
 		want   int
 	}{
-		{"our own page, in a browser", map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": "null"}, 200}, // null, for the page sends no referrer
+		{"our own page, in a browser", map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": "null"}, 200}, // null because the page sends no referrer
 		{"our own page, in an old browser", map[string]string{"Origin": "OURS"}, 200},
 		{"no browser", nil, 200},
 		{"another site", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
 		{"another site that says it is ours", map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "OURS"}, 403},
-		{"a neighbour", map[string]string{"Sec-Fetch-Site": "same-site"}, 403},
+		{"another site of the same domain", map[string]string{"Sec-Fetch-Site": "same-site"}, 403},
 		{"another site, in an old browser", map[string]string{"Origin": "https://evil.example"}, 403},
-		{"nowhere, in an old browser", map[string]string{"Origin": "null"}, 403},
-		{"no form", map[string]string{"Content-Type": "application/json"}, 415},
+		{"an opaque origin, in an old browser", map[string]string{"Origin": "null"}, 403},
+		{"JSON", map[string]string{"Content-Type": "application/json"}, 415},
 		{"plain text", map[string]string{"Content-Type": "text/plain"}, 415},
 	}
 	for _, tt := range tests {
@@ -353,8 +350,8 @@ func TestCrossOriginForms(t *testing.T) {
 	}
 }
 
-// TestWrongCodes locks the links of a request after five wrong codes, the right
-// one included.
+// TestWrongCodes locks the links of a request after five wrong codes, also for the
+// right code.
 func TestWrongCodes(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
@@ -371,13 +368,13 @@ func TestWrongCodes(t *testing.T) {
 	if n := got.CountRefusals(bot.RefusedWrongCode); n != 5 {
 		t.Errorf("wrong codes on the record: got %d, want 5", n)
 	}
-	w.wantAck(w.send(w.approve(r))) // Slack goes on
+	w.wantAck(w.send(w.approve(r))) // Slack still works
 	w.wantVotes(r.ID, 1, handle.Approved)
 	w.wantPage(w.do(w.request("GET", yes, "")), 200, "Already approved")
 }
 
-// TestGuessesAtOnce sends hundreds of guesses at the same moment: no more than
-// five are answered.
+// TestConcurrentGuesses sends hundreds of guesses at once, of which at most five are
+// answered.
 func TestConcurrentGuesses(t *testing.T) {
 	w := newInMemoryWorld(t)
 	w.bot.Budget = time.Minute
@@ -398,14 +395,14 @@ func TestConcurrentGuesses(t *testing.T) {
 	}
 	wg.Wait()
 	if n := answered.Load(); n > 4 {
-		t.Errorf("guesses that were told to be wrong while there were more tries: got %d, want at most 4", n)
+		t.Errorf("guesses answered as wrong with attempts left: got %d, want at most 4", n)
 	}
 	if n := w.wantVotes(r.ID, 0, handle.Pending).CountRefusals(bot.RefusedWrongCode); n != 5 {
 		t.Errorf("wrong codes on the record: got %d, want 5", n)
 	}
 }
 
-// TestWrongCodeIsDurableFirst answers no guess that is not counted.
+// TestWrongCodeIsRecordedBeforeAnswer answers no guess that was not counted.
 func TestWrongCodeIsRecordedBeforeAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newInMemoryWorld(t)
@@ -421,13 +418,13 @@ func TestWrongCodeIsRecordedBeforeAnswer(t *testing.T) {
 		w.wantPage(res, 503, "Your decision may not have been recorded.", `value="Kim"`, ">because</textarea>")
 		right := w.post(link, form("Kim", code(link), "because"))
 		if strings.ReplaceAll(right.body, code(link), wrongCode(link)) != res.body {
-			t.Errorf("a right code and a wrong one are answered differently:\n%s\n%s", right.body, res.body)
+			t.Errorf("right and wrong codes get different responses:\n%s\n%s", right.body, res.body)
 		}
 		w.wantVotes(r.ID, 0, handle.Pending)
 	})
 }
 
-// TestFullHistory counts wrong codes on a record that is full of other refusals.
+// TestWrongCodesWithFullHistory counts wrong codes although the event history is full.
 func TestWrongCodesWithFullHistory(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch(func(r *handle.Request) {
@@ -443,7 +440,8 @@ func TestWrongCodesWithFullHistory(t *testing.T) {
 	w.wantVotes(r.ID, 0, handle.Pending)
 }
 
-// TestQuorumByMail cannot tell people apart.
+// TestQuorumByMail refuses approvals by mail where several are needed, because mail
+// does not identify people. A rejection counts.
 func TestQuorumByMail(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch(quorum(2))
@@ -451,17 +449,17 @@ func TestQuorumByMail(t *testing.T) {
 	res := w.do(w.request("GET", yes, ""))
 	w.wantPage(res, 200, "can&#39;t be approved by mail", "needs 2 different approvers")
 	if strings.Contains(res.body, "<form") {
-		t.Error("a form for what cannot be")
+		t.Error("the page has a form although mail cannot decide")
 	}
 	w.wantPage(w.post(yes, form("Kim", code(yes), "")), 403, "can&#39;t be approved by mail")
 	if got := w.wantVotes(r.ID, 0, handle.Pending); got.CountRefusals(handle.RefusedNotByMail) != 1 {
-		t.Errorf("refusals on the record: got %+v", got.Events)
+		t.Errorf("refusals: got %+v", got.Events)
 	}
 	w.wantPage(w.post(no, form("Kim", code(no), "too dear")), 200, "Recorded: rejected")
 	w.wantVotes(r.ID, 1, handle.Rejected)
 }
 
-// TestLetterAfterTheDeadline has a link that outlives its request.
+// TestMailLinkAfterDeadline has a link that is valid longer than its request.
 func TestMailLinkAfterDeadline(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
@@ -476,7 +474,7 @@ func TestMailLinkAfterDeadline(t *testing.T) {
 	}
 }
 
-// TestLetterStoreFails is TestStoreFails for the form of a mailed link.
+// TestMailDecisionStoreFailures is TestStoreFails for the form of a mailed link.
 func TestMailDecisionStoreFailures(t *testing.T) {
 	for _, fault := range []handletest.Fault{handletest.NotApplied, handletest.ResponseLost, handletest.RetriedByClient} {
 		for n := range 3 {
@@ -492,7 +490,7 @@ func TestMailDecisionStoreFailures(t *testing.T) {
 	}
 }
 
-// TestLetterPanics tells the truth about what was recorded.
+// TestMailDecisionPanics checks that the page says what was recorded.
 func TestMailDecisionPanics(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -502,16 +500,16 @@ func TestMailDecisionPanics(t *testing.T) {
 		shows string
 	}{
 		{"After", func(w *world) {
-			w.bot.After = func(context.Context, handle.Request, string) { panic("made panic") }
+			w.bot.After = func(context.Context, handle.Request, string) { panic("simulated panic") }
 		}, 1, 200, "Recorded"},
 		{"the keys", func(w *world) {
-			w.bot.MailKeys = func(context.Context) ([]handle.MailKey, error) { panic("made panic") }
+			w.bot.MailKeys = func(context.Context) ([]handle.MailKey, error) { panic("simulated panic") }
 		}, 0, 503, "nothing was changed"},
-		{"the bot, before", func(w *world) { w.bot.NewHolder = func() string { panic("made panic") } }, 0, 503, `value="Kim"`},
+		{"the bot, before", func(w *world) { w.bot.NewHolder = func() string { panic("simulated panic") } }, 0, 503, `value="Kim"`},
 		{"the bot, after", func(w *world) {
 			w.bot.Now = func() time.Time {
 				if w.store.Counts().Writes > 0 {
-					panic("made panic")
+					panic("simulated panic")
 				}
 				return w.clock()
 			}
@@ -534,7 +532,7 @@ func TestMailDecisionPanics(t *testing.T) {
 	}
 }
 
-// TestNothingOfALinkIsLogged greps the log of a whole day.
+// TestLinksAreNotLogged searches the log for links, codes and names.
 func TestLinksAreNotLogged(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
@@ -549,7 +547,7 @@ func TestLinksAreNotLogged(t *testing.T) {
 	w.wantVotes(r.ID, 1, handle.Approved)
 	logs := w.logs.String()
 	if logs == "" {
-		t.Fatal("nothing was logged at all")
+		t.Fatal("the log is empty")
 	}
 	mac := sealed[strings.LastIndexByte(sealed, '.')+1:]
 	for _, secret := range []string{mac, "/decide/", handle.Ticket{ID: r.ID, Verdict: handle.Approve}.String(), code(link), wrongCode(link), "Kim Lee", "very private"} {

@@ -10,7 +10,7 @@ import (
 	"countersign/handle"
 )
 
-// wrong checks that the form stays open with the text at the reason.
+// wantFormError checks that the form stays open with an error at the reason.
 func (w *world) wantFormError(res response, want string) {
 	w.Helper()
 	var got struct {
@@ -18,12 +18,12 @@ func (w *world) wantFormError(res response, want string) {
 		Errors map[string]string `json:"errors"`
 	}
 	if err := json.Unmarshal([]byte(res.body), &got); err != nil {
-		w.Errorf("the answer to a form: got %q: %v", res.body, err)
+		w.Errorf("response to a form: got %q: %v", res.body, err)
 		return
 	}
 	text := got.Errors["reason"]
 	if res.status != http.StatusOK || got.Action != "errors" || len(got.Errors) != 1 || !strings.Contains(text, want) {
-		w.Errorf("the answer to a form: got %d %s, want %q at the reason", res.status, res.body, want)
+		w.Errorf("response to a form: got %d %s, want %q at the reason", res.status, res.body, want)
 	}
 	if strings.ContainsAny(text, "<>`") || strings.Contains(text, "&lt;") {
 		w.Errorf("markup in plain text: %q", text)
@@ -33,7 +33,7 @@ func (w *world) wantFormError(res response, want string) {
 	}
 }
 
-// TestReject walks from the button through the form to the record.
+// TestReject clicks Reject, submits the form, and does both again.
 func TestReject(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
@@ -66,13 +66,13 @@ func TestReject(t *testing.T) {
 	}
 	w.wantPrivate()
 
-	w.wantAck(w.send(d)) // once more
+	w.wantAck(w.send(d)) // again
 	w.wantVotes(r.ID, 1, handle.Rejected)
 	w.wantAck(w.send(w.reject(r)))
 	w.wantPrivate("You already rejected this request.")
 }
 
-// TestRejectAdopts takes in the message that was clicked, by way of the form.
+// TestRejectAdoptsMessage adopts a copied message by its click and by its form.
 func TestRejectAdoptsMessage(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
@@ -88,8 +88,8 @@ func TestRejectAdoptsMessage(t *testing.T) {
 	}
 }
 
-// TestRejectRefused presses Reject as somebody who may not: there is no form.
-// Whoever submits one all the same is refused in it.
+// TestRejectRefused clicks Reject as a user who may not decide: no form opens, and a
+// form submitted nevertheless shows the reason.
 func TestRejectRefused(t *testing.T) {
 	tests := []struct {
 		name       string
@@ -146,7 +146,7 @@ func TestRejectRefused(t *testing.T) {
 			w.wantFormError(w.send(press(w.submission(r))), tt.form)
 			got := w.stored(r.ID)
 			if got.State() == handle.Rejected || got.CountRefusals(tt.why) != 2 {
-				t.Errorf("the record: got %s with %d refusals because of %q, want 2", got.State(), got.CountRefusals(tt.why), tt.why)
+				t.Errorf("request: got %s with %d refusals because of %q, want 2", got.State(), got.CountRefusals(tt.why), tt.why)
 			}
 		})
 	}
@@ -165,7 +165,7 @@ func TestSubmission(t *testing.T) {
 		press func(document)
 		wrong string // empty if the rejection counts
 	}{
-		{"as it comes", func(document) {}, ""},
+		{"a reason", func(document) {}, ""},
 		{"without a message", metadata(`{"ticket":"TICKET"}`), ""},
 		{"three characters", reason("ñoñ"), ""},
 		{"blank", reason(" \n\t "), why},
@@ -174,13 +174,13 @@ func TestSubmission(t *testing.T) {
 		{"no text", reason(map[string]any{"rich": true}), why},
 		{"no state", func(d document) { d.set(nil, "view", "state") }, why},
 		{"another input", func(d document) { d.set(map[string]any{"x": map[string]any{}}, "view", "state", "values") }, why},
-		{"strange inputs beside", func(d document) {
+		{"unknown inputs", func(d document) {
 			d.set(map[string]any{"dial": 7, "list": []any{}}, "view", "state", "values", "x")
 		}, ""},
 		{"no metadata", metadata(""), "This form doesn't belong to a known request."},
-		{"metadata of another kind", metadata("[]"), "This form doesn't belong"},
+		{"metadata of another form", metadata("[]"), "This form doesn't belong"},
 		{"a ticket to approve", metadata(`{"ticket":"APPROVE"}`), "This form doesn't belong"},
-		{"a ticket of no request", metadata(`{"ticket":"v1.abcdefghabcdefgh-abcdefgh.reject"}`), "This form doesn't belong"},
+		{"a ticket of an unknown request", metadata(`{"ticket":"v1.abcdefghabcdefgh-abcdefgh.reject"}`), "This form doesn't belong"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -231,9 +231,8 @@ func TestFormDoesNotOpen(t *testing.T) {
 	})
 }
 
-// TestFormOfHostileLaunch shows in a form what wants to be more than text. The
-// made Slack accuses of markup and of what is too long.
-// Whom a typed e-mail leads to is not who asks, where AWS proves another name.
+// TestFormOmitsUnprovenRequester has a typed e-mail address that leads to a user, but
+// a principal that AWS proves.
 func TestFormOmitsUnprovenRequester(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch(func(r *handle.Request) { *r = r.IdentifyRequester("U0COLLEAGUE", []string{"U0COLLEAGUE"}, false) })
@@ -244,10 +243,12 @@ func TestFormOmitsUnprovenRequester(t *testing.T) {
 	}
 	blocks, _ := json.Marshal(opened[0].view(t)["blocks"])
 	if strings.Contains(string(blocks), "U0COLLEAGUE") || !strings.Contains(string(blocks), "Proven by AWS") {
-		t.Errorf("the form says that a colleague asks: %s", blocks)
+		t.Errorf("the form names a colleague as the requester: %s", blocks)
 	}
 }
 
+// TestFormEscapesHostileLaunch fills the form with markup and long text, which
+// simulatedSlack reports.
 func TestFormEscapesHostileLaunch(t *testing.T) {
 	w := newWorld(t)
 	hostile := "<!channel> `*bold*` & <https://evil.example|click>\n*Asked for by:* the boss \u202E" + strings.Repeat("🧨", 3000)
@@ -262,6 +263,6 @@ func TestFormEscapesHostileLaunch(t *testing.T) {
 	}
 	section := w.slack.of("views.open")[0].view(t)["blocks"].([]any)[0].(map[string]any)["text"].(map[string]any)
 	if text := section["text"].(string); strings.Count(text, "\n") != 4 || section["verbatim"] != true {
-		t.Errorf("the form: got %q, want five lines of our own, verbatim", text)
+		t.Errorf("the form: got %q, want our five lines, verbatim", text)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"countersign/handle/handletest"
 )
 
-// TestClicksAtOnce lets two approvers press ten times each at the same moment.
+// TestConcurrentApprovals lets two approvers click ten times each at once.
 func TestConcurrentApprovals(t *testing.T) {
 	for _, approvals := range []int{1, 2} {
 		t.Run(fmt.Sprintf("%d needed", approvals), func(t *testing.T) {
@@ -39,7 +39,7 @@ func TestConcurrentApprovals(t *testing.T) {
 	}
 }
 
-// TestVerdictsAtOnce lets one approve and one reject at the same moment.
+// TestConcurrentVerdicts lets one approver approve and another reject at once.
 func TestConcurrentVerdicts(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
@@ -51,13 +51,12 @@ func TestConcurrentVerdicts(t *testing.T) {
 	}
 	wg.Wait()
 	if got := w.stored(r.ID); len(got.Votes) != 1 || got.State() == handle.Pending {
-		t.Errorf("the record: got %s with votes %+v, want one", got.State(), got.Votes)
+		t.Errorf("request: got %s with votes %+v, want one", got.State(), got.Votes)
 	}
 }
 
-// TestStoreFails lets every call of the store fail once in each way, in every
-// flow that writes a vote. Whatever is said, it must be true: the vote counts
-// once, and a success is on the record.
+// TestStoreFails lets each call of the store fail once in each way, in every flow
+// that writes a vote. The vote must count exactly once.
 func TestStoreFails(t *testing.T) {
 	flows := []struct {
 		name string
@@ -93,8 +92,8 @@ func TestStoreFails(t *testing.T) {
 	}
 }
 
-// TestKnownIsKnown lets the answer of a write be lost, and Slack fail before the
-// bot reads again: it need not ask a second time who pressed.
+// TestLookupIsNotRepeatedAfterLostWrite loses the response of a write and lets Slack
+// fail: the retry must not look up the user again.
 func TestLookupIsNotRepeatedAfterLostWrite(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch(quorum(2))
@@ -111,7 +110,7 @@ func TestLookupIsNotRepeatedAfterLostWrite(t *testing.T) {
 	w.wantPrivate("Recorded. 1 more approval is needed.")
 }
 
-// TestConflict lets somebody else write between the bot's read and its write.
+// TestConflict writes between the bot's read and its write.
 func TestConflict(t *testing.T) {
 	other := handle.Voter{Person: handle.Person{Team: "T0HOME", ID: member, Name: "Made"}, Home: true, Groups: []string{"S0APPROVERS"}}
 	tests := []struct {
@@ -124,13 +123,13 @@ func TestConflict(t *testing.T) {
 		{"the sweep reminds", func(w *world, r handle.Request) (handle.Request, error) {
 			return r.MarkDelivered(handle.Notification{Name: handle.NotifyReminder}.ReplyKey(), channel, "1.2", w.clock()), nil
 		}, 1, handle.Approved, nil},
-		{"another approves", func(w *world, r handle.Request) (handle.Request, error) {
+		{"another approver approves", func(w *world, r handle.Request) (handle.Request, error) {
 			return r.VoteBySlack(other, handle.Approve, "", w.clock())
 		}, 1, handle.Approved, []string{"Already approved by <@U0MEMBER>"}},
-		{"another rejects", func(w *world, r handle.Request) (handle.Request, error) {
+		{"another approver rejects", func(w *world, r handle.Request) (handle.Request, error) {
 			return r.VoteBySlack(other, handle.Reject, "too dear", w.clock())
 		}, 1, handle.Rejected, []string{"Already rejected by <@U0MEMBER>"}},
-		{"the stack gives up", func(w *world, r handle.Request) (handle.Request, error) {
+		{"the request is withdrawn", func(w *world, r handle.Request) (handle.Request, error) {
 			return r.Withdraw("rolled back", w.clock()), nil
 		}, 0, handle.Withdrawn, []string{"This request was withdrawn"}},
 	}
@@ -160,8 +159,8 @@ func TestConflict(t *testing.T) {
 	}
 }
 
-// TestStoreFailsForGood says what is known: nothing was decided, or nobody
-// knows.
+// TestPersistentStoreFailures checks that the message says whether the vote was not
+// recorded or its outcome is unknown.
 func TestPersistentStoreFailures(t *testing.T) {
 	failing := func(f handletest.Fault, verbs ...handletest.Method) func(handletest.Method, string) handletest.Fault {
 		return func(v handletest.Method, _ string) handletest.Fault {
@@ -195,10 +194,10 @@ func TestPersistentStoreFailures(t *testing.T) {
 		told  string
 		votes int
 	}{
-		{"it cannot be read", failing(handletest.NotApplied, handletest.Load), sure, 0},
-		{"it cannot be written", failing(handletest.NotApplied, handletest.Replace), unsure, 0},
-		{"it is written, and then gone", written(handletest.ResponseLost), unsure, 1},
-		{"it is written twice, and then gone", written(handletest.RetriedByClient), unsure, 1},
+		{"reads fail", failing(handletest.NotApplied, handletest.Load), sure, 0},
+		{"writes fail", failing(handletest.NotApplied, handletest.Replace), unsure, 0},
+		{"the response of the write is lost, then all calls fail", written(handletest.ResponseLost), unsure, 1},
+		{"the write is retried by the client, then all calls fail", written(handletest.RetriedByClient), unsure, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// BenchmarkSignature verifies a body as long as that of a real click, with two
-// secrets: what stands before everything else.
+// BenchmarkSignature verifies a body of the length of a real click with two secrets.
 func BenchmarkSignature(b *testing.B) {
 	body := []byte("payload=" + strings.Repeat("x", 3500))
 	now := time.Unix(1795342200, 0)
@@ -26,7 +25,7 @@ func BenchmarkSignature(b *testing.B) {
 	for b.Loop() {
 		s, ok := readSignature(h, now)
 		if !ok || !s.matches(secrets, body) {
-			b.Fatal("a good signature was refused")
+			b.Fatal("a valid signature was refused")
 		}
 	}
 }

@@ -15,8 +15,7 @@ import (
 	"countersign/handle/handletest"
 )
 
-// TestPublishedVector sends the request whose signature Slack's documentation
-// works out. See
+// TestPublishedVector sends the example request of
 // https://docs.slack.dev/authentication/verifying-requests-from-slack
 func TestPublishedVector(t *testing.T) {
 	const (
@@ -30,7 +29,7 @@ func TestPublishedVector(t *testing.T) {
 	}
 	r := w.signedRequest(body)
 	r.Header.Set("X-Slack-Signature", sum)
-	w.wantAck(w.do(r)) // a slash command is no business of ours
+	w.wantAck(w.do(r)) // slash commands are acknowledged and ignored
 
 	r = w.signedRequest(body + " ")
 	r.Header.Set("X-Slack-Signature", sum)
@@ -39,8 +38,7 @@ func TestPublishedVector(t *testing.T) {
 	}
 }
 
-// TestUnverified sends an approval in all the ways in which Slack does not. None
-// of them may change the record.
+// TestUnverifiedRequestsChangeNothing sends an approval with invalid headers.
 func TestUnverifiedRequestsChangeNothing(t *testing.T) {
 	header := func(key string, values ...string) func(*world, *http.Request, string) {
 		return func(_ *world, r *http.Request, _ string) { r.Header[key] = values }
@@ -83,7 +81,7 @@ func TestUnverifiedRequestsChangeNothing(t *testing.T) {
 			s := r.Header.Get("X-Slack-Signature")
 			r.Header.Set("X-Slack-Signature", s[:len(s)-2])
 		}, 401},
-		{"no hex", header("X-Slack-Signature", "v0="+strings.Repeat("zz", 32)), 401},
+		{"not hexadecimal", header("X-Slack-Signature", "v0="+strings.Repeat("zz", 32)), 401},
 		{"the signature twice", func(_ *world, r *http.Request, _ string) {
 			r.Header.Add("X-Slack-Signature", r.Header.Get("X-Slack-Signature"))
 		}, 401},
@@ -110,18 +108,18 @@ func TestUnverifiedRequestsChangeNothing(t *testing.T) {
 			w.bot.SigningSecrets = func(context.Context, bool) ([]string, error) { return []string{secret, ""}, nil }
 		}, 401},
 		{"the secrets cannot be read", func(w *world, _ *http.Request, _ string) {
-			w.bot.SigningSecrets = func(context.Context, bool) ([]string, error) { return nil, errors.New("made failure") }
+			w.bot.SigningSecrets = func(context.Context, bool) ([]string, error) { return nil, errors.New("simulated failure") }
 		}, 503},
-		{"the secrets cannot be read anew", func(w *world, r *http.Request, _ string) {
+		{"the secrets cannot be read again", func(w *world, r *http.Request, _ string) {
 			w.bot.SigningSecrets = func(_ context.Context, again bool) ([]string, error) {
 				if again {
-					return nil, errors.New("made failure")
+					return nil, errors.New("simulated failure")
 				}
 				return []string{"the old one"}, nil
 			}
 		}, 401},
 		{"reading the secrets panics", func(w *world, _ *http.Request, _ string) {
-			w.bot.SigningSecrets = func(context.Context, bool) ([]string, error) { panic("made panic") }
+			w.bot.SigningSecrets = func(context.Context, bool) ([]string, error) { panic("simulated panic") }
 		}, 503},
 		{"no content type", header("Content-Type"), 415},
 		{"JSON", header("Content-Type", "application/json"), 415},
@@ -140,22 +138,22 @@ func TestUnverifiedRequestsChangeNothing(t *testing.T) {
 				t.Errorf("status: got %d, want %d", res.status, tt.want)
 			}
 			if res.status == 401 && res.body != "Unauthorized\n" {
-				t.Errorf("body: got %q, want the same short one for all", res.body)
+				t.Errorf("body: got %q, want the same short body for all", res.body)
 			}
 			w.wantUnchanged(r)
 		})
 	}
 }
 
-// untouched checks that the record is as it was, and that nobody was asked or
-// told anything.
+// wantUnchanged checks that the request is unchanged and that the bot called neither
+// Slack nor the store nor After.
 func (w *world) wantUnchanged(r handle.Request) {
 	w.Helper()
 	if diff := handletest.Diff(r, w.stored(r.ID)); diff != "" {
 		w.Errorf("the record changed (-before +after):\n%s", diff)
 	}
 	if calls := w.slack.methods(); len(calls) != 0 || w.store.Counts() != (handletest.Counts{}) || len(w.afterCalls()) != 0 {
-		w.Errorf("work for a request that is not Slack's: Slack %v, store %+v, %d calls of After", calls, w.store.Counts(), len(w.afterCalls()))
+		w.Errorf("an unverified request caused calls: Slack %v, store %+v, %d of After", calls, w.store.Counts(), len(w.afterCalls()))
 	}
 }
 
@@ -197,8 +195,8 @@ func TestVerified(t *testing.T) {
 	}
 }
 
-// TestRotation changes the secret under a running bot: it reads the secrets anew
-// when a signature does not match, and at most once a minute.
+// TestRotation changes the secret of a running bot, which reads the secrets again if
+// a signature does not match, at most once a minute.
 func TestRotation(t *testing.T) {
 	w := newWorld(t)
 	var reads []bool
@@ -230,7 +228,7 @@ func TestRotation(t *testing.T) {
 		forged()
 	}
 	if slices.Contains(reads, true) {
-		t.Errorf("reads within the minute: got %v, want none anew", reads)
+		t.Errorf("reads within the minute: got %v, want no more", reads)
 	}
 	w.advance(10 * time.Second)
 	reads = nil
@@ -238,12 +236,12 @@ func TestRotation(t *testing.T) {
 		forged()
 	}
 	if n := len(slices.DeleteFunc(reads, func(again bool) bool { return !again })); n != 1 {
-		t.Errorf("reads anew in the next minute: got %d, want 1", n)
+		t.Errorf("reads in the next minute: got %d, want 1", n)
 	}
 }
 
-// TestReplay sends one signed request again and again while it is good: the
-// same person says the same, which is one vote.
+// TestReplay sends one signed request repeatedly while it is valid: the vote counts
+// once.
 func TestReplay(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch(quorum(2))
@@ -271,11 +269,11 @@ func TestTooLarge(t *testing.T) {
 		t.Errorf("over 1 MiB: got %d, want 413", res.status)
 	}
 	if res := w.do(w.signedRequest(body[:1<<20])); res.status != http.StatusBadRequest {
-		t.Errorf("1 MiB of no JSON: got %d, want 400", res.status)
+		t.Errorf("1 MiB of invalid JSON: got %d, want 400", res.status)
 	}
 }
 
-// TestSigned sends what Slack could sign, and what is not a click of ours.
+// TestSigned sends signed requests that are not clicks on our buttons.
 func TestSigned(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
@@ -290,16 +288,16 @@ func TestSigned(t *testing.T) {
 		{"nothing", "", 200},
 		{"ssl_check", "ssl_check=1&token=x", 200},
 		{"a slash command", "command=%2Fapprovals&text=&token=x", 200},
-		{"no form", "%zz", 400},
+		{"an invalid form", "%zz", 400},
 		{"two payloads", form(good) + "&" + form(good), 400},
 		{"an empty payload", "payload=", 400},
-		{"no JSON", form("{"), 400},
+		{"invalid JSON", form("{"), 400},
 		{"a list", form("[]"), 400},
-		{"nested deeply", form(strings.Repeat("[", 200_000)), 400},
-		{"null, which is of no app", form("null"), 403},
+		{"deep nesting", form(strings.Repeat("[", 200_000)), 400},
+		{"null", form("null"), 403},
 		{"another app", form(encode(t, w.approve(r).set("A0OTHER", "api_app_id"))), 403},
 		{"no app", form(encode(t, w.approve(r).set("", "api_app_id"))), 403},
-		{"actions that are no list", form(encode(t, w.approve(r).set("all of them", "actions"))), 400},
+		{"actions that are not a list", form(encode(t, w.approve(r).set("all of them", "actions"))), 400},
 		{"an unknown type", form(encode(t, w.approve(r).set("block_dreams", "type"))), 200},
 		{"a closed form", form(encode(t, w.document("closed.json", ticket))), 200},
 		{"another form", form(encode(t, w.submission(r).set("survey", "view", "callback_id"))), 200},
@@ -316,7 +314,8 @@ func TestSigned(t *testing.T) {
 	}
 }
 
-// TestQueryString puts a payload where no signature covers it.
+// TestQueryString sends a payload in the query string, which the signature does not
+// cover.
 func TestQueryString(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
@@ -362,7 +361,7 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// TestHalfABot has only one of the two routes.
+// TestBotWithOneRoute configures only one of the two routes.
 func TestBotWithOneRoute(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
@@ -375,7 +374,7 @@ func TestBotWithOneRoute(t *testing.T) {
 		t.Errorf("the mail route without keys: got %d, want 404", res.status)
 	}
 	if err := w.bot.Check(); err == nil {
-		t.Error("Check of a bot that nobody can reach: got no error")
+		t.Error("Check of a bot without routes: got no error")
 	}
 	w.wantUnchanged(r)
 }

@@ -63,7 +63,7 @@ func newSimulatedSlack(t *testing.T, now func() time.Time) *simulatedSlack {
 // add adds a full member of the home workspace, whose user object differs in the
 // given fields, to the channel.
 func (s *simulatedSlack) add(id string, overrides map[string]any) {
-	s.AddUser(slacktest.User{ID: id, Name: strings.ToLower(id), RealName: "Made " + id, Overrides: overrides})
+	s.AddUser(slacktest.User{ID: id, Name: strings.ToLower(id), RealName: "Member " + id, Overrides: overrides})
 	if err := s.Invite(channel, id); err != nil {
 		s.t.Error(err)
 	}
@@ -106,7 +106,7 @@ func (s *simulatedSlack) receive(method string, form url.Values) *slacktest.Faul
 	return fault
 }
 
-// checkCalls reports calls that Slack refuses because the bot made them wrongly.
+// checkCalls reports calls that Slack refuses because the bot made a mistake.
 func (s *simulatedSlack) checkCalls() {
 	wrong := []string{
 		"not_authed", "invalid_auth", "unknown_method", "missing_scope", "invalid_form_data",

@@ -28,23 +28,23 @@ import (
 )
 
 const (
-	secret  = "made-signing-secret-0123456789ab"
-	token   = "xoxb-made-token"
+	secret  = "test-signing-secret-0123456789ab"
+	token   = "xoxb-test-token"
 	channel = "C0APPROVALS"
 	rootTS  = "1795341600.000200"
 
-	approver  = "U0APPROVER1" // named on the terms
-	member    = "U0MEMBER"    // of the group named on the terms
+	approver  = "U0APPROVER1" // named in the terms
+	member    = "U0MEMBER"    // of the group named in the terms
 	requester = "U0REQUESTER"
-	outsider  = "U0OUTSIDER" // of the workspace, not an approver
+	outsider  = "U0OUTSIDER" // a member of the workspace, not an approver
 )
 
 var (
 	launched = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
-	mailKey  = handle.MailKey("made mail key of at least thirty-two bytes")
+	mailKey  = handle.MailKey("test mail key of at least thirty-two bytes")
 )
 
-// world is a bot with a store, a Slack and a clock of its own.
+// world is a bot with its own store, simulated Slack and clock.
 type world struct {
 	*testing.T
 	bot   *bot.Bot
@@ -58,30 +58,30 @@ type world struct {
 	logs  lockedBuffer
 }
 
-// settled is one call of After.
+// afterCall is one call of After.
 type afterCall struct {
 	request handle.Request
 	holder  string
-	reads   handletest.Counts // of the store until then
-	asked   []string          // methods of Slack until then
+	reads   handletest.Counts // of the store before it
+	asked   []string          // methods of Slack before it
 }
 
-// newWorld serves the bot and its Slack over HTTP. Its bot has all the time that
-// a busy machine can need.
+// newWorld serves the bot and its Slack over HTTP. The bot's budget is long enough
+// for a busy machine.
 func newWorld(t *testing.T) *world {
 	w := newInMemoryWorld(t)
 	w.bot.Budget = time.Minute
-	made := httptest.NewServer(w.slack)
-	t.Cleanup(made.Close)
-	w.bot.Slack = slack.New(token, slack.OptionAPIURL(made.URL+"/api/"), slack.OptionHTTPClient(made.Client()))
+	slackServer := httptest.NewServer(w.slack)
+	t.Cleanup(slackServer.Close)
+	w.bot.Slack = slack.New(token, slack.OptionAPIURL(slackServer.URL+"/api/"), slack.OptionHTTPClient(slackServer.Client()))
 	server := httptest.NewServer(w.bot)
 	t.Cleanup(server.Close)
 	w.url = server.URL
 	return w
 }
 
-// newBareWorld calls the bot and its Slack without a network, for tests whose
-// time is made.
+// newInMemoryWorld calls the bot and its Slack without a network, so that it can run
+// in a bubble of testing/synctest.
 func newInMemoryWorld(t *testing.T) *world {
 	w := &world{T: t, now: launched.Add(10 * time.Minute)}
 	w.slack = newSimulatedSlack(t, w.clock)
@@ -127,8 +127,7 @@ func (w *world) afterCalls() []afterCall {
 	return append([]afterCall(nil), w.after...)
 }
 
-// posted is an edit for a request whose message stands, and which owes nothing
-// at the moment.
+// posted edits a request so that its message is posted and nothing is due.
 func posted(r *handle.Request) {
 	*r = r.IdentifyRequester(requester, []string{requester}, true)
 	*r = r.MarkPosted(channel, rootTS, r.ViewHash(), r.CreatedAt)
@@ -139,7 +138,7 @@ func quorum(n int) func(*handle.Request) {
 	return func(r *handle.Request) { r.Terms.Approvals = n }
 }
 
-// launch stores a request that waits for its decision.
+// launch stores a pending request.
 func (w *world) launch(edits ...func(*handle.Request)) handle.Request {
 	w.Helper()
 	r, err := w.store.Store.Create(context.Background(), handletest.Request(1, launched, append([]func(*handle.Request){posted}, edits...)...))
@@ -149,7 +148,7 @@ func (w *world) launch(edits ...func(*handle.Request)) handle.Request {
 	return r
 }
 
-// stored is the request as the store has it.
+// stored returns the request from the store.
 func (w *world) stored(id string) handle.Request {
 	w.Helper()
 	r, err := w.store.Store.Load(context.Background(), id)
@@ -159,8 +158,8 @@ func (w *world) stored(id string) handle.Request {
 	return r
 }
 
-// document is one of Slack's payloads. set changes the value at a path of keys;
-// a list's elements are at "0", "1"…
+// document is a payload of Slack's. set changes the value at a path of keys; the
+// keys of a list are "0", "1"…
 type document map[string]any
 
 func (w *world) document(name string, ticket string) document {
@@ -206,34 +205,34 @@ func (d document) set(value any, path ...string) document {
 	return d
 }
 
-// by makes the document the act of another person of the workspace.
+// by makes another member of the workspace the user of the payload.
 func (d document) by(id string) document {
 	return d.set(id, "user", "id").set(strings.ToLower(id), "user", "name").set(strings.ToLower(id), "user", "username")
 }
 
-// approve is the document of a pressed Approve button.
+// approve returns the payload of a click on Approve.
 func (w *world) approve(r handle.Request) document {
 	return w.document("approve.json", handle.Ticket{ID: r.ID, Verdict: handle.Approve}.String())
 }
 
-// reject is the document of a pressed Reject button.
+// reject returns the payload of a click on Reject.
 func (w *world) reject(r handle.Request) document {
 	return w.document("reject.json", handle.Ticket{ID: r.ID, Verdict: handle.Reject}.String())
 }
 
-// submission is the document of a submitted rejection.
+// submission returns the payload of a submitted rejection form.
 func (w *world) submission(r handle.Request) document {
 	return w.document("submission.json", handle.Ticket{ID: r.ID, Verdict: handle.Reject}.String())
 }
 
-// response is what came back.
+// response is an HTTP response.
 type response struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// send signs the document and sends it as Slack does.
+// send signs and sends the payload as Slack does.
 func (w *world) send(d document) response {
 	w.Helper()
 	if id, _ := d["trigger_id"].(string); id != "" {
@@ -287,7 +286,7 @@ func (w *world) request(method, path, body string) *http.Request {
 	return r
 }
 
-// do sends the request, over the network if there is one.
+// do sends the request to the bot, over HTTP if the world has a URL.
 func (w *world) do(r *http.Request) response {
 	w.Helper()
 	if w.url == "" {
@@ -309,7 +308,7 @@ func (w *world) do(r *http.Request) response {
 	return response{res.StatusCode, res.Header, string(b)}
 }
 
-// acked checks that Slack got its empty 200.
+// wantAck checks that the response is an empty 200.
 func (w *world) wantAck(res response) {
 	w.Helper()
 	if res.status != http.StatusOK || res.body != "" {
@@ -317,8 +316,8 @@ func (w *world) wantAck(res response) {
 	}
 }
 
-// untold: nothing was recorded, and the person could not be told: Slack shows
-// them that something went wrong.
+// wantServerError checks for a 500, with which Slack shows an error: nothing was
+// recorded, and the private message failed.
 func (w *world) wantServerError(res response) {
 	w.Helper()
 	if res.status != http.StatusInternalServerError {
@@ -326,33 +325,33 @@ func (w *world) wantServerError(res response) {
 	}
 }
 
-// told checks what was written to people in private: one message for each want,
-// which it contains. Without want, nobody was told anything.
+// wantPrivate checks the private messages: there is one for each want and contains
+// it.
 func (w *world) wantPrivate(want ...string) {
 	w.Helper()
 	got := w.slack.ephemerals()
 	if len(got) != len(want) {
-		w.Errorf("told in private: got %q, want %d messages %q", got, len(want), want)
+		w.Errorf("private messages: got %q, want %d: %q", got, len(want), want)
 		return
 	}
 	for i := range want {
 		if !strings.Contains(got[i], want[i]) {
-			w.Errorf("told in private: got %q, want %q in it", got[i], want[i])
+			w.Errorf("private message: got %q, want %q in it", got[i], want[i])
 		}
 	}
 }
 
-// votes checks the votes on the record.
+// wantVotes checks the number of votes and the state of the request.
 func (w *world) wantVotes(id string, want int, state handle.State) handle.Request {
 	w.Helper()
 	r := w.stored(id)
 	if len(r.Votes) != want || r.State() != state {
-		w.Errorf("on the record: got %d votes and %s, want %d and %s", len(r.Votes), r.State(), want, state)
+		w.Errorf("request: got %d votes and %s, want %d and %s", len(r.Votes), r.State(), want, state)
 	}
 	return r
 }
 
-// lockedBuffer is a log that several may write.
+// lockedBuffer is a buffer for concurrent use.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -370,7 +369,7 @@ func (b *lockedBuffer) String() string {
 	return b.b.String()
 }
 
-// link is the path of the mailed link for the verdict.
+// mailLink returns the path of the mailed link for the verdict.
 func (w *world) mailLink(r handle.Request, v handle.Verdict) string {
 	return "/decide/" + mailKey.Seal(handle.Ticket{ID: r.ID, Verdict: v}, r.Terms.Deadline)
 }
