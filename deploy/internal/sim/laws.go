@@ -282,7 +282,7 @@ func (s *simulation) checkAnswer(in *invocation, body []byte, arrives bool) {
 	s.log("    answers %s with %s %s", req.label(), a.Status, a.Reason)
 	req.answered = req.answered || arrives
 	id := req.ResourceProperties.RequestId
-	opens := s.store.records[id].ApprovedFor(req.StackId)
+	opens := laws.Approved(s.store.records[id], req.StackId)
 	if req.RequestType == "Create" && id != "" && a.Status == "SUCCESS" && !opens {
 		s.violation(laws.SignalNoProof, "only an approval of its own stack opens a verdict", "%s is %s", short(id), s.store.records[id].State())
 	}
