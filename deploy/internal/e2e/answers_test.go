@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// desk takes answers to CloudFormation where a test stands in for it.
+// answerServer receives responses to custom resource requests that a test sends in
+// CloudFormation's place.
 type answerServer struct {
 	origin string
 
@@ -18,7 +19,7 @@ type answerServer struct {
 	answers map[string][]answer // by path
 }
 
-// answer is what CloudFormation is told of a custom resource. See
+// answer is the response to a custom resource request. See
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
 type answer struct{ Status, Reason, PhysicalResourceId string }
 
@@ -46,18 +47,18 @@ func (d *answerServer) at(path string) []answer {
 	return d.answers[path]
 }
 
-// answered waits until CloudFormation has been answered so often at a path, and
-// always the same.
+// expectAnswers waits until the given number of equal SUCCESS responses arrived at
+// path.
 func (l *launch) expectAnswers(path string, times int) {
 	l.t.Helper()
-	eventually(l.t, waitLimit, "the answers to CloudFormation", func(context.Context) error {
+	eventually(l.t, waitLimit, "responses to CloudFormation", func(context.Context) error {
 		answers := l.answers.at(path)
 		if len(answers) != times {
-			return fmt.Errorf("%d came, not %d", len(answers), times)
+			return fmt.Errorf("got %d, want %d", len(answers), times)
 		}
 		for _, a := range answers {
 			if a != answers[0] || a.Status != "SUCCESS" || a.PhysicalResourceId == "" {
-				return fmt.Errorf("they are %+v", answers)
+				return fmt.Errorf("got %+v, want equal ones with SUCCESS", answers)
 			}
 		}
 		return nil

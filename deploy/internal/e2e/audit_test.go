@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Whoever asks afterwards is told what became of each launch, and of one launch
-// all that happened.
+// The audit command reports the outcome of every launch, and everything that
+// happened to one.
 func (d *deployment) auditCommand(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "countersign")
 	build(t, program, "countersign/deploy/countersign")
@@ -27,12 +27,12 @@ func (d *deployment) auditCommand(t *testing.T) {
 		for i, name := range rows[0] {
 			of[name] = row[i]
 		}
-		story := strings.TrimPrefix(strings.Split(of["stack"], "/")[1], "SC-"+account+"-pp-")
-		got[story] = strings.Join(strings.Fields(of["state"]+" "+of["approved by"]+" "+of["rejected by"]), " ")
+		name := strings.TrimPrefix(strings.Split(of["stack"], "/")[1], "SC-"+account+"-pp-")
+		got[name] = strings.Join(strings.Fields(of["state"]+" "+of["approved by"]+" "+of["rejected by"]), " ")
 		if of["bypassed at"] != "" {
-			got[story] += ", bypassed"
+			got[name] += ", bypassed"
 		}
-		arns[story] = of["stack"]
+		arns[name] = of["stack"]
 	}
 	const ann, bob = "Ann Approver (U0ANN)", "Bob Approver (U0BOB)"
 	want := map[string]string{
@@ -43,15 +43,15 @@ func (d *deployment) auditCommand(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	whole := d.audit(t, program, arns["rejected"])
+	report := d.audit(t, program, arns["rejected"])
 	for _, want := range []string{arns["rejected"], "& ask the platform team", "ROLLBACK_COMPLETE", "created", "signalled  FAILURE"} {
-		if !strings.Contains(whole, want) {
-			t.Errorf("of the rejected launch it does not say %q:\n%s", want, whole)
+		if !strings.Contains(report, want) {
+			t.Errorf("the report of the rejected launch lacks %q:\n%s", want, report)
 		}
 	}
 }
 
-// audit runs the command as somebody would who has this AWS for theirs.
+// audit runs the audit command with MiniStack as its AWS.
 func (d *deployment) audit(t *testing.T, program string, flags ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -65,7 +65,7 @@ func (d *deployment) audit(t *testing.T, program string, flags ...string) string
 		t.Fatalf("%v: %s", err, stderr.String())
 	}
 	if strings.Contains(string(out), "/_ministack/") || strings.Contains(string(out), "X-Amz-") {
-		t.Error("it prints a wait URL")
+		t.Error("the audit command prints a wait URL")
 	}
 	return string(out)
 }

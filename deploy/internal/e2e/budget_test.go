@@ -6,19 +6,19 @@ import (
 	"testing"
 )
 
-// What an approval may cost: from the launch until the decision is signalled and
-// shown, without the look-ups of people, which both functions keep for a while.
+// The budget of an approval, from the launch until the decision is signaled and
+// shown. Look-ups of people are not counted, because both functions cache them.
 const (
-	maxWrites     = 5 // of DynamoDB
+	maxWrites     = 5 // DynamoDB
 	maxReads      = 5
 	maxSlackCalls = 6
 )
 
-// lookUps are the calls to Slack that ask who somebody is.
+// lookupMethods are the Slack API methods that look people up.
 var lookupMethods = []string{"users.info", "users.lookupByEmail", "usergroups.users.list"}
 
-// bill is what was called since it was opened. It counts all that the deployment
-// does, so nothing else may happen meanwhile.
+// usage counts the calls since startUsage. It counts all calls of the deployment, so
+// nothing else may run at the same time.
 type usage struct {
 	deployment      *deployment
 	dynamoDB, slack map[string]int
@@ -26,17 +26,16 @@ type usage struct {
 
 func (d *deployment) startUsage() usage { return usage{d, d.calls.read(), d.slack.Counts()} }
 
-// within says what was called so far, and holds it against what an approval may
-// cost.
+// checkBudget compares the calls so far with the budget of an approval.
 func (b usage) checkBudget(t *testing.T) {
 	t.Helper()
 	writes, reads, calls := b.read(t, "until the decision was shown")
 	if writes > maxWrites || reads > maxReads || calls > maxSlackCalls {
-		t.Errorf("it may take %d writes, %d reads and %d calls", maxWrites, maxReads, maxSlackCalls)
+		t.Errorf("over budget: at most %d writes, %d reads and %d calls", maxWrites, maxReads, maxSlackCalls)
 	}
 }
 
-// read says what was called so far.
+// read logs and returns the number of calls so far.
 func (b usage) read(t *testing.T, when string) (writes, reads, calls int) {
 	t.Helper()
 	dynamoDB, slack := increase(b.dynamoDB, b.deployment.calls.read()), increase(b.slack, b.deployment.slack.Counts())
@@ -47,19 +46,19 @@ func (b usage) read(t *testing.T, when string) (writes, reads, calls int) {
 			reads += n
 		}
 	}
-	asked := 0
+	lookups := 0
 	for method, n := range slack {
 		if slices.Contains(lookupMethods, method) {
-			asked += n
+			lookups += n
 		} else {
 			calls += n
 		}
 	}
-	t.Logf("%s: %d writes and %d reads of DynamoDB %v, %d calls of Slack and %d look-ups %v", when, writes, reads, dynamoDB, calls, asked, slack)
+	t.Logf("%s: %d writes and %d reads of DynamoDB %v, %d calls of Slack and %d look-ups %v", when, writes, reads, dynamoDB, calls, lookups, slack)
 	return writes, reads, calls
 }
 
-// since is how much more there is of everything.
+// increase returns the increase of every count.
 func increase(before, after map[string]int) map[string]int {
 	more := map[string]int{}
 	for key, n := range after {

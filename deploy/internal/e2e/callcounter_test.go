@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// meter stands between the functions and DynamoDB, and counts their calls.
+// callCounter is a proxy between the functions and DynamoDB that counts their calls.
 type callCounter struct {
 	origin string
 
@@ -42,7 +42,8 @@ func newCallCounter(t *testing.T, dynamoDB string) *callCounter {
 	return m
 }
 
-// count counts a call. What the sweep looks up each minute is of no one request.
+// count counts a call, except index queries: those are the sweep's and belong to no
+// request.
 func (m *callCounter) count(target, body string) {
 	if strings.Contains(body, `"IndexName"`) {
 		return

@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// killedVariable makes this program one that starts another and is then killed.
-const killedEnv = "COUNTERSIGN_PROOF_KILLED"
+// killedEnv makes the test binary start a program and wait to be killed.
+const killedEnv = "COUNTERSIGN_E2E_KILLED"
 
-// startAndWait starts a program that would run for an hour, says in which
-// process group, and waits to be killed.
+// startAndWait starts a program that runs for an hour, prints its process group, and
+// waits to be killed.
 func startAndWait() {
 	p, err := start("", os.Environ(), "sleep", "3600")
 	if err != nil {
@@ -27,7 +27,7 @@ func startAndWait() {
 	os.Exit(1)
 }
 
-// Nothing that a test has started outlives it, not even if it is killed.
+// Programs started by the tests end with them, even if the tests are killed.
 func TestProcessesEndWithTests(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -44,20 +44,20 @@ func TestProcessesEndWithTests(t *testing.T) {
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		t.Fatalf("it has started nothing: %v", err)
+		t.Fatalf("no program was started: %v", err)
 	}
 	pgid, err := strconv.Atoi(strings.TrimSpace(line))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(processGroup(t, pgid)) == 0 {
-		t.Fatal("nothing runs in the group, so that nothing could outlive the tests")
+		t.Fatal("the process group is empty, so the test checks nothing")
 	}
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
 	for end := time.Now().Add(10 * time.Second); len(processGroup(t, pgid)) > 0; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("processes %v are still there", processGroup(t, pgid))
+			t.Fatalf("processes %v are still running", processGroup(t, pgid))
 		}
 	}
 }

@@ -25,11 +25,11 @@ import (
 	"countersign/handle/dynamo"
 )
 
-// What the made Slack gives its app, and what the deployment's secret holds.
+// Credentials of the simulated Slack's app, stored in the deployment's secret.
 const (
-	botToken      = "xoxb-made-up-token"
-	signingSecret = "made-up-signing-secret"
-	mailKey       = "a made-up key for the links in mails"
+	botToken      = "xoxb-example-token"
+	signingSecret = "example-signing-secret"
+	mailKey       = "example key for the links in mails"
 )
 
 // deployment is Countersign, deployed on MiniStack.
@@ -48,7 +48,7 @@ type deployment struct {
 	answers        *answerServer
 }
 
-// deploy goes the way of somebody who installs Countersign, up to the first
+// deploy installs Countersign as its documentation describes, up to the first
 // launch.
 func deploy(t *testing.T, name, entry string) *deployment {
 	t.Helper()
@@ -59,7 +59,7 @@ func deploy(t *testing.T, name, entry string) *deployment {
 		aws:       awsConfig(m.origin),
 		people:    &http.Client{Transport: resolver{m.origin}, Timeout: 30 * time.Second},
 	}
-	slackServer := httptest.NewUnstartedServer(nil) // there is no app yet, but an address
+	slackServer := httptest.NewUnstartedServer(nil) // started once the app exists; only its address is needed before
 	t.Cleanup(slackServer.Close)
 	origin := "http://" + slackServer.Listener.Addr().String()
 
@@ -74,7 +74,7 @@ func deploy(t *testing.T, name, entry string) *deployment {
 	d.answers = newAnswerServer(t)
 	for _, function := range []string{d.outputs["BotFunctionName"], d.outputs["NotifierFunctionName"]} {
 		d.configure(t, function, map[string]string{
-			"COUNTERSIGN_ORIGINS":       m.origin + "/_ministack/," + d.answers.origin + "/", // no wait URL of MiniStack's is AWS's
+			"COUNTERSIGN_ORIGINS":       m.origin + "/_ministack/," + d.answers.origin + "/", // MiniStack's wait URLs are not AWS's
 			"AWS_ENDPOINT_URL_DYNAMODB": d.calls.origin,
 		})
 	}
@@ -89,7 +89,7 @@ func deploy(t *testing.T, name, entry string) *deployment {
 	return d
 }
 
-// reach is how AWS's clients reach an AWS at another address.
+// awsConfig returns a configuration for AWS clients of an emulator.
 func awsConfig(origin string) aws.Config {
 	return aws.Config{
 		Region:       region,
@@ -99,7 +99,7 @@ func awsConfig(origin string) aws.Config {
 	}
 }
 
-// createSecret makes the secret as it can be before there is a Slack app.
+// createSecret creates the secret as it is before the Slack app exists.
 func (d *deployment) createSecret(t *testing.T, key handle.MailKey) (arn string) {
 	t.Helper()
 	out, err := secretsmanager.NewFromConfig(d.aws).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{
@@ -107,19 +107,19 @@ func (d *deployment) createSecret(t *testing.T, key handle.MailKey) (arn string)
 		SecretString: aws.String(secretText("", nil, key)),
 	})
 	if err != nil {
-		t.Fatalf("couldn't make the secret: %v", err)
+		t.Fatalf("couldn't create the secret: %v", err)
 	}
 	return *out.ARN
 }
 
-// wake lets both functions read the secret as it is now, and keep it.
+// warmUp makes both functions read and cache the current secret.
 func (d *deployment) warmUp(t *testing.T) {
 	t.Helper()
 	out, err := lambda.NewFromConfig(d.aws).Invoke(t.Context(), &lambda.InvokeInput{
 		FunctionName: aws.String(d.outputs["NotifierFunctionName"]), Payload: []byte(sweep),
 	})
 	if err != nil || out.FunctionError != nil {
-		t.Fatalf("the notifier does not sweep: %v, %s", err, out.Payload)
+		t.Fatalf("the sweep failed: %v, %s", err, out.Payload)
 	}
 	res, err := d.people.Post(d.outputs["SlackRequestUrl"], formType, strings.NewReader("payload=unsigned"))
 	if err != nil {
@@ -131,14 +131,14 @@ func (d *deployment) warmUp(t *testing.T) {
 	}
 }
 
-// sweep is the event of the rule that fires each minute. See
+// sweep is the event of the scheduled rule. See
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-rule-schedule.html
 const sweep = `{"version":"0","id":"53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa","detail-type":"Scheduled Event","source":"aws.events",` +
 	`"account":"` + account + `","time":"2026-11-26T09:00:00Z","region":"` + region + `",` +
 	`"resources":["arn:aws:events:` + region + `:` + account + `:rule/countersign-Sweep"],"detail":{}}`
 
-// installSlackApp puts into the secret what Slack shows of an app that was
-// installed. The functions are not deployed again.
+// installSlackApp stores the installed app's credentials in the secret. The
+// functions are not redeployed.
 func (d *deployment) installSlackApp(t *testing.T, secret string) {
 	t.Helper()
 	_, err := secretsmanager.NewFromConfig(d.aws).PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{
@@ -148,7 +148,7 @@ func (d *deployment) installSlackApp(t *testing.T, secret string) {
 	if err != nil {
 		t.Fatalf("couldn't change the secret: %v", err)
 	}
-	time.Sleep(2 * time.Second) // a secret that was read within the last two is not doubted
+	time.Sleep(2 * time.Second) // the functions do not reread a secret within two seconds
 }
 
 func (d *deployment) stackOutputs(t *testing.T, stack string) map[string]string {
@@ -164,7 +164,7 @@ func (d *deployment) stackOutputs(t *testing.T, stack string) map[string]string 
 	return outputs
 }
 
-// configure adds to a function's environment what the template never sets.
+// configure adds environment variables to a function that the template does not set.
 func (d *deployment) configure(t *testing.T, function string, more map[string]string) {
 	t.Helper()
 	client := lambda.NewFromConfig(d.aws)
@@ -186,8 +186,8 @@ func (d *deployment) configure(t *testing.T, function string, more map[string]st
 	}
 }
 
-// names leads AWS's names to MiniStack, as a resolver would: those of HTTP APIs
-// and of Function URLs.
+// resolver sends requests for the host names of HTTP APIs and Function URLs to
+// MiniStack.
 type resolver struct{ origin string }
 
 func (n resolver) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -199,13 +199,13 @@ func (n resolver) RoundTrip(req *http.Request) (*http.Response, error) {
 	out.URL.Scheme, out.URL.Host = "http", strings.TrimPrefix(n.origin, "http://")
 	out.Host = host
 	if api, ok := strings.CutSuffix(host, ".execute-api."+region+".amazonaws.com"); ok {
-		out.Host = api + ".execute-api.127.0.0.1" // MiniStack's own name for it
+		out.Host = api + ".execute-api.127.0.0.1" // MiniStack's host name for it
 	}
 	return http.DefaultTransport.RoundTrip(out)
 }
 
-// until waits for what comes by itself, and fails with what is missing if it
-// does not come.
+// eventually polls until missing returns nil, and fails with its last error after
+// limit.
 func eventually(t *testing.T, limit time.Duration, what string, missing func(context.Context) error) {
 	t.Helper()
 	var err error

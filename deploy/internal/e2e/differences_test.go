@@ -10,15 +10,15 @@ import (
 	"countersign/handle"
 )
 
-// deviation is something that MiniStack does otherwise than AWS, and the made
-// CloudFormation as AWS.
+// difference is a behavior in which MiniStack differs from AWS and the simulated
+// CloudFormation does not.
 type difference struct {
 	description string
-	apply       func(scenario, transcript) transcript // what MiniStack would have told
+	apply       func(scenario, transcript) transcript // turns the simulated transcript into MiniStack's
 }
 
-// The deviations of MiniStack 1.5.33, each read in its source too, with what the
-// made CloudFormation goes by instead.
+// differences of MiniStack 1.5.33, each confirmed in its source, with the source for
+// AWS's behavior.
 var differences = []difference{
 	{
 		// Observed on AWS: the event that first shows the physical ID.
@@ -30,7 +30,7 @@ var differences = []difference{
 	}, {
 		// AWS has such events for signals of a CreationPolicy:
 		// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-creationpolicy.html
-		description: "each new signal to a wait that waits has an event",
+		description: "each new signal to a waiting wait condition has an event",
 		apply: func(s scenario, m transcript) transcript {
 			end := slices.IndexFunc(m.Events, func(l eventLine) bool {
 				return l.LogicalID == "ApprovalWait" && (l.Status == "CREATE_COMPLETE" || l.Status == "CREATE_FAILED")
@@ -42,12 +42,12 @@ var differences = []difference{
 		},
 	}, {
 		// Observed on AWS: the reason is quoted, with the request's ID.
-		description: "the reason of a custom resource stands alone",
+		description: "a custom resource's reason is not quoted",
 		apply:       rewriteReasons(`^Received response status \[FAILED\] from custom resource\. Message returned: (.*) \(RequestId: [0-9a-f-]{36}\)$`, "$1"),
 	}, {
-		// What failed to be created may be there in part, so AWS deletes it:
+		// A resource that failed to be created may exist in part, so AWS deletes it:
 		// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html
-		description: "what was not created is not deleted, and its provider not asked to",
+		description: "resources that failed to be created are not deleted",
 		apply: func(_ scenario, m transcript) transcript {
 			failed := map[string]bool{}
 			for _, l := range m.Events {
@@ -59,7 +59,7 @@ var differences = []difference{
 		},
 	}, {
 		// Observed on AWS.
-		description: "a rollback does not say what failed",
+		description: "a rollback's reason does not name the failed resources",
 		apply:       rewriteReasons(`^The following resource\(s\) failed to create: \[\w+\]\. Rollback requested by user\.$`, "Rollback requested"),
 	}, {
 		// On AWS the event has no reason.
@@ -69,12 +69,12 @@ var differences = []difference{
 		},
 	}, {
 		// Observed on AWS.
-		description: "a deletion does not say who wants it",
+		description: "a deletion's event has no reason",
 		apply: func(_ scenario, m transcript) transcript {
 			return m.replace(eventLine{"", "DELETE_IN_PROGRESS", "User Initiated"}, eventLine{"", "DELETE_IN_PROGRESS", ""})
 		},
 	}, {
-		// AWS stops what is under way, and then deletes:
+		// AWS cancels the creation and then deletes:
 		// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-console-delete-stack.html
 		description: "a deletion does not cancel the creation",
 		apply: func(_ scenario, m transcript) transcript {
@@ -82,8 +82,8 @@ var differences = []difference{
 			return m
 		},
 	}, {
-		// AWS's wait handle is an object in S3, which takes anything.
-		description: "a signal that is none is refused with 400, and the wait goes on",
+		// AWS's wait handle is an object in S3, which accepts anything.
+		description: "an invalid signal is rejected with 400, and the wait continues",
 		apply: func(s scenario, m transcript) transcript {
 			for _, l := range m.Events {
 				if l.Reason != "Unparsable WaitCondition data" {
@@ -95,9 +95,9 @@ var differences = []difference{
 			return m
 		},
 	}, {
-		// A resource goes before what it needs, or both stay:
+		// AWS deletes a resource before its dependencies, or keeps both:
 		// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-console-delete-stack.html
-		description: "what a resource needs is deleted though the resource itself could not be",
+		description: "the dependencies of a resource are deleted although its own deletion failed",
 		apply: func(_ scenario, m transcript) transcript {
 			at := slices.IndexFunc(m.Events, func(l eventLine) bool { return l.LogicalID == "ApprovalRequest" && l.Status == "DELETE_FAILED" })
 			if at >= 0 {
@@ -107,11 +107,11 @@ var differences = []difference{
 			return m
 		},
 	}, {
-		// Observed on AWS: a blank, also at the end.
-		description: "the reason of a failed deletion ends without a blank",
+		// Observed on AWS: a trailing space.
+		description: "the reason of a failed deletion has no trailing space",
 		apply:       rewriteReasons(`^(The following resource\(s\) failed to delete: \[\w+\]\.) $`, "$1"),
 	}, {
-		// AWS creates side by side what does not depend on each other:
+		// AWS creates independent resources in parallel:
 		// https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-dependson.html
 		description: "resources are created one after another",
 		apply: func(_ scenario, m transcript) transcript {
@@ -122,7 +122,7 @@ var differences = []difference{
 					continue
 				}
 				next := slices.IndexFunc(m.Events[i+1:], func(l eventLine) bool { return l.LogicalID == begun.LogicalID })
-				if next > 0 { // it is moved there
+				if next > 0 { // move the start event there
 					copy(m.Events[i:], m.Events[i+1:i+1+next])
 					m.Events[i+next] = begun
 				}
@@ -132,7 +132,7 @@ var differences = []difference{
 	}, {
 		// As AWS shows it: {"Signal1":"Application has completed configuration."}
 		// https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-waitcondition.html
-		description: "the data of signals has blanks between its words",
+		description: "the signals' data has spaces after colons and commas",
 		apply: func(_ scenario, m transcript) transcript {
 			if data, ok := m.Outputs["Data"]; ok {
 				m.Outputs = maps.Clone(m.Outputs)
@@ -142,7 +142,7 @@ var differences = []difference{
 		},
 	}, {
 		// https://docs.aws.amazon.com/lambda/latest/dg/services-cloudformation.html
-		description: "a request to a function has no ServiceToken beside its properties",
+		description: "a custom resource request has no top-level ServiceToken",
 		apply: func(_ scenario, m transcript) transcript {
 			m.Requests = slices.Clone(m.Requests)
 			for i := range m.Requests {
@@ -178,13 +178,13 @@ func (m transcript) replace(from, into eventLine) transcript {
 	return m
 }
 
-// body reads a signal; ok is false where it is none.
+// body parses a signal; ok is false if it is invalid.
 func body(signal string) (b handle.SignalBody, ok bool) {
 	err := json.Unmarshal([]byte(signal), &b)
 	return b, err == nil
 }
 
-// receipts are MiniStack's events of a story's signals.
+// signalEvents returns MiniStack's events of a scenario's signals.
 func signalEvents(s scenario) []eventLine {
 	known := map[string]bool{}
 	for _, signal := range s.earlySignals {
@@ -201,7 +201,7 @@ func signalEvents(s scenario) []eventLine {
 	return lines
 }
 
-// heard is the reason of a wait that failed by a signal.
+// failureReason returns the reason of a wait condition that a signal failed.
 func failureReason(signal string) string {
 	b, _ := body(signal)
 	return "WaitCondition received failed message: '" + b.Reason + "' for uniqueId: " + b.UniqueID

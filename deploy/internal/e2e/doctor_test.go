@@ -46,13 +46,13 @@ import (
 const (
 	doctorStack = "doctored" // the stack that the doctor examines, and its Name
 
-	doctorToken         = "xoxb-111122223333-made-up-token"
+	doctorToken         = "xoxb-111122223333-example-token"
 	doctorSigningSecret = "0123456789abcdef0123456789abcdef"
-	doctorMailKey       = "a made-up key for the links in mails"
+	doctorMailKey       = "example key for the links in mails"
 )
 
-// idle is the program of the functions: it takes events and does nothing. What
-// the functions do is proven elsewhere; the doctor looks at how they are set up.
+// idleProgram is the functions' program: it accepts events and does nothing, because
+// the doctor only examines how the functions are set up.
 const idleProgram = `package main
 
 import (
@@ -77,8 +77,8 @@ func main() {
 }
 `
 
-// ward is a deployment in MiniStack: the real template, with the real bot beside
-// it and a made Slack.
+// doctorFixture is an installation on MiniStack from the real template, with the real
+// bot in this process and a simulated Slack.
 type doctorFixture struct {
 	t       *testing.T
 	program string // the doctor
@@ -89,12 +89,12 @@ type doctorFixture struct {
 	secret  string // ARN
 	flags   []string
 
-	slackHandler, api atomic.Pointer[http.Handler] // who answers for Slack, and at the API
+	slackHandler, api atomic.Pointer[http.Handler] // the handlers of Slack's API and of the bot's URL
 	slackOrigin       string
 }
 
-// TestDoctor plants faults in a deployment on somebody else's AWS, one at a
-// time: the doctor must find each, and nothing else.
+// The doctor finds each fault that the test causes in an installation on MiniStack,
+// one at a time, and reports nothing else.
 func TestDoctor(t *testing.T) {
 	w := newDoctorFixture(t)
 	ctx := t.Context()
@@ -112,14 +112,14 @@ func TestDoctor(t *testing.T) {
 	)
 	policy := w.topicPolicy(topics)
 	setAlarm := func(state cloudwatchtypes.StateValue) error {
-		_, err := metrics.SetAlarmState(ctx, &cloudwatch.SetAlarmStateInput{AlarmName: &alarm, StateValue: state, StateReason: aws.String("a made reason")})
+		_, err := metrics.SetAlarmState(ctx, &cloudwatch.SetAlarmStateInput{AlarmName: &alarm, StateValue: state, StateReason: aws.String("set by a test")})
 		return err
 	}
 	for _, test := range []struct {
-		name        string
-		plant, mend func() error
-		flags       []string
-		want        [][3]string // of each finding: name, level, and a part of what was found or is to be done
+		name          string
+		cause, revert func() error
+		flags         []string
+		want          [][3]string // for each finding: name, level, and part of the finding or the fix
 	}{
 		{
 			name: "healthy", flags: []string{"--launch-role", "good-launch"},
@@ -130,24 +130,24 @@ func TestDoctor(t *testing.T) {
 			),
 		},
 		{
-			name: "another stack", flags: []string{"--stack", "nobody"},
-			want: [][3]string{{"stack", "fault", "stack nobody does not exist"}},
+			name: "the stack does not exist", flags: []string{"--stack", "missing"},
+			want: [][3]string{{"stack", "fault", "stack missing does not exist"}},
 		},
 		{
 			name: "the secret is marked for deletion",
-			plant: func() error {
+			cause: func() error {
 				_, err := secrets.DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{SecretId: &w.secret})
 				return err
 			},
-			mend: func() error {
+			revert: func() error {
 				_, err := secrets.RestoreSecret(ctx, &secretsmanager.RestoreSecretInput{SecretId: &w.secret})
 				return err
 			},
 			want: [][3]string{{"secret", "fault", "restore-secret"}},
 		},
 		{
-			name: "a secret that is no JSON",
-			plant: func() error {
+			name: "the secret is not JSON",
+			cause: func() error {
 				_, err := secrets.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &w.secret, SecretString: aws.String(doctorToken)})
 				return err
 			},
@@ -155,149 +155,149 @@ func TestDoctor(t *testing.T) {
 		},
 		{
 			name:  "a wrong token",
-			plant: func() error { return w.putSecret("xoxb-111122223333-another", doctorSigningSecret, doctorMailKey) },
+			cause: func() error { return w.putSecret("xoxb-111122223333-another", doctorSigningSecret, doctorMailKey) },
 			want:  [][3]string{{"Slack token", "fault", "invalid_auth"}},
 		},
 		{
 			name:  "a wrong signing secret",
-			plant: func() error { return w.putSecret(doctorToken, strings.Repeat("ab", 16), doctorMailKey) },
+			cause: func() error { return w.putSecret(doctorToken, strings.Repeat("ab", 16), doctorMailKey) },
 			want:  [][3]string{{"API signature", "fault", "has read a different one"}},
 		},
 		{
 			name:  "no mail key",
-			plant: func() error { return w.putSecret(doctorToken, doctorSigningSecret) },
+			cause: func() error { return w.putSecret(doctorToken, doctorSigningSecret) },
 			want:  [][3]string{{"secret", "fault", "mailKeys is empty"}},
 		},
 		{
 			name: "a scope is missing",
-			plant: func() error {
+			cause: func() error {
 				w.serveSlack(newDoctorSlack("chat:write", "users:read", "users:read.email", "channels:read", "groups:read"))
 				return nil
 			},
-			mend: func() error { w.serveSlack(w.slack); return nil },
-			want: [][3]string{{"Slack scopes", "fault", "lacks usergroups:read"}, {"approvers", "could not check", "usergroups:read"}},
+			revert: func() error { w.serveSlack(w.slack); return nil },
+			want:   [][3]string{{"Slack scopes", "fault", "lacks usergroups:read"}, {"approvers", "could not check", "usergroups:read"}},
 		},
 		{
-			name:  "a user group is gone",
-			plant: func() error { w.slack.AddUserGroup(slacktest.UserGroup{ID: "S0PLATFORM", Disabled: true}); return nil },
-			mend:  func() error { w.slack.AddUserGroup(platform); return nil },
-			want:  [][3]string{{"approvers", "fault", "user group S0PLATFORM does not exist"}, {"approvers", "fault", "1 approval needed, but only 0 people can approve"}},
+			name:   "a user group is gone",
+			cause:  func() error { w.slack.AddUserGroup(slacktest.UserGroup{ID: "S0PLATFORM", Disabled: true}); return nil },
+			revert: func() error { w.slack.AddUserGroup(platform); return nil },
+			want:   [][3]string{{"approvers", "fault", "user group S0PLATFORM does not exist"}, {"approvers", "fault", "1 approval needed, but only 0 people can approve"}},
 		},
 		{
-			name:  "Slack is down",
-			plant: func() error { w.slack.SetDown(true); return nil },
-			mend:  func() error { w.slack.SetDown(false); return nil },
-			want:  [][3]string{{"Slack token", "could not check", "slack-status.com"}},
+			name:   "Slack is down",
+			cause:  func() error { w.slack.SetDown(true); return nil },
+			revert: func() error { w.slack.SetDown(false); return nil },
+			want:   [][3]string{{"Slack token", "could not check", "slack-status.com"}},
 		},
 		{
 			name: "Slack's clock is wrong",
-			plant: func() error {
+			cause: func() error {
 				w.serveSlack(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 					rw.Header().Set("Date", time.Now().Add(-10*time.Minute).UTC().Format(http.TimeFormat))
 					w.slack.ServeHTTP(rw, r)
 				}))
 				return nil
 			},
-			mend: func() error { w.serveSlack(w.slack); return nil },
-			want: [][3]string{{"clocks", "fault", "the clock of Slack is 10m"}},
+			revert: func() error { w.serveSlack(w.slack); return nil },
+			want:   [][3]string{{"clocks", "fault", "the clock of Slack is 10m"}},
 		},
 		{
-			name: "the API takes what nobody has signed",
-			plant: func() error {
+			name: "the API accepts unsigned requests",
+			cause: func() error {
 				w.serveAPI(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 				return nil
 			},
-			mend: func() error { w.serveAPI(w.bot()); return nil },
-			want: [][3]string{{"API", "fault", "accepts unsigned requests (200)"}},
+			revert: func() error { w.serveAPI(w.bot()); return nil },
+			want:   [][3]string{{"API", "fault", "accepts unsigned requests (200)"}},
 		},
 		{
 			name: "the API does not answer",
-			plant: func() error {
+			cause: func() error {
 				w.serveAPI(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 				return nil
 			},
-			mend: func() error { w.serveAPI(w.bot()); return nil },
-			want: [][3]string{{"API", "fault", "does not answer"}},
+			revert: func() error { w.serveAPI(w.bot()); return nil },
+			want:   [][3]string{{"API", "fault", "does not answer"}},
 		},
 		{
-			name:  "the bot is not in the channel",
-			plant: func() error { return w.slack.Remove("C0APPROVALS", "U0COUNTERSIGN") },
-			mend:  func() error { return w.slack.Invite("C0APPROVALS", "U0COUNTERSIGN") },
-			want:  [][3]string{{"Slack channel", "fault", "/invite @countersign"}},
+			name:   "the bot is not in the channel",
+			cause:  func() error { return w.slack.Remove("C0APPROVALS", "U0COUNTERSIGN") },
+			revert: func() error { return w.slack.Invite("C0APPROVALS", "U0COUNTERSIGN") },
+			want:   [][3]string{{"Slack channel", "fault", "/invite @countersign"}},
 		},
 		{
 			name: "the sweep is disabled",
-			plant: func() error {
+			cause: func() error {
 				_, err := events.DisableRule(ctx, &eventbridge.DisableRuleInput{Name: &rule})
 				return err
 			},
-			mend: func() error {
+			revert: func() error {
 				_, err := events.EnableRule(ctx, &eventbridge.EnableRuleInput{Name: &rule})
 				return err
 			},
 			want: [][3]string{{"sweep schedule", "fault", "events enable-rule --name " + rule}},
 		},
 		{
-			name: "the notifier is switched off",
-			plant: func() error {
+			name: "the notifier has no concurrency",
+			cause: func() error {
 				_, err := lambdas.PutFunctionConcurrency(ctx, &lambda.PutFunctionConcurrencyInput{FunctionName: &notifier, ReservedConcurrentExecutions: aws.Int32(0)})
 				return err
 			},
-			mend: func() error {
+			revert: func() error {
 				_, err := lambdas.DeleteFunctionConcurrency(ctx, &lambda.DeleteFunctionConcurrencyInput{FunctionName: &notifier})
 				return err
 			},
 			want: [][3]string{{"notifier function", "fault", "lambda delete-function-concurrency"}},
 		},
 		{
-			name:  "no point-in-time recovery",
-			plant: func() error { return w.setRecovery(false) },
-			mend:  func() error { return w.setRecovery(true) },
-			want:  [][3]string{{"table", "warning", "update-continuous-backups"}},
+			name:   "no point-in-time recovery",
+			cause:  func() error { return w.setRecovery(false) },
+			revert: func() error { return w.setRecovery(true) },
+			want:   [][3]string{{"table", "warning", "update-continuous-backups"}},
 		},
 		{
 			name: "a request past its deadline",
-			plant: func() error {
+			cause: func() error {
 				_, err := w.store().Create(ctx, handletest.Request(1, time.Now().Add(-24*time.Hour)))
 				return err
 			},
-			mend: func() error { return w.emptyTable(table) },
-			want: [][3]string{{"overdue requests", "fault", "past the deadline without a decision"}},
+			revert: func() error { return w.emptyTable(table) },
+			want:   [][3]string{{"overdue requests", "fault", "past the deadline without a decision"}},
 		},
 		{
 			name: "a failed event",
-			plant: func() error {
+			cause: func() error {
 				_, err := queues.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &queue, MessageBody: aws.String("{}")})
 				return err
 			},
-			mend: func() error {
+			revert: func() error {
 				_, err := queues.PurgeQueue(ctx, &sqs.PurgeQueueInput{QueueUrl: &queue})
 				return err
 			},
 			want: [][3]string{{"failure queue", "fault", "1 event"}},
 		},
 		{
-			name:  "an alarm rings",
-			plant: func() error { return setAlarm(cloudwatchtypes.StateValueAlarm) },
-			mend:  func() error { return setAlarm(cloudwatchtypes.StateValueOk) },
-			want:  [][3]string{{"alarms", "fault", alarm + " is in ALARM"}},
+			name:   "an alarm is in ALARM state",
+			cause:  func() error { return setAlarm(cloudwatchtypes.StateValueAlarm) },
+			revert: func() error { return setAlarm(cloudwatchtypes.StateValueOk) },
+			want:   [][3]string{{"alarms", "fault", alarm + " is in ALARM"}},
 		},
 		{
-			name: "a launch role that may not", flags: []string{"--launch-role", "bare-launch"},
+			name: "a launch role without permission", flags: []string{"--launch-role", "bare-launch"},
 			want: [][3]string{{"launch role", "fault", "put-role-policy --role-name bare-launch"}},
 		},
 		{
-			name: "anybody may subscribe",
-			plant: func() error {
+			name: "anyone may subscribe",
+			cause: func() error {
 				return w.setTopicPolicy(topics, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sns:Subscribe","Resource":"*"}]}`)
 			},
-			mend: func() error { return w.setTopicPolicy(topics, policy) },
-			want: [][3]string{{"mail topic policy", "fault", "anyone in AWS may subscribe"}},
+			revert: func() error { return w.setTopicPolicy(topics, policy) },
+			want:   [][3]string{{"mail topic policy", "fault", "anyone in AWS may subscribe"}},
 		},
-		// What is not put back comes last.
+		// Faults that are not reverted come last.
 		{
-			name: "nobody may be mailed",
-			plant: func() error {
+			name: "no mail subscribers",
+			cause: func() error {
 				list, err := topics.ListSubscriptionsByTopic(ctx, &sns.ListSubscriptionsByTopicInput{TopicArn: &topic})
 				if err != nil {
 					return err
@@ -312,8 +312,8 @@ func TestDoctor(t *testing.T) {
 			want: [][3]string{{"mail", "fault", "no subscribers"}},
 		},
 		{
-			name: "the sweep may not call",
-			plant: func() error {
+			name: "the sweep's rule may not invoke the notifier",
+			cause: func() error {
 				statements, err := w.statements(lambdas, notifier, rule)
 				for _, sid := range statements {
 					if _, err := lambdas.RemovePermission(ctx, &lambda.RemovePermissionInput{FunctionName: &notifier, StatementId: &sid}); err != nil {
@@ -326,7 +326,7 @@ func TestDoctor(t *testing.T) {
 		},
 		{
 			name: "an index is gone",
-			plant: func() error {
+			cause: func() error {
 				_, err := tables.UpdateTable(ctx, &dynamodb.UpdateTableInput{TableName: &table, GlobalSecondaryIndexUpdates: []dynamodbtypes.GlobalSecondaryIndexUpdate{
 					{Delete: &dynamodbtypes.DeleteGlobalSecondaryIndexAction{IndexName: aws.String("Due")}},
 				}})
@@ -336,7 +336,7 @@ func TestDoctor(t *testing.T) {
 		},
 		{
 			name: "the table is gone",
-			plant: func() error {
+			cause: func() error {
 				if _, err := tables.UpdateTable(ctx, &dynamodb.UpdateTableInput{TableName: &table, DeletionProtectionEnabled: aws.Bool(false)}); err != nil {
 					return err
 				}
@@ -352,15 +352,15 @@ func TestDoctor(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.putHeartbeat(ctx, notifier)
-			if test.plant != nil {
-				if err := test.plant(); err != nil {
-					t.Fatalf("couldn't plant the fault: %v", err)
+			if test.cause != nil {
+				if err := test.cause(); err != nil {
+					t.Fatalf("couldn't cause the fault: %v", err)
 				}
 			}
 			w.expectFindings(t, test.want)
-			if test.mend != nil {
-				if err := test.mend(); err != nil {
-					t.Fatalf("couldn't mend it: %v", err)
+			if test.revert != nil {
+				if err := test.revert(); err != nil {
+					t.Fatalf("couldn't revert the fault: %v", err)
 				}
 			}
 		})
@@ -382,7 +382,7 @@ func newDoctorFixture(t *testing.T) *doctorFixture {
 	w.slackOrigin = w.serve(&w.slackHandler)
 	w.serveAPI(w.bot())
 	w.deploy(w.serve(&w.api))
-	if err := w.setRecovery(true); err != nil { // MiniStack gives a stack's table none, whatever the template says
+	if err := w.setRecovery(true); err != nil { // MiniStack ignores the template's setting
 		t.Fatal(err)
 	}
 	w.createRole("bare-launch", "")
@@ -392,7 +392,7 @@ func newDoctorFixture(t *testing.T) *doctorFixture {
 
 var platform = slacktest.UserGroup{ID: "S0PLATFORM", Users: []string{"U0ANN", "U0BOB"}}
 
-// newDoctoredSlack is a workspace in which the app may do just what is said.
+// newDoctorSlack returns a workspace in which the app has the given scopes.
 func newDoctorSlack(scopes ...string) *slacktest.Workspace {
 	s := slacktest.New(slacktest.Config{
 		Now: time.Now, TeamID: "T0EXAMPLE", TeamName: "Example", AppID: "A0COUNTERSIGN", BotID: "B0COUNTERSIGN",
@@ -406,7 +406,7 @@ func newDoctorSlack(scopes ...string) *slacktest.Workspace {
 	return s
 }
 
-// bot is the real one, which holds doctoredSigning.
+// bot returns the real bot, which holds doctorSigningSecret.
 func (w *doctorFixture) bot() *bot.Bot {
 	return &bot.Bot{
 		Store: &handle.Memory{}, Now: time.Now, TeamID: "T0EXAMPLE", AppID: "A0COUNTERSIGN",
@@ -419,24 +419,24 @@ func (w *doctorFixture) bot() *bot.Bot {
 func (w *doctorFixture) serveSlack(h http.Handler) { w.slackHandler.Store(&h) }
 func (w *doctorFixture) serveAPI(h http.Handler)   { w.api.Store(&h) }
 
-// serve serves whatever at holds.
+// serve serves the handler that at currently holds.
 func (w *doctorFixture) serve(at *atomic.Pointer[http.Handler]) (origin string) {
 	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*at.Load()).ServeHTTP(rw, r) }))
 	w.t.Cleanup(s.Close)
 	return s.URL
 }
 
-// deploy makes a stack of the real template. Two things differ: the functions do
-// nothing, and the bot may be on this machine.
+// deploy creates a stack from the real template, with two changes: the functions do
+// nothing, and the bot's URL may be on this machine.
 func (w *doctorFixture) deploy(door string) {
 	w.t.Helper()
 	ctx := w.t.Context()
 	secrets := secretsmanager.NewFromConfig(w.aws)
-	made, err := secrets.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: aws.String(doctorStack), SecretString: aws.String("{}")})
+	secret, err := secrets.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: aws.String(doctorStack), SecretString: aws.String("{}")})
 	if err != nil {
-		w.t.Fatalf("couldn't make the secret: %v", err)
+		w.t.Fatalf("couldn't create the secret: %v", err)
 	}
-	w.secret = *made.ARN
+	w.secret = *secret.ARN
 
 	b, err := os.ReadFile(filepath.Join(testtools.Root(w.t), "deploy", "template.yaml"))
 	if err != nil {
@@ -470,7 +470,7 @@ func (w *doctorFixture) deploy(door string) {
 		StackName: aws.String(doctorStack), TemplateBody: &template, Parameters: parameters,
 		Capabilities: []cloudformationtypes.Capability{cloudformationtypes.CapabilityCapabilityIam, cloudformationtypes.CapabilityCapabilityAutoExpand},
 	}); err != nil {
-		w.t.Fatalf("couldn't make the stack: %v", err)
+		w.t.Fatalf("couldn't create the stack: %v", err)
 	}
 	w.t.Cleanup(func() {
 		_, _ = stacks.DeleteStack(context.Background(), &cloudformation.DeleteStackInput{StackName: aws.String(doctorStack)})
@@ -480,7 +480,7 @@ func (w *doctorFixture) deploy(door string) {
 	})
 	out, err := waiter.WaitForOutput(ctx, &cloudformation.DescribeStacksInput{StackName: aws.String(doctorStack)}, 2*time.Minute)
 	if err != nil {
-		w.t.Fatalf("the stack does not stand: %v", err)
+		w.t.Fatalf("the stack was not created: %v", err)
 	}
 	w.outputs = map[string]string{}
 	for _, o := range out.Stacks[0].Outputs {
@@ -517,7 +517,7 @@ func (w *doctorFixture) idleZip() []byte {
 	return buf.Bytes()
 }
 
-// upload makes a bucket, or an object in it.
+// upload creates a bucket or an object.
 func (w *doctorFixture) upload(path string, body []byte) {
 	w.t.Helper()
 	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPut, w.origin+path, bytes.NewReader(body))
@@ -534,7 +534,7 @@ func (w *doctorFixture) upload(path string, body []byte) {
 	}
 }
 
-// policy is the mail topic's.
+// topicPolicy returns the mail topic's policy.
 func (w *doctorFixture) topicPolicy(topics *sns.Client) string {
 	w.t.Helper()
 	out, err := topics.GetTopicAttributes(w.t.Context(), &sns.GetTopicAttributesInput{TopicArn: aws.String(w.outputs["MailTopicArn"])})
@@ -551,7 +551,7 @@ func (w *doctorFixture) setTopicPolicy(topics *sns.Client, policy string) error 
 	return err
 }
 
-// recovery switches the table's point-in-time recovery on or off.
+// setRecovery turns the table's point-in-time recovery on or off.
 func (w *doctorFixture) setRecovery(on bool) error {
 	_, err := dynamodb.NewFromConfig(w.aws).UpdateContinuousBackups(w.t.Context(), &dynamodb.UpdateContinuousBackupsInput{
 		TableName: aws.String(w.outputs["TableName"]), PointInTimeRecoverySpecification: &dynamodbtypes.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: &on},
@@ -559,7 +559,7 @@ func (w *doctorFixture) setRecovery(on bool) error {
 	return err
 }
 
-// role makes a launch role; if it is told whom, it may call it.
+// createRole creates a launch role that may invoke the function with ARN may, if set.
 func (w *doctorFixture) createRole(name, may string) {
 	w.t.Helper()
 	roles := iam.NewFromConfig(w.aws)
@@ -576,7 +576,7 @@ func (w *doctorFixture) createRole(name, may string) {
 	}
 }
 
-// put writes the secret. The bot goes on holding doctoredSigning.
+// putSecret writes the secret. The bot keeps doctorSigningSecret.
 func (w *doctorFixture) putSecret(token, signing string, mailKeys ...string) error {
 	b, err := json.Marshal(map[string]any{"slackToken": token, "signingSecrets": []string{signing}, "mailKeys": append([]string{}, mailKeys...)})
 	if err != nil {
@@ -586,7 +586,8 @@ func (w *doctorFixture) putSecret(token, signing string, mailKeys ...string) err
 	return err
 }
 
-// beat leaves the trace of a sweep: MiniStack makes no metrics of logs.
+// putHeartbeat writes the sweep's metric, because MiniStack derives no metrics from
+// logs.
 func (w *doctorFixture) putHeartbeat(ctx context.Context, notifier string) {
 	w.t.Helper()
 	_, err := cloudwatch.NewFromConfig(w.aws).PutMetricData(ctx, &cloudwatch.PutMetricDataInput{
@@ -629,7 +630,8 @@ func (w *doctorFixture) physicalID(logical string) string {
 	return *out.StackResourceDetail.PhysicalResourceId
 }
 
-// statements are those of a function's policy that let a rule call it.
+// statements returns the IDs of the policy statements that let a rule invoke a
+// function.
 func (w *doctorFixture) statements(lambdas *lambda.Client, function, rule string) (sids []string, err error) {
 	out, err := lambdas.GetPolicy(w.t.Context(), &lambda.GetPolicyInput{FunctionName: &function})
 	if err != nil {
@@ -655,7 +657,7 @@ func (w *doctorFixture) statements(lambdas *lambda.Client, function, rule string
 	return sids, nil
 }
 
-// healthy are checks that must have been made, and have found nothing wrong.
+// healthy returns the expected findings of checks that found nothing wrong.
 func healthy(names ...string) (list [][3]string) {
 	for _, name := range names {
 		list = append(list, [3]string{name, "ok", ""})
@@ -665,8 +667,8 @@ func healthy(names ...string) (list [][3]string) {
 
 type finding struct{ Name, Level, Found, Do, Needs string }
 
-// want runs the doctor and holds what it finds to what is wanted; nothing else
-// may be wrong.
+// expectFindings runs the doctor and compares its findings with want. Any other
+// problem is an error.
 func (w *doctorFixture) expectFindings(t *testing.T, want [][3]string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -678,7 +680,7 @@ func (w *doctorFixture) expectFindings(t *testing.T, want [][3]string) {
 	err := cmd.Run()
 	var report struct{ Findings []finding }
 	if decoded := json.Unmarshal(stdout.Bytes(), &report); decoded != nil {
-		t.Fatalf("it printed no JSON: %v, %v\n%s%s", err, decoded, stdout.String(), stderr.String())
+		t.Fatalf("the doctor's output is not JSON: %v, %v\n%s%s", err, decoded, stdout.String(), stderr.String())
 	}
 	status := 0
 	for _, x := range want {
@@ -694,7 +696,7 @@ func (w *doctorFixture) expectFindings(t *testing.T, want [][3]string) {
 	}
 	for _, secret := range []string{doctorToken, doctorSigningSecret, doctorMailKey, "X-Amz-"} {
 		if strings.Contains(stdout.String()+stderr.String(), secret) {
-			t.Errorf("it prints what is secret: %q", secret)
+			t.Errorf("the doctor prints the secret %q", secret)
 		}
 	}
 	left := slices.Clone(want)

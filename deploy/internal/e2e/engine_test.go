@@ -18,8 +18,8 @@ import (
 	"countersign/deploy/internal/fakecfn"
 )
 
-// twin is one of the two CloudFormations that are given the same: the made one
-// of the local run, and MiniStack's. Both are read by AWS's own client.
+// engine is a CloudFormation implementation under comparison: the simulated one or
+// MiniStack's. Both are read with AWS's SDK.
 type engine struct {
 	client     *cloudformation.Client
 	create     func(ctx context.Context, name, template string) (id string, err error)
@@ -27,15 +27,15 @@ type engine struct {
 	settleTime time.Duration // between the event that a wait has begun and its beginning
 }
 
-// told is all that a twin lets others know of one stack.
+// transcript is everything that an engine shows about one stack.
 type transcript struct {
 	Events   []eventLine // oldest first
 	Outputs  map[string]string
 	Requests []request // to the custom resources' provider
-	Puts     []int     // what the wait handle answered to each signal
+	Puts     []int     // status codes of the signals' PUTs
 }
 
-// line is what counts of a stack event. The stack itself has no logical ID.
+// eventLine is the compared part of a stack event. LogicalID is empty for the stack.
 type eventLine struct{ LogicalID, Status, Reason string }
 
 func newSimulated(t *testing.T, p *provider) *engine {
@@ -93,7 +93,7 @@ func newMiniStackEngine(t *testing.T, m *program) *engine {
 	}
 }
 
-// play plays a story and returns what was told of it.
+// run runs a scenario and returns its transcript.
 func (w *engine) run(t *testing.T, s scenario, p *provider, name string) transcript {
 	t.Helper()
 	script := &script{scenario: s}
@@ -110,7 +110,7 @@ func (w *engine) run(t *testing.T, s scenario, p *provider, name string) transcr
 	if len(s.signals) > 0 || s.deleteWhileWaiting {
 		eventually(t, 20*time.Second, "the wait", func(ctx context.Context) error {
 			if e := w.events(ctx, id); !slices.ContainsFunc(e, func(l eventLine) bool { return l.LogicalID == "ApprovalWait" }) {
-				return fmt.Errorf("it does not wait yet: %v", e)
+				return fmt.Errorf("the stack does not wait yet: %v", e)
 			}
 			return nil
 		})
@@ -133,7 +133,7 @@ func (w *engine) run(t *testing.T, s scenario, p *provider, name string) transcr
 	for _, o := range out.Stacks[0].Outputs {
 		outputs[*o.OutputKey] = *o.OutputValue
 		if strings.HasPrefix(*o.OutputKey, "Queue") {
-			outputs[*o.OutputKey] = "a name of its own"
+			outputs[*o.OutputKey] = "a generated name"
 		}
 	}
 	if s.statusAfterDelete != "" {
@@ -146,7 +146,7 @@ func (w *engine) run(t *testing.T, s scenario, p *provider, name string) transcr
 	return transcript{Events: w.events(t.Context(), id), Outputs: outputs, Requests: requests, Puts: puts}
 }
 
-// ends waits until the stack has come to its end.
+// expectStatus waits until the stack has a final status.
 func (w *engine) expectStatus(t *testing.T, id, status string) {
 	t.Helper()
 	eventually(t, 30*time.Second, "the end of the stack", func(ctx context.Context) error {
@@ -154,11 +154,11 @@ func (w *engine) expectStatus(t *testing.T, id, status string) {
 		if len(e) > 0 && e[len(e)-1].LogicalID == "" && e[len(e)-1].Status == status {
 			return nil
 		}
-		return fmt.Errorf("it is not %s: %v", status, e)
+		return fmt.Errorf("not %s yet: %v", status, e)
 	})
 }
 
-// events are all events of a stack so far.
+// events returns all events of a stack so far, oldest first.
 func (w *engine) events(ctx context.Context, id string) []eventLine {
 	var lines []eventLine
 	pages := cloudformation.NewDescribeStackEventsPaginator(w.client, &cloudformation.DescribeStackEventsInput{StackName: &id})
@@ -183,7 +183,7 @@ func toEventLine(e cfn.StackEvent) eventLine {
 	return l
 }
 
-// put PUTs a body as a pre-signed URL wants it.
+// put PUTs a body without a Content-Type, as pre-signed URLs require.
 func put(ctx context.Context, url, body string) (status int, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, url, strings.NewReader(body))
 	if err != nil {

@@ -13,15 +13,15 @@ import (
 	"countersign/handle"
 )
 
-// soon is how long anything may take that happens at once, or, where Slack or
-// the machine is too busy for it, with the next sweep.
+// waitLimit bounds most waits. It includes one sweep, which retries what failed
+// because Slack was rate limited or the machine busy.
 const waitLimit = 100 * time.Second
 
-// asked waits until Slack shows one message, with both buttons, and the stack
+// expectRequest waits until Slack shows one message with both buttons and the stack
 // waits.
 func (l *launch) expectRequest() {
 	l.t.Helper()
-	eventually(l.t, waitLimit, "Slack is asked", func(ctx context.Context) error {
+	eventually(l.t, waitLimit, "the request in Slack", func(ctx context.Context) error {
 		r, err := l.request(ctx)
 		if err != nil {
 			return err
@@ -34,17 +34,17 @@ func (l *launch) expectRequest() {
 		}
 		return nil
 	})
-	eventually(l.t, waitLimit, "the stack waits", func(ctx context.Context) error {
+	eventually(l.t, waitLimit, "the wait condition", func(ctx context.Context) error {
 		for _, e := range l.events(ctx) {
 			if e.Type == "AWS::CloudFormation::WaitCondition" {
 				return nil
 			}
 		}
-		return errors.New("it does not")
+		return errors.New("the stack does not wait yet")
 	})
 }
 
-// message is the one message of the channel.
+// message returns the channel's only message of the launch.
 func (l *launch) message() slacktest.Message {
 	l.t.Helper()
 	var own []slacktest.Message
@@ -59,13 +59,13 @@ func (l *launch) message() slacktest.Message {
 	return own[0]
 }
 
-// stackName is the second part of the last field of the stack's ARN.
+// stackName returns the stack's name, from its ARN.
 func (l *launch) stackName() string { return strings.Split(l.stack, "/")[1] }
 
-// mailed waits for the mail that asks.
+// expectMail waits for the mail that asks for a decision.
 func (l *launch) expectMail() (found mail) {
 	l.t.Helper()
-	eventually(l.t, waitLimit, "a mail asks", func(ctx context.Context) error {
+	eventually(l.t, waitLimit, "the mail", func(ctx context.Context) error {
 		r, err := l.request(ctx)
 		if err != nil {
 			return err
@@ -77,21 +77,21 @@ func (l *launch) expectMail() (found mail) {
 			}
 		}
 		if n != 1 {
-			return fmt.Errorf("%d mails have come, not 1", n)
+			return fmt.Errorf("got %d mails, want 1", n)
 		}
 		return nil
 	})
 	return found
 }
 
-// decided waits until the record is so.
+// expectState waits until the request has a state.
 func (l *launch) expectState(want handle.State) handle.Request {
 	return l.expectStateWithin(waitLimit, want)
 }
 
 func (l *launch) expectStateWithin(limit time.Duration, want handle.State) (r handle.Request) {
 	l.t.Helper()
-	eventually(l.t, limit, "the record", func(ctx context.Context) (err error) {
+	eventually(l.t, limit, "the request", func(ctx context.Context) (err error) {
 		if r, err = l.request(ctx); err == nil && r.State() != want {
 			err = fmt.Errorf("the request is %s, not %s", r.State(), want)
 		}
@@ -100,7 +100,7 @@ func (l *launch) expectStateWithin(limit time.Duration, want handle.State) (r ha
 	return r
 }
 
-// ends waits for the end of the stack, and tells the notifier of it.
+// expectStackStatus waits for the stack's final status and sends its event.
 func (l *launch) expectStackStatus(want string) {
 	l.t.Helper()
 	reason := ""
@@ -121,7 +121,7 @@ func (l *launch) expectStackStatus(want string) {
 	l.sendStatusEvent(want, reason)
 }
 
-// event waits for an event of the stack.
+// expectEvent waits for an event of the stack.
 func (l *launch) expectEvent(logicalID, status, words string) {
 	l.t.Helper()
 	eventually(l.t, waitLimit, "the stack's events", func(ctx context.Context) error {
@@ -130,14 +130,14 @@ func (l *launch) expectEvent(logicalID, status, words string) {
 				return nil
 			}
 		}
-		return fmt.Errorf("none is %s of %s because of %q", status, logicalID, words)
+		return fmt.Errorf("no event %s of %s with %q", status, logicalID, words)
 	})
 }
 
-// event is one event of a stack.
+// stackEvent is one event of a stack.
 type stackEvent struct{ LogicalID, Type, Status, Reason string }
 
-// events are the events of the stack, the oldest first.
+// events returns the events of the stack, oldest first.
 func (l *launch) events(ctx context.Context) (list []stackEvent) {
 	l.t.Helper()
 	pages := cloudformation.NewDescribeStackEventsPaginator(cloudformation.NewFromConfig(l.aws), &cloudformation.DescribeStackEventsInput{StackName: &l.stack})
@@ -157,37 +157,37 @@ func (l *launch) events(ctx context.Context) (list []stackEvent) {
 	return list
 }
 
-// thread waits until the thread says all of that.
+// expectThread waits until the thread contains all of words.
 func (l *launch) expectThread(words ...string) {
 	l.t.Helper()
 	eventually(l.t, waitLimit, "the thread", func(context.Context) error {
-		var said strings.Builder
+		var text strings.Builder
 		for _, reply := range l.message().Replies {
-			said.WriteString(reply.Text + "\n")
+			text.WriteString(reply.Text + "\n")
 		}
-		return contains(said.String(), words)
+		return contains(text.String(), words)
 	})
 }
 
-// wrote waits until Rita has been told all of that.
+// expectDM waits until the direct messages to the requester contain all of words.
 func (l *launch) expectDM(words ...string) {
 	l.t.Helper()
-	eventually(l.t, waitLimit, "the messages to Rita", func(context.Context) error {
-		var said strings.Builder
+	eventually(l.t, waitLimit, "the direct messages", func(context.Context) error {
+		var text strings.Builder
 		for _, m := range l.slack.DMs(l.requester.ID) {
 			for _, m := range append([]slacktest.Message{m}, m.Replies...) {
-				said.WriteString(m.Text + "\n")
+				text.WriteString(m.Text + "\n")
 			}
 		}
-		return contains(said.String(), words)
+		return contains(text.String(), words)
 	})
 }
 
-func contains(said string, words []string) error {
+func contains(text string, words []string) error {
 	var errs []error
 	for _, w := range words {
-		if !strings.Contains(said, w) {
-			errs = append(errs, fmt.Errorf("nothing says %q in:\n%s", w, said))
+		if !strings.Contains(text, w) {
+			errs = append(errs, fmt.Errorf("no %q in:\n%s", w, text))
 		}
 	}
 	return errors.Join(errs...)

@@ -28,8 +28,8 @@ import (
 	"countersign/handle"
 )
 
-// launch is one launch of a product: a stack on MiniStack, and all that happens
-// around it.
+// launch is one launch of a product: a stack on MiniStack with its channel and
+// requester.
 type launch struct {
 	*deployment
 	t         *testing.T
@@ -38,8 +38,8 @@ type launch struct {
 	stack     string // ID
 }
 
-// product reads a product's template, and changes it: pairs of what is in
-// it, and what that becomes.
+// product reads a product's template and applies changes, given as pairs of old and
+// new text.
 func product(t *testing.T, path string, changes ...string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(testtools.Root(t), filepath.FromSlash(path)))
@@ -56,18 +56,19 @@ func product(t *testing.T, path string, changes ...string) string {
 	return template
 }
 
-// launch launches a product as Rita. Service Catalog names stacks so; its tags,
-// which prove who asks, nobody else can set, so here the address is a claim.
+// launch launches a product as Rita, with Service Catalog's form of stack names. Only
+// Service Catalog can set the tags that prove the requester, so here the e-mail
+// address is only a claim.
 //
-// Every launch has a Rita of its own: Slack lets an app write to one person no
-// more than once a second.
+// Every launch has its own Rita, because Slack limits an app to about one message
+// per second and person.
 func (d *deployment) launch(t *testing.T, channel, template string, parameters ...cfn.Parameter) *launch {
 	t.Helper()
-	story := strings.ToLower(filepath.Base(t.Name()))
-	rita := slacktest.User{ID: sandbox.Rita + strings.ToUpper(story), Name: "rita-" + story, RealName: "Rita Requester", Email: "rita+" + story + "@example.com"}
+	scenario := strings.ToLower(filepath.Base(t.Name()))
+	rita := slacktest.User{ID: sandbox.Rita + strings.ToUpper(scenario), Name: "rita-" + scenario, RealName: "Rita Requester", Email: "rita+" + scenario + "@example.com"}
 	d.slack.AddUser(rita)
 	out, err := cloudformation.NewFromConfig(d.aws).CreateStack(t.Context(), &cloudformation.CreateStackInput{
-		StackName: aws.String("SC-" + account + "-pp-" + story), TemplateBody: &template,
+		StackName: aws.String("SC-" + account + "-pp-" + scenario), TemplateBody: &template,
 		Parameters: append(parameters, parameter("UserEmail", rita.Email)),
 	})
 	if err != nil {
@@ -82,10 +83,10 @@ func parameter(key, value string) cfn.Parameter {
 	return cfn.Parameter{ParameterKey: &key, ParameterValue: &value}
 }
 
-// purpose is what Rita types, of a product that asks for it.
+// purposeParameter is for products that ask for a purpose.
 var purposeParameter = parameter("Purpose", "Orders <!channel> & returns")
 
-// told shows what happened if the story went wrong.
+// logOnFailure logs the launch's events, messages, mails and logs if the test failed.
 func (l *launch) logOnFailure() {
 	if !l.t.Failed() {
 		return
@@ -116,7 +117,7 @@ func (l *launch) logOnFailure() {
 	}
 }
 
-// newChannel is a channel of one launch, in which all people are.
+// newChannel creates a channel for one launch with everyone in it.
 func (d *deployment) newChannel(id string) string {
 	for _, c := range d.slack.Channels() {
 		if c.ID == sandbox.Channel {
@@ -127,17 +128,17 @@ func (d *deployment) newChannel(id string) string {
 	return id
 }
 
-// press presses a button of the message, and its signed request goes to the bot
-// by the HTTP API.
+// click clicks a button of the message; its signed request reaches the bot through
+// the HTTP API.
 func (l *launch) click(who string, verdict handle.Verdict) {
 	l.t.Helper()
 	i, err := l.slack.ClickButton(who, l.channel, l.message().TS, string(verdict))
 	if err != nil || i.Failed {
-		l.t.Fatalf("%s couldn't press %s: %v; status %d, seen: %s", who, verdict, err, i.Status, i.Notice)
+		l.t.Fatalf("%s couldn't click %s: %v; status %d, notice: %s", who, verdict, err, i.Status, i.Notice)
 	}
 }
 
-// reject presses Reject, and submits the reason in the modal that opens.
+// reject clicks Reject and submits the reason in the modal.
 func (l *launch) reject(who, reason string) {
 	l.t.Helper()
 	l.click(who, handle.Reject)
@@ -148,11 +149,11 @@ func (l *launch) reject(who, reason string) {
 	block, action := input(l.t, view)
 	i, err := l.slack.Submit(who, view.ID, map[string]map[string]string{block: {action: reason}})
 	if _, open := l.slack.Modal(who); err != nil || open || i.Failed {
-		l.t.Fatalf("the modal stayed open: %v; status %d, seen: %s", err, i.Status, i.Notice)
+		l.t.Fatalf("the modal stayed open: %v; status %d, notice: %s", err, i.Status, i.Notice)
 	}
 }
 
-// input finds the first input of a modal.
+// input returns the first input of a modal.
 func input(t *testing.T, view slacktest.View) (block, action string) {
 	t.Helper()
 	var blocks []struct {
@@ -174,8 +175,8 @@ func input(t *testing.T, view slacktest.View) (block, action string) {
 	return "", ""
 }
 
-// waitURL is what anybody can read who may describe the stack: the physical ID
-// of the handle.
+// waitURL returns the wait handle's physical ID, which anyone can read who may
+// describe the stack.
 func (l *launch) waitURL() string {
 	l.t.Helper()
 	out, err := cloudformation.NewFromConfig(l.aws).DescribeStackResources(l.t.Context(), &cloudformation.DescribeStackResourcesInput{StackName: &l.stack})
@@ -191,7 +192,7 @@ func (l *launch) waitURL() string {
 	return ""
 }
 
-// steal PUTs SUCCESS to the wait handle, as the requester can.
+// bypass PUTs SUCCESS to the wait handle, as the requester can.
 func (l *launch) bypass() {
 	l.t.Helper()
 	body := `{"Status":"SUCCESS","Reason":"I approve myself","UniqueId":"me","Data":""}`
@@ -201,7 +202,7 @@ func (l *launch) bypass() {
 	}
 }
 
-// terminate deletes the stack, as Service Catalog does when somebody cancels.
+// deleteStack deletes the stack, as Service Catalog does to cancel a launch.
 func (l *launch) deleteStack() {
 	l.t.Helper()
 	_, err := cloudformation.NewFromConfig(l.aws).DeleteStack(l.t.Context(), &cloudformation.DeleteStackInput{StackName: &l.stack})
@@ -215,8 +216,7 @@ var (
 	approvedBy = regexp.MustCompile(`(?s)To approve.*?(https://\S+/decide/\S+)\s+Code: (\d{6})`)
 )
 
-// scan does with a mail what mail scanners do: it opens all links, and submits
-// the forms as they are.
+// scanMail does what mail scanners do: it opens all links and submits empty forms.
 func (l *launch) scanMail(m mail) {
 	l.t.Helper()
 	links := decideLink.FindAllString(m.Body, -1)
@@ -230,17 +230,17 @@ func (l *launch) scanMail(m mail) {
 			}
 		}
 		if status, _ := l.send(l.people, http.MethodPost, link, formType, ""); status == http.StatusOK {
-			l.t.Fatal("an empty form was taken")
+			l.t.Fatal("an empty form was accepted")
 		}
 	}
 }
 
-// approveByMail does what a person does who reads the mail.
+// approveByMail follows the mail's link and submits its code.
 func (l *launch) approveByMail(m mail, name string) {
 	l.t.Helper()
 	found := approvedBy.FindStringSubmatch(m.Body)
 	if found == nil {
-		l.t.Fatalf("the mail has no link to approve by:\n%s", m.Body)
+		l.t.Fatalf("the mail has no link to approve:\n%s", m.Body)
 	}
 	form := url.Values{"name": {name}, "code": {found[2]}}
 	if status, page := l.send(l.people, http.MethodPost, found[1], formType, form.Encode()); status != http.StatusOK {
@@ -271,9 +271,9 @@ func (l *launch) send(client *http.Client, method, target, contentType, body str
 	return res.StatusCode, string(b)
 }
 
-// tellStatus sends the event of a stack's status, which MiniStack does not: as
-// AWS documents it, through the pattern of the deployed rule. Nobody but AWS can
-// put events of its own on a bus, so the last step is Lambda's. See
+// sendStatusEvent sends a stack status event, which MiniStack does not, as AWS
+// documents it. It checks the event against the deployed rule and invokes the
+// notifier directly, because only AWS can put its events on a bus. See
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/eventbridge-events.html
 func (l *launch) sendStatusEvent(status, reason string) {
 	l.t.Helper()
@@ -296,7 +296,7 @@ func (l *launch) sendStatusEvent(status, reason string) {
 	l.invoke(event)
 }
 
-// matches asks EventBridge whether the event would reach the notifier.
+// matchesRule asks EventBridge whether the deployed rule matches the event.
 func (l *launch) matchesRule(event []byte) error {
 	ctx := l.t.Context()
 	client := eventbridge.NewFromConfig(l.aws)
@@ -306,13 +306,12 @@ func (l *launch) matchesRule(event []byte) error {
 	}
 	test, err := client.TestEventPattern(ctx, &eventbridge.TestEventPatternInput{EventPattern: rule.EventPattern, Event: aws.String(string(event))})
 	if err == nil && !test.Result {
-		err = errors.New("it does not match")
+		err = errors.New("the event does not match the rule")
 	}
 	return err
 }
 
-// invoke hands an event to the notifier, asynchronously, as CloudFormation and
-// EventBridge do.
+// invoke invokes the notifier asynchronously, as CloudFormation and EventBridge do.
 func (l *launch) invoke(event []byte) {
 	l.t.Helper()
 	out, err := lambda.NewFromConfig(l.aws).Invoke(l.t.Context(), &lambda.InvokeInput{
@@ -323,7 +322,7 @@ func (l *launch) invoke(event []byte) {
 	}
 }
 
-// resource is the physical ID of a resource of Countersign's own stack.
+// resource returns the physical ID of a resource in Countersign's stack.
 func (l *launch) resource(ctx context.Context, logicalID string) string {
 	l.t.Helper()
 	out, err := cloudformation.NewFromConfig(l.aws).DescribeStackResource(ctx, &cloudformation.DescribeStackResourceInput{
@@ -335,7 +334,7 @@ func (l *launch) resource(ctx context.Context, logicalID string) string {
 	return *out.StackResourceDetail.PhysicalResourceId
 }
 
-// request is the one request of the launch.
+// request returns the launch's only request.
 func (l *launch) request(ctx context.Context) (handle.Request, error) {
 	list, err := l.store.OfStack(ctx, l.stack)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"countersign/handle"
 )
 
-// lawful checks, when a story has come to its end, what must hold at the end of
-// each: its messages are true, it was decided once, and no secret has got out.
+// checkLaws checks what must hold at the end of every scenario: the messages match
+// the record, one decision was signaled, and no secret leaked.
 func (l *launch) checkLaws() {
 	l.t.Helper()
 	l.checkMessages()
@@ -24,8 +24,7 @@ func (l *launch) checkLaws() {
 	l.checkSecrets()
 }
 
-// truthful waits until nothing is owed, and the messages show just what is on
-// record.
+// checkMessages waits until nothing is due and the messages match the record.
 func (l *launch) checkMessages() {
 	l.t.Helper()
 	checker := laws.Checker{Team: sandbox.Team, Slack: l.slack}
@@ -67,8 +66,8 @@ func (l *launch) checkOneDecision() {
 	}
 }
 
-// secret: no wait URL and no part of the deployment's secret is in Slack, in a
-// mail, or in the functions' logs.
+// checkSecrets checks that no wait URL and no part of the deployment's secret is in
+// Slack, in mail, or in the functions' logs.
 func (l *launch) checkSecrets() {
 	l.t.Helper()
 	hidden := []string{"/_ministack/", botToken, signingSecret, mailKey}
@@ -92,7 +91,7 @@ func (l *launch) checkSecrets() {
 	for _, line := range l.logs(l.t.Context()) {
 		look("a log", line)
 		if lambda := strings.HasPrefix(line, "START ") || strings.HasPrefix(line, "END ") || strings.HasPrefix(line, "REPORT "); !lambda && !json.Valid([]byte(line)) {
-			l.t.Errorf("a line of a log is no JSON: %s", line)
+			l.t.Errorf("a log line is not JSON: %s", line)
 		}
 	}
 }
@@ -107,7 +106,7 @@ func (l *launch) messages(look func(where, text string), list []slacktest.Messag
 	}
 }
 
-// logs are all lines of the functions' logs.
+// logs returns all lines of the functions' logs.
 func (l *launch) logs(ctx context.Context) (lines []string) {
 	l.t.Helper()
 	client := cloudwatchlogs.NewFromConfig(l.aws)
@@ -125,7 +124,7 @@ func (l *launch) logs(ctx context.Context) (lines []string) {
 			}
 		}
 		if len(lines) == before && logicalID == "NotifierLog" {
-			l.t.Errorf("the log %s is empty, so that nothing could be found in it", group)
+			l.t.Errorf("the log %s is empty, so the test checks nothing", group)
 		}
 	}
 	return lines

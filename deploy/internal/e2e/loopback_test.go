@@ -13,11 +13,11 @@ import (
 	"testing"
 )
 
-// MiniStack and what it starts can be reached from this machine alone.
+// MiniStack and its child processes listen on loopback only.
 func TestMiniStackListensOnLoopbackOnly(t *testing.T) {
 	m := startMiniStack(t)
 	if len(listeners(t, m)) == 0 {
-		t.Fatal("no listening socket was found, so that none on another address would have been either")
+		t.Fatal("no listening sockets found, so the test checks nothing")
 	}
 	checkLoopback(t, m)
 }
@@ -26,21 +26,21 @@ func checkLoopback(t *testing.T, p *program) {
 	t.Helper()
 	for _, a := range listeners(t, p) {
 		if !a.IP.IsLoopback() {
-			t.Errorf("it listens on %v", a)
+			t.Errorf("listening on %v", a)
 		}
 	}
 }
 
-// listeners are the TCP addresses on which a program and all that it started
+// listeners returns the TCP addresses on which a program and its child processes
 // listen. See proc(5), /proc/net/tcp and /proc/pid/stat.
 func listeners(t *testing.T, p *program) []*net.TCPAddr {
 	t.Helper()
 	if _, err := os.Stat("/proc/net/tcp"); err != nil {
-		t.Skip("without Linux's /proc nobody can say who listens where")
+		t.Skip("this test needs Linux's /proc")
 	}
 	sockets := map[string]bool{}
 	for _, pid := range processGroup(t, p.cmd.Process.Pid) {
-		files, _ := filepath.Glob("/proc/" + pid + "/fd/*") // a process may end meanwhile
+		files, _ := filepath.Glob("/proc/" + pid + "/fd/*") // the process may have ended
 		for _, f := range files {
 			if name, err := os.Readlink(f); err == nil && strings.HasPrefix(name, "socket:[") {
 				sockets[strings.Trim(name, "socket:[]")] = true
@@ -64,7 +64,7 @@ func listeners(t *testing.T, p *program) []*net.TCPAddr {
 	return found
 }
 
-// group lists the processes of a process group.
+// processGroup returns the processes of a process group.
 func processGroup(t *testing.T, pgid int) (pids []string) {
 	t.Helper()
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
@@ -74,7 +74,7 @@ func processGroup(t *testing.T, pgid int) (pids []string) {
 	for _, path := range stats {
 		b, err := os.ReadFile(path)
 		if err != nil {
-			continue // it has ended
+			continue // the process has ended
 		}
 		_, rest, _ := strings.Cut(string(b), ") ") // after the name: state, parent, group
 		if field := strings.Fields(rest); len(field) > 2 && field[2] == strconv.Itoa(pgid) {
@@ -84,13 +84,13 @@ func processGroup(t *testing.T, pgid int) (pids []string) {
 	return pids
 }
 
-// address reads the kernel's form: groups of four bytes, the last byte first.
+// address parses the kernel's format: 32-bit words in host byte order.
 func address(t *testing.T, s string) *net.TCPAddr {
 	t.Helper()
 	host, port, _ := strings.Cut(s, ":")
 	ip, err := hex.DecodeString(host)
 	if err != nil {
-		t.Fatalf("%q is no address: %v", s, err)
+		t.Fatalf("%q is not an address: %v", s, err)
 	}
 	for word := range slices.Chunk(ip, 4) {
 		slices.Reverse(word)

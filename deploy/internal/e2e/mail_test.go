@@ -13,8 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 )
 
-// mailbox is what a reader of the mails sees. MiniStack sends no mail; but it
-// tells subscribers by HTTP the very same.
+// mailbox receives the topic's notifications. MiniStack sends no mail, but it
+// delivers the same content to HTTP subscribers.
 type mailbox struct {
 	mu    sync.Mutex
 	mails []mail
@@ -22,8 +22,7 @@ type mailbox struct {
 
 type mail struct{ Subject, Body string }
 
-// subscribe subscribes to the topic, and confirms that, as by the link in AWS's
-// own mail.
+// subscribe subscribes to the topic and confirms the subscription.
 func subscribe(t *testing.T, config aws.Config, topic string) *mailbox {
 	t.Helper()
 	m := &mailbox{}
@@ -55,7 +54,7 @@ func subscribe(t *testing.T, config aws.Config, topic string) *mailbox {
 			t.Fatalf("couldn't confirm the subscription: %v", err)
 		}
 	case <-t.Context().Done():
-		t.Fatal("the topic asked for no confirmation")
+		t.Fatal("the topic sent no confirmation request")
 	}
 	return m
 }

@@ -16,8 +16,8 @@ const (
 	account = "111122223333"
 )
 
-// ministack is the one MiniStack of all tests. It is started by the first test
-// that needs it and stopped by TestMain.
+// ministack is shared by all tests. The first test that needs it starts it, and
+// TestMain stops it.
 var ministack struct {
 	sync.Mutex
 	*program
@@ -39,8 +39,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// startMiniStack returns the MiniStack of all tests, whose log is shown if this
-// test fails.
+// startMiniStack returns the shared MiniStack. Its log is shown if the test fails.
 func startMiniStack(t *testing.T) *program {
 	t.Helper()
 	path := testtools.Path(t, "ministack/bin/ministack")
@@ -66,14 +65,14 @@ func newMiniStack(path string) (*program, error) {
 	}
 	origin := fmt.Sprintf("http://127.0.0.1:%d", port)
 	return run(origin, "/_ministack/ready", environment(ministack.home,
-		"BIND_HOST=127.0.0.1", // its default is every address, and so is that of the next two
+		"BIND_HOST=127.0.0.1", // by default this and the next two services listen on all addresses
 		"IOT_MTLS_ENABLED=0",
 		"SFTP_ENABLED=0",
 		"GATEWAY_PORT="+strconv.Itoa(port),
 		"MINISTACK_HOST=127.0.0.1",
 		"MINISTACK_ACCOUNT_ID="+account,
 		"MINISTACK_REGION="+region,
-		"LAMBDA_EXECUTOR=local", // the functions are processes of this machine
+		"LAMBDA_EXECUTOR=local", // functions run as local processes
 		"AWS_ENDPOINT_URL="+origin,
 		"S3_DATA_DIR="+filepath.Join(ministack.home, "s3"),
 		"STATE_DIR="+filepath.Join(ministack.home, "state"),

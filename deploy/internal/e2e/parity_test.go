@@ -11,34 +11,33 @@ import (
 	"countersign/handle"
 )
 
-// story is what happens to one stack.
+// scenario is what happens to one stack.
 type scenario struct {
 	name, template     string
-	failures           map[string]string // why, by request type and logical ID
-	earlySignals       []string          // signals that come before the wait begins
-	signals            []string          // that come while ApprovalWait waits
-	deleteWhileWaiting bool              // the stack is deleted while it waits
-	status             string            // the stack's status
-	statusAfterDelete  string            // then the stack is deleted, and ends so
+	failures           map[string]string // reasons of failed custom resource requests, by "RequestType LogicalId"
+	earlySignals       []string          // sent before the wait begins
+	signals            []string          // sent while ApprovalWait waits
+	deleteWhileWaiting bool
+	status             string // the stack's final status
+	statusAfterDelete  string // if set, the stack is then deleted and ends with this status
 }
 
-// The made CloudFormation of deploy/internal/fakecfn does what MiniStack's does: the same
-// events with the same reasons, the same requests to custom resources, the same
-// outputs. Where the two differ AWS's documents say what is right, and the
-// difference has its name among the deviations.
+// The simulated CloudFormation behaves like MiniStack's: same events and reasons,
+// same requests to custom resources, same outputs. Where they differ, the simulated
+// one follows AWS's documentation, and the difference is listed in differences.
 func TestSimulatedCloudFormationMatchesMiniStack(t *testing.T) {
 	m := startMiniStack(t)
 	p := newProvider(t)
 	p.createFunction(t, m)
-	theirs, ours := newMiniStackEngine(t, m), newSimulated(t, p)
+	ministack, simulated := newMiniStackEngine(t, m), newSimulated(t, p)
 	var seen sync.Map
-	t.Run("story", func(t *testing.T) {
+	t.Run("scenario", func(t *testing.T) {
 		for _, s := range scenarios(t) {
 			t.Run(s.name, func(t *testing.T) {
 				t.Parallel()
-				name := "twin-" + strings.ReplaceAll(s.name, " ", "-")
-				got := ours.run(t, s, p, name)
-				want := theirs.run(t, s, p, name+"-at-ministack")
+				name := "parity-" + strings.ReplaceAll(s.name, " ", "-")
+				got := simulated.run(t, s, p, name)
+				want := ministack.run(t, s, p, name+"-at-ministack")
 				for _, d := range differences {
 					before := got
 					if got = d.apply(s, got); !cmp.Equal(before, got) {
@@ -46,14 +45,14 @@ func TestSimulatedCloudFormationMatchesMiniStack(t *testing.T) {
 					}
 				}
 				if diff := cmp.Diff(want, got); diff != "" {
-					t.Errorf("MiniStack (-) and the made CloudFormation (+) differ:\n%s", diff)
+					t.Errorf("MiniStack (-) and the simulated CloudFormation (+) differ:\n%s", diff)
 				}
 			})
 		}
 	})
 	for _, d := range differences {
 		if _, ok := seen.Load(d.description); !ok && !t.Failed() {
-			t.Errorf("no story shows any more that %s: take it out of the list", d.description)
+			t.Errorf("no scenario shows any more that %s: remove it from the list", d.description)
 		}
 	}
 }
@@ -69,23 +68,23 @@ func scenarios(t *testing.T) []scenario {
 		{name: "rejected", template: sample, signals: []string{reject}, status: "ROLLBACK_COMPLETE"},
 		{name: "rejected before it waits", template: sample, earlySignals: []string{reject}, status: "ROLLBACK_COMPLETE"},
 		{name: "not decided in time", template: withTimeout(sample, "2"), status: "ROLLBACK_COMPLETE"},
-		{name: "bypassed", template: sample, signals: []string{signal("SUCCESS", "thief", "")},
+		{name: "bypassed", template: sample, signals: []string{signal("SUCCESS", "bypass", "")},
 			failures: map[string]string{"Create ApprovalVerdict": "Nobody approved this launch"}, status: "ROLLBACK_COMPLETE"},
-		{name: "not asked", template: sample, failures: map[string]string{"Create ApprovalRequest": "Timeout must be at least 180 s"}, status: "ROLLBACK_COMPLETE"},
+		{name: "request fails", template: sample, failures: map[string]string{"Create ApprovalRequest": "Timeout must be at least 180 s"}, status: "ROLLBACK_COMPLETE"},
 		{name: "withdrawn", template: sample, deleteWhileWaiting: true, status: "DELETE_COMPLETE"},
-		{name: "withdrawn and told", template: strings.ReplaceAll(sample, "RetainExceptOnCreate", "Delete"), deleteWhileWaiting: true, status: "DELETE_COMPLETE"},
+		{name: "withdrawn without retention", template: strings.ReplaceAll(sample, "RetainExceptOnCreate", "Delete"), deleteWhileWaiting: true, status: "DELETE_COMPLETE"},
 		{name: "retained", template: strings.ReplaceAll(sample, "RetainExceptOnCreate", "Retain"), signals: []string{reject}, status: "ROLLBACK_COMPLETE"},
 		{name: "not rolled back", template: sample, signals: []string{reject},
 			failures: map[string]string{"Delete ApprovalRequest": "The store is down"}, status: "ROLLBACK_FAILED"},
 		{name: "not deleted", template: strings.ReplaceAll(sample, "RetainExceptOnCreate", "Delete"), signals: []string{approve},
 			failures: map[string]string{"Delete ApprovalRequest": "The store is down"}, status: "CREATE_COMPLETE", statusAfterDelete: "DELETE_FAILED"},
-		{name: "said twice and contradicted", template: twoSignals, earlySignals: []string{approve}, signals: []string{approve, signal("FAILURE", "approved-1", "no"), signal("SUCCESS", "approved-2", "")},
+		{name: "duplicate and contradicting signals", template: twoSignals, earlySignals: []string{approve}, signals: []string{approve, signal("FAILURE", "approved-1", "no"), signal("SUCCESS", "approved-2", "")},
 			status: "CREATE_COMPLETE"},
-		{name: "half decided", template: withTimeout(twoSignals, "2"), earlySignals: []string{approve}, status: "ROLLBACK_COMPLETE"},
-		{name: "unparsable", template: sample, signals: []string{"SUCCESS", reject}, status: "ROLLBACK_COMPLETE"},
+		{name: "one of two signals", template: withTimeout(twoSignals, "2"), earlySignals: []string{approve}, status: "ROLLBACK_COMPLETE"},
+		{name: "unparsable signal", template: sample, signals: []string{"SUCCESS", reject}, status: "ROLLBACK_COMPLETE"},
 		{name: "the original approved", template: original, earlySignals: []string{approve}, status: "CREATE_COMPLETE", statusAfterDelete: "DELETE_COMPLETE"},
 		{name: "the original rejected", template: original, earlySignals: []string{reject}, status: "ROLLBACK_COMPLETE"},
-		{name: "side by side", template: diamond, status: "CREATE_COMPLETE"},
+		{name: "parallel creation", template: diamond, status: "CREATE_COMPLETE"},
 	}
 }
 
@@ -94,12 +93,12 @@ func signal(status, id, reason string) string {
 	return string(b)
 }
 
-// waits lets the wait of a template time out after so many seconds.
+// withTimeout sets the timeout of a template's wait condition.
 func withTimeout(template, seconds string) string {
 	return strings.ReplaceAll(template, "'39600'", "'"+seconds+"'")
 }
 
-// two waits for two signals.
+// twoSignals is a template that waits for two signals.
 const twoSignals = `
 Resources:
   ApprovalHandle: {Type: AWS::CloudFormation::WaitConditionHandle}
@@ -115,7 +114,7 @@ Outputs:
   Request: {Value: !Ref ApprovalRequest}
 `
 
-// diamond is one, then two that could stand side by side, then one.
+// diamond is a template with two resources that may be created in parallel.
 const diamond = `
 Resources:
   Bottom: {Type: AWS::SQS::Queue, DependsOn: [Left, Right]}

@@ -26,8 +26,8 @@ const (
 	waitKey    = gatedStack + "/5f0c2c41-1600-11f1-9d8e-0e1a2b3c4d5e/ApprovalHandle"
 )
 
-// A wait URL as CloudFormation makes it, pre-signed for S3: our signal is what
-// was signed. The other end is versitygw, which verifies as S3 does.
+// Signals are accepted at a wait URL pre-signed as CloudFormation does. The server is
+// versitygw, which verifies signatures like S3.
 func TestSignalToS3(t *testing.T) {
 	s3 := startS3(t)
 	client := &http.Client{Transport: resolver{s3.origin}}
@@ -35,17 +35,17 @@ func TestSignalToS3(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		signed time.Duration // ago
-		spoil  func(string) string
-		header []string // that is signed, and that we do not send
+		change func(string) string
+		header []string // signed, but not sent by us
 		want   handle.SendResult
 	}{
-		{name: "as it was made", want: handle.Delivered},
-		{name: "late, and in time", signed: 11 * time.Hour, want: handle.Delivered},
+		{name: "unchanged", want: handle.Delivered},
+		{name: "shortly before expiry", signed: 11 * time.Hour, want: handle.Delivered},
 		{name: "expired", signed: 12*time.Hour + time.Minute, want: handle.Retry},
-		{name: "with another expiry", signed: 12*time.Hour + time.Minute, spoil: change("X-Amz-Expires=43199", "X-Amz-Expires=86399"), want: handle.Retry},
-		{name: "of another handle", spoil: change("/ApprovalHandle?", "/OtherHandle?"), want: handle.Retry},
-		{name: "with another signature", spoil: change("X-Amz-Signature=", "X-Amz-Signature=0"), want: handle.Retry},
-		{name: "with another header signed", header: []string{"X-Amz-Meta-Other"}, want: handle.Retry},
+		{name: "with a changed expiry", signed: 12*time.Hour + time.Minute, change: change("X-Amz-Expires=43199", "X-Amz-Expires=86399"), want: handle.Retry},
+		{name: "of a different handle", change: change("/ApprovalHandle?", "/OtherHandle?"), want: handle.Retry},
+		{name: "with a changed signature", change: change("X-Amz-Signature=", "X-Amz-Signature=0"), want: handle.Retry},
+		{name: "with an additional signed header", header: []string{"X-Amz-Meta-Other"}, want: handle.Retry},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			stored := filepath.Join(s3.files, waitBucket, filepath.FromSlash(waitKey))
@@ -54,24 +54,24 @@ func TestSignalToS3(t *testing.T) {
 			}
 			signedAt := time.Now().Add(-c.signed)
 			raw := presign(t, signedAt, c.header...)
-			if c.spoil != nil {
-				raw = c.spoil(raw)
+			if c.change != nil {
+				raw = c.change(raw)
 			}
 			u, err := handle.ParseWaitURL(raw, gatedStack, nil, signedAt)
 			if err != nil {
-				t.Fatalf("AWS's own URL is not taken: %v", err)
+				t.Fatalf("the wait URL is rejected: %v", err)
 			}
 			outcome, err := handle.SendSignal(t.Context(), client, u, approved)
 			if outcome != c.want {
-				t.Fatalf("it came to %v, not %v: %v", outcome, c.want, err)
+				t.Fatalf("got %v, want %v: %v", outcome, c.want, err)
 			}
 			if err != nil && (strings.Contains(err.Error(), "amazonaws") || !strings.Contains(err.Error(), "403")) {
-				t.Errorf("the error quotes the URL, or does not say why: %v", err)
+				t.Errorf("the error quotes the URL or lacks the status: %v", err)
 			}
 			got, err := os.ReadFile(stored)
 			if c.want != handle.Delivered {
 				if err == nil {
-					t.Errorf("and yet it was stored: %s", got)
+					t.Errorf("the signal was stored: %s", got)
 				}
 				return
 			}
@@ -93,15 +93,15 @@ func change(what, into string) func(string) string {
 	return func(s string) string { return strings.Replace(s, what, into, 1) }
 }
 
-// presign makes a wait URL as CloudFormation does: for 12 hours less a second,
-// with nothing signed but the host. See
+// presign returns a wait URL as CloudFormation creates it: valid for 12 hours less a
+// second, with only the host header signed. See
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 func presign(t *testing.T, at time.Time, header ...string) string {
 	t.Helper()
 	escaped := strings.NewReplacer(":", "%3A", "/", "%2F").Replace
 	target := "https://" + waitBucket + "." + waitDomain
-	for _, step := range strings.Split(waitKey, "/") {
-		target += "/" + escaped(step)
+	for _, segment := range strings.Split(waitKey, "/") {
+		target += "/" + escaped(segment)
 	}
 	req, err := http.NewRequest(http.MethodPut, target+"?X-Amz-Expires="+strconv.Itoa(12*3600-1), nil)
 	if err != nil {
@@ -119,10 +119,10 @@ func presign(t *testing.T, at time.Time, header ...string) string {
 	return signed
 }
 
-// s3 is versitygw, with CloudFormation's bucket in it.
+// s3 is a versitygw with CloudFormation's bucket.
 type s3 struct {
 	*program
-	files string // folder of the buckets
+	files string // directory of the buckets
 }
 
 func startS3(t *testing.T) s3 {

@@ -17,18 +17,18 @@ import (
 	"countersign/deploy/internal/testtools"
 )
 
-// program is a peer that runs beside the tests.
+// program is a running peer.
 type program struct {
 	origin string // http://127.0.0.1:PORT
 	log    *log
 	cmd    *exec.Cmd
-	stdin  io.Closer // the program lives no longer than this is open
+	stdin  io.Closer // closing it ends the program
 	done   chan struct{}
 }
 
-// leashed runs a program and all that it starts in a process group of its own,
-// and ends the group when standard input ends: also when the tests are killed
-// themselves. The group is asked first and killed two seconds later.
+// supervisor runs a program in its own process group and ends the group when
+// standard input is closed, which also happens when the tests are killed. It sends
+// SIGTERM, and SIGKILL two seconds later.
 const supervisor = `
 exec 3<&0
 "$@" </dev/null 3<&- &
@@ -42,7 +42,7 @@ done
 kill -KILL -- -$$
 `
 
-// run starts a program and waits until it answers 200 at path.
+// run starts a program and waits until it responds with 200 at path.
 func run(origin, path string, env []string, name string, args ...string) (*program, error) {
 	p, err := start(origin, env, name, args...)
 	if err != nil {
@@ -50,22 +50,22 @@ func run(origin, path string, env []string, name string, args ...string) (*progr
 	}
 	if err := p.answers(path, 60*time.Second); err != nil {
 		p.stop()
-		return nil, fmt.Errorf("%s: %w; it said:\n%s", name, err, p.log.since(0))
+		return nil, fmt.Errorf("%s: %w; output:\n%s", name, err, p.log.since(0))
 	}
 	return p, nil
 }
 
 func start(origin string, env []string, name string, args ...string) (*program, error) {
-	cmd := exec.Command("/bin/bash", append([]string{"-c", supervisor, "leashed", name}, args...)...)
+	cmd := exec.Command("/bin/bash", append([]string{"-c", supervisor, "supervisor", name}, args...)...)
 	cmd.Env = env
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	leash, err := cmd.StdinPipe()
+	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
 	}
-	p := &program{origin: origin, log: &log{}, cmd: cmd, stdin: leash, done: make(chan struct{})}
+	p := &program{origin: origin, log: &log{}, cmd: cmd, stdin: stdin, done: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.log, p.log
-	cmd.WaitDelay = 5 * time.Second // for what holds the output open
+	cmd.WaitDelay = 5 * time.Second // for child processes that hold the output open
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("couldn't start %s: %w", name, err)
 	}
@@ -73,13 +73,13 @@ func start(origin string, env []string, name string, args ...string) (*program, 
 	return p, nil
 }
 
-// answers waits until the program answers.
+// answers waits until the program responds.
 func (p *program) answers(path string, wait time.Duration) error {
 	client := &http.Client{Timeout: 2 * time.Second}
 	for end := time.Now().Add(wait); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		select {
 		case <-p.done:
-			return errors.New("it ended at once")
+			return errors.New("the program ended")
 		default:
 		}
 		res, err := client.Get(p.origin + path)
@@ -91,33 +91,33 @@ func (p *program) answers(path string, wait time.Duration) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("it did not answer within %v", wait)
+	return fmt.Errorf("no response within %v", wait)
 }
 
-// stop ends the program and all that it started.
+// stop ends the program and its child processes.
 func (p *program) stop() {
 	_ = p.stdin.Close()
-	<-p.done // the leash ends with the group
+	<-p.done // closed when the group has ended
 }
 
-// told shows what the program said meanwhile if the test fails.
+// logOnFailure shows the program's output during the test if the test fails.
 func (p *program) logOnFailure(t *testing.T) {
 	t.Helper()
 	from := p.log.len()
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("%s said:\n%s", p.origin, p.log.since(from))
+			t.Logf("output of %s:\n%s", p.origin, p.log.since(from))
 		}
 	})
 }
 
-// log keeps what a program says.
+// log collects a program's output.
 type log struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
 
-// shownLog bounds what is shown of a log, in bytes; it is the end that counts.
+// shownLog is how many bytes at the end of a log are shown.
 const shownLog = 32 << 10
 
 func (l *log) Write(b []byte) (int, error) {
@@ -138,7 +138,7 @@ func (l *log) since(from int) string {
 	return string(l.buf.Bytes()[max(from, l.buf.Len()-shownLog):])
 }
 
-// freePort is a loopback port on which nobody listened a moment ago.
+// freePort returns an unused loopback port.
 func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -148,8 +148,8 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// environment is what programs run with: nothing of who runs the tests but the
-// paths, and above all no AWS account of theirs.
+// environment returns a minimal environment, so that programs never use the AWS
+// credentials of the person who runs the tests.
 func environment(home string, more ...string) []string {
 	env := []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + home, "LANG=C.UTF-8",
@@ -159,13 +159,13 @@ func environment(home string, more ...string) []string {
 	return append(env, more...)
 }
 
-// build makes the program of a package.
+// build builds the program of a package.
 func build(t *testing.T, program, of string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", program, of)
 	cmd.Dir = testtools.Root(t)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if said, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("couldn't build %s: %v\n%s", of, err, said)
+	if output, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("couldn't build %s: %v\n%s", of, err, output)
 	}
 }

@@ -22,8 +22,8 @@ import (
 
 const providerARN = "arn:aws:lambda:" + region + ":" + account + ":function:provider"
 
-// provider stands behind the custom resources of both twins, and answers as the
-// script of each stack has it.
+// provider handles the custom resource requests of both engines and answers by each
+// stack's script.
 type provider struct {
 	origin string
 
@@ -32,14 +32,15 @@ type provider struct {
 	errors  []error
 }
 
-// request is what a provider is asked, without what differs from stack to stack.
+// request is a custom resource request, without the fields that differ between
+// stacks.
 type request struct {
 	RequestType, ServiceToken, ResourceType, LogicalResourceId, PhysicalResourceId string
 
 	ResourceProperties map[string]any
 }
 
-// script is one stack's part of the provider.
+// script is the provider's behavior for one stack, and what it recorded.
 type script struct {
 	scenario
 
@@ -76,15 +77,15 @@ func (p *provider) fail(err error) {
 	p.errors = append(p.errors, err)
 }
 
-// expect gives a stack its script, before it is created.
+// expect sets the script of a stack before it is created.
 func (p *provider) expect(stack string, s *script) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.scripts[stack] = s
 }
 
-// take takes an event and answers it soon. CloudFormation does not wait for the
-// function, only for its answer.
+// handle answers an event in the background, because CloudFormation does not wait for
+// the function, only for its response.
 func (p *provider) handle(event []byte) {
 	var e struct {
 		request
@@ -99,7 +100,7 @@ func (p *provider) handle(event []byte) {
 	s := p.scripts[name]
 	p.mu.Unlock()
 	if s == nil {
-		p.fail(fmt.Errorf("%s is no stack of ours", e.StackId))
+		p.fail(fmt.Errorf("%s has no script", e.StackId))
 		return
 	}
 	go func() {
@@ -117,7 +118,7 @@ func (p *provider) handle(event []byte) {
 	}()
 }
 
-// answer notes a request and says what it is answered.
+// answer records a request and returns its response.
 func (s *script) answer(ctx context.Context, r request) (map[string]any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,7 +134,7 @@ func (s *script) answer(ctx context.Context, r request) (map[string]any, error) 
 	s.asked = append(s.asked, r)
 	id := r.PhysicalResourceId
 	if id == "" {
-		id = "made-" + r.LogicalResourceId
+		id = "id-" + r.LogicalResourceId
 	}
 	if why, refused := s.failures[r.RequestType+" "+r.LogicalResourceId]; refused {
 		return map[string]any{"Status": "FAILED", "Reason": why, "PhysicalResourceId": id}, nil
@@ -168,7 +169,7 @@ func (s *script) recorded() (requests []request, puts []int) {
 	return slices.Clone(s.asked), slices.Clone(s.puts)
 }
 
-// messenger is the function that carries events from MiniStack to the provider.
+// forwarder is a function that forwards events from MiniStack to the provider.
 const forwarder = `
 import json, os, urllib.request
 
@@ -176,12 +177,12 @@ def handler(event, context):
     urllib.request.urlopen(os.environ["PROVIDER"], json.dumps(event).encode(), 10).close()
 `
 
-// hire makes the function on MiniStack.
+// createFunction creates the forwarder on MiniStack.
 func (p *provider) createFunction(t *testing.T, m *program) {
 	t.Helper()
 	var zipped bytes.Buffer
 	z := zip.NewWriter(&zipped)
-	f, err := z.Create("messenger.py")
+	f, err := z.Create("forwarder.py")
 	if err == nil {
 		_, err = io.WriteString(f, forwarder)
 	}
@@ -193,13 +194,13 @@ func (p *provider) createFunction(t *testing.T, m *program) {
 	}
 	client := lambda.NewFromConfig(awsConfig(m.origin))
 	_, err = client.CreateFunction(t.Context(), &lambda.CreateFunctionInput{
-		FunctionName: aws.String("provider"), Runtime: types.RuntimePython313, Handler: aws.String("messenger.handler"),
+		FunctionName: aws.String("provider"), Runtime: types.RuntimePython313, Handler: aws.String("forwarder.handler"),
 		Role: aws.String("arn:aws:iam::" + account + ":role/provider"), Timeout: aws.Int32(30),
 		Code:        &types.FunctionCode{ZipFile: zipped.Bytes()},
 		Environment: &types.Environment{Variables: map[string]string{"PROVIDER": p.origin}},
 	})
 	if err != nil {
-		t.Fatalf("couldn't make the function: %v", err)
+		t.Fatalf("couldn't create the function: %v", err)
 	}
 	err = lambda.NewFunctionActiveV2Waiter(client).Wait(t.Context(), &lambda.GetFunctionInput{FunctionName: aws.String("provider")}, time.Minute)
 	if err != nil {

@@ -21,8 +21,8 @@ var built struct {
 	err error
 }
 
-// samBuild builds the functions as the README has it, once for all tests, and
-// returns the template that sam deploy takes.
+// samBuild builds the functions with sam build, once for all tests, and returns the
+// built template.
 func samBuild(t *testing.T) (template string) {
 	t.Helper()
 	sam := testtools.Path(t, "sam/bin/sam")
@@ -40,7 +40,7 @@ func samBuild(t *testing.T) (template string) {
 	return filepath.Join(folder, "template.yaml")
 }
 
-// sam runs a command of SAM's on a built template, on MiniStack.
+// sam runs a SAM command on a built template, with MiniStack as its AWS.
 func (d *deployment) sam(t *testing.T, template string, args ...string) {
 	t.Helper()
 	args = append(args[:1:1], append([]string{"--template-file", template}, args[1:]...)...)
@@ -49,8 +49,8 @@ func (d *deployment) sam(t *testing.T, template string, args ...string) {
 	}
 }
 
-// command runs a program in the root of the module, as somebody would who has
-// no AWS but MiniStack. It has five minutes.
+// command runs a program in the module's root, with MiniStack as its AWS, for up to
+// five minutes.
 func command(t *testing.T, name string, args ...string) (said []byte, err error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)
@@ -66,13 +66,13 @@ func command(t *testing.T, name string, args ...string) (said []byte, err error)
 	return both.Bytes(), err
 }
 
-// goFolders are where Go keeps what it has built and downloaded.
+// goFolders returns the environment of Go's caches and proxies.
 func goFolders(t *testing.T) (env []string) {
 	t.Helper()
 	names := []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOSUMDB"}
 	out, err := exec.CommandContext(t.Context(), "go", append([]string{"env"}, names...)...).Output()
 	if err != nil {
-		t.Fatalf("couldn't ask go for its folders: %v", err)
+		t.Fatalf("couldn't run go env: %v", err)
 	}
 	values := strings.Split(string(out), "\n")
 	for i, name := range names {
@@ -81,9 +81,9 @@ func goFolders(t *testing.T) (env []string) {
 	return append(env, "GOTOOLCHAIN=local")
 }
 
-// What sam build builds are the binaries of our own zips, byte for byte.
+// sam build and our own build produce the same binaries, byte for byte.
 func TestSAMBuildsTheSame(t *testing.T) {
-	startMiniStack(t) // nothing of it is used but its home
+	startMiniStack(t) // only for its home directory
 	built, zips := filepath.Dir(samBuild(t)), t.TempDir()
 	if said, err := command(t, "go", "run", "./deploy/internal/build", "--arch", "amd64", "--out", zips); err != nil {
 		t.Fatalf("couldn't build: %v:\n%s", err, said)
@@ -103,7 +103,7 @@ func TestSAMBuildsTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(sams, ours) {
-			t.Errorf("%s: sam build gives %d bytes, and %s holds %d others", folder, len(sams), name, len(ours))
+			t.Errorf("%s: sam build's binary (%d bytes) differs from the one in %s (%d bytes)", folder, len(sams), name, len(ours))
 		}
 	}
 }

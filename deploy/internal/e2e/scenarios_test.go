@@ -10,15 +10,14 @@ import (
 	"countersign/handle"
 )
 
-// Countersign, deployed as the README has it, lets a product's launches through
-// its gate in every way that they can go.
+// An installed Countersign handles launches with every possible outcome.
 func TestLaunches(t *testing.T) {
 	d := deploy(t, "countersign", "HttpApi")
-	t.Run("Approved", d.approved) // alone, for its calls are counted
+	t.Run("Approved", d.approved) // alone, because its calls are counted
 	t.Run("Others", func(t *testing.T) {
-		for _, story := range []struct {
+		for _, scenario := range []struct {
 			name string
-			tell func(*testing.T)
+			run  func(*testing.T)
 		}{
 			{"Expired", d.expired}, // takes the longest
 			{"Rejected", d.rejected},
@@ -29,39 +28,39 @@ func TestLaunches(t *testing.T) {
 			{"Deleted", d.deleted},
 			{"Original", d.original},
 		} {
-			t.Run(story.name, func(t *testing.T) {
+			t.Run(scenario.name, func(t *testing.T) {
 				t.Parallel()
-				story.tell(t)
+				scenario.run(t)
 			})
 		}
 	})
 	t.Run("Audit", d.auditCommand)
 }
 
-// A second deployment stands beside the first, under another name, and people
-// reach it by a Function URL.
+// A second installation under a different name works in the same account, with a
+// Function URL.
 func TestFunctionURL(t *testing.T) {
 	d := deploy(t, "countersign-url", "FunctionUrl")
 	if host := d.outputs["BotUrl"]; !strings.HasSuffix(host, ".lambda-url."+region+".on.aws") {
-		t.Fatalf("the bot is at %s, which is no Function URL", host)
+		t.Fatalf("the bot is at %s, which is not a Function URL", host)
 	}
 	d.approved(t)
 }
 
-// Ann approves the sample product, and its stack goes on.
+// Ann approves the sample product, and its stack continues.
 func (d *deployment) approved(t *testing.T) {
-	bill := d.startUsage()
+	usage := d.startUsage()
 	l := d.launch(t, sandbox.Channel, d.sample(t), purposeParameter)
 	l.expectRequest()
 	l.click(sandbox.Ann, handle.Approve)
 	l.expectState(handle.Approved)
 	l.checkMessages()
-	bill.checkBudget(t)
+	usage.checkBudget(t)
 	l.expectStackStatus("CREATE_COMPLETE")
 	l.expectThread("approved by <@"+sandbox.Ann+">", "the stack is ready (")
 	l.expectDM("approved by <@"+sandbox.Ann+">", "the stack is ready (")
 	l.checkLaws()
-	bill.read(t, "until the end of the stack was told")
+	usage.read(t, "until the stack's end was reported")
 }
 
 // Ann rejects, and the stack rolls back with her reason on it.
@@ -78,8 +77,8 @@ func (d *deployment) rejected(t *testing.T) {
 	l.checkLaws()
 }
 
-// Nobody decides, and the deployed sweep fails the stack before it would time
-// out in silence.
+// Without a decision, the deployed sweep fails the stack with a reason before
+// CloudFormation's timeout.
 func (d *deployment) expired(t *testing.T) {
 	l := d.launch(t, d.newChannel("C0EXPIRED"), gated(t, "C0EXPIRED", "Wait: {Seconds: '39600'}", "Wait: {Seconds: '180'}"), purposeParameter)
 	l.expectRequest()
@@ -90,8 +89,7 @@ func (d *deployment) expired(t *testing.T) {
 	l.checkLaws()
 }
 
-// Rita PUTs to the wait handle herself. The wait ends, and the verdict does not
-// open.
+// Rita PUTs to the wait handle herself. The wait ends, but the verdict fails.
 func (d *deployment) bypassed(t *testing.T) {
 	l := d.launch(t, d.newChannel("C0BYPASSED"), gated(t, "C0BYPASSED"), purposeParameter)
 	l.expectRequest()
@@ -106,8 +104,8 @@ func (d *deployment) bypassed(t *testing.T) {
 	l.checkLaws()
 }
 
-// Slack does not take the message, so a mail asks. What scanners do decides
-// nothing; a person does, with the code of the mail.
+// Slack rejects the message, so the request goes out by mail. Mail scanners decide
+// nothing; a person decides with the mail's code.
 func (d *deployment) byMail(t *testing.T) {
 	channel := d.newChannel("C0BYMAIL")
 	d.brokenChannels.Store(channel, true)
@@ -117,14 +115,14 @@ func (d *deployment) byMail(t *testing.T) {
 	l.expectState(handle.Pending)
 	l.approveByMail(m, "Ann Approver")
 	if r := l.expectState(handle.Approved); r.Decider() != "Ann Approver (by mail)" {
-		t.Errorf("the record says that %s decided", r.Decider())
+		t.Errorf("the decider is %q", r.Decider())
 	}
 	l.expectStackStatus("CREATE_COMPLETE")
 	l.checkLaws()
 }
 
-// CloudFormation's event comes twice at once and a third time, as Lambda may
-// deliver it: one request, one message, the same answer.
+// Lambda may deliver CloudFormation's event more than once, here twice at once and a
+// third time later: one request, one message, the same response.
 func (d *deployment) twice(t *testing.T) {
 	l := d.launch(t, d.newChannel("C0TWICE"), ungated)
 	event, err := json.Marshal(map[string]any{
@@ -151,8 +149,8 @@ func (d *deployment) twice(t *testing.T) {
 	l.checkLaws()
 }
 
-// Rita cancels while nobody has decided. What is retained is not asked to go:
-// Countersign hears of it by the stack's status.
+// Rita cancels before a decision. CloudFormation sends no Delete for the retained
+// request; Countersign learns of it from the stack's status.
 func (d *deployment) withdrawn(t *testing.T) {
 	l := d.launch(t, d.newChannel("C0WITHDRAWN"), gated(t, "C0WITHDRAWN"), purposeParameter)
 	l.expectRequest()
@@ -163,9 +161,8 @@ func (d *deployment) withdrawn(t *testing.T) {
 	l.checkLaws()
 }
 
-// The same where nothing is retained: CloudFormation asks the request to go.
-// How the stack itself ends then is MiniStack's own affair: it does not break a
-// creation off.
+// The same without retention: CloudFormation sends a Delete for the request. The
+// stack's final status is not checked, because MiniStack does not cancel a creation.
 func (d *deployment) deleted(t *testing.T) {
 	l := d.launch(t, d.newChannel("C0DELETED"), gated(t, "C0DELETED", "DeletionPolicy: RetainExceptOnCreate", "DeletionPolicy: Delete"), purposeParameter)
 	l.expectRequest()
@@ -175,8 +172,8 @@ func (d *deployment) deleted(t *testing.T) {
 	l.checkLaws()
 }
 
-// The template of the original sample, which knows no verdict and waits as long
-// as can be, works unchanged but for its ServiceToken.
+// The template of the original sample, without a verdict and with the longest
+// timeout, works with only its ServiceToken changed.
 func (d *deployment) original(t *testing.T) {
 	l := d.launch(t, sandbox.Channel, product(t, "deploy/gate/testdata/sample-gate.yaml",
 		"arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:approvals", d.outputs["ServiceToken"]))
@@ -188,18 +185,18 @@ func (d *deployment) original(t *testing.T) {
 	l.checkLaws()
 }
 
-// sample is the sample product, which names the notifier of this deployment.
+// sample returns the sample product with this deployment's notifier.
 func (d *deployment) sample(t *testing.T) string {
 	return product(t, "deploy/product.yaml", "function:countersign-notifier", "function:"+d.name+"-notifier")
 }
 
-// gated is the sample product, asked about in a channel of its own.
+// gated returns the sample product with the given channel.
 func gated(t *testing.T, channel string, changes ...string) string {
 	const url = "WaitUrl: !Ref ApprovalHandle\n"
 	return product(t, "deploy/product.yaml", append(changes, url, url+"      Channel: "+channel+"\n")...)
 }
 
-// ungated waits, and leaves it to the test to ask.
+// ungated is a template that only waits; the test sends the custom resource request.
 const ungated = `
 Parameters:
   UserEmail: {Type: String}

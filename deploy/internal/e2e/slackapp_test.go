@@ -12,8 +12,8 @@ import (
 	"countersign/handle"
 )
 
-// newSlackApp makes a workspace, with people in it, into which an app was
-// installed that was made from the manifest.
+// newSlackApp returns a workspace with people in it and the app that the manifest
+// describes.
 func newSlackApp(t *testing.T, manifest, origin string, client *http.Client, fault func(string, url.Values) *slacktest.Fault) *slacktest.Workspace {
 	t.Helper()
 	var app struct {
@@ -33,7 +33,7 @@ func newSlackApp(t *testing.T, manifest, origin string, client *http.Client, fau
 		}
 	}
 	if err := json.Unmarshal([]byte(manifest), &app); err != nil || !app.Settings.Interactivity.Enabled {
-		t.Fatalf("the stack's manifest makes no app with buttons: %v, in %s", err, manifest)
+		t.Fatalf("the stack's manifest has no interactivity: %v, in %s", err, manifest)
 	}
 	w := slacktest.New(slacktest.Config{
 		Now: time.Now, TeamID: sandbox.Team, TeamName: "Example", Domain: "example",
@@ -45,7 +45,7 @@ func newSlackApp(t *testing.T, manifest, origin string, client *http.Client, fau
 	return w
 }
 
-// fault lets Slack fail in the channels that are broken.
+// fault makes Slack fail in brokenChannels.
 func (d *deployment) fault(_ string, form url.Values) *slacktest.Fault {
 	if _, broken := d.brokenChannels.Load(form.Get("channel")); broken {
 		return &slacktest.Fault{Status: http.StatusServiceUnavailable}
@@ -53,7 +53,7 @@ func (d *deployment) fault(_ string, form url.Values) *slacktest.Fault {
 	return nil
 }
 
-// secretText is what the deployment's secret holds.
+// secretText returns the content of the deployment's secret.
 func secretText(token string, signing []string, keys ...handle.MailKey) string {
 	text := map[string]any{"slackToken": token, "signingSecrets": append([]string{}, signing...)}
 	list := []string{}
