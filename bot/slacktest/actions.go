@@ -21,7 +21,7 @@ func (w *Workspace) PostAs(userID, channelID, threadTS, text string) (ts string,
 	case r.Archived:
 		return "", ErrNotAllowed
 	}
-	if no := r.checkThread(threadTS); no != nil || r.deleted[threadTS] {
+	if apiErr := r.checkThread(threadTS); apiErr != nil || r.deleted[threadTS] {
 		return "", fmt.Errorf("%w: %s", ErrNoMessage, threadTS)
 	}
 	p := w.addMessage(r, Message{TS: w.newTS(now), ThreadTS: threadTS, UserID: u.ID, UnfurlLinks: true, UnfurlMedia: true},

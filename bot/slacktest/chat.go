@@ -59,11 +59,11 @@ func (r *channel) checkThread(threadTS string) *apiError {
 }
 
 // addMessage adds a new message to a channel.
-func (w *Workspace) addMessage(r *channel, m Message, says messageArgs) *storedMessage {
+func (w *Workspace) addMessage(r *channel, m Message, args messageArgs) *storedMessage {
 	m.ChannelID = r.ID
-	m.Text, m.Blocks, m.Metadata = says.text, says.blocks, says.metadata
-	m.Mentions, m.MentionsChannel = says.mentions, pingsChannel(says.mentions)
-	m.Notified = w.notified(r, m.UserID, says.mentions)
+	m.Text, m.Blocks, m.Metadata = args.text, args.blocks, args.metadata
+	m.Mentions, m.MentionsChannel = args.mentions, mentionsChannel(args.mentions)
+	m.Notified = w.notified(r, m.UserID, args.mentions)
 	p := &storedMessage{Message: m}
 	r.byTS[m.TS] = p
 	if parent := r.byTS[m.ThreadTS]; m.ThreadTS != "" && parent != nil {
@@ -120,7 +120,7 @@ func (p *storedMessage) change(m messageArgs) {
 	if !m.hasText {
 		m.mentions = addMentions(m.mentions, p.Text)
 	}
-	p.Mentions, p.MentionsChannel = m.mentions, pingsChannel(m.mentions)
+	p.Mentions, p.MentionsChannel = m.mentions, mentionsChannel(m.mentions)
 	p.Edited = p.Blocks == nil
 	p.Updates++
 }

@@ -39,10 +39,10 @@ func (c *call) postEphemeral() (any, *apiError) {
 }
 
 // addEphemeral shows a message to one user.
-func (w *Workspace) addEphemeral(r *channel, readerID string, m Message, says messageArgs) *storedMessage {
+func (w *Workspace) addEphemeral(r *channel, readerID string, m Message, args messageArgs) *storedMessage {
 	m.ChannelID, m.UserID, m.Ephemeral = r.ID, w.config.BotUserID, true
-	m.Text, m.Blocks, m.Metadata = says.text, says.blocks, says.metadata
-	m.Mentions, m.MentionsChannel = says.mentions, pingsChannel(says.mentions)
+	m.Text, m.Blocks, m.Metadata = args.text, args.blocks, args.metadata
+	m.Mentions, m.MentionsChannel = args.mentions, mentionsChannel(args.mentions)
 	p := &storedMessage{Message: m, readerID: readerID}
 	w.ephemeral[readerID] = append(w.ephemeral[readerID], p)
 	w.version++

@@ -90,7 +90,7 @@ func okResponse(result any) httpResponse {
 }
 
 // errorResponse returns the response for err; provided are the token's scopes.
-func errorResponse(no *apiError, provided string) httpResponse {
+func errorResponse(apiErr *apiError, provided string) httpResponse {
 	type metadata struct {
 		Messages []string `json:"messages"`
 	}
@@ -101,20 +101,20 @@ func errorResponse(no *apiError, provided string) httpResponse {
 		Needed   string    `json:"needed,omitempty"`
 		Provided string    `json:"provided,omitempty"`
 		Metadata *metadata `json:"response_metadata,omitempty"`
-	}{Error: no.code, Needed: no.needed}
-	if no.needed != "" {
+	}{Error: apiErr.code, Needed: apiErr.needed}
+	if apiErr.needed != "" {
 		answer.Provided = provided
 	}
-	if len(no.messages) > 0 {
-		answer.Metadata = &metadata{no.messages}
-		for _, m := range no.messages {
+	if len(apiErr.messages) > 0 {
+		answer.Metadata = &metadata{apiErr.messages}
+		for _, m := range apiErr.messages {
 			answer.Errors = append(answer.Errors, strings.TrimPrefix(m, "[ERROR] "))
 		}
 	}
 	r := okResponse(answer)
-	if no.retryAfter > 0 {
+	if apiErr.retryAfter > 0 {
 		r.status = http.StatusTooManyRequests
-		r.retryAfter = retryAfterSeconds(no.retryAfter)
+		r.retryAfter = retryAfterSeconds(apiErr.retryAfter)
 	}
 	return r
 }

@@ -126,7 +126,7 @@ func addOnce(ids []string, id string) []string {
 	return append(ids, id)
 }
 
-func pingsChannel(mentions []string) bool {
+func mentionsChannel(mentions []string) bool {
 	return slices.ContainsFunc(mentions, func(id string) bool {
 		return id == "here" || id == "channel" || id == "everyone"
 	})
@@ -139,7 +139,7 @@ func (w *Workspace) notified(r *channel, author string, mentions []string) []str
 	var ids []string
 	for _, id := range mentions {
 		switch g, isGroup := w.groups.byID[id]; {
-		case pingsChannel([]string{id}):
+		case mentionsChannel([]string{id}):
 			ids = append(ids, r.Members...)
 		case isGroup && !g.Disabled:
 			ids = append(ids, g.Users...)

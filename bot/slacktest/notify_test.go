@@ -10,12 +10,12 @@ import (
 // Mentions count wherever they are in a message.
 func TestMentions(t *testing.T) {
 	tests := []struct {
-		name     string
-		to       string
-		options  []api.MsgOption
-		notifies []string
-		notified []string
-		pings    bool
+		name            string
+		to              string
+		options         []api.MsgOption
+		notifies        []string
+		notified        []string
+		mentionsChannel bool
 	}{
 		{name: "nobody", to: public, options: []api.MsgOption{text("ann @here")}},
 		{name: "a member", to: public, options: []api.MsgOption{text("<@U0ANN>, <@U0ANN>")}, notifies: []string{ann}, notified: []string{ann}},
@@ -23,16 +23,16 @@ func TestMentions(t *testing.T) {
 		{name: "somebody deactivated", to: shared, options: []api.MsgOption{text("<@U0GONE>")}, notifies: []string{gone}},
 		{name: "a group", to: public, options: []api.MsgOption{text("<!subteam^S0GROUP>")}, notifies: []string{group}, notified: []string{ann, bob}},
 		{name: "a disabled group", to: public, options: []api.MsgOption{text("<!subteam^S0OLD>")}, notifies: []string{oldGroup}},
-		{name: "here", to: shared, options: []api.MsgOption{text("<!here>")}, notifies: []string{"here"}, notified: []string{ann, olga}, pings: true},
+		{name: "here", to: shared, options: []api.MsgOption{text("<!here>")}, notifies: []string{"here"}, notified: []string{ann, olga}, mentionsChannel: true},
 		{name: "escaped", to: public, options: []api.MsgOption{api.MsgOptionText("<!channel> <@U0ANN>", true)}},
 		{name: "in a section", to: public, options: []api.MsgOption{text("x"), api.MsgOptionBlocks(section("<@U0BOB>"))}, notifies: []string{bob}, notified: []string{bob}},
-		{name: "in a field", to: public, options: []api.MsgOption{text("x"), api.MsgOptionBlocks(api.NewSectionBlock(nil, []*api.TextBlockObject{mrkdwn("<!channel>")}, nil))}, notifies: []string{"channel"}, notified: []string{ann, bob}, pings: true},
+		{name: "in a field", to: public, options: []api.MsgOption{text("x"), api.MsgOptionBlocks(api.NewSectionBlock(nil, []*api.TextBlockObject{mrkdwn("<!channel>")}, nil))}, notifies: []string{"channel"}, notified: []string{ann, bob}, mentionsChannel: true},
 		{name: "in a context", to: public, options: []api.MsgOption{text("x"), api.MsgOptionBlocks(api.NewContextBlock("", mrkdwn("<@U0ANN>")))}, notifies: []string{ann}, notified: []string{ann}},
 		{name: "in markdown", to: public, options: []api.MsgOption{text("x"), api.MsgOptionBlocks(api.NewMarkdownBlock("", "<@U0ANN>"))}, notifies: []string{ann}, notified: []string{ann}},
 		{name: "in plain_text", to: public, options: []api.MsgOption{text("x"), api.MsgOptionBlocks(api.NewSectionBlock(plain("<@U0ANN> <!here>"), nil, nil))}},
 		{name: "a direct message", to: ann, options: []api.MsgOption{text("x")}, notified: []string{ann}},
-		{name: "parse=full", to: public, options: []api.MsgOption{text("hello @here and @approvers."), api.MsgOptionParse(true)}, notifies: []string{"here", group}, notified: []string{ann, bob}, pings: true},
-		{name: "link_names", to: public, options: []api.MsgOption{text("a@here @approvers-not @everyone"), api.MsgOptionLinkNames(true)}, notifies: []string{"everyone"}, notified: []string{ann, bob}, pings: true},
+		{name: "parse=full", to: public, options: []api.MsgOption{text("hello @here and @approvers."), api.MsgOptionParse(true)}, notifies: []string{"here", group}, notified: []string{ann, bob}, mentionsChannel: true},
+		{name: "link_names", to: public, options: []api.MsgOption{text("a@here @approvers-not @everyone"), api.MsgOptionLinkNames(true)}, notifies: []string{"everyone"}, notified: []string{ann, bob}, mentionsChannel: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -45,8 +45,8 @@ func TestMentions(t *testing.T) {
 			if diff := cmp.Diff(tt.notified, m.Notified); diff != "" {
 				t.Errorf("notified (-want +got):\n%s", diff)
 			}
-			if m.MentionsChannel != tt.pings {
-				t.Errorf("mentions the channel: got %t, want %t", m.MentionsChannel, tt.pings)
+			if m.MentionsChannel != tt.mentionsChannel {
+				t.Errorf("mentions the channel: got %t, want %t", m.MentionsChannel, tt.mentionsChannel)
 			}
 		})
 	}

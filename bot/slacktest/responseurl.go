@@ -81,13 +81,13 @@ func (w *Workspace) serveResponseURL(id string, r *http.Request) httpResponse {
 		return responseURLError(http.StatusBadRequest, "invalid_payload")
 	}
 	c := &call{Workspace: w, now: now, form: body.form(), entry: Call{Method: "response_url", At: now, Channel: to.channelID, User: to.userID}}
-	no := c.respond(to, body)
-	if no != nil {
-		c.entry.Error = no.code
+	apiErr := c.respond(to, body)
+	if apiErr != nil {
+		c.entry.Error = apiErr.code
 	}
 	w.calls.add(c.entry)
-	if no != nil {
-		return responseURLError(http.StatusBadRequest, no.code)
+	if apiErr != nil {
+		return responseURLError(http.StatusBadRequest, apiErr.code)
 	}
 	to.used++
 	return okResponse(okEnvelope)
@@ -125,15 +125,15 @@ func (c *call) respond(to *responseURL, body responseBody) *apiError {
 		c.version++
 		return nil
 	}
-	says, err := c.messageArgs(maxPostText)
+	args, err := c.messageArgs(maxPostText)
 	if err != nil {
 		return err
 	}
-	if says.text == "" && says.blocks == nil {
+	if args.text == "" && args.blocks == nil {
 		return errCode("no_text")
 	}
 	if body.ReplaceOriginal {
-		original.change(says)
+		original.change(args)
 		c.version++
 		return nil
 	}
@@ -142,9 +142,9 @@ func (c *call) respond(to *responseURL, body responseBody) *apiError {
 	}
 	m := Message{TS: c.newTS(c.now), ThreadTS: body.ThreadTS, UserID: c.config.BotUserID, UnfurlLinks: true, UnfurlMedia: true}
 	if body.ResponseType == "in_channel" {
-		c.addMessage(r, m, says)
+		c.addMessage(r, m, args)
 	} else {
-		c.addEphemeral(r, to.userID, m, says)
+		c.addEphemeral(r, to.userID, m, args)
 	}
 	return nil
 }

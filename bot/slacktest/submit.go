@@ -109,15 +109,15 @@ func (w *Workspace) applyResponseAction(v *view, i *Interaction, now time.Time) 
 	case "errors":
 		return v.showErrors(answer.Errors)
 	case "update":
-		doc, no := w.readView(answer.View, "modal", v)
-		if no != nil {
+		doc, apiErr := w.readView(answer.View, "modal", v)
+		if apiErr != nil {
 			return false
 		}
 		w.setView(v, doc, now)
 		return true
 	case "push":
-		doc, no := w.readView(answer.View, "modal", nil)
-		if no != nil || len(w.modals[v.UserID]) >= maxStack {
+		doc, apiErr := w.readView(answer.View, "modal", nil)
+		if apiErr != nil || len(w.modals[v.UserID]) >= maxStack {
 			return false
 		}
 		pushed := w.pushModal(v.UserID, doc, now).copyView()
