@@ -137,7 +137,7 @@ func TestTemplateTakesWhatIsMeant(t *testing.T) {
 			if allowed.MatchString(value) {
 				t.Errorf("%s: %q is taken", name, value)
 			}
-			var faults function.Faults
+			var faults function.Problems
 			if err := configure(parameters[name] + "=" + value); !errors.As(err, &faults) && name != "Timeout" { // the functions take short ones, too
 				t.Errorf("%s: the functions take %q", name, value)
 			}

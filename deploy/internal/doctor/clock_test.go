@@ -44,14 +44,14 @@ func TestJudgeClocks(t *testing.T) {
 func TestOwnClockIsWrong(t *testing.T) {
 	p := newFixture(t)
 	p.now = func() time.Time { return time.Now().Add(-time.Hour) }
-	p.want(p.examine(), expectation{"clocks", Warning, "1h0m0s behind", "timedatectl"})
+	p.want(p.checkAll(), expectation{"clocks", Warning, "1h0m0s behind", "timedatectl"})
 }
 
 // A bot whose clock is wrong refuses what Slack signs.
 func TestBotClockIsWrong(t *testing.T) {
 	p := newFixture(t)
 	p.botTime = func() time.Time { return time.Now().Add(20 * time.Minute) }
-	p.want(p.examine(), expectation{"API signature", Fault, "its clock is wrong", "logs tail"})
+	p.want(p.checkAll(), expectation{"API signature", Fault, "its clock is wrong", "logs tail"})
 }
 
 // If all that answers for Slack has another time, that is said.
@@ -61,8 +61,8 @@ func TestSlackClockIsWrong(t *testing.T) {
 		w.Header().Set("Date", time.Now().Add(-8*time.Minute).UTC().Format(http.TimeFormat))
 		p.slack.ServeHTTP(w, r)
 	}))
-	for _, f := range p.account.functions {
+	for _, f := range p.aws.functions {
 		f.env[envSlackAPI] = early.URL + "/api/"
 	}
-	p.want(p.examine(), expectation{"clocks", Fault, "the clock of Slack is 8m", "5 minutes"})
+	p.want(p.checkAll(), expectation{"clocks", Fault, "the clock of Slack is 8m", "5 minutes"})
 }

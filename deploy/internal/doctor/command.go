@@ -76,7 +76,7 @@ func (c Command) run(ctx context.Context, w io.Writer) (status int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	clocks := &clocks{now: time.Now}
-	client := &http.Client{Timeout: awsconfig.CallTimeout, Transport: clocks.transport(http.DefaultTransport), CheckRedirect: awsconfig.Stay}
+	client := &http.Client{Timeout: awsconfig.CallTimeout, Transport: clocks.transport(http.DefaultTransport), CheckRedirect: awsconfig.NoRedirect}
 	account, err := awsconfig.Open(ctx, c.Region, c.Profile, clocks.transport)
 	if err != nil {
 		return 0, err

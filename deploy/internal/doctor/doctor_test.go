@@ -20,7 +20,7 @@ import (
 
 func TestHealthy(t *testing.T) {
 	p := newFixture(t)
-	r := p.examine()
+	r := p.checkAll()
 	p.want(r)
 	if r.status() != statusOK {
 		t.Error("a healthy deployment is said to be ill")
@@ -30,7 +30,7 @@ func TestHealthy(t *testing.T) {
 	}
 }
 
-func (p *fixture) examine() Report {
+func (p *fixture) checkAll() Report {
 	p.t.Helper()
 	r := p.doctor().checkAll(p.t.Context())
 	p.readsOnly()
@@ -48,7 +48,7 @@ func (p *fixture) examine() Report {
 func (p *fixture) readsOnly() {
 	p.t.Helper()
 	reads := []string{":Get", ":Describe", ":List", ":Query", ":BatchGet", ":Simulate"}
-	for _, call := range p.account.calls {
+	for _, call := range p.aws.calls {
 		if !slices.ContainsFunc(reads, func(verb string) bool { return strings.Contains(call, verb) }) {
 			p.t.Errorf("the doctor calls %s", call)
 		}
@@ -116,7 +116,7 @@ func TestPlantedFaults(t *testing.T) {
 	const hour = time.Hour
 	env := func(name, value string) func(*fixture) {
 		return func(p *fixture) {
-			for _, f := range p.account.functions {
+			for _, f := range p.aws.functions {
 				f.env[name] = value
 			}
 		}
@@ -131,8 +131,8 @@ func TestPlantedFaults(t *testing.T) {
 			})
 		}
 	}
-	bot := func(p *fixture) *fakeFunction { return p.account.functions["countersign-bot"] }
-	notifier := func(p *fixture) *fakeFunction { return p.account.functions["countersign-notifier"] }
+	bot := func(p *fixture) *fakeFunction { return p.aws.functions["countersign-bot"] }
+	notifier := func(p *fixture) *fakeFunction { return p.aws.functions["countersign-notifier"] }
 	channel := func(c slacktest.Channel) func(*fixture) {
 		return func(p *fixture) {
 			c.ID, c.Name = "C0APPROVALS", "launch-approvals"
@@ -147,16 +147,16 @@ func TestPlantedFaults(t *testing.T) {
 		want  []expectation
 	}{
 		// The stack.
-		{"no stack", func(p *fixture) { p.account.stackStatus = "" }, []expectation{{"stack", Fault, "stack countersign does not exist in eu-west-1", "list-stacks"}}},
-		{"another stack", func(p *fixture) { delete(p.account.outputs, "SlackRequestUrl") }, []expectation{{"stack", Fault, "no output SlackRequestUrl", "--stack"}}},
-		{"rolled back", func(p *fixture) { p.account.stackStatus = "ROLLBACK_COMPLETE" }, []expectation{{"stack", Fault, "ROLLBACK_COMPLETE", "describe-stack-events"}}},
-		{"failed update", func(p *fixture) { p.account.stackStatus = "UPDATE_ROLLBACK_FAILED" }, []expectation{{"stack", Fault, "a made reason", "describe-stack-events"}}},
-		{"update undone", func(p *fixture) { p.account.stackStatus = "UPDATE_ROLLBACK_COMPLETE" }, []expectation{{"stack", Warning, "rolled back", "previous version"}}},
-		{"being updated", func(p *fixture) { p.account.stackStatus = "UPDATE_IN_PROGRESS" }, []expectation{{"stack", Warning, "operation is running", "Wait"}}},
+		{"no stack", func(p *fixture) { p.aws.stackStatus = "" }, []expectation{{"stack", Fault, "stack countersign does not exist in eu-west-1", "list-stacks"}}},
+		{"another stack", func(p *fixture) { delete(p.aws.outputs, "SlackRequestUrl") }, []expectation{{"stack", Fault, "no output SlackRequestUrl", "--stack"}}},
+		{"rolled back", func(p *fixture) { p.aws.stackStatus = "ROLLBACK_COMPLETE" }, []expectation{{"stack", Fault, "ROLLBACK_COMPLETE", "describe-stack-events"}}},
+		{"failed update", func(p *fixture) { p.aws.stackStatus = "UPDATE_ROLLBACK_FAILED" }, []expectation{{"stack", Fault, "a made reason", "describe-stack-events"}}},
+		{"update undone", func(p *fixture) { p.aws.stackStatus = "UPDATE_ROLLBACK_COMPLETE" }, []expectation{{"stack", Warning, "rolled back", "previous version"}}},
+		{"being updated", func(p *fixture) { p.aws.stackStatus = "UPDATE_IN_PROGRESS" }, []expectation{{"stack", Warning, "operation is running", "Wait"}}},
 
 		// The functions.
-		{"no bot", func(p *fixture) { delete(p.account.functions, "countersign-bot") }, []expectation{{"bot function", Fault, "countersign-bot does not exist", "drift-aware"}}},
-		{"no notifier", func(p *fixture) { delete(p.account.functions, "countersign-notifier") }, []expectation{{"notifier function", Fault, "countersign-notifier does not exist", "drift-aware"}}},
+		{"no bot", func(p *fixture) { delete(p.aws.functions, "countersign-bot") }, []expectation{{"bot function", Fault, "countersign-bot does not exist", "drift-aware"}}},
+		{"no notifier", func(p *fixture) { delete(p.aws.functions, "countersign-notifier") }, []expectation{{"notifier function", Fault, "countersign-notifier does not exist", "drift-aware"}}},
 		{"bot failed", func(p *fixture) { bot(p).config["State"] = "Failed" }, []expectation{{"bot function", Fault, "has failed", "sam deploy"}}},
 		{"update failed", func(p *fixture) { notifier(p).config["LastUpdateStatus"] = "Failed" }, []expectation{{"notifier function", Fault, "update of countersign-notifier failed", "sam deploy"}}},
 		{"old runtime", func(p *fixture) { bot(p).config["Runtime"] = "provided.al2" }, []expectation{{"bot function", Fault, "provided.al2", "provided.al2023"}}},
@@ -171,27 +171,27 @@ func TestPlantedFaults(t *testing.T) {
 		}, []expectation{{"mail", Fault, "neither Slack nor mail is configured", "sam deploy"}}},
 
 		// The table.
-		{"no table", func(p *fixture) { p.account.table = nil }, []expectation{{"table", Fault, "table countersign does not exist", "restore-table-from-backup"}}},
-		{"two tables", func(p *fixture) { bot(p).env[envTable], p.account.table["TableName"] = "other", "other" }, []expectation{{"table", Fault, "other", "sam deploy"}}},
+		{"no table", func(p *fixture) { p.aws.table = nil }, []expectation{{"table", Fault, "table countersign does not exist", "restore-table-from-backup"}}},
+		{"two tables", func(p *fixture) { bot(p).env[envTable], p.aws.table["TableName"] = "other", "other" }, []expectation{{"table", Fault, "other", "sam deploy"}}},
 		{"wrong keys", func(p *fixture) {
-			p.account.table["KeySchema"] = []map[string]string{{"AttributeName": "StackKey", "KeyType": "HASH"}}
+			p.aws.table["KeySchema"] = []map[string]string{{"AttributeName": "StackKey", "KeyType": "HASH"}}
 		}, []expectation{{"table", Fault, "its keys are StackKey, not StackKey, GateKey", "sam deploy"}}},
-		{"no index", func(p *fixture) { p.account.table["GlobalSecondaryIndexes"] = nil }, []expectation{{"table", Fault, "no index Due", "sam deploy"}}},
+		{"no index", func(p *fixture) { p.aws.table["GlobalSecondaryIndexes"] = nil }, []expectation{{"table", Fault, "no index Due", "sam deploy"}}},
 		{"index being made", func(p *fixture) {
-			p.account.table["GlobalSecondaryIndexes"].([]any)[1].(map[string]any)["IndexStatus"] = "CREATING"
+			p.aws.table["GlobalSecondaryIndexes"].([]any)[1].(map[string]any)["IndexStatus"] = "CREATING"
 		}, []expectation{{"table", Fault, "index Created is CREATING", "sam deploy"}}},
-		{"table away", func(p *fixture) { p.account.table["TableStatus"] = "INACCESSIBLE_ENCRYPTION_CREDENTIALS" }, []expectation{{"table", Fault, "INACCESSIBLE_ENCRYPTION_CREDENTIALS", ""}}},
-		{"no recovery", func(p *fixture) { p.account.backups = "DISABLED" }, []expectation{{"table", Warning, "point-in-time", "update-continuous-backups"}}},
-		{"no protection", func(p *fixture) { p.account.table["DeletionProtectionEnabled"] = false }, []expectation{{"table", Warning, "deletion protection", "update-table"}}},
+		{"table away", func(p *fixture) { p.aws.table["TableStatus"] = "INACCESSIBLE_ENCRYPTION_CREDENTIALS" }, []expectation{{"table", Fault, "INACCESSIBLE_ENCRYPTION_CREDENTIALS", ""}}},
+		{"no recovery", func(p *fixture) { p.aws.backups = "DISABLED" }, []expectation{{"table", Warning, "point-in-time", "update-continuous-backups"}}},
+		{"no protection", func(p *fixture) { p.aws.table["DeletionProtectionEnabled"] = false }, []expectation{{"table", Warning, "deletion protection", "update-table"}}},
 
 		// The secret.
-		{"no secret", func(p *fixture) { p.account.secretGone = true }, []expectation{{"secret", Fault, "does not exist or has no value", "Create it"}}},
-		{"no JSON", func(p *fixture) { p.account.secretText = testToken }, []expectation{{"secret", Fault, "must be a JSON object", "Edit"}}},
+		{"no secret", func(p *fixture) { p.aws.secretGone = true }, []expectation{{"secret", Fault, "does not exist or has no value", "Create it"}}},
+		{"no JSON", func(p *fixture) { p.aws.secretText = testToken }, []expectation{{"secret", Fault, "must be a JSON object", "Edit"}}},
 		{"misspelt", func(p *fixture) {
-			p.account.secretText = strings.Replace(p.account.secretText, "slackToken", "slack_token", 1)
-		}, []expectation{{"secret", Fault, `"slack_token" means nothing`, "Edit"}, {"secret", Fault, "slackToken is empty", ""}}},
+			p.aws.secretText = strings.Replace(p.aws.secretText, "slackToken", "slack_token", 1)
+		}, []expectation{{"secret", Fault, `"slack_token" is unknown`, "Edit"}, {"secret", Fault, "slackToken is empty", ""}}},
 		{"a string for a list", func(p *fixture) {
-			p.account.secretText = `{"slackToken": "` + testToken + `", "signingSecrets": "` + testSigning + `", "mailKeys": ["` + testMailKey + `"]}`
+			p.aws.secretText = `{"slackToken": "` + testToken + `", "signingSecrets": "` + testSigning + `", "mailKeys": ["` + testMailKey + `"]}`
 		}, []expectation{{"secret", Fault, "signingSecrets must be a list", ""}}},
 		{"no token", func(p *fixture) { p.secret("", []string{testSigning}, []string{testMailKey}) }, []expectation{{"secret", Fault, "slackToken is empty", "Bot User OAuth Token"}}},
 		{"a user's token", func(p *fixture) { p.secret("xoxp-otherwise-secret", []string{testSigning}, []string{testMailKey}) },
@@ -199,7 +199,7 @@ func TestPlantedFaults(t *testing.T) {
 		{"a rotated token", func(p *fixture) {
 			p.secret("xoxe.xoxb-otherwise-secret", []string{testSigning}, []string{testMailKey})
 		}, []expectation{{"secret", Fault, "begins with xoxb-", ""}, {"secret", Fault, "expires within 12 hours", "create a new app"}, {"Slack token", Fault, "invalid_auth", "Reinstall"}}},
-		{"no signing secret", func(p *fixture) { p.secret(testToken, []string{}, []string{testMailKey}); p.hold() }, []expectation{{"secret", Fault, "signingSecrets is empty", "Basic Information"}}},
+		{"no signing secret", func(p *fixture) { p.secret(testToken, []string{}, []string{testMailKey}); p.setBotSecrets() }, []expectation{{"secret", Fault, "signingSecrets is empty", "Basic Information"}}},
 		{"a client secret", func(p *fixture) { p.secret(testToken, []string{"otherwise-secret"}, []string{testMailKey}) },
 			[]expectation{{"secret", Fault, "entry 1 of signingSecrets", "not the Client Secret"}, {"API signature", Fault, "401", "run the doctor again"}}},
 		{"blanks", func(p *fixture) { p.secret(testToken, []string{testSigning + " "}, []string{testMailKey}) },
@@ -246,19 +246,19 @@ func TestPlantedFaults(t *testing.T) {
 		{"no number", env(envApprovals, "two"), []expectation{{"bot function settings", Fault, envApprovals, "sam deploy"}, {"notifier function settings", Fault, envApprovals, "sam deploy"}}},
 
 		// The API.
-		{"API gone", func(p *fixture) { p.answers(http.NotFound) }, []expectation{{"API", Fault, "404", "logs tail log-of-countersign-bot"}}},
-		{"API fails", func(p *fixture) { p.answers(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) }) }, []expectation{{"API", Fault, "502", "logs tail"}}},
+		{"API gone", func(p *fixture) { p.replaceBot(http.NotFound) }, []expectation{{"API", Fault, "404", "logs tail log-of-countersign-bot"}}},
+		{"API fails", func(p *fixture) { p.replaceBot(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) }) }, []expectation{{"API", Fault, "502", "logs tail"}}},
 		{"API silent", func(p *fixture) {
-			p.answers(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+			p.replaceBot(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 		}, []expectation{{"API", Fault, "does not answer", "network"}}},
-		{"API takes all", func(p *fixture) { p.answers(func(http.ResponseWriter, *http.Request) {}) }, []expectation{{"API", Fault, "accepts unsigned requests (200)", "sam deploy"}}},
-		{"API forbids all", func(p *fixture) { p.answers(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }) }, []expectation{{"API signature", Fault, "403", "lambda:InvokeFunctionUrl"}}},
+		{"API takes all", func(p *fixture) { p.replaceBot(func(http.ResponseWriter, *http.Request) {}) }, []expectation{{"API", Fault, "accepts unsigned requests (200)", "sam deploy"}}},
+		{"API forbids all", func(p *fixture) { p.replaceBot(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }) }, []expectation{{"API signature", Fault, "403", "lambda:InvokeFunctionUrl"}}},
 		{"API elsewhere", func(p *fixture) {
-			p.account.outputs["SlackRequestUrl"] = "http://bot.example.com/slack/interactivity"
+			p.aws.outputs["SlackRequestUrl"] = "http://bot.example.com/slack/interactivity"
 		}, []expectation{{"API", Fault, "not an https URL", ""}}},
-		{"bot holds another secret", func(p *fixture) { p.hold(oldSigning) }, []expectation{{"API signature", Fault, "has read a different one", "rereads the secret"}}},
+		{"bot holds another secret", func(p *fixture) { p.setBotSecrets(oldSigning) }, []expectation{{"API signature", Fault, "has read a different one", "rereads the secret"}}},
 		{"replays", func(p *fixture) {
-			p.answers(func(w http.ResponseWriter, r *http.Request) {
+			p.replaceBot(func(w http.ResponseWriter, r *http.Request) {
 				if r.Header.Get("X-Slack-Signature") == "" {
 					w.WriteHeader(401)
 				}
@@ -267,98 +267,98 @@ func TestPlantedFaults(t *testing.T) {
 
 		// Mail.
 		{"not confirmed", func(p *fixture) {
-			p.account.topics[mailTopicARN].subscriptions[0][1] = "PendingConfirmation"
+			p.aws.topics[mailTopicARN].subscriptions[0][1] = "PendingConfirmation"
 		}, []expectation{{"mail", Fault, "admins@example.com has not confirmed", "sns subscribe"}}},
 		{"one not confirmed", func(p *fixture) {
-			topic := p.account.topics[mailTopicARN]
+			topic := p.aws.topics[mailTopicARN]
 			topic.subscriptions = append(topic.subscriptions, [2]string{"late@example.com", "PendingConfirmation"})
 		}, []expectation{{"mail", Warning, "late@example.com has not confirmed", "late@example.com"}}},
-		{"unsubscribed", func(p *fixture) { p.account.topics[mailTopicARN].subscriptions = nil }, []expectation{{"mail", Fault, "no subscribers", "sns subscribe"}}},
-		{"no topic", func(p *fixture) { delete(p.account.topics, mailTopicARN) }, []expectation{{"mail", Fault, "does not exist", "drift-aware"}}},
+		{"unsubscribed", func(p *fixture) { p.aws.topics[mailTopicARN].subscriptions = nil }, []expectation{{"mail", Fault, "no subscribers", "sns subscribe"}}},
+		{"no topic", func(p *fixture) { delete(p.aws.topics, mailTopicARN) }, []expectation{{"mail", Fault, "does not exist", "drift-aware"}}},
 		{"open topic", func(p *fixture) {
-			p.account.topics[mailTopicARN].policy = `{"Statement":[{"Sid":"all","Effect":"Allow","Principal":"*","Action":"sns:*","Resource":"*"}]}`
+			p.aws.topics[mailTopicARN].policy = `{"Statement":[{"Sid":"all","Effect":"Allow","Principal":"*","Action":"sns:*","Resource":"*"}]}`
 		}, []expectation{{"mail topic policy", Fault, "statement all", "Access policy"}}},
 		{"bad links", env(envURL, "bot.example.com"), []expectation{{"bot function settings", Fault, envURL, ""}, {"notifier function settings", Fault, envURL, "sam deploy"}}},
 		{"open launch topic", func(p *fixture) {
-			p.account.topics[launchTopicARN].policy = `{"Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":["sns:Publish"],"Resource":"*"}]}`
+			p.aws.topics[launchTopicARN].policy = `{"Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":["sns:Publish"],"Resource":"*"}]}`
 		}, []expectation{{"launch topic", Fault, "anyone in AWS", "OrganizationId"}}},
-		{"launch topic without the notifier", func(p *fixture) { p.account.topics[launchTopicARN].subscriptions = nil }, []expectation{{"launch topic", Fault, "not subscribed", "drift-aware"}}},
+		{"launch topic without the notifier", func(p *fixture) { p.aws.topics[launchTopicARN].subscriptions = nil }, []expectation{{"launch topic", Fault, "not subscribed", "drift-aware"}}},
 
 		// Launching.
 		{"launch role may not", func(p *fixture) { p.command.LaunchRole = []string{"BareLaunch"} }, []expectation{{"launch role", Fault, "BareLaunch may not invoke the notifier", "put-role-policy --role-name BareLaunch"}}},
 		{"by ARN", func(p *fixture) { p.command.LaunchRole = []string{"arn:aws:iam::111122223333:role/BareLaunch"} }, []expectation{{"launch role", Fault, "implicitDeny", "--role-name BareLaunch "}}},
 		{"no such role", func(p *fixture) { p.command.LaunchRole = []string{"Nobody"} }, []expectation{{"launch role", Fault, "role Nobody does not exist", "launch constraint"}}},
 		{"role elsewhere", func(p *fixture) { p.command.LaunchRole = []string{"arn:aws:iam::999988887777:role/Launch"} }, []expectation{{"launch role", Unchecked, "in a different account", "999988887777"}}},
-		{"no roles", func(p *fixture) { p.account.catalog = nil }, nil},
+		{"no roles", func(p *fixture) { p.aws.catalog = nil }, nil},
 
 		// What runs by itself.
-		{"sweep disabled", func(p *fixture) { p.account.rules["countersign-sweep"].State = "DISABLED" }, []expectation{{"sweep schedule", Fault, "disabled", "enable-rule --name countersign-sweep"}}},
-		{"sweep deleted", func(p *fixture) { delete(p.account.rules, "countersign-sweep") }, []expectation{{"sweep schedule", Fault, "countersign-sweep no longer exists", "drift-aware"}}},
+		{"sweep disabled", func(p *fixture) { p.aws.rules["countersign-sweep"].State = "DISABLED" }, []expectation{{"sweep schedule", Fault, "disabled", "enable-rule --name countersign-sweep"}}},
+		{"sweep deleted", func(p *fixture) { delete(p.aws.rules, "countersign-sweep") }, []expectation{{"sweep schedule", Fault, "countersign-sweep no longer exists", "drift-aware"}}},
 		{"sweep elsewhere", func(p *fixture) {
-			p.account.rules["countersign-sweep"].targets = []string{strings.Replace(notifierARN, "notifier", "other", 1)}
+			p.aws.rules["countersign-sweep"].targets = []string{strings.Replace(notifierARN, "notifier", "other", 1)}
 		}, []expectation{{"sweep schedule", Fault, "does not invoke the notifier", "drift-aware"}}},
 		{"sweep may not", func(p *fixture) {
 			notifier(p).policy = `{"Statement":[` + permission("countersign-status") + `]}`
 		}, []expectation{{"sweep schedule", Fault, "may not invoke", "permission"}}},
 		{"no permission at all", func(p *fixture) { notifier(p).policy = "" }, []expectation{{"sweep schedule", Fault, "may not invoke", ""}, {"stack status rule", Fault, "may not invoke", ""}}},
-		{"sweep dead", func(p *fixture) { p.account.heartbeat = time.Now().Add(-20 * time.Minute) }, []expectation{{"sweep", Fault, "20 minutes ago", "logs tail log-of-countersign-notifier"}}},
-		{"sweep long dead", func(p *fixture) { p.account.heartbeat = time.Now().Add(-24 * hour) }, []expectation{{"sweep", Fault, "has not run for 30 minutes or more", "logs tail"}}},
-		{"sweep unheard of", func(p *fixture) { p.account.heartbeat = time.Time{} }, []expectation{{"sweep", Fault, "has not run for 30 minutes or more", "logs tail"}}},
+		{"sweep dead", func(p *fixture) { p.aws.heartbeat = time.Now().Add(-20 * time.Minute) }, []expectation{{"sweep", Fault, "20 minutes ago", "logs tail log-of-countersign-notifier"}}},
+		{"sweep long dead", func(p *fixture) { p.aws.heartbeat = time.Now().Add(-24 * hour) }, []expectation{{"sweep", Fault, "has not run for 30 minutes or more", "logs tail"}}},
+		{"sweep unheard of", func(p *fixture) { p.aws.heartbeat = time.Time{} }, []expectation{{"sweep", Fault, "has not run for 30 minutes or more", "logs tail"}}},
 		{"just deployed", func(p *fixture) {
-			p.account.heartbeat = time.Time{}
+			p.aws.heartbeat = time.Time{}
 			notifier(p).config["LastModified"] = time.Now().UTC().Format("2006-01-02T15:04:05.000-0700")
 		}, []expectation{{"sweep", Warning, "has not run yet", "five minutes"}}},
-		{"status rule disabled", func(p *fixture) { p.account.rules["countersign-status"].State = "DISABLED" }, []expectation{{"stack status rule", Fault, "disabled", "enable-rule --name countersign-status"}}},
-		{"failed events", func(p *fixture) { p.account.messages = 2 }, []expectation{{"failure queue", Fault, "2 events", "receive-message"}}},
-		{"no queue", func(p *fixture) { p.account.noQueue = true }, []expectation{{"failure queue", Fault, "does not exist", "drift-aware"}}},
+		{"status rule disabled", func(p *fixture) { p.aws.rules["countersign-status"].State = "DISABLED" }, []expectation{{"stack status rule", Fault, "disabled", "enable-rule --name countersign-status"}}},
+		{"failed events", func(p *fixture) { p.aws.messages = 2 }, []expectation{{"failure queue", Fault, "2 events", "receive-message"}}},
+		{"no queue", func(p *fixture) { p.aws.noQueue = true }, []expectation{{"failure queue", Fault, "does not exist", "drift-aware"}}},
 		{"alarm", func(p *fixture) {
-			p.account.alarms[1]["StateValue"], p.account.alarms[1]["StateReason"] = "ALARM", "Threshold Crossed"
+			p.aws.alarms[1]["StateValue"], p.aws.alarms[1]["StateReason"] = "ALARM", "Threshold Crossed"
 		}, []expectation{{"alarms", Fault, "countersign-bypass is in ALARM: Threshold Crossed", "describe-alarm-history"}}},
-		{"alarm muted", func(p *fixture) { p.account.alarms[0]["ActionsEnabled"] = false }, []expectation{{"alarms", Warning, "its actions are disabled", "enable-alarm-actions --alarm-names countersign-failed"}}},
-		{"alarm deleted", func(p *fixture) { p.account.alarms = p.account.alarms[:1] }, []expectation{{"alarms", Warning, "1 alarm of the stack no longer exists", "drift-aware"}}},
+		{"alarm muted", func(p *fixture) { p.aws.alarms[0]["ActionsEnabled"] = false }, []expectation{{"alarms", Warning, "its actions are disabled", "enable-alarm-actions --alarm-names countersign-failed"}}},
+		{"alarm deleted", func(p *fixture) { p.aws.alarms = p.aws.alarms[:1] }, []expectation{{"alarms", Warning, "1 alarm of the stack no longer exists", "drift-aware"}}},
 		{"no alarms", func(p *fixture) {
-			p.account.resources = slices.DeleteFunc(p.account.resources, func(r resource) bool { return r.kind == "AWS::CloudWatch::Alarm" })
+			p.aws.resources = slices.DeleteFunc(p.aws.resources, func(r resource) bool { return r.kind == "AWS::CloudWatch::Alarm" })
 		}, []expectation{{"alarms", Warning, "no alarms", "sam deploy"}}},
-		{"overdue", func(p *fixture) { p.account.requests = []handle.Request{overdueRequest(t)} }, []expectation{{"overdue requests", Fault, "1 of them past the deadline without a decision", "logs tail log-of-countersign-notifier"}}},
+		{"overdue", func(p *fixture) { p.aws.requests = []handle.Request{overdueRequest(t)} }, []expectation{{"overdue requests", Fault, "1 of them past the deadline without a decision", "logs tail log-of-countersign-notifier"}}},
 		{"told in vain", func(p *fixture) {
 			for range 2 {
-				p.account.requests = append(p.account.requests, failingRequest(p.t, "messages_tab_disabled", 10*time.Minute))
+				p.aws.requests = append(p.aws.requests, failingRequest(p.t, "messages_tab_disabled", 10*time.Minute))
 			}
 		}, []expectation{{"failing steps", Warning, "keep failing: tell (messages_tab_disabled) in 2 requests", "Turn on the Messages Tab"}}},
 		{"told in vain for another reason", func(p *fixture) {
-			p.account.requests = []handle.Request{failingRequest(p.t, "Slack could not be reached", 10*time.Minute)}
+			p.aws.requests = []handle.Request{failingRequest(p.t, "Slack could not be reached", 10*time.Minute)}
 		}, []expectation{{"failing steps", Warning, "keep failing: tell (Slack could not be reached)", "logs tail log-of-countersign-notifier"}}},
 		{"told in vain just now", func(p *fixture) {
-			p.account.requests = []handle.Request{failingRequest(p.t, "Slack could not be reached", time.Minute)}
+			p.aws.requests = []handle.Request{failingRequest(p.t, "Slack could not be reached", time.Minute)}
 		}, nil},
 
 		{"Slack does not know a name", func(p *fixture) {
-			p.account.requests = []handle.Request{recentRequest("role/rita", false), recentRequest("role/ann@example.com", true)}
+			p.aws.requests = []handle.Request{recentRequest("role/rita", false), recentRequest("role/ann@example.com", true)}
 		},
 			[]expectation{{"requesters", Warning, "1 of 2 requests in the last 7 days came from requesters who are not matched to a Slack user, and so could approve their own launches; no Slack user has the e-mail address of rita", "MailDomain"}}},
-		{"Slack does not know an address", func(p *fixture) { p.account.requests = []handle.Request{recentRequest("role/rita@example.com", false)} },
+		{"Slack does not know an address", func(p *fixture) { p.aws.requests = []handle.Request{recentRequest("role/rita@example.com", false)} },
 			[]expectation{{"requesters", Warning, "the e-mail address of rita@example.com", "e-mail address of their Slack account. Or set the stack parameter Approvals to 2"}}},
 		{"Slack does not know a name with the domain", func(p *fixture) {
 			env(envMailDomain, "example.com")(p)
-			p.account.requests = []handle.Request{recentRequest("role/rita", false)}
+			p.aws.requests = []handle.Request{recentRequest("role/rita", false)}
 		}, []expectation{{"requesters", Warning, "the e-mail address of rita", "e-mail address of their Slack account. Or set the stack parameter Approvals to 2"}}},
-		{"AWS proves nothing", func(p *fixture) { p.account.requests = []handle.Request{recentRequest("", false)} },
+		{"AWS proves nothing", func(p *fixture) { p.aws.requests = []handle.Request{recentRequest("", false)} },
 			[]expectation{{"requesters", Warning, "for 1, AWS does not report the requester", "in other accounts or of stacks outside Service Catalog. Or set"}}},
 		{"many whom Slack does not know", func(p *fixture) {
 			for _, name := range []string{"a", "b", "c", "d", "d", "e"} {
-				p.account.requests = append(p.account.requests, recentRequest("role/"+name, false))
+				p.aws.requests = append(p.aws.requests, recentRequest("role/"+name, false))
 			}
 		}, []expectation{{"requesters", Warning, "6 of 6 requests in the last 7 days came from requesters who are not matched to a Slack user, and so could approve their own launches; no Slack user has the e-mail address of a, b, c and 2 more", "Approvals to 2"}}},
-		{"Slack knows all", func(p *fixture) { p.account.requests = []handle.Request{recentRequest("role/ann@example.com", true)} },
+		{"Slack knows all", func(p *fixture) { p.aws.requests = []handle.Request{recentRequest("role/ann@example.com", true)} },
 			[]expectation{{"requesters", OK, "1 request in the last 7 days, each from a requester matched to a Slack user", ""}}},
 		{"all may approve their own", func(p *fixture) {
 			r := recentRequest("role/rita", false)
 			r.Terms.SelfApproval = true
-			p.account.requests = []handle.Request{r}
+			p.aws.requests = []handle.Request{r}
 		}, []expectation{{"requesters", Skipped, "no requests in Slack", ""}}},
 		{"records denied", func(p *fixture) {
-			p.account.denied = []string{"dynamodb:BatchGetItem"}
-			p.account.requests = []handle.Request{recentRequest("role/ann@example.com", true)}
+			p.aws.denied = []string{"dynamodb:BatchGetItem"}
+			p.aws.requests = []handle.Request{recentRequest("role/ann@example.com", true)}
 		}, []expectation{{"requesters", Unchecked, "dynamodb:Query and dynamodb:BatchGetItem", "--print-policy"}}},
 
 		{"who asks may choose a name", withSession(`"AWS":"arn:aws:iam::111122223333:root"`, "sts:AssumeRole", ""),
@@ -371,24 +371,24 @@ func TestPlantedFaults(t *testing.T) {
 			[]expectation{{"role sessions", OK, "the session name of Requesters is not the caller's choice", ""}}},
 		{"trust policy denied", func(p *fixture) {
 			withSession(`"AWS":"111122223333"`, "sts:AssumeRole", "")(p)
-			p.account.denied = []string{"iam:GetRole"}
+			p.aws.denied = []string{"iam:GetRole"}
 		}, []expectation{{"role sessions", Unchecked, "iam:GetRole", "--print-policy"}, {"launch role", Unchecked, "iam:GetRole", ""}}},
 		{"trust policy unreadable", func(p *fixture) {
 			withSession("", "", "")(p)
-			p.account.trust["Requesters"] = "{"
+			p.aws.trust["Requesters"] = "{"
 		}, []expectation{{"role sessions", Unchecked, "trust policy of role Requesters", "get-role --role-name Requesters"}}},
 
 		// What the doctor may not read is said, and is no fault.
-		{"secret denied", func(p *fixture) { p.account.denied = []string{"secretsmanager:GetSecretValue"} }, []expectation{{"secret", Unchecked, "secretsmanager:GetSecretValue", "--print-policy"}}},
-		{"table denied", func(p *fixture) { p.account.denied = []string{"dynamodb:DescribeTable", "dynamodb:Query"} },
+		{"secret denied", func(p *fixture) { p.aws.denied = []string{"secretsmanager:GetSecretValue"} }, []expectation{{"secret", Unchecked, "secretsmanager:GetSecretValue", "--print-policy"}}},
+		{"table denied", func(p *fixture) { p.aws.denied = []string{"dynamodb:DescribeTable", "dynamodb:Query"} },
 			[]expectation{{"table", Unchecked, "dynamodb:DescribeTable", "--print-policy"}, {"overdue requests", Unchecked, "dynamodb:Query", ""}, {"requesters", Unchecked, "dynamodb:Query", ""}}},
-		{"metrics denied", func(p *fixture) { p.account.denied = []string{"cloudwatch:ListMetrics"} }, []expectation{{"sweep", Unchecked, "cloudwatch:ListMetrics", ""}}},
-		{"simulation denied", func(p *fixture) { p.account.denied = []string{"iam:SimulatePrincipalPolicy"} }, []expectation{{"launch role", Unchecked, "iam:SimulatePrincipalPolicy", ""}}},
+		{"metrics denied", func(p *fixture) { p.aws.denied = []string{"cloudwatch:ListMetrics"} }, []expectation{{"sweep", Unchecked, "cloudwatch:ListMetrics", ""}}},
+		{"simulation denied", func(p *fixture) { p.aws.denied = []string{"iam:SimulatePrincipalPolicy"} }, []expectation{{"launch role", Unchecked, "iam:SimulatePrincipalPolicy", ""}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := newFixture(t)
 			test.plant(p)
-			p.want(p.examine(), test.want...)
+			p.want(p.checkAll(), test.want...)
 		})
 	}
 }
@@ -408,8 +408,8 @@ func recentRequest(name string, known bool) handle.Request {
 // trusted as said.
 func withSession(principal, action, condition string) func(*fixture) {
 	return func(p *fixture) {
-		p.account.requests = []handle.Request{recentRequest("Requesters/ann@example.com", true)}
-		p.account.trust = map[string]string{"Requesters": trustPolicy(principal, action, condition)}
+		p.aws.requests = []handle.Request{recentRequest("Requesters/ann@example.com", true)}
+		p.aws.trust = map[string]string{"Requesters": trustPolicy(principal, action, condition)}
 	}
 }
 
@@ -441,10 +441,10 @@ func overdueRequest(*testing.T) handle.Request {
 // The printed policy allows every call that the doctor makes, and nothing else.
 func TestPolicyAllowsWhatTheDoctorCalls(t *testing.T) {
 	p := newFixture(t)
-	p.account.requests = []handle.Request{overdueRequest(t)}
-	p.examine()
+	p.aws.requests = []handle.Request{overdueRequest(t)}
+	p.checkAll()
 	want := map[string]bool{"kms:Decrypt": true} // by Secrets Manager and DynamoDB, if their key is the customer's
-	for _, call := range p.account.calls {
+	for _, call := range p.aws.calls {
 		want[call] = true
 	}
 	delete(want, "sts:GetCallerIdentity") // needs no permission
@@ -472,7 +472,7 @@ func TestPolicyAllowsWhatTheDoctorCalls(t *testing.T) {
 // every secret.
 func TestPolicyWithoutStack(t *testing.T) {
 	p := newFixture(t)
-	p.account.stackStatus = ""
+	p.aws.stackStatus = ""
 	var b, notes strings.Builder
 	if err := p.doctor().printPolicy(t.Context(), &b, &notes); err != nil || notes.String() == "" {
 		t.Fatal(err, notes.String())

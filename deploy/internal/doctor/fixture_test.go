@@ -42,23 +42,23 @@ var testScopes = []string{"chat:write", "users:read", "users:read.email", "userg
 // real bot behind its API. It is healthy; the tests make it ill.
 type fixture struct {
 	t       testing.TB
-	account *fakeAWS
+	aws *fakeAWS
 	slack   *slacktest.Workspace
-	slackAt *httptest.Server
-	door    atomic.Pointer[http.Handler] // what answers at the API
-	secrets atomic.Pointer[[]string]     // the signing secrets that the bot holds
+	slackServer *httptest.Server
+	api    atomic.Pointer[http.Handler] // what answers at the API
+	botSecrets atomic.Pointer[[]string]     // the signing secrets that the bot holds
 	botTime func() time.Time
 
 	command Command
 	now     func() time.Time
 
-	patience    time.Duration // the client's time-out
+	timeout    time.Duration // the client's time-out
 	slackConfig slacktest.Config
 }
 
 func newFixture(t testing.TB, change ...func(*slacktest.Config)) *fixture {
 	t.Helper()
-	p := &fixture{t: t, now: time.Now, botTime: time.Now, patience: 5 * time.Second, command: Command{Stack: "countersign", Catalog: "countersign-catalog"}}
+	p := &fixture{t: t, now: time.Now, botTime: time.Now, timeout: 5 * time.Second, command: Command{Stack: "countersign", Catalog: "countersign-catalog"}}
 	p.slackConfig = slacktest.Config{
 		Now: time.Now, TeamID: "T0EXAMPLE", TeamName: "Example", AppID: "A0COUNTERSIGN", BotID: "B0COUNTERSIGN",
 		BotUserID: "U0COUNTERSIGN", BotName: "countersign", BotToken: testToken, Scopes: testScopes,
@@ -67,18 +67,18 @@ func newFixture(t testing.TB, change ...func(*slacktest.Config)) *fixture {
 		f(&p.slackConfig)
 	}
 	p.slack = slacktest.New(p.slackConfig)
-	p.slackAt = serve(t, p.slack)
+	p.slackServer = serve(t, p.slack)
 	for _, who := range []string{"Ann", "Bob", "Eve"} {
 		p.slack.AddUser(slacktest.User{ID: "U0" + strings.ToUpper(who), Name: strings.ToLower(who), RealName: who + " Approver"})
 	}
 	p.slack.AddUserGroup(slacktest.UserGroup{ID: "S0PLATFORM", Handle: "platform", Users: []string{"U0ANN", "U0BOB"}})
 	p.slack.AddChannel(slacktest.Channel{ID: "C0APPROVALS", Name: "launch-approvals", Members: []string{"U0COUNTERSIGN", "U0ANN", "U0BOB"}})
 
-	p.hold(testSigning)
+	p.setBotSecrets(testSigning)
 	var door http.Handler = p.bot()
-	p.door.Store(&door)
-	doorAt := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*p.door.Load()).ServeHTTP(w, r) }))
-	p.account = healthy(t, p.slackAt.URL, doorAt.URL)
+	p.api.Store(&door)
+	doorAt := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*p.api.Load()).ServeHTTP(w, r) }))
+	p.aws = healthy(t, p.slackServer.URL, doorAt.URL)
 	return p
 }
 
@@ -88,23 +88,23 @@ func serve(t testing.TB, h http.Handler) *httptest.Server {
 	return s
 }
 
-// hold gives the bot its signing secrets.
-func (p *fixture) hold(secrets ...string) { p.secrets.Store(&secrets) }
+// setBotSecrets gives the bot its signing secrets.
+func (p *fixture) setBotSecrets(secrets ...string) { p.botSecrets.Store(&secrets) }
 
 // bot is the real one; nothing that the doctor asks of it reaches its store.
 func (p *fixture) bot() *bot.Bot {
 	return &bot.Bot{
 		Store: &handle.Memory{}, Now: func() time.Time { return p.botTime() },
-		Slack: api.New(testToken, api.OptionAPIURL(p.slackAt.URL+"/api/")), TeamID: "T0EXAMPLE", AppID: "A0COUNTERSIGN",
-		SigningSecrets: func(context.Context, bool) ([]string, error) { return *p.secrets.Load(), nil },
+		Slack: api.New(testToken, api.OptionAPIURL(p.slackServer.URL+"/api/")), TeamID: "T0EXAMPLE", AppID: "A0COUNTERSIGN",
+		SigningSecrets: func(context.Context, bool) ([]string, error) { return *p.botSecrets.Load(), nil },
 		After:          func(context.Context, handle.Request, string) {},
 	}
 }
 
-// answers puts another in the bot's place.
-func (p *fixture) answers(h http.HandlerFunc) {
+// replaceBot puts another in the bot's place.
+func (p *fixture) replaceBot(h http.HandlerFunc) {
 	var door http.Handler = h
-	p.door.Store(&door)
+	p.api.Store(&door)
 }
 
 func (p *fixture) secret(token string, signing, mail []string) {
@@ -112,14 +112,14 @@ func (p *fixture) secret(token string, signing, mail []string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.account.secretText = string(b)
+	p.aws.secretText = string(b)
 }
 
 // doctor is one that examines the patient.
 func (p *fixture) doctor() *doctor {
 	clocks := &clocks{now: p.now}
-	client := &http.Client{Timeout: p.patience, Transport: clocks.transport(http.DefaultTransport)}
-	server := serve(p.t, p.account)
+	client := &http.Client{Timeout: p.timeout, Transport: clocks.transport(http.DefaultTransport)}
+	server := serve(p.t, p.aws)
 	config := aws.Config{
 		Region: "eu-west-1", HTTPClient: client, BaseEndpoint: aws.String(server.URL), RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "example", ""),

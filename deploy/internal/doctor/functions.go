@@ -26,7 +26,7 @@ type deployedFunction struct {
 	changed     time.Time
 	env         map[string]string
 	envError    string // why Lambda cannot decrypt the environment
-	log         string // log group
+	logGroup         string // log group
 
 	concurrency *int32 // reserved; nil if none is or it could not be read
 }
@@ -55,9 +55,9 @@ func (d *doctor) readFunction(ctx context.Context, which, output string) (deploy
 		state: out.State, stateReason: aws.ToString(out.StateReason), update: out.LastUpdateStatus,
 		runtime: string(out.Runtime), env: map[string]string{},
 	}
-	f.log = "/aws/lambda/" + name
+	f.logGroup = "/aws/lambda/" + name
 	if l := out.LoggingConfig; l != nil && aws.ToString(l.LogGroup) != "" {
-		f.log = *l.LogGroup
+		f.logGroup = *l.LogGroup
 	}
 	if f.update == types.LastUpdateStatusFailed {
 		f.stateReason = aws.ToString(out.LastUpdateStatusReason)
@@ -81,7 +81,7 @@ func (d *doctor) readFunction(ctx context.Context, which, output string) (deploy
 
 // logs is the command that shows a function's recent log.
 func (d *doctor) logs(f deployedFunction) string {
-	return d.cli("logs tail " + f.log + " --since 15m")
+	return d.cli("logs tail " + f.logGroup + " --since 15m")
 }
 
 // errEnvironment says that Lambda cannot decrypt a function's environment.
@@ -115,7 +115,7 @@ func (d *doctor) checkFunction(name string, f deployedFunction, err error, role 
 		return findings
 	}
 	// The check that the function makes when it starts.
-	var faults function.Faults
+	var faults function.Problems
 	if _, err := function.ReadConfig(role, f.environ()); errors.As(err, &faults) {
 		findings = append(findings, fault(settings(name), strings.Join(faults, "; "),
 			"Correct the stack parameters:"+redeploy+"\nIf they are correct, the function was changed by hand. "+restore))

@@ -30,24 +30,24 @@ func TestReport(t *testing.T) {
 		{"healthy", func(*fixture) {}},
 		{"broken", func(p *fixture) {
 			p.slack.AddChannel(slacktest.Channel{ID: "C0APPROVALS", Name: "launch-approvals", Members: []string{"U0ANN"}})
-			p.account.rules["countersign-sweep"].State = "DISABLED"
-			p.account.heartbeat = time.Now().Add(-20 * time.Minute)
-			p.account.topics[mailTopicARN].subscriptions[0][1] = "PendingConfirmation"
-			p.account.backups = "DISABLED"
-			p.account.denied = []string{"iam:SimulatePrincipalPolicy"}
+			p.aws.rules["countersign-sweep"].State = "DISABLED"
+			p.aws.heartbeat = time.Now().Add(-20 * time.Minute)
+			p.aws.topics[mailTopicARN].subscriptions[0][1] = "PendingConfirmation"
+			p.aws.backups = "DISABLED"
+			p.aws.denied = []string{"iam:SimulatePrincipalPolicy"}
 		}},
 		{"mistakes", func(p *fixture) {
-			p.account.secretText = testToken
-			p.account.rules["countersign-sweep"].targets = nil
-			delete(p.account.rules, "countersign-status")
+			p.aws.secretText = testToken
+			p.aws.rules["countersign-sweep"].targets = nil
+			delete(p.aws.rules, "countersign-status")
 		}},
-		{"no-secret", func(p *fixture) { p.account.denied = []string{"secretsmanager:GetSecretValue"} }},
+		{"no-secret", func(p *fixture) { p.aws.denied = []string{"secretsmanager:GetSecretValue"} }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := newFixture(t)
 			test.plant(p)
 			var b bytes.Buffer
-			if err := p.examine().write(&b, nil); err != nil {
+			if err := p.checkAll().write(&b, nil); err != nil {
 				t.Fatal(err)
 			}
 			got := volatile.ReplaceAllString(b.String(), "…")
@@ -73,8 +73,8 @@ func TestReport(t *testing.T) {
 
 func TestJSON(t *testing.T) {
 	p := newFixture(t)
-	p.account.rules["countersign-sweep"].State = "DISABLED"
-	want := p.examine()
+	p.aws.rules["countersign-sweep"].State = "DISABLED"
+	want := p.checkAll()
 	var b bytes.Buffer
 	if err := want.writeJSON(&b); err != nil {
 		t.Fatal(err)
@@ -142,7 +142,7 @@ func TestHide(t *testing.T) {
 func TestSayHello(t *testing.T) {
 	p := newFixture(t)
 	p.command.SayHello = true
-	p.want(p.examine())
+	p.want(p.checkAll())
 	if n := p.slack.Counts()["chat.postMessage"]; n != 1 {
 		t.Errorf("%d messages were posted, want 1", n)
 	}
@@ -152,24 +152,24 @@ func TestSayHello(t *testing.T) {
 	if err := p.slack.Remove("C0APPROVALS", "U0COUNTERSIGN"); err != nil {
 		t.Fatal(err)
 	}
-	p.want(p.examine(), expectation{"Slack channel", Fault, "", ""}, expectation{"test message", Fault, "not_in_channel", "/invite"})
+	p.want(p.checkAll(), expectation{"Slack channel", Fault, "", ""}, expectation{"test message", Fault, "not_in_channel", "/invite"})
 }
 
 // Scopes are compared with what the app's manifest asks for.
 func TestScopes(t *testing.T) {
 	p := newFixture(t, func(c *slacktest.Config) { c.Scopes = append(testScopes[1:], "files:write") })
-	p.want(p.examine(), expectation{"Slack scopes", Fault, "lacks chat:write", "Reinstall"}, expectation{"Slack scopes", Warning, "files:write", "Reinstall"})
+	p.want(p.checkAll(), expectation{"Slack scopes", Fault, "lacks chat:write", "Reinstall"}, expectation{"Slack scopes", Warning, "files:write", "Reinstall"})
 
 	p = newFixture(t, func(c *slacktest.Config) {
 		c.Scopes = []string{"chat:write", "users:read", "users:read.email", "usergroups:read"}
 	})
-	p.want(p.examine(), expectation{"Slack scopes", Fault, "lacks channels:read, groups:read", ""}, expectation{"Slack channel", Unchecked, "channels:read", "--say-hello"})
+	p.want(p.checkAll(), expectation{"Slack scopes", Fault, "lacks channels:read, groups:read", ""}, expectation{"Slack channel", Unchecked, "channels:read", "--say-hello"})
 }
 
 // A service that hangs holds up no other check.
 func TestHang(t *testing.T) {
 	p := newFixture(t)
-	p.answers(hang)
-	p.patience = time.Second
-	p.want(p.examine(), expectation{"API", Fault, "does not answer", "network"})
+	p.replaceBot(hang)
+	p.timeout = time.Second
+	p.want(p.checkAll(), expectation{"API", Fault, "does not answer", "network"})
 }

@@ -21,7 +21,7 @@ import (
 type secret struct {
 	arn       string
 	changed   time.Time
-	faults    function.SecretFaults
+	faults    function.SecretProblems
 	malformed []string // names of members that have the wrong JSON type
 
 	SlackToken     string

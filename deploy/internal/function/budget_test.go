@@ -17,53 +17,53 @@ import (
 	"countersign/handle"
 )
 
-// What the functions may cost.
+// Budgets of the functions.
 const (
 	maxZip        = 5_000_000 // bytes
 	maxResident   = 64 << 20  // bytes
 	maxStart      = 1.5       // times that of an empty function
-	maxWrites     = 5         // of DynamoDB, for an approval: from the launch until it is signalled and shown
+	maxWrites     = 5         // to DynamoDB per approval, from the launch until the message is updated
 	maxReads      = 5
-	maxSlackCalls = 6 // without the look-ups of people, which are kept for a while
+	maxSlackCalls = 6 // without look-ups of people, which are cached
 )
 
-// starts are times from the start of a process to its first answer. Each is the
-// fastest: what else runs on the machine only adds to it.
-type starts struct {
+// startTimes are times from the start of a process to its first response. Each is the
+// minimum of several runs, because other load only adds to it.
+type startTimes struct {
 	empty, bot, notifier time.Duration
 	secret               time.Duration // to fetch the secret; not part of the others
 }
 
-// slowest is how many times the start of an empty function ours take.
-func (s starts) slowest() float64 { return float64(max(s.bot, s.notifier)) / float64(s.empty) }
+// slowest is the slower of our start times, relative to an empty function's.
+func (s startTimes) slowest() float64 { return float64(max(s.bot, s.notifier)) / float64(s.empty) }
 
-func (s starts) fastest(other starts) starts {
-	return starts{min(s.empty, other.empty), min(s.bot, other.bot), min(s.notifier, other.notifier), min(s.secret, other.secret)}
+func (s startTimes) fastest(other startTimes) startTimes {
+	return startTimes{min(s.empty, other.empty), min(s.bot, other.bot), min(s.notifier, other.notifier), min(s.secret, other.secret)}
 }
 
-// measureStarts starts each function n times, one beside the other.
-func measureStarts(t testing.TB, n int) starts {
+// measureStarts starts each function n times, in turn.
+func measureStarts(t testing.TB, n int) startTimes {
 	t.Helper()
-	r := newRig(t)
-	empty := newHost(t, "empty", emptyBinary(t))
+	r := newFixture(t)
+	empty := newFakeLambda(t, "empty", emptyBinary(t))
 	question := httpEvent(t, httptest.NewRequest(http.MethodGet, "/", nil), nil, false)
 	moving := []byte(`{"source":"aws.cloudformation","detail-type":"CloudFormation Stack Status Change",` +
 		`"detail":{"stack-id":"arn:aws:cloudformation:us-east-1:111122223333:stack/SC-1/1","status-details":{"status":"CREATE_IN_PROGRESS","status-reason":""}}}`)
 	var of [4][]time.Duration
 	for range n {
 		of[0] = append(of[0], empty.start(question))
-		for i, h := range []*host{r.bot, r.notifier} {
+		for i, h := range []*fakeLambda{r.bot, r.notifier} {
 			event := [][]byte{question, moving}[i]
-			took, secret := h.start(event), h.fetching()
+			took, secret := h.start(event), h.secretTime()
 			of[i+1] = append(of[i+1], took-secret)
 			of[3] = append(of[3], secret)
 		}
 	}
-	return starts{empty: slices.Min(of[0]), bot: slices.Min(of[1]), notifier: slices.Min(of[2]), secret: slices.Min(of[3])}
+	return startTimes{empty: slices.Min(of[0]), bot: slices.Min(of[1]), notifier: slices.Min(of[2]), secret: slices.Min(of[3])}
 }
 
-// start starts a new process, and returns how long its first answer took.
-func (h *host) start(event []byte) time.Duration {
+// start starts a new process and returns the time to its first response.
+func (h *fakeLambda) start(event []byte) time.Duration {
 	h.t.Helper()
 	h.mu.Lock()
 	p := h.process
@@ -80,17 +80,17 @@ func (h *host) start(event []byte) time.Duration {
 	return took
 }
 
-// fetching is how long the process took to fetch the secret, as it says.
-func (h *host) fetching() time.Duration {
+// secretTime returns the time to fetch the secret, from the log.
+func (h *fakeLambda) secretTime() time.Duration {
 	h.t.Helper()
 	var line struct{ SecretMillis float64 }
-	if err := json.Unmarshal([]byte(h.said(`"message":"ready"`)), &line); err != nil || line.SecretMillis == 0 {
-		h.t.Fatalf("it does not say how long the secret took: %v", err)
+	if err := json.Unmarshal([]byte(h.waitForLog(`"message":"ready"`)), &line); err != nil || line.SecretMillis == 0 {
+		h.t.Fatalf("no time for the secret in the log: %v", err)
 	}
 	return time.Duration(line.SecretMillis * float64(time.Millisecond))
 }
 
-// emptyBinary is built as the functions are.
+// emptyBinary builds an empty function with the functions' build flags.
 func emptyBinary(t testing.TB) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "bootstrap")
@@ -102,7 +102,7 @@ func emptyBinary(t testing.TB) string {
 	return binary
 }
 
-// zips are the sizes of both functions as they are deployed, by name, in bytes.
+// zips returns the sizes of both zips by function, in bytes.
 func zips(t testing.TB) map[string]int {
 	t.Helper()
 	folder := t.TempDir()
@@ -120,26 +120,25 @@ func zips(t testing.TB) map[string]int {
 	return sizes
 }
 
-// calls are counted.
 type calls struct{ writes, reads, slack int }
 
-// cost is what one approval costs.
+// cost is the cost of one approval.
 type cost struct {
-	approved calls          // from the launch until the approval is signalled and shown
-	told     calls          // until the requester is told that the stack is up
+	approved calls          // from the launch until the message is updated
+	notified calls          // until the requester is notified that the stack is complete
 	units    units          // of DynamoDB, until then
-	events   map[string]int // that either function took, by its name, until then
-	resident int            // bytes that one of the functions had in memory, at the most
+	events   map[string]int // by function, until then
+	resident int            // peak memory of the larger function, in bytes
 }
 
-// lookUps are the calls to Slack that ask who somebody is.
+// lookUps are the Slack methods that look up people.
 var lookUps = []string{"users.info", "users.lookupByEmail", "usergroups.users.list"}
 
 func measureApproval(t testing.TB) cost {
 	t.Helper()
-	r := newRig(t)
+	r := newFixture(t)
 	count := func() (c calls) {
-		c.writes, c.reads = r.account.count("PutItem", "UpdateItem"), r.account.count("GetItem", "Query", "BatchGetItem")
+		c.writes, c.reads = r.aws.count("PutItem", "UpdateItem"), r.aws.count("GetItem", "Query", "BatchGetItem")
 		for _, call := range r.Slack.Calls() {
 			if !slices.Contains(lookUps, call.Method) {
 				c.slack++
@@ -148,47 +147,46 @@ func measureApproval(t testing.TB) cost {
 		return c
 	}
 	var c cost
-	r.before = func(event []byte) { // the first that happens once the gate is open
+	r.beforeEvent = func(event []byte) { // the first event after the gate opens
 		if c.approved == (calls{}) && bytes.Contains(event, []byte(`"CREATE_COMPLETE"`)) {
 			c.approved = count()
 		}
 	}
 	stack, request := r.launch()
-	r.press(sandbox.Ann, request, handle.Approve)
-	c.told = count()
-	c.units = r.account.units
+	r.clickButton(sandbox.Ann, request, handle.Approve)
+	c.notified = count()
+	c.units = r.aws.units
 	c.events = map[string]int{"bot": r.bot.events, "notifier": r.notifier.events}
-	c.told.writes, c.told.reads = c.told.writes+c.approved.writes, c.told.reads+c.approved.reads // the account forgets what it has told
-	r.ended(stack, "CREATE_COMPLETE", handle.Approved)
-	_, bot := r.bot.resident()
-	_, notifier := r.notifier.resident()
+	c.notified.writes, c.notified.reads = c.notified.writes+c.approved.writes, c.notified.reads+c.approved.reads // count resets the counts
+	r.checkEnd(stack, "CREATE_COMPLETE", handle.Approved)
+	_, bot := r.bot.residentBytes()
+	_, notifier := r.notifier.residentBytes()
 	c.resident = max(bot, notifier)
 	return c
 }
 
-// The functions keep to what they may cost.
-func TestBudget(t *testing.T) {
+func TestFunctionsStayWithinBudget(t *testing.T) {
 	for name, size := range zips(t) {
 		if size > maxZip {
-			t.Errorf("%s.zip has %d bytes, may have %d", name, size, maxZip)
+			t.Errorf("%s.zip has %d bytes, more than %d", name, size, maxZip)
 		}
 	}
 	c := measureApproval(t)
 	if a := c.approved; a.writes > maxWrites || a.reads > maxReads || a.slack > maxSlackCalls || a.writes == 0 || a.reads == 0 || a.slack == 0 {
-		t.Errorf("an approval costs %d writes, %d reads and %d calls of Slack; may cost %d, %d and %d, but not nothing", a.writes, a.reads, a.slack, maxWrites, maxReads, maxSlackCalls)
+		t.Errorf("an approval costs %d writes, %d reads and %d calls to Slack; want from 1 to %d, %d and %d", a.writes, a.reads, a.slack, maxWrites, maxReads, maxSlackCalls)
 	}
 	if c.resident > maxResident || c.resident == 0 {
-		t.Errorf("a function had %d bytes in memory; may have %d, but not none", c.resident, maxResident)
+		t.Errorf("a function used %d bytes of memory; want from 1 to %d", c.resident, maxResident)
 	}
 }
 
-var manyStarts = flag.Int("starts", 0, "start each function so many times; 0: not at all, for it wants a machine that does nothing else")
+var manyStarts = flag.Int("starts", 0, "how often TestStart starts each function; 0 skips it, because it needs an idle machine")
 
-// The functions start nearly as fast as an empty one. On a busy machine more
-// starts are needed to come to the fastest.
+// The functions start nearly as fast as an empty one. A busy machine needs more
+// starts to reach the minimum.
 func TestStart(t *testing.T) {
 	if *manyStarts == 0 {
-		t.Skip("it wants a machine that does nothing else: go test ./deploy/internal/function -run TestStart -starts 61")
+		t.Skip("needs an idle machine: go test ./deploy/internal/function -run TestStart -starts 61")
 	}
 	s := measureStarts(t, *manyStarts)
 	for range 5 {
@@ -198,11 +196,11 @@ func TestStart(t *testing.T) {
 	}
 	t.Logf("%+v: %.2f times", s, s.slowest())
 	if s.slowest() > maxStart {
-		t.Errorf("the bot starts in %v and the notifier in %v, an empty function in %v; may take %.1f times that", s.bot, s.notifier, s.empty, maxStart)
+		t.Errorf("the bot starts in %v and the notifier in %v, an empty function in %v; the limit is %.1f times that", s.bot, s.notifier, s.empty, maxStart)
 	}
 }
 
-// BenchmarkFunctions measures what the functions cost beside an empty one:
+// BenchmarkFunctions measures the functions next to an empty one:
 //
 //	go test -run - -bench Functions ./deploy/internal/function
 func BenchmarkFunctions(b *testing.B) {
@@ -223,13 +221,13 @@ func BenchmarkFunctions(b *testing.B) {
 		b.ReportMetric(float64(c.approved.writes), "writes/approval")
 		b.ReportMetric(float64(c.approved.reads), "reads/approval")
 		b.ReportMetric(float64(c.approved.slack), "slack-calls/approval")
-		b.ReportMetric(float64(c.told.writes), "writes/launch")
+		b.ReportMetric(float64(c.notified.writes), "writes/launch")
 		b.ReportMetric(c.units.write, "write-units/launch")
 		b.ReportMetric(c.units.read, "read-units/launch")
 		b.ReportMetric(float64(c.events["bot"]), "bot-events/launch")
 		b.ReportMetric(float64(c.events["notifier"]), "notifier-events/launch")
-		b.ReportMetric(float64(c.told.reads), "reads/launch")
-		b.ReportMetric(float64(c.told.slack), "slack-calls/launch")
+		b.ReportMetric(float64(c.notified.reads), "reads/launch")
+		b.ReportMetric(float64(c.notified.slack), "slack-calls/launch")
 	}
-	b.ReportMetric(0, "ns/op") // of no meaning here
+	b.ReportMetric(0, "ns/op") // meaningless here
 }

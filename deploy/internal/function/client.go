@@ -18,79 +18,79 @@ import (
 	"countersign/deploy/internal/awsfix"
 )
 
-// Wire is all network of a process: one pool of connections.
+// Transport is the connection pool for all network calls of a process.
 //
-// Between two invocations Lambda freezes the process, and whoever is at the
-// other end of its connections hangs up, or is forgotten by what lies between.
-// A call on such a connection fails, or hangs until its time-out, and a click
-// has but one. So no connection outlives a rest.
+// Lambda freezes the process between invocations. Meanwhile servers and NAT
+// gateways drop its connections, and a call on a dropped connection fails or hangs
+// until its timeout. So connections are closed after a pause of maxFrozen.
 type Transport struct {
 	Client *http.Client
 
-	mu     sync.Mutex
-	rested time.Time // when the last invocation ended
+	mu        sync.Mutex
+	idleSince time.Time // the end of the last invocation
 }
 
 const (
-	dialTimeout = time.Second      // to reach a host, and again to greet it
-	rest        = 3 * time.Second  // after which no connection is trusted
-	idleTimeout = 20 * time.Second // while the process is awake
-	maxIdle     = 16               // connections for each host
-	maxHeaders  = 64 << 10         // bytes
+	dialTimeout  = time.Second      // for TCP, and again for TLS
+	maxFrozen    = 3 * time.Second  // after this pause, connections are closed
+	idleTimeout  = 20 * time.Second // while the process runs
+	maxIdleConns = 16               // per host
+	maxHeaders   = 64 << 10         // bytes
 )
 
-// NewWire makes the network of this process. Its client has no time-out of its
-// own: every call has one by its context.
+// NewTransport returns the pool of this process. Its client has no timeout: every
+// call has one in its context.
 func NewTransport() *Transport {
 	protocols := &http.Protocols{}
-	protocols.SetHTTP1(true) // one connection for all calls would fail all of them
+	protocols.SetHTTP1(true) // with HTTP/2, one dropped connection would fail all calls
 	dialer := net.Dialer{Timeout: dialTimeout}
-	return &Transport{Client: &http.Client{Transport: repeatable{&http.Transport{
+	return &Transport{Client: &http.Client{Transport: retryTransport{&http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            dialer.DialContext,
 		TLSHandshakeTimeout:    dialTimeout,
 		IdleConnTimeout:        idleTimeout,
-		MaxIdleConnsPerHost:    maxIdle,
+		MaxIdleConnsPerHost:    maxIdleConns,
 		MaxResponseHeaderBytes: maxHeaders,
 		Protocols:              protocols,
 	}}}}
 }
 
-// Wake is to be called when an invocation begins; the returned func when it
-// ends. It goes by the wall clock: others may stand still in a frozen process.
-func (w *Transport) Wake(now func() time.Time) (sleep func()) {
+// BeginInvocation must be called when an invocation begins, and the returned func when
+// it ends. It uses wall time because the monotonic clock may stop while Lambda
+// freezes the process.
+func (w *Transport) BeginInvocation(now func() time.Time) (end func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if gap := now().Round(0).Sub(w.rested); gap < 0 || gap > rest {
+	if gap := now().Round(0).Sub(w.idleSince); gap < 0 || gap > maxFrozen {
 		w.Client.CloseIdleConnections()
 	}
 	return func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.rested = now().Round(0)
+		w.idleSince = now().Round(0)
 	}
 }
 
-// repeatable lets net/http make a call again on another connection when one
-// that was used before turns out to be dead, if doing it twice does no harm. It
-// does so by itself for methods without an effect alone; the header, which is
-// not sent, tells it more. See https://pkg.go.dev/net/http#Transport
-type repeatable struct{ base *http.Transport }
+// retryTransport lets net/http retry idempotent calls on another connection if a
+// reused one turns out to be closed. net/http does so for safe methods; an empty
+// Idempotency-Key, which is not sent, marks others. See
+// https://pkg.go.dev/net/http#Transport
+type retryTransport struct{ base *http.Transport }
 
-func (t repeatable) RoundTrip(req *http.Request) (*http.Response, error) {
-	if harmless(req) {
+func (t retryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if isIdempotent(req) {
 		req = req.Clone(req.Context())
 		req.Header["Idempotency-Key"] = nil
 	}
 	return t.base.RoundTrip(req)
 }
 
-// CloseIdleConnections is looked for by http.Client.
-func (t repeatable) CloseIdleConnections() { t.base.CloseIdleConnections() }
+// CloseIdleConnections is called by http.Client.CloseIdleConnections.
+func (t retryTransport) CloseIdleConnections() { t.base.CloseIdleConnections() }
 
-// harmless reports whether a call may be made twice: signals and answers to
-// CloudFormation, and what reads from Slack or says the same again.
-func harmless(req *http.Request) bool {
+// isIdempotent reports whether a call may be made twice: PUTs to CloudFormation, and
+// Slack methods that read or that repeat the same update.
+func isIdempotent(req *http.Request) bool {
 	if req.Method == http.MethodPut {
 		return true
 	}
@@ -106,10 +106,9 @@ const (
 	awsBackoff  = 200 * time.Millisecond
 )
 
-// AWS is the configuration of the AWS clients, from the environment that Lambda
-// gives its functions: Region and credentials, and AWS_ENDPOINT_URL with its
-// kin. Credentials are good for as long as the process lives; nothing else is
-// looked for. See
+// AWS returns the configuration of the AWS clients from the environment that Lambda
+// sets: Region, credentials, and AWS_ENDPOINT_URL and its variants. The credentials
+// are valid for the life of the process. Config files are not read. See
 // https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 func AWS(client *http.Client) (aws.Config, error) {
 	region := os.Getenv("AWS_REGION")
@@ -135,8 +134,8 @@ func AWS(client *http.Client) (aws.Config, error) {
 	return c, nil
 }
 
-// endpoints says where a single service is, if not where all are:
-// AWS_ENDPOINT_URL_DYNAMODB and its kin. The clients look for this method. See
+// endpoints returns the endpoint of a single service, such as
+// AWS_ENDPOINT_URL_DYNAMODB. The SDK's clients look for this method. See
 // https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
 type endpoints struct{}
 

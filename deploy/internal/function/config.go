@@ -21,54 +21,55 @@ import (
 
 const prefix = "COUNTERSIGN_"
 
-// Config is what a function is told by its environment, once, when its process
-// starts. Each name has the prefix COUNTERSIGN_. An empty variable is the same as
-// a missing one.
+// Config is a function's configuration, read from the environment when its process
+// starts. Each variable has the prefix COUNTERSIGN_. An empty variable is the same
+// as a missing one.
 type Config struct {
 	// Table is the name of the DynamoDB table. Required.
 	Table string `env:"TABLE"`
 
-	// Secret is the ARN of the secret in Secrets Manager; see [Secret] for what it
-	// holds. Required.
+	// Secret is the ARN of the secret in Secrets Manager, which holds a [Secret].
+	// Required.
 	Secret string `env:"SECRET"`
 
-	// Topic is the ARN of the SNS topic that mails are sent to; empty: no mail.
+	// Topic is the ARN of the SNS topic for mails. Empty: no mail.
 	Topic string `env:"TOPIC"`
 
-	// URL is the address under which people reach the bot, such as
-	// https://approvals.example.com. The notifier needs it for the links of its
-	// mails; the bot learns it from its requests if it is not told.
+	// URL is the bot's public URL, such as https://approvals.example.com. The
+	// notifier needs it for the links in mails. If empty, the bot learns it from
+	// its requests.
 	URL string `env:"URL"`
 
-	// SlackAPI is where Slack's Web API is, ending in a slash. GovSlack has another.
+	// SlackAPI is the URL of Slack's Web API, ending in a slash. GovSlack has a
+	// different one.
 	SlackAPI string `env:"SLACK_API" envDefault:"https://slack.com/api/"`
 
-	// SlackTeam (T…) and SlackEnterprise (E…) say whose people may decide. The bot
-	// needs one of them at least.
+	// SlackTeam (T…) and SlackEnterprise (E…) are the workspace and organization
+	// whose members may decide. The bot needs at least one of them.
 	SlackTeam       string `env:"SLACK_TEAM"`
 	SlackEnterprise string `env:"SLACK_ENTERPRISE"`
 
-	// SlackApp (A…) is the app that clicks must be of; empty: any that signs with
-	// our secret.
+	// SlackApp (A…) is the app that clicks must come from. Empty: any app that signs
+	// with the signing secret.
 	SlackApp string `env:"SLACK_APP"`
 
-	// What follows are the terms of launches whose template does not say
-	// otherwise; see [notifier.Defaults].
+	// Defaults for launches whose template does not set them; see
+	// [notifier.Defaults].
 
-	Channel      string        `env:"CHANNEL"`   // ID, or #name; empty: mail alone
-	Approvers    []string      `env:"APPROVERS"` // IDs of users and groups, separated by commas; empty: nobody
+	Channel      string        `env:"CHANNEL"`   // ID or #name; empty: mail only
+	Approvers    []string      `env:"APPROVERS"` // IDs of users and user groups, separated by commas; empty: no one
 	Approvals    int           `env:"APPROVALS" envDefault:"1"`
 	SelfApproval bool          `env:"SELF_APPROVAL" envDefault:"false"`
 	MailDomain   string        `env:"MAIL_DOMAIN"`
 	Timeout      time.Duration `env:"TIMEOUT" envDefault:"12h"` // such as 90m or 12h
 	Margin       time.Duration `env:"MARGIN" envDefault:"2m"`
 
-	// Origins are the URL prefixes, separated by commas, that wait URLs and
-	// response URLs may have beside AWS's own. For made worlds: never set on AWS.
+	// Origins are URL prefixes, separated by commas, that wait URLs and response
+	// URLs may have besides AWS's own. For tests; never set on AWS.
 	Origins []string `env:"ORIGINS"`
 }
 
-// Role says which of the functions is configured.
+// Role names the function to configure.
 type Role string
 
 // The two functions.
@@ -77,18 +78,24 @@ const (
 	RoleNotifier Role = "notifier"
 )
 
-// Faults are all that is wrong with a configuration, each in a sentence that
-// says what to do.
-type Faults []string
+// Problems lists everything that is wrong with a configuration. Each says how to
+// fix it, and none quotes a value.
+type Problems []string
 
-func (f Faults) Error() string {
-	return fmt.Sprintf("the configuration has %d faults; mend them in the stack's parameters and deploy again: %s", len(f), strings.Join(f, "; "))
+func (p Problems) Error() string {
+	return fmt.Sprintf("invalid configuration (%s): fix the stack parameters and redeploy: %s", problemCount(len(p)), strings.Join(p, "; "))
 }
 
-// ReadConfig reads the configuration from the environment. The error is Faults,
-// which names everything that is wrong, and quotes no value. Of a faulty
-// configuration Origins alone are returned, if they are good: what answers
-// CloudFormation then needs them.
+func problemCount(n int) string {
+	if n == 1 {
+		return "1 problem"
+	}
+	return fmt.Sprintf("%d problems", n)
+}
+
+// ReadConfig reads the configuration from the environment. The error is Problems.
+// With an error, only Origins are returned, if they are valid: the notifier needs
+// them to answer CloudFormation.
 func ReadConfig(role Role, environ []string) (Config, error) {
 	given := map[string]string{}
 	for key, value := range env.ToMap(environ) {
@@ -100,14 +107,14 @@ func ReadConfig(role Role, environ []string) (Config, error) {
 	check := checker{}
 	check.unknown(given)
 	if err := env.ParseWithOptions(&c, env.Options{Prefix: prefix, Environment: given}); err != nil {
-		check.unread(err)
+		check.unparsable(err)
 	}
 	check.config(c, role)
-	if len(check.faults) > 0 {
-		if slices.Contains(check.faulty, prefix+"ORIGINS") {
+	if len(check.problems) > 0 {
+		if slices.Contains(check.variables, prefix+"ORIGINS") {
 			c.Origins = nil
 		}
-		return Config{Origins: c.Origins}, check.faults
+		return Config{Origins: c.Origins}, check.problems
 	}
 	return c, nil
 }
@@ -132,31 +139,32 @@ func Variables() (list []string) {
 
 func variable(f reflect.StructField) string { return prefix + f.Tag.Get("env") }
 
-// checker collects faults, at most one for each variable.
+// checker collects problems, at most one for each variable.
 type checker struct {
-	faults Faults
-	faulty []string // names of variables
+	problems  Problems
+	variables []string // names of variables
 }
 
-func (c *checker) fault(name, what string) {
-	if !slices.Contains(c.faulty, name) {
-		c.faulty = append(c.faulty, name)
-		c.faults = append(c.faults, handle.OneLine(name, 60)+" "+what)
+func (c *checker) problem(name, what string) {
+	if !slices.Contains(c.variables, name) {
+		c.variables = append(c.variables, name)
+		c.problems = append(c.problems, handle.OneLine(name, 60)+" "+what)
 	}
 }
 
-// unknown finds variables that mean nothing: a misspelt one would else be left
-// out in silence.
+// unknown reports variables that do not exist: a misspelled one would otherwise be
+// ignored.
 func (c *checker) unknown(given map[string]string) {
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if !slices.Contains(Variables(), name) {
-			c.fault(name, "means nothing: remove it, or correct its name")
+			c.problem(name, "is unknown: remove it or correct its name")
 		}
 	}
 }
 
-// unread says what the library could not read; its own errors quote the value.
-func (c *checker) unread(err error) {
+// unparsable reports what the library could not parse, without its own texts, which
+// quote the value.
+func (c *checker) unparsable(err error) {
 	var all env.AggregateError
 	if !errors.As(err, &all) {
 		all.Errors = []error{err}
@@ -166,17 +174,17 @@ func (c *checker) unread(err error) {
 		errors.As(err, &parse)
 		f, known := reflect.TypeFor[Config]().FieldByName(parse.Name)
 		if !known {
-			c.fault("the environment", "cannot be read")
+			c.problem("the environment", "cannot be parsed")
 			continue
 		}
-		c.fault(variable(f), "must be "+forms[f.Type.String()])
+		c.problem(variable(f), "must be "+formats[f.Type.String()])
 	}
 }
 
-var forms = map[string]string{
+var formats = map[string]string{
 	"int":           "a whole number, such as 1",
 	"bool":          "true or false",
-	"time.Duration": "a time with its unit, such as 90m or 12h",
+	"time.Duration": "a duration with its unit, such as 90m or 12h",
 }
 
 // The characters of names and IDs.
@@ -186,20 +194,20 @@ const (
 	letters = upper + "abcdefghijklmnopqrstuvwxyz"
 )
 
-// consists reports whether text is start, and then at least one character, all of
-// alphabet. (Not regular expressions: to compile them takes longer than all else
-// that a cold start does here.)
-func consists(text, start, alphabet string) bool {
+// hasForm reports whether text is start, followed by one or more characters of
+// alphabet. Regular expressions would take most of this package's cold start to
+// compile.
+func hasForm(text, start, alphabet string) bool {
 	rest, ok := strings.CutPrefix(text, start)
 	return ok && rest != "" && strings.Trim(rest, alphabet) == ""
 }
 
-// isARN reports whether text is the ARN of a resource of service in a Region and
-// an account.
+// isARN reports whether text is the ARN of a regional resource of service, whose
+// resource part has the given form.
 func isARN(text, service, start, alphabet string) bool {
 	a, err := arn.Parse(text)
 	return err == nil && strings.HasPrefix(a.Partition, "aws") && a.Service == service && a.Region != "" &&
-		len(a.AccountID) == 12 && consists(a.AccountID, "", digits) && consists(a.Resource, start, alphabet)
+		len(a.AccountID) == 12 && hasForm(a.AccountID, "", digits) && hasForm(a.Resource, start, alphabet)
 }
 
 func isChannel(text string) bool {
@@ -207,61 +215,61 @@ func isChannel(text string) bool {
 	if named {
 		return name != "" && !strings.ContainsFunc(name, unicode.IsSpace) && !strings.ContainsAny(name, "#@,")
 	}
-	return consists(text, "C", upper+digits) || consists(text, "G", upper+digits)
+	return hasForm(text, "C", upper+digits) || hasForm(text, "G", upper+digits)
 }
 
 func isDomain(text string) bool {
 	top := text[strings.LastIndex(text, ".")+1:]
-	return len(top) >= 2 && len(top) < len(text)-1 && consists(top, "", letters) &&
-		consists(text, "", letters+digits+".-") && !strings.ContainsAny(text[:1], ".-")
+	return len(top) >= 2 && len(top) < len(text)-1 && hasForm(top, "", letters) &&
+		hasForm(text, "", letters+digits+".-") && !strings.ContainsAny(text[:1], ".-")
 }
 
 const (
-	minTimeout   = 3 * time.Minute
-	maxMargin    = 59 * time.Minute
-	minDecide    = time.Minute // what must be left to decide in
-	maxApprovals = 20
+	minTimeout      = 3 * time.Minute
+	maxMargin       = 59 * time.Minute
+	minDecisionTime = time.Minute // the least time to decide
+	maxApprovals    = 20
 )
 
-// config finds what could be read and still cannot be.
+// config reports values that were parsed and are still invalid.
 func (c *checker) config(conf Config, role Role) {
 	must := func(name string, ok bool, what string) {
 		if !ok {
-			c.fault(prefix+name, what)
+			c.problem(prefix+name, what)
 		}
 	}
 	form := func(name, value string, ok bool, want string) {
 		must(name, value == "" || ok, "must be "+want)
 	}
 	must("TABLE", conf.Table != "", "is missing: set it to the name of the DynamoDB table")
-	form("TABLE", conf.Table, consists(conf.Table, "", letters+digits+"_.-"), "the name of a DynamoDB table, not its ARN")
+	form("TABLE", conf.Table, hasForm(conf.Table, "", letters+digits+"_.-"), "the name of a DynamoDB table, not its ARN")
 	must("SECRET", conf.Secret != "", "is missing: set it to the ARN of the secret in Secrets Manager")
 	form("SECRET", conf.Secret, isARN(conf.Secret, "secretsmanager", "secret:", letters+digits+"/_+=.@-"), "the ARN of a secret, such as arn:aws:secretsmanager:eu-west-1:123456789012:secret:countersign-AbCdEf")
 	form("TOPIC", conf.Topic, isARN(conf.Topic, "sns", "", letters+digits+"_-"), "the ARN of an SNS topic, such as arn:aws:sns:eu-west-1:123456789012:countersign-mail")
-	form("SLACK_TEAM", conf.SlackTeam, consists(conf.SlackTeam, "T", upper+digits), "the ID of a Slack workspace, such as T0123ABCD")
-	form("SLACK_ENTERPRISE", conf.SlackEnterprise, consists(conf.SlackEnterprise, "E", upper+digits), "the ID of an Enterprise Grid organisation, such as E0123ABCD")
-	form("SLACK_APP", conf.SlackApp, consists(conf.SlackApp, "A", upper+digits), "the ID of a Slack app, such as A0123ABCD")
+	form("SLACK_TEAM", conf.SlackTeam, hasForm(conf.SlackTeam, "T", upper+digits), "the ID of a Slack workspace, such as T0123ABCD")
+	form("SLACK_ENTERPRISE", conf.SlackEnterprise, hasForm(conf.SlackEnterprise, "E", upper+digits), "the ID of an Enterprise Grid organisation, such as E0123ABCD")
+	form("SLACK_APP", conf.SlackApp, hasForm(conf.SlackApp, "A", upper+digits), "the ID of a Slack app, such as A0123ABCD")
 	form("CHANNEL", conf.Channel, isChannel(conf.Channel), "the ID of a Slack channel, such as C0123ABCD, or its name, such as #approvals")
 	form("MAIL_DOMAIN", conf.MailDomain, isDomain(conf.MailDomain), "a domain, such as example.com")
 	must("APPROVERS", !slices.ContainsFunc(conf.Approvers, func(a string) bool { return !handle.IsUser(a) && !handle.IsUserGroup(a) }),
 		"must be IDs of Slack users (U…) and user groups (S…), separated by commas")
 	must("APPROVALS", conf.Approvals >= 1 && conf.Approvals <= maxApprovals, fmt.Sprintf("must be from 1 to %d", maxApprovals))
-	must("TIMEOUT", conf.Timeout >= minTimeout && conf.Timeout <= handle.MaxWait, "must be from 3m to 12h, as the wait condition's own")
+	must("TIMEOUT", conf.Timeout >= minTimeout && conf.Timeout <= handle.MaxWait, "must be from 3m to 12h, like a wait condition's Timeout")
 	must("MARGIN", conf.Margin >= handle.MinMargin && conf.Margin <= maxMargin, "must be from 2m to 59m")
-	must("MARGIN", conf.Margin+minDecide <= conf.Timeout || conf.Timeout < minTimeout, "must be less than "+prefix+"TIMEOUT by a minute or more, or nobody has time to decide")
-	must("URL", conf.URL == "" || isAddress(conf.URL), "must be https:// and a host name, such as https://approvals.example.com, without a path")
-	must("SLACK_API", isSafe(conf.SlackAPI) && strings.HasSuffix(conf.SlackAPI, "/"), "must be an https URL that ends with a slash, such as https://slack.com/api/")
-	must("ORIGINS", !slices.ContainsFunc(conf.Origins, func(o string) bool { return !isSafe(o) }), "must be https URLs, separated by commas; leave it out on AWS")
+	must("MARGIN", conf.Margin+minDecisionTime <= conf.Timeout || conf.Timeout < minTimeout, "must be at least a minute less than "+prefix+"TIMEOUT, to leave time to decide")
+	must("URL", conf.URL == "" || isAddress(conf.URL), "must be an https URL without a path, such as https://approvals.example.com")
+	must("SLACK_API", isHTTPS(conf.SlackAPI) && strings.HasSuffix(conf.SlackAPI, "/"), "must be an https URL that ends with a slash, such as https://slack.com/api/")
+	must("ORIGINS", !slices.ContainsFunc(conf.Origins, func(o string) bool { return !isHTTPS(o) }), "must be https URLs, separated by commas; do not set it on AWS")
 	switch role {
 	case RoleBot:
-		must("SLACK_TEAM", conf.SlackTeam != "" || conf.SlackEnterprise != "", "is missing, and so is "+prefix+"SLACK_ENTERPRISE: set one of them, or nobody may decide")
+		must("SLACK_TEAM", conf.SlackTeam != "" || conf.SlackEnterprise != "", "is missing, and so is "+prefix+"SLACK_ENTERPRISE: set one of them, or no one can decide")
 	case RoleNotifier:
-		must("URL", conf.URL != "" || conf.Topic == "", "is missing: set it to the bot's address, or the links in mails lead nowhere")
+		must("URL", conf.URL != "" || conf.Topic == "", "is missing: set it to the bot's URL, which mails link to")
 	}
 }
 
-// isSafe reports whether raw is an https URL; plain http is for loopback alone.
-func isSafe(raw string) bool {
+// isHTTPS reports whether raw is an https URL, or http on loopback.
+func isHTTPS(raw string) bool {
 	u, err := url.Parse(raw)
 	return err == nil && u.Hostname() != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" &&
 		(u.Scheme == "https" || u.Scheme == "http" && net.ParseIP(u.Hostname()).IsLoopback())
@@ -269,10 +277,10 @@ func isSafe(raw string) bool {
 
 func isAddress(raw string) bool {
 	u, err := url.Parse(raw)
-	return isSafe(raw) && err == nil && (u.Path == "" || u.Path == "/")
+	return isHTTPS(raw) && err == nil && (u.Path == "" || u.Path == "/")
 }
 
-// defaults are the terms of launches whose template does not say otherwise.
+// defaults are for launches whose template does not set them.
 func (c Config) defaults() notifier.Defaults {
 	return notifier.Defaults{
 		Channel:      c.Channel,

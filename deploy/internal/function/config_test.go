@@ -11,8 +11,8 @@ import (
 	"countersign/deploy/internal/function"
 )
 
-// good is the least that a function must be told.
-func good(more ...string) []string {
+// environ is the smallest valid environment of a function, plus more.
+func environ(more ...string) []string {
 	return append([]string{
 		"COUNTERSIGN_TABLE=countersign",
 		"COUNTERSIGN_SECRET=arn:aws:secretsmanager:eu-west-1:123456789012:secret:countersign-AbCdEf",
@@ -21,8 +21,8 @@ func good(more ...string) []string {
 }
 
 func TestConfigHasDefaults(t *testing.T) {
-	// The template leaves what is not said empty.
-	c, err := function.ReadConfig(function.RoleBot, good("COUNTERSIGN_APPROVALS=", "COUNTERSIGN_SLACK_API=", "COUNTERSIGN_TOPIC=", "COUNTERSIGN_APPROVERS=", "PATH=/bin"))
+	// The template sets unused variables to empty strings.
+	c, err := function.ReadConfig(function.RoleBot, environ("COUNTERSIGN_APPROVALS=", "COUNTERSIGN_SLACK_API=", "COUNTERSIGN_TOPIC=", "COUNTERSIGN_APPROVERS=", "PATH=/bin"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,8 +35,8 @@ func TestConfigHasDefaults(t *testing.T) {
 	}
 }
 
-func TestConfigIsReadWhole(t *testing.T) {
-	c, err := function.ReadConfig(function.RoleNotifier, good(
+func TestConfigReadsEveryVariable(t *testing.T) {
+	c, err := function.ReadConfig(function.RoleNotifier, environ(
 		"COUNTERSIGN_TOPIC=arn:aws-us-gov:sns:us-gov-west-1:123456789012:mail", "COUNTERSIGN_URL=https://approvals.example.com",
 		"COUNTERSIGN_SLACK_API=https://slack-gov.com/api/", "COUNTERSIGN_SLACK_ENTERPRISE=E0123ABCD", "COUNTERSIGN_SLACK_APP=A0123ABCD",
 		"COUNTERSIGN_CHANNEL=#approvals", "COUNTERSIGN_APPROVERS=U0123ABCD,S0123ABCD", "COUNTERSIGN_APPROVALS=2", "COUNTERSIGN_SELF_APPROVAL=true",
@@ -56,25 +56,27 @@ func TestConfigIsReadWhole(t *testing.T) {
 	}
 }
 
-// Whoever deploys wants to hear of all that is wrong at once.
-func TestConfigReportsAllFaultsTogether(t *testing.T) {
+func TestConfigReportsAllProblemsTogether(t *testing.T) {
 	c, err := function.ReadConfig(function.RoleBot, []string{
-		"COUNTERSIGN_SECRET=xoxb-somebody-pasted-the-secret", "COUNTERSIGN_APPROVALS=two", "COUNTERSIGN_TIMEOUT=90", "COUNTERSIGN_MARGIN=1s",
+		"COUNTERSIGN_SECRET=xoxb-pasted-secret", "COUNTERSIGN_APPROVALS=two", "COUNTERSIGN_TIMEOUT=90", "COUNTERSIGN_MARGIN=1s",
 		"COUNTERSIGN_SELF_APPROVAL=perhaps", "COUNTERSIGN_APROVERS=U0123ABCD", "COUNTERSIGN_APPROVERS=ann@example.com",
 		"COUNTERSIGN_SLACK_API=http://slack.com/api", "COUNTERSIGN_ORIGINS=http://127.0.0.1:4566/",
 	})
-	var faults function.Faults
-	if !errors.As(err, &faults) {
-		t.Fatalf("error %v, want Faults", err)
+	var problems function.Problems
+	if !errors.As(err, &problems) {
+		t.Fatalf("error %v, want Problems", err)
 	}
-	for _, name := range []string{"TABLE is missing", "SECRET must be the ARN", "SLACK_TEAM is missing", "APPROVALS must be a whole number", "TIMEOUT must be a time",
-		"MARGIN must be from 2m", "SELF_APPROVAL must be true or false", "APROVERS means nothing", "APPROVERS must be IDs", "SLACK_API must be an https URL"} {
+	for _, name := range []string{"TABLE is missing", "SECRET must be the ARN", "SLACK_TEAM is missing", "APPROVALS must be a whole number", "TIMEOUT must be a duration",
+		"MARGIN must be from 2m", "SELF_APPROVAL must be true or false", "APROVERS is unknown", "APPROVERS must be IDs", "SLACK_API must be an https URL"} {
 		if n := strings.Count(err.Error(), "COUNTERSIGN_"+name); n != 1 {
-			t.Errorf("%q is said %d times, want once", name, n)
+			t.Errorf("%q is reported %d times, want once", name, n)
 		}
 	}
-	if len(faults) != 10 {
-		t.Errorf("%d faults, want 10: %q", len(faults), faults)
+	if !strings.HasPrefix(err.Error(), "invalid configuration (10 problems): fix the stack parameters and redeploy: ") {
+		t.Errorf("got %v", err)
+	}
+	if len(problems) != 10 {
+		t.Errorf("%d problems, want 10: %q", len(problems), problems)
 	}
 	if strings.Contains(err.Error(), "pasted") {
 		t.Errorf("a value is quoted: %v", err)
@@ -84,11 +86,11 @@ func TestConfigReportsAllFaultsTogether(t *testing.T) {
 	}
 }
 
-func TestConfigFindsEachFault(t *testing.T) {
+func TestConfigReportsEachProblem(t *testing.T) {
 	bot, notifier := function.RoleBot, function.RoleNotifier
 	for _, c := range []struct {
 		role        function.Role
-		given, want string // what is given, and the beginning of the one fault
+		given, want string // a variable, and the beginning of its one problem
 	}{
 		{bot, "COUNTERSIGN_TABLE=arn:aws:dynamodb:eu-west-1:123456789012:table/t", "COUNTERSIGN_TABLE must be"},
 		{bot, "COUNTERSIGN_SECRET=countersign", "COUNTERSIGN_SECRET must be"},
@@ -117,23 +119,23 @@ func TestConfigFindsEachFault(t *testing.T) {
 		{bot, "COUNTERSIGN_ORIGINS=https://:/", "COUNTERSIGN_ORIGINS must be"},
 		{bot, "COUNTERSIGN_ORIGINS=http://example.com/", "COUNTERSIGN_ORIGINS must be"},
 		{bot, "COUNTERSIGN_SLACK_TEAM=", "COUNTERSIGN_SLACK_TEAM is missing"},
-		{bot, "COUNTERSIGN_TABEL=t", "COUNTERSIGN_TABEL means nothing"},
+		{bot, "COUNTERSIGN_TABEL=t", "COUNTERSIGN_TABEL is unknown"},
 		{notifier, "COUNTERSIGN_TOPIC=arn:aws:sns:eu-west-1:123456789012:mail", "COUNTERSIGN_URL is missing"},
 	} {
-		_, err := function.ReadConfig(c.role, good(c.given))
-		var faults function.Faults
-		if !errors.As(err, &faults) || len(faults) != 1 || !strings.HasPrefix(faults[0], c.want) {
-			t.Errorf("%s: %v, want one fault: %s…", c.given, err, c.want)
+		_, err := function.ReadConfig(c.role, environ(c.given))
+		var problems function.Problems
+		if !errors.As(err, &problems) || len(problems) != 1 || !strings.HasPrefix(problems[0], c.want) {
+			t.Errorf("%s: %v, want one problem: %s…", c.given, err, c.want)
 		}
 	}
-	_, err := function.ReadConfig(bot, good("COUNTERSIGN_TIMEOUT=59m", "COUNTERSIGN_MARGIN=59m"))
-	if err == nil || !strings.Contains(err.Error(), "COUNTERSIGN_MARGIN must be less than COUNTERSIGN_TIMEOUT") {
-		t.Errorf("no time is left to decide: %v", err)
+	_, err := function.ReadConfig(bot, environ("COUNTERSIGN_TIMEOUT=59m", "COUNTERSIGN_MARGIN=59m"))
+	if err == nil || !strings.Contains(err.Error(), "COUNTERSIGN_MARGIN must be at least a minute less than COUNTERSIGN_TIMEOUT") {
+		t.Errorf("no time left to decide: %v", err)
 	}
-	if _, err := function.ReadConfig(bot, good("COUNTERSIGN_TIMEOUT=3m", "COUNTERSIGN_MARGIN=2m")); err != nil {
+	if _, err := function.ReadConfig(bot, environ("COUNTERSIGN_TIMEOUT=3m", "COUNTERSIGN_MARGIN=2m")); err != nil {
 		t.Errorf("a minute is left to decide: %v", err)
 	}
-	if _, err := function.ReadConfig(notifier, good("COUNTERSIGN_SLACK_TEAM=")); err != nil {
+	if _, err := function.ReadConfig(notifier, environ("COUNTERSIGN_SLACK_TEAM=")); err != nil {
 		t.Errorf("the notifier needs no team: %v", err)
 	}
 }

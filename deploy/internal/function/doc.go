@@ -1,8 +1,9 @@
-// Package function is what the two Lambda functions share: their configuration,
-// the secret, the clients that lead outside, logs and metrics. The bot and the
-// notifier are tied together here, on AWS as in the made world.
+// Package function is what the two Lambda functions share: configuration, the
+// secret, HTTP and AWS clients, logs and metrics. It ties the bot and the notifier
+// to the reconciler, on AWS and in the simulation.
 //
-// A process lives for many invocations, frozen between them. Its configuration
-// is read once. A fault in it does not end the process, which Lambda would only
-// start again: the notifier then answers CloudFormation FAILED, and the bot 503.
+// Lambda freezes a process between invocations and reuses it for many. The
+// configuration is read once. An invalid one does not end the process, because
+// Lambda would only start it again: the notifier answers CloudFormation FAILED, and
+// the bot answers 503.
 package function

@@ -26,87 +26,88 @@ import (
 	"countersign/notifier/reconcile"
 )
 
-// Function is one of the two functions, in a process of Lambda's.
+// Function is one of the two functions, in a Lambda process.
 type Function struct {
-	config  Config
-	faults  error // what is wrong with the configuration; nil: nothing
-	log     *slog.Logger
-	metrics *Metrics
-	wire    *Transport
-	learnt  atomic.Pointer[string] // the bot's own address
+	config         Config
+	configErr      error // set if the function cannot work
+	log            *slog.Logger
+	metrics        *Metrics
+	transport      *Transport
+	learnedAddress atomic.Pointer[string] // the bot's URL, from its requests
 
 	notifier *notifier.Notifier
 	serve    http.Handler // of the bot
 }
 
-// NewNotifier makes the notifier from the environment. It never fails: with a
-// faulty configuration the function says so to everybody who calls it.
+// NewNotifier returns the notifier, configured by the environment. With an invalid
+// configuration it answers every custom resource request with FAILED and the
+// problems.
 func NewNotifier(environ []string, out io.Writer) *Function {
-	f, parts := start(RoleNotifier, environ, out)
-	if f.faults != nil {
+	f, deps := start(RoleNotifier, environ, out)
+	if f.configErr != nil {
 		f.notifier = &notifier.Notifier{
-			Reconciler: &reconcile.Reconciler{Client: f.wire.Client, Now: now, Log: f.log},
+			Reconciler: &reconcile.Reconciler{Client: f.transport.Client, Now: now, Log: f.log},
 			Origins:    f.config.Origins,
-			ConfigErr:  fmt.Errorf("nobody can be asked to approve this: %w", f.faults),
+			ConfigErr:  fmt.Errorf("cannot ask for approval: %w", f.configErr),
 		}
 		return f
 	}
-	f.notifier = parts.Notifier(parts.Reconciler())
+	f.notifier = deps.Notifier(deps.Reconciler())
 	return f
 }
 
-// NewBot makes the bot from the environment. It never fails: with a faulty
+// NewBot returns the bot, configured by the environment. With an invalid
 // configuration it answers 503.
 func NewBot(environ []string, out io.Writer) *Function {
-	f, parts := start(RoleBot, environ, out)
-	f.serve = http.HandlerFunc(unavailable)
-	if f.faults == nil {
-		f.serve = parts.Bot(parts.Reconciler())
+	f, deps := start(RoleBot, environ, out)
+	f.serve = http.HandlerFunc(serveUnavailable)
+	if f.configErr == nil {
+		f.serve = deps.Bot(deps.Reconciler())
 	}
 	return f
 }
 
-// start reads the configuration, and makes of it what both functions are made
-// of. The secret is read here, so that the first click does not wait for it; if
-// that fails, it is read again when it is needed.
+// start reads the configuration and returns what both functions depend on. It also
+// reads the secret, so that the first click does not wait for it; if that fails,
+// it is read again when it is needed.
 func start(role Role, environ []string, out io.Writer) (*Function, Deps) {
 	f := &Function{
-		log:     NewLog(out, os.Getenv("AWS_LAMBDA_LOG_LEVEL")),
-		metrics: &Metrics{Out: out, Function: lambdacontext.FunctionName, Now: now},
-		wire:    NewTransport(),
+		log:       NewLog(out, os.Getenv("AWS_LAMBDA_LOG_LEVEL")),
+		metrics:   &Metrics{Out: out, Function: lambdacontext.FunctionName, Now: now},
+		transport: NewTransport(),
 	}
 	var sdk aws.Config
-	if f.config, f.faults = ReadConfig(role, environ); f.faults == nil {
-		sdk, f.faults = AWS(f.wire.Client)
+	if f.config, f.configErr = ReadConfig(role, environ); f.configErr == nil {
+		sdk, f.configErr = AWS(f.transport.Client)
 	}
-	if f.faults != nil {
-		f.log.Error("the function cannot work", "error", f.faults)
+	if f.configErr != nil {
+		f.log.Error("invalid configuration", "error", f.configErr)
 		return f, Deps{}
 	}
-	keeper := &SecretCache{Client: secretsmanager.NewFromConfig(sdk), ARN: f.config.Secret, Now: now, Log: f.log}
+	secrets := &SecretCache{Client: secretsmanager.NewFromConfig(sdk), ARN: f.config.Secret, Now: now, Log: f.log}
 	begun := time.Now()
-	_, err := keeper.Secret(context.Background())
+	_, err := secrets.Secret(context.Background())
 	f.log.Info("ready", "secret", err == nil, "secretMillis", float64(time.Since(begun).Microseconds())/1000)
-	return f, f.parts(sdk, keeper)
+	return f, f.deps(sdk, secrets)
 }
 
 func now() time.Time { return time.Now().UTC() }
 
-func (f *Function) parts(sdk aws.Config, keeper *SecretCache) Deps {
+func (f *Function) deps(sdk aws.Config, secrets *SecretCache) Deps {
 	c := f.config
-	store := observe(dynamo.New(sdk, awsfix.HTTPClient(f.wire.Client), c.Table), f.metrics)
-	slackClient := *f.wire.Client
-	slackClient.Transport = authorized{f.wire.Client.Transport, keeper.Token}
-	p := Deps{
+	store := meterStore(dynamo.New(sdk, awsfix.HTTPClient(f.transport.Client), c.Table), f.metrics)
+	slackClient := *f.transport.Client
+	slackClient.Transport = tokenTransport{f.transport.Client.Transport, secrets.Token}
+	d := Deps{
 		Store:          store,
 		Stacks:         reconcile.CloudFormation{Client: cloudformation.NewFromConfig(sdk)},
-		Client:         f.wire.Client,
+		Client:         f.transport.Client,
 		Now:            now,
 		Log:            f.log,
 		Slack:          &slackClient,
 		SlackAPI:       c.SlackAPI,
-		SigningSecrets: keeper.SigningSecrets,
-		MailKeys:       keeper.MailKeys,
+		SigningSecrets: secrets.SigningSecrets,
+		MailKeys:       secrets.MailKeys,
 		Address:        f.address,
 		Team:           c.SlackTeam,
 		Enterprise:     c.SlackEnterprise,
@@ -114,33 +115,33 @@ func (f *Function) parts(sdk aws.Config, keeper *SecretCache) Deps {
 		Defaults:       c.defaults(),
 		MailDomain:     c.MailDomain,
 		Origins:        c.Origins,
-		Watch:          &watcher{metrics: f.metrics, keeper: keeper, store: store, log: f.log},
+		Observer:       &observer{metrics: f.metrics, secrets: secrets, store: store, log: f.log},
 	}
 	if c.Topic != "" {
-		p.Mail = reconcile.SNSTopic{Client: sns.NewFromConfig(sdk), ARN: c.Topic}
+		d.Mail = reconcile.SNSTopic{Client: sns.NewFromConfig(sdk), ARN: c.Topic}
 	}
-	return p
+	return d
 }
 
-// address is where people reach the bot: as configured, else as its requests
-// came in.
+// address returns the bot's URL: as configured, else as in its last request. It is
+// empty if neither is known.
 func (f *Function) address() string {
 	if f.config.URL != "" {
 		return f.config.URL
 	}
-	if learnt := f.learnt.Load(); learnt != nil {
+	if learnt := f.learnedAddress.Load(); learnt != nil {
 		return *learnt
 	}
 	return ""
 }
 
-// Invoke takes one event: of the bot an HTTP request in payload format 2.0, of
-// the notifier whatever [notifier.Notifier.Handle] takes. It is a
-// [lambda.Handler], so that nothing decodes the event before us.
+// Invoke handles one event: for the bot an HTTP request in payload format 2.0, for
+// the notifier what [notifier.Notifier.Handle] takes. It implements
+// [lambda.Handler], so that aws-lambda-go does not decode the event.
 func (f *Function) Invoke(ctx context.Context, event []byte) (answer []byte, err error) {
-	defer f.wire.Wake(time.Now)()
+	defer f.transport.BeginInvocation(time.Now)()
 	if c, ok := lambdacontext.FromContext(ctx); ok {
-		running.Store(&c.AwsRequestID)
+		currentRequestID.Store(&c.AwsRequestID)
 	}
 	defer func() {
 		if p := recover(); p != nil { // never p itself: it may quote a secret
@@ -148,15 +149,15 @@ func (f *Function) Invoke(ctx context.Context, event []byte) (answer []byte, err
 			answer, err = nil, errPanic
 		}
 	}()
-	if f.faults != nil {
-		f.log.ErrorContext(ctx, "the function cannot work", "error", f.faults)
-		f.metrics.faulty(ctx)
+	if f.configErr != nil {
+		f.log.ErrorContext(ctx, "invalid configuration", "error", f.configErr)
+		f.metrics.configurationFault(ctx)
 	}
 	if f.serve != nil {
 		return f.http(ctx, event)
 	}
 	if err := f.notifier.Handle(ctx, json.RawMessage(event)); err != nil {
-		f.log.ErrorContext(ctx, "couldn't do all of an event", "error", err)
+		f.log.ErrorContext(ctx, "couldn't handle an event", "error", err)
 		return nil, err
 	}
 	return []byte("null"), nil
@@ -165,10 +166,10 @@ func (f *Function) Invoke(ctx context.Context, event []byte) (answer []byte, err
 func (f *Function) http(ctx context.Context, event []byte) ([]byte, error) {
 	var e events.APIGatewayV2HTTPRequest
 	if err := json.Unmarshal(event, &e); err != nil {
-		return nil, errors.New("the event is no HTTP request in payload format 2.0") // err may quote it
+		return nil, errors.New("the event is not an HTTP request in payload format 2.0") // err may quote it
 	}
 	if own := address(e); own != "" {
-		f.learnt.Store(&own)
+		f.learnedAddress.Store(&own)
 	}
 	res, err := Serve(ctx, f.serve, e)
 	if err != nil {
@@ -178,7 +179,7 @@ func (f *Function) http(ctx context.Context, event []byte) ([]byte, error) {
 	return json.Marshal(res)
 }
 
-func unavailable(w http.ResponseWriter, _ *http.Request) {
+func serveUnavailable(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 }

@@ -18,17 +18,16 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// maxRequest bounds a request's body, in bytes; the bot takes no larger one.
+// maxRequest is the largest body of a request, in bytes.
 const maxRequest = 1 << 20
 
 var errTooLarge = errors.New("the request's body is too large")
 
-// Serve lets h answer one event of an HTTP API or of a Function URL, both in
-// payload format 2.0. The error says that the event is none, or that h broke
-// off. See
+// Serve handles one event of an HTTP API or a Function URL, in payload format 2.0,
+// with h. The error says that the event is malformed. See
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 func Serve(ctx context.Context, h http.Handler, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
-	var a answer
+	var a responseRecorder
 	r, err := request(ctx, e)
 	switch {
 	case errors.Is(err, errTooLarge):
@@ -41,12 +40,12 @@ func Serve(ctx context.Context, h http.Handler, e events.APIGatewayV2HTTPRequest
 	return a.response(), nil
 }
 
-// request is the event as net/http has it. Headers that were sent more than once
-// come joined by commas, and stay so.
+// request converts the event to an http.Request. Headers sent more than once arrive
+// joined by commas, and stay so.
 func request(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.Request, error) {
 	about := e.RequestContext
 	if e.Version != "2.0" || about.HTTP.Method == "" {
-		return nil, errors.New("the event is no HTTP request in payload format 2.0: set PayloadFormatVersion of the integration to 2.0")
+		return nil, errors.New("the event is not an HTTP request in payload format 2.0: set the integration's PayloadFormatVersion to 2.0")
 	}
 	body := []byte(e.Body)
 	if e.IsBase64Encoded {
@@ -55,7 +54,7 @@ func request(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.Reque
 		}
 		var err error
 		if body, err = base64.StdEncoding.DecodeString(e.Body); err != nil {
-			return nil, errors.New("the event's body is said to be base64, and is not")
+			return nil, errors.New("the event's body is not valid base64")
 		}
 	}
 	if len(body) > maxRequest {
@@ -69,7 +68,7 @@ func request(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.Reque
 	u.RawQuery = e.RawQueryString
 	r, err := http.NewRequestWithContext(ctx, about.HTTP.Method, u.RequestURI(), bytes.NewReader(body))
 	if err != nil {
-		return nil, errors.New("the event's method or path is none")
+		return nil, errors.New("the event's method or path is invalid")
 	}
 	r.URL = u
 	r.RequestURI = u.RequestURI()
@@ -89,31 +88,31 @@ func request(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.Reque
 	return r, nil
 }
 
-// answer is a http.ResponseWriter that keeps what is written. Its zero value is
+// responseRecorder is a http.ResponseWriter that keeps what is written. Its zero value is
 // ready.
-type answer struct {
-	header http.Header
-	sent   http.Header // as it was when the status was written
-	status int
-	body   bytes.Buffer
+type responseRecorder struct {
+	header     http.Header
+	sentHeader http.Header // as of WriteHeader
+	status     int
+	body       bytes.Buffer
 }
 
-var _ io.Writer = (*answer)(nil)
+var _ io.Writer = (*responseRecorder)(nil)
 
-func (a *answer) Header() http.Header {
+func (a *responseRecorder) Header() http.Header {
 	if a.header == nil {
 		a.header = http.Header{}
 	}
 	return a.header
 }
 
-func (a *answer) WriteHeader(status int) {
+func (a *responseRecorder) WriteHeader(status int) {
 	if a.status == 0 {
-		a.status, a.sent = status, a.Header().Clone()
+		a.status, a.sentHeader = status, a.Header().Clone()
 	}
 }
 
-func (a *answer) Write(p []byte) (int, error) {
+func (a *responseRecorder) Write(p []byte) (int, error) {
 	if a.status == 0 && a.Header().Get("Content-Type") == "" {
 		a.Header().Set("Content-Type", http.DetectContentType(p))
 	}
@@ -121,19 +120,19 @@ func (a *answer) Write(p []byte) (int, error) {
 	return a.body.Write(p)
 }
 
-// response is the answer in payload format 2.0, in which a header has one value
-// and cookies are apart. A body that is no text goes as base64.
-func (a *answer) response() events.APIGatewayV2HTTPResponse {
+// response returns the response in payload format 2.0, in which headers have one
+// value and cookies are separate. A body that is not UTF-8 is sent as base64.
+func (a *responseRecorder) response() events.APIGatewayV2HTTPResponse {
 	a.WriteHeader(http.StatusOK)
 	r := events.APIGatewayV2HTTPResponse{
 		StatusCode: a.status,
 		Headers:    map[string]string{},
-		Cookies:    a.sent.Values("Set-Cookie"),
+		Cookies:    a.sentHeader.Values("Set-Cookie"),
 		Body:       a.body.String(),
 	}
-	a.sent.Del("Set-Cookie")
-	for _, name := range slices.Sorted(maps.Keys(a.sent)) {
-		r.Headers[name] = strings.Join(a.sent[name], ",")
+	a.sentHeader.Del("Set-Cookie")
+	for _, name := range slices.Sorted(maps.Keys(a.sentHeader)) {
+		r.Headers[name] = strings.Join(a.sentHeader[name], ",")
 	}
 	if !utf8.ValidString(r.Body) {
 		r.Body, r.IsBase64Encoded = base64.StdEncoding.EncodeToString(a.body.Bytes()), true
@@ -141,7 +140,7 @@ func (a *answer) response() events.APIGatewayV2HTTPResponse {
 	return r
 }
 
-// address is where the request came in: the bot's own address.
+// address returns the URL that the request was sent to: the bot's own.
 func address(e events.APIGatewayV2HTTPRequest) string {
 	if e.RequestContext.DomainName == "" {
 		return ""

@@ -12,19 +12,19 @@ import (
 	"countersign/handle"
 )
 
-// Metrics writes CloudWatch metrics into the log, from which CloudWatch takes
-// them: no call, no permission, nothing to lose. The namespace is Countersign.
+// Metrics publishes CloudWatch metrics through the log, in the embedded metric
+// format, which needs no call and no permission. The namespace is Countersign.
 //
-//	Launches             count    a request is on record
-//	Decisions            count    a decision is, by State
+//	Launches             count    a request was stored
+//	Decisions            count    a decision was stored, by State
 //	TimeToDecision       seconds  from launch to decision
-//	StepFailures         count    something owed came to nothing for now, by Step
-//	Bypassed             count    a launch was signalled but not approved
-//	OldestPending        seconds  since the oldest undecided launch; told by every sweep, 0 if there is none
-//	ConfigurationFaults  count    the configuration has faults; told by every invocation then
+//	StepFailures         count    a step failed and will be retried, by Step
+//	Bypassed             count    a launch bypassed approval
+//	OldestPending        seconds  age of the oldest undecided request, 0 if none; published by every sweep
+//	ConfigurationFaults  count    an invocation found an invalid configuration
 //
-// All have the dimension FunctionName; Decisions and StepFailures are there in
-// whole by it, and beside that by State and by Step. See
+// All have the dimension FunctionName. Decisions and StepFailures are also published
+// by State and by Step. See
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 type Metrics struct {
 	Out      io.Writer // the function's standard output
@@ -34,7 +34,7 @@ type Metrics struct {
 	mu sync.Mutex
 }
 
-// What others look for.
+// Names that the doctor and the alarms use.
 const (
 	Namespace     = "Countersign"
 	OldestPending = "OldestPending"
@@ -45,14 +45,14 @@ const (
 	seconds = "Seconds"
 )
 
-// metric is one value; by is what it is also told apart by.
+// metric is one value. dimensions are in addition to FunctionName.
 type metric struct {
 	name, unit string
 	value      float64
-	by         map[string]string
+	dimensions map[string]string
 }
 
-// directive tells CloudWatch what to take from the root of the document.
+// directive tells CloudWatch which members of the document are metrics.
 type directive struct {
 	Namespace  string
 	Dimensions [][]string
@@ -61,8 +61,8 @@ type directive struct {
 
 type definition struct{ Name, Unit string }
 
-// put writes metrics as one line. about are properties: they can be searched
-// for, and cost no metric.
+// put writes metrics as one line. about are properties of the line, which can be
+// searched for and are not metrics.
 func (m *Metrics) put(ctx context.Context, about map[string]string, list ...metric) {
 	root := map[string]any{"FunctionName": m.Function}
 	for name, value := range about {
@@ -74,19 +74,19 @@ func (m *Metrics) put(ctx context.Context, about map[string]string, list ...metr
 	var directives []directive
 	for _, one := range list {
 		root[one.name] = one.value
-		for name, value := range one.by {
+		for name, value := range one.dimensions {
 			root[name] = value
 		}
-		dimensions := [][]string{{"FunctionName"}} // an alarm needs the whole
-		if len(one.by) > 0 {
-			dimensions = append(dimensions, append([]string{"FunctionName"}, slices.Sorted(maps.Keys(one.by))...))
+		dimensions := [][]string{{"FunctionName"}} // for alarms, which need the total
+		if len(one.dimensions) > 0 {
+			dimensions = append(dimensions, append([]string{"FunctionName"}, slices.Sorted(maps.Keys(one.dimensions))...))
 		}
 		directives = append(directives, directive{Namespace, dimensions, []definition{{one.name, one.unit}}})
 	}
 	root["_aws"] = map[string]any{"Timestamp": m.Now().UnixMilli(), "CloudWatchMetrics": directives}
 	line, err := json.Marshal(root)
 	if err != nil {
-		return // of texts and finite numbers there is always JSON
+		return // cannot happen: strings and finite numbers always encode
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -100,7 +100,7 @@ func (m *Metrics) launched(ctx context.Context, r handle.Request) {
 func (m *Metrics) decided(ctx context.Context, r handle.Request) {
 	took := max(0, r.Decision.At.Sub(r.CreatedAt).Seconds())
 	m.put(ctx, map[string]string{"request": r.ID},
-		metric{name: "Decisions", unit: count, value: 1, by: map[string]string{"State": string(r.Decision.State)}},
+		metric{name: "Decisions", unit: count, value: 1, dimensions: map[string]string{"State": string(r.Decision.State)}},
 		metric{name: "TimeToDecision", unit: seconds, value: took})
 }
 
@@ -109,13 +109,13 @@ func (m *Metrics) bypassed(ctx context.Context, about map[string]string) {
 }
 
 func (m *Metrics) stepFailed(ctx context.Context, s handle.Step) {
-	m.put(ctx, nil, metric{name: "StepFailures", unit: count, value: 1, by: map[string]string{"Step": string(s.Kind)}})
+	m.put(ctx, nil, metric{name: "StepFailures", unit: count, value: 1, dimensions: map[string]string{"Step": string(s.Kind)}})
 }
 
 func (m *Metrics) oldestPending(ctx context.Context, age time.Duration) {
 	m.put(ctx, nil, metric{name: OldestPending, unit: seconds, value: max(0, age.Seconds())})
 }
 
-func (m *Metrics) faulty(ctx context.Context) {
+func (m *Metrics) configurationFault(ctx context.Context) {
 	m.put(ctx, nil, metric{name: "ConfigurationFaults", unit: count, value: 1})
 }

@@ -16,10 +16,9 @@ import (
 	"countersign/handle"
 )
 
-// emitted is all that a function can write: the metrics of a document
-// by name, each with the sets of dimensions that CloudWatch will keep it by. It
-// holds the documents to CloudWatch's rules.
-func emitted(t *testing.T) map[string][][]string {
+// allMetrics writes every metric and returns their sets of dimensions by name. It checks
+// the documents against CloudWatch's rules.
+func allMetrics(t *testing.T) map[string][][]string {
 	t.Helper()
 	var out bytes.Buffer
 	ctx, at := t.Context(), time.Now()
@@ -29,7 +28,7 @@ func emitted(t *testing.T) map[string][][]string {
 	m.bypassed(ctx, map[string]string{"stack": "s"})
 	m.stepFailed(ctx, handle.Step{Kind: handle.StepPost})
 	m.oldestPending(ctx, time.Minute)
-	m.faulty(ctx)
+	m.configurationFault(ctx)
 
 	found := map[string][][]string{}
 	for line := range strings.Lines(out.String()) {
@@ -71,7 +70,7 @@ func emitted(t *testing.T) map[string][][]string {
 	return found
 }
 
-// The comment on Metrics names all of them.
+// The comment on Metrics lists all of them.
 func TestMetricsAreDescribed(t *testing.T) {
 	source, err := os.ReadFile("metrics.go")
 	if err != nil {
@@ -81,19 +80,19 @@ func TestMetricsAreDescribed(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^//\t(\w+) +(?:count|seconds) `).FindAllSubmatch(source, -1) {
 		described[string(m[1])] = true
 	}
-	is := map[string]bool{}
-	for name := range emitted(t) {
-		is[name] = true
+	written := map[string]bool{}
+	for name := range allMetrics(t) {
+		written[name] = true
 	}
-	if diff := cmp.Diff(described, is); diff != "" {
+	if diff := cmp.Diff(described, written); diff != "" {
 		t.Errorf("-described +written:\n%s", diff)
 	}
 }
 
-// An alarm on a metric that nobody writes, or writes by other dimensions, never
-// rings and looks well.
-func TestAlarmsAreOnWhatIsWritten(t *testing.T) {
-	file, err := os.ReadFile("../template.yaml")
+// An alarm on a metric that is not written, or has other dimensions, would never
+// fire.
+func TestAlarmsUseWrittenMetrics(t *testing.T) {
+	file, err := os.ReadFile("../../template.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,14 +110,14 @@ func TestAlarmsAreOnWhatIsWritten(t *testing.T) {
 	if err := yaml.Unmarshal(file, &template); err != nil {
 		t.Fatal(err)
 	}
-	written := emitted(t)
-	ringsFor := map[string][]string{} // functions, by metric
+	written := allMetrics(t)
+	alarms := map[string][]string{} // functions by metric
 	for id, r := range template.Resources {
 		if r.Type != "AWS::CloudWatch::Alarm" {
 			continue
 		}
 		if r.Properties.AlarmActions == nil {
-			t.Errorf("%s tells nobody", id)
+			t.Errorf("%s has no actions", id)
 		}
 		if space, is := r.Properties.Namespace.(string); is && strings.HasPrefix(space, "AWS/") || !is {
 			continue // AWS's own
@@ -134,20 +133,20 @@ func TestAlarmsAreOnWhatIsWritten(t *testing.T) {
 			by, values = append(by, one["Name"].(string)), append(values, one["Value"].(string))
 		}
 		if !slices.ContainsFunc(written[name], func(set []string) bool { return slices.Equal(set, by) }) {
-			t.Errorf("%s is on %s by %v, which is written by %v", id, name, by, written[name])
+			t.Errorf("%s uses %s with dimensions %v, which is written with %v", id, name, by, written[name])
 		}
-		ringsFor[name] = append(ringsFor[name], values...)
+		alarms[name] = append(alarms[name], values...)
 	}
 	want := map[string][]string{
 		"Bypassed":            {"NotifierFunction"},
 		"ConfigurationFaults": {"BotFunction", "NotifierFunction"},
-		"OldestPending":       {"NotifierFunction", "NotifierFunction"}, // too old; not told
+		"OldestPending":       {"NotifierFunction", "NotifierFunction"}, // too old; missing
 		"StepFailures":        {"NotifierFunction"},
 	}
-	for _, functions := range ringsFor {
+	for _, functions := range alarms {
 		slices.Sort(functions)
 	}
-	if diff := cmp.Diff(want, ringsFor); diff != "" {
-		t.Errorf("alarms: -wanted +there:\n%s", diff)
+	if diff := cmp.Diff(want, alarms); diff != "" {
+		t.Errorf("alarms (-want +got):\n%s", diff)
 	}
 }

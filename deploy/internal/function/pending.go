@@ -8,22 +8,21 @@ import (
 	"countersign/handle"
 )
 
-// pending finds how long the oldest undecided request has waited. What is
-// decided stays so, and requests are listed in the order of their creation: so
-// each is read about once, and the next time begins where this one stopped.
-type pending struct {
-	from time.Time // no request created before is undecided; zero: not known
+// pendingAge finds the age of the oldest undecided request. Decisions are final and
+// requests are listed in the order of creation, so each search continues where the
+// last one stopped and reads each request about once.
+type pendingAge struct {
+	from time.Time // no earlier request is undecided; zero if not known
 }
 
 const (
-	longestWait = handle.MaxWait + time.Hour // no request is undecided for longer, if there is a sweep
-	latecomers  = 10 * time.Minute           // by which a request may be listed after its creation
+	maxPending   = handle.MaxWait + time.Hour // while the sweep runs, no request stays undecided for longer
+	listingDelay = 10 * time.Minute           // a request may be listed this long after its creation
 )
 
-// oldest returns the age of the oldest undecided request; zero if there is
-// none.
-func (p *pending) oldest(ctx context.Context, store handle.Store, now time.Time) (time.Duration, error) {
-	if least := now.Add(-longestWait); p.from.Before(least) {
+// oldest returns the age of the oldest undecided request, or zero.
+func (p *pendingAge) oldest(ctx context.Context, store handle.Store, now time.Time) (time.Duration, error) {
+	if least := now.Add(-maxPending); p.from.Before(least) {
 		p.from = least
 	}
 	for r, err := range store.Since(ctx, p.from) {
@@ -39,9 +38,9 @@ func (p *pending) oldest(ctx context.Context, store handle.Store, now time.Time)
 	return 0, nil
 }
 
-// advance moves on to t, and leaves room for latecomers.
-func (p *pending) advance(t, now time.Time) {
-	if late := now.Add(-latecomers); t.After(late) {
+// advance moves the start of the next search to t, less listingDelay.
+func (p *pendingAge) advance(t, now time.Time) {
+	if late := now.Add(-listingDelay); t.After(late) {
 		t = late
 	}
 	if t.After(p.from) {

@@ -22,86 +22,86 @@ import (
 //
 //	{"slackToken": "xoxb-…", "signingSecrets": ["current", "previous"], "mailKeys": ["current", "previous"]}
 //
-// Of the signing secrets each is good. The first mail key seals, each opens.
-// Before there is a Slack app, slackToken may be "" and signingSecrets [];
-// without a mail topic mailKeys may be []. It prints as a placeholder.
+// Every signing secret is accepted. The first mail key signs links, and every mail
+// key verifies them. Before the Slack app exists, slackToken may be "" and
+// signingSecrets []; without a mail topic, mailKeys may be []. It prints as a
+// placeholder.
 type Secret struct {
 	SlackToken     string
 	SigningSecrets []string
 	MailKeys       []handle.MailKey
 }
 
-const hiddenSecret = "[secret]"
+const redacted = "[secret]"
 
-func (Secret) String() string               { return hiddenSecret }
-func (Secret) GoString() string             { return hiddenSecret }
-func (Secret) Format(f fmt.State, _ rune)   { _, _ = f.Write([]byte(hiddenSecret)) }
-func (Secret) LogValue() slog.Value         { return slog.StringValue(hiddenSecret) }
-func (Secret) MarshalText() ([]byte, error) { return []byte(hiddenSecret), nil }
+func (Secret) String() string               { return redacted }
+func (Secret) GoString() string             { return redacted }
+func (Secret) Format(f fmt.State, _ rune)   { _, _ = f.Write([]byte(redacted)) }
+func (Secret) LogValue() slog.Value         { return slog.StringValue(redacted) }
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// SecretFaults are all that is wrong with a secret, in sentences that quote
-// nothing of it.
-type SecretFaults []string
+// SecretProblems lists everything that is wrong with a secret, without quoting it.
+type SecretProblems []string
 
-func (f SecretFaults) Error() string {
-	return fmt.Sprintf("the secret has %d faults; mend it in Secrets Manager, it is read again by itself: %s", len(f), strings.Join(f, "; "))
+func (p SecretProblems) Error() string {
+	return fmt.Sprintf("invalid secret (%s): fix it in Secrets Manager; no redeployment is needed: %s", problemCount(len(p)), strings.Join(p, "; "))
 }
 
 // ParseSecret reads the secret's JSON. The error is SecretFaults.
 func ParseSecret(text string) (Secret, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(text), &members); err != nil || members == nil {
-		return Secret{}, SecretFaults{`it must be a JSON object: {"slackToken": "…", "signingSecrets": ["…"], "mailKeys": ["…"]}`}
+		return Secret{}, SecretProblems{`it must be a JSON object: {"slackToken": "…", "signingSecrets": ["…"], "mailKeys": ["…"]}`}
 	}
 	var s Secret
 	var keys []string
-	var faults SecretFaults
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+	var problems SecretProblems
+	problem := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	take := func(name string, into any, want string) {
 		raw, ok := members[name]
 		switch {
 		case !ok:
-			fault("%s is missing: it must be %s", name, want)
+			problem("%s is missing: it must be %s", name, want)
 		case bytes.Equal(raw, []byte("null")) || json.Unmarshal(raw, into) != nil:
-			fault("%s must be %s", name, want)
+			problem("%s must be %s", name, want)
 		}
 		delete(members, name)
 	}
-	take("slackToken", &s.SlackToken, `a text, "" before there is a Slack app`)
-	take("signingSecrets", &s.SigningSecrets, "a list of texts, [] before there is a Slack app")
-	take("mailKeys", &keys, "a list of texts, [] if there are no mails")
+	take("slackToken", &s.SlackToken, `a string, "" before the Slack app exists`)
+	take("signingSecrets", &s.SigningSecrets, "a list of strings, [] before the Slack app exists")
+	take("mailKeys", &keys, "a list of strings, [] without a mail topic")
 	for _, name := range slices.Sorted(maps.Keys(members)) {
-		fault("%q means nothing: remove it, or correct its name", handle.OneLine(name, 40))
+		problem("%q is unknown: remove it or correct its name", handle.OneLine(name, 40))
 	}
 	if s.SlackToken != "" && (!strings.HasPrefix(s.SlackToken, "xoxb-") || strings.ContainsAny(s.SlackToken, " \t\r\n")) {
-		fault("slackToken must be a bot token: it begins with xoxb-, and has no spaces")
+		problem("slackToken must be a bot token, which begins with xoxb- and has no spaces")
 	}
 	for i, secret := range s.SigningSecrets {
 		if secret == "" || strings.TrimSpace(secret) != secret {
-			fault("signing secret %d must not be empty, nor begin or end with a space", i+1)
+			problem("signing secret %d must not be empty, and must not begin or end with a space", i+1)
 		}
 	}
 	for i, key := range keys {
 		if len(key) < handle.MinMailKey {
-			fault("mail key %d must have at least %d characters: openssl rand -hex 32 makes one", i+1, handle.MinMailKey)
+			problem("mail key %d must have at least %d characters, such as the output of openssl rand -hex 32", i+1, handle.MinMailKey)
 		}
 		s.MailKeys = append(s.MailKeys, handle.MailKey(key))
 	}
-	if len(faults) > 0 {
-		return Secret{}, faults
+	if len(problems) > 0 {
+		return Secret{}, problems
 	}
 	return s, nil
 }
 
-// SecretsManager is as much of the client as the secret needs:
-// secretsmanager:GetSecretValue on it.
+// SecretsManager is the part of the client that SecretCache needs. It takes the
+// permission secretsmanager:GetSecretValue on the secret.
 type SecretsManager interface {
 	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
 }
 
-// Keeper keeps the secret: read when it is first needed, and anew when it has
-// grown old or somebody has reason to think that it was rotated. When it cannot
-// be read, or what is read is faulty, the one before stays in force.
+// SecretCache caches the secret. It is read on first use, when it is older than
+// maxSecretAge, and on Refresh. If it cannot be read or is invalid, the cached one
+// stays in use.
 type SecretCache struct {
 	Client SecretsManager
 	ARN    string
@@ -110,44 +110,44 @@ type SecretCache struct {
 
 	reading singleflight.Group
 
-	mu     sync.Mutex
-	kept   *Secret   // nil: never read
-	readAt time.Time // when it was read well
-	failed error     // what the last attempt came to
-	tried  time.Time // when that was
+	mu      sync.Mutex
+	cached  *Secret   // nil before the first success
+	readAt  time.Time // of cached
+	lastErr error     // of the last attempt
+	lastTry time.Time // time of the last attempt
 }
 
 const (
-	secretAge     = 5 * time.Minute        // then it is read anew before it is used
-	secretDoubt   = 2 * time.Second        // what is younger is not doubted
-	secretPause   = 15 * time.Second       // after a reading that failed, while an older one serves
-	secretHurry   = time.Second            // after a reading that failed, while there is none
-	secretTimeout = 900 * time.Millisecond // of one reading: a click waits for it
+	maxSecretAge       = 5 * time.Minute        // older secrets are read again before use
+	minRefreshAge      = 2 * time.Second        // Refresh does not reread younger secrets
+	retryInterval      = 15 * time.Second       // after a failed attempt, with a cached secret
+	firstRetryInterval = time.Second            // after a failed attempt, without one
+	secretTimeout      = 900 * time.Millisecond // of one attempt, which a click waits for
 )
 
-// Secret returns the secret, which was read within the last minutes if it can be
-// read at all. The error says that there is none.
+// Secret returns the secret, at most maxSecretAge old if it can be read. The error
+// says that none was ever read.
 func (k *SecretCache) Secret(ctx context.Context) (Secret, error) {
-	return k.get(ctx, secretAge)
+	return k.get(ctx, maxSecretAge)
 }
 
-// Doubted is Secret for somebody who has met a token or signature that does not
-// fit: it is read anew, unless that was done a moment ago.
-func (k *SecretCache) Doubted(ctx context.Context) (Secret, error) {
-	return k.get(ctx, secretDoubt)
+// Refresh is Secret for callers whose token or signature was refused: it reads the
+// secret again, unless it is younger than minRefreshAge.
+func (k *SecretCache) Refresh(ctx context.Context) (Secret, error) {
+	return k.get(ctx, minRefreshAge)
 }
 
-// get returns the secret if it is younger than age; else it is read, though
-// not soon after an attempt that failed.
+// get returns the cached secret if it is younger than age or the last attempt
+// failed a moment ago; otherwise it reads the secret.
 func (k *SecretCache) get(ctx context.Context, age time.Duration) (Secret, error) {
 	k.mu.Lock()
 	now := k.Now()
-	kept, failed, pause := k.kept, k.failed, secretPause
+	kept, failed, pause := k.cached, k.lastErr, retryInterval
 	if kept == nil {
-		pause = secretHurry
+		pause = firstRetryInterval
 	}
 	fresh := kept != nil && within(now.Sub(k.readAt), age)
-	waits := failed != nil && within(now.Sub(k.tried), pause)
+	waits := failed != nil && within(now.Sub(k.lastTry), pause)
 	k.mu.Unlock()
 	switch {
 	case kept != nil && (fresh || waits):
@@ -163,29 +163,30 @@ func (k *SecretCache) get(ctx context.Context, age time.Duration) (Secret, error
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
-	case k.kept != nil:
-		return *k.kept, nil
-	case k.failed != nil:
-		return Secret{}, k.failed
+	case k.cached != nil:
+		return *k.cached, nil
+	case k.lastErr != nil:
+		return Secret{}, k.lastErr
 	}
 	return Secret{}, fmt.Errorf("couldn't read the secret: %w", ctx.Err())
 }
 
 func within(age, limit time.Duration) bool { return age >= 0 && age < limit }
 
-// read reads the secret, whoever waits for it.
+// read reads the secret into the cache. Its context is not a caller's, because
+// several callers share the result.
 func (k *SecretCache) read() error {
 	ctx, cancel := context.WithTimeout(context.Background(), secretTimeout)
 	defer cancel()
 	s, err := k.fetch(ctx)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.tried, k.failed = k.Now(), err
+	k.lastTry, k.lastErr = k.Now(), err
 	if err != nil {
-		k.Log.ErrorContext(ctx, "couldn't read the secret", "error", err, "kept", k.kept != nil)
+		k.Log.ErrorContext(ctx, "couldn't read the secret", "error", err, "kept", k.cached != nil)
 		return err
 	}
-	k.kept, k.readAt = &s, k.tried
+	k.cached, k.readAt = &s, k.lastTry
 	return nil
 }
 
@@ -195,32 +196,32 @@ func (k *SecretCache) fetch(ctx context.Context) (Secret, error) {
 		return Secret{}, fmt.Errorf("couldn't read the secret: %w", err)
 	}
 	if out.SecretString == nil {
-		return Secret{}, SecretFaults{"it must be text, not binary"}
+		return Secret{}, SecretProblems{"it must be a string, not binary"}
 	}
 	return ParseSecret(*out.SecretString)
 }
 
-// SigningSecrets are [bot.Bot]'s.
+// SigningSecrets is [bot.Bot]'s.
 func (k *SecretCache) SigningSecrets(ctx context.Context, again bool) ([]string, error) {
 	s, err := k.Secret(ctx)
 	if again {
-		s, err = k.Doubted(ctx)
+		s, err = k.Refresh(ctx)
 	}
 	return s.SigningSecrets, err
 }
 
-// Token returns the Slack token. refused is one that Slack has just refused;
-// empty if none was. Where there is none yet, somebody may just have made the
-// Slack app, and be about to launch.
+// Token returns the Slack token. refused is the one that Slack has just refused, or
+// "". If the secret still has that one, or none at all, it is refreshed: the app may
+// just have been installed.
 func (k *SecretCache) Token(ctx context.Context, refused string) (string, error) {
 	s, err := k.Secret(ctx)
 	if err == nil && s.SlackToken == refused { // both empty, too
-		s, err = k.Doubted(ctx)
+		s, err = k.Refresh(ctx)
 	}
 	return s.SlackToken, err
 }
 
-// MailKeys returns the keys that may open a ticket.
+// MailKeys returns the keys that verify mailed links.
 func (k *SecretCache) MailKeys(ctx context.Context) ([]handle.MailKey, error) {
 	s, err := k.Secret(ctx)
 	return s.MailKeys, err

@@ -12,26 +12,26 @@ import (
 	"strings"
 )
 
-// authorized puts the Slack token of the moment on every call, in its header and
-// nowhere else, so that a rotated token needs no restart: when Slack refuses it,
-// the secret is read anew and the call made once more. Slack did nothing then.
+// tokenTransport adds the current Slack token to every call, in the Authorization
+// header only. If Slack refuses it, the secret is refreshed and the call repeated
+// once, so that a rotated token needs no restart; a refused call had no effect.
 //
-// The Slack client before it is made without a token.
-type authorized struct {
+// The Slack client must be created without a token.
+type tokenTransport struct {
 	base  http.RoundTripper
 	token func(ctx context.Context, refused string) (string, error)
 }
 
 const (
 	maxSlackCall   = 256 << 10 // bytes
-	maxSlackAnswer = 1 << 20   // bytes; both of ours are far smaller
+	maxSlackAnswer = 1 << 20   // bytes; real calls and responses are far smaller
 )
 
-// refusals are Slack's ways to say that a token is of no use. See
+// tokenErrors are Slack's error codes for an invalid token. See
 // https://docs.slack.dev/reference/methods/auth.test
-var refusals = []string{"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"}
+var tokenErrors = []string{"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"}
 
-func (t authorized) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	body, err := readAll(req.Body, maxSlackCall)
 	if err != nil {
 		return nil, fmt.Errorf("couldn't read a call to Slack: %w", err)
@@ -39,7 +39,7 @@ func (t authorized) RoundTrip(req *http.Request) (*http.Response, error) {
 	if strings.HasPrefix(req.Header.Get("Content-Type"), "application/x-www-form-urlencoded") && len(body) > 0 {
 		form, err := url.ParseQuery(string(body))
 		if err != nil {
-			return nil, fmt.Errorf("couldn't read a call to Slack as a form")
+			return nil, fmt.Errorf("couldn't parse a call to Slack as a form")
 		}
 		form.Del("token")
 		body = []byte(form.Encode())
@@ -49,10 +49,10 @@ func (t authorized) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("couldn't call Slack: %w", err)
 	}
 	if token == "" {
-		return answered(req, "not_authed"), nil
+		return slackErrorResponse(req, "not_authed"), nil
 	}
 	res, code, err := t.call(req, body, token)
-	if err != nil || !slices.Contains(refusals, code) {
+	if err != nil || !slices.Contains(tokenErrors, code) {
 		return res, err
 	}
 	fresh, err := t.token(req.Context(), token)
@@ -63,9 +63,9 @@ func (t authorized) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// call makes the call with token, and returns the error code of Slack's answer,
-// if it is one.
-func (t authorized) call(req *http.Request, body []byte, token string) (*http.Response, string, error) {
+// call makes the call with token and returns the error code in Slack's response, or
+// "".
+func (t tokenTransport) call(req *http.Request, body []byte, token string) (*http.Response, string, error) {
 	out := req.Clone(req.Context())
 	out.Header.Set("Authorization", "Bearer "+token)
 	out.ContentLength = int64(len(body))
@@ -90,8 +90,8 @@ func (t authorized) call(req *http.Request, body []byte, token string) (*http.Re
 	return res, answer.Error, nil
 }
 
-// answered is what Slack would answer.
-func answered(req *http.Request, code string) *http.Response {
+// slackErrorResponse is a response as Slack would send it.
+func slackErrorResponse(req *http.Request, code string) *http.Response {
 	body := `{"ok":false,"error":"` + code + `"}`
 	return &http.Response{
 		Status: "200 OK", StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
@@ -109,7 +109,7 @@ func readAll(body io.ReadCloser, limit int64) ([]byte, error) {
 	defer body.Close()
 	text, err := io.ReadAll(io.LimitReader(body, limit+1))
 	if err == nil && int64(len(text)) > limit {
-		err = fmt.Errorf("it has more than %d bytes", limit)
+		err = fmt.Errorf("more than %d bytes", limit)
 	}
 	return text, err
 }

@@ -16,21 +16,20 @@ import (
 	"time"
 )
 
-// account is as much of an AWS account as the made world has not: one DynamoDB
-// table and one secret. It knows the requests that the store makes, and no
-// others; it accuses whoever makes another.
-type account struct {
+// fakeAWS is what the simulation lacks: one DynamoDB table and one secret. It knows
+// the requests that the store makes, and fails the test on any other.
+type fakeAWS struct {
 	t      testing.TB
 	server *httptest.Server
 
-	mu     sync.Mutex
-	items  map[string]map[string]attribute // by StackKey and GateKey
-	secret string                          // its text; empty: there is none
-	stall  time.Duration                   // before a secret is given
-	dead   bool                            // DynamoDB answers 500
-	hangs  bool                            // DynamoDB does not answer
-	calls  map[string]int                  // by operation
-	units  units
+	mu          sync.Mutex
+	items       map[string]map[string]attribute // by StackKey and GateKey
+	secret      string                          // empty if it does not exist
+	secretDelay time.Duration                   // before GetSecretValue responds
+	down        bool                            // DynamoDB answers 500
+	hangs       bool                            // DynamoDB does not answer
+	calls       map[string]int                  // by operation
+	units       units
 }
 
 // units are what DynamoDB charges on demand.
@@ -46,26 +45,26 @@ const (
 	secretARN = "arn:aws:secretsmanager:us-east-1:111122223333:secret:countersign-AbCdEf"
 )
 
-func newAccount(t testing.TB) *account {
-	a := &account{t: t, items: map[string]map[string]attribute{}, calls: map[string]int{}}
+func newFakeAWS(t testing.TB) *fakeAWS {
+	a := &fakeAWS{t: t, items: map[string]map[string]attribute{}, calls: map[string]int{}}
 	a.server = httptest.NewServer(a)
 	t.Cleanup(a.server.Close)
 	return a
 }
 
-// env leads the AWS clients of a function here.
-func (a *account) env() []string {
+// env points a function's AWS clients to a.
+func (a *fakeAWS) env() []string {
 	return []string{"AWS_ENDPOINT_URL_DYNAMODB=" + a.server.URL, "AWS_ENDPOINT_URL_SECRETS_MANAGER=" + a.server.URL}
 }
 
-func (a *account) set(change func(*account)) {
+func (a *fakeAWS) set(change func(*fakeAWS)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	change(a)
 }
 
-// count is how often an operation was called, and sets it to zero.
-func (a *account) count(operations ...string) (n int) {
+// count returns how often the operations were called, and resets the counts.
+func (a *fakeAWS) count(operations ...string) (n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, operation := range operations {
@@ -85,7 +84,7 @@ type dynamoCall struct {
 	SecretId                                                          string
 }
 
-func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (a *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	var c dynamoCall
 	body, err := io.ReadAll(r.Body)
@@ -93,11 +92,11 @@ func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = json.Unmarshal(body, &c)
 	}
 	if err != nil || !strings.Contains(r.Header.Get("Authorization"), "Credential=ASIAMADE/") || r.Header.Get("X-Amz-Security-Token") != "made-session-token" {
-		a.t.Errorf("a call to AWS that is not signed, or unreadable: %s: %v", operation, err)
+		a.t.Errorf("unsigned or malformed call: %s: %v", operation, err)
 	}
 	a.mu.Lock()
 	a.calls[operation]++
-	stall, hangs := a.stall, a.hangs
+	stall, hangs := a.secretDelay, a.hangs
 	a.mu.Unlock()
 	switch {
 	case operation == "GetSecretValue":
@@ -114,7 +113,7 @@ func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-func (a *account) answer(operation string, c dynamoCall) (int, any) {
+func (a *fakeAWS) answer(operation string, c dynamoCall) (int, any) {
 	failed := func(name string, more map[string]any) (int, any) {
 		answer := map[string]any{"__type": "com.amazonaws.dynamodb.v20120810#" + name, "message": "made"}
 		maps.Copy(answer, more)
@@ -126,27 +125,27 @@ func (a *account) answer(operation string, c dynamoCall) (int, any) {
 		}
 		return http.StatusOK, map[string]any{"ARN": secretARN, "SecretString": a.secret}
 	}
-	if a.dead {
+	if a.down {
 		return http.StatusInternalServerError, map[string]any{"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError", "message": "made"}
 	}
 	switch operation {
 	case "PutItem":
 		old := a.items[key(c.Item)]
-		if !a.holds(c, old) {
+		if !a.conditionHolds(c, old) {
 			return failed("ConditionalCheckFailedException", map[string]any{"Item": old})
 		}
-		a.units.write += written(old, c.Item)
+		a.units.write += writeUnits(old, c.Item)
 		a.items[key(c.Item)] = c.Item
 		return http.StatusOK, struct{}{}
 	case "GetItem":
-		a.units.read += math.Max(1, math.Ceil(size(a.items[key(c.Key)])/4096)) // as if each were consistent
+		a.units.read += math.Max(1, math.Ceil(size(a.items[key(c.Key)])/4096)) // as for a consistent read
 		if item := a.items[key(c.Key)]; item != nil {
 			return http.StatusOK, map[string]any{"Item": item}
 		}
 		return http.StatusOK, struct{}{}
 	case "Query":
 		found := a.query(c)
-		if c.IndexName == "" { // what the sweep asks of the indexes is of no one request
+		if c.IndexName == "" { // the sweep's queries of the indexes are not part of one request
 			total := 0.0
 			for _, item := range found {
 				total += size(item)
@@ -161,31 +160,30 @@ func (a *account) answer(operation string, c dynamoCall) (int, any) {
 		}
 		return http.StatusOK, map[string]any{"Responses": map[string]any{tableName: found}}
 	}
-	a.t.Errorf("DynamoDB was asked for %q", operation)
+	a.t.Errorf("unexpected operation %q", operation)
 	return failed("UnknownOperationException", nil)
 }
 
 func key(item map[string]attribute) string { return item["StackKey"].S + "/" + item["GateKey"].S }
 
-// holds evaluates the two conditions that the store has.
-func (a *account) holds(c dynamoCall, old map[string]attribute) bool {
+// conditionHolds evaluates the two conditions that the store uses.
+func (a *fakeAWS) conditionHolds(c dynamoCall, old map[string]attribute) bool {
 	switch expr := c.plain(c.ConditionExpression); {
 	case expr == "attribute_not_exists (StackKey)":
 		return old == nil
 	case regexp.MustCompile(`^Rev = \d+$`).MatchString(expr):
 		return old["Rev"].N == strings.TrimPrefix(expr, "Rev = ")
 	default:
-		a.t.Errorf("DynamoDB was asked to hold %q", expr)
+		a.t.Errorf("unexpected condition %q", expr)
 		return false
 	}
 }
 
-// written is how many write units it takes to put an item in the place of
-// another: one for each begun KB of the larger, and in an index of the keys alone
-// one to put a new key and one to delete the old one. See
+// writeUnits is the cost of replacing an item: one unit per started KB of the larger
+// one, and in a keys-only index one to add a key and one to delete a key. See
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html
-func written(old, item map[string]attribute) float64 {
+func writeUnits(old, item map[string]attribute) float64 {
 	n := math.Ceil(math.Max(size(old), size(item)) / 1024)
 	for _, sort := range []string{"Wake", "CreatedAt"} {
 		before, was := old[sort]
@@ -203,8 +201,8 @@ func written(old, item map[string]attribute) float64 {
 	return n
 }
 
-// size is at most how large DynamoDB takes an item to be, in bytes: a number
-// takes less there than its digits.
+// size is an upper bound of an item's size in DynamoDB, in bytes: numbers take less
+// than their digits.
 func size(item map[string]attribute) float64 {
 	n := 0
 	for name, value := range item {
@@ -213,12 +211,12 @@ func size(item map[string]attribute) float64 {
 	return float64(n)
 }
 
-// query evaluates the key conditions that the store has.
-func (a *account) query(c dynamoCall) []map[string]attribute {
+// query evaluates the key conditions that the store uses.
+func (a *fakeAWS) query(c dynamoCall) []map[string]attribute {
 	sort := map[string]string{"": "GateKey", "Due": "Wake", "Created": "CreatedAt"}[c.IndexName]
 	m := regexp.MustCompile(`^\(?(\w+) = ([^ )]+)\)?(?: AND \((\w+) ([<>]=) ([^ )]+)\))?$`).FindStringSubmatch(c.plain(c.KeyConditionExpression))
 	if m == nil || m[3] != "" && m[3] != sort {
-		a.t.Errorf("DynamoDB was asked for what is %q", c.plain(c.KeyConditionExpression))
+		a.t.Errorf("unexpected key condition %q", c.plain(c.KeyConditionExpression))
 		return nil
 	}
 	found := []map[string]attribute{}
@@ -235,7 +233,7 @@ func (a *account) query(c dynamoCall) []map[string]attribute {
 	return found
 }
 
-// plain writes an expression without placeholders.
+// plain replaces the placeholders of an expression.
 func (c dynamoCall) plain(expr string) string {
 	return regexp.MustCompile(`[#:]\d+`).ReplaceAllStringFunc(expr, func(p string) string {
 		if name, ok := c.ExpressionAttributeNames[p]; ok {

@@ -24,16 +24,16 @@ import (
 	"countersign/handle/dynamo"
 )
 
-// rig is the made world around the real binaries: its CloudFormation, Slack and
-// mail, a DynamoDB table and a secret, and a Lambda that runs both functions.
-type rig struct {
+// fixture runs the real binaries: simulated CloudFormation, Slack and mail, a
+// DynamoDB table, a secret, and a Lambda for both functions.
+type fixture struct {
 	*sandbox.Sandbox
 	t             testing.TB
-	account       *account
+	aws           *fakeAWS
 	store         handle.Store
-	bot, notifier *host
-	base64        bool         // the front sends bodies as base64, as it may
-	before        func([]byte) // optional: sees an event before the notifier does
+	bot, notifier *fakeLambda
+	base64        bool         // the HTTP API sends bodies as base64
+	beforeEvent   func([]byte) // optional: sees an event before the notifier does
 }
 
 const (
@@ -42,9 +42,9 @@ const (
 	mailKey    = "a made-up key for the links in mails"
 )
 
-// newRig makes a rig. more are variables that the functions have beside their own, or
-// instead.
-func newRig(t testing.TB, more ...string) *rig {
+// newFixture returns a fixture. more adds or replaces environment variables of both
+// functions.
+func newFixture(t testing.TB, more ...string) *fixture {
 	t.Helper()
 	w, err := sandbox.New(sandbox.Config{})
 	if err != nil {
@@ -52,8 +52,8 @@ func newRig(t testing.TB, more ...string) *rig {
 	}
 	t.Cleanup(w.Close)
 	c := w.FunctionsConfig
-	a := newAccount(t)
-	a.set(func(a *account) { a.secret = secretText(c.Token, c.SigningSecrets, mailKey) })
+	a := newFakeAWS(t)
+	a.set(func(a *fakeAWS) { a.secret = secretText(c.Token, c.SigningSecrets, mailKey) })
 	env := append(a.env(),
 		"AWS_ENDPOINT_URL_CLOUDFORMATION="+c.CloudFormation, "AWS_ENDPOINT_URL_SNS="+c.Mail,
 		"COUNTERSIGN_TABLE="+tableName, "COUNTERSIGN_SECRET="+secretARN, "COUNTERSIGN_TOPIC="+c.TopicARN, "COUNTERSIGN_URL="+c.Bot,
@@ -61,43 +61,43 @@ func newRig(t testing.TB, more ...string) *rig {
 		"COUNTERSIGN_CHANNEL="+c.Defaults.Channel, "COUNTERSIGN_APPROVERS="+strings.Join(c.Defaults.Approvers, ","), "COUNTERSIGN_MARGIN=2m",
 		"COUNTERSIGN_ORIGINS="+c.CloudFormation)
 	env = append(env, more...)
-	r := &rig{
-		Sandbox: w, t: t, account: a,
-		bot:      newHost(t, "countersign-bot", binary(t, "bot"), env...),
-		notifier: newHost(t, "countersign-notifier", binary(t, "notifier"), env...),
+	r := &fixture{
+		Sandbox: w, t: t, aws: a,
+		bot:      newFakeLambda(t, "countersign-bot", binary(t, "bot"), env...),
+		notifier: newFakeLambda(t, "countersign-notifier", binary(t, "notifier"), env...),
 	}
 	sdk := aws.Config{Region: c.Region, BaseEndpoint: &a.server.URL, Credentials: credentials.NewStaticCredentialsProvider("ASIAMADE", "made", "made-session-token")}
 	r.store = dynamo.New(sdk, awsfix.HTTPClient(&http.Client{}), tableName)
 	mux := http.NewServeMux()
-	mux.HandleFunc(localfn.InvokePath, r.invoke)
-	mux.HandleFunc("/", r.front)
+	mux.HandleFunc(localfn.InvokePath, r.serveInvoke)
+	mux.HandleFunc("/", r.serveHTTPAPI)
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	w.UseRemote(server.URL, server.URL+localfn.InvokePath)
 	return r
 }
 
-// invoke is the Lambda API, for the made CloudFormation.
-func (r *rig) invoke(w http.ResponseWriter, req *http.Request) {
+// serveInvoke is the Lambda API for the simulated CloudFormation.
+func (f *fixture) serveInvoke(w http.ResponseWriter, req *http.Request) {
 	event, err := io.ReadAll(req.Body)
 	if err != nil {
-		r.t.Error(err)
+		f.t.Error(err)
 	}
-	if r.before != nil {
-		r.before(event)
+	if f.beforeEvent != nil {
+		f.beforeEvent(event)
 	}
-	if o := r.notifier.invoke(event, invokeTime); o.failed != "" {
+	if o := f.notifier.invoke(event, invokeTime); o.failed != "" {
 		http.Error(w, o.failed, http.StatusInternalServerError)
 	}
 }
 
-// front is the HTTP API, for the made Slack and for browsers.
-func (r *rig) front(w http.ResponseWriter, req *http.Request) {
+// serveHTTPAPI is the HTTP API for the simulated Slack and for browsers.
+func (f *fixture) serveHTTPAPI(w http.ResponseWriter, req *http.Request) {
 	body, err := io.ReadAll(req.Body)
 	if err != nil {
-		r.t.Error(err)
+		f.t.Error(err)
 	}
-	o := r.bot.invoke(httpEvent(r.t, req, body, r.base64), clickTime)
+	o := f.bot.invoke(httpEvent(f.t, req, body, f.base64), clickTime)
 	var res events.APIGatewayV2HTTPResponse
 	if o.failed != "" || json.Unmarshal(o.answer, &res) != nil {
 		http.Error(w, `{"message":"Internal Server Error"}`, http.StatusInternalServerError)
@@ -109,14 +109,14 @@ func (r *rig) front(w http.ResponseWriter, req *http.Request) {
 	text := []byte(res.Body)
 	if res.IsBase64Encoded {
 		if text, err = base64.StdEncoding.DecodeString(res.Body); err != nil {
-			r.t.Error(err)
+			f.t.Error(err)
 		}
 	}
 	w.WriteHeader(res.StatusCode)
 	_, _ = w.Write(text)
 }
 
-// httpEvent is a request as an HTTP API hands it over.
+// httpEvent is the event that an HTTP API makes of a request.
 func httpEvent(t testing.TB, req *http.Request, body []byte, encoded bool) []byte {
 	t.Helper()
 	headers := map[string]string{"host": req.Host}
@@ -141,59 +141,59 @@ func httpEvent(t testing.TB, req *http.Request, body []byte, encoded bool) []byt
 	return event
 }
 
-func (r *rig) run() {
-	r.t.Helper()
-	if err := r.Run(context.Background()); err != nil {
-		r.t.Fatal(err)
+func (f *fixture) run() {
+	f.t.Helper()
+	if err := f.Run(context.Background()); err != nil {
+		f.t.Fatal(err)
 	}
 }
 
-// launch launches the sample product, and returns its stack and its request.
-func (r *rig) launch() (stack string, request handle.Request) {
-	r.t.Helper()
+// launch launches the sample product and returns its stack and request.
+func (f *fixture) launch() (stack string, request handle.Request) {
+	f.t.Helper()
 	template, err := gate.Parse(deploy.Product)
 	if err != nil {
-		r.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	stack, err = r.Launch(sandbox.Launch{Template: template, Name: "my-queue",
+	stack, err = f.Launch(sandbox.Launch{Template: template, Name: "my-queue",
 		Parameters: map[string]string{"UserEmail": "rita@example.com", "Purpose": "Orders"}})
 	if err != nil {
-		r.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	r.run()
-	return stack, r.request(stack)
+	f.run()
+	return stack, f.request(stack)
 }
 
 // request is the one request of a stack.
-func (r *rig) request(stack string) handle.Request {
-	r.t.Helper()
-	requests, err := r.store.OfStack(context.Background(), stack)
+func (f *fixture) request(stack string) handle.Request {
+	f.t.Helper()
+	requests, err := f.store.OfStack(context.Background(), stack)
 	if err != nil || len(requests) != 1 {
-		r.t.Fatalf("%d requests, error %v\n%s", len(requests), err, r.notifier.output())
+		f.t.Fatalf("%d requests, error %v\n%s", len(requests), err, f.notifier.output())
 	}
 	return requests[0]
 }
 
-// press presses a button of the request's message.
-func (r *rig) press(who string, of handle.Request, verdict handle.Verdict) {
-	r.t.Helper()
+// clickButton clicks a button on the request's message.
+func (f *fixture) clickButton(who string, of handle.Request, verdict handle.Verdict) {
+	f.t.Helper()
 	root, posted := of.Root()
 	if !posted {
-		r.t.Fatalf("nothing was posted\n%s", r.notifier.output())
+		f.t.Fatalf("the request was not posted\n%s", f.notifier.output())
 	}
-	i, err := r.Slack.ClickButton(who, root.Channel, root.TS, string(verdict))
+	i, err := f.Slack.ClickButton(who, root.Channel, root.TS, string(verdict))
 	if err != nil || i.Failed {
-		r.t.Fatalf("press: %+v, %v\n%s", i, err, r.bot.output())
+		f.t.Fatalf("click: %+v, %v\n%s", i, err, f.bot.output())
 	}
-	r.run()
+	f.run()
 }
 
 // status is the status of a stack.
-func (r *rig) status(stack string) string {
-	r.t.Helper()
-	s, ok := r.CloudFormation.Stack(stack)
+func (f *fixture) status(stack string) string {
+	f.t.Helper()
+	s, ok := f.CloudFormation.Stack(stack)
 	if !ok {
-		r.t.Fatalf("no stack %s", stack)
+		f.t.Fatalf("no stack %s", stack)
 	}
 	return string(s.Status)
 }

@@ -22,41 +22,40 @@ import (
 	"countersign/handle"
 )
 
-// Both functions run under AWS's own emulator of Lambda's runtime, which comes
-// with SAM: a cold start, a launch, a signed click among others, and what
-// follows, all in one process each.
+// Both functions run under AWS's Runtime Interface Emulator, which comes with SAM,
+// from the cold start to the end of a launch, each in one process.
 func TestApprovalUnderAWSRuntime(t *testing.T) {
-	r := newRig(t)
+	r := newFixture(t)
 	bot, notifier := startRIE(t, r.bot), startRIE(t, r.notifier)
 	unsigned := httptest.NewRequest(http.MethodPost, "/slack/interactivity", nil)
 	unsigned.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if status := r.click(unsigned, "payload=%7B%7D"); status != http.StatusUnauthorized {
-		t.Errorf("an unsigned request is answered %d", status)
+		t.Errorf("an unsigned request got status %d", status)
 	}
 	stack, request := r.launch()
-	r.press(sandbox.Ann, request, handle.Approve)
-	r.ended(stack, "CREATE_COMPLETE", handle.Approved)
+	r.clickButton(sandbox.Ann, request, handle.Approve)
+	r.checkEnd(stack, "CREATE_COMPLETE", handle.Approved)
 	for _, e := range []*rie{bot, notifier} {
-		e.host.said("Billed Duration")
+		e.host.waitForLog("Billed Duration")
 		if n := strings.Count(e.host.output(), `"message":"ready"`); n != 1 || e.events < 2 || e.host.starts > 0 {
-			t.Errorf("%d events were taken by %d processes under the emulator, and %d under another", e.events, n, e.host.starts)
+			t.Errorf("%d events, %d processes under the emulator, %d outside it", e.events, n, e.host.starts)
 		}
 	}
-	r.bot.said(`"message":"press"`, `"request":"`+request.ID+`"`)
-	r.notifier.said(`"Launches":1`, `"request":"`+request.ID+`"`)
-	r.silent()
+	r.bot.waitForLog(`"message":"interaction"`, `"request":"`+request.ID+`"`)
+	r.notifier.waitForLog(`"Launches":1`, `"request":"`+request.ID+`"`)
+	r.checkLogsHoldNoSecret()
 }
 
-// rie is the Lambda Runtime Interface Emulator, in place of a host's own Runtime
-// API. See https://github.com/aws/aws-lambda-runtime-interface-emulator
+// rie is the Lambda Runtime Interface Emulator, in place of fakeLambda's Runtime API.
+// See https://github.com/aws/aws-lambda-runtime-interface-emulator
 type rie struct {
-	host   *host
+	host   *fakeLambda
 	origin string
-	events int // one at a time, as the host has it
+	events int // invocations
 }
 
-// startRIE lets the emulator take the host's events, with the host's environment.
-func startRIE(t *testing.T, h *host) *rie {
+// startRIE runs h's function under the emulator, with h's environment.
+func startRIE(t *testing.T, h *fakeLambda) *rie {
 	t.Helper()
 	arch := map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH]
 	found, _ := filepath.Glob(filepath.Join(testtools.Path(t, "sam/lib"), "python3*/site-packages/samcli/local/rapid/aws-lambda-rie-"+arch)) // the pattern is good
@@ -82,7 +81,7 @@ func startRIE(t *testing.T, h *host) *rie {
 	}
 	ended := make(chan struct{})
 	go func() {
-		h.keep(out)
+		h.collectOutput(out)
 		_ = cmd.Wait()
 		close(ended)
 	}()
@@ -90,11 +89,11 @@ func startRIE(t *testing.T, h *host) *rie {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		<-ended
 	})
-	h.elsewhere = e.invoke
+	h.emulator = e.invoke
 	return e
 }
 
-// invoke hands over one event, as soon as the emulator listens.
+// invoke sends one event, once the emulator listens.
 func (e *rie) invoke(event []byte, limit time.Duration) outcome {
 	e.events++
 	client := &http.Client{Timeout: limit}
@@ -119,7 +118,7 @@ func (e *rie) invoke(event []byte, limit time.Duration) outcome {
 	}
 }
 
-// freeAddress is one of loopback on which nobody listened a moment ago.
+// freeAddress returns an unused loopback address.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

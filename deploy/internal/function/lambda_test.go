@@ -18,31 +18,30 @@ import (
 	"time"
 )
 
-// host runs a function as Lambda does: as a process that takes events from the
-// Runtime API, one at a time, and is started anew when it has ended or has been
-// too slow. See https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
-type host struct {
-	t      testing.TB
-	binary string
-	env    []string
-	server *httptest.Server
-	turn   sync.Mutex // held by the event that runs
+// fakeLambda runs a function as Lambda does: as a process that takes events from the
+// Runtime API, one at a time, and is restarted after it ends or times out. See https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+type fakeLambda struct {
+	t        testing.TB
+	binary   string
+	env      []string
+	server   *httptest.Server
+	invoking sync.Mutex // held during an invocation
 
-	elsewhere func(event []byte, limit time.Duration) outcome // optional: runs the function in our place
+	emulator func(event []byte, limit time.Duration) outcome // optional: replaces this Lambda
 
 	mu       sync.Mutex
 	process  *process
 	running  map[string]*invocation
 	starts   int
-	events   int      // that it took, or was to take
-	lines    []string // of its output, and of the processes before
+	events   int      // invocations
+	lines    []string // of output, including earlier processes
 	initFail int
 }
 
 type process struct {
 	cmd   *exec.Cmd
 	began time.Time
-	next  chan *invocation // to be fetched by this process, not by one that is dying
+	next  chan *invocation // for this process, not for one that is ending
 	ended chan struct{}
 }
 
@@ -53,19 +52,19 @@ type invocation struct {
 	done     chan outcome
 }
 
-// outcome is what Lambda's caller gets.
+// outcome is the result of an invocation.
 type outcome struct {
 	answer []byte
-	failed string // the error's document; empty if there is none
+	failed string // the error document, or empty
 }
 
 const hostARN = "arn:aws:lambda:us-east-1:111122223333:function:"
 
-// newHost hosts the bootstrap at binary, with env and nothing else as its
-// environment but what Lambda itself sets.
-func newHost(t testing.TB, name, binary string, env ...string) *host {
+// newFakeLambda runs the bootstrap at binary. Its environment is env and what Lambda
+// sets.
+func newFakeLambda(t testing.TB, name, binary string, env ...string) *fakeLambda {
 	t.Helper()
-	h := &host{t: t, binary: binary, running: map[string]*invocation{}}
+	h := &fakeLambda{t: t, binary: binary, running: map[string]*invocation{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", h.serveNext(name))
 	mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/response", h.serveAnswer)
@@ -87,7 +86,7 @@ func newHost(t testing.TB, name, binary string, env ...string) *host {
 	return h
 }
 
-func (h *host) serveNext(name string) http.HandlerFunc {
+func (h *fakeLambda) serveNext(name string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		h.mu.Lock()
 		next := h.process.next
@@ -105,14 +104,14 @@ func (h *host) serveNext(name string) http.HandlerFunc {
 	}
 }
 
-func (h *host) serveAnswer(w http.ResponseWriter, r *http.Request) {
+func (h *fakeLambda) serveAnswer(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	h.mu.Lock()
 	i := h.running[r.PathValue("id")]
 	delete(h.running, r.PathValue("id"))
 	h.mu.Unlock()
 	if err != nil || i == nil {
-		h.t.Errorf("the runtime answered an event that does not run: %v", err)
+		h.t.Errorf("the runtime responded to an unknown invocation: %v", err)
 		http.Error(w, "unknown", http.StatusBadRequest)
 		return
 	}
@@ -124,20 +123,20 @@ func (h *host) serveAnswer(w http.ResponseWriter, r *http.Request) {
 	i.done <- outcome{answer: body}
 }
 
-// invoke lets the function take one event, within limit.
-func (h *host) invoke(event []byte, limit time.Duration) outcome {
-	h.turn.Lock()
-	defer h.turn.Unlock()
+// invoke runs the function with one event and a timeout.
+func (h *fakeLambda) invoke(event []byte, limit time.Duration) outcome {
+	h.invoking.Lock()
+	defer h.invoking.Unlock()
 	h.events++
-	if h.elsewhere != nil {
-		return h.elsewhere(event, limit)
+	if h.emulator != nil {
+		return h.emulator(event, limit)
 	}
-	p := h.started()
+	p := h.ensureProcess()
 	i := &invocation{id: newRequestID(), event: event, deadline: time.Now().Add(limit), done: make(chan outcome, 1)}
 	h.mu.Lock()
 	h.running[i.id] = i
 	h.mu.Unlock()
-	timeout := time.After(limit + 10*time.Second) // with what Lambda allows for starting
+	timeout := time.After(limit + 10*time.Second) // plus Lambda's limit for starting
 	next := p.next
 	for {
 		select {
@@ -148,7 +147,7 @@ func (h *host) invoke(event []byte, limit time.Duration) outcome {
 			return o
 		case <-p.ended:
 			select {
-			case o := <-i.done: // it said so, and ended
+			case o := <-i.done: // it responded, then ended
 				return o
 			default:
 			}
@@ -160,7 +159,7 @@ func (h *host) invoke(event []byte, limit time.Duration) outcome {
 	}
 }
 
-func (h *host) forget(i *invocation, why string) outcome {
+func (h *fakeLambda) forget(i *invocation, why string) outcome {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.running, i.id)
@@ -179,8 +178,8 @@ func newRequestID() string {
 	return fmt.Sprintf("8476a536-e9f4-11e8-9739-%012d", requestIDs.n)
 }
 
-// started is the process, started if there is none.
-func (h *host) started() *process {
+// ensureProcess returns the running process, and starts one if there is none.
+func (h *fakeLambda) ensureProcess() *process {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.process != nil {
@@ -203,15 +202,15 @@ func (h *host) started() *process {
 	}
 	h.process, h.starts = p, h.starts+1
 	go func() {
-		h.keep(out)
+		h.collectOutput(out)
 		_ = cmd.Wait()
 		close(p.ended)
 	}()
 	return p
 }
 
-// keep keeps what a process writes, until it ends.
-func (h *host) keep(out io.Reader) {
+// collectOutput collects the output of a process until it ends.
+func (h *fakeLambda) collectOutput(out io.Reader) {
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
@@ -221,12 +220,12 @@ func (h *host) keep(out io.Reader) {
 	}
 }
 
-func (h *host) stop(p *process) {
+func (h *fakeLambda) stop(p *process) {
 	_ = p.cmd.Process.Kill()
 	<-p.ended
 }
 
-func (h *host) close() {
+func (h *fakeLambda) close() {
 	h.mu.Lock()
 	p := h.process
 	h.mu.Unlock()
@@ -237,15 +236,15 @@ func (h *host) close() {
 	h.server.Close()
 }
 
-// output is what the function has written so far.
-func (h *host) output() string {
+// output is the output so far.
+func (h *fakeLambda) output() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return strings.Join(h.lines, "\n") + "\n"
 }
 
-// said waits, not for long, for a line of the output that contains all of what.
-func (h *host) said(what ...string) string {
+// waitForLog waits up to 5 s for a line of output that contains all of what.
+func (h *fakeLambda) waitForLog(what ...string) string {
 	h.t.Helper()
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		for line := range strings.SplitSeq(h.output(), "\n") {
@@ -263,8 +262,8 @@ func (h *host) said(what ...string) string {
 	}
 }
 
-// resident is what the process has in memory, and had at the most, in bytes.
-func (h *host) resident() (now, most int) {
+// residentBytes returns the resident memory of the process, now and at its peak, in bytes.
+func (h *fakeLambda) residentBytes() (now, most int) {
 	h.t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", h.process.cmd.Process.Pid))
 	if err != nil {
@@ -281,8 +280,8 @@ func (h *host) resident() (now, most int) {
 	return read("VmRSS"), read("VmHWM")
 }
 
-// Binaries are built once for all tests, by the command that builds them for
-// AWS, and for the machine that runs the tests.
+// The binaries are built once for all tests, by the command that builds them for
+// AWS, for this machine's architecture.
 var binaries = sync.OnceValue(func() (err error) {
 	if folder, err = os.MkdirTemp("", "countersign-functions-"); err != nil {
 		return err
@@ -308,12 +307,12 @@ func binary(t testing.TB, name string) string {
 	return filepath.Join(folder, name, "bootstrap")
 }
 
-// folder is where the binaries are built, once somebody asks for them.
+// folder is where the binaries are; empty until they are built.
 var folder string
 
 func TestMain(m *testing.M) {
 	if role := os.Getenv(asFunction); role != "" {
-		beFunction(role)
+		runAsFunction(role)
 		return
 	}
 	code := m.Run()

@@ -93,7 +93,7 @@ func TestWhatIsGivenComesFirst(t *testing.T) {
 	if here, err := awsconfig.Open(t.Context(), "", "other", nil); err != nil || here.Config.Region != "eu-north-1" {
 		t.Errorf("the profile's region: %q, %v", here.Config.Region, err)
 	}
-	if _, err := awsconfig.Open(t.Context(), "", "", nil); err == nil || !strings.Contains(err.Error(), "give --region") {
+	if _, err := awsconfig.Open(t.Context(), "", "", nil); err == nil || !strings.Contains(err.Error(), "use --region") {
 		t.Errorf("without a region: %v", err)
 	}
 	if _, err := awsconfig.Open(t.Context(), "", "none", nil); err == nil {

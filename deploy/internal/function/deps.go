@@ -1,0 +1,106 @@
+package function
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"countersign/bot"
+	"countersign/bot/blocks"
+	"countersign/handle"
+	"countersign/notifier"
+	"countersign/notifier/reconcile"
+)
+
+// Deps are the dependencies of both functions, on AWS and in the simulation.
+type Deps struct {
+	Store  handle.Store
+	Stacks reconcile.Stacks
+	Mail   reconcile.MailTopic // nil: no mail
+	Client *http.Client        // for the wait handle and for answers to CloudFormation
+	Now    func() time.Time
+	Log    *slog.Logger
+
+	Slack    *http.Client
+	SlackAPI string // ends with a slash
+	Token    string // empty if the Slack client adds it
+
+	SigningSecrets func(ctx context.Context, again bool) ([]string, error)
+	MailKeys       func(ctx context.Context) ([]handle.MailKey, error)
+	Address        func() string // the bot's URL; empty if not known yet
+
+	Team, Enterprise, App string // Slack IDs
+	Defaults              notifier.Defaults
+	MailDomain            string // see reconcile.Reconciler
+	Origins               []string
+	Observer              reconcile.Observer // optional
+}
+
+const workers = 4 // requests that a sweep reconciles at a time
+
+// Reconciler returns the reconciler that both functions use.
+func (d Deps) Reconciler() *reconcile.Reconciler {
+	return &reconcile.Reconciler{
+		Store:      d.Store,
+		Stacks:     d.Stacks,
+		Slack:      reconcile.NewSlack(d.Token, d.SlackAPI, d.Slack, d.Now),
+		Mail:       d.Mail,
+		Client:     d.Client,
+		Now:        d.Now,
+		Log:        d.Log,
+		MailDomain: d.MailDomain,
+		Links:      d.links,
+		Observer:   d.Observer,
+	}
+}
+
+// Notifier returns the notifier. It reconciles with r.
+func (d Deps) Notifier(r *reconcile.Reconciler) *notifier.Notifier {
+	return &notifier.Notifier{
+		Reconciler: r,
+		Defaults:   d.Defaults,
+		Origins:    d.Origins,
+		Workers:    workers,
+	}
+}
+
+// links returns the link signer, or nil if mail links are not configured. The first
+// mail key signs.
+func (d Deps) links(ctx context.Context) (*blocks.Links, error) {
+	keys, err := d.MailKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	base := d.Address()
+	if len(keys) == 0 || base == "" {
+		return nil, nil
+	}
+	return &blocks.Links{Base: base, Key: keys[0]}, nil
+}
+
+// Bot returns the bot. After a decision it reconciles with r.
+func (d Deps) Bot(r *reconcile.Reconciler) *bot.Bot {
+	return &bot.Bot{
+		Store:          d.Store,
+		Now:            d.Now,
+		Slack:          slack.New(d.Token, slack.OptionAPIURL(d.SlackAPI), slack.OptionHTTPClient(d.Slack)),
+		SigningSecrets: d.SigningSecrets,
+		MailKeys:       d.MailKeys,
+		TeamID:         d.Team,
+		EnterpriseID:   d.Enterprise,
+		AppID:          d.App,
+		Log:            d.Log,
+		After: func(ctx context.Context, req handle.Request, holder string) {
+			if _, err := r.ReconcileRecord(ctx, req, holder); err != nil {
+				d.Log.ErrorContext(ctx, "couldn't reconcile after a decision", "request", req.ID, "error", err)
+			}
+		},
+	}
+}
+
+// errPanic is what Lambda's caller gets after a panic. The log has the stack trace.
+var errPanic = errors.New("internal error: see the function's log")
