@@ -41,18 +41,18 @@ var testScopes = []string{"chat:write", "users:read", "users:read.email", "userg
 // fixture is a whole made deployment: an AWS account, a Slack workspace, and the
 // real bot behind its API. It is healthy; the tests make it ill.
 type fixture struct {
-	t       testing.TB
-	aws *fakeAWS
-	slack   *slacktest.Workspace
+	t           testing.TB
+	aws         *fakeAWS
+	slack       *slacktest.Workspace
 	slackServer *httptest.Server
-	api    atomic.Pointer[http.Handler] // what answers at the API
-	botSecrets atomic.Pointer[[]string]     // the signing secrets that the bot holds
-	botTime func() time.Time
+	api         atomic.Pointer[http.Handler] // what answers at the API
+	botSecrets  atomic.Pointer[[]string]     // the signing secrets that the bot holds
+	botTime     func() time.Time
 
 	command Command
 	now     func() time.Time
 
-	timeout    time.Duration // the client's time-out
+	timeout     time.Duration // the client's time-out
 	slackConfig slacktest.Config
 }
 

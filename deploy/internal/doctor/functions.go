@@ -26,7 +26,7 @@ type deployedFunction struct {
 	changed     time.Time
 	env         map[string]string
 	envError    string // why Lambda cannot decrypt the environment
-	logGroup         string // log group
+	logGroup    string // log group
 
 	concurrency *int32 // reserved; nil if none is or it could not be read
 }
