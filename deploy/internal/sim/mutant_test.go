@@ -129,7 +129,7 @@ func TestMutants(t *testing.T) {
 			})
 		}
 	}
-	catch(simMutants, `(seed \d+): \[([^:\]]+)`, "countersign/deploy/internal/sim", "-run", "^TestSchedules$", "-schedules", strconv.Itoa(*mutants))
+	catch(simMutants, `(seed \d+): \[([^:\]]+)`, "countersign/deploy/internal/sim", "-run", "^TestSchedules$", "-shrink=false", "-schedules", strconv.Itoa(*mutants))
 	catch(dynamoMutants, `--- FAIL: (Test\w+).*\s+(.*)`, "countersign/handle/dynamo")
 }
 

@@ -19,6 +19,7 @@ import (
 var (
 	schedules = flag.Uint64("schedules", 250, "how many schedules to run")
 	seed      = flag.Uint64("seed", 1, "the first seed")
+	shrink    = flag.Bool("shrink", true, "shrink a failing schedule and print its story")
 )
 
 // Schedules allocate much short-lived memory.
@@ -33,7 +34,8 @@ func TestMain(m *testing.M) {
 //
 //	go test ./deploy/internal/sim -run TestSchedules -schedules 1000000 -timeout 24h -v
 func TestSchedules(t *testing.T) {
-	var next, failed, calls atomic.Uint64
+	var next, calls atomic.Uint64
+	var stop atomic.Bool // after the first violation
 	began := time.Now()
 	t.Cleanup(func() { // after all schedules
 		took, ran := time.Since(began), min(next.Load(), *schedules)
@@ -43,29 +45,32 @@ func TestSchedules(t *testing.T) {
 	for n := range runtime.GOMAXPROCS(0) {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			t.Parallel()
-			for failed.Load() == 0 {
+			for !stop.Load() {
 				n := next.Add(1) - 1
 				if n >= *schedules {
 					return
 				}
-				synctest.Test(t, func(t *testing.T) { calls.Add(uint64(runSeed(t, *seed+n))) })
-				if t.Failed() {
-					failed.Add(1)
-				}
+				synctest.Test(t, func(t *testing.T) { calls.Add(uint64(runSeed(t, *seed+n, &stop))) })
 			}
 		})
 	}
 }
 
-// runSeed runs one seed and returns the number of outside calls. It shrinks a
-// failing run and prints its story.
-func runSeed(t *testing.T, seed uint64) (calls int) {
+// runSeed runs one seed and returns the number of outside calls. On a violation it
+// sets stop, so that the other processors stop too, and reports the shrunk run.
+func runSeed(t *testing.T, seed uint64, stop *atomic.Bool) (calls int) {
 	p := sim.Draw(seed)
 	out, err := sim.Run(p, false)
 	if err != nil {
+		stop.Store(true)
 		t.Fatal(err)
 	}
 	if len(out.Violations) == 0 {
+		return out.Calls
+	}
+	stop.Store(true)
+	if !*shrink {
+		t.Errorf("seed %d: %v\nreplay: %s", p.Seed, out.Violations, p.Replay())
 		return out.Calls
 	}
 	p.Drawn, p.Injections = true, out.Injections
