@@ -428,7 +428,7 @@ func (w *doctorFixture) serve(at *atomic.Pointer[http.Handler]) (origin string) 
 
 // deploy creates a stack from the real template, with two changes: the functions do
 // nothing, and the bot's URL may be on this machine.
-func (w *doctorFixture) deploy(door string) {
+func (w *doctorFixture) deploy(botURL string) {
 	w.t.Helper()
 	ctx := w.t.Context()
 	secrets := secretsmanager.NewFromConfig(w.aws)
@@ -459,7 +459,7 @@ func (w *doctorFixture) deploy(door string) {
 	architecture := map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH]
 	var parameters []cloudformationtypes.Parameter
 	for name, value := range map[string]string{
-		"Name": doctorStack, "SecretArn": w.secret, "Url": door, "SlackApi": w.slackOrigin + "/api/", "SlackTeam": "T0EXAMPLE", "SlackApp": "A0COUNTERSIGN",
+		"Name": doctorStack, "SecretArn": w.secret, "Url": botURL, "SlackApi": w.slackOrigin + "/api/", "SlackTeam": "T0EXAMPLE", "SlackApp": "A0COUNTERSIGN",
 		"Channel": "C0APPROVALS", "Approvers": "S0PLATFORM", "MailAddress": "admins@example.com", "Architecture": architecture,
 		"BotConcurrency": "none", "NotifierConcurrency": "none",
 	} {

@@ -14,7 +14,7 @@ import (
 
 func TestApprove(t *testing.T) {
 	s := newFixture(t)
-	s.shows(sandbox.Rita, "hints", "Launch as Rita", "choose Approve", "Watch the stack")
+	s.shows(sandbox.Rita, "hints", "Launch as Rita", "Choose Approve as Ann", "Watch the stack")
 	s.shows(sandbox.Rita, "slack", "No messages yet")
 	s.launch(sandbox.Rita, nil)
 	s.shows(sandbox.Rita, "stacks", "orders-queue", "waiting for approval", "Cancel the launch", "Send SUCCESS without approval")

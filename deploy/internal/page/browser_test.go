@@ -68,7 +68,6 @@ func story(t *testing.T, s *fixture, tab *tab) {
 
 	tab.become(sandbox.Ann)
 	tab.is("Dan's ephemeral message is not shown to Ann", `!document.querySelector("#slack .message.private")`)
-	tab.screenshot(os.Getenv("COUNTERSIGN_SCREENSHOT"))
 	tab.click("#slack .slack-button.primary")
 	tab.sees("#stacks .stack .state", "running")
 	tab.sees("#stacks .events", "CREATE_COMPLETE")
@@ -180,7 +179,7 @@ func visitStates(t *testing.T, s *fixture, tab *tab, findings func() []string) {
 	check := func(when string) {
 		t.Helper()
 		for _, scheme := range []string{"light", "dark"} {
-			tab.media("prefers-color-scheme", scheme)
+			tab.colorScheme(scheme)
 			for _, f := range findings() {
 				t.Errorf("%s, %s: %s", when, scheme, f)
 			}

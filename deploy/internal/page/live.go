@@ -72,7 +72,7 @@ func (s *stream) panes(v view) error {
 	}
 	changed := map[string]string{}
 	for name, html := range all {
-		if s.sent[name] != html {
+		if before, ok := s.sent[name]; !ok || before != html {
 			changed[name], s.sent[name] = html, html
 		}
 	}

@@ -104,6 +104,17 @@ func TestLive(t *testing.T) {
 	ann.until("slack", "Approval needed")
 }
 
+// A new stream first sends all panes, the empty ones too, because the page may still
+// show what another person saw.
+func TestLiveSendsEmptyPanes(t *testing.T) {
+	s := newFixture(t)
+	s.launch(sandbox.Rita, nil)
+	s.clickButton(sandbox.Ann, "approve")
+	if html, ok := s.listen(sandbox.Ann).panes()["hints"]; !ok || html != "" {
+		t.Errorf("the first panes event has hints: %t, %q; want an empty pane", ok, html)
+	}
+}
+
 // A page receives only the panes that changed for its viewer.
 func TestLiveSendsChangedPanesOnly(t *testing.T) {
 	s := newFixture(t)

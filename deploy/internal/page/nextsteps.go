@@ -33,7 +33,7 @@ func nextSteps(stacks []fakecfn.Stack, requests []handle.Request, viewer person)
 		who  person
 	}{
 		{hint{Title: "Launch as Rita", Text: "The form is filled in. The stack stops at the gate and the request appears in Slack."}, launched, people[0]},
-		{hint{Title: "Switch to Ann and choose Approve", Text: "The buttons are on the Slack message. Reject asks for a reason."}, decided, people[1]},
+		{hint{Title: "Choose Approve as Ann", Text: "The buttons are on the Slack message. Reject asks for a reason."}, decided, people[1]},
 		{hint{Title: "Watch the stack continue", Text: "Follow it in the stack’s events, the Slack thread and the record."}, ended, person{}},
 	}
 	var out []hint

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"countersign/bot/blocks"
 	"countersign/bot/slacktest"
@@ -45,7 +46,7 @@ func newStorybook() (storybook, error) {
 			return storybook{}, err
 		}
 		for _, o := range s.Request.Notifications() {
-			name := s.Name + ": " + o.Name
+			name := s.Name + ": " + notificationTitle(o)
 			if err := replies.add(seen, name, "", blocks.Notification(s.Request, o, false)); err != nil {
 				return storybook{}, err
 			}
@@ -58,6 +59,15 @@ func newStorybook() (storybook, error) {
 		}
 	}
 	return storybook{build, []section{messages, replies, direct, mails}}, nil
+}
+
+// notificationTitle names a notification in the storybook.
+func notificationTitle(n handle.Notification) string {
+	name, _, _ := strings.Cut(n.Name, "-")
+	return map[string]string{
+		handle.NotifyAsked: "new request", handle.NotifyVote: "one approval", handle.NotifyReminder: "reminder",
+		handle.NotifyDecided: "outcome", handle.NotifyBypass: "bypass", handle.NotifyEnded: "stack finished",
+	}[name]
 }
 
 // add adds an example of a message, unless an identical one was added before.

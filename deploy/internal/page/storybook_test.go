@@ -18,6 +18,9 @@ func TestStorybook(t *testing.T) {
 	}
 	for _, c := range b.Sections {
 		for _, p := range c.Examples {
+			if strings.HasSuffix(p.Title, ": ") {
+				t.Errorf("%q does not name its notification", p.Title)
+			}
 			for _, problem := range p.Problems {
 				t.Errorf("%s: Slack would reject it: %v", p.Title, problem)
 			}

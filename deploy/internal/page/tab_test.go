@@ -1,9 +1,16 @@
 package page_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,16 +66,17 @@ func openTab(browser context.Context, s *fixture, width, height int64) *tab {
 	if _, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
 		s.Fatal(err)
 	}
-	t.media("prefers-reduced-motion", "reduce")
+	t.colorScheme("light")
 	t.collectErrors()
 	t.do(chromedp.Navigate(s.url))
 	return t
 }
 
-func (t *tab) media(feature, value string) {
+// colorScheme sets the preferred color scheme, light or dark, and turns animations off.
+func (t *tab) colorScheme(scheme string) {
 	t.Helper()
 	_, err := chromedp.Call(t.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: feature, Value: value}},
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -208,21 +216,45 @@ func (t *tab) hidesWaitURL(when string) {
 	}
 }
 
-// screenshot writes a screenshot of the window to path, unless path is empty.
-func (t *tab) screenshot(path string) {
+// screenshot takes a screenshot and writes it to path. It may have up to most bytes.
+func (t *tab) screenshot(path string, most int, take chromedp.Action[[]byte]) {
 	t.Helper()
-	if path == "" {
-		return
-	}
-	shot, err := chromedp.Run(t.ctx, chromedp.CaptureScreenshot())
+	ctx, cancel := context.WithTimeout(t.ctx, waitLimit)
+	defer cancel()
+	shot, err := chromedp.Run(ctx, take)
 	if err != nil {
 		t.fatal(err)
 	}
-	const most = 400_000
+	shot, err = compress(shot)
+	if err != nil {
+		t.fatal(err)
+	}
 	if len(shot) > most {
-		t.Errorf("the screenshot has %d bytes, more than %d", len(shot), most)
+		t.Errorf("%s has %d bytes, more than %d", path, len(shot), most)
 	}
 	if err := os.WriteFile(path, shot, 0o644); err != nil {
 		t.Error(err)
 	}
+}
+
+// compress re-encodes a PNG with a palette of its 256 most frequent colors, which
+// text and plain backgrounds hardly exceed.
+func compress(shot []byte) ([]byte, error) {
+	img, err := png.Decode(bytes.NewReader(shot))
+	if err != nil {
+		return nil, err
+	}
+	count := map[color.Color]int{}
+	bounds := img.Bounds()
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			count[img.At(x, y)]++
+		}
+	}
+	colors := slices.SortedFunc(maps.Keys(count), func(a, b color.Color) int { return count[b] - count[a] })
+	reduced := image.NewPaletted(bounds, colors[:min(len(colors), 256)])
+	draw.Draw(reduced, bounds, img, bounds.Min, draw.Src)
+	var b bytes.Buffer
+	err = (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, reduced)
+	return b.Bytes(), err
 }

@@ -1,0 +1,50 @@
+package page_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"countersign/deploy/internal/sandbox"
+	"countersign/deploy/internal/testtools"
+)
+
+// screenshotsEnv names a directory, relative to the module's root, to which
+// TestScreenshots writes the images of the documentation.
+const screenshotsEnv = "COUNTERSIGN_SCREENSHOTS"
+
+// Size limits of the images, so that pages with them load fast.
+const (
+	maxLocalBytes   = 400_000
+	maxMessageBytes = 150_000
+)
+
+// TestScreenshots takes the screenshots of the documentation. The messages need an
+// emoji font, such as Debian's fonts-noto-color-emoji.
+//
+//	COUNTERSIGN_SCREENSHOTS=docs/images go test ./deploy/internal/page -run TestScreenshots
+func TestScreenshots(t *testing.T) {
+	dir := os.Getenv(screenshotsEnv)
+	if dir == "" {
+		t.Skipf("%s names no directory", screenshotsEnv)
+	}
+	dir = filepath.Join(testtools.Root(t), dir)
+	browser := startBrowser(t)
+	s := newFixture(t)
+	s.live()
+	tab := openTab(browser, s, 1280, 900)
+	s.launch(sandbox.Rita, body{"parameters": map[string]string{
+		"UserEmail": "rita@example.com", "Purpose": "Orders wait here while the warehouse is offline", "Environment": "production",
+	}})
+	tab.become(sandbox.Ann)
+	tab.sees("#slack", "Approval needed")
+	tab.click("#launch-fold > summary")
+	tab.is("the page is at its top", `(window.scrollTo(0, 0), document.activeElement?.blur(), true)`)
+	tab.screenshot(filepath.Join(dir, "local.png"), maxLocalBytes, chromedp.CaptureScreenshot())
+
+	tab.do(chromedp.EmulateViewport(1280, 900, chromedp.EmulateScale(2)))
+	tab.is("the thread is removed", `(document.querySelectorAll("#slack .thread").forEach((el) => el.remove()), true)`)
+	tab.screenshot(filepath.Join(dir, "message.png"), maxMessageBytes, chromedp.Screenshot(chromedp.CSS("#slack .message")))
+}
