@@ -2,8 +2,8 @@ package gate
 
 // Environment supplies what expressions refer to outside the template.
 type Environment interface {
-	// Pseudo returns the value of a pseudo parameter such as AWS::Region: a string, or a List for
-	// AWS::NotificationARNs.
+	// Pseudo returns the value of a pseudo parameter: a List for AWS::NotificationARNs, and a string for all others. It
+	// is not called for AWS::NoValue.
 	Pseudo(name string) Value
 
 	// Ref returns what a Ref to a created resource returns.

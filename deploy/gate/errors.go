@@ -14,21 +14,24 @@ type Error struct {
 	Message string // what AWS shows to the caller
 
 	// Path leads from the root of the template to the mistake, such as /Resources/Queue/Properties/QueueName.
-	// It is empty if Message names the place or concerns the whole template.
+	// It is empty if the mistake concerns a section or the whole template.
 	Path         string
 	Line, Column int // of the node at Path, counted from 1; 0 if unknown
 }
 
 // Error returns the code, the message and the position.
 func (e *Error) Error() string {
-	s := e.Code + ": " + e.Message
-	switch {
-	case e.Path == "":
-		return s
-	case e.Line == 0:
-		return fmt.Sprintf("%s (%s)", s, e.Path)
+	var at []string
+	if e.Path != "" && !strings.Contains(e.Message, e.Path) {
+		at = append(at, e.Path)
 	}
-	return fmt.Sprintf("%s (%s, line %d, column %d)", s, e.Path, e.Line, e.Column)
+	if e.Line > 0 {
+		at = append(at, fmt.Sprintf("line %d, column %d", e.Line, e.Column))
+	}
+	if len(at) == 0 {
+		return e.Code + ": " + e.Message
+	}
+	return e.Code + ": " + e.Message + " (" + strings.Join(at, ", ") + ")"
 }
 
 // invalid returns a ValidationError.

@@ -96,6 +96,9 @@ func (c *compiler) name(n *yaml.Node) (string, bool) {
 
 // lookup compiles a reference to a pseudo parameter, a parameter or a resource.
 func (c *compiler) lookup(name string) expr {
+	if name == pseudoNoValue {
+		return constant{noValue{}}
+	}
 	if isPseudo(name) {
 		return function(func(s *Instance) (Value, error) { return s.env.Pseudo(name), nil })
 	}

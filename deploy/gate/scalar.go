@@ -20,12 +20,17 @@ var (
 	yamlFloat = regexp.MustCompile(`^[-+]?([0-9][0-9_]*\.[0-9_]*([eE][-+]?[0-9]+)?|\.[0-9][0-9_]*([eE][-+]?[0-9]+)?|[0-9][0-9_]*[eE][-+]?[0-9]+)$`)
 )
 
+// maxNumber is the longest text that is read as a number, in bytes. It bounds the time that converting takes.
+const maxNumber = 100
+
 // retag sets the tags of the scalars in and below n to those of YAML 1.1. Unquoted text that is a number in YAML 1.2
 // only, such as 0o17 or 0912, becomes a string.
 func retag(n *yaml.Node) {
 	const typed = yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle | yaml.TaggedStyle
 	if n.Kind == yaml.ScalarNode && n.Style&typed == 0 && n.Tag != "!!null" {
 		switch s := n.Value; {
+		case len(s) > maxNumber:
+			n.Tag = "!!str"
 		case yamlTrue.MatchString(s), yamlFalse.MatchString(s):
 			n.Tag = "!!bool"
 		case yamlInt.MatchString(s):

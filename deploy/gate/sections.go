@@ -206,7 +206,9 @@ func (p *program) readRow(row *yaml.Node) (map[string]Value, error) {
 			return nil, err
 		}
 		cell, ok := e.(constant)
-		if _, isObject := cell.v.(*Object); !ok || isObject {
+		_, isObject := cell.v.(*Object)
+		_, isNone := cell.v.(noValue)
+		if !ok || isObject || isNone {
 			return nil, invalid("Template format error: Every Mappings attribute must be a String or a List.")
 		}
 		cells[k.Value] = cell.v

@@ -33,9 +33,6 @@ type (
 	}
 )
 
-// NoValue is AWS::NoValue.
-var NoValue Value = noValue{}
-
 // mask is what CloudFormation shows instead of a NoEcho value.
 const mask = "****"
 

@@ -61,6 +61,8 @@ func (r *resource) plainAttribute(name string) gate.Value {
 		return r.address("203.0.113.")
 	case last == "PrivateIp", last == "PrimaryPrivateIpAddress":
 		return r.address("10.0.0.")
+	case strings.HasSuffix(last, "IpAddresses"): // DnsIpAddresses, SecondaryPrivateIpAddresses
+		return gate.List{"10.0.0.10", "10.0.0.11", "10.0.0.12"}
 	case last == "AvailabilityZone":
 		return region + "a"
 	case last == "Port":

@@ -26,13 +26,11 @@ func (st *stack) Pseudo(name string) gate.Value {
 		return st.id
 	case "AWS::StackName":
 		return st.name
-	case "AWS::URLSuffix":
-		if e.partition == "aws-cn" {
-			return "amazonaws.com.cn"
-		}
-		return "amazonaws.com"
 	}
-	return gate.NoValue
+	if e.partition == "aws-cn" { // AWS::URLSuffix
+		return "amazonaws.com.cn"
+	}
+	return "amazonaws.com"
 }
 
 // Ref returns the physical ID of a created resource.
