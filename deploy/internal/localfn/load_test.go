@@ -113,14 +113,14 @@ func newLoad(t *testing.T, requests int) *load {
 	t.Setenv(bareEnv, "")
 	t.Cleanup(l.bare.Kill)
 
-	press, form := l.samplePayloads()
+	approval, rejection := l.samplePayloads()
 	for range requests {
 		l.launch()
 	}
 	l.run(t.Context())
 	for _, m := range l.sandbox.Slack.Messages(sandbox.Channel) {
 		if b := m.Buttons(); len(b) == 2 {
-			l.clicks = append(l.clicks, l.clicksFor(m, b, len(l.clicks)%8 == 0, press, form)...)
+			l.clicks = append(l.clicks, l.clicksFor(m, b, len(l.clicks)%8 == 0, approval, rejection)...)
 		}
 	}
 	if len(l.clicks) != 4*requests {
@@ -131,7 +131,7 @@ func newLoad(t *testing.T, requests int) *load {
 
 // samplePayloads returns an approval and a submitted rejection, as the simulated
 // Slack sends them, for a launch of their own.
-func (l *load) samplePayloads() (press, form json.RawMessage) {
+func (l *load) samplePayloads() (approval, rejection json.RawMessage) {
 	l.t.Helper()
 	id := l.launch()
 	l.run(l.t.Context())
@@ -156,14 +156,14 @@ func (l *load) samplePayloads() (press, form json.RawMessage) {
 }
 
 // clicksFor returns the four clicks for the request of a message, in random order.
-func (l *load) clicksFor(m slacktest.Message, buttons []slacktest.Button, reject bool, press, form json.RawMessage) []click {
+func (l *load) clicksFor(m slacktest.Message, buttons []slacktest.Button, reject bool, approval, rejection json.RawMessage) []click {
 	l.t.Helper()
 	ticket, err := handle.ParseTicket(buttons[0].Value)
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	approve := func(who string) click {
-		return click{ticket.ID, false, l.edited(press, func(p map[string]any) {
+		return click{ticket.ID, false, l.edited(approval, func(p map[string]any) {
 			p["user"].(map[string]any)["id"] = who
 			p["message"].(map[string]any)["ts"] = m.TS
 			p["container"].(map[string]any)["message_ts"] = m.TS
@@ -172,7 +172,7 @@ func (l *load) clicksFor(m slacktest.Message, buttons []slacktest.Button, reject
 	}
 	bob := approve(sandbox.Bob)
 	if reject {
-		bob = click{ticket.ID, true, l.edited(form, func(p map[string]any) {
+		bob = click{ticket.ID, true, l.edited(rejection, func(p map[string]any) {
 			metadata, err := json.Marshal(map[string]string{"ticket": buttons[1].Value, "channel": sandbox.Channel, "ts": m.TS})
 			if err != nil {
 				l.t.Fatal(err)

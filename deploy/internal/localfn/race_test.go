@@ -87,9 +87,9 @@ func TestTwoProcessesRace(t *testing.T) {
 		var race sync.WaitGroup
 		race.Go(func() {
 			time.Sleep(mrand.N(4 * time.Millisecond))
-			press, err := w.sandbox.Slack.ClickStale(sandbox.Ann, messages[0], string(handle.Approve))
-			if err != nil || press.Failed {
-				t.Errorf("approve: %v, %s", err, press.Notice)
+			click, err := w.sandbox.Slack.ClickStale(sandbox.Ann, messages[0], string(handle.Approve))
+			if err != nil || click.Failed {
+				t.Errorf("approve: %v, %s", err, click.Notice)
 			}
 		})
 		race.Go(func() {

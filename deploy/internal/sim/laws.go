@@ -49,9 +49,9 @@ func newObservations() observations {
 	return observations{posted: map[string]post{}, markLost: map[string]int{}, decidedAt: map[string]int{}, outdated: map[string]bool{}, deleted: map[string]bool{}}
 }
 
-// newChecker sets up the sandbox's checker for this run. checkPost decides what may be
+// configureChecker sets up the sandbox's checker for this run. checkPost decides what may be
 // sent twice, for it knows each call.
-func (s *simulation) newChecker() *laws.Checker {
+func (s *simulation) configureChecker() *laws.Checker {
 	c := s.sandbox.Laws
 	if !s.plan.Env.SelfApproval {
 		c.Launcher = sandbox.Rita

@@ -126,7 +126,7 @@ func Run(p Plan, story bool) (out Outcome, err error) {
 		return out, fmt.Errorf("couldn't create the sandbox: %w", err)
 	}
 	defer s.sandbox.Close()
-	s.checker = s.newChecker()
+	s.checker = s.configureChecker()
 	s.client = &http.Client{Transport: s.sandbox.Network}
 	s.sandbox.Network.Intercept(s.intercept)
 	s.clients()
