@@ -47,10 +47,10 @@ type call struct {
 
 // recording is all traffic between the simulated Slack and the functions.
 type recording struct {
-	t      *testing.T
-	world  *sandbox.Sandbox
-	config localfn.Config
-	store  *handle.Memory
+	t       *testing.T
+	sandbox *sandbox.Sandbox
+	config  localfn.Config
+	store   *handle.Memory
 
 	mu     sync.Mutex
 	clicks []click
@@ -67,7 +67,7 @@ func record(t *testing.T) *recording {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.Close)
-	rec := &recording{t: t, world: w, config: w.FunctionsConfig, store: store}
+	rec := &recording{t: t, sandbox: w, config: w.FunctionsConfig, store: store}
 	w.Network.Intercept(rec.around)
 
 	rec.press(rec.launch("approved"), sandbox.Ann, handle.Approve)
@@ -151,7 +151,7 @@ func (rec *recording) launch(name string) (stackID string) {
 	if err != nil {
 		rec.t.Fatal(err)
 	}
-	id, err := rec.world.Launch(sandbox.Launch{Template: product, Name: name, Parameters: map[string]string{
+	id, err := rec.sandbox.Launch(sandbox.Launch{Template: product, Name: name, Parameters: map[string]string{
 		"UserEmail": "rita@example.com", "Purpose": "<!here> " + name,
 	}})
 	if err != nil {
@@ -163,7 +163,7 @@ func (rec *recording) launch(name string) (stackID string) {
 
 func (rec *recording) run() {
 	rec.t.Helper()
-	if err := rec.world.Run(context.WithoutCancel(rec.t.Context())); err != nil {
+	if err := rec.sandbox.Run(context.WithoutCancel(rec.t.Context())); err != nil {
 		rec.t.Fatal(err)
 	}
 }
@@ -171,9 +171,9 @@ func (rec *recording) run() {
 // message returns the message that asks for approval of the launch.
 func (rec *recording) message(stackID string) slacktest.Message {
 	rec.t.Helper()
-	stack, _ := rec.world.CloudFormation.Stack(stackID)
+	stack, _ := rec.sandbox.CloudFormation.Stack(stackID)
 	id := stack.Resource("ApprovalRequest").PhysicalID
-	for _, m := range rec.world.Slack.Messages(sandbox.Channel) {
+	for _, m := range rec.sandbox.Slack.Messages(sandbox.Channel) {
 		if b := m.Buttons(); id != "" && len(b) > 0 && strings.Contains(b[0].Value, id) {
 			return m
 		}
@@ -184,7 +184,7 @@ func (rec *recording) message(stackID string) slacktest.Message {
 
 func (rec *recording) press(stackID, who string, v handle.Verdict) slacktest.Interaction {
 	rec.t.Helper()
-	i, err := rec.world.Slack.ClickStale(who, rec.message(stackID), string(v))
+	i, err := rec.sandbox.Slack.ClickStale(who, rec.message(stackID), string(v))
 	if err != nil || i.Failed {
 		rec.t.Fatalf("%s: %v, %s", v, err, i.Notice)
 	}
@@ -202,12 +202,12 @@ func (rec *recording) reject(stackID, reason string, meanwhile func()) {
 	if meanwhile != nil {
 		meanwhile()
 	}
-	s, err := rec.world.Slack.Submit(sandbox.Bob, i.Opened.ID, map[string]map[string]string{"reason": {"reason": reason}})
+	s, err := rec.sandbox.Slack.Submit(sandbox.Bob, i.Opened.ID, map[string]map[string]string{"reason": {"reason": reason}})
 	if err != nil || s.Failed {
 		rec.t.Fatalf("submitting the modal: %v, %s", err, s.Notice)
 	}
-	if v, open := rec.world.Slack.Modal(sandbox.Bob); open { // it shows an error
-		if _, err := rec.world.Slack.CloseView(sandbox.Bob, v.ID); err != nil {
+	if v, open := rec.sandbox.Slack.Modal(sandbox.Bob); open { // it shows an error
+		if _, err := rec.sandbox.Slack.CloseView(sandbox.Bob, v.ID); err != nil {
 			rec.t.Fatal(err)
 		}
 	}

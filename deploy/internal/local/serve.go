@@ -39,7 +39,7 @@ func (c Command) serve(ctx context.Context, w io.Writer, template *gate.Template
 		return err
 	}
 	defer sim.Close()
-	p := page.New(page.Config{World: sim, Store: store, Template: template, Log: log})
+	p := page.New(page.Config{Sandbox: sim, Store: store, Template: template, Log: log})
 	server := &http.Server{Handler: p, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 	ended := make(chan error, 2)
 	go func() { ended <- server.Serve(listener) }()

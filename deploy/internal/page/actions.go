@@ -43,7 +43,7 @@ func (p *Page) launch(_ context.Context, a action) error {
 	if err != nil {
 		return err
 	}
-	if _, err := p.world.Launch(in); err != nil {
+	if _, err := p.sandbox.Launch(in); err != nil {
 		undo()
 		return err
 	}
@@ -80,7 +80,7 @@ func (p *Page) cancel(_ context.Context, a action) error {
 	if _, err := p.ownStack(a); err != nil {
 		return err
 	}
-	return p.world.CloudFormation.DeleteStack(a.Stack)
+	return p.sandbox.CloudFormation.DeleteStack(a.Stack)
 }
 
 // signal PUTs SUCCESS to the wait handle, as a requester can who reads its URL in
@@ -89,7 +89,7 @@ func (p *Page) signal(ctx context.Context, a action) error {
 	if _, err := p.ownStack(a); err != nil {
 		return err
 	}
-	status, err := p.world.PutWaitHandle(ctx, a.Stack)
+	status, err := p.sandbox.PutWaitHandle(ctx, a.Stack)
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (p *Page) signal(ctx context.Context, a action) error {
 
 // ownStack returns the stack if the acting person launched it.
 func (p *Page) ownStack(a action) (fakecfn.Stack, error) {
-	s, ok := p.world.CloudFormation.Stack(a.Stack)
+	s, ok := p.sandbox.CloudFormation.Stack(a.Stack)
 	if !ok {
 		return s, refuse("There is no such stack.")
 	}
@@ -121,7 +121,7 @@ func (p *Page) click(_ context.Context, a action) error {
 	at := slacktest.Target{ChannelID: a.Channel, TS: a.TS, ViewID: a.View, BlockID: a.Block, ActionID: a.Action}
 	key := buttonError{person: a.As, on: surface{a.Channel, a.TS, a.View}, action: a.Action}
 	p.buttonErrors.set(key, "")
-	i, err := p.world.Slack.Click(a.As, at)
+	i, err := p.sandbox.Slack.Click(a.As, at)
 	if err != nil {
 		return err
 	}
@@ -131,13 +131,13 @@ func (p *Page) click(_ context.Context, a action) error {
 
 // submit submits the open modal. The modal shows the app's validation errors.
 func (p *Page) submit(_ context.Context, a action) error {
-	_, err := p.world.Slack.Submit(a.As, a.View, a.Values)
+	_, err := p.sandbox.Slack.Submit(a.As, a.View, a.Values)
 	return err
 }
 
 // close closes the open modal. It succeeds if the modal is already closed.
 func (p *Page) close(_ context.Context, a action) error {
-	_, err := p.world.Slack.CloseView(a.As, a.View)
+	_, err := p.sandbox.Slack.CloseView(a.As, a.View)
 	if errors.Is(err, slacktest.ErrNoView) {
 		return nil
 	}
@@ -163,7 +163,7 @@ func (p *Page) advance(ctx context.Context, a action) error {
 	if d <= 0 || d > maxAdvance {
 		return refuse("The clock only moves forward, by at most two days at a time.")
 	}
-	return p.world.Advance(ctx, d)
+	return p.sandbox.Advance(ctx, d)
 }
 
 // clear ends the simulated Slack outage.
@@ -174,7 +174,7 @@ func (p *Page) clear(context.Context, action) error {
 
 // person returns the acting person.
 func (p *Page) person(id string) (person, error) {
-	who, ok := findPerson(id, namesOf(p.world.Slack).users)
+	who, ok := findPerson(id, namesOf(p.sandbox.Slack).users)
 	if !ok {
 		return person{}, refuse("There is no such person.")
 	}

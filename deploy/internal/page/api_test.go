@@ -40,7 +40,7 @@ func TestReject(t *testing.T) {
 	s := newFixture(t)
 	s.launch(sandbox.Rita, nil)
 	s.clickButton(sandbox.Ann, "reject")
-	view, ok := s.world.Slack.Modal(sandbox.Ann)
+	view, ok := s.sandbox.Slack.Modal(sandbox.Ann)
 	if !ok {
 		t.Fatal("no modal was opened")
 	}
@@ -62,7 +62,7 @@ func TestCloseModal(t *testing.T) {
 	s := newFixture(t)
 	s.launch(sandbox.Rita, nil)
 	s.clickButton(sandbox.Bob, "reject")
-	view, _ := s.world.Slack.Modal(sandbox.Bob)
+	view, _ := s.sandbox.Slack.Modal(sandbox.Bob)
 	s.do("close", sandbox.Bob, body{"view": view.ID})
 	s.hides(sandbox.Bob, "modal", "Reject this launch?")
 	s.do("close", sandbox.Bob, body{"view": view.ID}) // closing twice succeeds
@@ -143,7 +143,7 @@ func TestAdvanceClock(t *testing.T) {
 	}
 	s.launch(sandbox.Rita, nil)
 	s.do("advance", sandbox.Rita, body{"seconds": 900})
-	if got, want := s.world.Clock.Now(), start.Add(15*time.Minute); !got.Equal(want) {
+	if got, want := s.sandbox.Clock.Now(), start.Add(15*time.Minute); !got.Equal(want) {
 		t.Errorf("after 15 minutes it is %v, want %v", got, want)
 	}
 	s.shows(sandbox.Rita, "clock", "15 min skipped")
@@ -184,7 +184,7 @@ func TestLaunchIsRefused(t *testing.T) {
 			t.Errorf("%s: fields (-want +got)\n%s", test.name, diff)
 		}
 	}
-	if n := len(s.world.CloudFormation.Stacks()); n != 0 {
+	if n := len(s.sandbox.CloudFormation.Stacks()); n != 0 {
 		t.Errorf("%d stacks were created", n)
 	}
 	s.hides(sandbox.Rita, "slack", "Slack is down")
@@ -216,7 +216,7 @@ func TestSlackIsDown(t *testing.T) {
 func TestClickIsRefused(t *testing.T) {
 	s := newFixture(t)
 	s.launch(sandbox.Rita, nil)
-	m := s.world.Slack.Messages(sandbox.Channel)[0]
+	m := s.sandbox.Slack.Messages(sandbox.Channel)[0]
 	for _, test := range []struct {
 		name, as string
 		doc      body
@@ -231,7 +231,7 @@ func TestClickIsRefused(t *testing.T) {
 			t.Errorf("%s: got %d %q, want 409 and %q", test.name, status, fault.Error, test.want)
 		}
 	}
-	s.world.Slack.SetDown(true)
+	s.sandbox.Slack.SetDown(true)
 	if status, fault := s.try("click", sandbox.Ann, body{"channel": m.ChannelID, "ts": m.TS, "action": "approve"}); status != http.StatusConflict || !strings.Contains(fault.Error, "Slack is down") {
 		t.Errorf("while Slack is down: got %d %q", status, fault.Error)
 	}
@@ -242,14 +242,14 @@ func TestClickIsRefused(t *testing.T) {
 func TestOperationFailed(t *testing.T) {
 	s := newFixture(t)
 	s.launch(sandbox.Rita, nil)
-	s.world.UseRemote("http://127.0.0.1:1", s.world.InvokeURL) // nothing listens there
-	m := s.world.Slack.Messages(sandbox.Channel)[0]
+	s.sandbox.UseRemote("http://127.0.0.1:1", s.sandbox.InvokeURL) // nothing listens there
+	m := s.sandbox.Slack.Messages(sandbox.Channel)[0]
 	if status, fault := s.try("click", sandbox.Ann, body{"channel": m.ChannelID, "ts": m.TS, "action": "approve"}); status != http.StatusOK {
 		t.Fatalf("got %d %q", status, fault.Error)
 	}
 	s.shows(sandbox.Ann, "slack", "operation failed")
 	s.hides(sandbox.Bob, "slack", "operation failed")
-	s.world.Restart(s.store)
+	s.sandbox.Restart(s.store)
 	s.clickButton(sandbox.Ann, "approve")
 	s.hides(sandbox.Ann, "slack", "operation failed")
 }

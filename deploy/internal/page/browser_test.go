@@ -86,7 +86,7 @@ func (t *tab) rejectBecause(first, second string) {
 	t.Helper()
 	const typed = `document.querySelector("#modal textarea")`
 	t.do(chromedp.KeyEvent(first))
-	if _, err := t.world.Slack.PostAs(sandbox.Bob, sandbox.Channel, "", "Has anyone looked at this?"); err != nil {
+	if _, err := t.sandbox.Slack.PostAs(sandbox.Bob, sandbox.Channel, "", "Has anyone looked at this?"); err != nil {
 		t.Fatal(err)
 	}
 	t.sees("#channel", "Has anyone looked at this?")
@@ -129,7 +129,7 @@ func keyboard(t *testing.T, s *fixture, tab *tab) {
 	tab.until("the modal is open", `document.querySelector("#modal").open`)
 	tab.do(chromedp.KeyEvent(kb.Escape))
 	tab.until("Escape closes the modal", `!document.querySelector("#modal").open && !document.querySelector("#modal form")`)
-	if _, open := s.world.Slack.Modal(sandbox.Ann); open {
+	if _, open := s.sandbox.Slack.Modal(sandbox.Ann); open {
 		t.Error("the modal is still open in Slack")
 	}
 	tab.do(chromedp.Focus(chromedp.CSS("#slack .slack-button.primary")), chromedp.KeyEvent(" "))

@@ -25,9 +25,9 @@ import (
 // fixture is a sandbox with its page, served on loopback.
 type fixture struct {
 	*testing.T
-	world *sandbox.Sandbox
-	store *handle.Memory
-	page  *page.Page
+	sandbox *sandbox.Sandbox
+	store   *handle.Memory
+	page    *page.Page
 
 	url  string
 	stop func() // closes all connections and the server
@@ -49,12 +49,12 @@ func newFixtureAt(t *testing.T, clock *sandbox.Clock) *fixture {
 		t.Fatal(err)
 	}
 	s := &fixture{T: t, store: &handle.Memory{}}
-	s.world, err = sandbox.New(sandbox.Config{Store: s.store, Clock: clock})
+	s.sandbox, err = sandbox.New(sandbox.Config{Store: s.store, Clock: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.world.Close)
-	s.page = page.New(page.Config{World: s.world, Store: s.store, Template: template})
+	t.Cleanup(s.sandbox.Close)
+	s.page = page.New(page.Config{Sandbox: s.sandbox, Store: s.store, Template: template})
 	s.serveAt("127.0.0.1:0")
 	return s
 }
@@ -76,7 +76,7 @@ func (s *fixture) serveAt(address string) {
 // run lets the sandbox do what is due.
 func (s *fixture) run() {
 	s.Helper()
-	if err := s.world.Run(s.Context()); err != nil {
+	if err := s.sandbox.Run(s.Context()); err != nil {
 		s.Fatal(err)
 	}
 }
@@ -147,7 +147,7 @@ func (s *fixture) launch(as string, more body) {
 // clickButton clicks a button of the newest message in the channel.
 func (s *fixture) clickButton(as, action string) {
 	s.Helper()
-	all := s.world.Slack.Messages(sandbox.Channel)
+	all := s.sandbox.Slack.Messages(sandbox.Channel)
 	if len(all) == 0 {
 		s.Fatal("the channel has no message")
 	}
@@ -158,7 +158,7 @@ func (s *fixture) clickButton(as, action string) {
 // stack returns the newest stack.
 func (s *fixture) stack() fakecfn.Stack {
 	s.Helper()
-	all := s.world.CloudFormation.Stacks()
+	all := s.sandbox.CloudFormation.Stacks()
 	if len(all) == 0 {
 		s.Fatal("there is no stack")
 	}

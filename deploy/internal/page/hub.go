@@ -20,18 +20,18 @@ func (p *Page) Run(ctx context.Context) error {
 		defer close(watched)
 		p.watch(ctx)
 	}()
-	p.runWorld(ctx)
+	p.runSandbox(ctx)
 	<-watched
 	return ctx.Err()
 }
 
-// runWorld lets the sandbox do what is due, every runInterval and after every
+// runSandbox lets the sandbox do what is due, every runInterval and after every
 // action.
-func (p *Page) runWorld(ctx context.Context) {
+func (p *Page) runSandbox(ctx context.Context) {
 	tick := time.NewTicker(runInterval)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		if err := p.world.Run(ctx); err != nil && ctx.Err() == nil {
+		if err := p.sandbox.Run(ctx); err != nil && ctx.Err() == nil {
 			p.log.ErrorContext(ctx, "couldn't run the sandbox", "error", err)
 		}
 		select {
@@ -50,7 +50,7 @@ func (p *Page) wake() {
 	}
 }
 
-// watch takes snapshots while pages are open. It does not share runWorld's
+// watch takes snapshots while pages are open. It does not share runSandbox's
 // goroutine because one run can take long, and pages show progress meanwhile.
 func (p *Page) watch(ctx context.Context) {
 	tick := time.NewTicker(snapshotInterval)

@@ -53,7 +53,7 @@ func (p *Page) serveLive(w http.ResponseWriter, r *http.Request) {
 		case <-p.hub.ended:
 			return
 		case <-tick.C:
-			err = out.send("clock", p.world.Clock.Now().UnixMilli())
+			err = out.send("clock", p.sandbox.Clock.Now().UnixMilli())
 		case <-changed:
 			s, changed = p.hub.latest()
 			err = out.panes(p.draw(s, params))

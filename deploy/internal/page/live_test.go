@@ -121,7 +121,7 @@ func TestLiveSendsChangedPanesOnly(t *testing.T) {
 	s.live()
 	dan := s.listen(sandbox.Dan)
 	dan.panes()
-	if _, err := s.world.Slack.PostAs(sandbox.Bob, sandbox.Channel, "", "Hello"); err != nil {
+	if _, err := s.sandbox.Slack.PostAs(sandbox.Bob, sandbox.Channel, "", "Hello"); err != nil {
 		t.Fatal(err)
 	}
 	changed := dan.panes()

@@ -47,7 +47,7 @@ func (s *fixture) mailedDecision(v handle.Verdict) (link, code string) {
 	s.Helper()
 	s.run()
 	pattern := regexp.MustCompile(`To ` + string(v) + `,[^\n]*\n\s+(http\S+)\s+Code: (\d{6})`)
-	for _, m := range s.world.Mail.Messages() {
+	for _, m := range s.sandbox.Mail.Messages() {
 		if found := pattern.FindStringSubmatch(m.Text); found != nil {
 			return found[1], found[2]
 		}

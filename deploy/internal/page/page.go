@@ -14,7 +14,7 @@ import (
 
 // Config configures a Page. All fields but Log are required.
 type Config struct {
-	World    *sandbox.Sandbox
+	Sandbox  *sandbox.Sandbox
 	Store    handle.Store // that the functions write to
 	Template *gate.Template
 	Log      *slog.Logger // nil: none
@@ -23,7 +23,7 @@ type Config struct {
 // Page serves the page of a sandbox. Nothing happens in the sandbox, and open
 // pages do not update, unless Run is running.
 type Page struct {
-	world    *sandbox.Sandbox
+	sandbox  *sandbox.Sandbox
 	store    handle.Store
 	template *gate.Template
 	log      *slog.Logger
@@ -39,8 +39,8 @@ type Page struct {
 // New returns a page.
 func New(c Config) *Page {
 	p := &Page{
-		world: c.World, store: c.Store, template: c.Template, log: c.Log,
-		seed: maphash.MakeSeed(), outage: outageControl{slack: c.World.Slack},
+		sandbox: c.Sandbox, store: c.Store, template: c.Template, log: c.Log,
+		seed: maphash.MakeSeed(), outage: outageControl{slack: c.Sandbox.Slack},
 		hub: newHub(), woken: make(chan struct{}, 1),
 	}
 	if p.log == nil {

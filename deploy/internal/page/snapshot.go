@@ -33,9 +33,9 @@ const maxShown = 50
 // snapshot reads the current state.
 func (p *Page) snapshot(ctx context.Context) (snapshot, error) {
 	s := snapshot{
-		Now: p.world.Clock.Now(), Skipped: p.world.Clock.Offset(),
-		Stacks: p.world.CloudFormation.Stacks(), Mails: mailsOf(p.world.Mail),
-		Outage: p.outage.get(), SlackVersion: p.world.Slack.Version(), ButtonErrorsVersion: p.buttonErrors.version(),
+		Now: p.sandbox.Clock.Now(), Skipped: p.sandbox.Clock.Offset(),
+		Stacks: p.sandbox.CloudFormation.Stacks(), Mails: mailsOf(p.sandbox.Mail),
+		Outage: p.outage.get(), SlackVersion: p.sandbox.Slack.Version(), ButtonErrorsVersion: p.buttonErrors.version(),
 	}
 	for r, err := range p.store.Since(ctx, time.Time{}) {
 		if err != nil {

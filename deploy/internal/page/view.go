@@ -45,7 +45,7 @@ func (p *Page) view(r *http.Request) (view, error) {
 // draw returns one person's view of a snapshot. What Slack shows only to that
 // person is read live.
 func (p *Page) draw(s snapshot, who viewParams) view {
-	w := p.world.Slack
+	w := p.sandbox.Slack
 	n := namesOf(w)
 	viewer, ok := findPerson(who.Person, n.users)
 	if !ok {
