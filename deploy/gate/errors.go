@@ -14,7 +14,7 @@ type Error struct {
 	Message string // what AWS shows to the caller
 
 	// Path leads from the root of the template to the mistake, such as /Resources/Queue/Properties/QueueName.
-	// It is empty if the mistake concerns a section or the whole template.
+	// It is empty if the mistake concerns a whole section or the template.
 	Path         string
 	Line, Column int // of the node at Path, counted from 1; 0 if unknown
 }

@@ -143,6 +143,9 @@ func TestErrorPosition(t *testing.T) {
 		"Resources:\n  Q:\n    Type: AWS::SQS::Queue\n    Properties:\n      Tags: [{Key: a, Value: !If [b]}]\n":                                               message + " (/Resources/Q/Properties/Tags/0/Value, line 5, column 30)",
 		"{\"Resources\": {\"Q\": {\"Type\": \"AWS::SQS::Queue\",\n  \"Properties\": {\"Tags\": [\n    {\"Key\": \"a\", \"Value\": {\"Fn::If\": [\"b\"]}}]}}}}": message + " (/Resources/Q/Properties/Tags/0/Value, line 3, column 27)",
 		"Resources:\n  Q:\n    Type: AWS::SQS::Queue\n    Properties: {QueueName: ~}\n":                                                                        "[/Resources/Q/Properties/QueueName] 'null' values are not allowed in templates (line 4, column 29)",
+		"Resources:\n  Q:\n    Type: AWS::SQS::Queue\n    Tags: []\n":                                                                                          "Invalid template resource property 'Tags' (/Resources/Q/Tags, line 4, column 5)",
+		"Resources:\n  Q:\n    Type: AWS::SQS::Queue\n    DependsOn: {A: B}\n":                                                                                 "Template format error: DependsOn must be a string or list of strings. (/Resources/Q, line 2, column 3)",
+		"Parameters:\n  P: {Type: Strin}\nResources:\n  Q: {Type: AWS::SQS::Queue}\n":                                                                          "Template format error: Unrecognized parameter type: Strin (/Parameters/P, line 2, column 3)",
 		"Resources: {}": "Template format error: At least one Resources member must be defined.",
 	} {
 		_, err := gate.Parse([]byte(src))

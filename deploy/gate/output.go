@@ -19,7 +19,7 @@ func (p *program) readOutputs(root *yaml.Node) error {
 		}
 		def, err := p.readOutput(k.Value, v)
 		if err != nil {
-			return err
+			return locate(err, []string{blockOutputs, k.Value}, k)
 		}
 		p.outputs = append(p.outputs, def)
 	}

@@ -58,7 +58,7 @@ func readParameters(root *yaml.Node) ([]*Parameter, error) {
 		}
 		def, err := readParameter(k.Value, n)
 		if err != nil {
-			return nil, err
+			return nil, locate(err, []string{blockParameters, k.Value}, k)
 		}
 		all = append(all, def)
 	}

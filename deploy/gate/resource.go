@@ -56,10 +56,10 @@ const (
 //
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html
 const (
-	PolicyDelete               = "Delete"
+	policyDelete               = "Delete"
 	PolicyRetain               = "Retain"
 	PolicyRetainExceptOnCreate = "RetainExceptOnCreate"
-	PolicySnapshot             = "Snapshot"
+	policySnapshot             = "Snapshot"
 )
 
 func (p *program) readResources(root *yaml.Node) error {
@@ -75,7 +75,7 @@ func (p *program) readResources(root *yaml.Node) error {
 		}
 		def, err := p.readResource(k.Value, v)
 		if err != nil {
-			return err
+			return locate(err, []string{blockResources, k.Value}, k)
 		}
 		if !isTypeName(def.Type) && !slices.Contains(unknown, def.Type) {
 			unknown = append(unknown, def.Type)
@@ -92,7 +92,7 @@ func (p *program) readResource(name string, n *yaml.Node) (*Resource, error) {
 	if n.Kind != yaml.MappingNode {
 		return nil, invalid("Template format error: Any Resources member must be an object.")
 	}
-	if err := p.checkAttributes(n); err != nil {
+	if err := p.checkAttributes(name, n); err != nil {
 		return nil, err
 	}
 	def := &Resource{LogicalID: name, Index: p.resourceIndex[name], Node: n}
@@ -117,14 +117,14 @@ func (p *program) readResource(name string, n *yaml.Node) (*Resource, error) {
 }
 
 // checkAttributes refuses unknown resource attributes.
-func (p *program) checkAttributes(n *yaml.Node) error {
+func (p *program) checkAttributes(name string, n *yaml.Node) error {
 	for k := range members(n) {
 		switch k.Value {
 		case "Type", "Properties", "DependsOn", "Condition", "DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy",
 			"CreationPolicy", "Metadata", "Description", "Version":
 		default:
 			if !p.lenient {
-				return invalid("Invalid template resource property '%s'", k.Value)
+				return locate(invalid("Invalid template resource property '%s'", k.Value), []string{blockResources, name, k.Value}, k)
 			}
 		}
 	}
@@ -241,13 +241,13 @@ func (c *compiler) checkPolicies(n *yaml.Node, attribute, typ string) error {
 
 func checkPolicy(policy, attribute, typ string) error {
 	switch policy {
-	case PolicyDelete, PolicyRetain:
+	case policyDelete, PolicyRetain:
 		return nil
 	case PolicyRetainExceptOnCreate:
 		if attribute == "DeletionPolicy" {
 			return nil
 		}
-	case PolicySnapshot:
+	case policySnapshot:
 		if slices.Contains(snapshotTypes, typ) {
 			return nil
 		}
