@@ -1,9 +1,10 @@
-// Package deploy holds what is deployed: templates, and below it the programs.
+// Package deploy holds the CloudFormation templates and, in its folders, the
+// programs.
 package deploy
 
 import _ "embed"
 
-// Product is the sample product's template, product.yaml.
+// Product is the template of the sample product, product.yaml.
 //
 //go:embed product.yaml
 var Product []byte

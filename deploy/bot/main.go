@@ -1,6 +1,6 @@
-// Command bot is the Lambda function behind the HTTP API or the Function URL: it
-// takes Slack's clicks and mailed links. Package bot says what it does,
-// [function.Config] how it is configured.
+// Command bot is the Lambda function behind the HTTP API or Function URL. It handles
+// clicks in Slack and mailed links; see package bot. [function.Config] describes its
+// configuration.
 package main
 
 import (

@@ -1,7 +1,7 @@
-// Command notifier is the Lambda function that products call by their
-// ServiceToken, directly or through a topic, and that EventBridge calls for
-// stacks that come to their end and for the sweep of each minute. Package
-// notifier says what it does, [function.Config] how it is configured.
+// Command notifier is the Lambda function that products invoke through their
+// ServiceToken, directly or by a topic, and that EventBridge invokes for stack status
+// changes and for the sweep every minute; see package notifier. [function.Config]
+// describes its configuration.
 package main
 
 import (
