@@ -28,6 +28,9 @@ func (c *compiler) sub(arg *yaml.Node) (expr, error) {
 			vars[k.Value] = e
 		}
 	}
+	if member(source, fnTransform) != nil { // the transform, which is not run, would return the string
+		return constant{""}, nil
+	}
 	pattern, ok := literal(source)
 	if !ok {
 		return nil, invalid("%s", usageSub)

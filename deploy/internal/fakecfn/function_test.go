@@ -61,6 +61,7 @@ func TestFunctions(t *testing.T) {
 		{"off", `[off]`, []any{"false"}},
 		{"quoted yes", `"yes"`, "yes"},
 		{"y", `y`, "y"},
+		{"Sub of a transform", `{'Fn::Sub': {'Fn::Transform': {Name: Macro}}}`, ""},
 		{"Sub with spaces", `!Sub '${ AWS::Region } ${  Word }'`, "us-east-1 river"},
 		{"date", `2012-10-17`, "2012-10-17"},
 		{"nested scalars", `{A: [1, true, {B: 2.50}]}`, map[string]any{"A": []any{"1", "true", map[string]any{"B": "2.5"}}}},
