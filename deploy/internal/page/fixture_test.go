@@ -54,6 +54,11 @@ func newFixtureAt(t *testing.T, clock *sandbox.Clock) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.sandbox.Close)
+	t.Cleanup(func() {
+		for _, v := range s.sandbox.Check(context.Background(), s.store) {
+			t.Error(v)
+		}
+	})
 	s.page = page.New(page.Config{Sandbox: s.sandbox, Store: s.store, Template: template})
 	s.serveAt("127.0.0.1:0")
 	return s

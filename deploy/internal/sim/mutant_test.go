@@ -55,7 +55,7 @@ var simMutants = []mutant{
 	{"a vote that could not be written counts", "bot",
 		`case required:`, "case required && errors.Is(err, handle.ErrConflict):"},
 	{"a failed click is answered as if it had succeeded", "bot",
-		`\treturn failed\n\}`, "\treturn fine\n}"},
+		`\treturn failed\n\}`, "\treturn ok\n}"},
 	{"a rate-limited call waits past the end of the lease", "notifier/reconcile",
 		`if u\.r\.Lease\.Until\.Sub\(u\.c\.Now\(\)\) < slack\.RetryAfter\+callTimeout\+writeTime \{`, "if false {"},
 	{"a bypassed gate raises no alarm", "handle",
