@@ -173,8 +173,8 @@ func axe(t *testing.T, s *fixture, tab *tab) {
 	visitStates(t, s, tab, func() []string { return tab.axe(script) })
 }
 
-// visitStates calls check in every state of the page, the storybook and the mailed
-// page, in both color schemes, and fails the test for every finding.
+// visitStates calls findings in every state of the page, the storybook and the mailed
+// page, in both color schemes, and fails the test for everything it returns.
 func visitStates(t *testing.T, s *fixture, tab *tab, findings func() []string) {
 	check := func(when string) {
 		t.Helper()
