@@ -18,10 +18,10 @@ import (
 	"countersign/deploy/internal/testtools"
 )
 
-// cfn-lint knows CloudFormation's schemas, and translates SAM first. What is
-// shipped has no finding at all, down to informational ones. Of the templates
-// that tests launch, too, whatever it warns of is in accepted.yaml with a reason.
-func TestLint(t *testing.T) {
+// cfn-lint checks templates against CloudFormation's schemas, after SAM's
+// transformation. Shipped templates have no findings, not even informational ones;
+// findings in test templates are in accepted.yaml with a reason.
+func TestTemplatesPassCfnLint(t *testing.T) {
 	lint := testtools.Path(t, "lint/bin/cfn-lint")
 	shipped, all := templates(t), allTemplates(t)
 	for _, name := range shipped {
@@ -61,13 +61,14 @@ func TestLint(t *testing.T) {
 	for name, keys := range accepted(t) {
 		for key := range keys {
 			if !strings.HasPrefix(key, "CKV") && !found[name][key] {
-				t.Errorf("%s: %s is accepted and found no more", name, key)
+				t.Errorf("%s: %s is in accepted.yaml and no longer found", name, key)
 			}
 		}
 	}
 }
 
-// allTemplates are those of the whole repository: YAML and JSON with Resources.
+// allTemplates lists the templates of the repository: YAML and JSON files with
+// Resources.
 func allTemplates(t *testing.T) (names []string) {
 	t.Helper()
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
@@ -75,7 +76,7 @@ func allTemplates(t *testing.T) (names []string) {
 		case err != nil:
 			return err
 		case d.IsDir() && path != ".." && strings.HasPrefix(d.Name(), "."):
-			return fs.SkipDir // peers, what SAM has built
+			return fs.SkipDir // peers and SAM's build output
 		case d.IsDir() || !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(path)):
 			return nil
 		}
@@ -101,8 +102,7 @@ func allTemplates(t *testing.T) (names []string) {
 	return names
 }
 
-// accepted are the findings that are meant to be so, by template, with the
-// reason.
+// accepted returns accepted.yaml: the reason by template and finding.
 func accepted(t *testing.T) map[string]map[string]string {
 	t.Helper()
 	file, err := os.ReadFile("accepted.yaml")
@@ -116,15 +116,15 @@ func accepted(t *testing.T) map[string]map[string]string {
 	return list
 }
 
-// checkov knows what auditors look for. What it finds is fixed, or is in
-// accepted.yaml with a reason.
-func TestCheckov(t *testing.T) {
+// checkov checks what auditors look for. Its findings are fixed, or in accepted.yaml
+// with a reason.
+func TestTemplatesPassCheckov(t *testing.T) {
 	checkov := testtools.Path(t, "checkov/bin/checkov")
 	accepted := accepted(t)
 	for _, name := range templates(t) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
-		// Without --soft-fail findings make it fail like faults.
+		// Without --soft-fail, findings exit like errors.
 		out, err := exec.CommandContext(ctx, checkov, "--file", name, "--framework", "cloudformation",
 			"--output", "json", "--quiet", "--skip-download", "--soft-fail").Output()
 		if err != nil {
@@ -136,7 +136,7 @@ func TestCheckov(t *testing.T) {
 					Check    string `json:"check_id"`
 					Resource string `json:"resource"`
 				} `json:"failed_checks"`
-				Faults []string `json:"parsing_errors"`
+				Errors []string `json:"parsing_errors"`
 			} `json:"results"`
 			Summary struct {
 				Resources int `json:"resource_count"`
@@ -145,7 +145,7 @@ func TestCheckov(t *testing.T) {
 		if err := json.Unmarshal(out, &report); err != nil {
 			t.Fatalf("checkov %s: %v\n%s", name, err, out)
 		}
-		if len(report.Results.Faults) > 0 || report.Summary.Resources == 0 {
+		if len(report.Results.Errors) > 0 || report.Summary.Resources == 0 {
 			t.Errorf("checkov did not read %s", name)
 		}
 		found := map[string]bool{}
@@ -158,7 +158,7 @@ func TestCheckov(t *testing.T) {
 		}
 		for key := range accepted[name] {
 			if strings.HasPrefix(key, "CKV") && !found[key] {
-				t.Errorf("%s: %s is accepted and found no more", name, key)
+				t.Errorf("%s: %s is in accepted.yaml and no longer found", name, key)
 			}
 		}
 	}

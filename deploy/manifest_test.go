@@ -15,19 +15,19 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Slack's own limits of what the manifest says. See
+// Slack's limits for manifests. See
 // https://docs.slack.dev/reference/app-manifest
 const (
-	maxAppName     = 35 // characters, like all of these
+	maxAppName     = 35 // characters, as below
 	maxDescription = 140
 	maxBotName     = 80
 	maxRequestURL  = 3500
 	maxBotScopes   = 255
 )
 
-// scopes are what Slack asks for, for the methods of the client that the code
-// calls, and where it does. See https://docs.slack.dev/reference/scopes
-var scopes = map[string]struct{ method, room string }{
+// scopes maps each scope to a client method that needs it, and the package that calls
+// it. See https://docs.slack.dev/reference/scopes
+var scopes = map[string]struct{ method, pkg string }{
 	"chat:write":       {"PostMessageContext", "notifier/reconcile"},             // https://docs.slack.dev/reference/methods/chat.postMessage
 	"users:read":       {"GetUserInfoContext", "bot"},                            // https://docs.slack.dev/reference/methods/users.info
 	"users:read.email": {"GetUserByEmailContext", "notifier/reconcile"},          // https://docs.slack.dev/reference/methods/users.lookupByEmail
@@ -36,8 +36,7 @@ var scopes = map[string]struct{ method, room string }{
 	"groups:read":      {"GetConversationInfoContext", "deploy/internal/doctor"}, // the same, of private channels
 }
 
-// theManifest reads slack.yaml as the client's own type does, and refuses what
-// that does not know.
+// theManifest parses slack.yaml strictly as slack-go's type.
 func theManifest(t *testing.T) slack.Manifest {
 	t.Helper()
 	file, err := os.ReadFile("slack.yaml")
@@ -56,7 +55,7 @@ func theManifest(t *testing.T) slack.Manifest {
 	strict := json.NewDecoder(bytes.NewReader(text))
 	strict.DisallowUnknownFields()
 	if err := strict.Decode(&m); err != nil {
-		t.Fatalf("slack.yaml is no manifest: %v", err)
+		t.Fatalf("slack.yaml is not a manifest: %v", err)
 	}
 	return m
 }
@@ -73,7 +72,7 @@ func TestManifestIsWithinSlacksLimits(t *testing.T) {
 		{"settings.interactivity.request_url", m.Settings.Interactivity.RequestUrl, maxRequestURL - maxHost},
 	} {
 		if n := utf8.RuneCountInString(text.is); n < 1 || n > text.most {
-			t.Errorf("%s has %d characters, and may have from 1 to %d", text.name, n, text.most)
+			t.Errorf("%s has %d characters, want 1 to %d", text.name, n, text.most)
 		}
 	}
 	if !regexp.MustCompile(`^#[0-9a-f]{6}$`).MatchString(m.Display.BackgroundColor) {
@@ -87,12 +86,12 @@ func TestManifestIsWithinSlacksLimits(t *testing.T) {
 	}
 }
 
-const maxHost = 253 // characters; in place of the example's
+const maxHost = 253 // characters; replaces the example's
 
-// Without these there are no buttons, or no token that lasts, or requesters are
-// not written to: chat.postMessage answers messages_tab_disabled. See
+// Without these settings buttons do nothing, the token expires, or direct messages to
+// requesters fail with messages_tab_disabled. See
 // https://docs.slack.dev/reference/methods/chat.postMessage
-func TestManifestMakesTheAppThatIsMeant(t *testing.T) {
+func TestManifestEnablesWhatTheBotNeeds(t *testing.T) {
 	m := theManifest(t)
 	if !m.Features.AppHome.MessagesTabEnabled {
 		t.Errorf("features.app_home: %+v", m.Features.AppHome)
@@ -103,7 +102,7 @@ func TestManifestMakesTheAppThatIsMeant(t *testing.T) {
 	}
 }
 
-// The app asks for what the code needs, and for nothing else.
+// The manifest requests exactly the scopes that the code needs.
 func TestEachScopeIsNeeded(t *testing.T) {
 	bot := theManifest(t).OAuthConfig.Scopes.Bot
 	for scope := range scopes {
@@ -114,22 +113,22 @@ func TestEachScopeIsNeeded(t *testing.T) {
 	for i, scope := range bot {
 		need, known := scopes[scope]
 		if !known {
-			t.Errorf("%s: nothing that the code calls needs it", scope)
+			t.Errorf("%s: no call in the code needs it", scope)
 			continue
 		}
 		if slices.Contains(bot[:i], scope) {
-			t.Errorf("%s is there twice", scope)
+			t.Errorf("%s is listed twice", scope)
 		}
-		if !calls(t, need.room, need.method) {
-			t.Errorf("%s: %s calls %s no more", scope, need.room, need.method)
+		if !calls(t, need.pkg, need.method) {
+			t.Errorf("%s: %s no longer calls %s", scope, need.pkg, need.method)
 		}
 	}
 }
 
-// calls reports whether a package's own files, tests aside, call a method.
-func calls(t *testing.T, room, method string) bool {
+// calls reports whether a package's files, except tests, call a method.
+func calls(t *testing.T, pkg, method string) bool {
 	t.Helper()
-	files, err := filepath.Glob("../" + room + "/*.go")
+	files, err := filepath.Glob("../" + pkg + "/*.go")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,24 +13,24 @@ import (
 	"countersign/deploy/internal/testtools"
 )
 
-// told are the variables that the template sets from a parameter, by the
-// parameter's name.
-func told(template map[string]any) map[string]string {
-	told := map[string]string{}
+// passedOn maps parameters to the environment variables that the template sets from
+// them.
+func passedOn(template map[string]any) map[string]string {
+	variables := map[string]string{}
 	for _, v := range []any{at(template, "Globals", "Function"), at(template, "Resources", "BotFunction", "Properties")} {
 		for variable, value := range at(v, "Environment", "Variables").(map[string]any) {
 			if list, joined := at(value, "Join").([]any); joined {
 				value = list[1]
 			}
 			if name, is := at(value, "Ref").(string); is && at(template, "Parameters", name) != nil {
-				told[name] = variable
+				variables[name] = variable
 			}
 		}
 	}
-	return told
+	return variables
 }
 
-// pattern is a parameter's AllowedPattern, which must match the whole of it. See
+// pattern returns a parameter's AllowedPattern, which must match the whole value. See
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html
 func pattern(t *testing.T, parameter any) string {
 	t.Helper()
@@ -44,7 +44,7 @@ func pattern(t *testing.T, parameter any) string {
 	return "^(?:" + text + ")$"
 }
 
-// configure reads the bot's configuration, with these variables beside what it needs.
+// configure reads a valid configuration of the bot with more variables.
 func configure(more ...string) error {
 	_, err := function.ReadConfig(function.RoleBot, append([]string{
 		"COUNTERSIGN_TABLE=countersign",
@@ -55,13 +55,13 @@ func configure(more ...string) error {
 	return err
 }
 
-// Whatever the template lets through the functions take: a parameter that is
-// wrong is refused before anything is deployed.
-func TestFunctionsTakeWhatTheTemplateAllows(t *testing.T) {
+// The functions accept every value that the template allows, so that a wrong
+// parameter is refused before anything is deployed.
+func TestFunctionsAcceptWhatTheTemplateAllows(t *testing.T) {
 	template := read(t, "template.yaml")
-	parameters := told(template)
+	parameters := passedOn(template)
 	if len(parameters) < 10 {
-		t.Fatalf("only %v are passed on", parameters)
+		t.Fatalf("only %v are passed to the functions", parameters)
 	}
 	for name, variable := range parameters {
 		parameter := at(template, "Parameters", name)
@@ -83,37 +83,36 @@ func TestFunctionsTakeWhatTheTemplateAllows(t *testing.T) {
 		}
 		allowed := pattern(t, parameter)
 		if allowed == "" {
-			t.Errorf("%s may be anything", name)
+			t.Errorf("%s has no AllowedPattern", name)
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				value := rapid.StringMatching(allowed).Draw(t, "value")
 				if err := configure(variable + "=" + value); err != nil {
-					t.Fatalf("the template takes %q, and: %v", value, err)
+					t.Fatalf("the template allows %q, but: %v", value, err)
 				}
 			})
 		})
 	}
 }
 
-// Any Timeout that the template takes leaves time to decide, with any Margin.
+// Every Timeout that the template allows leaves time to decide with every Margin.
 func TestAnyTimeoutIsLongerThanAnyMargin(t *testing.T) {
 	template := read(t, "template.yaml")
 	timeouts, margins := pattern(t, at(template, "Parameters", "Timeout")), pattern(t, at(template, "Parameters", "Margin"))
 	rapid.Check(t, func(t *rapid.T) {
 		timeout, margin := rapid.StringMatching(timeouts).Draw(t, "timeout"), rapid.StringMatching(margins).Draw(t, "margin")
-		if err := configure("COUNTERSIGN_TIMEOUT="+timeout, "COUNTERSIGN_MARGIN="+margin); err != nil {
+		if err := configure(function.Variable("Timeout")+"="+timeout, function.Variable("Margin")+"="+margin); err != nil {
 			t.Fatal(err)
 		}
 	})
 }
 
-// The template refuses what the functions refuse, and takes what they are made
-// for.
-func TestTemplateTakesWhatIsMeant(t *testing.T) {
+// The template allows typical values and refuses what the functions refuse.
+func TestTemplateAllowsTypicalValues(t *testing.T) {
 	template := read(t, "template.yaml")
-	parameters := told(template)
+	parameters := passedOn(template)
 	for name, values := range map[string]struct{ good, bad string }{
 		"SecretArn":       {"arn:aws:secretsmanager:eu-west-1:123456789012:secret:team/countersign-AbCdEf arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:c-a1B2c3", "countersign arn:aws:secretsmanager:eu-west-1:1234:secret:c-AbCdEf arn:aws:ssm:eu-west-1:123456789012:secret:c-AbCdEf"},
 		"SlackTeam":       {"T0123ABCD", "E0123ABCD t0123abcd T T0123-ABC"},
@@ -135,11 +134,11 @@ func TestTemplateTakesWhatIsMeant(t *testing.T) {
 		}
 		for value := range strings.FieldsSeq(values.bad) {
 			if allowed.MatchString(value) {
-				t.Errorf("%s: %q is taken", name, value)
+				t.Errorf("%s: %q is allowed", name, value)
 			}
-			var faults function.Problems
-			if err := configure(parameters[name] + "=" + value); !errors.As(err, &faults) && name != "Timeout" { // the functions take short ones, too
-				t.Errorf("%s: the functions take %q", name, value)
+			var problems function.Problems
+			if err := configure(parameters[name] + "=" + value); !errors.As(err, &problems) && name != "Timeout" { // the functions accept shorter ones
+				t.Errorf("%s: the functions accept %q", name, value)
 			}
 		}
 	}
@@ -149,7 +148,7 @@ func TestTemplateTakesWhatIsMeant(t *testing.T) {
 func TestDocumentationHasTheParameters(t *testing.T) {
 	_, table, found := strings.Cut(testtools.Documentation(t), "| parameter | default | |\n| --- | --- | --- |\n")
 	if !found {
-		t.Fatal("there is no table of parameters")
+		t.Fatal("the documentation has no table of parameters")
 	}
 	quoted := regexp.MustCompile("`([^`]+)`")
 	got := map[string]string{}

@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"os"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,8 +15,8 @@ import (
 	"countersign/handle/dynamo"
 )
 
-// read parses a template; what its tags say becomes a map of one member, such
-// as {"Ref": "Table"}.
+// read parses a template. A tag becomes a map with one member, such as
+// {"Ref": "Table"}.
 func read(t *testing.T, name string) map[string]any {
 	t.Helper()
 	text, err := os.ReadFile(name)
@@ -91,7 +90,7 @@ func TestReferencesResolve(t *testing.T) {
 		walk(template, func(m map[string]any) {
 			for _, tag := range []string{"Ref", "GetAtt"} {
 				if id, ok := m[tag].(string); ok && !known(id, nil) {
-					t.Errorf("%s: !%s %s resolves to nothing", name, tag, id)
+					t.Errorf("%s: !%s %s does not resolve", name, tag, id)
 				}
 			}
 			for _, tag := range []string{"Condition", "If"} {
@@ -100,7 +99,7 @@ func TestReferencesResolve(t *testing.T) {
 					id, ok = list[0].(string)
 				}
 				if ok && at(template, "Conditions", id) == nil {
-					t.Errorf("%s: there is no condition %s", name, id)
+					t.Errorf("%s: condition %s does not exist", name, id)
 				}
 			}
 			text, local := "", map[string]any(nil)
@@ -112,7 +111,7 @@ func TestReferencesResolve(t *testing.T) {
 			}
 			for _, found := range substituted.FindAllStringSubmatch(text, -1) {
 				if !known(found[1], local) {
-					t.Errorf("%s: %s in !Sub resolves to nothing", name, found[0])
+					t.Errorf("%s: %s in !Sub does not resolve", name, found[0])
 				}
 			}
 		})
@@ -131,7 +130,7 @@ func templates(t *testing.T) []string {
 	return names
 }
 
-func TestTableIsTheStores(t *testing.T) {
+func TestTableMatchesTheStore(t *testing.T) {
 	properties := at(read(t, "template.yaml"), "Resources", "Table", "Properties")
 	keys := func(v any) (out []string) {
 		for _, k := range v.([]any) {
@@ -182,14 +181,14 @@ func TestTableOutlivesTheStack(t *testing.T) {
 	}
 }
 
-// CloudFormation keeps no output longer than this. See
+// maxOutput is CloudFormation's limit for outputs. See
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 const maxOutput = 4096 // bytes
 
-func TestManifestIsTheSlackApps(t *testing.T) {
+func TestSlackManifestOutputIsSlackYAML(t *testing.T) {
 	text := at(read(t, "template.yaml"), "Outputs", "SlackManifest", "Value", "Sub").([]any)[0].(string)
 	if len(text)+200 > maxOutput {
-		t.Errorf("the manifest has %d bytes", len(text))
+		t.Errorf("the output SlackManifest has %d bytes", len(text))
 	}
 	var got, want any
 	if err := yaml.Unmarshal([]byte(strings.ReplaceAll(text, "${Address}", "https://countersign.example")), &got); err != nil {
@@ -207,10 +206,10 @@ func TestManifestIsTheSlackApps(t *testing.T) {
 	}
 }
 
-func TestPoliciesNameWhatTheyAllow(t *testing.T) {
+func TestPoliciesHaveNoWildcards(t *testing.T) {
 	for _, name := range []string{"template.yaml", "catalog.yaml"} {
 		walk(read(t, name), func(m map[string]any) {
-			if m["Effect"] != "Allow" || m["Sid"] == "Templates" { // of stacks that are not there yet
+			if m["Effect"] != "Allow" || m["Sid"] == "Templates" { // of stacks that do not exist yet
 				return
 			}
 			for _, part := range []string{"Action", "Resource"} {
@@ -228,53 +227,53 @@ func TestPoliciesNameWhatTheyAllow(t *testing.T) {
 	}
 }
 
-func TestLogsEnd(t *testing.T) {
+func TestLogsExpire(t *testing.T) {
 	for id, r := range at(read(t, "template.yaml"), "Resources").(map[string]any) {
 		if at(r, "Type") == "AWS::Logs::LogGroup" && at(r, "Properties", "RetentionInDays") == nil {
-			t.Errorf("%s keeps its logs for ever", id)
+			t.Errorf("%s has no RetentionInDays", id)
 		}
 	}
 }
 
-func TestAccessLogsHoldNoTicket(t *testing.T) {
+func TestAccessLogsHoldNoMailTicket(t *testing.T) {
 	format := at(read(t, "template.yaml"), "Resources", "ApiStage", "Properties", "AccessLogSettings", "Format").(string)
 	for _, path := range []string{"$context.path", "$context.customDomain", "$context.error", "$context.authorizer"} {
 		if strings.Contains(format, path) {
-			t.Errorf("the access log holds %s", path)
+			t.Errorf("the access log format has %s", path)
 		}
 	}
 }
 
-func TestEveryFinalStatusIsHeard(t *testing.T) {
+func TestStatusRuleMatchesFinalStatuses(t *testing.T) {
 	rule := at(read(t, "template.yaml"), "Resources", "StackStatus", "Properties", "EventPattern", "detail", "status-details", "status")
-	heard := rule.([]any)
-	for _, s := range heard {
+	matched := rule.([]any)
+	for _, s := range matched {
 		if !handle.FinalStatus(s.(string)) {
 			t.Errorf("%v is not final", s)
 		}
 	}
 	for _, what := range []string{"CREATE", "ROLLBACK", "UPDATE", "UPDATE_ROLLBACK", "DELETE"} {
 		for _, end := range []string{"_COMPLETE", "_FAILED"} {
-			if handle.FinalStatus(what+end) && !slices.Contains(heard, any(what+end)) {
-				t.Errorf("%s is not heard", what+end)
+			if handle.FinalStatus(what+end) && !slices.Contains(matched, any(what+end)) {
+				t.Errorf("%s does not match the rule", what+end)
 			}
 		}
 	}
 }
 
-func TestOutputs(t *testing.T) {
+func TestTemplateHasTheOutputsThatOthersRead(t *testing.T) {
 	template := read(t, "template.yaml")
 	for _, name := range []string{"ServiceToken", "ServiceTokenForOtherAccounts", "SlackRequestUrl", "SlackManifest", "BotUrl",
 		"TableName", "MailTopicArn", "BotFunctionName", "NotifierFunctionName", "FailureQueueUrl"} {
 		if at(template, "Outputs", name, "Value") == nil {
-			t.Errorf("there is no output %s", name)
+			t.Errorf("output %s does not exist", name)
 		}
 	}
 }
 
-// What the functions read and what the template sets are the same, but for the
-// prefixes of made worlds.
-func TestEnvironmentIsTheFunctions(t *testing.T) {
+// The template sets exactly the variables that the functions read, except Origins,
+// which is for tests.
+func TestTemplateSetsTheFunctionsVariables(t *testing.T) {
 	template := read(t, "template.yaml")
 	set := map[string]bool{}
 	for _, v := range []any{at(template, "Globals", "Function"), at(template, "Resources", "BotFunction", "Properties"),
@@ -284,12 +283,10 @@ func TestEnvironmentIsTheFunctions(t *testing.T) {
 		}
 	}
 	want := map[string]bool{}
-	config := reflect.TypeFor[function.Config]()
-	for i := range config.NumField() {
-		if name := config.Field(i).Tag.Get("env"); name != "" && name != "ORIGINS" {
-			want["COUNTERSIGN_"+name] = true
-		}
+	for _, name := range function.Variables() {
+		want[name] = true
 	}
+	delete(want, function.Variable("Origins"))
 	if d := cmp.Diff(want, set); d != "" {
 		t.Errorf("-functions +template:\n%s", d)
 	}

@@ -16,7 +16,7 @@ import (
 	"countersign/deploy/internal/awsconfig"
 )
 
-// only is an environment that knows of no AWS but what the test says.
+// only sets an environment without AWS settings other than the test's.
 func only(t *testing.T, env map[string]string) {
 	t.Helper()
 	home := t.TempDir()
@@ -36,10 +36,10 @@ func only(t *testing.T, env map[string]string) {
 	}
 }
 
-// tables lists the tables of an AWS that is at origin.
-func tables(t *testing.T, here awsconfig.Account, origin string) ([]string, error) {
+// tables lists the tables of the DynamoDB at origin.
+func tables(t *testing.T, account awsconfig.Account, origin string) ([]string, error) {
 	t.Helper()
-	out, err := dynamodb.NewFromConfig(here.Config, func(o *dynamodb.Options) { o.BaseEndpoint = aws.String(origin) }).
+	out, err := dynamodb.NewFromConfig(account.Config, func(o *dynamodb.Options) { o.BaseEndpoint = aws.String(origin) }).
 		ListTables(t.Context(), &dynamodb.ListTablesInput{})
 	if err != nil {
 		return nil, err
@@ -52,8 +52,8 @@ func serve(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte(`{"TableNames":["countersign"]}`))
 }
 
-// Where a proxy opens TLS, people have its authority in AWS_CA_BUNDLE.
-func TestCABundle(t *testing.T) {
+// Behind a TLS-inspecting proxy, AWS_CA_BUNDLE holds its certificate authority.
+func TestCABundleIsUsed(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(serve))
 	defer server.Close()
 	bundle := filepath.Join(t.TempDir(), "bundle.pem")
@@ -63,17 +63,17 @@ func TestCABundle(t *testing.T) {
 	}
 	for name, good := range map[string]bool{bundle: true, "": false} {
 		only(t, map[string]string{"AWS_REGION": "eu-west-1", "AWS_CA_BUNDLE": name})
-		here, err := awsconfig.Open(t.Context(), "", "", nil)
+		account, err := awsconfig.Open(t.Context(), "", "", nil)
 		if err != nil {
 			t.Fatalf("with the bundle %q: %v", name, err)
 		}
-		if list, err := tables(t, here, server.URL); (err == nil) != good || good && len(list) != 1 {
+		if list, err := tables(t, account, server.URL); (err == nil) != good || good && len(list) != 1 {
 			t.Errorf("with the bundle %q: %v, %v", name, list, err)
 		}
 	}
 }
 
-func TestWhatIsGivenComesFirst(t *testing.T) {
+func TestFlagsOverrideEnvironment(t *testing.T) {
 	only(t, map[string]string{"AWS_REGION": "eu-west-1"})
 	config := "[profile other]\nregion = eu-north-1\n"
 	if err := os.WriteFile(os.Getenv("AWS_CONFIG_FILE"), []byte(config), 0o600); err != nil {
@@ -84,20 +84,20 @@ func TestWhatIsGivenComesFirst(t *testing.T) {
 		{"us-east-1", "", "us-east-1"},
 		{"us-east-1", "other", "us-east-1"},
 	} {
-		here, err := awsconfig.Open(t.Context(), test.region, test.profile, nil)
-		if err != nil || here.Config.Region != test.want {
-			t.Errorf("region %q, profile %q: %q, %v", test.region, test.profile, here.Config.Region, err)
+		account, err := awsconfig.Open(t.Context(), test.region, test.profile, nil)
+		if err != nil || account.Config.Region != test.want {
+			t.Errorf("region %q, profile %q: %q, %v", test.region, test.profile, account.Config.Region, err)
 		}
 	}
 	t.Setenv("AWS_REGION", "")
-	if here, err := awsconfig.Open(t.Context(), "", "other", nil); err != nil || here.Config.Region != "eu-north-1" {
-		t.Errorf("the profile's region: %q, %v", here.Config.Region, err)
+	if account, err := awsconfig.Open(t.Context(), "", "other", nil); err != nil || account.Config.Region != "eu-north-1" {
+		t.Errorf("the profile's region: %q, %v", account.Config.Region, err)
 	}
 	if _, err := awsconfig.Open(t.Context(), "", "", nil); err == nil || !strings.Contains(err.Error(), "use --region") {
 		t.Errorf("without a region: %v", err)
 	}
 	if _, err := awsconfig.Open(t.Context(), "", "none", nil); err == nil {
-		t.Error("a profile that is not there is taken")
+		t.Error("a missing profile is accepted")
 	}
 }
 
@@ -111,9 +111,9 @@ func (c counting) RoundTrip(req *http.Request) (*http.Response, error) {
 	return c.base.RoundTrip(req)
 }
 
-// Whoever watches sees every call, and no redirect is followed: what is signed
-// goes where it was meant to go.
-func TestWatch(t *testing.T) {
+// The wrapper sees every call, and redirects are not followed: a signed request goes
+// only to the host it was signed for.
+func TestTransportIsWrappedAndFollowsNoRedirects(t *testing.T) {
 	var elsewhere, seen atomic.Int64
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		elsewhere.Add(1)
@@ -123,14 +123,14 @@ func TestWatch(t *testing.T) {
 	server := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusTemporaryRedirect))
 	defer server.Close()
 	only(t, map[string]string{"AWS_REGION": "eu-west-1"})
-	here, err := awsconfig.Open(t.Context(), "", "", func(base http.RoundTripper) http.RoundTripper { return counting{base, &seen} })
+	account, err := awsconfig.Open(t.Context(), "", "", func(base http.RoundTripper) http.RoundTripper { return counting{base, &seen} })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if list, err := tables(t, here, server.URL); err == nil {
-		t.Errorf("a redirect leads to %v", list)
+	if list, err := tables(t, account, server.URL); err == nil {
+		t.Errorf("followed a redirect: %v", list)
 	}
 	if elsewhere.Load() != 0 || seen.Load() == 0 {
-		t.Errorf("%d calls went elsewhere, %d were seen", elsewhere.Load(), seen.Load())
+		t.Errorf("%d calls to the redirect target, %d seen by the wrapper", elsewhere.Load(), seen.Load())
 	}
 }

@@ -14,9 +14,9 @@ import (
 	"countersign/deploy/internal/testtools"
 )
 
-// The same sources give the same zips: in another folder, with other times of
-// the files, in no repository, and for somebody with other settings of Go.
-func TestReproducible(t *testing.T) {
+// The same sources give the same zips in a different folder, with different file
+// times, without a repository, and with different Go settings.
+func TestBuildIsReproducible(t *testing.T) {
 	here := copyTree(t, filepath.Join(t.TempDir(), "a"), time.Date(2020, 2, 29, 12, 0, 0, 0, time.UTC))
 	there := copyTree(t, filepath.Join(t.TempDir(), "a longer name", "of a folder"), time.Now().Add(time.Hour))
 	git(t, here)
@@ -29,15 +29,15 @@ func TestReproducible(t *testing.T) {
 		"GOAMD64=v3", "GOARM64=v9.0", "GOFLAGS=-tags=other", "CGO_ENABLED=1", "TZ=Pacific/Auckland", "SOURCE_DATE_EPOCH=1")
 	for _, name := range []string{"bot.zip", "notifier.zip"} {
 		if len(one[name]) == 0 || !bytes.Equal(one[name], other[name]) {
-			t.Errorf("%s has %d and %d bytes, and not the same ones", name, len(one[name]), len(other[name]))
+			t.Errorf("%s differs between builds (%d and %d bytes)", name, len(one[name]), len(other[name]))
 		}
-		lambdaTakes(t, one[name])
+		checkZip(t, one[name])
 	}
 	if bytes.Equal(one["bot.zip"], one["notifier.zip"]) {
-		t.Error("both functions are the same")
+		t.Error("both functions have the same zip")
 	}
 
-	// And other sources give others.
+	// Different sources give different zips.
 	source := filepath.Join(there, "deploy", "bot", "main.go")
 	text, err := os.ReadFile(source)
 	if err != nil {
@@ -48,14 +48,13 @@ func TestReproducible(t *testing.T) {
 	}
 	changed := build(t, command, there, "bot")
 	if bytes.Equal(one["bot.zip"], changed["bot.zip"]) {
-		t.Error("a change of the sources does not show in the zip")
+		t.Error("changed sources give the same zip")
 	}
 }
 
-// lambdaTakes checks that a zip holds what Lambda runs: a bootstrap that may be
-// run by everybody. See
+// checkZip checks that a zip holds what Lambda runs: an executable bootstrap. See
 // https://docs.aws.amazon.com/lambda/latest/dg/golang-package.html
-func lambdaTakes(t *testing.T, content []byte) {
+func checkZip(t *testing.T, content []byte) {
 	t.Helper()
 	z, err := zip.NewReader(bytes.NewReader(content), int64(len(content)))
 	if err != nil {
@@ -66,7 +65,7 @@ func lambdaTakes(t *testing.T, content []byte) {
 	}
 }
 
-// copyTree copies what is built: no test, nothing hidden.
+// copyTree copies the module without tests and hidden files.
 func copyTree(t *testing.T, to string, at time.Time) string {
 	t.Helper()
 	root := testtools.Root(t)
@@ -103,7 +102,7 @@ func copyTree(t *testing.T, to string, at time.Time) string {
 	return to
 }
 
-// git makes a repository of a folder, where there is git.
+// git makes a folder a repository, if git is installed.
 func git(t *testing.T, folder string) {
 	t.Helper()
 	program, err := exec.LookPath("git")
@@ -115,7 +114,7 @@ func git(t *testing.T, folder string) {
 	}
 }
 
-// build runs the command in a folder, and returns the zips that it made.
+// build runs the command in a folder and returns the zips.
 func build(t *testing.T, command, folder, functions string, env ...string) map[string][]byte {
 	t.Helper()
 	out := t.TempDir()
@@ -128,11 +127,11 @@ func build(t *testing.T, command, folder, functions string, env ...string) map[s
 	if err != nil {
 		t.Fatal(err)
 	}
-	made := map[string][]byte{}
+	zipped := map[string][]byte{}
 	for _, path := range zips {
-		if made[filepath.Base(path)], err = os.ReadFile(path); err != nil {
+		if zipped[filepath.Base(path)], err = os.ReadFile(path); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return made
+	return zipped
 }

@@ -1,5 +1,5 @@
-// Command build makes the zips of both functions. The same sources, built by the
-// same Go, give the same bytes, wherever they lie.
+// Command build builds the zips of both functions. The same sources and the same
+// version of Go give the same bytes, in any folder.
 package main
 
 import (
@@ -17,29 +17,28 @@ import (
 )
 
 type command struct {
-	Arch string   `enum:"arm64,amd64" default:"arm64" help:"Architecture of the functions: ${enum}. The template's Architecture must be the same (amd64 is x86_64 there)."`
-	Out  string   `default:"dist" placeholder:"FOLDER" help:"Where the zips go."`
-	Bare bool     `help:"Write the binary itself, named bootstrap, instead of a zip: what sam build needs. For one function only."`
+	Arch string   `enum:"arm64,amd64" default:"arm64" help:"Architecture: ${enum}. Set the template's Architecture to the same (x86_64 for amd64)."`
+	Out  string   `default:"dist" placeholder:"FOLDER" help:"Folder for the zips."`
+	Bare bool     `help:"Write the binary, named bootstrap, instead of a zip, for sam build. Needs --only."`
 	Only []string `enum:"bot,notifier" default:"bot,notifier" help:"Which functions to build: ${enum}."`
 }
 
 func main() {
 	var c command
-	kong.Parse(&c, kong.Name("build"), kong.Description("Builds the Lambda functions: the same sources give the same bytes."), kong.UsageOnError())
+	kong.Parse(&c, kong.Name("build"), kong.Description("Builds the Lambda functions reproducibly."), kong.UsageOnError())
 	if err := c.run(); err != nil {
 		fmt.Fprintln(os.Stderr, "build:", err)
 		os.Exit(1)
 	}
 }
 
-// run builds one function after the other, in the module that holds the present
-// folder.
+// run builds the functions of the module in the current directory.
 func (c command) run() error {
 	if c.Bare && len(c.Only) != 1 {
-		return fmt.Errorf("with --bare, say which function: --only bot or --only notifier")
+		return fmt.Errorf("--bare needs --only bot or --only notifier")
 	}
 	if err := os.MkdirAll(c.Out, 0o755); err != nil {
-		return fmt.Errorf("couldn't make the folder of the zips: %w", err)
+		return fmt.Errorf("couldn't create the output folder: %w", err)
 	}
 	for _, name := range c.Only {
 		binary, err := compile(name, c.Arch)
@@ -61,21 +60,21 @@ func (c command) run() error {
 	return nil
 }
 
-// flags leave out of the binary whatever differs between two machines: paths,
-// the state of the repository, an ID of the build. lambda.norpc leaves out a
-// runtime that is no more; -s and -w what debuggers read.
+// flags leave out of the binary what differs between machines: paths, the state of
+// the repository and the build ID. lambda.norpc leaves out the code for the retired
+// go1.x runtime; -s and -w leave out debugging data.
 var flags = []string{"-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid="}
 
 // compile builds one function for Lambda.
 func compile(name, arch string) ([]byte, error) {
 	folder, err := os.MkdirTemp("", "countersign-build-")
 	if err != nil {
-		return nil, fmt.Errorf("couldn't make a folder to build in: %w", err)
+		return nil, fmt.Errorf("couldn't create a build folder: %w", err)
 	}
 	defer os.RemoveAll(folder)
 	binary := filepath.Join(folder, "bootstrap")
 	build := exec.Command("go", append(append([]string{"build"}, flags...), "-o", binary, "countersign/deploy/"+name)...)
-	// What the user's own settings would change is set to what it is by default.
+	// Override the user's settings with Go's defaults.
 	build.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+arch, "GOARM64=v8.0", "GOAMD64=v1", "CGO_ENABLED=0", "GOFLAGS=", "GOEXPERIMENT=", "GOFIPS140=off", "GOWORK=off")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
@@ -84,10 +83,11 @@ func compile(name, arch string) ([]byte, error) {
 	return os.ReadFile(binary)
 }
 
-// epoch is the time of every file in a zip: the earliest that a zip can say.
+// epoch is the modification time of every file in a zip: the earliest that the format
+// allows.
 var epoch = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// pack makes the zip that Lambda takes: one file, bootstrap, that may be run.
+// pack returns the zip that Lambda takes, with the executable file bootstrap.
 func pack(binary []byte) ([]byte, error) {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)

@@ -21,37 +21,36 @@ import (
 	"countersign/handle/dynamo"
 )
 
-// account is a made AWS account, as far as the doctor looks at one. It answers
-// in the services' own protocols, in the form of the documents of their API
-// references, refuses what they refuse, and accuses the doctor of whatever would
+// fakeAWS is an AWS account, as far as the doctor reads one. It speaks the services'
+// own protocols, refuses what they refuse, and fails the test on calls that would
 // change something.
 type fakeAWS struct {
 	t testing.TB
 
 	mu     sync.Mutex
 	denied []string // IAM actions
-	calls  []string // what was asked: service and operation
+	calls  []string // such as sns:GetTopicAttributes
 
 	stackName, stackStatus string
 	outputs                map[string]string
 	resources              []resource
-	catalog                []resource // of the stack countersign-catalog; nil: there is none
+	catalog                []resource // of the stack countersign-catalog; nil if it does not exist
 	functions              map[string]*fakeFunction
 	secretText             string
 	secretChanged          time.Time
 	secretGone             bool
-	table                  map[string]any // as DescribeTable has it; nil: there is none
+	table                  map[string]any // as in DescribeTable; nil if it does not exist
 	backups                string
 	requests               []handle.Request
 	topics                 map[string]*fakeTopic
 	rules                  map[string]*fakeRule
-	heartbeat              time.Time // of the last datapoint; zero: none
+	heartbeat              time.Time // of the last datapoint; zero if none
 	pending                float64
 	alarms                 []map[string]any
 	messages               int // in the failure queue
 	noQueue                bool
-	roles                  map[string]string // name to the simulation's decision
-	trust                  map[string]string // name to the trust policy; others trust Lambda
+	roles                  map[string]string // SimulatePrincipalPolicy's decision by name
+	trust                  map[string]string // trust policy by name; others trust Lambda
 }
 
 type fakeFunction struct {
@@ -71,7 +70,7 @@ type fakeRule struct {
 	targets                                 []string
 }
 
-// apiError is an error answer of a service.
+// apiError is an error response of a service.
 type apiError struct {
 	status  int
 	code    string
@@ -79,7 +78,7 @@ type apiError struct {
 }
 
 func notFound(code string) *apiError {
-	return &apiError{http.StatusBadRequest, code, "it does not exist"}
+	return &apiError{http.StatusBadRequest, code, "not found"}
 }
 
 // ServeHTTP implements http.Handler.
@@ -137,7 +136,7 @@ func (a *fakeAWS) writeJSON(w http.ResponseWriter, answer any, no *apiError) {
 func (a *fakeAWS) serveLambda(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	if len(parts) != 4 || r.Method != http.MethodGet {
-		a.t.Errorf("unexpected call of Lambda: %s %s", r.Method, r.URL.Path)
+		a.t.Errorf("unexpected call to Lambda: %s %s", r.Method, r.URL.Path)
 		return
 	}
 	operation := map[string]string{"configuration": "GetFunctionConfiguration", "concurrency": "GetFunctionConcurrency", "policy": "GetPolicy"}[parts[3]]
@@ -166,7 +165,7 @@ func (a *fakeAWS) serveLambda(w http.ResponseWriter, r *http.Request) {
 	case "GetPolicy":
 		a.writeJSON(w, map[string]string{"Policy": f.policy, "RevisionId": "1"}, nil)
 	default:
-		a.t.Errorf("unexpected call of Lambda: %s", r.URL.Path)
+		a.t.Errorf("unexpected call to Lambda: %s", r.URL.Path)
 	}
 }
 
@@ -237,7 +236,7 @@ func (a *fakeAWS) noTable(name string) *apiError {
 	return nil
 }
 
-// queryResult answers the store's query of an index: the real one reads the keys.
+// queryResult is the result of the store's query of an index, which reads the keys.
 func (a *fakeAWS) queryResult(index string) any {
 	items := []map[string]any{}
 	for _, r := range a.requests {
@@ -250,7 +249,7 @@ func (a *fakeAWS) queryResult(index string) any {
 	return map[string]any{"Items": items, "Count": len(items)}
 }
 
-// items answers for all that are listed.
+// items is the result of BatchGetItem for all requests.
 func (a *fakeAWS) items() any {
 	var list []any
 	for _, r := range a.requests {
@@ -272,7 +271,7 @@ func (a *fakeAWS) item(id string) any {
 	return map[string]any{}
 }
 
-// tableDescription is DescribeTable's answer for the table that the store wants.
+// tableDescription is DescribeTable's result for the store's table.
 func tableDescription(name string) map[string]any {
 	b, _ := json.Marshal(dynamo.Table(name))
 	var t map[string]any
@@ -332,7 +331,7 @@ func (a *fakeAWS) serveCBOR(w http.ResponseWriter, operation string, body []byte
 		}
 		answer["MetricAlarms"] = alarms
 	default:
-		a.t.Errorf("unexpected call of CloudWatch: %s", operation)
+		a.t.Errorf("unexpected call to CloudWatch: %s", operation)
 	}
 	_, _ = w.Write(cbor.Encode(answer))
 }
@@ -371,7 +370,7 @@ func (a *fakeAWS) query(action string, form url.Values) (string, *apiError) {
 		case name != a.stackName || a.stackStatus == "":
 			return "", notFound("ValidationError")
 		}
-		fmt.Fprintf(&b, "<Stacks><member><StackName>x</StackName><CreationTime>2026-11-20T10:02:03Z</CreationTime><StackStatus>%s</StackStatus><StackStatusReason>a made reason</StackStatusReason><Outputs>", status)
+		fmt.Fprintf(&b, "<Stacks><member><StackName>x</StackName><CreationTime>2026-11-20T10:02:03Z</CreationTime><StackStatus>%s</StackStatus><StackStatusReason>a test reason</StackStatusReason><Outputs>", status)
 		for key, value := range outputs {
 			fmt.Fprintf(&b, "<member><OutputKey>%s</OutputKey><OutputValue>%s</OutputValue></member>", key, escapeXML(value))
 		}
@@ -425,7 +424,7 @@ func escapeXML(s string) string {
 	return b.String()
 }
 
-// trustPolicy is a role's trust policy of one statement.
+// trustPolicy returns a role's trust policy with one statement.
 func trustPolicy(principal, action, condition string) string {
 	if condition != "" {
 		condition = `,"Condition":` + condition

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestJudgeClocks(t *testing.T) {
+func TestWrongClockIsFound(t *testing.T) {
 	const minute = time.Minute
 	for _, test := range []struct {
 		name            string
@@ -30,32 +30,31 @@ func TestJudgeClocks(t *testing.T) {
 				t.Errorf("got %s: %s", f.Level, f.Found)
 			}
 			if f.Level != OK && f.Do == "" {
-				t.Error("it does not say what to do")
+				t.Error("no advice")
 			}
 		})
 	}
 	if f := judgeClocks(nil); f.Level != Unchecked {
-		t.Errorf("without any answer: got %s: %s", f.Level, f.Found)
+		t.Errorf("without responses: got %s: %s", f.Level, f.Found)
 	}
 }
 
-// A wrong clock of this machine is said, and taken for no fault of the
-// deployment: the doctor signs by the bot's.
-func TestOwnClockIsWrong(t *testing.T) {
+// A wrong clock on this machine is a warning and causes no other finding, because the
+// doctor signs by the API's clock.
+func TestWrongLocalClockIsAWarning(t *testing.T) {
 	p := newFixture(t)
 	p.now = func() time.Time { return time.Now().Add(-time.Hour) }
 	p.want(p.checkAll(), expectation{"clocks", Warning, "1h0m0s behind", "timedatectl"})
 }
 
-// A bot whose clock is wrong refuses what Slack signs.
-func TestBotClockIsWrong(t *testing.T) {
+// A bot with a wrong clock refuses requests that Slack signs.
+func TestWrongBotClockIsAFault(t *testing.T) {
 	p := newFixture(t)
 	p.botTime = func() time.Time { return time.Now().Add(20 * time.Minute) }
 	p.want(p.checkAll(), expectation{"API signature", Fault, "its clock is wrong", "logs tail"})
 }
 
-// If all that answers for Slack has another time, that is said.
-func TestSlackClockIsWrong(t *testing.T) {
+func TestWrongSlackClockIsAFault(t *testing.T) {
 	p := newFixture(t)
 	early := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Date", time.Now().Add(-8*time.Minute).UTC().Format(http.TimeFormat))

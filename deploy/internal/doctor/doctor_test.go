@@ -18,12 +18,12 @@ import (
 	"countersign/handle/handletest"
 )
 
-func TestHealthy(t *testing.T) {
+func TestHealthyDeploymentHasNoFindings(t *testing.T) {
 	p := newFixture(t)
 	r := p.checkAll()
 	p.want(r)
 	if r.status() != statusOK {
-		t.Error("a healthy deployment is said to be ill")
+		t.Error("a healthy deployment has faults")
 	}
 	if n := len(r.Findings); n < 20 {
 		t.Errorf("only %d findings", n)
@@ -37,30 +37,30 @@ func (p *fixture) checkAll() Report {
 	for _, f := range r.Findings {
 		for _, value := range []string{testToken, testSigning, oldSigning, testMailKey, "X-Amz-Signature", "otherwise-secret"} {
 			if strings.Contains(f.Found+f.Do, value) {
-				p.t.Errorf("%s prints what is secret: %s %s", f.Name, f.Found, f.Do)
+				p.t.Errorf("%s prints a secret: %s %s", f.Name, f.Found, f.Do)
 			}
 		}
 	}
 	return r
 }
 
-// readsOnly accuses the doctor of every call that could change something.
+// readsOnly fails the test on calls that could change something.
 func (p *fixture) readsOnly() {
 	p.t.Helper()
 	reads := []string{":Get", ":Describe", ":List", ":Query", ":BatchGet", ":Simulate"}
 	for _, call := range p.aws.calls {
 		if !slices.ContainsFunc(reads, func(verb string) bool { return strings.Contains(call, verb) }) {
-			p.t.Errorf("the doctor calls %s", call)
+			p.t.Errorf("the doctor called %s", call)
 		}
 	}
 	for method := range p.slack.Counts() {
 		if strings.HasPrefix(method, "chat.") && !p.command.SayHello {
-			p.t.Errorf("the doctor calls %s", method)
+			p.t.Errorf("the doctor called %s", method)
 		}
 	}
 }
 
-// expectation is what a planted fault must lead to.
+// expectation is the finding that an injected fault must cause.
 type expectation struct {
 	name  string
 	level Level
@@ -68,9 +68,8 @@ type expectation struct {
 	do    string // a part of it
 }
 
-// want holds a report to the findings that are wanted, each once; nothing else
-// may be wrong. What cannot be checked because of one of them is no more than
-// that.
+// want checks that r has exactly the findings in list, besides OK, skipped, and
+// checks that are blocked by a finding in list.
 func (p *fixture) want(r Report, list ...expectation) {
 	p.t.Helper()
 	left := slices.Clone(list)
@@ -78,7 +77,7 @@ func (p *fixture) want(r Report, list ...expectation) {
 	for _, w := range list {
 		blocked[w.name] = true
 	}
-	for range r.Findings { // what needs what needs it, too
+	for range r.Findings { // transitively
 		for _, f := range r.Findings {
 			if blocked[f.Needs] {
 				blocked[f.Name] = true
@@ -97,7 +96,7 @@ func (p *fixture) want(r Report, list ...expectation) {
 			p.t.Errorf("unexpected: %s, %s: %s\n%s", f.Name, f.Level, f.Found, f.Do)
 		}
 		if f.Level != OK && f.Level != Skipped && f.Needs == "" && f.Do == "" {
-			p.t.Errorf("%s, %s: %s: nothing is said of what to do", f.Name, f.Level, f.Found)
+			p.t.Errorf("%s, %s: %s: no advice", f.Name, f.Level, f.Found)
 		}
 	}
 	for _, w := range left {
@@ -110,9 +109,8 @@ func (p *fixture) want(r Report, list ...expectation) {
 	}
 }
 
-// TestPlantedFaults plants one fault at a time. The doctor must find it, say
-// what to do, and say of nothing else that it is wrong.
-func TestPlantedFaults(t *testing.T) {
+// Each injected fault causes its findings, with advice, and no others.
+func TestEachFaultIsFound(t *testing.T) {
 	const hour = time.Hour
 	env := func(name, value string) func(*fixture) {
 		return func(p *fixture) {
@@ -142,16 +140,16 @@ func TestPlantedFaults(t *testing.T) {
 	inIt := []string{"U0COUNTERSIGN", "U0ANN"}
 
 	for _, test := range []struct {
-		name  string
-		plant func(*fixture)
-		want  []expectation
+		name   string
+		inject func(*fixture)
+		want   []expectation
 	}{
 		// The stack.
 		{"no stack", func(p *fixture) { p.aws.stackStatus = "" }, []expectation{{"stack", Fault, "stack countersign does not exist in eu-west-1", "list-stacks"}}},
-		{"another stack", func(p *fixture) { delete(p.aws.outputs, "SlackRequestUrl") }, []expectation{{"stack", Fault, "no output SlackRequestUrl", "--stack"}}},
+		{"a different stack", func(p *fixture) { delete(p.aws.outputs, "SlackRequestUrl") }, []expectation{{"stack", Fault, "no output SlackRequestUrl", "--stack"}}},
 		{"rolled back", func(p *fixture) { p.aws.stackStatus = "ROLLBACK_COMPLETE" }, []expectation{{"stack", Fault, "ROLLBACK_COMPLETE", "describe-stack-events"}}},
-		{"failed update", func(p *fixture) { p.aws.stackStatus = "UPDATE_ROLLBACK_FAILED" }, []expectation{{"stack", Fault, "a made reason", "describe-stack-events"}}},
-		{"update undone", func(p *fixture) { p.aws.stackStatus = "UPDATE_ROLLBACK_COMPLETE" }, []expectation{{"stack", Warning, "rolled back", "previous version"}}},
+		{"failed update", func(p *fixture) { p.aws.stackStatus = "UPDATE_ROLLBACK_FAILED" }, []expectation{{"stack", Fault, "a test reason", "describe-stack-events"}}},
+		{"update rolled back", func(p *fixture) { p.aws.stackStatus = "UPDATE_ROLLBACK_COMPLETE" }, []expectation{{"stack", Warning, "rolled back", "previous version"}}},
 		{"being updated", func(p *fixture) { p.aws.stackStatus = "UPDATE_IN_PROGRESS" }, []expectation{{"stack", Warning, "operation is running", "Wait"}}},
 
 		// The functions.
@@ -160,12 +158,12 @@ func TestPlantedFaults(t *testing.T) {
 		{"bot failed", func(p *fixture) { bot(p).config["State"] = "Failed" }, []expectation{{"bot function", Fault, "has failed", "sam deploy"}}},
 		{"update failed", func(p *fixture) { notifier(p).config["LastUpdateStatus"] = "Failed" }, []expectation{{"notifier function", Fault, "update of countersign-notifier failed", "sam deploy"}}},
 		{"old runtime", func(p *fixture) { bot(p).config["Runtime"] = "provided.al2" }, []expectation{{"bot function", Fault, "provided.al2", "provided.al2023"}}},
-		{"switched off", func(p *fixture) { notifier(p).concurrency = new(int) }, []expectation{{"notifier function", Fault, "disabled", "delete-function-concurrency"}}},
-		{"environment locked", func(p *fixture) { notifier(p).env = nil }, []expectation{{"notifier function", Fault, "KMSAccessDenied", "KMS key"}}},
+		{"disabled", func(p *fixture) { notifier(p).concurrency = new(int) }, []expectation{{"notifier function", Fault, "disabled", "delete-function-concurrency"}}},
+		{"environment cannot be decrypted", func(p *fixture) { notifier(p).env = nil }, []expectation{{"notifier function", Fault, "KMSAccessDenied", "KMS key"}}},
 		{"no team", env(envTeam, ""), []expectation{{"bot function settings", Fault, envTeam, "sam deploy"}}},
-		{"no table named", env(envTable, ""), []expectation{{"bot function settings", Fault, envTable, "sam deploy"}, {"notifier function settings", Fault, envTable, "sam deploy"}}},
+		{"no table configured", env(envTable, ""), []expectation{{"bot function settings", Fault, envTable, "sam deploy"}, {"notifier function settings", Fault, envTable, "sam deploy"}}},
 		{"no url", func(p *fixture) { notifier(p).env[envURL] = "" }, []expectation{{"notifier function settings", Fault, envURL, "sam deploy"}}},
-		{"nobody to ask", func(p *fixture) {
+		{"neither Slack nor mail", func(p *fixture) {
 			env(envChannel, "")(p)
 			env(envTopic, "")(p)
 		}, []expectation{{"mail", Fault, "neither Slack nor mail is configured", "sam deploy"}}},
@@ -177,17 +175,17 @@ func TestPlantedFaults(t *testing.T) {
 			p.aws.table["KeySchema"] = []map[string]string{{"AttributeName": "StackKey", "KeyType": "HASH"}}
 		}, []expectation{{"table", Fault, "its keys are StackKey, not StackKey, GateKey", "sam deploy"}}},
 		{"no index", func(p *fixture) { p.aws.table["GlobalSecondaryIndexes"] = nil }, []expectation{{"table", Fault, "no index Due", "sam deploy"}}},
-		{"index being made", func(p *fixture) {
+		{"index being created", func(p *fixture) {
 			p.aws.table["GlobalSecondaryIndexes"].([]any)[1].(map[string]any)["IndexStatus"] = "CREATING"
 		}, []expectation{{"table", Fault, "index Created is CREATING", "sam deploy"}}},
-		{"table away", func(p *fixture) { p.aws.table["TableStatus"] = "INACCESSIBLE_ENCRYPTION_CREDENTIALS" }, []expectation{{"table", Fault, "INACCESSIBLE_ENCRYPTION_CREDENTIALS", ""}}},
+		{"table inaccessible", func(p *fixture) { p.aws.table["TableStatus"] = "INACCESSIBLE_ENCRYPTION_CREDENTIALS" }, []expectation{{"table", Fault, "INACCESSIBLE_ENCRYPTION_CREDENTIALS", ""}}},
 		{"no recovery", func(p *fixture) { p.aws.backups = "DISABLED" }, []expectation{{"table", Warning, "point-in-time", "update-continuous-backups"}}},
 		{"no protection", func(p *fixture) { p.aws.table["DeletionProtectionEnabled"] = false }, []expectation{{"table", Warning, "deletion protection", "update-table"}}},
 
 		// The secret.
 		{"no secret", func(p *fixture) { p.aws.secretGone = true }, []expectation{{"secret", Fault, "does not exist or has no value", "Create it"}}},
 		{"no JSON", func(p *fixture) { p.aws.secretText = testToken }, []expectation{{"secret", Fault, "must be a JSON object", "Edit"}}},
-		{"misspelt", func(p *fixture) {
+		{"misspelled", func(p *fixture) {
 			p.aws.secretText = strings.Replace(p.aws.secretText, "slackToken", "slack_token", 1)
 		}, []expectation{{"secret", Fault, `"slack_token" is unknown`, "Edit"}, {"secret", Fault, "slackToken is empty", ""}}},
 		{"a string for a list", func(p *fixture) {
@@ -202,7 +200,7 @@ func TestPlantedFaults(t *testing.T) {
 		{"no signing secret", func(p *fixture) { p.secret(testToken, []string{}, []string{testMailKey}); p.setBotSecrets() }, []expectation{{"secret", Fault, "signingSecrets is empty", "Basic Information"}}},
 		{"a client secret", func(p *fixture) { p.secret(testToken, []string{"otherwise-secret"}, []string{testMailKey}) },
 			[]expectation{{"secret", Fault, "entry 1 of signingSecrets", "not the Client Secret"}, {"API signature", Fault, "401", "run the doctor again"}}},
-		{"blanks", func(p *fixture) { p.secret(testToken, []string{testSigning + " "}, []string{testMailKey}) },
+		{"trailing space", func(p *fixture) { p.secret(testToken, []string{testSigning + " "}, []string{testMailKey}) },
 			[]expectation{{"secret", Fault, "begin or end with a space", "Edit"}, {"API signature", Fault, "401", ""}}},
 		{"no mail key", func(p *fixture) { p.secret(testToken, []string{testSigning}, []string{}) }, []expectation{{"secret", Fault, "mailKeys is empty", "openssl rand"}}},
 		{"a short mail key", func(p *fixture) { p.secret(testToken, []string{testSigning}, []string{"otherwise-secret"}) }, []expectation{{"secret", Fault, "mail key 1 must have", "openssl rand"}}},
@@ -214,9 +212,9 @@ func TestPlantedFaults(t *testing.T) {
 		{"token revoked", fails("auth.test", "token_revoked"), []expectation{{"Slack token", Fault, "token_revoked", "Reinstall"}}},
 		{"bot removed", fails("auth.test", "account_inactive"), []expectation{{"Slack token", Fault, "account_inactive", "Reinstall"}}},
 		{"Slack down", func(p *fixture) { p.slack.SetDown(true) }, []expectation{{"Slack token", Unchecked, "503", "slack-status.com"}}},
-		{"another workspace", func(p *fixture) { env(envTeam, "T0OTHER")(p) }, []expectation{{"Slack token", Fault, "T0OTHER", "sam deploy"}}},
-		{"another app", env(envApp, "A0OTHER"), []expectation{{"Slack app", Fault, "A0OTHER", "App ID"}}},
-		{"token in the clear", env(envSlackAPI, "http://slack.example.com/api/"), []expectation{{"bot function settings", Fault, envSlackAPI, ""}, {"notifier function settings", Fault, envSlackAPI, ""}, {"Slack token", Fault, "unencrypted", "sam deploy"}}},
+		{"a different workspace", func(p *fixture) { env(envTeam, "T0OTHER")(p) }, []expectation{{"Slack token", Fault, "T0OTHER", "sam deploy"}}},
+		{"a different app", env(envApp, "A0OTHER"), []expectation{{"Slack app", Fault, "A0OTHER", "App ID"}}},
+		{"token sent unencrypted", env(envSlackAPI, "http://slack.example.com/api/"), []expectation{{"bot function settings", Fault, envSlackAPI, ""}, {"notifier function settings", Fault, envSlackAPI, ""}, {"Slack token", Fault, "unencrypted", "sam deploy"}}},
 		{"bot not in the channel", channel(slacktest.Channel{Members: []string{"U0ANN"}}), []expectation{{"Slack channel", Fault, "not a member of #launch-approvals", "/invite @countersign"}}},
 		{"private channel without the bot", channel(slacktest.Channel{Private: true, Members: []string{"U0ANN"}}), []expectation{{"Slack channel", Fault, "private and the bot is not a member", "/invite @countersign"}}},
 		{"no such channel", env(envChannel, "C0NOWHERE"), []expectation{{"Slack channel", Fault, "C0NOWHERE does not exist", "Channel ID"}}},
@@ -233,7 +231,7 @@ func TestPlantedFaults(t *testing.T) {
 		{"deactivated", func(p *fixture) { p.slack.AddUser(slacktest.User{ID: "U0EVE", Name: "eve", Deleted: true}) }, []expectation{{"approvers", Fault, "deactivated", "Approvers"}}},
 		{"a guest", func(p *fixture) { p.slack.AddUser(slacktest.User{ID: "U0EVE", Name: "eve", Restricted: true}) }, []expectation{{"approvers", Fault, "a guest", "Approvers"}}},
 		{"a bot", func(p *fixture) { p.slack.AddUser(slacktest.User{ID: "U0EVE", Name: "eve", Bot: true}) }, []expectation{{"approvers", Fault, "a bot", "Approvers"}}},
-		{"a stranger", func(p *fixture) { p.slack.AddUser(slacktest.User{ID: "U0EVE", Name: "eve", TeamID: "T0ELSEWHERE"}) }, []expectation{{"approvers", Fault, "in a different workspace", "Approvers"}}},
+		{"a member of a different workspace", func(p *fixture) { p.slack.AddUser(slacktest.User{ID: "U0EVE", Name: "eve", TeamID: "T0ELSEWHERE"}) }, []expectation{{"approvers", Fault, "in a different workspace", "Approvers"}}},
 		{"a guest in the group", func(p *fixture) { p.slack.AddUser(slacktest.User{ID: "U0BOB", Name: "bob", Restricted: true}) }, []expectation{{"approvers", Warning, "bob (U0BOB): a guest", "User groups"}}},
 		{"an empty group", func(p *fixture) { p.slack.AddUserGroup(slacktest.UserGroup{ID: "S0PLATFORM"}) },
 			[]expectation{{"approvers", Fault, "S0PLATFORM has no members", "User groups"}, {"approvers", Warning, "1 approval needed, and just 1 person can approve", ""}}},
@@ -242,21 +240,21 @@ func TestPlantedFaults(t *testing.T) {
 		},
 			[]expectation{{"approvers", Fault, "user group S0PLATFORM does not exist or is disabled", "User groups"}, {"approvers", Warning, "can approve: while one is away", ""}}},
 		{"too few", env(envApprovals, "4"), []expectation{{"approvers", Fault, "4 approvals needed, but only 3 people can approve", ""}}},
-		{"just enough", env(envApprovals, "3"), []expectation{{"approvers", Warning, "3 approvals needed, and just 3 people can approve", ""}}},
+		{"exactly enough", env(envApprovals, "3"), []expectation{{"approvers", Warning, "3 approvals needed, and just 3 people can approve", ""}}},
 		{"no number", env(envApprovals, "two"), []expectation{{"bot function settings", Fault, envApprovals, "sam deploy"}, {"notifier function settings", Fault, envApprovals, "sam deploy"}}},
 
 		// The API.
 		{"API gone", func(p *fixture) { p.replaceBot(http.NotFound) }, []expectation{{"API", Fault, "404", "logs tail log-of-countersign-bot"}}},
 		{"API fails", func(p *fixture) { p.replaceBot(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) }) }, []expectation{{"API", Fault, "502", "logs tail"}}},
-		{"API silent", func(p *fixture) {
+		{"API closes connections", func(p *fixture) {
 			p.replaceBot(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 		}, []expectation{{"API", Fault, "does not answer", "network"}}},
-		{"API takes all", func(p *fixture) { p.replaceBot(func(http.ResponseWriter, *http.Request) {}) }, []expectation{{"API", Fault, "accepts unsigned requests (200)", "sam deploy"}}},
-		{"API forbids all", func(p *fixture) { p.replaceBot(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }) }, []expectation{{"API signature", Fault, "403", "lambda:InvokeFunctionUrl"}}},
-		{"API elsewhere", func(p *fixture) {
+		{"API accepts unsigned requests", func(p *fixture) { p.replaceBot(func(http.ResponseWriter, *http.Request) {}) }, []expectation{{"API", Fault, "accepts unsigned requests (200)", "sam deploy"}}},
+		{"API forbids everything", func(p *fixture) { p.replaceBot(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }) }, []expectation{{"API signature", Fault, "403", "lambda:InvokeFunctionUrl"}}},
+		{"API without https", func(p *fixture) {
 			p.aws.outputs["SlackRequestUrl"] = "http://bot.example.com/slack/interactivity"
 		}, []expectation{{"API", Fault, "not an https URL", ""}}},
-		{"bot holds another secret", func(p *fixture) { p.setBotSecrets(oldSigning) }, []expectation{{"API signature", Fault, "has read a different one", "rereads the secret"}}},
+		{"bot has a different signing secret", func(p *fixture) { p.setBotSecrets(oldSigning) }, []expectation{{"API signature", Fault, "has read a different one", "rereads the secret"}}},
 		{"replays", func(p *fixture) {
 			p.replaceBot(func(w http.ResponseWriter, r *http.Request) {
 				if r.Header.Get("X-Slack-Signature") == "" {
@@ -294,16 +292,16 @@ func TestPlantedFaults(t *testing.T) {
 		// What runs by itself.
 		{"sweep disabled", func(p *fixture) { p.aws.rules["countersign-sweep"].State = "DISABLED" }, []expectation{{"sweep schedule", Fault, "disabled", "enable-rule --name countersign-sweep"}}},
 		{"sweep deleted", func(p *fixture) { delete(p.aws.rules, "countersign-sweep") }, []expectation{{"sweep schedule", Fault, "countersign-sweep no longer exists", "drift-aware"}}},
-		{"sweep elsewhere", func(p *fixture) {
+		{"sweep targets a different function", func(p *fixture) {
 			p.aws.rules["countersign-sweep"].targets = []string{strings.Replace(notifierARN, "notifier", "other", 1)}
 		}, []expectation{{"sweep schedule", Fault, "does not invoke the notifier", "drift-aware"}}},
-		{"sweep may not", func(p *fixture) {
+		{"sweep has no permission", func(p *fixture) {
 			notifier(p).policy = `{"Statement":[` + permission("countersign-status") + `]}`
 		}, []expectation{{"sweep schedule", Fault, "may not invoke", "permission"}}},
 		{"no permission at all", func(p *fixture) { notifier(p).policy = "" }, []expectation{{"sweep schedule", Fault, "may not invoke", ""}, {"stack status rule", Fault, "may not invoke", ""}}},
-		{"sweep dead", func(p *fixture) { p.aws.heartbeat = time.Now().Add(-20 * time.Minute) }, []expectation{{"sweep", Fault, "20 minutes ago", "logs tail log-of-countersign-notifier"}}},
-		{"sweep long dead", func(p *fixture) { p.aws.heartbeat = time.Now().Add(-24 * hour) }, []expectation{{"sweep", Fault, "has not run for 30 minutes or more", "logs tail"}}},
-		{"sweep unheard of", func(p *fixture) { p.aws.heartbeat = time.Time{} }, []expectation{{"sweep", Fault, "has not run for 30 minutes or more", "logs tail"}}},
+		{"sweep stopped", func(p *fixture) { p.aws.heartbeat = time.Now().Add(-20 * time.Minute) }, []expectation{{"sweep", Fault, "20 minutes ago", "logs tail log-of-countersign-notifier"}}},
+		{"sweep stopped long ago", func(p *fixture) { p.aws.heartbeat = time.Now().Add(-24 * hour) }, []expectation{{"sweep", Fault, "has not run for 30 minutes or more", "logs tail"}}},
+		{"sweep never ran", func(p *fixture) { p.aws.heartbeat = time.Time{} }, []expectation{{"sweep", Fault, "has not run for 30 minutes or more", "logs tail"}}},
 		{"just deployed", func(p *fixture) {
 			p.aws.heartbeat = time.Time{}
 			notifier(p).config["LastModified"] = time.Now().UTC().Format("2006-01-02T15:04:05.000-0700")
@@ -320,15 +318,15 @@ func TestPlantedFaults(t *testing.T) {
 			p.aws.resources = slices.DeleteFunc(p.aws.resources, func(r resource) bool { return r.kind == "AWS::CloudWatch::Alarm" })
 		}, []expectation{{"alarms", Warning, "no alarms", "sam deploy"}}},
 		{"overdue", func(p *fixture) { p.aws.requests = []handle.Request{overdueRequest(t)} }, []expectation{{"overdue requests", Fault, "1 of them past the deadline without a decision", "logs tail log-of-countersign-notifier"}}},
-		{"told in vain", func(p *fixture) {
+		{"notification keeps failing", func(p *fixture) {
 			for range 2 {
 				p.aws.requests = append(p.aws.requests, failingRequest(p.t, "messages_tab_disabled", 10*time.Minute))
 			}
 		}, []expectation{{"failing steps", Warning, "keep failing: tell (messages_tab_disabled) in 2 requests", "Turn on the Messages Tab"}}},
-		{"told in vain for another reason", func(p *fixture) {
+		{"notification keeps failing for a different reason", func(p *fixture) {
 			p.aws.requests = []handle.Request{failingRequest(p.t, "Slack could not be reached", 10*time.Minute)}
 		}, []expectation{{"failing steps", Warning, "keep failing: tell (Slack could not be reached)", "logs tail log-of-countersign-notifier"}}},
-		{"told in vain just now", func(p *fixture) {
+		{"notification failed just now", func(p *fixture) {
 			p.aws.requests = []handle.Request{failingRequest(p.t, "Slack could not be reached", time.Minute)}
 		}, nil},
 
@@ -342,16 +340,16 @@ func TestPlantedFaults(t *testing.T) {
 			env(envMailDomain, "example.com")(p)
 			p.aws.requests = []handle.Request{recentRequest("role/rita", false)}
 		}, []expectation{{"requesters", Warning, "the e-mail address of rita", "e-mail address of their Slack account. Or set the stack parameter Approvals to 2"}}},
-		{"AWS proves nothing", func(p *fixture) { p.aws.requests = []handle.Request{recentRequest("", false)} },
+		{"AWS reports no requester", func(p *fixture) { p.aws.requests = []handle.Request{recentRequest("", false)} },
 			[]expectation{{"requesters", Warning, "for 1, AWS does not report the requester", "in other accounts or of stacks outside Service Catalog. Or set"}}},
-		{"many whom Slack does not know", func(p *fixture) {
+		{"many requesters unknown to Slack", func(p *fixture) {
 			for _, name := range []string{"a", "b", "c", "d", "d", "e"} {
 				p.aws.requests = append(p.aws.requests, recentRequest("role/"+name, false))
 			}
 		}, []expectation{{"requesters", Warning, "6 of 6 requests in the last 7 days came from requesters who are not matched to a Slack user, and so could approve their own launches; no Slack user has the e-mail address of a, b, c and 2 more", "Approvals to 2"}}},
-		{"Slack knows all", func(p *fixture) { p.aws.requests = []handle.Request{recentRequest("role/ann@example.com", true)} },
+		{"all requesters known to Slack", func(p *fixture) { p.aws.requests = []handle.Request{recentRequest("role/ann@example.com", true)} },
 			[]expectation{{"requesters", OK, "1 request in the last 7 days, each from a requester matched to a Slack user", ""}}},
-		{"all may approve their own", func(p *fixture) {
+		{"self-approval allowed", func(p *fixture) {
 			r := recentRequest("role/rita", false)
 			r.Terms.SelfApproval = true
 			p.aws.requests = []handle.Request{r}
@@ -361,13 +359,13 @@ func TestPlantedFaults(t *testing.T) {
 			p.aws.requests = []handle.Request{recentRequest("role/ann@example.com", true)}
 		}, []expectation{{"requesters", Unchecked, "dynamodb:Query and dynamodb:BatchGetItem", "--print-policy"}}},
 
-		{"who asks may choose a name", withSession(`"AWS":"arn:aws:iam::111122223333:root"`, "sts:AssumeRole", ""),
+		{"caller chooses the session name", withSession(`"AWS":"arn:aws:iam::111122223333:root"`, "sts:AssumeRole", ""),
 			[]expectation{{"role sessions", Warning, "callers of Requesters choose their session name, and so can launch under another person's name", "sts:RoleSessionName"}}},
-		{"anybody may choose a name", withSession(`"Federated":"arn:aws:iam::111122223333:oidc-provider/idp.example.com"`, "sts:*", `{"StringEquals":{"idp.example.com:aud":"x"}}`),
+		{"web identity chooses the session name", withSession(`"Federated":"arn:aws:iam::111122223333:oidc-provider/idp.example.com"`, "sts:*", `{"StringEquals":{"idp.example.com:aud":"x"}}`),
 			[]expectation{{"role sessions", Warning, "callers of Requesters choose", "Approvals to 2"}}},
-		{"who asks has a name that is held", withSession(`"AWS":"arn:aws:iam::111122223333:root"`, "sts:AssumeRole", `{"StringEquals":{"sts:RoleSessionName":"${aws:username}"}}`),
+		{"session name is enforced", withSession(`"AWS":"arn:aws:iam::111122223333:root"`, "sts:AssumeRole", `{"StringEquals":{"sts:RoleSessionName":"${aws:username}"}}`),
 			[]expectation{{"role sessions", OK, "the session name of Requesters is not the caller's choice", ""}}},
-		{"who asks is named by a directory", withSession(`"Federated":"arn:aws:iam::111122223333:saml-provider/AWSSSO_DO_NOT_DELETE"`, "sts:AssumeRoleWithSAML", `{"StringEquals":{"SAML:aud":"https://signin.aws.amazon.com/saml"}}`),
+		{"session name is set by SAML", withSession(`"Federated":"arn:aws:iam::111122223333:saml-provider/AWSSSO_DO_NOT_DELETE"`, "sts:AssumeRoleWithSAML", `{"StringEquals":{"SAML:aud":"https://signin.aws.amazon.com/saml"}}`),
 			[]expectation{{"role sessions", OK, "the session name of Requesters is not the caller's choice", ""}}},
 		{"trust policy denied", func(p *fixture) {
 			withSession(`"AWS":"111122223333"`, "sts:AssumeRole", "")(p)
@@ -378,7 +376,7 @@ func TestPlantedFaults(t *testing.T) {
 			p.aws.trust["Requesters"] = "{"
 		}, []expectation{{"role sessions", Unchecked, "trust policy of role Requesters", "get-role --role-name Requesters"}}},
 
-		// What the doctor may not read is said, and is no fault.
+		// Denied reads are reported and are not faults.
 		{"secret denied", func(p *fixture) { p.aws.denied = []string{"secretsmanager:GetSecretValue"} }, []expectation{{"secret", Unchecked, "secretsmanager:GetSecretValue", "--print-policy"}}},
 		{"table denied", func(p *fixture) { p.aws.denied = []string{"dynamodb:DescribeTable", "dynamodb:Query"} },
 			[]expectation{{"table", Unchecked, "dynamodb:DescribeTable", "--print-policy"}, {"overdue requests", Unchecked, "dynamodb:Query", ""}, {"requesters", Unchecked, "dynamodb:Query", ""}}},
@@ -387,13 +385,13 @@ func TestPlantedFaults(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := newFixture(t)
-			test.plant(p)
+			test.inject(p)
 			p.want(p.checkAll(), test.want...)
 		})
 	}
 }
 
-// recentRequest is a request of a moment ago, by whoever has that name in AWS.
+// recentRequest is a request from a moment ago by the principal with that name.
 func recentRequest(name string, known bool) handle.Request {
 	n := rand.IntN(1 << 30)
 	r := handletest.Request(n, time.Now().Add(-time.Minute))
@@ -404,8 +402,8 @@ func recentRequest(name string, known bool) handle.Request {
 	return r.IdentifyRequester("U0SOMEBODY", []string{"U0SOMEBODY"}, known)
 }
 
-// withSession plants a request under a session of the role Requesters, which is
-// trusted as said.
+// withSession injects a request from a session of the role Requesters, with the
+// given trust policy.
 func withSession(principal, action, condition string) func(*fixture) {
 	return func(p *fixture) {
 		p.aws.requests = []handle.Request{recentRequest("Requesters/ann@example.com", true)}
@@ -413,7 +411,7 @@ func withSession(principal, action, condition string) func(*fixture) {
 	}
 }
 
-// failingRequest is an approved request whose requester could not be told for some
+// failingRequest is an approved request whose requester could not be notified for some
 // time.
 func failingRequest(t testing.TB, why string, since time.Duration) handle.Request {
 	at := time.Now().Add(-since)
@@ -429,11 +427,11 @@ func failingRequest(t testing.TB, why string, since time.Duration) handle.Reques
 			return r.RecordFailure(s, handle.Failure{Reason: why}, at).RecordFailure(s, handle.Failure{Reason: why}, time.Now())
 		}
 	}
-	t.Fatal("nobody is to be told")
+	t.Fatal("no notification is outstanding")
 	return r
 }
 
-// overdueRequest is a request past its deadline, that no sweep has found.
+// overdueRequest is a request past its deadline that no sweep has expired.
 func overdueRequest(*testing.T) handle.Request {
 	return handletest.Request(1, time.Now().Add(-24*time.Hour))
 }

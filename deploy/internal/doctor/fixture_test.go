@@ -38,21 +38,21 @@ const (
 
 var testScopes = []string{"chat:write", "users:read", "users:read.email", "usergroups:read", "channels:read", "groups:read"}
 
-// fixture is a whole made deployment: an AWS account, a Slack workspace, and the
-// real bot behind its API. It is healthy; the tests make it ill.
+// fixture is a simulated deployment: an AWS account, a Slack workspace, and the real
+// bot behind its API. It has no faults; tests inject them.
 type fixture struct {
 	t           testing.TB
 	aws         *fakeAWS
 	slack       *slacktest.Workspace
 	slackServer *httptest.Server
-	api         atomic.Pointer[http.Handler] // what answers at the API
-	botSecrets  atomic.Pointer[[]string]     // the signing secrets that the bot holds
+	api         atomic.Pointer[http.Handler] // serves the API
+	botSecrets  atomic.Pointer[[]string]     // the signing secrets that the bot has read
 	botTime     func() time.Time
 
 	command Command
 	now     func() time.Time
 
-	timeout     time.Duration // the client's time-out
+	timeout     time.Duration // of the doctor's HTTP client
 	slackConfig slacktest.Config
 }
 
@@ -75,10 +75,10 @@ func newFixture(t testing.TB, change ...func(*slacktest.Config)) *fixture {
 	p.slack.AddChannel(slacktest.Channel{ID: "C0APPROVALS", Name: "launch-approvals", Members: []string{"U0COUNTERSIGN", "U0ANN", "U0BOB"}})
 
 	p.setBotSecrets(testSigning)
-	var door http.Handler = p.bot()
-	p.api.Store(&door)
-	doorAt := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*p.api.Load()).ServeHTTP(w, r) }))
-	p.aws = healthy(t, p.slackServer.URL, doorAt.URL)
+	var handler http.Handler = p.bot()
+	p.api.Store(&handler)
+	apiServer := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*p.api.Load()).ServeHTTP(w, r) }))
+	p.aws = healthy(t, p.slackServer.URL, apiServer.URL)
 	return p
 }
 
@@ -88,10 +88,10 @@ func serve(t testing.TB, h http.Handler) *httptest.Server {
 	return s
 }
 
-// setBotSecrets gives the bot its signing secrets.
+// setBotSecrets sets the signing secrets that the bot has read.
 func (p *fixture) setBotSecrets(secrets ...string) { p.botSecrets.Store(&secrets) }
 
-// bot is the real one; nothing that the doctor asks of it reaches its store.
+// bot is the real bot. The doctor's probes do not reach its store.
 func (p *fixture) bot() *bot.Bot {
 	return &bot.Bot{
 		Store: &handle.Memory{}, Now: func() time.Time { return p.botTime() },
@@ -101,10 +101,10 @@ func (p *fixture) bot() *bot.Bot {
 	}
 }
 
-// replaceBot puts another in the bot's place.
+// replaceBot serves the API with h instead of the bot.
 func (p *fixture) replaceBot(h http.HandlerFunc) {
-	var door http.Handler = h
-	p.api.Store(&door)
+	var handler http.Handler = h
+	p.api.Store(&handler)
 }
 
 func (p *fixture) secret(token string, signing, mail []string) {
@@ -115,7 +115,7 @@ func (p *fixture) secret(token string, signing, mail []string) {
 	p.aws.secretText = string(b)
 }
 
-// doctor is one that examines the patient.
+// doctor returns a doctor for the fixture.
 func (p *fixture) doctor() *doctor {
 	clocks := &clocks{now: p.now}
 	client := &http.Client{Timeout: p.timeout, Transport: clocks.transport(http.DefaultTransport)}
@@ -127,10 +127,10 @@ func (p *fixture) doctor() *doctor {
 	return &doctor{Command: p.command, aws: newClients(awsconfig.Account{Config: config, Client: client}), region: "eu-west-1", client: client, clocks: clocks, now: p.now}
 }
 
-func healthy(t testing.TB, slackAt, doorAt string) *fakeAWS {
+func healthy(t testing.TB, slackURL, apiURL string) *fakeAWS {
 	env := map[string]string{
-		envTable: "countersign", envSecret: secretARN, envTopic: mailTopicARN, envURL: doorAt,
-		envTeam: "T0EXAMPLE", envApp: "A0COUNTERSIGN", envSlackAPI: slackAt + "/api/",
+		envTable: "countersign", envSecret: secretARN, envTopic: mailTopicARN, envURL: apiURL,
+		envTeam: "T0EXAMPLE", envApp: "A0COUNTERSIGN", envSlackAPI: slackURL + "/api/",
 		envChannel: "C0APPROVALS", envApprovers: "S0PLATFORM,U0EVE", envApprovals: "1",
 	}
 	function := func(name string) *fakeFunction {
@@ -152,7 +152,7 @@ func healthy(t testing.TB, slackAt, doorAt string) *fakeAWS {
 		t: t, stackName: "countersign", stackStatus: "CREATE_COMPLETE",
 		outputs: map[string]string{
 			"BotFunctionName": "countersign-bot", "NotifierFunctionName": "countersign-notifier",
-			"BotUrl": doorAt, "SlackRequestUrl": doorAt + "/slack/interactivity", "TableName": "countersign",
+			"BotUrl": apiURL, "SlackRequestUrl": apiURL + "/slack/interactivity", "TableName": "countersign",
 			"ServiceToken": notifierARN, "ServiceTokenForOtherAccounts": launchTopicARN, "MailTopicArn": mailTopicARN,
 			"FailureQueueUrl": "https://sqs.eu-west-1.amazonaws.com/111122223333/countersign-failures",
 			"SlackManifest":   appManifest,
@@ -191,8 +191,8 @@ func permission(rule string) string {
 	return fmt.Sprintf(`{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"lambda:InvokeFunction","Resource":"%s","Condition":{"ArnLike":{"AWS:SourceArn":"%s"}}}`, notifierARN, ruleARN(rule))
 }
 
-// hang takes a request and does not answer.
+// hang reads a request and never responds.
 func hang(_ http.ResponseWriter, r *http.Request) {
-	_, _ = io.Copy(io.Discard, r.Body) // else nobody sees that the other side has gone
+	_, _ = io.Copy(io.Discard, r.Body) // otherwise the server does not notice that the client has gone
 	<-r.Context().Done()
 }

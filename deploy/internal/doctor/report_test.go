@@ -16,16 +16,15 @@ import (
 	"countersign/bot/slacktest"
 )
 
-var update = flag.Bool("update", false, "write the golden files")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
-// volatile is what is another each time.
+// volatile matches what differs between runs.
 var volatile = regexp.MustCompile(`127\.0\.0\.1:\d+|within \d+s`)
 
-// The report as people see it, of a healthy deployment and of a broken one.
-func TestReport(t *testing.T) {
+func TestReportIsGolden(t *testing.T) {
 	for _, test := range []struct {
-		name  string
-		plant func(*fixture)
+		name   string
+		inject func(*fixture)
 	}{
 		{"healthy", func(*fixture) {}},
 		{"broken", func(p *fixture) {
@@ -45,7 +44,7 @@ func TestReport(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := newFixture(t)
-			test.plant(p)
+			test.inject(p)
 			var b bytes.Buffer
 			if err := p.checkAll().write(&b, nil); err != nil {
 				t.Fatal(err)
@@ -65,13 +64,13 @@ func TestReport(t *testing.T) {
 				t.Errorf("want (-), got (+):\n%s", diff)
 			}
 			if strings.Contains(got, "\x1b") {
-				t.Error("there is colour in it")
+				t.Error("the report has colour codes")
 			}
 		})
 	}
 }
 
-func TestJSON(t *testing.T) {
+func TestJSONHoldsTheReport(t *testing.T) {
 	p := newFixture(t)
 	p.aws.rules["countersign-sweep"].State = "DISABLED"
 	want := p.checkAll()
@@ -88,7 +87,7 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-func TestStatus(t *testing.T) {
+func TestExitStatusIsTheWorstFinding(t *testing.T) {
 	for _, test := range []struct {
 		levels []Level
 		want   int
@@ -107,15 +106,14 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// Colour is for terminals alone, and NO_COLOR is heeded there too.
-func TestColours(t *testing.T) {
+func TestOnlyTerminalsGetColour(t *testing.T) {
 	f, err := os.CreateTemp(t.TempDir(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
 	if colours(f) != nil {
-		t.Error("a file gets colour")
+		t.Error("a file gets a palette")
 	}
 	p := palette{Fault: "31"}
 	if got := p.paint(Fault, "x"); got != "\x1b[31mx\x1b[0m" {
@@ -126,8 +124,7 @@ func TestColours(t *testing.T) {
 	}
 }
 
-// The last guard: what slips into a finding is taken out.
-func TestHide(t *testing.T) {
+func TestSecretsAreRedacted(t *testing.T) {
 	p := newFixture(t)
 	d := p.doctor()
 	d.checkAll(t.Context())
@@ -138,8 +135,7 @@ func TestHide(t *testing.T) {
 	}
 }
 
-// A message is posted only if the doctor is told to.
-func TestSayHello(t *testing.T) {
+func TestOnlySayHelloPosts(t *testing.T) {
 	p := newFixture(t)
 	p.command.SayHello = true
 	p.want(p.checkAll())
@@ -155,8 +151,7 @@ func TestSayHello(t *testing.T) {
 	p.want(p.checkAll(), expectation{"Slack channel", Fault, "", ""}, expectation{"test message", Fault, "not_in_channel", "/invite"})
 }
 
-// Scopes are compared with what the app's manifest asks for.
-func TestScopes(t *testing.T) {
+func TestScopesAreTheManifests(t *testing.T) {
 	p := newFixture(t, func(c *slacktest.Config) { c.Scopes = append(testScopes[1:], "files:write") })
 	p.want(p.checkAll(), expectation{"Slack scopes", Fault, "lacks chat:write", "Reinstall"}, expectation{"Slack scopes", Warning, "files:write", "Reinstall"})
 
@@ -166,8 +161,8 @@ func TestScopes(t *testing.T) {
 	p.want(p.checkAll(), expectation{"Slack scopes", Fault, "lacks channels:read, groups:read", ""}, expectation{"Slack channel", Unchecked, "channels:read", "--say-hello"})
 }
 
-// A service that hangs holds up no other check.
-func TestHang(t *testing.T) {
+// A service that hangs does not block other checks.
+func TestHangingAPIIsAFault(t *testing.T) {
 	p := newFixture(t)
 	p.replaceBot(hang)
 	p.timeout = time.Second

@@ -1,5 +1,5 @@
-// Package testtools finds the programs of others that tests are run against, as
-// .ci/peers installs them.
+// Package testtools finds the third-party programs that tests run against, as
+// installed by .ci/peers, and the documentation that tests hold to the code.
 package testtools
 
 import (
@@ -10,13 +10,13 @@ import (
 	"testing"
 )
 
-// Required reports whether a missing peer is a failure, and not a reason to
-// skip: COUNTERSIGN_PEERS=required.
+// Required reports whether a missing peer fails the test instead of skipping it:
+// COUNTERSIGN_PEERS=required.
 func Required() bool { return os.Getenv("COUNTERSIGN_PEERS") == "required" }
 
-// Path is where a file or folder below .peers is, such as
-// "ministack/bin/ministack". Without it the test is skipped, or fails where
-// peers are required.
+// Path returns the path of a file or folder in .peers, such as
+// "ministack/bin/ministack". If it is missing, the test is skipped, or fails if peers
+// are required.
 func Path(tb testing.TB, name string) string {
 	tb.Helper()
 	path := filepath.Join(Root(tb), ".peers", filepath.FromSlash(name))
@@ -26,7 +26,7 @@ func Path(tb testing.TB, name string) string {
 	return path
 }
 
-// Browser is where a Chromium is, of .ci/peers or of the machine. See Path.
+// Browser returns the path of a Chromium on this machine. If there is none, see Path.
 func Browser(tb testing.TB) string {
 	tb.Helper()
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -38,17 +38,17 @@ func Browser(tb testing.TB) string {
 	return ""
 }
 
-// Missing skips the test for want of a peer, or fails it where peers are
+// Missing skips the test because a peer is missing, or fails it if peers are
 // required.
 func Missing(tb testing.TB, what string) {
 	tb.Helper()
 	if Required() {
 		tb.Fatalf("%s is missing, and peers are required: run .ci/peers", what)
 	}
-	tb.Skipf("%s is missing: to have this tested, run .ci/peers", what)
+	tb.Skipf("%s is missing: run .ci/peers to run this test", what)
 }
 
-// Root is the root of the module.
+// Root returns the root folder of the module.
 func Root(tb testing.TB) string {
 	tb.Helper()
 	out, err := exec.CommandContext(tb.Context(), "go", "env", "GOMOD").Output()
