@@ -53,7 +53,7 @@ type Scope struct{ Region, Account string }
 func (s Scope) ARN(service, resource string) string {
 	partition := "aws"
 	switch {
-	case strings.HasPrefix(s.Region, "cn-"):
+	case s.china():
 		partition = "aws-cn"
 	case strings.HasPrefix(s.Region, "us-gov-"):
 		partition = "aws-us-gov"
@@ -68,14 +68,20 @@ func (s Scope) ARN(service, resource string) string {
 // Decrypt allows the use of any KMS key through the services alone: a table or a
 // secret may be encrypted with a customer managed key.
 func (s Scope) Decrypt(services ...string) Statement {
+	domain := ".amazonaws.com"
+	if s.china() {
+		domain += ".cn"
+	}
 	var via []string
 	for _, service := range services {
-		via = append(via, service+"."+orAny(s.Region)+".amazonaws.com")
+		via = append(via, service+"."+orAny(s.Region)+domain)
 	}
 	d := Allow("Decrypt", []string{"kms:Decrypt"}, []string{s.ARN("kms", "key/*")})
 	d.Condition = map[string]map[string][]string{"StringLike": {"kms:ViaService": via}}
 	return d
 }
+
+func (s Scope) china() bool { return strings.HasPrefix(s.Region, "cn-") }
 
 // Table returns the ARNs of a DynamoDB table and its indexes.
 func (s Scope) Table(name string) []string {

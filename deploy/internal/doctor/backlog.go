@@ -204,7 +204,7 @@ func (d *doctor) judgeAlarms(names []string, alarms []cloudwatchtypes.MetricAlar
 		}
 	}
 	if gone := len(names) - len(alarms); gone > 0 {
-		findings = append(findings, warning(nameAlarms, plural(gone, "alarm")+" of the stack no longer exists", "It was deleted by hand. "+restore))
+		findings = append(findings, warning(nameAlarms, plural(gone, "alarm")+" missing from the stack", "Alarms were deleted by hand. "+restore))
 	}
 	if len(findings) > 0 {
 		return findings

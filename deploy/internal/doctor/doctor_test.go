@@ -291,7 +291,7 @@ func TestEachFaultIsFound(t *testing.T) {
 
 		// What runs by itself.
 		{"sweep disabled", func(p *fixture) { p.aws.rules["countersign-sweep"].State = "DISABLED" }, []expectation{{"sweep schedule", Fault, "disabled", "enable-rule --name countersign-sweep"}}},
-		{"sweep deleted", func(p *fixture) { delete(p.aws.rules, "countersign-sweep") }, []expectation{{"sweep schedule", Fault, "countersign-sweep no longer exists", "drift-aware"}}},
+		{"sweep deleted", func(p *fixture) { delete(p.aws.rules, "countersign-sweep") }, []expectation{{"sweep schedule", Fault, "deleted by hand (countersign-sweep)", "drift-aware"}}},
 		{"sweep targets a different function", func(p *fixture) {
 			p.aws.rules["countersign-sweep"].targets = []string{strings.Replace(notifierARN, "notifier", "other", 1)}
 		}, []expectation{{"sweep schedule", Fault, "does not invoke the notifier", "drift-aware"}}},
@@ -313,7 +313,7 @@ func TestEachFaultIsFound(t *testing.T) {
 			p.aws.alarms[1]["StateValue"], p.aws.alarms[1]["StateReason"] = "ALARM", "Threshold Crossed"
 		}, []expectation{{"alarms", Fault, "countersign-bypass is in ALARM: Threshold Crossed", "describe-alarm-history"}}},
 		{"alarm muted", func(p *fixture) { p.aws.alarms[0]["ActionsEnabled"] = false }, []expectation{{"alarms", Warning, "its actions are disabled", "enable-alarm-actions --alarm-names countersign-failed"}}},
-		{"alarm deleted", func(p *fixture) { p.aws.alarms = p.aws.alarms[:1] }, []expectation{{"alarms", Warning, "1 alarm of the stack no longer exists", "drift-aware"}}},
+		{"alarm deleted", func(p *fixture) { p.aws.alarms = p.aws.alarms[:1] }, []expectation{{"alarms", Warning, "1 alarm missing from the stack", "drift-aware"}}},
 		{"no alarms", func(p *fixture) {
 			p.aws.resources = slices.DeleteFunc(p.aws.resources, func(r resource) bool { return r.kind == "AWS::CloudWatch::Alarm" })
 		}, []expectation{{"alarms", Warning, "no alarms", "sam deploy"}}},

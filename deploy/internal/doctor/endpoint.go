@@ -23,7 +23,7 @@ const (
 	slowReply = 2 * time.Second // Slack gives up after 3 s
 )
 
-// knock is the bot's answer to a probe.
+// reply is the bot's answer to a probe.
 type reply struct {
 	status int
 	took   time.Duration
@@ -94,21 +94,21 @@ func (d *doctor) probe(ctx context.Context, address, secret string, at time.Time
 }
 
 // judgeUnsigned judges the answer to a request without a signature.
-func (d *doctor) judgeUnsigned(address string, b deployedFunction, k reply) Finding {
+func (d *doctor) judgeUnsigned(address string, b deployedFunction, r reply) Finding {
 	switch {
-	case k.err != nil:
-		return fault(nameAPI, address+" does not answer: "+reason(k.err), "Check the network between this machine and the API (VPN, proxy, DNS). If the network is fine, check whether the API was changed or deleted:"+
+	case r.err != nil:
+		return fault(nameAPI, address+" does not answer: "+reason(r.err), "Check the network between this machine and the API (VPN, proxy, DNS). If the network is fine, check whether the API was changed or deleted:"+
 			d.cli("cloudformation detect-stack-drift --stack-name "+d.Stack))
-	case k.status == http.StatusUnauthorized, k.status == http.StatusForbidden:
+	case r.status == http.StatusUnauthorized, r.status == http.StatusForbidden:
 		return ok(nameAPI, "refuses unsigned requests; the app's Interactivity Request URL in Slack must be %s", address)
-	case k.status == http.StatusNotFound:
+	case r.status == http.StatusNotFound:
 		return fault(nameAPI, address+" returns 404: clicks do not arrive", "Look for this request in the bot's log:"+d.logs(b)+"\nIf it is not there, the API's route or stage was changed by hand. "+restore)
-	case k.status < 300:
-		return fault(nameAPI, fmt.Sprintf("%s accepts unsigned requests (%d): it is not this bot, or a different version", address, k.status), "Redeploy:"+redeploy)
-	case k.status == http.StatusServiceUnavailable:
+	case r.status < 300:
+		return fault(nameAPI, fmt.Sprintf("%s accepts unsigned requests (%d): it is not this bot, or a different version", address, r.status), "Redeploy:"+redeploy)
+	case r.status == http.StatusServiceUnavailable:
 		return fault(nameAPI, "the bot cannot verify signatures (503): most likely it cannot read the secret", "Find the reason in its log:"+d.logs(b))
 	}
-	return fault(nameAPI, fmt.Sprintf("%s returns HTTP status %d: clicks are not accepted", address, k.status), "Find the reason in the bot's log:"+d.logs(b))
+	return fault(nameAPI, fmt.Sprintf("%s returns HTTP status %d: clicks are not accepted", address, r.status), "Find the reason in the bot's log:"+d.logs(b))
 }
 
 // judgeSigned judges the answers to a signed request and to a stale one.

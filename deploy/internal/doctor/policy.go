@@ -29,7 +29,9 @@ func (d *doctor) policy() awsconfig.Policy {
 	s, _ := d.stack()
 	bot, _ := d.bot()
 	scope := awsconfig.Scope{Region: d.region, Account: id.account}
-	byName := d.Stack + "-*" // CloudFormation's names for resources without one
+	byName := d.Stack + "-*" // how CloudFormation names the stack's resources
+	queue := s.outputs["FailureQueueUrl"]
+	queue = queue[strings.LastIndex(queue, "/")+1:]
 	topics := known(s.outputs["MailTopicArn"], s.outputs["ServiceTokenForOtherAccounts"])
 	if len(topics) == 0 {
 		topics = []string{scope.ARN("sns", byName)}
@@ -48,10 +50,9 @@ func (d *doctor) policy() awsconfig.Policy {
 			arns(scope, "lambda", "function:", known(s.outputs["BotFunctionName"], s.outputs["NotifierFunctionName"]), "*")),
 		awsconfig.Allow("Secret", []string{"secretsmanager:GetSecretValue"},
 			[]string{cmp.Or(bot.env[envSecret], scope.ARN("secretsmanager", "secret:"+byName))}),
-		awsconfig.Allow("Topics", []string{"sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"},
-			topics),
+		awsconfig.Allow("Topics", []string{"sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"}, topics),
 		awsconfig.Allow("FailureQueue", []string{"sqs:GetQueueAttributes"},
-			[]string{scope.ARN("sqs", cmp.Or(s.outputs["FailureQueueUrl"][strings.LastIndex(s.outputs["FailureQueueUrl"], "/")+1:], byName))}),
+			[]string{scope.ARN("sqs", cmp.Or(queue, byName))}),
 		scope.Decrypt("dynamodb", "secretsmanager"),
 	)
 }

@@ -56,7 +56,7 @@ func (d *doctor) checkRule(ctx context.Context, name, harm string, is func(rule)
 	if i < 0 {
 		found := "the stack has no such rule: "
 		if len(missing) > 0 {
-			found = strings.Join(missing, ", ") + " no longer exists: "
+			found = "deleted by hand (" + strings.Join(missing, ", ") + "): "
 		}
 		return []Finding{fault(name, found+harm, restore)}
 	}

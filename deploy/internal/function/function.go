@@ -129,8 +129,8 @@ func (f *Function) address() string {
 	if f.config.URL != "" {
 		return f.config.URL
 	}
-	if learnt := f.learnedAddress.Load(); learnt != nil {
-		return *learnt
+	if learned := f.learnedAddress.Load(); learned != nil {
+		return *learned
 	}
 	return ""
 }

@@ -127,46 +127,46 @@ const (
 
 // Secret returns the secret, at most maxSecretAge old if it can be read. The error
 // says that none was ever read.
-func (k *SecretCache) Secret(ctx context.Context) (Secret, error) {
-	return k.get(ctx, maxSecretAge)
+func (c *SecretCache) Secret(ctx context.Context) (Secret, error) {
+	return c.get(ctx, maxSecretAge)
 }
 
 // Refresh is Secret for callers whose token or signature was refused: it reads the
 // secret again, unless it is younger than minRefreshAge.
-func (k *SecretCache) Refresh(ctx context.Context) (Secret, error) {
-	return k.get(ctx, minRefreshAge)
+func (c *SecretCache) Refresh(ctx context.Context) (Secret, error) {
+	return c.get(ctx, minRefreshAge)
 }
 
 // get returns the cached secret if it is younger than age or the last attempt
 // failed a moment ago; otherwise it reads the secret.
-func (k *SecretCache) get(ctx context.Context, age time.Duration) (Secret, error) {
-	k.mu.Lock()
-	now := k.Now()
-	kept, failed, pause := k.cached, k.lastErr, retryInterval
-	if kept == nil {
-		pause = firstRetryInterval
+func (c *SecretCache) get(ctx context.Context, age time.Duration) (Secret, error) {
+	c.mu.Lock()
+	now := c.Now()
+	cached, lastErr, interval := c.cached, c.lastErr, retryInterval
+	if cached == nil {
+		interval = firstRetryInterval
 	}
-	fresh := kept != nil && within(now.Sub(k.readAt), age)
-	waits := failed != nil && within(now.Sub(k.lastTry), pause)
-	k.mu.Unlock()
+	fresh := cached != nil && within(now.Sub(c.readAt), age)
+	tooSoon := lastErr != nil && within(now.Sub(c.lastTry), interval)
+	c.mu.Unlock()
 	switch {
-	case kept != nil && (fresh || waits):
-		return *kept, nil
-	case waits:
-		return Secret{}, failed
+	case cached != nil && (fresh || tooSoon):
+		return *cached, nil
+	case tooSoon:
+		return Secret{}, lastErr
 	}
-	done := k.reading.DoChan("", func() (any, error) { return nil, k.read() })
+	done := c.reading.DoChan("", func() (any, error) { return nil, c.read() })
 	select {
 	case <-done:
 	case <-ctx.Done():
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	switch {
-	case k.cached != nil:
-		return *k.cached, nil
-	case k.lastErr != nil:
-		return Secret{}, k.lastErr
+	case c.cached != nil:
+		return *c.cached, nil
+	case c.lastErr != nil:
+		return Secret{}, c.lastErr
 	}
 	return Secret{}, fmt.Errorf("couldn't read the secret: %w", ctx.Err())
 }
@@ -175,23 +175,23 @@ func within(age, limit time.Duration) bool { return age >= 0 && age < limit }
 
 // read reads the secret into the cache. Its context is not a caller's, because
 // several callers share the result.
-func (k *SecretCache) read() error {
+func (c *SecretCache) read() error {
 	ctx, cancel := context.WithTimeout(context.Background(), secretTimeout)
 	defer cancel()
-	s, err := k.fetch(ctx)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.lastTry, k.lastErr = k.Now(), err
+	s, err := c.fetch(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lastTry, c.lastErr = c.Now(), err
 	if err != nil {
-		k.Log.ErrorContext(ctx, "couldn't read the secret", "error", err, "kept", k.cached != nil)
+		c.Log.ErrorContext(ctx, "couldn't read the secret", "error", err, "cached", c.cached != nil)
 		return err
 	}
-	k.cached, k.readAt = &s, k.lastTry
+	c.cached, c.readAt = &s, c.lastTry
 	return nil
 }
 
-func (k *SecretCache) fetch(ctx context.Context) (Secret, error) {
-	out, err := k.Client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &k.ARN})
+func (c *SecretCache) fetch(ctx context.Context) (Secret, error) {
+	out, err := c.Client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &c.ARN})
 	if err != nil {
 		return Secret{}, fmt.Errorf("couldn't read the secret: %w", err)
 	}
@@ -202,10 +202,10 @@ func (k *SecretCache) fetch(ctx context.Context) (Secret, error) {
 }
 
 // SigningSecrets is [bot.Bot]'s.
-func (k *SecretCache) SigningSecrets(ctx context.Context, again bool) ([]string, error) {
-	s, err := k.Secret(ctx)
+func (c *SecretCache) SigningSecrets(ctx context.Context, again bool) ([]string, error) {
+	s, err := c.Secret(ctx)
 	if again {
-		s, err = k.Refresh(ctx)
+		s, err = c.Refresh(ctx)
 	}
 	return s.SigningSecrets, err
 }
@@ -213,16 +213,16 @@ func (k *SecretCache) SigningSecrets(ctx context.Context, again bool) ([]string,
 // Token returns the Slack token. refused is the one that Slack has just refused, or
 // "". If the secret still has that one, or none at all, it is refreshed: the app may
 // just have been installed.
-func (k *SecretCache) Token(ctx context.Context, refused string) (string, error) {
-	s, err := k.Secret(ctx)
+func (c *SecretCache) Token(ctx context.Context, refused string) (string, error) {
+	s, err := c.Secret(ctx)
 	if err == nil && s.SlackToken == refused { // both empty, too
-		s, err = k.Refresh(ctx)
+		s, err = c.Refresh(ctx)
 	}
 	return s.SlackToken, err
 }
 
 // MailKeys returns the keys that verify mailed links.
-func (k *SecretCache) MailKeys(ctx context.Context) ([]handle.MailKey, error) {
-	s, err := k.Secret(ctx)
+func (c *SecretCache) MailKeys(ctx context.Context) ([]handle.MailKey, error) {
+	s, err := c.Secret(ctx)
 	return s.MailKeys, err
 }

@@ -30,42 +30,42 @@ type snapshot struct {
 	unconfirmed *handle.Decision // written by us, outcome unknown
 }
 
-const maxSnapshots = 10_000 // glimpses
+const maxSnapshots = 10_000
 
 func meterStore(store handle.Store, metrics *Metrics) *meteredStore {
 	return &meteredStore{Store: store, metrics: metrics, known: map[string]snapshot{}}
 }
 
-func (o *meteredStore) Create(ctx context.Context, r handle.Request) (handle.Request, error) {
-	stored, err := o.Store.Create(ctx, r)
+func (s *meteredStore) Create(ctx context.Context, r handle.Request) (handle.Request, error) {
+	stored, err := s.Store.Create(ctx, r)
 	if err == nil {
-		o.remember(ctx, stored)
-		o.metrics.launched(ctx, stored)
+		s.remember(ctx, stored)
+		s.metrics.launched(ctx, stored)
 	}
 	return stored, err
 }
 
-func (o *meteredStore) Load(ctx context.Context, id string) (handle.Request, error) {
-	r, err := o.Store.Load(ctx, id)
+func (s *meteredStore) Load(ctx context.Context, id string) (handle.Request, error) {
+	r, err := s.Store.Load(ctx, id)
 	if err == nil {
-		o.remember(ctx, r)
+		s.remember(ctx, r)
 	}
 	return r, err
 }
 
-func (o *meteredStore) OfStack(ctx context.Context, stackID string) ([]handle.Request, error) {
-	list, err := o.Store.OfStack(ctx, stackID)
+func (s *meteredStore) OfStack(ctx context.Context, stackID string) ([]handle.Request, error) {
+	list, err := s.Store.OfStack(ctx, stackID)
 	for _, r := range list {
-		o.remember(ctx, r)
+		s.remember(ctx, r)
 	}
 	return list, err
 }
 
-func (o *meteredStore) Since(ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
+func (s *meteredStore) Since(ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
 	return func(yield func(handle.Request, error) bool) {
-		for r, err := range o.Store.Since(ctx, t) {
+		for r, err := range s.Store.Since(ctx, t) {
 			if err == nil {
-				o.remember(ctx, r)
+				s.remember(ctx, r)
 			}
 			if !yield(r, err) {
 				return
@@ -76,55 +76,55 @@ func (o *meteredStore) Since(ctx context.Context, t time.Time) iter.Seq2[handle.
 
 // Replace compares r with the revision before, which the caller has read or written
 // through this store.
-func (o *meteredStore) Replace(ctx context.Context, r handle.Request) (handle.Request, error) {
-	o.mu.Lock()
-	before, ok := o.known[r.ID]
-	o.mu.Unlock()
+func (s *meteredStore) Replace(ctx context.Context, r handle.Request) (handle.Request, error) {
+	s.mu.Lock()
+	before, ok := s.known[r.ID]
+	s.mu.Unlock()
 	ok = ok && before.rev == r.Rev
-	stored, err := o.Store.Replace(ctx, r)
+	stored, err := s.Store.Replace(ctx, r)
 	switch {
 	case err != nil && ok && !before.decided && r.Decision != nil:
-		o.rememberUnconfirmed(r)
+		s.rememberUnconfirmed(r)
 	case err == nil:
-		o.remember(ctx, stored)
+		s.remember(ctx, stored)
 		if ok && !before.decided && stored.Decision != nil {
-			o.metrics.decided(ctx, stored)
+			s.metrics.decided(ctx, stored)
 		}
 		if ok && !before.bypassed && stored.Bypass != nil {
-			o.metrics.bypassed(ctx, map[string]string{"request": stored.ID, "stack": stored.Stack.ID})
+			s.metrics.bypassed(ctx, map[string]string{"request": stored.ID, "stack": stored.Stack.ID})
 		}
 	}
 	return stored, err
 }
 
 // remember remembers r, and counts a decision that turns out to be ours.
-func (o *meteredStore) remember(ctx context.Context, r handle.Request) {
-	o.mu.Lock()
-	before := o.known[r.ID]
+func (s *meteredStore) remember(ctx context.Context, r handle.Request) {
+	s.mu.Lock()
+	before := s.known[r.ID]
 	now := snapshot{rev: r.Rev, decided: r.Decision != nil, bypassed: r.Bypass != nil, unconfirmed: before.unconfirmed}
 	won := false
 	if now.decided && before.unconfirmed != nil {
 		won, now.unconfirmed = sameDecision(*before.unconfirmed, *r.Decision), nil
 	}
 	if r.Rev >= before.rev {
-		if len(o.known) >= maxSnapshots {
-			clear(o.known)
+		if len(s.known) >= maxSnapshots {
+			clear(s.known)
 		}
-		o.known[r.ID] = now
+		s.known[r.ID] = now
 	}
-	o.mu.Unlock()
+	s.mu.Unlock()
 	if won {
-		o.metrics.decided(ctx, r)
+		s.metrics.decided(ctx, r)
 	}
 }
 
 // rememberUnconfirmed remembers a decision that may or may not be stored.
-func (o *meteredStore) rememberUnconfirmed(r handle.Request) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	g := o.known[r.ID]
+func (s *meteredStore) rememberUnconfirmed(r handle.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.known[r.ID]
 	g.unconfirmed = r.Decision
-	o.known[r.ID] = g
+	s.known[r.ID] = g
 }
 
 // sameDecision reports whether a and b are the same decision: two people do not decide
