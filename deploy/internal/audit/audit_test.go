@@ -291,7 +291,7 @@ func indexOf(t *testing.T, names []string, name string) int {
 			return i
 		}
 	}
-	t.Fatalf("there is no column %q", name)
+	t.Fatalf("no column %q", name)
 	return -1
 }
 

@@ -289,7 +289,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"role elsewhere", func(p *fixture) { p.command.LaunchRole = []string{"arn:aws:iam::999988887777:role/Launch"} }, []expectation{{"launch role", Unchecked, "in a different account", "999988887777"}}},
 		{"no roles", func(p *fixture) { p.aws.catalog = nil }, nil},
 
-		// What runs by itself.
+		// The background.
 		{"sweep disabled", func(p *fixture) { p.aws.rules["countersign-sweep"].State = "DISABLED" }, []expectation{{"sweep schedule", Fault, "disabled", "enable-rule --name countersign-sweep"}}},
 		{"sweep deleted", func(p *fixture) { delete(p.aws.rules, "countersign-sweep") }, []expectation{{"sweep schedule", Fault, "deleted by hand (countersign-sweep)", "drift-aware"}}},
 		{"sweep targets a different function", func(p *fixture) {

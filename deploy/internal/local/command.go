@@ -64,13 +64,13 @@ func (c Command) Run(ctx context.Context, w io.Writer) error {
 	return err
 }
 
-// template reads the template of the product.
+// template parses the product's template.
 func (c Command) template() (*gate.Template, error) {
 	name, src := "the sample product", deploy.Product
 	if c.Template != "" {
 		b, err := os.ReadFile(c.Template)
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("there is no file %s", c.Template)
+			return nil, fmt.Errorf("template %s does not exist", c.Template)
 		}
 		if err != nil {
 			return nil, err
