@@ -85,7 +85,7 @@ func (d *doctor) logs(f deployedFunction) string {
 }
 
 // errEnvironment says that Lambda cannot decrypt a function's environment.
-var errEnvironment = errors.New("Lambda cannot decrypt the function's environment")
+var errEnvironment = errors.New("the function's environment cannot be decrypted")
 
 // errNeedsStack says that a fact depends on the stack, which could not be read.
 var errNeedsStack = errors.New("the stack could not be read")
