@@ -76,6 +76,9 @@ func (c Command) run(ctx context.Context, w io.Writer) error {
 	if c.PrintPolicy {
 		return c.printPolicy(ctx, w, os.Stderr, stacks)
 	}
+	if err := account.CheckCredentials(ctx); err != nil {
+		return err
+	}
 	table := c.Table
 	if table == "" {
 		s, err := readStack(ctx, stacks, c.Stack)

@@ -56,6 +56,15 @@ func Open(ctx context.Context, region, profile string, wrap func(http.RoundTripp
 	return Account{c, client}, nil
 }
 
+// CheckCredentials reports whether there are credentials, with what to do if not. It
+// does not check whether AWS accepts them.
+func (a Account) CheckCredentials(ctx context.Context) error {
+	if _, err := a.Config.Credentials.Retrieve(ctx); err != nil {
+		return fmt.Errorf("no AWS credentials: sign in (aws sso login) or choose a profile with --profile: %w", err)
+	}
+	return nil
+}
+
 // NoRedirect makes a client return redirects instead of following them: signed
 // requests and secrets go only to the host they are meant for.
 func NoRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

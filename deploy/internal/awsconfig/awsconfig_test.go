@@ -134,3 +134,21 @@ func TestTransportIsWrappedAndFollowsNoRedirects(t *testing.T) {
 		t.Errorf("%d calls to the redirect target, %d seen by the wrapper", elsewhere.Load(), seen.Load())
 	}
 }
+
+func TestMissingCredentialsSayWhatToDo(t *testing.T) {
+	only(t, map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""})
+	account, err := awsconfig.Open(t.Context(), "", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := account.CheckCredentials(t.Context()); err == nil || !strings.Contains(err.Error(), "aws sso login") {
+		t.Errorf("got %v", err)
+	}
+	only(t, map[string]string{"AWS_REGION": "eu-west-1"})
+	if account, err = awsconfig.Open(t.Context(), "", "", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := account.CheckCredentials(t.Context()); err != nil {
+		t.Errorf("with credentials: %v", err)
+	}
+}

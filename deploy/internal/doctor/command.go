@@ -85,6 +85,9 @@ func (c Command) run(ctx context.Context, w io.Writer) (status int, err error) {
 	if c.PrintPolicy {
 		return statusOK, d.printPolicy(ctx, w, os.Stderr)
 	}
+	if err := account.CheckCredentials(ctx); err != nil {
+		return 0, err
+	}
 	report := d.checkAll(ctx)
 	if c.JSON {
 		err = report.writeJSON(w)
