@@ -158,14 +158,11 @@ func (t *Network) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.base.RoundTrip(req)
 }
 
-// signalTo returns the stack's ARN from a PUT to a wait handle, whose path is the
-// ARN, a UUID and the handle's logical ID.
-func signalTo(req *http.Request) (stackID string, ok bool) {
-	parts := strings.Split(strings.TrimPrefix(req.URL.Path, "/"), "/")
-	if req.Method != http.MethodPut || len(parts) != 5 || !strings.HasPrefix(parts[0], "arn:") {
-		return "", false
-	}
-	return strings.Join(parts[:3], "/"), true
+// isSignal reports whether the request is a PUT to a wait handle: its path is the
+// stack's ARN, a UUID and the handle's logical ID.
+func isSignal(req *http.Request) bool {
+	path := strings.TrimPrefix(req.URL.Path, "/")
+	return req.Method == http.MethodPut && strings.HasPrefix(path, "arn:") && strings.Count(path, "/") == 4
 }
 
 // ErrDisconnected is returned for a request that does not arrive or whose response is

@@ -356,7 +356,7 @@ func (w *Sandbox) KillBeforeSignal(kill func()) (died func() bool) {
 	var once sync.Once
 	killed := make(chan struct{})
 	w.servers[0].serve(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if _, signal := signalTo(r); signal {
+		if isSignal(r) {
 			once.Do(func() {
 				kill()
 				close(killed)
