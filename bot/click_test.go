@@ -1,6 +1,8 @@
 package bot_test
 
 import (
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +18,7 @@ func TestApprove(t *testing.T) {
 
 	got := w.wantVotes(r.ID, 1, handle.Approved)
 	want := handle.Person{Team: "T0HOME", ID: approver, Name: "Member " + approver}
-	if v := got.Votes[0]; v.By != want || v.Via != handle.ViaSlack || !v.At.Equal(w.clock()) {
+	if v := got.Votes[0]; !reflect.DeepEqual(v.By, want) || v.Via != handle.ViaSlack || !v.At.Equal(w.clock()) {
 		t.Errorf("the vote: got %+v, want one by %+v now", v, want)
 	}
 	w.wantPrivate() // the message shows the decision
@@ -472,4 +474,43 @@ func TestPrivateMessagesAreShort(t *testing.T) {
 	if got := w.slack.ephemerals(); len(got) != 1 || len(got[0]) > 500 {
 		t.Errorf("private messages: got %q, want a short one", got)
 	}
+}
+
+// A person of an Enterprise Grid clicks as a member of the organization (W0GLOBAL),
+// then as a member of the workspace (U0LOCAL): they are one person.
+func TestGridPersonIsOnePerson(t *testing.T) {
+	inGrid := map[string]any{"id": "U0LOCAL", "team_id": "T0HOME",
+		"enterprise_user": map[string]any{"id": "W0GLOBAL", "enterprise_id": "E0HOLDING", "teams": []string{"T0HOME"}}}
+	grid := func(t *testing.T) *world {
+		w := newWorld(t)
+		for _, id := range []string{"U0LOCAL", "W0GLOBAL"} {
+			w.slack.add(id, inGrid)
+		}
+		return w
+	}
+	click := func(w *world, r handle.Request, as string) {
+		d := w.approve(r).by(as)
+		d.set("T0SISTER", "user", "team_id").set(map[string]any{"id": "E0HOLDING"}, "enterprise")
+		w.wantAck(w.send(d))
+	}
+	t.Run("cannot approve their own request", func(t *testing.T) {
+		w := grid(t)
+		r := w.launch(func(r *handle.Request) {
+			r.Terms.Approvers = append(r.Terms.Approvers, "U0LOCAL")
+			*r = r.IdentifyRequester("U0LOCAL", []string{"U0LOCAL"}, true)
+		})
+		click(w, r, "W0GLOBAL")
+		w.wantVotes(r.ID, 0, handle.Pending)
+		w.wantPrivate("This is your own request")
+	})
+	t.Run("counts once towards two", func(t *testing.T) {
+		w := grid(t)
+		r := w.launch(quorum(2), func(r *handle.Request) { r.Terms.Approvers = append(r.Terms.Approvers, "U0LOCAL") })
+		click(w, r, "W0GLOBAL")
+		click(w, r, "U0LOCAL")
+		got := w.wantVotes(r.ID, 1, handle.Pending)
+		if by := got.Votes[0].By; by.ID != "U0LOCAL" || !slices.Equal(by.Aliases, []string{"W0GLOBAL"}) {
+			t.Errorf("the vote is by %+v, want U0LOCAL alias W0GLOBAL", by)
+		}
+	})
 }

@@ -154,7 +154,7 @@ func changed(r, next handle.Request) bool {
 		len(r.Messages) != len(next.Messages) ||
 		r.Lease != next.Lease ||
 		r.State() != next.State() ||
-		!slices.Equal(r.Events, next.Events)
+		!slices.EqualFunc(r.Events, next.Events, handle.Event.Same)
 }
 
 func (b *Bot) load(ctx context.Context, id string) (handle.Request, error) {

@@ -17,21 +17,8 @@ import (
 // directory is what Slack says about people and user groups. Answers are kept
 // for a minute, so a person who leaves a group can decide for a minute more.
 type directory struct {
-	users  ttlCache[member]
+	users  ttlCache[Member]
 	groups ttlCache[[]string] // IDs of the users in the group
-}
-
-// member is the part of a users.info answer that decides whether a person may
-// vote. See https://docs.slack.dev/reference/objects/user-object
-type member struct {
-	name         string
-	team         string // home workspace
-	organization string // Enterprise Grid organization, if any
-	orgID        string // the person's ID in the organization; it can differ from the workspace's
-	guest        bool
-	bot          bool
-	deactivated  bool
-	stranger     bool
 }
 
 const maxName = 80 // bytes of a person's name
@@ -49,13 +36,8 @@ func (i *interaction) lookUp(ctx context.Context, r handle.Request) (handle.Vote
 		return handle.Voter{}, err
 	}
 	v := i.b.asVoter(i.user, m)
-	ids := []string{i.user.ID}
-	if m.orgID != "" && m.orgID != i.user.ID {
-		i.orgID = m.orgID
-		ids = append(ids, m.orgID)
-	}
 	if notNamed(r.Authorize(v)) {
-		if v.Groups, err = i.b.groupsOf(ctx, ids, r.Terms.Groups()); err != nil {
+		if v.Groups, err = i.b.groupsOf(ctx, v.IDs(), r.Terms.Groups()); err != nil {
 			return handle.Voter{}, err
 		}
 	}
@@ -68,72 +50,42 @@ func notNamed(err error) bool {
 	return errors.As(err, &refusal) && refusal.Reason == handle.RefusedNotApprover
 }
 
-// outsideHome reports whether the payload alone shows that the person belongs to
-// another workspace: in Slack Connect channels they can press buttons too. See
-// https://docs.slack.dev/apis/slack-connect
-func (b *Bot) outsideHome(u user, organization string) bool {
-	switch {
-	case u.TeamID == "", u.TeamID == b.TeamID, u.TeamID == b.EnterpriseID:
-		return false // as far as the payload tells; users.info decides
-	case b.EnterpriseID == "":
-		return true
+// asVoter joins what the signed payload and users.info say about a person.
+func (b *Bot) asVoter(u user, m Member) handle.Voter {
+	return handle.Voter{
+		Person:      m.Person(u.ID, cmp.Or(m.Team, u.TeamID), u.name()),
+		Home:        b.home().Includes(u.TeamID, m),
+		Guest:       m.Guest,
+		Bot:         m.Bot,
+		Deactivated: m.Deactivated,
 	}
-	return organization != "" && organization != b.EnterpriseID
 }
 
-// asVoter joins what the signed payload and users.info say about a person. If
-// they disagree about the home workspace, the person is not at home.
-func (b *Bot) asVoter(u user, m member) handle.Voter {
-	v := handle.Voter{
-		Person:      handle.Person{Team: cmp.Or(u.TeamID, m.team), ID: u.ID, Name: cmp.Or(m.name, u.name())},
-		Guest:       m.guest,
-		Bot:         m.bot,
-		Deactivated: m.deactivated,
-	}
-	switch {
-	case m.stranger:
-	case b.EnterpriseID != "" && m.organization != "":
-		v.Home = m.organization == b.EnterpriseID
-	case b.EnterpriseID != "" && u.TeamID == b.EnterpriseID:
-		v.Home = true
-	case b.TeamID != "" && v.Team == b.TeamID:
-		v.Home = cmp.Or(m.team, b.TeamID) == b.TeamID || m.organization != "" // members of an organization can have several workspaces
-	}
-	return v
-}
+func (b *Bot) home() Home { return Home{Team: b.TeamID, Enterprise: b.EnterpriseID} }
 
-func (b *Bot) member(ctx context.Context, id string) (member, error) {
-	m, err := b.directory.users.get(ctx, id, b.Now(), func() (member, error) {
+func (b *Bot) member(ctx context.Context, id string) (Member, error) {
+	m, err := b.directory.users.get(ctx, id, b.Now(), func() (Member, error) {
 		ctx, cancel := b.callTimeout(context.WithoutCancel(ctx)) // others may wait for the answer too
 		defer cancel()
-		return within(ctx, b, "look up a user", func(ctx context.Context) (member, error) {
+		return within(ctx, b, "look up a user", func(ctx context.Context) (Member, error) {
 			return b.fetchMember(ctx, id)
 		})
 	})
 	if err != nil {
-		return member{}, fmt.Errorf("couldn't look up user %s: %w", id, err)
+		return Member{}, fmt.Errorf("couldn't look up user %s: %w", id, err)
 	}
 	return m, nil
 }
 
-func (b *Bot) fetchMember(ctx context.Context, id string) (member, error) {
+func (b *Bot) fetchMember(ctx context.Context, id string) (Member, error) {
 	u, err := b.Slack.GetUserInfoContext(ctx, id)
 	if err != nil {
-		return member{}, err
+		return Member{}, err
 	}
 	if u.ID != id && u.Enterprise.ID != id {
-		return member{}, fmt.Errorf("users.info of %s returned user %q", id, u.ID)
+		return Member{}, fmt.Errorf("users.info of %s returned user %q", id, u.ID)
 	}
-	return member{
-		name:         handle.OneLine(cmp.Or(u.Profile.RealName, u.RealName, u.Name), maxName),
-		team:         u.TeamID,
-		organization: u.Enterprise.EnterpriseID,
-		orgID:        u.Enterprise.ID,
-		guest:        u.IsRestricted || u.IsUltraRestricted,
-		bot:          u.IsBot || u.IsWorkflowBot || u.IsConnectorBot,
-		deactivated:  u.Deleted,
-		stranger:     u.IsStranger,
-	}, nil
+	return NewMember(u), nil
 }
 
 func (b *Bot) groupMembers(ctx context.Context, id string) ([]string, error) {

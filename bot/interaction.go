@@ -26,7 +26,6 @@ type interaction struct {
 	opening      bool // Reject was pressed: the reason is still to come
 
 	voter      *handle.Voter // once Slack has confirmed the person
-	orgID      string        // their ID in the organization, if it differs
 	unverified bool          // Slack could not be asked about them
 	recorded   bool
 }
@@ -105,8 +104,8 @@ func (i *interaction) evaluate(ctx context.Context, r handle.Request, now time.T
 }
 
 func (i *interaction) rules(ctx context.Context, r handle.Request, now time.Time) evaluation {
-	if i.b.outsideHome(i.user, i.organization) || !handle.IsUser(i.user.ID) {
-		return evaluated(r, r.Authorize(handle.Voter{Person: i.person(), Home: !i.b.outsideHome(i.user, i.organization)}))
+	if outside := i.b.home().excludes(i.user.TeamID, i.organization); outside || !handle.IsUser(i.user.ID) {
+		return evaluated(r, r.Authorize(handle.Voter{Person: i.person(), Home: !outside}))
 	}
 	if reason := r.RefusalFor(handle.ViaSlack, i.ticket.Verdict, now); reason != "" {
 		if i.repeats(r) {
@@ -120,18 +119,10 @@ func (i *interaction) rules(ctx context.Context, r handle.Request, now time.Time
 	case err != nil:
 		i.b.log().Warn("could not verify a person", "request", r.ID, "user", i.user.ID, "error", err)
 		return evaluation{next: r, refused: handle.RefusedUnverified}
-	case i.isRequester(r):
-		return evaluation{next: r, refused: handle.RefusedOwnRequest}
 	case i.opening:
 		return evaluated(r, r.Authorize(v))
 	}
 	return evaluated(r.VoteBySlack(v, i.ticket.Verdict, i.reason, now))
-}
-
-// isRequester reports whether the person requested r under another ID than the
-// one they clicked with: a workspace and its organization can have one each.
-func (i *interaction) isRequester(r handle.Request) bool {
-	return !r.Terms.SelfApproval && i.orgID != "" && slices.Contains(r.Requester.SlackIDs, i.orgID)
 }
 
 // repeats reports whether the person has given the same verdict before.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
 	"regexp"
 	"strings"
 	"sync"
@@ -203,7 +204,7 @@ func TestDecideByMail(t *testing.T) {
 			link := w.mailLink(r, tt.verdict)
 			w.wantPage(w.post(link, form(" Kim \u202E Lee ", tt.code(link), tt.reason)), 200, tt.shows)
 			got := w.wantVotes(r.ID, 1, tt.state)
-			if v := got.Votes[0]; v.Via != handle.ViaMail || v.By != (handle.Person{Name: "Kim Lee"}) || v.Reason != strings.TrimSpace(tt.reason) {
+			if v := got.Votes[0]; v.Via != handle.ViaMail || !reflect.DeepEqual(v.By, handle.Person{Name: "Kim Lee"}) || v.Reason != strings.TrimSpace(tt.reason) {
 				t.Errorf("the vote: got %+v, want one by mail by Kim Lee", v)
 			}
 			if n := w.store.Counts(); n.Reads != 1 || n.Writes != 1 {

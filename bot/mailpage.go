@@ -165,6 +165,10 @@ func (m *mailDecision) page(r handle.Request, refused handle.RefusalReason) page
 		p.status = http.StatusGone
 		p.Title = "Expired: " + blocks.Title(r)
 		p.Lead = blocks.Plain.Refused(r, refused)
+	case handle.RefusedUnverified:
+		p.status = http.StatusServiceUnavailable
+		p.Title = "This launch can't be decided yet"
+		p.Lead = blocks.RequesterPending
 	default:
 		p.status = http.StatusForbidden
 		p.Title = "Nothing was recorded"

@@ -20,7 +20,13 @@ func (r Request) RefusalFor(via Via, verdict Verdict, now time.Time) RefusalReas
 	if via == ViaMail && !r.mailAllows(verdict) {
 		return RefusedNotByMail
 	}
-	return r.closedReason(now)
+	if reason := r.closedReason(now); reason != "" {
+		return reason
+	}
+	if r.Stack.Unverified {
+		return RefusedUnverified
+	}
+	return ""
 }
 
 // closedReason returns why the request can no longer be decided; empty while it

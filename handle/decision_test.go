@@ -1,6 +1,7 @@
 package handle_test
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -34,11 +35,11 @@ func TestDecisionNeverChanges(t *testing.T) {
 			wantSame(t, "expire", r, r.Expire(late))
 			wantSame(t, "withdraw", r, r.Withdraw("again", late))
 			for _, status := range []string{"CREATE_COMPLETE", "ROLLBACK_COMPLETE", ""} {
-				if next := r.RecordEnd(handle.Ended{Status: status, At: late}); *next.Decision != before {
+				if next := r.RecordEnd(handle.Ended{Status: status, At: late}); !reflect.DeepEqual(*next.Decision, before) {
 					t.Errorf("the stack's end %q: got %+v, want %+v", status, *next.Decision, before)
 				}
 			}
-			if next := r.RecordBypass("the wait was released", late); *next.Decision != before {
+			if next := r.RecordBypass("the wait was released", late); !reflect.DeepEqual(*next.Decision, before) {
 				t.Errorf("bypassed: got %+v, want %+v", *next.Decision, before)
 			}
 		})

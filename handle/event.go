@@ -68,12 +68,17 @@ func (r Request) appendEvent(e Event) Request {
 func (r Request) countRepeat(e Event) bool {
 	for i := range r.Events {
 		old := &r.Events[i]
-		if old.Kind == e.Kind && old.Text == e.Text && (old.By.Is(e.By) || old.By == e.By) {
+		if old.Kind == e.Kind && old.Text == e.Text && (old.By.Is(e.By) || old.By.equal(e.By)) {
 			old.At, old.Count = e.At, max(old.Count, 1)+1
 			return true
 		}
 	}
 	return false
+}
+
+// Same reports whether e and f are the same, counts and times included.
+func (e Event) Same(f Event) bool {
+	return e.At.Equal(f.At) && e.Kind == f.Kind && e.Text == f.Text && e.Count == f.Count && e.By.equal(f.By)
 }
 
 // RecordRefusal records a vote that was refused.

@@ -28,7 +28,7 @@ const (
 // approvals from ann, ben, rob and the group. The edits are applied last.
 func launch(edits ...func(*handle.Request)) handle.Request {
 	known := func(r *handle.Request) {
-		r.Requester.SlackID, r.Requester.SlackIDs, r.Requester.LookedUp = rob, []string{rob}, true
+		r.Requester.SlackID, r.Requester.SlackIDs, r.Requester.LookedUp, r.Requester.Proven = rob, []string{rob}, true, true
 		r.Terms.Approvers, r.Terms.Approvals = []string{ann, ben, rob, guards}, 2
 	}
 	return handletest.Request(1, at, slices.Concat([]func(*handle.Request){known}, edits)...)
@@ -39,7 +39,7 @@ func approvals(n int) func(*handle.Request) {
 }
 
 func unidentified(r *handle.Request) {
-	r.Requester.SlackID, r.Requester.SlackIDs, r.Requester.LookedUp = "", nil, false
+	r.Requester.SlackID, r.Requester.SlackIDs, r.Requester.LookedUp, r.Requester.Proven = "", nil, false, false
 }
 
 func withoutSlack(r *handle.Request) {

@@ -32,7 +32,7 @@ func (m *model) voteInSlack(t *rapid.T) {
 	who := rapid.SampledFrom(people).Draw(t, "who")
 	verdict := rapid.SampledFrom([]handle.Verdict{handle.Approve, handle.Approve, handle.Approve, handle.Reject, "maybe"}).Draw(t, "verdict")
 	reason := rapid.SampledFrom([]string{"", " ", "because"}).Draw(t, "reason")
-	may := who.entitled && (m.r.Terms.SelfApproval || !who.self && m.r.Requester.LookedUp) &&
+	may := who.entitled && !m.r.Stack.Unverified && (m.r.Terms.SelfApproval || !who.self && m.r.Requester.LookedUp) &&
 		slices.Contains(m.r.Terms.Approvers, guards) && verdict != "maybe"
 
 	before := m.r
@@ -56,7 +56,7 @@ func (m *model) voteByMail(t *rapid.T) {
 		next, err = r.VoteByMail(name, verdict, "because", m.now)
 		return next
 	})
-	m.checkVote(t, before, verdict, err, verdict == handle.Reject || m.r.Terms.Approvals == 1)
+	m.checkVote(t, before, verdict, err, !before.Stack.Unverified && (verdict == handle.Reject || before.ApprovalsNeeded() == 1))
 	if err == nil && verdict == handle.Approve {
 		m.approvers[""] = true
 	}
@@ -102,10 +102,16 @@ func (m *model) takeStep(t *rapid.T) {
 	case handle.StepSignal:
 		refused := rapid.SampledFrom([]string{"", "", "403"}).Draw(t, "answer")
 		m.mark(t, "MarkSignalled", func(r handle.Request) handle.Request { return r.MarkSignalled(refused, now) })
-	case handle.StepPost:
+	case handle.StepIdentify:
+		if m.r.Stack.Unverified {
+			m.mark(t, "VerifyStack", func(r handle.Request) handle.Request {
+				return r.VerifyStack(r.Product, r.Requester.Principal, r.Parameters)
+			})
+		}
 		if !m.r.Requester.LookedUp {
 			m.lookUp(t)
 		}
+	case handle.StepPost:
 		if _, posted := m.r.Root(); posted {
 			return
 		}

@@ -39,6 +39,8 @@ func newModel(t *rapid.T) *model {
 	if rapid.Bool().Draw(t, "not looked up") {
 		unidentified(&r)
 	}
+	r.Stack.Unverified = rapid.IntRange(0, 3).Draw(t, "unverified") == 0
+	r.Terms.UnprovenRequester = rapid.SampledFrom([]string{"", handle.UnprovenTwoApprovers, handle.UnprovenWarn}).Draw(t, "unproven requester")
 	if rapid.Bool().Draw(t, "no reminder") {
 		r.Terms.RemindAt = time.Time{}
 	}

@@ -42,10 +42,10 @@ func TestRandomChangesKeepTheLaws(t *testing.T) {
 // checkChange checks the laws about a change from one value to the next.
 func checkChange(t *rapid.T, what string, old, next handle.Request) {
 	fail := func(law string, args ...any) { t.Fatalf("%s: %s", what, fmt.Sprintf(law, args...)) }
-	if old.Decision != nil && (next.Decision == nil || *next.Decision != *old.Decision) {
+	if old.Decision != nil && (next.Decision == nil || !reflect.DeepEqual(*next.Decision, *old.Decision)) {
 		fail("the decision was changed from %+v to %+v", old.Decision, next.Decision)
 	}
-	if len(next.Votes) < len(old.Votes) || !slices.Equal(next.Votes[:len(old.Votes)], old.Votes) {
+	if len(next.Votes) < len(old.Votes) || len(old.Votes) > 0 && !reflect.DeepEqual(next.Votes[:len(old.Votes)], old.Votes) {
 		fail("votes were changed from %v to %v", old.Votes, next.Votes)
 	}
 	if old.Signal != nil && old.Signal.Undeliverable == "" && *next.Signal != *old.Signal {
@@ -64,7 +64,7 @@ func checkChange(t *rapid.T, what string, old, next handle.Request) {
 	}
 	for i, was := range old.Events {
 		is := next.Events[i]
-		if is.Kind != was.Kind || is.Text != was.Text || is.By != was.By || is.Count < was.Count {
+		if is.Kind != was.Kind || is.Text != was.Text || !reflect.DeepEqual(is.By, was.By) || is.Count < was.Count {
 			fail("event %d was changed from %+v to %+v", i, was, is)
 		}
 	}
@@ -120,11 +120,11 @@ func (m *model) checkDecision(t *rapid.T) {
 	before := d.At.Before(r.Terms.Deadline)
 	switch d.State {
 	case handle.Approved:
-		if len(counted) < r.Terms.Approvals || !before {
+		if len(counted) < r.ApprovalsNeeded() || !before {
 			t.Fatalf("approved by %v of %d, %s before the deadline", counted, r.Terms.Approvals, r.Terms.Deadline.Sub(d.At))
 		}
 	case handle.Rejected:
-		if last := r.Votes[len(r.Votes)-1]; last.Verdict != handle.Reject || last.By != d.By || d.Reason == "" || !before {
+		if last := r.Votes[len(r.Votes)-1]; last.Verdict != handle.Reject || !reflect.DeepEqual(last.By, d.By) || d.Reason == "" || !before {
 			t.Fatalf("rejected by %+v after the vote %+v", d, last)
 		}
 	case handle.Expired:

@@ -96,6 +96,12 @@ func (r Request) ViewHash() string {
 	if r.Requester.LookedUp && !r.Requester.Proven {
 		hash += " unproven"
 	}
+	if r.Decision == nil && r.identityPending() {
+		hash += " unidentified"
+	}
+	if r.Stack.Unverified {
+		hash += " unverified"
+	}
 	if r.Decision == nil && len(r.Votes) > 0 {
 		hash += " " + strconv.Itoa(len(r.ApprovedBy()))
 	}

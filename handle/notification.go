@@ -62,13 +62,14 @@ func (r Request) Notifications() []Notification {
 
 // PendingDeliveries reports which Slack messages for n are still unsent: the
 // reply in the thread, which needs a posted message, and the direct message,
-// which only outcomes have and which needs a known requester.
+// which only outcomes have and which needs a known requester. A person whom a
+// typed e-mail names gets none where AWS proves another principal.
 func (r Request) PendingDeliveries(n Notification) (reply, direct bool) {
 	_, posted := r.Root()
 	_, replied := r.Delivered[n.ReplyKey()]
 	_, written := r.Delivered[n.DirectKey()]
 	outcome := n.Name == NotifyDecided || n.Name == NotifyBypass || n.Name == NotifyEnded
-	return posted && !replied, outcome && r.Requester.SlackID != "" && !written
+	return posted && !replied, outcome && r.Requester.Addressable() && !written
 }
 
 // mailDueAt returns when n is due by mail. The question is mailed at once when

@@ -89,7 +89,7 @@ func TestNoQuestionOrReminderAfterDecision(t *testing.T) {
 // and the step that identifies the requester must stay outstanding.
 func TestAdoptedMessageDoesNotEndIdentification(t *testing.T) {
 	r := launch(unidentified).AdoptMessage("C0APPROVALS", "1.000001")
-	if refusalReason(r.Authorize(voter(ann))) == handle.RefusedUnverified && !needs(r, "post") {
+	if refusalReason(r.Authorize(voter(ann))) == handle.RefusedUnverified && !needs(r, "identify") {
 		t.Errorf("votes stay refused: only %q is outstanding", keys(r.Outstanding()))
 	}
 }

@@ -72,10 +72,16 @@ type Stack struct {
 	Name     string    `json:"name"`
 	Account  string    `json:"account"` // 12 digits
 	Region   string    `json:"region"`
-	Gate     string    `json:"gate"`             // logical ID of the request resource
-	Status   string    `json:"status,omitempty"` // the last final status that an event reported, such as CREATE_COMPLETE
+	Gate     string    `json:"gate"`               // logical ID of the request resource
+	GateType string    `json:"gateType,omitempty"` // its type, as the event says: Custom::…
+	Status   string    `json:"status,omitempty"`   // the last final status that an event reported, such as CREATE_COMPLETE
 	Reason   string    `json:"reason,omitempty"`
 	StatusAt time.Time `json:"heardAt,omitzero"` // when that event arrived; zero if none has
+
+	// Unverified means that CloudFormation could not yet be asked about the
+	// launch, so what the event claims is unchecked and the requester unknown.
+	// Votes are refused until it has answered.
+	Unverified bool `json:"unverified,omitempty"`
 }
 
 // Product is the launch as Service Catalog's own stack tags describe it. Fields
@@ -105,6 +111,12 @@ type Requester struct {
 // user or of the role session. It is empty if the principal is unknown.
 func (r Requester) PrincipalName() string {
 	return r.Principal[strings.LastIndex(r.Principal, "/")+1:]
+}
+
+// Addressable reports whether SlackID may be mentioned and written to as the
+// requester: it is proven, or nothing proves another principal.
+func (r Requester) Addressable() bool {
+	return IsUser(r.SlackID) && (r.Proven || r.Principal == "")
 }
 
 // Field is one detail or parameter, as shown to people.
@@ -155,6 +167,19 @@ func (r Request) IdentifyRequester(main string, all []string, proven bool) Reque
 	return r
 }
 
+// VerifyStack records what CloudFormation says about the stack: the product, the
+// proven principal (empty if there is no proof) and the parameters, which the
+// caller has redacted. It keeps a product name that the template sets.
+func (r Request) VerifyStack(p Product, principal string, parameters []Field) Request {
+	r = r.Clone().clearAttempts(Step{Kind: StepIdentify})
+	if r.Product.Name != "" {
+		p.Name = r.Product.Name
+	}
+	r.Product, r.Requester.Principal, r.Parameters = p, principal, slices.Clone(parameters)
+	r.Stack.Unverified = false
+	return r
+}
+
 // Clone returns a deep copy: no change to it can reach r.
 func (r Request) Clone() Request {
 	r.Requester.SlackIDs = slices.Clone(r.Requester.SlackIDs)
@@ -162,7 +187,13 @@ func (r Request) Clone() Request {
 	r.Parameters = slices.Clone(r.Parameters)
 	r.Terms.Approvers = slices.Clone(r.Terms.Approvers)
 	r.Votes = slices.Clone(r.Votes)
+	for i := range r.Votes {
+		r.Votes[i].By.Aliases = slices.Clone(r.Votes[i].By.Aliases)
+	}
 	r.Decision = clonePointer(r.Decision)
+	if r.Decision != nil {
+		r.Decision.By.Aliases = slices.Clone(r.Decision.By.Aliases)
+	}
 	r.Signal = clonePointer(r.Signal)
 	r.Bypass = clonePointer(r.Bypass)
 	r.Ended = clonePointer(r.Ended)
@@ -173,6 +204,9 @@ func (r Request) Clone() Request {
 	r.Delivered = maps.Clone(r.Delivered)
 	r.Attempts = maps.Clone(r.Attempts)
 	r.Events = slices.Clone(r.Events)
+	for i := range r.Events {
+		r.Events[i].By.Aliases = slices.Clone(r.Events[i].By.Aliases)
+	}
 	return r
 }
 

@@ -17,6 +17,7 @@ func fullRequest(t *testing.T) handle.Request {
 	r = votes(t, r, handle.Approve, at, ben)
 	r = r.RecordRefusal(voter(sam).Person, handle.RefusedDecided, at).MarkSignalled("", at)
 	r = r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", Outputs: []handle.Field{{Name: "Queue", Value: "q"}}, At: at})
+	r.Votes[0].By.Aliases, r.Decision.By.Aliases, r.Events[0].By.Aliases = []string{"W0ANN"}, []string{"W0BEN"}, []string{"W0SAM"}
 	r, _ = r.Claim("one", at)
 	return r.RecordFailure(handle.Step{Kind: handle.StepNotify, Notification: handle.Notification{Name: handle.NotifyEnded}}, handle.Failure{Reason: "no answer"}, at)
 }

@@ -66,10 +66,12 @@ func (run *runner) take(s handle.Step) {
 		run.r = run.r.Expire(run.now)
 	case handle.StepSignal:
 		run.r = run.r.MarkSignalled("", run.now)
-	case handle.StepPost:
-		if !run.r.Requester.LookedUp {
-			run.r = run.r.IdentifyRequester(rob, []string{rob}, true)
+	case handle.StepIdentify:
+		if run.r.Stack.Unverified {
+			run.r = run.r.VerifyStack(run.r.Product, run.r.Requester.Principal, run.r.Parameters)
 		}
+		run.r = run.r.IdentifyRequester(rob, []string{rob}, true)
+	case handle.StepPost:
 		if _, posted := run.r.Root(); !posted {
 			run.r = run.r.MarkPosted("C0APPROVALS", run.ts(), run.r.ViewHash(), run.now)
 		}

@@ -9,13 +9,14 @@ import (
 type StepKind string
 
 const (
-	StepExpire  StepKind = "expire"  // close the request: its deadline has passed
-	StepSignal  StepKind = "signal"  // send the decision to CloudFormation
-	StepPost    StepKind = "post"    // find the requester in Slack, then post the message if none is known
-	StepRefresh StepKind = "refresh" // update a posted message that shows an old state
-	StepNotify  StepKind = "tell"    // reply in the thread, and write to the requester
-	StepMail    StepKind = "mail"    // the same by mail
-	StepWatch   StepKind = "watch"   // ask CloudFormation how the stack operation ended
+	StepExpire   StepKind = "expire"   // close the request: its deadline has passed
+	StepSignal   StepKind = "signal"   // send the decision to CloudFormation
+	StepIdentify StepKind = "identify" // ask CloudFormation about the launch, and Slack about the requester
+	StepPost     StepKind = "post"     // post the message
+	StepRefresh  StepKind = "refresh"  // update a posted message that shows an old state
+	StepNotify   StepKind = "tell"     // reply in the thread, and write to the requester
+	StepMail     StepKind = "mail"     // the same by mail
+	StepWatch    StepKind = "watch"    // ask CloudFormation how the stack operation ended
 )
 
 // Step is one piece of work that a request needs.
@@ -69,9 +70,10 @@ func (r Request) Outstanding() []Step {
 	if _, ok := r.SignalBody(); ok && r.Signal == nil {
 		add(Step{Kind: StepSignal, At: r.Decision.At})
 	}
-	_, posted := r.Root()
-	unidentified := r.Decision == nil && !r.Requester.LookedUp
-	if (!posted || unidentified) && r.Terms.Channel != "" && r.State() != Withdrawn {
+	if r.Decision == nil && r.identityPending() {
+		add(Step{Kind: StepIdentify, At: r.CreatedAt})
+	}
+	if _, posted := r.Root(); !posted && r.Terms.Channel != "" && r.State() != Withdrawn {
 		add(Step{Kind: StepPost, At: r.CreatedAt})
 	}
 	viewHash := r.ViewHash()
@@ -92,6 +94,12 @@ func (r Request) Outstanding() []Step {
 		add(Step{Kind: StepWatch, At: at})
 	}
 	return steps
+}
+
+// identityPending reports whether CloudFormation or Slack still has to be asked who
+// the requester is. Without Slack there is no one to compare with.
+func (r Request) identityPending() bool {
+	return r.Stack.Unverified || !r.Requester.LookedUp && r.Terms.Channel != ""
 }
 
 // watchDueAt returns when to ask CloudFormation how the stack operation ended:

@@ -16,7 +16,19 @@ type Terms struct {
 	SelfApproval bool      `json:"selfApproval,omitempty"`
 	Deadline     time.Time `json:"deadline"`          // from then on, votes are refused
 	RemindAt     time.Time `json:"remindAt,omitzero"` // zero for no reminder
+
+	// UnprovenRequester is what happens if nothing proves who the requester is in
+	// Slack. Requests of earlier releases have none, which means UnprovenWarn.
+	UnprovenRequester string `json:"unprovenRequester,omitempty"`
 }
+
+// Values of Terms.UnprovenRequester, and of the deployment's parameter of the same
+// name.
+const (
+	UnprovenTwoApprovers = "two-approvers" // one more person must approve, two at least
+	UnprovenWarn         = "warn"          // the message warns
+	UnprovenRefuse       = "refuse"        // the launch fails
+)
 
 const (
 	// MinMargin is the least time between our deadline and AWS's own timeout, so
@@ -79,6 +91,11 @@ func (t Terms) Check() error {
 	if t.Approvals < 1 || t.Approvals > maxApprovals {
 		return fmt.Errorf("property Approvals must be from 1 to %d", maxApprovals)
 	}
+	switch t.UnprovenRequester {
+	case "", UnprovenTwoApprovers, UnprovenWarn, UnprovenRefuse:
+	default:
+		return fmt.Errorf("UnprovenRequester must be %s, %s or %s", UnprovenTwoApprovers, UnprovenWarn, UnprovenRefuse)
+	}
 	if t.Channel == "" && t.Approvals > 1 {
 		return fmt.Errorf("this launch needs %d approvers, and only Slack can tell people apart: set Channel", t.Approvals)
 	}
@@ -89,6 +106,11 @@ func (t Terms) Check() error {
 // are too few. A user group counts as enough: its members are known only at the
 // click.
 func (r Request) CheckApprovers() error {
+	unproven := r.Requester.LookedUp && !r.Requester.Proven && !r.Terms.SelfApproval
+	if unproven && r.Terms.UnprovenRequester == UnprovenRefuse {
+		return errors.New("nothing proves who the requester is in Slack, and the deployment's parameter UnprovenRequester refuses such launches")
+	}
+	needed := r.ApprovalsNeeded()
 	named := map[string]bool{}
 	for _, a := range r.Terms.Approvers {
 		if IsUserGroup(a) {
@@ -99,14 +121,17 @@ func (r Request) CheckApprovers() error {
 		}
 	}
 	switch {
-	case len(named) >= r.Terms.Approvals:
+	case len(named) >= needed:
 		return nil
 	case len(r.Terms.Approvers) == 0:
 		return ErrNoApprovers
 	case len(named) == 0:
 		return errors.New("only the requester may approve this launch, and requesters cannot approve their own launches: list other approvers")
 	}
-	return fmt.Errorf("this launch needs %d approvers, but only %d may approve it", r.Terms.Approvals, len(named))
+	if needed > r.Terms.Approvals {
+		return fmt.Errorf("nothing proves who the requester is in Slack, so this launch needs %d approvers, but only %d may approve it: list more approvers, or change the deployment's parameter UnprovenRequester", needed, len(named))
+	}
+	return fmt.Errorf("this launch needs %d approvers, but only %d may approve it", needed, len(named))
 }
 
 // Groups returns the user groups among the approvers.

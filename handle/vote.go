@@ -22,16 +22,37 @@ const (
 	ViaMail  Via = "mail"
 )
 
-// Person is a voter or clicker as the record keeps them. Only the ID identifies
-// a person: with Enterprise Grid, the same person appears in several workspaces.
+// Person is a voter or clicker as the record keeps them. A person is the set of
+// all their Slack user IDs: with Enterprise Grid they have one in each workspace
+// and one in the organization. See
+// https://docs.slack.dev/reference/objects/user-object
 type Person struct {
-	Team string `json:"team,omitempty"` // Slack workspace ID
-	ID   string `json:"id,omitempty"`   // Slack user ID; empty by mail
-	Name string `json:"name"`           // for display; by mail as typed
+	Team    string   `json:"team,omitempty"`    // Slack workspace ID
+	ID      string   `json:"id,omitempty"`      // Slack user ID, as users.info returns it; empty by mail
+	Aliases []string `json:"aliases,omitempty"` // their other Slack user IDs
+	Name    string   `json:"name"`              // for display; by mail as typed
 }
 
-// Is reports whether p and q are certainly the same person.
-func (p Person) Is(q Person) bool { return p.ID != "" && p.ID == q.ID }
+// IDs returns all Slack user IDs of p.
+func (p Person) IDs() []string {
+	if p.ID == "" {
+		return nil
+	}
+	return append([]string{p.ID}, p.Aliases...)
+}
+
+// Has reports whether one of ids is p's.
+func (p Person) Has(ids ...string) bool {
+	return slices.ContainsFunc(p.IDs(), func(id string) bool { return slices.Contains(ids, id) })
+}
+
+// Is reports whether p and q are certainly the same person: they share an ID.
+func (p Person) Is(q Person) bool { return p.Has(q.IDs()...) }
+
+// equal reports whether p and q are recorded alike.
+func (p Person) equal(q Person) bool {
+	return p.Team == q.Team && p.ID == q.ID && p.Name == q.Name && slices.Equal(p.Aliases, q.Aliases)
+}
 
 // Vote is one approver's answer, with its reason.
 type Vote struct {
@@ -88,16 +109,16 @@ func (r Request) Authorize(v Voter) error {
 	case !IsUser(v.ID) || v.Guest || v.Bot || v.Deactivated:
 		return &Refusal{RefusedNotMember}
 	}
-	named := slices.Contains(r.Terms.Approvers, v.ID)
+	named := v.Has(r.Terms.Approvers...)
 	for _, g := range v.Groups {
 		named = named || IsUserGroup(g) && slices.Contains(r.Terms.Approvers, g)
 	}
 	switch {
 	case !named:
 		return &Refusal{RefusedNotApprover}
-	case !r.Terms.SelfApproval && slices.Contains(r.Requester.SlackIDs, v.ID):
+	case !r.Terms.SelfApproval && v.Has(r.Requester.SlackIDs...):
 		return &Refusal{RefusedOwnRequest}
-	case !r.Requester.LookedUp && !r.Terms.SelfApproval:
+	case r.Stack.Unverified, !r.Requester.LookedUp && !r.Terms.SelfApproval:
 		return &Refusal{RefusedUnverified} // until the requester is known, v could be the requester
 	}
 	return nil
@@ -123,13 +144,16 @@ func (r Request) VoteByMail(name string, verdict Verdict, reason string, now tim
 	if OneLine(name, maxName) == "" {
 		return r, &Refusal{RefusedNoName}
 	}
+	if r.Stack.Unverified {
+		return r, &Refusal{RefusedUnverified}
+	}
 	return r.vote(Vote{By: Person{Name: name}, Verdict: verdict, Reason: reason, Via: ViaMail, At: now})
 }
 
 // mailAllows reports whether verdict can be given by mail, where typed names
 // cannot tell several approvers apart.
 func (r Request) mailAllows(verdict Verdict) bool {
-	return verdict != Approve || r.Terms.Approvals <= 1
+	return verdict != Approve || r.ApprovalsNeeded() <= 1
 }
 
 func (r Request) vote(v Vote) (Request, error) {
@@ -169,9 +193,21 @@ func (r Request) repeats(v Vote) bool {
 	return false
 }
 
+// ApprovalsNeeded returns how many people must approve: the terms' number, or one
+// more and at least two where the terms ask for that because nothing proves who
+// the requester is in Slack. Where only mail is configured, or requesters may
+// approve their own launches, the proof makes no difference.
+func (r Request) ApprovalsNeeded() int {
+	unproven := r.Requester.LookedUp && !r.Requester.Proven
+	if unproven && r.Terms.UnprovenRequester == UnprovenTwoApprovers && r.Terms.Channel != "" && !r.Terms.SelfApproval {
+		return max(2, r.Terms.Approvals+1)
+	}
+	return r.Terms.Approvals
+}
+
 // ApprovalsMissing returns how many more people must approve.
 func (r Request) ApprovalsMissing() int {
-	return max(0, r.Terms.Approvals-len(r.ApprovedBy()))
+	return max(0, r.ApprovalsNeeded()-len(r.ApprovedBy()))
 }
 
 // ApprovedBy lists the people whose approvals count, each once, in the order of

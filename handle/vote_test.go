@@ -238,3 +238,108 @@ func TestRefusalCarriesItsReason(t *testing.T) {
 		t.Errorf("got %q, want %q", err, want)
 	}
 }
+
+// With Enterprise Grid a person has several IDs. ann is U0ANN in her workspace and
+// W0ANN in the organization.
+func TestPersonIsTheSetOfTheirIDs(t *testing.T) {
+	local, global := voter(ann), voter(ann)
+	local.Aliases = []string{"W0ANN"}
+	global.ID, global.Aliases = "W0ANN", []string{ann}
+
+	t.Run("own request", func(t *testing.T) {
+		r := launch(func(r *handle.Request) {
+			r.Requester.SlackID, r.Requester.SlackIDs = ann, []string{ann}
+		})
+		for _, v := range []handle.Voter{local, global} {
+			if got := refusalReason(r.Authorize(v)); got != handle.RefusedOwnRequest {
+				t.Errorf("as %s: got %q, want %q", v.ID, got, handle.RefusedOwnRequest)
+			}
+		}
+	})
+	t.Run("quorum and repetition", func(t *testing.T) {
+		r := launch(approvals(2))
+		for _, v := range []handle.Voter{local, global, local} {
+			next, err := r.VoteBySlack(v, handle.Approve, "", at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r = next
+		}
+		if len(r.Votes) != 1 || r.State() != handle.Pending {
+			t.Errorf("got %d votes, %s; want one vote, pending", len(r.Votes), r.State())
+		}
+	})
+	t.Run("named approver", func(t *testing.T) {
+		r := launch(func(r *handle.Request) { r.Terms.Approvers = []string{"W0ANN"} })
+		if err := r.Authorize(local); err != nil {
+			t.Errorf("named by an alias: %v", err)
+		}
+	})
+}
+
+func TestUnprovenRequesterNeedsOneMoreApprover(t *testing.T) {
+	unproven := func(r *handle.Request) { r.Requester.Proven = false }
+	policy := func(p string) func(*handle.Request) {
+		return func(r *handle.Request) { r.Terms.UnprovenRequester = p }
+	}
+	for _, tt := range []struct {
+		name string
+		r    handle.Request
+		want int
+	}{
+		{"proven", launch(approvals(1), policy(handle.UnprovenTwoApprovers)), 1},
+		{"unproven, one asked for", launch(approvals(1), unproven, policy(handle.UnprovenTwoApprovers)), 2},
+		{"unproven, two asked for", launch(approvals(2), unproven, policy(handle.UnprovenTwoApprovers)), 3},
+		{"unproven, warn", launch(approvals(1), unproven, policy(handle.UnprovenWarn)), 1},
+		{"unproven, of an earlier release", launch(approvals(1), unproven), 1},
+		{"unproven, self-approval allowed", launch(approvals(1), unproven, policy(handle.UnprovenTwoApprovers), func(r *handle.Request) { r.Terms.SelfApproval = true }), 1},
+		{"unproven, mail alone", launch(approvals(1), unproven, policy(handle.UnprovenTwoApprovers), withoutSlack), 1},
+		{"not identified yet", launch(approvals(1), unidentified, policy(handle.UnprovenTwoApprovers)), 1},
+	} {
+		if got := tt.r.ApprovalsNeeded(); got != tt.want {
+			t.Errorf("%s: got %d, want %d", tt.name, got, tt.want)
+		}
+	}
+	r := launch(approvals(1), unproven, policy(handle.UnprovenTwoApprovers))
+	if r = votes(t, r, handle.Approve, at, ann); r.State() != handle.Pending {
+		t.Errorf("after one approval: got %s, want pending", r.State())
+	}
+	if got := r.RefusalFor(handle.ViaMail, handle.Approve, at); got != handle.RefusedNotByMail {
+		t.Errorf("by mail: got %q, want %q", got, handle.RefusedNotByMail)
+	}
+	if r = votes(t, r, handle.Approve, at, ben); r.State() != handle.Approved {
+		t.Errorf("after two approvals: got %s, want approved", r.State())
+	}
+
+	alone := launch(approvals(1), unproven, policy(handle.UnprovenTwoApprovers), func(r *handle.Request) { r.Terms.Approvers = []string{ann} })
+	if err := alone.CheckApprovers(); err == nil || !strings.Contains(err.Error(), "UnprovenRequester") {
+		t.Errorf("one approver for an unproven requester: got %v, want an error that names UnprovenRequester", err)
+	}
+	refused := launch(unproven, policy(handle.UnprovenRefuse))
+	if err := refused.CheckApprovers(); err == nil || !strings.Contains(err.Error(), "UnprovenRequester") {
+		t.Errorf("refused: got %v, want an error that names UnprovenRequester", err)
+	}
+}
+
+// Until CloudFormation has answered, no vote counts.
+func TestNoVoteBeforeVerification(t *testing.T) {
+	r := launch(approvals(1), func(r *handle.Request) { r.Stack.Unverified = true })
+	for _, verdict := range []handle.Verdict{handle.Approve, handle.Reject} {
+		if _, err := r.VoteBySlack(voter(ann), verdict, "because", at); refusalReason(err) != handle.RefusedUnverified {
+			t.Errorf("%s by Slack: got %v, want %q", verdict, err, handle.RefusedUnverified)
+		}
+		if _, err := r.VoteByMail("Ann", verdict, "because", at); refusalReason(err) != handle.RefusedUnverified {
+			t.Errorf("%s by mail: got %v, want %q", verdict, err, handle.RefusedUnverified)
+		}
+		if got := r.RefusalFor(handle.ViaMail, verdict, at); got != handle.RefusedUnverified {
+			t.Errorf("RefusalFor %s: got %q, want %q", verdict, got, handle.RefusedUnverified)
+		}
+	}
+	if !needs(r, "identify") {
+		t.Errorf("only %q is outstanding", keys(r.Outstanding()))
+	}
+	r = r.VerifyStack(handle.Product{ID: "prod-1"}, "arn:aws:sts::111122223333:assumed-role/R/rob", nil)
+	if _, err := r.VoteBySlack(voter(ann), handle.Approve, "", at); err != nil {
+		t.Errorf("after verification: %v", err)
+	}
+}

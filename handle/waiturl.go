@@ -1,6 +1,7 @@
 package handle
 
 import (
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -170,6 +171,25 @@ func (u WaitURL) Expires() (t time.Time, ok bool) {
 		return time.Time{}, false
 	}
 	return signed.Add(time.Duration(seconds) * time.Second), true
+}
+
+// Equal reports, in constant time, whether raw is this URL.
+func (u WaitURL) Equal(raw string) bool {
+	own := u.Expose()
+	return own != "" && subtle.ConstantTimeCompare([]byte(own), []byte(raw)) == 1
+}
+
+// Same reports, in constant time, whether u and v are the same URL.
+func (u WaitURL) Same(v WaitURL) bool { return u.Equal(v.Expose()) }
+
+// Handle returns the logical ID of the wait handle of the stack with ARN stackID,
+// with which the URL's path ends; empty if the path has another form.
+func (u WaitURL) Handle(stackID string) string {
+	parsed, err := url.Parse(u.Expose())
+	if err != nil || !strings.HasPrefix(parsed.Path, "/"+stackID+"/") {
+		return ""
+	}
+	return parsed.Path[strings.LastIndex(parsed.Path, "/")+1:]
 }
 
 // Redact removes this and any other wait URL from outside text. A stack's outputs

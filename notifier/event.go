@@ -66,28 +66,46 @@ func (n *Notifier) Handle(ctx context.Context, event json.RawMessage) error {
 	return fmt.Errorf("%w: source %q, detail-type %q", ErrEvent, handle.OneLine(d.Source, 60), handle.OneLine(d.DetailType, 60))
 }
 
-// records handles what came through a topic. See
-// https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
+// records handles what came through the topic, by which other accounts reach the
+// notifier: custom resource requests of stacks in other accounts, and nothing else.
+// Anyone who may publish to it could otherwise forge schedules and stack events.
+// See https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
 func (n *Notifier) records(ctx context.Context, records []json.RawMessage) error {
 	var errs []error
 	for _, raw := range records {
-		var record struct {
-			Sns struct {
-				Message string `json:"Message"`
-			} `json:"Sns"`
-		}
-		if err := json.Unmarshal(raw, &record); err != nil || record.Sns.Message == "" {
-			errs = append(errs, fmt.Errorf("%w: a record that is not an SNS notification", ErrEvent))
-			continue
-		}
-		var nested document
-		if json.Unmarshal([]byte(record.Sns.Message), &nested) == nil && len(nested.Records) > 0 {
-			errs = append(errs, fmt.Errorf("%w: records within a record", ErrEvent))
-			continue
-		}
-		errs = append(errs, n.Handle(ctx, json.RawMessage(record.Sns.Message)))
+		errs = append(errs, n.record(ctx, raw))
 	}
 	return errors.Join(errs...)
+}
+
+func (n *Notifier) record(ctx context.Context, raw json.RawMessage) error {
+	var record struct {
+		Sns struct {
+			Message string `json:"Message"`
+		} `json:"Sns"`
+	}
+	if err := json.Unmarshal(raw, &record); err != nil || record.Sns.Message == "" {
+		return fmt.Errorf("%w: a record that is not an SNS notification", ErrEvent)
+	}
+	message := json.RawMessage(record.Sns.Message)
+	var ev customResource
+	if err := json.Unmarshal(message, &ev); err != nil {
+		salvaged, ok := salvage(message)
+		if !ok {
+			return fmt.Errorf("%w: a topic message that is not a custom resource request: %s", ErrEvent, jsonFault(err))
+		}
+		ev = salvaged
+	}
+	_, account, _, _ := parseStackID(ev.StackID)
+	switch {
+	case ev.ResponseURL == "" && ev.RequestType == "":
+		return fmt.Errorf("%w: a topic message that is not a custom resource request", ErrEvent)
+	case n.Account != "" && account == n.Account:
+		return fmt.Errorf("%w: a topic message about a stack of this account, whose stacks call the function itself", ErrEvent)
+	case ev.RequestType != "Delete" && !n.floods.allow(account, n.Now()):
+		return n.answer(ctx, ev, ev.failed("too many requests of this account at once; launch again in a minute"))
+	}
+	return n.answerRequest(ctx, message)
 }
 
 // jsonFault says what is wrong with a document without quoting it, as it may hold

@@ -74,7 +74,7 @@ func TestPatienceKeepsTheLease(t *testing.T) {
 		return &http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"40"}},
 			Body: io.NopCloser(strings.NewReader("")), Request: req}, nil
 	}
-	first, other := *w.notifier, *w.notifier
+	first, other := *w.notifier.Reconciler, *w.notifier.Reconciler
 	w.notifier.Slack = w.throughSlack(limited)
 	launched, err := w.handle(w.event(nil, nil)) // which has no patience for 40 s
 	if err != nil {
@@ -180,24 +180,32 @@ func TestTheWaitURLIsNotShownAsText(t *testing.T) {
 // An update that was rejected, and another that was approved soon after: the
 // stack's success is the second's. In one and the same operation it is not.
 func TestALaterApprovalIsNoBypassOfAnEarlierRejection(t *testing.T) {
-	for _, another := range []bool{true, false} {
+	for _, tt := range []struct {
+		gate    string
+		another bool // another operation on the stack
+		bypass  bool
+	}{
+		{"ApprovalRequest", true, false},
+		{"ApprovalRequest", false, true},
+		{"SecondRequest", true, true}, // another gate's approval says nothing about this one
+	} {
 		w := newWorld(t)
 		rejected := w.launch()
 		w.decide(rejected.ID, handle.Reject, "too dear")
 		w.advance(time.Minute)
 		w.stacks.is.Status = "UPDATE_IN_PROGRESS"
-		if another {
+		if tt.another {
 			w.stacks.is.Updated = w.Now()
 		}
-		second, err := w.handle(w.event(nil, map[string]any{"RequestId": "second", "LogicalResourceId": "SecondRequest"}))
+		second, err := w.handle(w.event(map[string]any{"WaitUrl": w.waitURL() + "&second"}, map[string]any{"RequestId": "second", "LogicalResourceId": tt.gate}))
 		if err != nil {
 			t.Fatal(err)
 		}
 		w.decide(second.PhysicalResourceId, handle.Approve, "")
 		w.stacks.is.Status = "UPDATE_COMPLETE"
 		w.sweep(30 * time.Minute)
-		if r := w.load(rejected.ID); (r.Bypass == nil) != another {
-			t.Errorf("another operation: %v; bypass %+v", another, r.Bypass)
+		if r := w.load(rejected.ID); (r.Bypass != nil) != tt.bypass {
+			t.Errorf("%+v: bypass %+v", tt, r.Bypass)
 		}
 	}
 }

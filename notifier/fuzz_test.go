@@ -58,7 +58,7 @@ var (
 func fuzzEvent(kind string, properties map[string]any) string {
 	b, err := json.Marshal(map[string]any{
 		"RequestType": kind, "RequestId": "11111111-2222-3333-4444-555566667777", "StackId": stackID,
-		"ResponseURL":        "https://" + answerHost + "/" + url.PathEscape(stackID) + "?X-Amz-Signature=a45",
+		"ResponseURL":        "https://" + answerHost + "/" + url.PathEscape(stackID+"|ApprovalRequest|11111111-2222-3333-4444-555566667777") + "?X-Amz-Signature=a45",
 		"ResourceType":       "Custom::ApprovalRequest",
 		"LogicalResourceId":  "ApprovalRequest",
 		"PhysicalResourceId": handle.NewID(stackID, "ApprovalRequest", "1"),
@@ -190,7 +190,8 @@ func answerable(event string) (want answer, waitURL string, ok bool) {
 	_ = json.Unmarshal(exact["ResourceProperties"], &properties)
 	waitURL, _ = properties["WaitUrl"].(string)
 	u, err := url.Parse(text("ResponseURL"))
-	ok = err == nil && u.Scheme == "https" && u.User == nil && responseBucket.MatchString(u.Host) && len(exact["Records"]) == 0 &&
+	ok = err == nil && u.Scheme == "https" && u.User == nil && u.Host == answerHost && u.Fragment == "" && !strings.Contains(text("ResponseURL"), "#") &&
+		strings.HasPrefix(want.StackId, "arn:aws:cloudformation:us-east-1:") && u.Path == "/"+want.StackId+"|"+want.LogicalResourceId+"|"+want.RequestId && len(exact["Records"]) == 0 &&
 		want.StackId != "" && want.RequestId != "" && want.LogicalResourceId != "" && want.Status != "" && len(want.StackId+want.RequestId+want.LogicalResourceId) < 500
 	return want, waitURL, ok
 }
@@ -234,6 +235,9 @@ func FuzzRecord(f *testing.F) {
 				t.Errorf("an envelope within an envelope was opened: %v", withinErr)
 			}
 			return
+		}
+		if withinErr != nil && errors.Is(withinErr, notifier.ErrEvent) && len(withinWorld.answers)+len(withinWorld.signals)+len(withinMail.letters) == 0 && !strings.Contains(strings.ToLower(message), "responseurl") {
+			return // schedules and stack events are not taken from a topic
 		}
 		if (plainErr == nil) != (withinErr == nil) || errors.Is(plainErr, notifier.ErrEvent) != errors.Is(withinErr, notifier.ErrEvent) {
 			t.Errorf("%q: error %v by itself, and in an envelope %v", message, plainErr, withinErr)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"countersign/handle"
@@ -14,27 +15,105 @@ import (
 // CloudFormation is answered. A longer Retry-After is left to the sweep.
 const askTime = 20 * time.Second
 
+const maxTitle = 100 // bytes of a product's name
+
 // request answers the resource that requests an approval: SUCCESS as soon as the
 // request is on record and the approvers have been asked, so that the wait
 // condition starts.
-func (n *Notifier) request(ctx context.Context, ev customResource, p properties) (response, error) {
+//
+// If CloudFormation could not verify the event, the answer goes first: only a
+// genuine event has a response URL that CloudFormation's bucket accepts. A crash
+// between that and the record loses the request unless Lambda delivers the event
+// again, which it does.
+func (n *Notifier) request(ctx context.Context, ev customResource, p properties) (reply, error) {
 	if ev.RequestType == "Update" && !waitURLChanged(ev, p) {
 		// Without a new handle nothing waits, so there is nothing to approve.
-		return ev.succeeded("", map[string]string{"RequestId": ev.PhysicalResourceID}), nil
+		return reply{response: ev.succeeded("", map[string]string{"RequestId": ev.PhysicalResourceID})}, nil
 	}
 	id := handle.NewID(ev.StackID, ev.LogicalResourceID, ev.RequestID)
-	r, err := n.newRequest(ctx, ev, p)
+	fail := func(reason string) reply { return reply{response: ev.response("FAILED", reason, id, nil)} }
+	r, err := n.newRequest(ev, p)
 	if err != nil {
-		return ev.response("FAILED", err.Error(), id, nil), nil
+		return fail(err.Error()), nil
+	}
+	r, verified, err := n.verify(ctx, r)
+	var contradiction *reconcile.Contradiction
+	switch {
+	case ev.RequestType == "Update" && errors.As(err, &contradiction) && strings.HasPrefix(contradiction.Status, "UPDATE_ROLLBACK_"):
+		// Back to the old handle, whose gate was passed before. FAILED would leave
+		// the stack in UPDATE_ROLLBACK_FAILED.
+		return reply{response: ev.succeeded("", map[string]string{"RequestId": ev.PhysicalResourceID})}, nil
+	case err != nil:
+		return fail(err.Error()), nil
+	}
+	if !verified {
+		return reply{
+			response: ev.succeeded(id, map[string]string{"RequestId": id}),
+			then:     func(ctx context.Context) error { return n.askUnverified(ctx, r) },
+		}, nil
 	}
 	holder := reconcile.NewHolder()
-	r, _ = r.Claim(holder, r.CreatedAt)
-	stored, err := n.create(ctx, r)
-	if err != nil {
-		return ev.response("FAILED", "the request could not be recorded, so no approver was asked; launch again", id, nil), err
+	stored, err := n.create(ctx, r, holder)
+	var shared *sharedHandle
+	switch {
+	case errors.As(err, &shared):
+		return fail(err.Error()), nil
+	case err != nil:
+		return fail("the request could not be recorded, so no approver was asked; launch again"), err
 	}
 	stored = n.ask(ctx, stored, holder)
 	return n.launched(ctx, ev, stored, holder)
+}
+
+// askUnverified records a request after its answer was accepted, and asks the
+// approvers. If that fails for good, the wait is failed.
+func (n *Notifier) askUnverified(ctx context.Context, r handle.Request) error {
+	holder := reconcile.NewHolder()
+	stored, err := n.create(ctx, r, holder)
+	var shared *sharedHandle
+	if errors.As(err, &shared) {
+		n.Log.ErrorContext(ctx, "refused a request", "stack", r.Stack.ID, "reason", err.Error())
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	stored = n.ask(ctx, stored, holder)
+	if n.asking(stored, holder) {
+		return nil
+	}
+	_, err = n.Change(ctx, stored, reconcile.Withdrawn{Reason: "no approver could be asked: " + n.askFailure(stored), At: n.Now()})
+	return err
+}
+
+const verifyAttempts = 5 // at launch; 7.5 s of waiting in all
+
+// verify asks CloudFormation about a new request, and asks again while it cannot
+// be asked or lags. verified is false if it stayed so, or if the stack cannot be
+// read at all. The error is for the stack: CloudFormation contradicts the event.
+func (n *Notifier) verify(ctx context.Context, r handle.Request) (_ handle.Request, verified bool, _ error) {
+	for attempt := 1; ; attempt++ {
+		facts, err := n.Verify(ctx, r, false)
+		var contradiction *reconcile.Contradiction
+		switch {
+		case err == nil:
+			return r.VerifyStack(facts.Product, facts.Principal, facts.Parameters), true, nil
+		case errors.As(err, &contradiction):
+			if found, loadErr := n.Store.Load(ctx, r.ID); loadErr == nil {
+				return found, true, nil // a redelivery, after the stack has moved on
+			}
+			n.Log.ErrorContext(ctx, "CloudFormation contradicts an event", "stack", r.Stack.ID, "resource", r.Stack.Gate, "reason", contradiction.Reason)
+			return r, false, err
+		case errors.Is(err, reconcile.ErrDenied):
+			n.Log.WarnContext(ctx, "the stack can't be read, so nothing proves the requester", "request", r.ID, "stack", r.Stack.ID)
+			return r, false, nil
+		}
+		if attempt == verifyAttempts || n.Pause(ctx, 500*time.Millisecond<<(attempt-1)) != nil {
+			n.Log.WarnContext(ctx, "couldn't verify a launch; votes are refused until it is", "request", r.ID, "stack", r.Stack.ID, "error", err)
+			r.Stack.Unverified = true
+			return r, false, nil
+		}
+	}
 }
 
 // ask reconciles a new request. If Slack or mail fails at first, it tries once
@@ -80,9 +159,27 @@ func waitURLChanged(ev customResource, p properties) bool {
 	return err1 != nil || err2 != nil || before != now
 }
 
-// create stores r, or finds it stored: by a redelivered event, or by a write
-// whose answer was lost.
-func (n *Notifier) create(ctx context.Context, r handle.Request) (handle.Request, error) {
+// sharedHandle means that another request of the stack uses the same wait handle.
+type sharedHandle struct{ gate string }
+
+func (e *sharedHandle) Error() string {
+	return "WaitUrl is the handle of another request, " + e.gate + ": give each request a wait handle of its own"
+}
+
+// create stores r under a lease for holder, or finds it stored: by a redelivered
+// event, or by a write whose answer was lost. The error is a *sharedHandle, or
+// means that the store failed.
+func (n *Notifier) create(ctx context.Context, r handle.Request, holder string) (handle.Request, error) {
+	requests, err := n.Store.OfStack(ctx, r.Stack.ID)
+	if err != nil {
+		return handle.Request{}, fmt.Errorf("couldn't look up the stack's requests: %w", err)
+	}
+	for _, other := range requests {
+		if other.ID != r.ID && other.WaitURL.Same(r.WaitURL) {
+			return handle.Request{}, &sharedHandle{other.Stack.Gate}
+		}
+	}
+	r, _ = r.Claim(holder, r.CreatedAt)
 	stored, err := n.Store.Create(ctx, r)
 	if err == nil {
 		return stored, nil
@@ -94,28 +191,35 @@ func (n *Notifier) create(ctx context.Context, r handle.Request) (handle.Request
 	return found, nil
 }
 
+// asking reports whether the approvers have been asked, or will be: a rate-limited
+// message is posted by the sweep, and another delivery of the same event may be
+// asking right now. Should that fail, it withdraws the request, which fails the
+// wait.
+func (n *Notifier) asking(r handle.Request, holder string) bool {
+	busy := r.Lease.Holder != holder && n.Now().Before(r.Lease.Until)
+	return r.Decision != nil || r.Asked() || postAttempts(r).RateLimited || busy
+}
+
 // launched answers by how far the request has come. If no approver could be
 // asked, the launch fails at once instead of waiting for hours.
-func (n *Notifier) launched(ctx context.Context, ev customResource, r handle.Request, holder string) (response, error) {
-	busy := r.Lease.Holder != holder && n.Now().Before(r.Lease.Until)
+func (n *Notifier) launched(ctx context.Context, ev customResource, r handle.Request, holder string) (reply, error) {
+	succeeded := reply{response: ev.succeeded(r.ID, map[string]string{"RequestId": r.ID})}
+	failed := func(reason string) reply { return reply{response: ev.response("FAILED", reason, r.ID, nil)} }
 	switch {
 	case r.State() == handle.Withdrawn:
-		return ev.response("FAILED", r.Decision.Reason, r.ID, nil), nil
-	case r.Decision != nil, r.Asked(), postAttempts(r).RateLimited, busy:
-		// A rate-limited message will be posted by the sweep. Busy means that
-		// another delivery of this event is asking right now; if that fails, it
-		// withdraws the request, which fails the wait.
-		return ev.succeeded(r.ID, map[string]string{"RequestId": r.ID}), nil
+		return failed(r.Decision.Reason), nil
+	case n.asking(r, holder):
+		return succeeded, nil
 	}
 	reason := "no approver could be asked: " + n.askFailure(r)
 	r, err := n.Change(ctx, r, reconcile.Withdrawn{Reason: reason, At: n.Now()})
 	switch {
 	case err != nil:
-		return ev.response("FAILED", reason, r.ID, nil), err
+		return failed(reason), err
 	case r.State() != handle.Withdrawn: // an approver was asked after all, and has decided
-		return ev.succeeded(r.ID, map[string]string{"RequestId": r.ID}), nil
+		return succeeded, nil
 	}
-	return ev.response("FAILED", r.Decision.Reason, r.ID, nil), nil
+	return failed(r.Decision.Reason), nil
 }
 
 // askFailure says why neither Slack nor mail could ask.
@@ -137,10 +241,9 @@ func (n *Notifier) askFailure(r handle.Request) string {
 	return post + "; " + mail
 }
 
-// newRequest makes the record of a launch from the resource's properties and from
-// what CloudFormation says about the stack. The error is for the template's
-// author.
-func (n *Notifier) newRequest(ctx context.Context, ev customResource, p properties) (handle.Request, error) {
+// newRequest makes the record of a launch from the event, unverified. The error is
+// for the template's author.
+func (n *Notifier) newRequest(ev customResource, p properties) (handle.Request, error) {
 	now := n.Now().UTC()
 	region, account, name, ok := parseStackID(ev.StackID)
 	if !ok {
@@ -153,7 +256,7 @@ func (n *Notifier) newRequest(ctx context.Context, ev customResource, p properti
 	r := handle.Request{
 		ID:        handle.NewID(ev.StackID, ev.LogicalResourceID, ev.RequestID),
 		CreatedAt: now,
-		Stack:     handle.Stack{ID: ev.StackID, Name: name, Account: account, Region: region, Gate: ev.LogicalResourceID},
+		Stack:     handle.Stack{ID: ev.StackID, Name: name, Account: account, Region: region, Gate: ev.LogicalResourceID, GateType: ev.ResourceType},
 		Terms:     a.terms,
 	}
 	if r.WaitURL, err = handle.ParseWaitURL(a.waitURL, ev.StackID, n.Origins, now); err != nil {
@@ -171,35 +274,13 @@ func (n *Notifier) newRequest(ctx context.Context, ev customResource, p properti
 	}
 	r.Requester.Email, r.Purpose = r.WaitURL.Redact(a.email), r.WaitURL.Redact(a.purpose)
 	r.Details = handle.RedactFields(r.WaitURL, a.details)
-	if err := n.addStack(ctx, &r); err != nil {
-		return handle.Request{}, err
-	}
-	if a.title != "" {
-		r.Product.Name = handle.OneLine(r.WaitURL.Redact(a.title), maxTitle)
-	}
+	r.Product.Name = handle.OneLine(r.WaitURL.Redact(a.title), maxTitle)
 	return r.RecordCreation(), nil
 }
 
-// addStack adds what CloudFormation says about the stack. If it cannot be asked,
-// claims stay claims, and the message says so. The error means that the event
-// came too late: the stack no longer waits for an approval.
-func (n *Notifier) addStack(ctx context.Context, r *handle.Request) error {
-	d, err := n.Stacks.Describe(ctx, r.Stack.ID)
-	if err != nil {
-		n.Log.WarnContext(ctx, "couldn't read the stack; the requester stays unproven", "request", r.ID, "stack", r.Stack.ID, "error", err)
-		return nil
-	}
-	if d.Status != "" && d.Status != "CREATE_IN_PROGRESS" && d.Status != "UPDATE_IN_PROGRESS" {
-		return fmt.Errorf("the stack is %s, so there is nothing left to approve", handle.OneLine(d.Status, 60))
-	}
-	r.Product = product(d)
-	r.Requester.Principal = principal(d)
-	r.Parameters = handle.RedactFields(r.WaitURL, d.Parameters)
-	return nil
-}
-
-// deleted handles the Delete of a request resource: while the request is pending
-// it means that the stack gave up.
+// deleted handles the Delete of a request resource, after CloudFormation's bucket
+// has accepted the answer: while the request is pending, it means that the stack
+// gave up. Where the stack can be read, it must be rolling back or being deleted.
 func (n *Notifier) deleted(ctx context.Context, ev customResource) error {
 	r, err := n.Store.Load(ctx, ev.PhysicalResourceID)
 	if errors.Is(err, handle.ErrNotFound) {
@@ -209,6 +290,12 @@ func (n *Notifier) deleted(ctx context.Context, ev customResource) error {
 		return fmt.Errorf("couldn't load the request of a deleted resource: %w", err)
 	}
 	if r.Stack.ID != ev.StackID || r.Decision != nil {
+		return nil
+	}
+	if gaveUp, err := n.GaveUp(ctx, r); err != nil {
+		return fmt.Errorf("couldn't check the stack of a deleted resource: %w", err)
+	} else if !gaveUp {
+		n.Log.ErrorContext(ctx, "Delete of a request whose stack is still in progress: ignored", "request", r.ID, "stack", ev.StackID)
 		return nil
 	}
 	_, err = n.Change(ctx, r, reconcile.Withdrawn{Reason: "the stack was rolled back or deleted before a decision", At: n.Now()})

@@ -12,6 +12,7 @@ import (
 	"countersign/bot/slacktest"
 	"countersign/handle"
 	"countersign/handle/handletest"
+	"countersign/notifier/reconcile"
 )
 
 func TestRedeliveredLaunchIsOneRequestAndOneMessage(t *testing.T) {
@@ -224,8 +225,7 @@ func TestUpdate(t *testing.T) {
 	if err != nil || got.Status != "SUCCESS" || got.PhysicalResourceId != r.ID || len(w.slack.Messages(channel)) != 1 {
 		t.Errorf("without a new handle: answered %+v, error %v, %d messages", got, err, len(w.slack.Messages(channel)))
 	}
-	update["OldResourceProperties"] = map[string]any{"WaitUrl": w.waitURL() + "&old"}
-	got, err = w.handle(w.event(nil, update))
+	got, err = w.handle(w.event(map[string]any{"WaitUrl": w.waitURL() + "&new"}, update))
 	if err != nil || got.Status != "SUCCESS" || got.PhysicalResourceId == r.ID || len(w.slack.Messages(channel)) != 2 {
 		t.Errorf("with a new handle: answered %+v, error %v, %d messages", got, err, len(w.slack.Messages(channel)))
 	}
@@ -238,6 +238,7 @@ func TestDelete(t *testing.T) {
 	t.Run("while pending it is withdrawn", func(t *testing.T) {
 		w := newWorld(t)
 		r := w.launch()
+		w.stacks.is.Status = "ROLLBACK_IN_PROGRESS"
 		if got, err := w.handle(event(w, r.ID, stackID)); err != nil || got.Status != "SUCCESS" {
 			t.Errorf("answered %+v, error %v", got, err)
 		}
@@ -346,9 +347,9 @@ func TestTheEndIsToldWithoutAnEvent(t *testing.T) {
 
 func TestTheEndIsToldByTheEventAlone(t *testing.T) {
 	w := newWorld(t)
-	w.stacks.err = errors.New("AccessDenied")
 	r := w.launch()
 	w.decide(r.ID, handle.Approve, "")
+	w.stacks.err = reconcile.ErrDenied
 	if err := w.ended("CREATE_COMPLETE"); err != nil {
 		t.Fatal(err)
 	}
@@ -388,7 +389,7 @@ func TestSignalAnswers(t *testing.T) {
 		r := w.launch()
 		refuse := true
 		w.bucket.refuse = func(r *http.Request) int {
-			if r.URL.Path != "/answer" && refuse {
+			if !strings.Contains(r.URL.Path, "|") && refuse {
 				return tt.status
 			}
 			return 0

@@ -29,6 +29,8 @@ type Notifier struct {
 	// Workers is how many records a sweep reconciles at a time. Optional: at
 	// least 1.
 	Workers int
+
+	floods accountLimits
 }
 
 // Defaults are the terms of launches whose template does not set its own.
@@ -36,7 +38,11 @@ type Defaults struct {
 	Channel      string   // Slack channel ID or #name; empty: no Slack
 	Approvers    []string // Slack user IDs and user group IDs
 	Approvals    int
-	SelfApproval bool          // whether a requester may approve
-	Timeout      time.Duration // of the wait, if the template sets none; zero means 12 h, as in the original sample
-	Margin       time.Duration // between our deadline and the wait's own; at least handle.MinMargin
+	SelfApproval bool // whether a requester may approve
+
+	// UnprovenRequester is what happens if nothing proves who the requester is in
+	// Slack; see handle.Terms.
+	UnprovenRequester string
+	Timeout           time.Duration // of the wait, if the template sets none; zero means 12 h, as in the original sample
+	Margin            time.Duration // between our deadline and the wait's own; at least handle.MinMargin
 }

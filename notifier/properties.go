@@ -160,7 +160,7 @@ func (p properties) approval(d Defaults) (a approval, err error) {
 	}
 	a.waitURL, a.email = text("WaitUrl", 8193), handle.OneLine(text("EmailID", 320), 320)
 	a.title, a.purpose = text("Title", 300), text("Purpose", 2000)
-	a.terms = handle.Terms{Channel: handle.OneLine(text("Channel", 100), 100), SelfApproval: d.SelfApproval}
+	a.terms = handle.Terms{Channel: handle.OneLine(text("Channel", 100), 100), SelfApproval: d.SelfApproval, UnprovenRequester: d.UnprovenRequester}
 	if err != nil {
 		return a, err
 	}

@@ -160,9 +160,10 @@ func TestBudgetOfAnApproval(t *testing.T) {
 	count := &counted{Store: w.store}
 	w.notifier.Store = count
 	r := w.launch()
-	if count.writes > 3 || count.reads > 0 {
-		t.Errorf("a launch: %d writes, %d reads; at most 3 and 0", count.writes, count.reads)
+	if count.writes > 3 || count.reads > 1 { // one query: does another request use the same handle?
+		t.Errorf("a launch: %d writes, %d reads; at most 3 and 1", count.writes, count.reads)
 	}
+	count.reads = 0
 	w.bucket.refuse = func(*http.Request) int { // the signal's arrival
 		if n := w.slack.Counts()["chat.update"]; n != 0 || w.slack.Counts()["chat.postMessage"] != 2 {
 			t.Errorf("Slack was called before the signal left: %v", w.slack.Counts())
@@ -200,7 +201,7 @@ func (b *broken) hit() bool {
 }
 
 func (b *broken) RoundTrip(req *http.Request) (*http.Response, error) {
-	if strings.HasPrefix(req.URL.Path, "/answer") || !b.hit() { // answers are tested by themselves
+	if strings.Contains(req.URL.Path, "|") || !b.hit() { // answers are tested by themselves
 		return b.base.RoundTrip(req)
 	}
 	respond := func(status int, body string) (*http.Response, error) {
@@ -332,6 +333,7 @@ func (w *testWorld) tellAll(verdict handle.Verdict) {
 
 func (w *testWorld) delete(id string) {
 	w.Helper()
+	w.stacks.is.Status = "ROLLBACK_IN_PROGRESS"
 	event := w.event(nil, map[string]any{"RequestType": "Delete", "PhysicalResourceId": id, "RequestId": "delete"})
 	got, err := w.handle(event)
 	if err != nil {

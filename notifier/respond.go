@@ -7,10 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"regexp"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"countersign/handle"
@@ -65,6 +62,14 @@ func (ev customResource) response(status, reason, physicalID string, data map[st
 	}
 }
 
+// reply is the answer to a custom resource request, and what to do once
+// CloudFormation's bucket has accepted it: only a genuine request has a response
+// URL that it accepts.
+type reply struct {
+	response response
+	then     func(ctx context.Context) error // optional
+}
+
 // answerRequest answers one custom resource request, even after a panic, a store
 // failure or close to the deadline. Unfinished work is returned as the error, so
 // that Lambda delivers the event again.
@@ -75,17 +80,17 @@ func (n *Notifier) answerRequest(ctx context.Context, event json.RawMessage) err
 		if !ok {
 			return fmt.Errorf("%w: custom resource: %s", ErrEvent, jsonFault(err))
 		}
-		return n.answer(ctx, salvaged, salvaged.failed("the event could not be read: "+jsonFault(err)))
+		return n.answer(ctx, salvaged, n.fallback(salvaged, "the event could not be read: "+jsonFault(err)))
 	}
 	type result struct {
-		response response
-		err      error
+		reply reply
+		err   error
 	}
 	work := func(ctx context.Context) (res result) {
 		defer func() {
 			if p := recover(); p != nil {
 				n.Log.ErrorContext(ctx, "panic", "at", string(debug.Stack())) // never p itself: it may quote a secret
-				res = result{n.fallback(ev, "an internal error stopped this request; see the function's log"), errors.New("panic while answering CloudFormation")}
+				res = result{reply{response: n.fallback(ev, "an internal error stopped this request; see the function's log")}, errors.New("panic while answering CloudFormation")}
 			}
 		}()
 		r, err := n.dispatch(ctx, ev)
@@ -94,7 +99,7 @@ func (n *Notifier) answerRequest(ctx context.Context, event json.RawMessage) err
 	deadline, limited := ctx.Deadline()
 	if !limited {
 		res := work(ctx)
-		return n.finish(ctx, ev, res.response, res.err)
+		return n.finish(ctx, ev, res.reply, res.err)
 	}
 	working, cancel := context.WithDeadline(ctx, deadline.Add(-answerTime))
 	defer cancel()
@@ -102,33 +107,58 @@ func (n *Notifier) answerRequest(ctx context.Context, event json.RawMessage) err
 	go func() { done <- work(working) }()
 	select {
 	case res := <-done:
-		return n.finish(ctx, ev, res.response, res.err)
+		return n.finish(ctx, ev, res.reply, res.err)
 	case <-working.Done():
 	}
 	select { // work that observes its context is about to return
 	case res := <-done:
-		return n.finish(ctx, ev, res.response, res.err)
+		return n.finish(ctx, ev, res.reply, res.err)
 	case <-time.After(answerTime / 6):
 		late := n.fallback(ev, "this request did not finish in time; launch again")
-		return n.finish(ctx, ev, late, errors.New("the request did not finish before the function's deadline"))
+		return n.finish(ctx, ev, reply{response: late}, errors.New("the request did not finish before the function's deadline"))
 	}
 }
 
-// finish answers. It returns an error, so that Lambda delivers the event again,
-// if the answer did not arrive or work is unfinished. After a FAILED answer
-// CloudFormation rolls back, so the work is no longer needed: asking for an
-// approval then would be about a dead stack.
-func (n *Notifier) finish(ctx context.Context, ev customResource, r response, undone error) error {
+// finish answers, and then does what waits for the answer's acceptance. It returns
+// an error, so that Lambda delivers the event again, if the answer did not arrive
+// or work is unfinished. After a FAILED answer CloudFormation rolls back, so the
+// work is no longer needed: asking for an approval then would be about a dead
+// stack.
+func (n *Notifier) finish(ctx context.Context, ev customResource, r reply, undone error) error {
 	if undone != nil {
 		n.Log.ErrorContext(ctx, "request not finished", "stack", ev.StackID, "resource", ev.LogicalResourceID, "error", undone)
 	}
-	if err := n.answer(ctx, ev, r); err != nil {
+	if err := n.answer(ctx, ev, r.response); err != nil {
 		return errors.Join(undone, err)
 	}
-	if r.Status == "FAILED" {
+	if r.then != nil {
+		undone = errors.Join(undone, n.afterwards(ctx, r.then))
+	}
+	if r.response.Status == "FAILED" {
 		return nil
 	}
 	return undone
+}
+
+// afterwards runs then, and returns at the function's deadline even if then does
+// not.
+func (n *Notifier) afterwards(ctx context.Context, then func(context.Context) error) error {
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				n.Log.ErrorContext(ctx, "panic", "at", string(debug.Stack()))
+				done <- errors.New("panic after answering CloudFormation")
+			}
+		}()
+		done <- then(ctx)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("work after the answer did not finish: %w", ctx.Err())
+	}
 }
 
 // fallback is the answer to an event that could not be handled. Delete succeeds
@@ -140,33 +170,36 @@ func (n *Notifier) fallback(ev customResource, reason string) response {
 	return ev.failed(reason)
 }
 
-// dispatch does what ev asks for and returns the answer.
-func (n *Notifier) dispatch(ctx context.Context, ev customResource) (response, error) {
-	if n.ConfigErr != nil {
-		return n.fallback(ev, n.ConfigErr.Error()), nil
-	}
-	if ev.RequestType == "Delete" {
-		return ev.succeeded("", nil), n.deleted(ctx, ev)
-	}
-	if ev.RequestType != "Create" && ev.RequestType != "Update" {
-		return ev.failed(fmt.Sprintf("RequestType %q is not Create, Update or Delete", handle.OneLine(ev.RequestType, 40))), nil
+// dispatch does what ev asks for and returns the reply.
+func (n *Notifier) dispatch(ctx context.Context, ev customResource) (reply, error) {
+	fail := func(reason string) reply { return reply{response: n.fallback(ev, reason)} }
+	switch {
+	case n.ConfigErr != nil:
+		return fail(n.ConfigErr.Error()), nil
+	case ev.RequestType == "Delete":
+		return reply{
+			response: ev.succeeded("", nil),
+			then:     func(ctx context.Context) error { return n.deleted(ctx, ev) },
+		}, nil
+	case ev.RequestType != "Create" && ev.RequestType != "Update":
+		return fail(fmt.Sprintf("RequestType %q is not Create, Update or Delete", handle.OneLine(ev.RequestType, 40))), nil
 	}
 	p, err := parseProperties(ev.ResourceProperties)
 	switch {
 	case err != nil:
-		return ev.failed(err.Error()), nil
+		return fail(err.Error()), nil
 	case p.has("WaitUrl"):
 		return n.request(ctx, ev, p)
 	case p.has("RequestId"):
 		return n.verdict(ctx, ev, p)
 	}
-	return ev.failed("the resource needs the property WaitUrl (!Ref of an AWS::CloudFormation::WaitConditionHandle) to ask for an approval, or RequestId (!Ref of the resource that asked) to check it"), nil
+	return fail("the resource needs the property WaitUrl (!Ref of an AWS::CloudFormation::WaitConditionHandle) to ask for an approval, or RequestId (!Ref of the resource that asked) to check it"), nil
 }
 
 // answer PUTs the response to the ResponseURL, and retries while there is time.
 // The error never quotes the URL.
 func (n *Notifier) answer(ctx context.Context, ev customResource, r response) error {
-	target, err := n.responseURL(ev.ResponseURL)
+	target, err := n.responseURL(ev)
 	if err != nil {
 		return err
 	}
@@ -223,26 +256,14 @@ func (n *Notifier) put(ctx context.Context, target string, body []byte) (status 
 	return handle.Put(ctx, n.Client, target, body)
 }
 
-// responseHost matches the buckets in which CloudFormation receives responses. See
-// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-vpce-bucketnames.html
-var responseHost = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^cloudformation-custom-resource-response-[a-z0-9]+\.s3([.-][a-z0-9-]+)*\.amazonaws\.(com|com\.cn|eu)$`)
-})
-
-// responseURL checks that an answer goes to CloudFormation, or to an origin of a
-// simulation: an event does not prove its sender.
-func (n *Notifier) responseURL(raw string) (string, error) {
-	u, err := url.Parse(raw)
-	if err != nil || u.User != nil || u.Host == "" {
-		return "", fmt.Errorf("%w: the ResponseURL of a custom resource request is unusable", ErrEvent)
+// responseURL checks that the answer goes to CloudFormation's own bucket in the
+// stack's Region, under the key of this very request, or to an origin of a
+// simulation: an event does not prove its sender. The URL's signature, which the
+// bucket checks, does.
+func (n *Notifier) responseURL(ev customResource) (string, error) {
+	key := ev.StackID + "|" + ev.LogicalResourceID + "|" + ev.RequestID
+	if err := handle.CheckResponseURL(ev.ResponseURL, ev.StackID, key, n.Origins); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrEvent, err)
 	}
-	for _, o := range n.Origins {
-		if p, err := url.Parse(o); err == nil && p.Scheme == u.Scheme && p.Host == u.Host {
-			return raw, nil
-		}
-	}
-	if u.Scheme != "https" || !responseHost().MatchString(u.Host) {
-		return "", fmt.Errorf("%w: the ResponseURL of a custom resource request does not lead to CloudFormation", ErrEvent)
-	}
-	return raw, nil
+	return ev.ResponseURL, nil
 }

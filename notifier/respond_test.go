@@ -106,7 +106,7 @@ func TestAnswersAreTriedAgainAndStayWithinLimits(t *testing.T) {
 		w := newWorld(t)
 		tries := 0
 		w.bucket.refuse = func(r *http.Request) int {
-			if r.URL.Path != "/answer" {
+			if !strings.Contains(r.URL.Path, "|") {
 				return 0
 			}
 			if tries++; tries < 3 {
@@ -143,6 +143,10 @@ type faulty struct {
 
 func (f faulty) Create(ctx context.Context, r handle.Request) (handle.Request, error) {
 	return handle.Request{}, f.load(ctx)
+}
+
+func (f faulty) OfStack(ctx context.Context, stackID string) ([]handle.Request, error) {
+	return nil, f.load(ctx)
 }
 
 func (f faulty) Load(ctx context.Context, id string) (handle.Request, error) {

@@ -18,24 +18,62 @@ const verdictReads = 5
 
 // verdict answers the resource behind the wait. A released wait proves nothing:
 // requesters can read the wait URL in their stack's events. Only an approval of
-// this stack on record lets the launch continue.
-func (n *Notifier) verdict(ctx context.Context, ev customResource, p properties) (response, error) {
+// this stack on record lets the launch continue. A bypass is recorded once
+// CloudFormation's bucket has accepted the answer: forged events record none.
+func (n *Notifier) verdict(ctx context.Context, ev customResource, p properties) (reply, error) {
+	fail := func(reason string) reply { return reply{response: ev.failed(reason)} }
 	id, err := p.text("RequestId")
 	if err != nil {
-		return ev.failed(err.Error()), nil
+		return fail(err.Error()), nil
 	}
 	r, err := n.loadWithRetry(ctx, id)
-	if err != nil && !errors.Is(err, handle.ErrNotFound) {
-		return ev.failed("the approval record could not be read, so the launch can't continue; launch again"), err
-	}
-	if err == nil && r.ApprovedFor(ev.StackID) {
-		return ev.succeeded(id+"-verdict", map[string]string{
+	switch {
+	case errors.Is(err, handle.ErrNotFound):
+		refused := fail("no such request is on record: RequestId must be !Ref of the resource that requested the approval")
+		refused.then = func(ctx context.Context) error { n.logBypass(ctx, ev, id); n.reportBypass(ctx, ev.StackID); return nil }
+		return refused, nil
+	case err != nil:
+		return fail("the approval record could not be read, so the launch can't continue; launch again"), err
+	case r.ApprovedFor(ev.StackID):
+		return reply{response: ev.succeeded(id+"-verdict", map[string]string{
 			"RequestId":  id,
 			"ApprovedBy": approvers(r.ApprovedBy()),
 			"ApprovedAt": r.Decision.At.UTC().Format(time.RFC3339),
-		}), nil
+		})}, nil
+	case r.Stack.ID != ev.StackID:
+		refused := fail("the request belongs to another stack, so its approval doesn't count here")
+		refused.then = func(ctx context.Context) error {
+			n.logBypass(ctx, ev, id)
+			n.alarm(ctx, ev.StackID, "the verdict resource presented another stack's approval")
+			return nil
+		}
+		return refused, nil
 	}
-	return ev.failed(n.refuse(ctx, ev, r, err == nil)), nil
+	if ev.RequestType == "Update" && n.rollingBack(ctx, r) {
+		// The stack returns to what it was. FAILED would leave it in
+		// UPDATE_ROLLBACK_FAILED.
+		return reply{response: ev.succeeded("", map[string]string{"RequestId": id, "ApprovedBy": approvers(r.ApprovedBy()), "ApprovedAt": ""})}, nil
+	}
+	refused := fail(fmt.Sprintf("no approval is on record for this launch: request %s is %s", r.ID, r.State()))
+	refused.then = func(ctx context.Context) error {
+		n.logBypass(ctx, ev, id)
+		if !n.recordBypass(ctx, r, fmt.Sprintf("the wait was released while the request was %s", r.State())) {
+			n.reportBypass(ctx, ev.StackID)
+		}
+		return nil
+	}
+	return refused, nil
+}
+
+// rollingBack reports whether CloudFormation is rolling an update of the stack back.
+func (n *Notifier) rollingBack(ctx context.Context, r handle.Request) bool {
+	_, err := n.Verify(ctx, r, true)
+	var contradiction *reconcile.Contradiction
+	return errors.As(err, &contradiction) && strings.HasPrefix(contradiction.Status, "UPDATE_ROLLBACK_")
+}
+
+func (n *Notifier) logBypass(ctx context.Context, ev customResource, id string) {
+	n.Log.ErrorContext(ctx, "signalled but not approved", "alarm", "bypass", "stack", ev.StackID, "request", id)
 }
 
 const maxTag = 256 // characters of a tag's value
@@ -71,25 +109,6 @@ func tagName(p handle.Person) string {
 		return cmp.Or(name, "unknown") + " by mail"
 	}
 	return cmp.Or(name, p.ID)
-}
-
-// refuse raises the alarm and returns why the launch can't continue. found reports
-// whether r exists.
-func (n *Notifier) refuse(ctx context.Context, ev customResource, r handle.Request, found bool) string {
-	n.Log.ErrorContext(ctx, "signalled but not approved", "alarm", "bypass", "stack", ev.StackID, "request", r.ID)
-	if !found {
-		n.reportBypass(ctx, ev.StackID)
-		return "no such request is on record: RequestId must be !Ref of the resource that requested the approval"
-	}
-	if r.Stack.ID != ev.StackID {
-		n.alarm(ctx, ev.StackID, "the verdict resource presented another stack's approval")
-		return "the request belongs to another stack, so its approval doesn't count here"
-	}
-	how := fmt.Sprintf("the wait was released while the request was %s", r.State())
-	if !n.recordBypass(ctx, r, how) {
-		n.reportBypass(ctx, ev.StackID)
-	}
-	return fmt.Sprintf("no approval is on record for this launch: request %s is %s", r.ID, r.State())
 }
 
 // alarm records an attempted bypass on every request of a stack.

@@ -131,7 +131,6 @@ func (w *testWorld) waitURL() string {
 func (w *testWorld) event(properties map[string]any, changes map[string]any) []byte {
 	ev := map[string]any{
 		"RequestType": "Create", "RequestId": "11111111-2222-3333-4444-555566667777", "StackId": stackID,
-		"ResponseURL":       w.bucket.origin + "/answer?X-Amz-Signature=5ec2e7",
 		"ResourceType":      "Custom::ApprovalRequest",
 		"LogicalResourceId": "ApprovalRequest",
 		"ServiceToken":      "arn:aws:lambda:us-east-1:111122223333:function:countersign-notifier",
@@ -140,7 +139,11 @@ func (w *testWorld) event(properties map[string]any, changes map[string]any) []b
 			"WaitUrl":      w.waitURL(), "EmailID": "rita@example.com", "Region": "us-east-1",
 		}, properties),
 	}
-	b, err := json.Marshal(merge(ev, changes))
+	ev = merge(ev, changes)
+	if _, changed := changes["ResponseURL"]; !changed {
+		ev["ResponseURL"] = w.bucket.origin + "/" + url.PathEscape(fmt.Sprintf("%v|%v|%v", ev["StackId"], ev["LogicalResourceId"], ev["RequestId"])) + "?X-Amz-Signature=5ec2e7"
+	}
+	b, err := json.Marshal(ev)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -192,7 +195,8 @@ func (w *testWorld) load(id string) handle.Request {
 	return r
 }
 
-// bucket takes PUTs: answers to CloudFormation at /answer, signals elsewhere.
+// bucket takes PUTs: answers to CloudFormation, whose key has bars in it, and
+// signals.
 type bucket struct {
 	origin string
 
@@ -216,7 +220,7 @@ func (b *bucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
 		return
 	}
-	if r.URL.Path == "/answer" {
+	if strings.Contains(r.URL.Path, "|") {
 		if len(body) > 4096 {
 			w.WriteHeader(http.StatusBadRequest)
 			return
@@ -254,11 +258,25 @@ func (b *bucket) last(t *testing.T) answer {
 // stacks is a CloudFormation that describes one stack.
 type stacks struct {
 	is    reconcile.Description
+	gate  reconcile.Gate // zero: in progress, with the request's own handle
 	err   error
 	first string
 }
 
-func (s *stacks) Describe(context.Context, string) (reconcile.Description, error) { return s.is, s.err }
+func (s *stacks) Gate(context.Context, string, string, handle.WaitURL) (reconcile.Gate, error) {
+	if s.gate != (reconcile.Gate{}) || s.err != nil {
+		return s.gate, s.err
+	}
+	return reconcile.Gate{Type: "Custom::ApprovalRequest", Status: "CREATE_IN_PROGRESS", Handle: reconcile.HandleMatches}, nil
+}
+
+func (s *stacks) Describe(context.Context, string) (reconcile.Description, error) {
+	d := s.is
+	if d.Status == "" {
+		d.Status = "CREATE_IN_PROGRESS"
+	}
+	return d, s.err
+}
 
 func (s *stacks) FirstFailure(context.Context, string) (string, error) { return s.first, nil }
 

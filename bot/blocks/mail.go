@@ -113,7 +113,7 @@ func writeLinks(b *strings.Builder, r handle.Request, links *Links) {
 	if r.RefusalFor(handle.ViaMail, handle.Approve, r.CreatedAt) == "" {
 		write(handle.Approve, "To approve, open this page and type the code:")
 	} else {
-		fmt.Fprintf(b, "It needs %d different approvers, and mail can't tell people apart, so it can only be approved in Slack.\n\n", r.Terms.Approvals)
+		fmt.Fprintf(b, "It needs %d different approvers, and mail can't tell people apart, so it can only be approved in Slack.\n\n", r.ApprovalsNeeded())
 	}
 	write(handle.Reject, "To reject, open this page and type the code:")
 	b.WriteString("Opening a page decides nothing. Each link works once, for this request only.\nDon't forward this mail: anyone who has it can decide.\n")

@@ -78,15 +78,22 @@ var states = map[handle.State]head{
 // summary says who wants to launch what, and how well the requester is known.
 func summary(r handle.Request) string {
 	s := requester(r) + " wants to launch " + bold(Title(r), maxTitle) + ".\n" + identity(r, Mrkdwn)
-	if r.Requester.LookedUp && !r.Requester.Proven && !r.Terms.SelfApproval {
-		s += "\n:warning: AWS's proof does not lead to a Slack user, so Countersign can't prevent self-approval here. Don't approve your own request."
+	switch {
+	case r.Terms.SelfApproval:
+	case !r.Requester.LookedUp && !r.Stack.Unverified && r.State() == handle.Pending:
+		s += "\n:warning: Slack could not be asked who the requester is yet, so no one can decide. The check is repeated."
+	case !r.Requester.LookedUp || r.Requester.Proven:
+	case r.ApprovalsNeeded() > r.Terms.Approvals:
+		s += fmt.Sprintf("\n:warning: Nothing proves who the requester is in Slack, so %d people must approve. Don't approve your own request.", r.ApprovalsNeeded())
+	default:
+		s += "\n:warning: Nothing proves who the requester is in Slack, so Countersign can't prevent self-approval here. Don't approve your own request."
 	}
 	return s
 }
 
 func facts(r handle.Request) []*slack.TextBlockObject {
-	approvals := fmt.Sprintf("%d of %d", len(r.ApprovedBy()), r.Terms.Approvals)
-	if r.State() == handle.Pending && r.ApprovalsMissing() > 0 && r.Terms.Approvals > 1 {
+	approvals := fmt.Sprintf("%d of %d", len(r.ApprovedBy()), r.ApprovalsNeeded())
+	if r.State() == handle.Pending && r.ApprovalsMissing() > 0 && r.ApprovalsNeeded() > 1 {
 		approvals += fmt.Sprintf(" (%d more needed)", r.ApprovalsMissing())
 	}
 	list := []struct{ name, value string }{

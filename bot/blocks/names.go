@@ -31,10 +31,14 @@ func requesterName(r handle.Request) string {
 }
 
 // requester mentions the requester, or names them if Slack does not know them. A
-// claimed e-mail never overrides a proven principal.
+// claimed e-mail never overrides a proven principal; a person whom only the claim
+// names is marked as claimed.
 func requester(r handle.Request) string {
-	if handle.IsUser(r.Requester.SlackID) && (r.Requester.Proven || r.Requester.Principal == "") {
+	switch {
+	case r.Requester.Addressable() && r.Requester.Proven:
 		return mention(r.Requester.SlackID)
+	case r.Requester.Addressable():
+		return mention(r.Requester.SlackID) + " (claimed)"
 	}
 	return code(requesterName(r), 100)
 }
@@ -46,6 +50,12 @@ func identity(r handle.Request, f Format) string {
 	case r.Requester.Principal != "":
 		s := "Proven by AWS: " + f.Text(r.Requester.Principal, 300)
 		if claim != "" && claim != r.Requester.PrincipalName() {
+			s += "\nE-mail as typed, not verified: " + f.Text(claim, 150)
+		}
+		return s
+	case r.Stack.Unverified:
+		s := f.warning() + "CloudFormation could not be asked about this launch yet, so no one can decide. The check is repeated."
+		if claim != "" {
 			s += "\nE-mail as typed, not verified: " + f.Text(claim, 150)
 		}
 		return s

@@ -38,12 +38,12 @@ func word(r handle.Request, n handle.Notification, direct bool) sentence {
 	switch name, _, _ := strings.Cut(n.Name, "-"); name {
 	case handle.NotifyAsked:
 		text := "this launch is waiting for approval by " + approvers + "."
-		if r.Terms.Approvals > 1 {
-			text += " " + count(r.Terms.Approvals, "approval is", "approvals are") + " needed, each from a different person."
+		if r.ApprovalsNeeded() > 1 {
+			text += " " + count(r.ApprovalsNeeded(), "approval is", "approvals are") + " needed, each from a different person."
 		}
 		return sentence{toRequester: true, text: text + " Expires " + Mrkdwn.Date(r.Terms.Deadline) + ". Updates will appear in this thread."}
 	case handle.NotifyVote:
-		missing := r.Terms.Approvals - approvalsUpTo(r, n.Vote)
+		missing := r.ApprovalsNeeded() - approvalsUpTo(r, n.Vote)
 		return sentence{toRequester: true, text: "approved by " + mention(r.Votes[n.Vote].By.ID) + "; " + count(missing, "more approval is", "more approvals are") + " needed."}
 	case handle.NotifyReminder:
 		return sentence{text: approvers + ": this launch has been waiting for your decision since " + Mrkdwn.Date(r.CreatedAt) +
@@ -57,7 +57,7 @@ func word(r handle.Request, n handle.Notification, direct bool) sentence {
 		}
 		return sentence{toRequester: true, text: text + approvers + ", please investigate."}
 	case handle.NotifyEnded:
-		return ended(r.Ended)
+		return ended(r, direct)
 	}
 	return sentence{}
 }
@@ -75,11 +75,14 @@ func decided(d *handle.Decision) sentence {
 	return sentence{true, "withdrawn. No decision is needed anymore.", d.Reason}
 }
 
-func ended(e *handle.Ended) sentence {
+// ended words the stack's end. A person whom only a typed e-mail names gets no
+// outputs by private message.
+func ended(r handle.Request, direct bool) sentence {
+	e := r.Ended
 	text := stackEnd(e)
 	text = strings.ToLower(text[:1]) + text[1:]
 	if e.Succeeded() {
-		if outputs := fields("Outputs", e.Outputs); outputs != "" {
+		if outputs := fields("Outputs", e.Outputs); outputs != "" && (r.Requester.Proven || !direct) {
 			text += "\n" + outputs
 		}
 		return sentence{true, text, ""}

@@ -39,7 +39,7 @@ func (f Format) Refused(r handle.Request, reason handle.RefusalReason) string {
 	case handle.RefusedNoReason:
 		return ReasonMissing
 	case handle.RefusedNotByMail:
-		return fmt.Sprintf("This launch needs %d different approvers, and mail can't tell people apart. Approve it in Slack.", r.Terms.Approvals)
+		return fmt.Sprintf("This launch needs %d different approvers, and mail can't tell people apart. Approve it in Slack.", r.ApprovalsNeeded())
 	case handle.RefusedUnverified:
 		return PersonUnverified
 	}

@@ -16,8 +16,8 @@ import (
 )
 
 // CloudFormation reads the stacks of one Region. It needs
-// cloudformation:DescribeStacks and cloudformation:DescribeStackEvents on the
-// gated stacks.
+// cloudformation:DescribeStacks, DescribeStackResources and DescribeStackEvents on
+// the gated stacks.
 type CloudFormation struct{ Client *cloudformation.Client }
 
 var _ Stacks = CloudFormation{}
@@ -31,14 +31,12 @@ func (c CloudFormation) Describe(ctx context.Context, stackID string) (Descripti
 	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 	defer cancel()
 	out, err := c.Client.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &stackID})
-	// An unknown stack has no error code of its own.
-	if api := smithy.APIError(nil); errors.As(err, &api) && api.ErrorCode() == "ValidationError" {
+	switch code := errorCode(err); {
+	case code == "ValidationError": // an unknown stack has no error code of its own
 		return Description{}, ErrNoStack
-	}
-	if api := smithy.APIError(nil); errors.As(err, &api) && api.ErrorCode() == "AccessDenied" {
+	case code == "AccessDenied":
 		return Description{}, ErrDenied
-	}
-	if err != nil {
+	case err != nil:
 		return Description{}, fmt.Errorf("couldn't describe the stack: %w", err)
 	}
 	if len(out.Stacks) != 1 {
@@ -69,6 +67,66 @@ func description(s types.Stack) Description {
 		d.Outputs = append(d.Outputs, handle.Field{Name: aws.ToString(o.OutputKey), Value: aws.ToString(o.OutputValue)})
 	}
 	return d
+}
+
+func errorCode(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+const handleType = "AWS::CloudFormation::WaitConditionHandle"
+
+func (c CloudFormation) Gate(ctx context.Context, stackID, gate string, url handle.WaitURL) (Gate, error) {
+	resources, err := c.resources(ctx, stackID, gate)
+	if err != nil {
+		return Gate{}, err
+	}
+	var g Gate
+	for _, r := range resources {
+		g.Type, g.Status = aws.ToString(r.ResourceType), string(r.ResourceStatus)
+	}
+	// The URL's path ends with the handle's logical ID. Where it does not, as in
+	// simulations, all handles are compared.
+	if resources, err = c.resources(ctx, stackID, url.Handle(stackID)); err != nil {
+		return Gate{}, err
+	}
+	for _, r := range resources {
+		id := aws.ToString(r.PhysicalResourceId)
+		switch {
+		case aws.ToString(r.ResourceType) != handleType || id == "":
+		case url.Equal(id):
+			g.Handle = HandleMatches
+			return g, nil
+		default:
+			g.Handle = HandleDiffers
+		}
+	}
+	return g, nil
+}
+
+// resources reads one resource of a stack, or with an empty logical ID all of
+// them, at most 100. It returns none if the resource is not listed. See
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackResources.html
+func (c CloudFormation) resources(ctx context.Context, stackID, logicalID string) ([]types.StackResource, error) {
+	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
+	defer cancel()
+	in := &cloudformation.DescribeStackResourcesInput{StackName: &stackID}
+	if logicalID != "" {
+		in.LogicalResourceId = &logicalID
+	}
+	out, err := c.Client.DescribeStackResources(ctx, in)
+	switch code := errorCode(err); {
+	case code == "ValidationError": // no such resource, yet
+		return nil, nil
+	case code == "AccessDenied":
+		return nil, ErrDenied
+	case err != nil:
+		return nil, fmt.Errorf("couldn't read the stack's resources: %w", err)
+	}
+	return out.StackResources, nil
 }
 
 // FirstFailure reads the stack's events, newest first, back to the start of its

@@ -44,6 +44,8 @@ type stepFailed struct {
 	at      time.Time
 }
 
+type verified struct{ facts Facts }
+
 type identified struct {
 	main   string
 	all    []string
@@ -85,6 +87,9 @@ func (m signalled) Apply(r handle.Request) handle.Request {
 }
 func (m stepFailed) Apply(r handle.Request) handle.Request {
 	return r.RecordFailure(m.step, m.failure, m.at)
+}
+func (m verified) Apply(r handle.Request) handle.Request {
+	return r.VerifyStack(m.facts.Product, m.facts.Principal, m.facts.Parameters)
 }
 func (m identified) Apply(r handle.Request) handle.Request {
 	return r.IdentifyRequester(m.main, m.all, m.proven)

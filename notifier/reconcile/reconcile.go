@@ -32,6 +32,11 @@ type Reconciler struct {
 	Now    func() time.Time
 	Log    *slog.Logger
 
+	// Account is the AWS account that the functions run in, whose stacks can be
+	// read. Stacks of other accounts are not asked about. Optional: without it,
+	// CloudFormation is asked about all.
+	Account string
+
 	// MailDomain is appended to a proven principal's name that has no domain,
 	// to look it up in Slack: alice becomes alice@example.com. Optional.
 	MailDomain string

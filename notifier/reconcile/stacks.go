@@ -14,6 +14,11 @@ type Stacks interface {
 	// error is ErrNoStack or ErrDenied.
 	Describe(ctx context.Context, stackID string) (Description, error)
 
+	// Gate reads the request resource with logical ID gate, and whether url is the
+	// physical ID of one of the stack's wait condition handles. The error is
+	// ErrDenied, or means that CloudFormation could not be asked.
+	Gate(ctx context.Context, stackID, gate string, url handle.WaitURL) (Gate, error)
+
 	// FirstFailure returns the logical ID and reason of the resource whose failure
 	// ended the stack's latest operation; empty if there is none.
 	FirstFailure(ctx context.Context, stackID string) (string, error)
@@ -24,6 +29,22 @@ var ErrNoStack = errors.New("no such stack")
 
 // ErrDenied means that reading the stack is denied, as for other accounts.
 var ErrDenied = errors.New("reading the stack is denied")
+
+// Gate is a gate's resources as DescribeStackResources returns them. Its reads can
+// lag behind the stack.
+type Gate struct {
+	Type, Status string // of the request resource; empty while it is not listed
+	Handle       HandleMatch
+}
+
+// HandleMatch says whether a wait URL belongs to a handle of the stack.
+type HandleMatch int
+
+const (
+	HandleNotListed HandleMatch = iota
+	HandleMatches
+	HandleDiffers
+)
 
 // Description is a stack as DescribeStacks returns it.
 type Description struct {

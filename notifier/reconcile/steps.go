@@ -22,6 +22,8 @@ func (u *run) step(ctx context.Context, s handle.Step) error {
 		return u.write(ctx, take) // a decision counts once it is durable
 	case handle.StepSignal:
 		u.signal(ctx, s)
+	case handle.StepIdentify:
+		sent = u.identify(ctx, s)
 	case handle.StepPost, handle.StepRefresh, handle.StepNotify:
 		sent = u.slackStep(ctx, s)
 	case handle.StepMail:
@@ -81,18 +83,11 @@ func (u *run) signal(ctx context.Context, s handle.Step) {
 	}
 }
 
-// post finds the requester in Slack, so that it is known who must not approve,
-// and then posts the message. It reports whether a message went out, or the
-// request was withdrawn because no one can approve it.
+// post posts the message, whether or not the requester has been identified. It
+// reports whether a message went out, or the request was withdrawn because too
+// few people can approve it.
 func (u *run) post(ctx context.Context, s handle.Step) bool {
-	if !u.r.Requester.LookedUp {
-		if err := u.identify(ctx); err != nil {
-			u.fail(ctx, s, failure(err))
-			return false
-		}
-	}
-	if err := u.r.CheckApprovers(); err != nil && u.r.Decision == nil {
-		u.mark(Withdrawn{err.Error(), u.c.Now()})
+	if u.withdrawUnapprovable() {
 		return true
 	}
 	if _, found := u.r.Root(); found {
@@ -112,9 +107,57 @@ func (u *run) post(ctx context.Context, s handle.Step) bool {
 	return true
 }
 
-// identify asks Slack who the requester is, by the name that AWS proves and by
-// the e-mail as typed. Neither person may approve.
-func (u *run) identify(ctx context.Context) error {
+// withdrawUnapprovable withdraws a request that too few people can approve.
+func (u *run) withdrawUnapprovable() bool {
+	if u.r.Decision != nil || u.r.Terms.Channel == "" {
+		return false
+	}
+	err := u.r.CheckApprovers()
+	if err != nil {
+		u.mark(Withdrawn{err.Error(), u.c.Now()})
+	}
+	return err != nil
+}
+
+// identify asks CloudFormation about the launch, if it could not be asked before,
+// and then Slack about the requester: who requested must be known, or known to be
+// unknowable, before anyone may approve. What cannot be asked stays open. It
+// reports whether the marks must be made durable at once.
+func (u *run) identify(ctx context.Context, s handle.Step) bool {
+	if u.r.Stack.Unverified {
+		facts, err := u.c.Verify(ctx, u.r, true)
+		var contradiction *Contradiction
+		switch {
+		case errors.As(err, &contradiction):
+			u.c.Log.ErrorContext(ctx, "CloudFormation contradicts a launch", "request", u.r.ID, "reason", contradiction.Reason)
+			u.mark(Withdrawn{contradiction.Reason, u.c.Now()})
+			return true
+		case err != nil && !errors.Is(err, ErrDenied):
+			u.c.Log.WarnContext(ctx, "couldn't verify a launch", "request", u.r.ID, "error", err)
+			u.fail(ctx, s, handle.Failure{Reason: "CloudFormation could not be asked about the launch"})
+			return false
+		}
+		u.mark(verified{facts})
+	}
+	if u.r.Requester.LookedUp || u.r.Terms.Channel == "" {
+		return false
+	}
+	if u.c.Slack == nil {
+		u.fail(ctx, s, handle.Failure{Reason: "Slack is not configured"})
+		return false
+	}
+	found, err := u.findRequester(ctx)
+	if err != nil {
+		u.fail(ctx, s, failure(err))
+		return false
+	}
+	u.mark(found)
+	return u.withdrawUnapprovable()
+}
+
+// findRequester looks the requester up in Slack, by the name that AWS proves and
+// by the e-mail as typed. Neither person may approve, under any of their IDs.
+func (u *run) findRequester(ctx context.Context) (found identified, err error) {
 	proven := u.r.Requester.PrincipalName()
 	if proven != "" && !strings.Contains(proven, "@") {
 		if u.c.MailDomain != "" {
@@ -123,25 +166,27 @@ func (u *run) identify(ctx context.Context) error {
 			proven = ""
 		}
 	}
-	var found identified
 	for i, email := range []string{proven, u.r.Requester.Email} {
 		if !strings.Contains(email, "@") {
 			continue
 		}
 		user, err := u.c.Slack.UserByEmail(ctx, email)
 		if err != nil {
-			return err
+			return identified{}, err
 		}
 		if user == nil || slices.Contains(found.all, user.ID) {
 			continue
 		}
-		found.all = append(found.all, user.ID)
+		for _, id := range []string{user.ID, user.Enterprise.ID} {
+			if handle.IsUser(id) && !slices.Contains(found.all, id) {
+				found.all = append(found.all, id)
+			}
+		}
 		if found.main == "" && !user.Deleted && !user.IsBot {
 			found.main, found.proven = user.ID, i == 0
 		}
 	}
-	u.mark(found)
-	return nil
+	return found, nil
 }
 
 // refresh updates a posted message. What is marked is what was shown.
@@ -222,10 +267,16 @@ func (u *run) mail(ctx context.Context, s handle.Step) bool {
 // watch asks CloudFormation how the stack ended. If it cannot be asked, the
 // event that reported the end must do.
 func (u *run) watch(ctx context.Context, s handle.Step) error {
-	d, err := u.c.Stacks.Describe(ctx, u.r.Stack.ID)
+	d, err := Description{}, ErrDenied
+	if u.c.Account == "" || u.r.Stack.Account == u.c.Account {
+		d, err = u.c.Stacks.Describe(ctx, u.r.Stack.ID)
+	}
 	now := u.c.Now()
 	switch {
-	case err != nil && handle.FinalStatus(u.r.Stack.Status):
+	case errors.Is(err, ErrNoStack) && handle.FinalStatus(u.r.Stack.Status),
+		errors.Is(err, ErrDenied) && handle.FinalStatus(u.r.Stack.Status) && u.r.Decision != nil:
+		// CloudFormation keeps a stack for 90 days after its deletion. Where reading
+		// is denied, the event is all there is: it may be told, but it decides nothing.
 		u.c.Log.WarnContext(ctx, "couldn't read the stack; using its event's status", "request", u.r.ID, "error", err)
 		d = Description{Status: u.r.Stack.Status, Reason: u.r.Stack.Reason}
 	case errors.Is(err, ErrDenied):
@@ -252,9 +303,8 @@ func (u *run) watch(ctx context.Context, s handle.Step) error {
 }
 
 // superseded reports whether the stack succeeded because of a later update, begun
-// at updated, that was approved by its own request: then it has not bypassed this
-// one. Gates of the same operation do not stand in for each other. If it cannot
-// be found out, the answer is no.
+// at updated, that was approved at the same gate: then it has not bypassed this
+// request. If it cannot be found out, the answer is no.
 func (u *run) superseded(ctx context.Context, updated time.Time) bool {
 	if u.r.State() == handle.Approved || !updated.After(u.r.CreatedAt) {
 		return false
@@ -264,7 +314,7 @@ func (u *run) superseded(ctx context.Context, updated time.Time) bool {
 		u.c.Log.WarnContext(ctx, "couldn't look up the stack's other requests", "request", u.r.ID, "error", err)
 	}
 	return slices.ContainsFunc(requests, func(other handle.Request) bool {
-		return other.State() == handle.Approved && !other.CreatedAt.Before(updated)
+		return other.State() == handle.Approved && other.Stack.Gate == u.r.Stack.Gate && !other.CreatedAt.Before(updated)
 	})
 }
 

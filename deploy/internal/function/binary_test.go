@@ -158,7 +158,7 @@ func TestInvalidSecretIsReadAgain(t *testing.T) {
 	if status := r.click(req, "payload=%7B%7D"); status != http.StatusServiceUnavailable {
 		t.Errorf("without a secret a click got status %d", status)
 	}
-	r.bot.waitForLog("couldn't read the secret", "slackToken must be a bot token", "signingSecrets is missing", "resembles signingSecrets")
+	r.bot.waitForLog("couldn't read the secret", "slackToken must be a bot token", "signingSecrets is missing", `signingSecret\" is unknown`)
 	if strings.Contains(r.bot.output(), "not-a-bots") {
 		t.Error("the log quotes the secret")
 	}
@@ -197,7 +197,7 @@ func (w *fakeCloudFormation) event(kind string, properties string) []byte {
 	return fmt.Appendf(nil, `{
   "RequestType": %q,
   "ServiceToken": "arn:aws:lambda:us-east-1:111122223333:function:countersign-notifier",
-  "ResponseURL": "%s/response",
+  "ResponseURL": "%s/arn%%3Aaws%%3Acloudformation%%3Aus-east-1%%3A111122223333%%3Astack/SC-111122223333-pp-2mmexample/5f9e0c65-1de4-11ee-9739-0a1b2c3d4e5f%%7CApprovalRequest%%7C7a3b1c2d-5e6f-4a7b-8c9d-0e1f2a3b4c5d",
   "StackId": "arn:aws:cloudformation:us-east-1:111122223333:stack/SC-111122223333-pp-2mmexample/5f9e0c65-1de4-11ee-9739-0a1b2c3d4e5f",
   "RequestId": "7a3b1c2d-5e6f-4a7b-8c9d-0e1f2a3b4c5d",
   "ResourceType": "Custom::ApprovalRequest",

@@ -31,13 +31,11 @@ type Deps struct {
 
 	SigningSecrets func(ctx context.Context, again bool) ([]string, error)
 	MailKeys       func(ctx context.Context) ([]handle.MailKey, error)
-	Address        func(ctx context.Context) string // the bot's URL; empty if unknown
+	Address        func() string // the bot's URL; empty if not known yet
 
-	Account               string // the AWS account that the functions run in
 	Team, Enterprise, App string // Slack IDs
 	Defaults              notifier.Defaults
-	UnprovenRequester     string // see Config
-	MailDomain            string // see reconcile.Reconciler
+	MailDomain, Account   string // see reconcile.Reconciler
 	Origins               []string
 	Observer              reconcile.Observer // optional
 }
@@ -55,6 +53,7 @@ func (d Deps) Reconciler() *reconcile.Reconciler {
 		Now:        d.Now,
 		Log:        d.Log,
 		MailDomain: d.MailDomain,
+		Account:    d.Account,
 		Links:      d.links,
 		Observer:   d.Observer,
 	}
@@ -77,7 +76,7 @@ func (d Deps) links(ctx context.Context) (*blocks.Links, error) {
 	if err != nil {
 		return nil, err
 	}
-	base := d.Address(ctx)
+	base := d.Address()
 	if len(keys) == 0 || base == "" {
 		return nil, nil
 	}

@@ -30,6 +30,7 @@ type Config struct {
 	Bot                         string // origin of the bot's public URL
 
 	Region   string
+	Account  string
 	TopicARN string
 	Token    string // the bot's Slack token
 	TeamID   string
@@ -70,10 +71,11 @@ func New(c Config, store handle.Store, now func() time.Time, client *http.Client
 		Token:          c.Token,
 		SigningSecrets: func(context.Context, bool) ([]string, error) { return c.SigningSecrets, nil },
 		MailKeys:       func(context.Context) ([]handle.MailKey, error) { return keys, nil },
-		Address:        func(context.Context) string { return c.Bot },
+		Address:        func() string { return c.Bot },
 		Team:           c.TeamID,
 		App:            c.AppID,
 		Defaults:       c.Defaults,
+		Account:        c.Account,
 		Origins:        []string{c.CloudFormation},
 	}
 	r := deps.Reconciler()

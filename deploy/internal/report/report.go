@@ -93,7 +93,7 @@ func Decision(r handle.Request) string {
 		return string(handle.Pending)
 	}
 	s := string(d.State)
-	if d.By != (handle.Person{}) {
+	if d.By.ID != "" || d.By.Name != "" {
 		s += " by " + Voter(d.By, d.Via)
 	}
 	return show(r, because(s, d.Reason))

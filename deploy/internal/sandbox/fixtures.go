@@ -48,6 +48,8 @@ func functionsConfig(cloudFormation, slack, mail, bot string) localfn.Config {
 			Approvers: []string{Approvers},
 			Approvals: 1,
 			Margin:    handle.MinMargin,
+
+			UnprovenRequester: handle.UnprovenTwoApprovers,
 		},
 	}
 }

@@ -1,10 +1,9 @@
-package notifier
+package reconcile
 
 import (
 	"strings"
 
 	"countersign/handle"
-	"countersign/notifier/reconcile"
 )
 
 const maxTitle = 100 // bytes of a product's name
@@ -21,7 +20,7 @@ const (
 )
 
 // product reads the product from the stack's tags.
-func product(d reconcile.Description) handle.Product {
+func product(d Description) handle.Product {
 	p := handle.Product{
 		Name:      handle.OneLine(d.Description, maxTitle),
 		ID:        lastPart(d.Tags[tagProduct]),
@@ -37,20 +36,6 @@ func product(d reconcile.Description) handle.Product {
 
 // principal is the ARN of the launching principal, as Service Catalog recorded it;
 // empty without the tag.
-func principal(d reconcile.Description) string { return handle.OneLine(d.Tags[tagPrincipal], 300) }
+func principal(d Description) string { return handle.OneLine(d.Tags[tagPrincipal], 300) }
 
 func lastPart(arn string) string { return handle.OneLine(arn[strings.LastIndex(arn, "/")+1:], 100) }
-
-// parseStackID splits a stack ARN,
-// arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/UUID.
-func parseStackID(arn string) (region, account, name string, ok bool) {
-	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) != 6 || parts[0] != "arn" || parts[2] != "cloudformation" {
-		return "", "", "", false
-	}
-	path := strings.Split(parts[5], "/")
-	if len(path) != 3 || path[0] != "stack" || path[1] == "" || path[2] == "" {
-		return "", "", "", false
-	}
-	return parts[3], parts[4], path[1], true
-}

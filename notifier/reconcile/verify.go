@@ -1,0 +1,84 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"countersign/handle"
+)
+
+// Facts are what CloudFormation proves about a launch. They are zero where its
+// stack cannot be read.
+type Facts struct {
+	Product    handle.Product
+	Principal  string         // ARN of the launching principal; empty without Service Catalog's tags
+	Parameters []handle.Field // redacted
+}
+
+// A Contradiction means that CloudFormation contradicts what the event claimed:
+// the event is forged, or came too late.
+type Contradiction struct {
+	Reason string
+	Status string // of the stack, if that is the contradiction
+}
+
+func (e *Contradiction) Error() string { return e.Reason }
+
+// ErrNotListed means that CloudFormation does not list the gate's resources yet.
+var ErrNotListed = errors.New("CloudFormation does not list the gate's resources yet")
+
+// Verify asks CloudFormation about the launch of r, in three reads: whether the
+// stack is in progress, whether it is in the midst of creating or updating the
+// request resource (or, if answered, has since done so), and whether the wait URL
+// is the physical ID of one of its handles.
+//
+// The error is a *Contradiction; ErrDenied if the stack can never be read, as in
+// other accounts; or any other if CloudFormation could not be asked, or lags: then
+// ask again.
+func (c *Reconciler) Verify(ctx context.Context, r handle.Request, answered bool) (Facts, error) {
+	if c.Account != "" && r.Stack.Account != c.Account {
+		return Facts{}, ErrDenied // not even asked: AWS answers that there is no such stack
+	}
+	d, err := c.Stacks.Describe(ctx, r.Stack.ID)
+	switch {
+	case errors.Is(err, ErrNoStack):
+		return Facts{}, &Contradiction{Reason: "CloudFormation has no stack with the event's StackId"}
+	case err != nil:
+		return Facts{}, err
+	case d.Status != "CREATE_IN_PROGRESS" && d.Status != "UPDATE_IN_PROGRESS":
+		return Facts{}, &Contradiction{fmt.Sprintf("the stack is %s, so there is nothing left to approve", handle.OneLine(d.Status, 60)), d.Status}
+	}
+	g, err := c.Stacks.Gate(ctx, r.Stack.ID, r.Stack.Gate, r.WaitURL)
+	switch {
+	case err != nil:
+		return Facts{}, err
+	case g.Type == "" || g.Handle == HandleNotListed:
+		return Facts{}, ErrNotListed
+	case r.Stack.GateType != "" && g.Type != r.Stack.GateType:
+		return Facts{}, &Contradiction{Reason: fmt.Sprintf("the stack's resource %s is of another type", r.Stack.Gate)}
+	case !strings.HasSuffix(g.Status, "_IN_PROGRESS") && !(answered && strings.HasSuffix(g.Status, "_COMPLETE")):
+		return Facts{}, &Contradiction{Reason: fmt.Sprintf("the stack's resource %s is %s: CloudFormation is not waiting for this request", r.Stack.Gate, handle.OneLine(g.Status, 60))}
+	case g.Handle == HandleDiffers:
+		return Facts{}, &Contradiction{Reason: "WaitUrl is not the URL of a wait condition handle of this stack"}
+	}
+	return Facts{product(d), principal(d), handle.RedactFields(r.WaitURL, d.Parameters)}, nil
+}
+
+// GaveUp reports whether the stack of r is no longer creating or updating, but
+// rolling back, being deleted, or done. A stack that can never be read counts as
+// such. The error means that CloudFormation could not be asked.
+func (c *Reconciler) GaveUp(ctx context.Context, r handle.Request) (bool, error) {
+	if c.Account != "" && r.Stack.Account != c.Account {
+		return true, nil
+	}
+	d, err := c.Stacks.Describe(ctx, r.Stack.ID)
+	switch {
+	case errors.Is(err, ErrNoStack), errors.Is(err, ErrDenied):
+		return true, nil
+	case err != nil:
+		return false, err
+	}
+	return d.Status != "CREATE_IN_PROGRESS" && d.Status != "UPDATE_IN_PROGRESS", nil
+}
