@@ -22,6 +22,9 @@ func passedOn(template map[string]any) map[string]string {
 			if list, joined := at(value, "Join").([]any); joined {
 				value = list[1]
 			}
+			if choice, is := at(value, "If").([]any); is && at(template, "Conditions", choice[0].(string)) != nil {
+				value = choice[1] // as with !If [HasUrl, !Ref Url, ...]
+			}
 			if name, is := at(value, "Ref").(string); is && at(template, "Parameters", name) != nil {
 				variables[name] = variable
 			}
@@ -47,6 +50,7 @@ func pattern(t *testing.T, parameter any) string {
 // configure reads a valid configuration of the bot with more variables.
 func configure(more ...string) error {
 	_, err := function.ReadConfig(function.RoleBot, append([]string{
+		"COUNTERSIGN_ACCOUNT=123456789012",
 		"COUNTERSIGN_TABLE=countersign",
 		"COUNTERSIGN_SECRET=arn:aws:secretsmanager:eu-west-1:123456789012:secret:countersign-AbCdEf",
 		"COUNTERSIGN_SLACK_ENTERPRISE=E0123ABCD",
@@ -122,6 +126,7 @@ func TestTemplateAllowsTypicalValues(t *testing.T) {
 			"http://slack.com/api/ https://slack.com/api https://a:b/ https://:/ https://:443/api/ https:///api/ https://u@slack.com/api/ https://slack.com/api/?a= slack.com/api/"},
 		"Channel":    {"C0123ABCD G0123ABCD #approvals #zulassung-für-alle", "approvals @ann D0123ABCD # #a#b"},
 		"Approvers":  {"U0123ABCD W0123ABCD S0123ABCD", "@ann ann@example.com C0123ABCD U"},
+		"Url":        {"https://approvals.example.com", "http://approvals.example.com https://approvals.example.com/a approvals.example.com"},
 		"Timeout":    {"1h 12h 60m 90m 720m", "59m 3m 13h 0h 721m 60 3600s -1h"},
 		"Margin":     {"2m 3m 10m 59m", "1m 60m 1h 2 -2m"},
 		"MailDomain": {"example.com sub.example-bank.co", "@example.com example .example.com -a.com example.c"},
@@ -140,6 +145,22 @@ func TestTemplateAllowsTypicalValues(t *testing.T) {
 			if err := configure(parameters[name] + "=" + value); !errors.As(err, &problems) && name != "Timeout" { // the functions accept shorter ones
 				t.Errorf("%s: the functions accept %q", name, value)
 			}
+		}
+	}
+}
+
+// The name of a launch role, with wildcards, goes into the ARN in the topic's policy:
+// it cannot leave its part of the ARN or name a policy variable.
+func TestLaunchRolesIsOneRoleName(t *testing.T) {
+	allowed := regexp.MustCompile(pattern(t, at(read(t, "template.yaml"), "Parameters", "LaunchRoles")))
+	for _, value := range []string{"*", "SCLaunch-*", "servicecatalog/Launch?", "a+b=c,d.e@f_g"} {
+		if !allowed.MatchString(value) {
+			t.Errorf("%q is refused", value)
+		}
+	}
+	for _, value := range []string{"", "arn:aws:iam::123456789012:role/Launch", "${aws:PrincipalAccount}", "a b", `a"`, "*:*"} {
+		if allowed.MatchString(value) {
+			t.Errorf("%q is allowed", value)
 		}
 	}
 }

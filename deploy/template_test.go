@@ -4,6 +4,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -289,5 +290,111 @@ func TestTemplateSetsTheFunctionsVariables(t *testing.T) {
 	delete(want, function.Variable("Origins"))
 	if d := cmp.Diff(want, set); d != "" {
 		t.Errorf("-functions +template:\n%s", d)
+	}
+}
+
+// Both functions may make the reads that check an event, on gated stacks only.
+func TestFunctionsMayReadStacks(t *testing.T) {
+	template := read(t, "template.yaml")
+	for _, role := range []string{"BotRole", "NotifierRole"} {
+		if d := cmp.Diff([]any{map[string]any{"Ref": "SettlePolicy"}}, at(template, "Resources", role, "Properties", "ManagedPolicyArns")); d != "" {
+			t.Errorf("%s: %s", role, d)
+		}
+	}
+	statement := sid(t, at(template, "Resources", "SettlePolicy", "Properties", "PolicyDocument"), "Stacks")
+	want := []any{"cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents", "cloudformation:DescribeStackResources"}
+	if d := cmp.Diff(want, statement["Action"]); d != "" {
+		t.Error(d)
+	}
+	for _, resource := range statement["Resource"].([]any) {
+		if text := at(resource, "Sub").(string); !strings.HasSuffix(text, "${StackPrefix}*/*") {
+			t.Errorf("%s is not limited to StackPrefix", text)
+		}
+	}
+}
+
+// sid returns the statement of a policy with that Sid.
+func sid(t *testing.T, policy any, id string) map[string]any {
+	t.Helper()
+	for _, s := range at(policy, "Statement").([]any) {
+		if at(s, "Sid") == id {
+			return s.(map[string]any)
+		}
+	}
+	t.Fatalf("no statement %s", id)
+	return nil
+}
+
+// LaunchRoles narrows who may publish launches, within the organization.
+func TestLaunchTopicIsLimitedToLaunchRoles(t *testing.T) {
+	template := read(t, "template.yaml")
+	got := sid(t, at(template, "Resources", "LaunchTopicPolicy", "Properties", "PolicyDocument"), "Organization")["Condition"]
+	want := map[string]any{
+		"StringEquals": map[string]any{"aws:PrincipalOrgID": map[string]any{"Ref": "OrganizationId"}},
+		"ArnLike": map[string]any{"If": []any{"HasLaunchRoles",
+			map[string]any{"aws:PrincipalArn": map[string]any{"Sub": "arn:*:iam::*:role/${LaunchRoles}"}},
+			map[string]any{"Ref": "AWS::NoValue"}}},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	narrowed := map[string]any{"Not": []any{map[string]any{"Equals": []any{map[string]any{"Ref": "LaunchRoles"}, "*"}}}}
+	if d := cmp.Diff(narrowed, at(template, "Conditions", "HasLaunchRoles")); d != "" {
+		t.Error(d)
+	}
+}
+
+// Each route of the API has limits of its own, so that a flood of mailed links does not
+// throttle clicks. Slack's are higher than what the bot serves.
+func TestRoutesAreThrottledSeparately(t *testing.T) {
+	template := read(t, "template.yaml")
+	stage := at(template, "Resources", "ApiStage")
+	settings := at(stage, "Properties", "RouteSettings").(map[string]any)
+	for id, r := range at(template, "Resources").(map[string]any) {
+		if at(r, "Type") != "AWS::ApiGatewayV2::Route" {
+			continue
+		}
+		key := at(r, "Properties", "RouteKey").(string)
+		limits := settings[key]
+		if at(limits, "ThrottlingBurstLimit") == nil || at(limits, "ThrottlingRateLimit") == nil || at(limits, "DetailedMetricsEnabled") != "true" {
+			t.Errorf("%s: the settings of %s are %v", id, key, limits)
+		}
+		if !slices.Contains(at(stage, "DependsOn").([]any), any(id)) {
+			t.Errorf("the stage must depend on %s: settings of a missing route fail", id)
+		}
+		delete(settings, key)
+	}
+	if len(settings) > 0 {
+		t.Errorf("settings of routes that do not exist: %v", settings)
+	}
+}
+
+// With a custom domain, the address that AWS assigns is disabled, so that a WAF in
+// front of the domain cannot be avoided.
+func TestCustomDomainIsTheOnlyAddress(t *testing.T) {
+	got := at(read(t, "template.yaml"), "Resources", "Api", "Properties", "DisableExecuteApiEndpoint")
+	if d := cmp.Diff(map[string]any{"If": []any{"HasUrl", "true", "false"}}, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// Floods of requests and of refusals raise alarms, at either kind of endpoint. The
+// doctor, tests of the installation and passing scanners do not.
+func TestFloodsRaiseAlarms(t *testing.T) {
+	for id, want := range map[string]struct {
+		metrics []any
+		above   float64
+	}{
+		"BotRefusalAlarm": {[]any{"ByHttpApi", "4xx", "Url4xxCount"}, 100},
+		"BotRequestAlarm": {[]any{"ByHttpApi", "Count", "UrlRequestCount"}, 1000},
+	} {
+		alarm := at(read(t, "template.yaml"), "Resources", id, "Properties")
+		if d := cmp.Diff(want.metrics, at(alarm, "MetricName", "If")); d != "" {
+			t.Errorf("%s: %s", id, d)
+		}
+		threshold, err := strconv.ParseFloat(at(alarm, "Threshold").(string), 64)
+		if err != nil || threshold < want.above || at(alarm, "DatapointsToAlarm") != "2" || at(alarm, "TreatMissingData") != "notBreaching" || at(alarm, "Statistic") != "Sum" {
+			t.Errorf("%s would ring in normal use, or never: %v", id, alarm)
+		}
 	}
 }

@@ -1,8 +1,8 @@
 package audit
 
 import (
+	"bufio"
 	"bytes"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -68,12 +68,12 @@ func document(r handle.Request) ([]byte, error) {
 }
 
 func writeCSV(w io.Writer, requests iter.Seq2[handle.Request, error]) error {
-	out := csv.NewWriter(w)
+	out := bufio.NewWriter(w)
 	row := make([]string, len(columns))
 	for i, c := range columns {
 		row[i] = c.name
 	}
-	err := out.Write(row)
+	_, err := out.WriteString(line(row))
 	for r, failed := range requests {
 		if err = errors.Join(err, failed); err != nil {
 			break
@@ -81,18 +81,36 @@ func writeCSV(w io.Writer, requests iter.Seq2[handle.Request, error]) error {
 		for i, c := range columns {
 			row[i] = cell(handle.OneLine(r.WaitURL.Redact(c.of(r)), 2500))
 		}
-		err = out.Write(row)
+		_, err = out.WriteString(line(row))
 	}
-	out.Flush()
-	return errors.Join(err, out.Error())
+	return errors.Join(err, out.Flush())
+}
+
+// line is a line of CSV, RFC 4180. Unlike encoding/csv, it also quotes cells that
+// contain a semicolon, which separates cells in locales with a decimal comma.
+func line(row []string) string {
+	quoted := make([]string, len(row))
+	for i, text := range row {
+		if strings.ContainsAny(text, "\",;\r\n") || strings.HasPrefix(text, " ") {
+			text = `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
+		}
+		quoted[i] = text
+	}
+	return strings.Join(quoted, ",") + "\n"
 }
 
 // cell keeps spreadsheets from running outside text as a formula, by an apostrophe
-// in front. See
+// in front. Text behind a semicolon gets one, too: where semicolons separate cells, a
+// spreadsheet splits the line there even inside quotes, because the quotes do not
+// begin what it takes for the cell. See
 // https://owasp.org/www-community/attacks/CSV_Injection
 func cell(text string) string {
-	if first, _ := utf8.DecodeRuneInString(text); strings.ContainsRune("=+-@＝＋－＠", first) {
-		return "'" + text
+	parts := strings.Split(text, ";")
+	for i, part := range parts {
+		first, _ := utf8.DecodeRuneInString(strings.TrimLeft(part, " \"\t\r\n"))
+		if strings.ContainsRune("=+-@＝＋－＠", first) {
+			parts[i] = "'" + part
+		}
 	}
-	return text
+	return strings.Join(parts, ";")
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/slack-go/slack"
 	"golang.org/x/sync/errgroup"
+
+	"countersign/deploy/internal/awsconfig"
 )
 
 // doctor checks one deployment. Facts that several checks need are read once.
@@ -189,9 +191,12 @@ func (d *doctor) cli(command string) string {
 	return "\n  aws " + command + d.awsFlags()
 }
 
-// slackClient returns a client for the Slack API that the functions use.
+// slackClient returns a client for the Slack API that the functions use. It follows
+// no redirect, which would take the token to another host.
 func (d *doctor) slackClient(token, api string) *slack.Client {
-	options := []slack.Option{slack.OptionHTTPClient(d.client)}
+	client := *d.client
+	client.CheckRedirect = awsconfig.NoRedirect
+	options := []slack.Option{slack.OptionHTTPClient(&client)}
 	if api != "" {
 		options = append(options, slack.OptionAPIURL(api))
 	}

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -187,7 +188,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"no JSON", func(p *fixture) { p.aws.secretText = testToken }, []expectation{{"secret", Fault, "must be a JSON object", "Edit"}}},
 		{"misspelled", func(p *fixture) {
 			p.aws.secretText = strings.Replace(p.aws.secretText, "slackToken", "slack_token", 1)
-		}, []expectation{{"secret", Fault, `"slack_token" is unknown`, "Edit"}, {"secret", Fault, "slackToken is empty", ""}}},
+		}, []expectation{{"secret", Fault, "a name that resembles slackToken is unknown", "Edit"}, {"secret", Fault, "slackToken is empty", ""}}},
 		{"a string for a list", func(p *fixture) {
 			p.aws.secretText = `{"slackToken": "` + testToken + `", "signingSecrets": "` + testSigning + `", "mailKeys": ["` + testMailKey + `"]}`
 		}, []expectation{{"secret", Fault, "signingSecrets must be a list", ""}}},
@@ -504,5 +505,23 @@ func TestDocumentedReportIsGolden(t *testing.T) {
 	}
 	if lines < 3 {
 		t.Errorf("the documentation shows %d lines of a report", lines)
+	}
+}
+
+// A redirect of Slack's API is a failure, and the token does not go where it leads.
+func TestTokenDoesNotFollowRedirects(t *testing.T) {
+	elsewhere := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		text, _ := io.ReadAll(r.Body)
+		t.Errorf("the redirect was followed, with Authorization %q and body %q", r.Header.Get("Authorization"), text)
+	}))
+	p := newFixture(t)
+	redirecting := serve(t, http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	for _, f := range p.aws.functions {
+		f.env[envSlackAPI] = redirecting.URL + "/api/"
+	}
+	report := p.doctor().checkAll(t.Context())
+	i := slices.IndexFunc(report.Findings, func(f Finding) bool { return f.Name == nameToken })
+	if i < 0 || report.Findings[i].Level != Unchecked || !strings.Contains(report.Findings[i].Found, "307") {
+		t.Errorf("findings: %+v", report.Findings)
 	}
 }

@@ -129,7 +129,7 @@ func (p *fixture) doctor() *doctor {
 
 func healthy(t testing.TB, slackURL, apiURL string) *fakeAWS {
 	env := map[string]string{
-		envTable: "countersign", envSecret: secretARN, envTopic: mailTopicARN, envURL: apiURL,
+		"COUNTERSIGN_ACCOUNT": "111122223333", envTable: "countersign", envSecret: secretARN, envTopic: mailTopicARN, envURL: apiURL,
 		envTeam: "T0EXAMPLE", envApp: "A0COUNTERSIGN", envSlackAPI: slackURL + "/api/",
 		envChannel: "C0APPROVALS", envApprovers: "S0PLATFORM,U0EVE", envApprovals: "1",
 	}

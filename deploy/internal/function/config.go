@@ -35,9 +35,13 @@ type Config struct {
 	// Topic is the ARN of the SNS topic for mails. Empty: no mail.
 	Topic string `env:"TOPIC"`
 
-	// URL is the bot's public URL, such as https://approvals.example.com. The
-	// notifier needs it for the links in mails. If empty, the bot learns it from
-	// its requests.
+	// Account is the ID of the AWS account that the function runs in. Stacks of other
+	// accounts cannot be read. Required.
+	Account string `env:"ACCOUNT"`
+
+	// URL is the bot's public URL, such as https://approvals.example.com, for the
+	// links in mails. The notifier needs it. It is empty for a bot behind a Function
+	// URL, which is created after its function.
 	URL string `env:"URL"`
 
 	// SlackAPI is the URL of Slack's Web API, ending in a slash. GovSlack has a
@@ -56,13 +60,18 @@ type Config struct {
 	// Defaults for launches whose template does not set them; see
 	// [notifier.Defaults].
 
-	Channel      string        `env:"CHANNEL"`   // ID or #name; empty: mail only
-	Approvers    []string      `env:"APPROVERS"` // IDs of users and user groups, separated by commas; empty: no one
-	Approvals    int           `env:"APPROVALS" envDefault:"1"`
-	SelfApproval bool          `env:"SELF_APPROVAL" envDefault:"false"`
-	MailDomain   string        `env:"MAIL_DOMAIN"`
-	Timeout      time.Duration `env:"TIMEOUT" envDefault:"12h"` // such as 90m or 12h
-	Margin       time.Duration `env:"MARGIN" envDefault:"2m"`
+	Channel      string   `env:"CHANNEL"`   // ID or #name; empty: mail only
+	Approvers    []string `env:"APPROVERS"` // IDs of users and user groups, separated by commas; empty: no one
+	Approvals    int      `env:"APPROVALS" envDefault:"1"`
+	SelfApproval bool     `env:"SELF_APPROVAL" envDefault:"false"`
+	MailDomain   string   `env:"MAIL_DOMAIN"`
+
+	// UnprovenRequester says how to treat a launch whose requester cannot be proven;
+	// see [handle.Terms].
+	UnprovenRequester string `env:"UNPROVEN_REQUESTER" envDefault:"two-approvers"`
+
+	Timeout time.Duration `env:"TIMEOUT" envDefault:"12h"` // such as 90m or 12h
+	Margin  time.Duration `env:"MARGIN" envDefault:"2m"`
 
 	// Origins are URL prefixes, separated by commas, that wait URLs and response
 	// URLs may have besides AWS's own. For tests; never set on AWS.
@@ -231,6 +240,9 @@ const (
 	maxApprovals    = 20
 )
 
+// unprovenRequester are the values of Config.UnprovenRequester.
+var unprovenRequester = []string{handle.UnprovenTwoApprovers, handle.UnprovenWarn, handle.UnprovenRefuse}
+
 // config reports values that were parsed and are still invalid.
 func (c *checker) config(conf Config, role Role) {
 	must := func(name string, ok bool, what string) {
@@ -245,6 +257,8 @@ func (c *checker) config(conf Config, role Role) {
 	form("TABLE", conf.Table, hasForm(conf.Table, "", letters+digits+"_.-"), "the name of a DynamoDB table, not its ARN")
 	must("SECRET", conf.Secret != "", "is missing: set it to the ARN of the secret in Secrets Manager")
 	form("SECRET", conf.Secret, isARN(conf.Secret, "secretsmanager", "secret:", letters+digits+"/_+=.@-"), "the ARN of a secret, such as arn:aws:secretsmanager:eu-west-1:123456789012:secret:countersign-AbCdEf")
+	must("ACCOUNT", conf.Account != "", "is missing: set it to the ID of the AWS account that the function runs in")
+	form("ACCOUNT", conf.Account, len(conf.Account) == 12 && hasForm(conf.Account, "", digits), "the ID of an AWS account: 12 digits")
 	form("TOPIC", conf.Topic, isARN(conf.Topic, "sns", "", letters+digits+"_-"), "the ARN of an SNS topic, such as arn:aws:sns:eu-west-1:123456789012:countersign-mail")
 	form("SLACK_TEAM", conf.SlackTeam, hasForm(conf.SlackTeam, "T", upper+digits), "the ID of a Slack workspace, such as T0123ABCD")
 	form("SLACK_ENTERPRISE", conf.SlackEnterprise, hasForm(conf.SlackEnterprise, "E", upper+digits), "the ID of an Enterprise Grid organisation, such as E0123ABCD")
@@ -254,6 +268,7 @@ func (c *checker) config(conf Config, role Role) {
 	must("APPROVERS", !slices.ContainsFunc(conf.Approvers, func(a string) bool { return !handle.IsUser(a) && !handle.IsUserGroup(a) }),
 		"must be IDs of Slack users (U…) and user groups (S…), separated by commas")
 	must("APPROVALS", conf.Approvals >= 1 && conf.Approvals <= maxApprovals, fmt.Sprintf("must be from 1 to %d", maxApprovals))
+	must("UNPROVEN_REQUESTER", slices.Contains(unprovenRequester, conf.UnprovenRequester), "must be "+strings.Join(unprovenRequester[:2], ", ")+" or "+unprovenRequester[2])
 	must("TIMEOUT", conf.Timeout >= minTimeout && conf.Timeout <= handle.MaxWait, "must be from 3m to 12h, like a wait condition's Timeout")
 	must("MARGIN", conf.Margin >= handle.MinMargin && conf.Margin <= maxMargin, "must be from 2m to 59m")
 	must("MARGIN", conf.Margin+minDecisionTime <= conf.Timeout || conf.Timeout < minTimeout, "must be at least a minute less than "+prefix+"TIMEOUT, to leave time to decide")
@@ -283,11 +298,12 @@ func isAddress(raw string) bool {
 // defaults are for launches whose template does not set them.
 func (c Config) defaults() notifier.Defaults {
 	return notifier.Defaults{
-		Channel:      c.Channel,
-		Approvers:    c.Approvers,
-		Approvals:    c.Approvals,
-		SelfApproval: c.SelfApproval,
-		Timeout:      c.Timeout,
-		Margin:       c.Margin,
+		Channel:           c.Channel,
+		Approvers:         c.Approvers,
+		Approvals:         c.Approvals,
+		SelfApproval:      c.SelfApproval,
+		UnprovenRequester: c.UnprovenRequester,
+		Timeout:           c.Timeout,
+		Margin:            c.Margin,
 	}
 }

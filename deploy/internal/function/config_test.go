@@ -17,18 +17,19 @@ func environ(more ...string) []string {
 		"COUNTERSIGN_TABLE=countersign",
 		"COUNTERSIGN_SECRET=arn:aws:secretsmanager:eu-west-1:123456789012:secret:countersign-AbCdEf",
 		"COUNTERSIGN_SLACK_TEAM=T0123ABCD",
+		"COUNTERSIGN_ACCOUNT=123456789012",
 	}, more...)
 }
 
 func TestConfigHasDefaults(t *testing.T) {
 	// The template sets unused variables to empty strings.
-	c, err := function.ReadConfig(function.RoleBot, environ("COUNTERSIGN_APPROVALS=", "COUNTERSIGN_SLACK_API=", "COUNTERSIGN_TOPIC=", "COUNTERSIGN_APPROVERS=", "PATH=/bin"))
+	c, err := function.ReadConfig(function.RoleBot, environ("COUNTERSIGN_APPROVALS=", "COUNTERSIGN_UNPROVEN_REQUESTER=", "COUNTERSIGN_SLACK_API=", "COUNTERSIGN_TOPIC=", "COUNTERSIGN_APPROVERS=", "PATH=/bin"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := function.Config{
-		Table: "countersign", Secret: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:countersign-AbCdEf", SlackTeam: "T0123ABCD",
-		SlackAPI: "https://slack.com/api/", Approvals: 1, Timeout: 12 * time.Hour, Margin: 2 * time.Minute,
+		Table: "countersign", Secret: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:countersign-AbCdEf", SlackTeam: "T0123ABCD", Account: "123456789012",
+		SlackAPI: "https://slack.com/api/", Approvals: 1, UnprovenRequester: "two-approvers", Timeout: 12 * time.Hour, Margin: 2 * time.Minute,
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
@@ -40,7 +41,7 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 		"COUNTERSIGN_TOPIC=arn:aws-us-gov:sns:us-gov-west-1:123456789012:mail", "COUNTERSIGN_URL=https://approvals.example.com",
 		"COUNTERSIGN_SLACK_API=https://slack-gov.com/api/", "COUNTERSIGN_SLACK_ENTERPRISE=E0123ABCD", "COUNTERSIGN_SLACK_APP=A0123ABCD",
 		"COUNTERSIGN_CHANNEL=#approvals", "COUNTERSIGN_APPROVERS=U0123ABCD,S0123ABCD", "COUNTERSIGN_APPROVALS=2", "COUNTERSIGN_SELF_APPROVAL=true",
-		"COUNTERSIGN_MAIL_DOMAIN=example.com", "COUNTERSIGN_TIMEOUT=11h", "COUNTERSIGN_MARGIN=4m", "COUNTERSIGN_ORIGINS=http://127.0.0.1:4566/,https://made.example"))
+		"COUNTERSIGN_MAIL_DOMAIN=example.com", "COUNTERSIGN_UNPROVEN_REQUESTER=refuse", "COUNTERSIGN_TIMEOUT=11h", "COUNTERSIGN_MARGIN=4m", "COUNTERSIGN_ORIGINS=http://127.0.0.1:4566/,https://made.example"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,6 +50,7 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 		Topic: "arn:aws-us-gov:sns:us-gov-west-1:123456789012:mail", URL: "https://approvals.example.com",
 		SlackAPI: "https://slack-gov.com/api/", SlackTeam: "T0123ABCD", SlackEnterprise: "E0123ABCD", SlackApp: "A0123ABCD",
 		Channel: "#approvals", Approvers: []string{"U0123ABCD", "S0123ABCD"}, Approvals: 2, SelfApproval: true,
+		Account: "123456789012", UnprovenRequester: "refuse",
 		MailDomain: "example.com", Timeout: 11 * time.Hour, Margin: 4 * time.Minute, Origins: []string{"http://127.0.0.1:4566/", "https://made.example"},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
@@ -60,23 +62,24 @@ func TestConfigReportsAllProblemsTogether(t *testing.T) {
 	c, err := function.ReadConfig(function.RoleBot, []string{
 		"COUNTERSIGN_SECRET=xoxb-pasted-secret", "COUNTERSIGN_APPROVALS=two", "COUNTERSIGN_TIMEOUT=90", "COUNTERSIGN_MARGIN=1s",
 		"COUNTERSIGN_SELF_APPROVAL=perhaps", "COUNTERSIGN_APROVERS=U0123ABCD", "COUNTERSIGN_APPROVERS=ann@example.com",
+		"COUNTERSIGN_ACCOUNT=pasted", "COUNTERSIGN_UNPROVEN_REQUESTER=pasted",
 		"COUNTERSIGN_SLACK_API=http://slack.com/api", "COUNTERSIGN_ORIGINS=http://127.0.0.1:4566/",
 	})
 	var problems function.Problems
 	if !errors.As(err, &problems) {
 		t.Fatalf("error %v, want Problems", err)
 	}
-	for _, name := range []string{"TABLE is missing", "SECRET must be the ARN", "SLACK_TEAM is missing", "APPROVALS must be a whole number", "TIMEOUT must be a duration",
+	for _, name := range []string{"ACCOUNT must be the ID of an AWS account: 12 digits", "UNPROVEN_REQUESTER must be two-approvers, warn or refuse", "TABLE is missing", "SECRET must be the ARN", "SLACK_TEAM is missing", "APPROVALS must be a whole number", "TIMEOUT must be a duration",
 		"MARGIN must be from 2m", "SELF_APPROVAL must be true or false", "APROVERS is unknown", "APPROVERS must be IDs", "SLACK_API must be an https URL"} {
 		if n := strings.Count(err.Error(), "COUNTERSIGN_"+name); n != 1 {
 			t.Errorf("%q is reported %d times, want once", name, n)
 		}
 	}
-	if !strings.HasPrefix(err.Error(), "invalid configuration (10 problems): fix the stack parameters and redeploy: ") {
+	if !strings.HasPrefix(err.Error(), "invalid configuration (12 problems): fix the stack parameters and redeploy: ") {
 		t.Errorf("got %v", err)
 	}
-	if len(problems) != 10 {
-		t.Errorf("%d problems, want 10: %q", len(problems), problems)
+	if len(problems) != 12 {
+		t.Errorf("%d problems, want 12: %q", len(problems), problems)
 	}
 	if strings.Contains(err.Error(), "pasted") {
 		t.Errorf("a value is quoted: %v", err)
@@ -96,6 +99,12 @@ func TestConfigReportsEachProblem(t *testing.T) {
 		{bot, "COUNTERSIGN_SECRET=countersign", "COUNTERSIGN_SECRET must be"},
 		{bot, "COUNTERSIGN_SECRET=arn:aws:secretsmanager:eu-west-1:1234:secret:c-AbCdEf", "COUNTERSIGN_SECRET must be"},
 		{bot, "COUNTERSIGN_TOPIC=arn:aws:sqs:eu-west-1:123456789012:q", "COUNTERSIGN_TOPIC must be"},
+		{bot, "COUNTERSIGN_ACCOUNT=", "COUNTERSIGN_ACCOUNT is missing"},
+		{notifier, "COUNTERSIGN_ACCOUNT=", "COUNTERSIGN_ACCOUNT is missing"},
+		{notifier, "COUNTERSIGN_ACCOUNT=12345678901", "COUNTERSIGN_ACCOUNT must be"},
+		{notifier, "COUNTERSIGN_ACCOUNT=12345678901a", "COUNTERSIGN_ACCOUNT must be"},
+		{notifier, "COUNTERSIGN_UNPROVEN_REQUESTER=two", "COUNTERSIGN_UNPROVEN_REQUESTER must be"},
+		{notifier, "COUNTERSIGN_UNPROVEN_REQUESTER=Refuse", "COUNTERSIGN_UNPROVEN_REQUESTER must be"},
 		{bot, "COUNTERSIGN_SLACK_TEAM=E0123ABCD", "COUNTERSIGN_SLACK_TEAM must be"},
 		{bot, "COUNTERSIGN_SLACK_ENTERPRISE=T0123ABCD", "COUNTERSIGN_SLACK_ENTERPRISE must be"},
 		{bot, "COUNTERSIGN_SLACK_APP=xapp-1", "COUNTERSIGN_SLACK_APP must be"},

@@ -31,11 +31,12 @@ type Deps struct {
 
 	SigningSecrets func(ctx context.Context, again bool) ([]string, error)
 	MailKeys       func(ctx context.Context) ([]handle.MailKey, error)
-	Address        func() string // the bot's URL; empty if not known yet
+	Address        func(ctx context.Context) string // the bot's URL; empty if unknown
 
+	Account               string // the AWS account that the functions run in
 	Team, Enterprise, App string // Slack IDs
 	Defaults              notifier.Defaults
-	MailDomain, Account   string // see reconcile.Reconciler
+	MailDomain            string // see reconcile.Reconciler
 	Origins               []string
 	Observer              reconcile.Observer // optional
 }
@@ -76,7 +77,7 @@ func (d Deps) links(ctx context.Context) (*blocks.Links, error) {
 	if err != nil {
 		return nil, err
 	}
-	base := d.Address()
+	base := d.Address(ctx)
 	if len(keys) == 0 || base == "" {
 		return nil, nil
 	}

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -28,12 +27,11 @@ import (
 
 // Function is one of the two functions, in a Lambda process.
 type Function struct {
-	config         Config
-	configErr      error // set if the function cannot work
-	log            *slog.Logger
-	metrics        *Metrics
-	transport      *Transport
-	learnedAddress atomic.Pointer[string] // the bot's URL, from its requests
+	config    Config
+	configErr error // set if the function cannot work
+	log       *slog.Logger
+	metrics   *Metrics
+	transport *Transport
 
 	notifier *notifier.Notifier
 	serve    http.Handler // of the bot
@@ -96,19 +94,18 @@ func now() time.Time { return time.Now().UTC() }
 func (f *Function) deps(sdk aws.Config, secrets *SecretCache) Deps {
 	c := f.config
 	store := meterStore(dynamo.New(sdk, awsfix.HTTPClient(f.transport.Client), c.Table), f.metrics)
-	slackClient := *f.transport.Client
-	slackClient.Transport = tokenTransport{f.transport.Client.Transport, secrets.Token}
 	d := Deps{
 		Store:          store,
 		Stacks:         reconcile.CloudFormation{Client: cloudformation.NewFromConfig(sdk)},
 		Client:         f.transport.Client,
 		Now:            now,
 		Log:            f.log,
-		Slack:          &slackClient,
+		Slack:          slackClient(f.transport.Client, secrets.Token),
 		SlackAPI:       c.SlackAPI,
 		SigningSecrets: secrets.SigningSecrets,
 		MailKeys:       secrets.MailKeys,
 		Address:        f.address,
+		Account:        c.Account,
 		Team:           c.SlackTeam,
 		Enterprise:     c.SlackEnterprise,
 		App:            c.SlackApp,
@@ -123,17 +120,20 @@ func (f *Function) deps(sdk aws.Config, secrets *SecretCache) Deps {
 	return d
 }
 
-// address returns the bot's URL: as configured, else as in its last request. It is
-// empty if neither is known.
-func (f *Function) address() string {
+// address returns the bot's URL: as configured, else the one that the request of
+// ctx was sent to. The latter is used only for the work on that request, which
+// begins after its signature or link is verified, and never kept: an unverified
+// event must not change where later mails link to.
+func (f *Function) address(ctx context.Context) string {
 	if f.config.URL != "" {
 		return f.config.URL
 	}
-	if learned := f.learnedAddress.Load(); learned != nil {
-		return *learned
-	}
-	return ""
+	own, _ := ctx.Value(addressKey{}).(string)
+	return own
 }
+
+// addressKey is the context key of the URL that a request was sent to.
+type addressKey struct{}
 
 // Invoke handles one event: for the bot an HTTP request in payload format 2.0, for
 // the notifier what [notifier.Notifier.Handle] takes. It implements
@@ -168,10 +168,7 @@ func (f *Function) http(ctx context.Context, event []byte) ([]byte, error) {
 	if err := json.Unmarshal(event, &e); err != nil {
 		return nil, errors.New("the event is not an HTTP request in payload format 2.0") // err may quote it
 	}
-	if own := address(e); own != "" {
-		f.learnedAddress.Store(&own)
-	}
-	res, err := Serve(ctx, f.serve, e)
+	res, err := Serve(context.WithValue(ctx, addressKey{}, address(e)), f.serve, e)
 	if err != nil {
 		f.log.ErrorContext(ctx, "couldn't serve an event", "error", err)
 		return nil, err

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -47,7 +46,7 @@ func (p SecretProblems) Error() string {
 	return fmt.Sprintf("invalid secret (%s): fix it in Secrets Manager; no redeployment is needed: %s", problemCount(len(p)), strings.Join(p, "; "))
 }
 
-// ParseSecret reads the secret's JSON. The error is SecretFaults.
+// ParseSecret reads the secret's JSON. The error is SecretProblems.
 func ParseSecret(text string) (Secret, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(text), &members); err != nil || members == nil {
@@ -70,8 +69,16 @@ func ParseSecret(text string) (Secret, error) {
 	take("slackToken", &s.SlackToken, `a string, "" before the Slack app exists`)
 	take("signingSecrets", &s.SigningSecrets, "a list of strings, [] before the Slack app exists")
 	take("mailKeys", &keys, "a list of strings, [] without a mail topic")
-	for _, name := range slices.Sorted(maps.Keys(members)) {
-		problem("%q is unknown: remove it or correct its name", handle.OneLine(name, 40))
+	unknown := 0
+	for name := range members { // never quoted: it may be a secret pasted in the wrong place
+		if i := slices.IndexFunc(secretMembers, func(member string) bool { return foldName(member) == foldName(name) }); i >= 0 {
+			problem("a name that resembles %s is unknown: correct it", secretMembers[i])
+		} else {
+			unknown++
+		}
+	}
+	if unknown > 0 {
+		problem("it has other names than %s (%d): remove them", strings.Join(secretMembers, ", "), unknown)
 	}
 	if s.SlackToken != "" && (!strings.HasPrefix(s.SlackToken, "xoxb-") || strings.ContainsAny(s.SlackToken, " \t\r\n")) {
 		problem("slackToken must be a bot token, which begins with xoxb- and has no spaces")
@@ -91,6 +98,14 @@ func ParseSecret(text string) (Secret, error) {
 		return Secret{}, problems
 	}
 	return s, nil
+}
+
+// secretMembers are the names in the secret's JSON.
+var secretMembers = []string{"slackToken", "signingSecrets", "mailKeys"}
+
+// foldName ignores what is easily mistyped in a name: case, separators and the plural.
+func foldName(name string) string {
+	return strings.TrimSuffix(strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(name)), "s")
 }
 
 // SecretsManager is the part of the client that SecretCache needs. It takes the

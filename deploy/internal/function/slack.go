@@ -12,6 +12,16 @@ import (
 	"strings"
 )
 
+// slackClient returns a client that makes calls to Slack with the current token. It
+// follows no redirect, which would take the token to another host; slack-go reports
+// the 3xx answer as an error.
+func slackClient(client *http.Client, token func(ctx context.Context, refused string) (string, error)) *http.Client {
+	c := *client
+	c.Transport = tokenTransport{client.Transport, token}
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &c
+}
+
 // tokenTransport adds the current Slack token to every call, in the Authorization
 // header only. If Slack refuses it, the secret is refreshed and the call repeated
 // once, so that a rotated token needs no restart; a refused call had no effect.

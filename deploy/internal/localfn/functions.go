@@ -71,7 +71,7 @@ func New(c Config, store handle.Store, now func() time.Time, client *http.Client
 		Token:          c.Token,
 		SigningSecrets: func(context.Context, bool) ([]string, error) { return c.SigningSecrets, nil },
 		MailKeys:       func(context.Context) ([]handle.MailKey, error) { return keys, nil },
-		Address:        func() string { return c.Bot },
+		Address:        func(context.Context) string { return c.Bot },
 		Team:           c.TeamID,
 		App:            c.AppID,
 		Defaults:       c.Defaults,
