@@ -15,57 +15,58 @@ import (
 	"countersign/notifier/reconcile"
 )
 
-// fault is a RoundTripper whose hook may answer in the network's place.
-type fault func(*http.Request) (*http.Response, error)
+// transport is a RoundTripper that may respond itself. If it returns nil, nil, the
+// request is sent.
+type transport func(*http.Request) (*http.Response, error)
 
-func (f fault) RoundTrip(req *http.Request) (*http.Response, error) {
+func (f transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if res, err := f(req); res != nil || err != nil {
 		return res, err
 	}
 	return http.DefaultTransport.RoundTrip(req)
 }
 
-// throughSlack makes the notifier's calls of Slack go through f.
-func (w *testWorld) throughSlack(f fault) *reconcile.Slack {
+// slackVia returns a Slack client whose calls go through f.
+func (w *testWorld) slackVia(f transport) *reconcile.Slack {
 	return reconcile.NewSlack("xoxb-test", w.slackOrigin+"/api/", &http.Client{Transport: f}, w.Now)
 }
 
 func isPost(req *http.Request) bool { return strings.HasSuffix(req.URL.Path, "chat.postMessage") }
 
-// A launch that was failed is over: when Lambda delivers its event again,
-// nobody is asked about a stack that was rolled back.
-func TestAFailedLaunchIsNotAskedAboutLater(t *testing.T) {
+// After a launch was answered FAILED and its stack rolled back, Lambda may still
+// redeliver the Create event. It must not post a request.
+func TestRedeliveredFailedLaunchPostsNothing(t *testing.T) {
 	w := newWorld(t)
-	dead := true
+	storeDown := true
 	w.notifier.Store = &handletest.FaultyStore{Store: w.store, Fault: func(handletest.Method, string) handletest.Fault {
-		if dead {
+		if storeDown {
 			return handletest.NotApplied
 		}
 		return handletest.NoFault
 	}}
 	create := w.event(nil, nil)
-	failed, again := w.handle(create)
+	failed, handleErr := w.handle(create)
 	if failed.Status != "FAILED" {
-		t.Fatalf("with a dead store: answered %+v", failed)
+		t.Fatalf("with the store down: answered %+v", failed)
 	}
-	dead = false
-	w.stacks.is.Status = "ROLLBACK_COMPLETE"
+	storeDown = false
+	w.stacks.description.Status = "ROLLBACK_COMPLETE"
 	if _, err := w.handle(w.event(nil, map[string]any{"RequestType": "Delete", "RequestId": "delete", "PhysicalResourceId": failed.PhysicalResourceId})); err != nil {
 		t.Fatal(err)
 	}
-	if again != nil { // so Lambda delivers it again
+	if handleErr != nil { // Lambda delivers the event again
 		if _, err := w.handle(create); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if n := len(w.slack.Messages(channel)); n != 0 {
-		t.Errorf("%d messages ask about a stack that was rolled back", n)
+		t.Errorf("%d messages posted for a stack that was rolled back", n)
 	}
 }
 
-// Waiting as Slack asks must not outlast the lease: another process then posts
-// too.
-func TestPatienceKeepsTheLease(t *testing.T) {
+// Waiting for Slack's Retry-After must not outlast the lease. If it did, a second
+// process would post the same message.
+func TestRetryAfterDoesNotOutlastLease(t *testing.T) {
 	w := newWorld(t)
 	limited := func(req *http.Request) (*http.Response, error) {
 		if !isPost(req) {
@@ -75,15 +76,15 @@ func TestPatienceKeepsTheLease(t *testing.T) {
 			Body: io.NopCloser(strings.NewReader("")), Request: req}, nil
 	}
 	first, other := *w.notifier.Reconciler, *w.notifier.Reconciler
-	w.notifier.Slack = w.throughSlack(limited)
-	launched, err := w.handle(w.event(nil, nil)) // which has no patience for 40 s
+	w.notifier.Slack = w.slackVia(limited)
+	launched, err := w.handle(w.event(nil, nil)) // a launch does not wait 40 s
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.advance(41 * time.Second)
 
 	calls := 0
-	first.Slack = w.throughSlack(func(req *http.Request) (*http.Response, error) {
+	first.Slack = w.slackVia(func(req *http.Request) (*http.Response, error) {
 		if calls++; isPost(req) && len(w.slack.Messages(channel)) == 0 && calls == 1 {
 			return limited(req)
 		}
@@ -99,18 +100,18 @@ func TestPatienceKeepsTheLease(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.advance(41 * time.Second)
-	if err := other.Reconcile(ctx, launched.PhysicalResourceId); err != nil { // what the first left
+	if err := other.Reconcile(ctx, launched.PhysicalResourceId); err != nil { // finishes what first left
 		t.Fatal(err)
 	}
 	if n := len(w.slack.Messages(channel)); n != 1 {
-		t.Errorf("%d messages ask for one launch", n)
+		t.Errorf("%d messages for one launch, want 1", n)
 	}
 }
 
-// DescribeStacks by ARN finds deleted stacks too, for 90 days. What it does not
-// find is another account's or Region's: then the event is all there is.
-func TestAStackThatCannotBeFoundEndsAsItsEventSays(t *testing.T) {
-	t.Run("it went on without an approval", func(t *testing.T) {
+// DescribeStacks by ARN finds deleted stacks for 90 days. A stack that it does not
+// find is in another account or Region, so only its event can report its end.
+func TestStackThatIsNotFoundEndsOnlyByEvent(t *testing.T) {
+	t.Run("completed without approval", func(t *testing.T) {
 		w := newWorld(t)
 		r := w.launch()
 		w.stacks.err = reconcile.ErrNoStack
@@ -118,24 +119,24 @@ func TestAStackThatCannotBeFoundEndsAsItsEventSays(t *testing.T) {
 			t.Fatal(err)
 		}
 		if r = w.load(r.ID); r.Bypass == nil || !r.Ended.Succeeded() {
-			t.Errorf("ended %+v, bypass %+v, want the alarm", r.Ended, r.Bypass)
+			t.Errorf("ended %+v, bypass %+v, want a recorded bypass", r.Ended, r.Bypass)
 		}
 	})
-	t.Run("nothing was heard of it", func(t *testing.T) {
+	t.Run("no event", func(t *testing.T) {
 		w := newWorld(t)
 		r := w.launch()
 		w.decide(r.ID, handle.Approve, "")
 		w.stacks.err = reconcile.ErrNoStack
 		w.sweep(30 * time.Minute)
 		if r = w.load(r.ID); r.Ended != nil {
-			t.Errorf("half an hour after the approval it is told to have been deleted: %+v", r.Ended)
+			t.Errorf("recorded as ended without an event: %+v", r.Ended)
 		}
 	})
 }
 
-// A stack of another account cannot be read, and never will be: to try that for
-// days would ring the alarm. Should an event tell of its end, that counts.
-func TestAStackThatMayNotBeReadIsAskedAboutOnce(t *testing.T) {
+// A stack in another account can never be read. Retrying for days would raise an
+// alarm, so the sweep gives up after one attempt. An event still records its end.
+func TestUnreadableStackIsReadOnce(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
 	w.decide(r.ID, handle.Approve, "")
@@ -149,24 +150,25 @@ func TestAStackThatMayNotBeReadIsAskedAboutOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r = w.load(r.ID); r.Ended == nil || !r.Ended.Succeeded() {
-		t.Errorf("ended %+v, want what the event says", r.Ended)
+		t.Errorf("ended %+v, want the status of the event", r.Ended)
 	}
 }
 
-// What fails in a sweep is left to the next one: Lambda would put it where lost
-// launches are looked for.
-func TestASweepIsNotDeliveredAgain(t *testing.T) {
+// The next sweep retries what failed in this one. An error would make Lambda put the
+// event into the queue for lost launches.
+func TestFailedSweepReturnsNoError(t *testing.T) {
 	w := newWorld(t)
-	w.notifier.ConfigErr = errors.New("a fault of the configuration")
+	w.notifier.ConfigErr = errors.New("invalid configuration")
 	if err := w.notifier.Handle(t.Context(), json.RawMessage(`{"source":"aws.events","detail-type":"Scheduled Event","detail":{}}`)); err != nil {
 		t.Error(err)
 	}
 }
 
-// A template may show its handle by mistake.
-func TestTheWaitURLIsNotShownAsText(t *testing.T) {
+// A template may copy its wait URL into other properties by mistake. newWorld's
+// cleanup looks for the URL.
+func TestWaitURLInPropertiesIsRedacted(t *testing.T) {
 	for _, property := range []string{"Purpose", "Title", "EmailID"} {
-		w := newWorld(t) // whose cleanup looks for the URL
+		w := newWorld(t)
 		if _, err := w.handle(w.event(map[string]any{property: "see " + w.waitURL()}, nil)); err != nil {
 			t.Fatal(err)
 		}
@@ -177,13 +179,13 @@ func TestTheWaitURLIsNotShownAsText(t *testing.T) {
 	}
 }
 
-// An update that was rejected, and another that was approved soon after: the
-// stack's success is the second's. In one and the same operation it is not.
-func TestALaterApprovalIsNoBypassOfAnEarlierRejection(t *testing.T) {
+// One update is rejected and the next one approved. The stack's success belongs to
+// the second update, unless both gates ran in the same stack operation.
+func TestLaterApprovalIsNotBypassOfEarlierRejection(t *testing.T) {
 	for _, tt := range []struct {
-		gate    string
-		another bool // another operation on the stack
-		bypass  bool
+		gate   string
+		newOp  bool // the second request belongs to a new stack operation
+		bypass bool
 	}{
 		{"ApprovalRequest", true, false},
 		{"ApprovalRequest", false, true},
@@ -191,18 +193,18 @@ func TestALaterApprovalIsNoBypassOfAnEarlierRejection(t *testing.T) {
 	} {
 		w := newWorld(t)
 		rejected := w.launch()
-		w.decide(rejected.ID, handle.Reject, "too dear")
+		w.decide(rejected.ID, handle.Reject, "too expensive")
 		w.advance(time.Minute)
-		w.stacks.is.Status = "UPDATE_IN_PROGRESS"
-		if tt.another {
-			w.stacks.is.Updated = w.Now()
+		w.stacks.description.Status = "UPDATE_IN_PROGRESS"
+		if tt.newOp {
+			w.stacks.description.Updated = w.Now()
 		}
 		second, err := w.handle(w.event(map[string]any{"WaitUrl": w.waitURL() + "&second"}, map[string]any{"RequestId": "second", "LogicalResourceId": tt.gate}))
 		if err != nil {
 			t.Fatal(err)
 		}
 		w.decide(second.PhysicalResourceId, handle.Approve, "")
-		w.stacks.is.Status = "UPDATE_COMPLETE"
+		w.stacks.description.Status = "UPDATE_COMPLETE"
 		w.sweep(30 * time.Minute)
 		if r := w.load(rejected.ID); (r.Bypass != nil) != tt.bypass {
 			t.Errorf("%+v: bypass %+v", tt, r.Bypass)
@@ -210,13 +212,14 @@ func TestALaterApprovalIsNoBypassOfAnEarlierRejection(t *testing.T) {
 	}
 }
 
-// meanwhile lets somebody else act before the first write of a withdrawal.
-type meanwhile struct {
+// beforeWithdrawal is a store that calls act before the first write that withdraws
+// a request.
+type beforeWithdrawal struct {
 	handle.Store
 	act func()
 }
 
-func (s *meanwhile) Replace(ctx context.Context, r handle.Request) (handle.Request, error) {
+func (s *beforeWithdrawal) Replace(ctx context.Context, r handle.Request) (handle.Request, error) {
 	if act := s.act; act != nil && r.State() == handle.Withdrawn {
 		s.act = nil
 		act()
@@ -224,21 +227,21 @@ func (s *meanwhile) Replace(ctx context.Context, r handle.Request) (handle.Reque
 	return s.Store.Replace(ctx, r)
 }
 
-// Slack took the message and its answer was lost; somebody approves it just
-// before the launch gives up.
-func TestALaunchThatWasApprovedIsNotFailed(t *testing.T) {
+// Slack posts the message but its response is lost, and an approver clicks just
+// before the launch is withdrawn.
+func TestApprovalDuringWithdrawalLetsLaunchContinue(t *testing.T) {
 	w := newWorld(t)
-	w.notifier.Slack = w.throughSlack(func(req *http.Request) (*http.Response, error) {
+	w.notifier.Slack = w.slackVia(func(req *http.Request) (*http.Response, error) {
 		if !isPost(req) {
 			return nil, nil
 		}
 		if res, err := http.DefaultTransport.RoundTrip(req); err == nil {
 			res.Body.Close()
 		}
-		return nil, errors.New("the answer was lost")
+		return nil, errors.New("response lost")
 	})
 	w.notifier.Mail = nil
-	store := &meanwhile{Store: w.store}
+	store := &beforeWithdrawal{Store: w.store}
 	w.notifier.Store = store
 	id := handle.NewID(stackID, "ApprovalRequest", "11111111-2222-3333-4444-555566667777")
 	store.act = func() {
@@ -253,7 +256,7 @@ func TestALaunchThatWasApprovedIsNotFailed(t *testing.T) {
 	}
 	got, err := w.handle(w.event(nil, nil))
 	if err != nil || got.Status != "SUCCESS" {
-		t.Errorf("approved, and answered %+v, %v", got, err)
+		t.Errorf("approved, but answered %+v, %v", got, err)
 	}
 	if got.Status == "FAILED" && got.Reason == "" {
 		t.Error("failed without a reason, which CloudFormation requires")

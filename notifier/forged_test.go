@@ -14,12 +14,12 @@ import (
 	"countersign/notifier/reconcile"
 )
 
-// The attacks of someone who may invoke the notifier or publish to its topic.
+// Attacks by someone who may invoke the notifier or publish to its topic.
 
-// refuseAnswers makes the bucket refuse answers, as it does those to a URL that
-// CloudFormation did not sign.
-func (w *testWorld) refuseAnswers() {
-	w.bucket.refuse = func(r *http.Request) int {
+// refuseResponses makes the bucket refuse custom resource responses, as S3 does if
+// CloudFormation did not sign the URL.
+func (w *testWorld) refuseResponses() {
+	w.bucket.override = func(r *http.Request) int {
 		if strings.Contains(r.URL.Path, "|") {
 			return http.StatusForbidden
 		}
@@ -27,13 +27,13 @@ func (w *testWorld) refuseAnswers() {
 	}
 }
 
-func TestCreateThatCloudFormationContradicts(t *testing.T) {
+func TestCreateContradictedByCloudFormationFails(t *testing.T) {
 	inProgress := reconcile.Gate{Type: "Custom::ApprovalRequest", Status: "CREATE_IN_PROGRESS", Handle: reconcile.HandleMatches}
 	for name, forge := range map[string]func(*stacks){
 		"another wait URL": func(s *stacks) { s.gate = inProgress; s.gate.Handle = reconcile.HandleDiffers },
 		"another type":     func(s *stacks) { s.gate = inProgress; s.gate.Type = "Custom::Other" },
 		"an old resource":  func(s *stacks) { s.gate = inProgress; s.gate.Status = "CREATE_COMPLETE" },
-		"a finished stack": func(s *stacks) { s.is.Status = "CREATE_COMPLETE" },
+		"a finished stack": func(s *stacks) { s.description.Status = "CREATE_COMPLETE" },
 		"no such stack":    func(s *stacks) { s.err = reconcile.ErrNoStack },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -43,22 +43,22 @@ func TestCreateThatCloudFormationContradicts(t *testing.T) {
 			if err != nil || got.Status != "FAILED" || got.Reason == "" {
 				t.Errorf("answered %+v, error %v; want FAILED", got, err)
 			}
-			if requests, _ := w.store.OfStack(t.Context(), stackID); len(requests) != 0 || len(w.slack.Messages(channel)) != 0 || len(w.mail.letters) != 0 {
-				t.Errorf("%d requests, %d messages, %d mails; want none", len(requests), len(w.slack.Messages(channel)), len(w.mail.letters))
+			if requests, _ := w.store.OfStack(t.Context(), stackID); len(requests) != 0 || len(w.slack.Messages(channel)) != 0 || len(w.mail.sent) != 0 {
+				t.Errorf("%d requests, %d messages, %d mails; want none", len(requests), len(w.slack.Messages(channel)), len(w.mail.sent))
 			}
 		})
 	}
 }
 
-// A stack of another account cannot be read, so only CloudFormation's bucket can
-// tell whether its event is genuine.
-func TestUnreadableCreateIsActedUponOnceItsAnswerIsAccepted(t *testing.T) {
+// A stack in another account cannot be read. Its event is genuine only if
+// CloudFormation's bucket accepts the response.
+func TestUnreadableCreateIsProcessedAfterItsResponseIsAccepted(t *testing.T) {
 	for _, genuine := range []bool{false, true} {
 		w := newWorld(t)
 		w.notifier.Account = "999999999999"
-		w.stacks.err = errors.New("a stack of another account was asked about")
+		w.stacks.err = errors.New("read a stack in another account")
 		if !genuine {
-			w.refuseAnswers()
+			w.refuseResponses()
 		}
 		_, err := w.handle(w.event(nil, nil))
 		requests, _ := w.store.OfStack(t.Context(), stackID)
@@ -66,7 +66,7 @@ func TestUnreadableCreateIsActedUponOnceItsAnswerIsAccepted(t *testing.T) {
 			t.Errorf("genuine %t: %d messages, %d requests, error %v", genuine, len(w.slack.Messages(channel)), len(requests), err)
 		}
 		if genuine && (requests[0].Stack.Unverified || requests[0].Requester.Principal != "") {
-			t.Errorf("the requester must be known to be unknowable: %+v, %+v", requests[0].Stack, requests[0].Requester)
+			t.Errorf("want a verified stack and no principal: %+v, %+v", requests[0].Stack, requests[0].Requester)
 		}
 	}
 }
@@ -77,8 +77,8 @@ func TestForgedDeleteWithdrawsNothing(t *testing.T) {
 	}
 	for name, forge := range map[string]func(*testWorld){
 		"the bucket refuses the answer": func(w *testWorld) {
-			w.stacks.is.Status = "ROLLBACK_IN_PROGRESS"
-			w.refuseAnswers()
+			w.stacks.description.Status = "ROLLBACK_IN_PROGRESS"
+			w.refuseResponses()
 		},
 		"the stack is still in progress": func(*testWorld) {},
 		"the stack cannot be read now":   func(w *testWorld) { w.stacks.err = errors.New("throttled") },
@@ -98,7 +98,7 @@ func TestForgedDeleteWithdrawsNothing(t *testing.T) {
 func TestForgedVerdictRecordsNoBypass(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
-	w.refuseAnswers()
+	w.refuseResponses()
 	_, _ = w.handle(w.event(map[string]any{"WaitUrl": nil, "RequestId": r.ID}, map[string]any{"LogicalResourceId": "ApprovalVerdict", "RequestId": "v"}))
 	if got := w.load(r.ID); got.Bypass != nil || strings.Contains(w.log.String(), `"alarm":"bypass"`) {
 		t.Errorf("bypass %+v", got.Bypass)
@@ -135,7 +135,7 @@ func TestResponseURLMustBeThisRequests(t *testing.T) {
 	}
 }
 
-func TestTopicTakesRequestsOfOtherAccountsOnly(t *testing.T) {
+func TestTopicAcceptsOnlyOtherAccountsRequests(t *testing.T) {
 	published := func(message string) []byte {
 		b, err := json.Marshal(map[string]any{"Records": []any{map[string]any{"EventSource": "aws:sns", "Sns": map[string]any{"Message": message}}}})
 		if err != nil {
@@ -146,11 +146,11 @@ func TestTopicTakesRequestsOfOtherAccountsOnly(t *testing.T) {
 	w := newWorld(t)
 	w.notifier.Account = account
 	for name, message := range map[string]string{
-		"a schedule":                 `{"source":"aws.events","detail-type":"Scheduled Event","detail":{}}`,
-		"a stack event":              `{"source":"aws.cloudformation","detail-type":"CloudFormation Stack Status Change","detail":{"stack-id":"` + stackID + `","status-details":{"status":"DELETE_COMPLETE"}}}`,
-		"records within a record":    string(published(string(w.event(nil, nil)))),
-		"a stack of the own account": string(w.event(nil, nil)),
-		"plain text":                 "hello",
+		"a schedule":                            `{"source":"aws.events","detail-type":"Scheduled Event","detail":{}}`,
+		"a stack event":                         `{"source":"aws.cloudformation","detail-type":"CloudFormation Stack Status Change","detail":{"stack-id":"` + stackID + `","status-details":{"status":"DELETE_COMPLETE"}}}`,
+		"records within a record":               string(published(string(w.event(nil, nil)))),
+		"a stack in the notifier's own account": string(w.event(nil, nil)),
+		"plain text":                            "hello",
 	} {
 		if err := w.notifier.Handle(t.Context(), published(message)); !errors.Is(err, notifier.ErrEvent) {
 			t.Errorf("%s: error %v, want ErrEvent", name, err)
@@ -167,7 +167,7 @@ func TestTopicTakesRequestsOfOtherAccountsOnly(t *testing.T) {
 		return published(string(w.event(map[string]any{"WaitUrl": wait}, map[string]any{"StackId": stack, "RequestId": request})))
 	}
 	failed := 0
-	for range 40 { // a flood, all at once
+	for range 40 { // all at the same time
 		if got, err := w.handle(other("444455556666", "same")); err != nil {
 			t.Fatal(err)
 		} else if got.Status == "FAILED" {
@@ -175,14 +175,14 @@ func TestTopicTakesRequestsOfOtherAccountsOnly(t *testing.T) {
 		}
 	}
 	if failed != 10 {
-		t.Errorf("of 40 requests of one account at once %d were refused, want 10", failed)
+		t.Errorf("%d of 40 simultaneous requests from one account were refused, want 10", failed)
 	}
 	if got, err := w.handle(other("777788889999", "first")); err != nil || got.Status != "SUCCESS" {
-		t.Errorf("another account, meanwhile: answered %+v, error %v", got, err)
+		t.Errorf("another account at the same time: answered %+v, error %v", got, err)
 	}
 }
 
-func TestTwoCreatesForOneHandle(t *testing.T) {
+func TestSecondRequestForSameHandleFails(t *testing.T) {
 	w := newWorld(t)
 	w.launch()
 	got, err := w.handle(w.event(nil, map[string]any{"LogicalResourceId": "SecondRequest", "RequestId": "second"}))
@@ -191,11 +191,11 @@ func TestTwoCreatesForOneHandle(t *testing.T) {
 	}
 }
 
-// The requester throttles CloudFormation while the launch is recorded. The check
-// stays open, and no one can decide before it is done.
+// CloudFormation throttles the reads while the launch is recorded. The check stays
+// pending, and no vote counts until it is done.
 func TestThrottledLaunchStaysUnverified(t *testing.T) {
 	w := newWorld(t)
-	w.stacks.is = proven("arn:aws:sts::111122223333:assumed-role/Requesters/ann@example.com")
+	w.stacks.description = proven("arn:aws:sts::111122223333:assumed-role/Requesters/ann@example.com")
 	w.stacks.err = errors.New("Throttling: Rate exceeded")
 	got, err := w.handle(w.event(map[string]any{"EmailID": "rita@example.com"}, nil))
 	if err != nil || got.Status != "SUCCESS" {
@@ -221,7 +221,7 @@ func TestThrottledLaunchStaysUnverified(t *testing.T) {
 	}
 }
 
-// A forged launch that could not be checked at once is withdrawn when it is.
+// A forged launch that could not be checked at first is withdrawn by a later check.
 func TestThrottledForgeryIsWithdrawnLater(t *testing.T) {
 	w := newWorld(t)
 	w.stacks.err = errors.New("Throttling: Rate exceeded")
@@ -240,19 +240,19 @@ func TestRollbackOfAnUpdateSucceeds(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
 	w.decide(r.ID, handle.Approve, "")
-	w.stacks.is.Status = "UPDATE_ROLLBACK_IN_PROGRESS"
+	w.stacks.description.Status = "UPDATE_ROLLBACK_IN_PROGRESS"
 	got, err := w.handle(w.event(nil, map[string]any{"RequestType": "Update", "PhysicalResourceId": "new", "RequestId": "back",
 		"OldResourceProperties": map[string]any{"WaitUrl": w.waitURL() + "&new"}}))
 	if err != nil || got.Status != "SUCCESS" || got.PhysicalResourceId != "new" || len(w.slack.Messages(channel)) != 1 {
 		t.Errorf("answered %+v, error %v, %d messages", got, err, len(w.slack.Messages(channel)))
 	}
 
-	// The verdict of a gate whose own request was rejected.
+	// The verdict of a rejected request: only a rollback gets past it.
 	w = newWorld(t)
 	rejected := w.launch()
 	w.decide(rejected.ID, handle.Reject, "no")
 	for status, want := range map[string]string{"UPDATE_ROLLBACK_IN_PROGRESS": "SUCCESS", "UPDATE_IN_PROGRESS": "FAILED"} {
-		w.stacks.is.Status = status
+		w.stacks.description.Status = status
 		got, err = w.handle(w.event(map[string]any{"WaitUrl": nil, "RequestId": rejected.ID}, map[string]any{"RequestType": "Update",
 			"PhysicalResourceId": "verdict", "LogicalResourceId": "ApprovalVerdict", "RequestId": "v" + status}))
 		if err != nil || got.Status != want {

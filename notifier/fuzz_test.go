@@ -25,14 +25,14 @@ import (
 
 const signature = "5ec2e75ec2e7"
 
-// aws is CloudFormation's buckets, without sockets: they take every PUT.
-type aws struct{ answers, signals [][]byte }
+// buckets fakes CloudFormation's buckets as a RoundTripper. It takes every PUT.
+type buckets struct{ answers, signals [][]byte }
 
 const answerHost = "cloudformation-custom-resource-response-useast1.s3.amazonaws.com"
 
-func (a *aws) RoundTrip(req *http.Request) (*http.Response, error) {
+func (a *buckets) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Method != http.MethodPut || req.URL.Scheme != "https" {
-		return nil, errors.New("only PUTs over https lead out")
+		return nil, errors.New("only PUTs over https may be sent")
 	}
 	body := new(bytes.Buffer)
 	if _, err := body.ReadFrom(req.Body); err != nil {
@@ -44,7 +44,7 @@ func (a *aws) RoundTrip(req *http.Request) (*http.Response, error) {
 	case waitBucket.MatchString(req.URL.Host):
 		a.signals = append(a.signals, body.Bytes())
 	default:
-		return nil, errors.New("no bucket of CloudFormation: " + req.URL.Host)
+		return nil, errors.New("not a bucket of CloudFormation: " + req.URL.Host)
 	}
 	return (&httptest.ResponseRecorder{Code: http.StatusOK}).Result(), nil
 }
@@ -54,7 +54,7 @@ var (
 	waitBucket     = regexp.MustCompile(`^cloudformation-waitcondition-[a-z0-9-]+\.s3([.-][a-z0-9-]+)?\.amazonaws\.(com|com\.cn|eu)$`)
 )
 
-// fuzzEvent is an event as it comes over the wire on AWS.
+// fuzzEvent is a custom resource event as CloudFormation sends it.
 func fuzzEvent(kind string, properties map[string]any) string {
 	b, err := json.Marshal(map[string]any{
 		"RequestType": kind, "RequestId": "11111111-2222-3333-4444-555566667777", "StackId": stackID,
@@ -70,8 +70,8 @@ func fuzzEvent(kind string, properties map[string]any) string {
 	return string(b)
 }
 
-// packed is as much of SNS's envelope as the notifier reads.
-func packed(message string) string {
+// snsEnvelope wraps message in the part of SNS's envelope that the notifier reads.
+func snsEnvelope(message string) string {
 	b, err := json.Marshal(map[string]any{"Records": []any{map[string]any{"EventSource": "aws:sns", "Sns": map[string]any{"Type": "Notification", "Message": message}}}})
 	if err != nil {
 		panic(err)
@@ -79,9 +79,9 @@ func packed(message string) string {
 	return string(b)
 }
 
-// FuzzHandle hands over all kinds of documents. None makes the notifier panic;
-// whatever can be answered is answered, within CloudFormation's limits; and
-// nothing quotes the wait URL.
+// FuzzHandle passes arbitrary documents. None may make the notifier panic, every event
+// that can be answered is answered within CloudFormation's limits, and no output
+// contains the wait URL.
 func FuzzHandle(f *testing.F) {
 	waitURL := "https://cloudformation-waitcondition-us-east-1.s3.amazonaws.com/" + url.PathEscape(stackID) + "/7/ApprovalHandle?X-Amz-Date=" +
 		start.Format("20060102T150405Z") + "&X-Amz-Expires=43199&X-Amz-Signature=" + signature
@@ -100,19 +100,19 @@ func FuzzHandle(f *testing.F) {
 	}
 	for _, s := range seeds {
 		f.Add(s)
-		f.Add(packed(s))
+		f.Add(snsEnvelope(s))
 	}
 	f.Fuzz(func(t *testing.T, event string) {
-		n, world, mail, log := fuzzed()
+		n, puts, mail, log := fuzzNotifier()
 		err := n.Handle(t.Context(), json.RawMessage(event))
 		if strings.Contains(log.String(), "msg=panic") {
-			t.Errorf("it panicked: %s", log)
+			t.Errorf("panic: %s", log)
 		}
 		said := log.String()
 		if err != nil {
 			said += err.Error()
 		}
-		for _, body := range world.answers {
+		for _, body := range puts.answers {
 			var a answer
 			if err := json.Unmarshal(body, &a); err != nil || a.Status != "SUCCESS" && a.Status != "FAILED" || len(body) > 4096 || a.PhysicalResourceId == "" {
 				t.Errorf("answered %s, %v", body, err)
@@ -122,27 +122,27 @@ func FuzzHandle(f *testing.F) {
 				said += k + v
 			}
 		}
-		for _, l := range mail.letters {
+		for _, l := range mail.sent {
 			said += l.subject + l.body
 		}
 		want, secret, ok := answerable(event)
 		answered := false
-		for _, body := range world.answers {
+		for _, body := range puts.answers {
 			var a answer
-			_ = json.Unmarshal(body, &a) // looked at above
+			_ = json.Unmarshal(body, &a) // checked above
 			answered = answered || a.StackId == want.StackId && a.RequestId == want.RequestId && a.LogicalResourceId == want.LogicalResourceId
 			if ok && want.Status == "Delete" && a.Status != "SUCCESS" {
 				t.Errorf("a Delete was answered %s", body)
 			}
 		}
 		if ok && !answered {
-			t.Errorf("CloudFormation got %q for %s, and the error was %v", world.answers, event, err)
+			t.Errorf("CloudFormation got %q for %s, error %v", puts.answers, event, err)
 		}
 		if ok && strings.HasPrefix(secret, "https://cloudformation-waitcondition-") && strings.Contains(said, secret) {
 			t.Errorf("the wait URL is in %s", said)
 		}
-		// Of events too broken to tell: as long as the signature stands in whole
-		// wait URLs only, it is not shown.
+		// This also covers events that cannot be parsed: if the signature occurs only
+		// within whole wait URLs, it must not be shown.
 		whole := strings.TrimPrefix(waitURL, "https://")
 		if n := strings.Count(event, signature); n > 0 && n == strings.Count(event, whole) && strings.Contains(said, signature) {
 			t.Errorf("a wait URL's signature is in %s", said)
@@ -150,23 +150,23 @@ func FuzzHandle(f *testing.F) {
 	})
 }
 
-// fuzzed is a notifier without a network: what leaves it is kept.
-func fuzzed() (n *notifier.Notifier, world *aws, mail *inbox, log *bytes.Buffer) {
-	world, mail, log = &aws{}, &inbox{}, &bytes.Buffer{}
+// fuzzNotifier returns a notifier without a network, and what it sent and logged.
+func fuzzNotifier() (n *notifier.Notifier, puts *buckets, mail *inbox, log *bytes.Buffer) {
+	puts, mail, log = &buckets{}, &inbox{}, &bytes.Buffer{}
 	return &notifier.Notifier{
 		Reconciler: &reconcile.Reconciler{
-			Store: &handle.Memory{}, Mail: mail, Client: &http.Client{Transport: world}, Now: func() time.Time { return start },
-			Stacks: &stacks{is: proven("arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com")},
+			Store: &handle.Memory{}, Mail: mail, Client: &http.Client{Transport: puts}, Now: func() time.Time { return start },
+			Stacks: &stacks{description: proven("arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com")},
 			Log:    slog.New(slog.NewTextHandler(log, nil)),
 			Links:  func(context.Context) (*blocks.Links, error) { return nil, errors.New("no links here") },
 			Wait:   func(context.Context, time.Duration) error { return nil },
 		},
 		Defaults: notifier.Defaults{Approvers: []string{group}, Approvals: 1, Margin: handle.MinMargin},
-	}, world, mail, log
+	}, puts, mail, log
 }
 
-// answerable reads off a well-formed event, by other means than the notifier,
-// what CloudFormation must be told, and the wait URL. Status is the RequestType.
+// answerable parses a well-formed event independently of the notifier. It returns the
+// IDs that the answer must have, with the RequestType as its Status, and the wait URL.
 func answerable(event string) (want answer, waitURL string, ok bool) {
 	var exact map[string]json.RawMessage
 	if json.Unmarshal([]byte(event), &exact) != nil {
@@ -196,9 +196,9 @@ func answerable(event string) (want answer, waitURL string, ok bool) {
 	return want, waitURL, ok
 }
 
-// FuzzRecord puts documents into the envelope in which SNS hands them over.
-// What comes of one is what comes of the document by itself; only an envelope
-// within an envelope comes to nothing. See
+// FuzzRecord wraps documents in the envelope of SNS. The notifier must treat a wrapped
+// custom resource request like the plain one, and reject nested envelopes, schedules
+// and stack events. See
 // https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
 func FuzzRecord(f *testing.F) {
 	waitURL := "https://cloudformation-waitcondition-us-east-1.s3.amazonaws.com/" + url.PathEscape(stackID) + "/7/ApprovalHandle"
@@ -206,14 +206,14 @@ func FuzzRecord(f *testing.F) {
 	for _, message := range []string{
 		ask, fuzzEvent("Create", map[string]any{"WaitUrl": 7}), fuzzEvent("Delete", nil), ask[:len(ask)-9], strings.Replace(ask, `"Create"`, `["Create"]`, 1),
 		`{"source":"aws.events","detail-type":"Scheduled Event"}`, `{"source":"aws.cloudformation","detail-type":"CloudFormation Stack Status Change","detail":7}`,
-		packed(ask), strings.Replace(packed(ask), "Records", "records", 1), `{"Records":[{"Sns":{"Message":"{}"}}]}`, `{"records":[7]}`, `{"Records":[]}`, "null", "", " ", "\x00", "text for people",
+		snsEnvelope(ask), strings.Replace(snsEnvelope(ask), "Records", "records", 1), `{"Records":[{"Sns":{"Message":"{}"}}]}`, `{"records":[7]}`, `{"Records":[]}`, "null", "", " ", "\x00", "text for people",
 	} {
 		f.Add(message, "AWS CloudFormation custom resource request", "us-east-1")
 		f.Add(message, "", "\"}}]}")
 	}
 	f.Fuzz(func(t *testing.T, message, subject, region string) {
 		if !utf8.ValidString(message) {
-			return // no JSON carries it
+			return // JSON cannot hold it
 		}
 		envelope, err := json.Marshal(map[string]any{"Records": []any{map[string]any{
 			"EventSource": "aws:sns", "EventVersion": "1.0", "EventSubscriptionArn": "arn:aws:sns:" + region + ":111122223333:countersign:5a",
@@ -226,27 +226,27 @@ func FuzzRecord(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		plain, plainWorld, plainMail, _ := fuzzed()
-		within, withinWorld, withinMail, _ := fuzzed()
-		plainErr, withinErr := plain.Handle(t.Context(), json.RawMessage(message)), within.Handle(t.Context(), envelope)
+		plain, plainPuts, plainMail, _ := fuzzNotifier()
+		wrapped, wrappedPuts, wrappedMail, _ := fuzzNotifier()
+		plainErr, wrappedErr := plain.Handle(t.Context(), json.RawMessage(message)), wrapped.Handle(t.Context(), envelope)
 		var nested struct{ Records []json.RawMessage }
 		if json.Unmarshal([]byte(message), &nested) == nil && len(nested.Records) > 0 {
-			if withinErr == nil || len(withinWorld.answers)+len(withinWorld.signals)+len(withinMail.letters) > 0 {
-				t.Errorf("an envelope within an envelope was opened: %v", withinErr)
+			if wrappedErr == nil || len(wrappedPuts.answers)+len(wrappedPuts.signals)+len(wrappedMail.sent) > 0 {
+				t.Errorf("a nested envelope was accepted: %v", wrappedErr)
 			}
 			return
 		}
-		if withinErr != nil && errors.Is(withinErr, notifier.ErrEvent) && len(withinWorld.answers)+len(withinWorld.signals)+len(withinMail.letters) == 0 && !strings.Contains(strings.ToLower(message), "responseurl") {
-			return // schedules and stack events are not taken from a topic
+		if wrappedErr != nil && errors.Is(wrappedErr, notifier.ErrEvent) && len(wrappedPuts.answers)+len(wrappedPuts.signals)+len(wrappedMail.sent) == 0 && !strings.Contains(strings.ToLower(message), "responseurl") {
+			return // a topic may carry neither schedules nor stack events
 		}
-		if (plainErr == nil) != (withinErr == nil) || errors.Is(plainErr, notifier.ErrEvent) != errors.Is(withinErr, notifier.ErrEvent) {
-			t.Errorf("%q: error %v by itself, and in an envelope %v", message, plainErr, withinErr)
+		if (plainErr == nil) != (wrappedErr == nil) || errors.Is(plainErr, notifier.ErrEvent) != errors.Is(wrappedErr, notifier.ErrEvent) {
+			t.Errorf("%q: error %v plain, %v wrapped", message, plainErr, wrappedErr)
 		}
-		if diff := cmp.Diff(texts(plainWorld.answers), texts(withinWorld.answers)); diff != "" {
-			t.Errorf("%q: CloudFormation was answered otherwise (-by itself +in an envelope):\n%s", message, diff)
+		if diff := cmp.Diff(texts(plainPuts.answers), texts(wrappedPuts.answers)); diff != "" {
+			t.Errorf("%q: answers differ (-plain +wrapped):\n%s", message, diff)
 		}
-		if p, e := len(plainMail.letters), len(withinMail.letters); p != e {
-			t.Errorf("%q: %d letters by itself, and in an envelope %d", message, p, e)
+		if p, e := len(plainMail.sent), len(wrappedMail.sent); p != e {
+			t.Errorf("%q: %d mails plain, %d wrapped", message, p, e)
 		}
 	})
 }

@@ -29,10 +29,10 @@ func TestRedeliveredLaunchIsOneRequestAndOneMessage(t *testing.T) {
 	}
 }
 
-func TestWhatARequestHolds(t *testing.T) {
+func TestRequestHoldsPropertiesAndStackFacts(t *testing.T) {
 	w := newWorld(t)
-	w.stacks.is = proven("arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com")
-	w.stacks.is.Parameters = append(w.stacks.is.Parameters, handle.Field{Name: "Callback", Value: w.waitURL()}, handle.Field{Name: "Big", Value: strings.Repeat("é", 100_000)})
+	w.stacks.description = proven("arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com")
+	w.stacks.description.Parameters = append(w.stacks.description.Parameters, handle.Field{Name: "Callback", Value: w.waitURL()}, handle.Field{Name: "Big", Value: strings.Repeat("é", 100_000)})
 	got, err := w.handle(w.event(map[string]any{"Title": "Queue <!here>", "Purpose": "why", "Approvals": 2, "Approvers": []string{"U0BOSS", group, "U0BOSS"},
 		"Channel": "#approvals", "Timeout": "3600", "Details": map[string]any{"b": 1, "a": true, "ApiToken": "x", "c": []int{1}}}, nil))
 	if err != nil || got.Status != "SUCCESS" {
@@ -64,7 +64,7 @@ func TestWhatARequestHolds(t *testing.T) {
 	}
 }
 
-func TestWhoTheRequesterIs(t *testing.T) {
+func TestRequesterIdentity(t *testing.T) {
 	const role = "arn:aws:sts::111122223333:assumed-role/Requesters/"
 	tests := []struct {
 		name      string
@@ -75,24 +75,24 @@ func TestWhoTheRequesterIs(t *testing.T) {
 		all       []string
 		proven    bool
 	}{
-		{"proven and claimed alike", "rita@example.com", role + "rita@example.com", "", rita, []string{rita}, true},
-		{"the proof counts, the claim only forbids", "ann@example.com", role + "rita@example.com", "", rita, []string{rita, ann}, true},
-		{"only claimed", "ann@example.com", "", "", ann, []string{ann}, false},
-		{"a session name without a domain", "", role + "rita", "example.com", rita, []string{rita}, true},
-		{"a session name that says nothing", "", role + "botocore-session-1", "", "", nil, false},
-		{"a session name that says nothing, and a claim", "ann@example.com", role + "rita", "", ann, []string{ann}, false},
-		{"proven and unknown to Slack, and a claim", "ann@example.com", role + "nobody@example.com", "", ann, []string{ann}, false},
-		{"proven and deactivated, and a claim", "ann@example.com", role + "gone@example.com", "", ann, []string{ann}, false},
-		{"unknown to Slack", "nobody@example.com", "", "", "", nil, false},
+		{"claim equals the proven e-mail", "rita@example.com", role + "rita@example.com", "", rita, []string{rita}, true},
+		{"the proven e-mail identifies, the claim only excludes", "ann@example.com", role + "rita@example.com", "", rita, []string{rita, ann}, true},
+		{"claim only", "ann@example.com", "", "", ann, []string{ann}, false},
+		{"session name without a domain", "", role + "rita", "example.com", rita, []string{rita}, true},
+		{"session name that is not a person", "", role + "botocore-session-1", "", "", nil, false},
+		{"session name that is not a person, with a claim", "ann@example.com", role + "rita", "", ann, []string{ann}, false},
+		{"proven e-mail unknown to Slack, with a claim", "ann@example.com", role + "unknown@example.com", "", ann, []string{ann}, false},
+		{"proven e-mail deactivated in Slack, with a claim", "ann@example.com", role + "gone@example.com", "", ann, []string{ann}, false},
+		{"unknown to Slack", "unknown@example.com", "", "", "", nil, false},
 		{"deactivated", "gone@example.com", "", "", "", nil, false},
-		{"no e-mail at all", "", "", "", "", nil, false},
-		{"no address", "rita", "", "", "", nil, false},
+		{"no e-mail", "", "", "", "", nil, false},
+		{"not an address", "rita", "", "", "", nil, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
 			w.slack.AddUser(slacktest.User{ID: "U0GONE", Name: "gone", Email: "gone@example.com", Deleted: true})
-			w.stacks.is = proven(tt.principal)
+			w.stacks.description = proven(tt.principal)
 			w.notifier.MailDomain = tt.domain
 			got, err := w.handle(w.event(map[string]any{"EmailID": tt.email}, nil))
 			if err != nil || got.Status != "SUCCESS" {
@@ -106,8 +106,8 @@ func TestWhoTheRequesterIs(t *testing.T) {
 	}
 }
 
-func TestNobodyWaitsForNobody(t *testing.T) {
-	refuse := func(code string) func(string, url.Values) *slacktest.Fault {
+func TestLaunchFailsIfNoOneCanDecide(t *testing.T) {
+	failPost := func(code string) func(string, url.Values) *slacktest.Fault {
 		return func(method string, _ url.Values) *slacktest.Fault {
 			if method == "chat.postMessage" {
 				return &slacktest.Fault{Error: code}
@@ -121,11 +121,11 @@ func TestNobodyWaitsForNobody(t *testing.T) {
 		want   string // in the reason; empty: it succeeds
 		mails  int
 	}{
-		{"Slack refuses, mail asks", func(w *testWorld) { w.slack.SetFault(refuse("not_in_channel")) }, "", 1},
+		{"Slack refuses, mail asks", func(w *testWorld) { w.slack.SetFault(failPost("not_in_channel")) }, "", 1},
 		{"Slack is down, mail asks", func(w *testWorld) { w.slack.SetDown(true) }, "", 1},
 		{"no Slack, mail asks", func(w *testWorld) { w.notifier.Slack = nil }, "", 1},
-		{"Slack refuses, no mail", func(w *testWorld) { w.slack.SetFault(refuse("channel_not_found")); w.notifier.Mail = nil }, "channel_not_found; no mail topic", 0},
-		{"Slack refuses, mail refuses", func(w *testWorld) { w.slack.SetFault(refuse("is_archived")); w.mail.err = errors.New("no") }, "is_archived; the mail topic did not accept it", 0},
+		{"Slack refuses, no mail", func(w *testWorld) { w.slack.SetFault(failPost("channel_not_found")); w.notifier.Mail = nil }, "channel_not_found; no mail topic", 0},
+		{"Slack refuses, mail refuses", func(w *testWorld) { w.slack.SetFault(failPost("is_archived")); w.mail.err = errors.New("no") }, "is_archived; the mail topic did not accept it", 0},
 		{"no Slack, no mail", func(w *testWorld) { w.notifier.Slack, w.notifier.Mail = nil, nil }, "Slack is not configured; no mail topic", 0},
 		{"no Slack, and mail cannot decide", func(w *testWorld) { w.notifier.Slack, w.notifier.Links = nil, nil }, "could not be decided by mail", 0},
 		{"only the requester may approve", func(w *testWorld) { w.notifier.Defaults.Approvers = []string{rita} }, "only the requester may approve", 0},
@@ -141,8 +141,8 @@ func TestNobodyWaitsForNobody(t *testing.T) {
 			if err != nil {
 				t.Errorf("error %v", err)
 			}
-			if len(w.mail.letters) != tt.mails {
-				t.Errorf("%d mails, want %d", len(w.mail.letters), tt.mails)
+			if len(w.mail.sent) != tt.mails {
+				t.Errorf("%d mails, want %d", len(w.mail.sent), tt.mails)
 			}
 			if tt.want == "" {
 				if got.Status != "SUCCESS" {
@@ -164,22 +164,22 @@ func TestNobodyWaitsForNobody(t *testing.T) {
 	}
 }
 
-// A launch asks twice. Between the two its record may have become another than it
-// knows: the answer to the last write was lost, and it could not be read again.
-func TestASecondTryHoldsTheLease(t *testing.T) {
+// A launch tries to post twice. In between, its copy of the record may be stale: the
+// result of the last write was lost, and the read after it failed.
+func TestSecondPostHoldsLease(t *testing.T) {
 	w := newWorld(t)
-	store, tried := w.store, 0
+	store, posts := w.store, 0
 	w.mail.err = errors.New("no")
 	w.slack.SetFault(func(method string, _ url.Values) *slacktest.Fault {
 		if method != "chat.postMessage" {
 			return nil
 		}
-		if tried++; tried == 1 {
+		if posts++; posts == 1 {
 			return &slacktest.Fault{Error: "internal_error"}
 		}
 		for r, err := range store.Since(t.Context(), time.Time{}) {
 			if err != nil || !w.Now().Before(r.Lease.Until) {
-				t.Errorf("posted, and nobody has the lease: %+v, %v", r.Lease, err)
+				t.Errorf("posted without a valid lease: %+v, %v", r.Lease, err)
 			}
 		}
 		return nil
@@ -187,21 +187,21 @@ func TestASecondTryHoldsTheLease(t *testing.T) {
 	wrote := false
 	w.notifier.Store = &handletest.FaultyStore{Store: store, Fault: func(v handletest.Method, _ string) handletest.Fault {
 		switch {
-		case v == handletest.Replace && tried == 1 && !wrote:
+		case v == handletest.Replace && posts == 1 && !wrote:
 			wrote = true
 			return handletest.RetriedByClient
-		case v == handletest.Load && wrote && tried == 1:
-			tried++
+		case v == handletest.Load && wrote && posts == 1:
+			posts++
 			return handletest.NotApplied
 		}
 		return handletest.NoFault
 	}}
-	if got, err := w.handle(w.event(nil, nil)); got.Status != "SUCCESS" || err != nil || tried < 3 {
-		t.Errorf("answered %+v, %v, after %d tries", got, err, tried)
+	if got, err := w.handle(w.event(nil, nil)); got.Status != "SUCCESS" || err != nil || posts < 3 {
+		t.Errorf("answered %+v, %v, after %d tries", got, err, posts)
 	}
 }
 
-func TestSlackComesBack(t *testing.T) {
+func TestMessageIsPostedWhenSlackRecovers(t *testing.T) {
 	w := newWorld(t)
 	w.slack.SetDown(true)
 	r := w.launch()
@@ -209,10 +209,10 @@ func TestSlackComesBack(t *testing.T) {
 	w.sweep(30 * time.Minute)
 	r = w.load(r.ID)
 	if root, ok := r.Root(); !ok || len(w.message(root).Buttons()) != 2 {
-		t.Errorf("Slack was not asked when it was back: %+v", r.Messages)
+		t.Errorf("not posted after Slack recovered: %+v", r.Messages)
 	}
-	if len(w.mail.letters) != 1 {
-		t.Errorf("%d mails, want 1", len(w.mail.letters))
+	if len(w.mail.sent) != 1 {
+		t.Errorf("%d mails, want 1", len(w.mail.sent))
 	}
 }
 
@@ -235,10 +235,10 @@ func TestDelete(t *testing.T) {
 	event := func(w *testWorld, id, stack string) []byte {
 		return w.event(nil, map[string]any{"RequestType": "Delete", "PhysicalResourceId": id, "StackId": stack, "RequestId": "d"})
 	}
-	t.Run("while pending it is withdrawn", func(t *testing.T) {
+	t.Run("withdraws a pending request", func(t *testing.T) {
 		w := newWorld(t)
 		r := w.launch()
-		w.stacks.is.Status = "ROLLBACK_IN_PROGRESS"
+		w.stacks.description.Status = "ROLLBACK_IN_PROGRESS"
 		if got, err := w.handle(event(w, r.ID, stackID)); err != nil || got.Status != "SUCCESS" {
 			t.Errorf("answered %+v, error %v", got, err)
 		}
@@ -248,7 +248,7 @@ func TestDelete(t *testing.T) {
 			t.Errorf("the request is %s, with %d buttons", r.State(), len(w.message(root).Buttons()))
 		}
 	})
-	t.Run("when decided it changes nothing", func(t *testing.T) {
+	t.Run("changes nothing once decided", func(t *testing.T) {
 		w := newWorld(t)
 		r := w.launch()
 		w.decide(r.ID, handle.Approve, "")
@@ -257,7 +257,7 @@ func TestDelete(t *testing.T) {
 			t.Errorf("answered %+v, error %v", got, err)
 		}
 	})
-	t.Run("of another stack it changes nothing", func(t *testing.T) {
+	t.Run("from another stack changes nothing", func(t *testing.T) {
 		w := newWorld(t)
 		r := w.launch()
 		other := strings.Replace(stackID, "0d5b6a60", "ffffffff", 1)
@@ -265,7 +265,7 @@ func TestDelete(t *testing.T) {
 			t.Errorf("answered %+v, error %v; the request is %s", got, err, w.load(r.ID).State())
 		}
 	})
-	t.Run("of what was never recorded", func(t *testing.T) {
+	t.Run("of an unknown request", func(t *testing.T) {
 		w := newWorld(t)
 		for _, id := range []string{"", "2026/03/02/[$LATEST]0123456789abcdef", strings.Repeat("x", 1000)} {
 			if got, err := w.handle(event(w, id, stackID)); err != nil || got.Status != "SUCCESS" {
@@ -309,7 +309,7 @@ func TestVerdict(t *testing.T) {
 			}
 		})
 	}
-	t.Run("an approval borrowed from another stack", func(t *testing.T) {
+	t.Run("approval of another stack", func(t *testing.T) {
 		w := newWorld(t)
 		r := w.launch()
 		w.decide(r.ID, handle.Approve, "")
@@ -318,7 +318,7 @@ func TestVerdict(t *testing.T) {
 			t.Errorf("answered %+v", got)
 		}
 	})
-	for name, id := range map[string]any{"unknown": "aaaaaaaaaaaaaaaa-aaaaaaaa", "no ID": "x", "empty": "", "a list": []string{"x"}} {
+	for name, id := range map[string]any{"unknown": "aaaaaaaaaaaaaaaa-aaaaaaaa", "not an ID": "x", "empty": "", "a list": []string{"x"}} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			if got, _ := verdict(w, id, stackID); got.Status != "FAILED" || got.Reason == "" {
@@ -328,24 +328,24 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
-// What became of the stack is told to the very end, also when no event comes.
-func TestTheEndIsToldWithoutAnEvent(t *testing.T) {
+// If EventBridge delivers no event, the sweep finds how the stack ended.
+func TestSweepReportsStackEndWithoutEvent(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
 	w.decide(r.ID, handle.Approve, "")
-	w.stacks.is.Status = "CREATE_IN_PROGRESS"
+	w.stacks.description.Status = "CREATE_IN_PROGRESS"
 	w.sweep(30 * time.Minute)
 	if r = w.load(r.ID); r.Ended != nil {
-		t.Fatalf("it is told to have ended: %+v", r.Ended)
+		t.Fatalf("recorded as ended: %+v", r.Ended)
 	}
-	w.stacks.is.Status, w.stacks.first = "ROLLBACK_COMPLETE", "Queue: quota reached, see "+w.waitURL()
+	w.stacks.description.Status, w.stacks.firstFailure = "ROLLBACK_COMPLETE", "Queue: quota reached, see "+w.waitURL()
 	w.sweep(2 * time.Hour)
 	if r = w.load(r.ID); r.Ended == nil || !strings.Contains(r.Ended.Reason, "quota reached") {
 		t.Errorf("ended %+v", r.Ended)
 	}
 }
 
-func TestTheEndIsToldByTheEventAlone(t *testing.T) {
+func TestEventReportsEndOfUnreadableStack(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
 	w.decide(r.ID, handle.Approve, "")
@@ -358,9 +358,9 @@ func TestTheEndIsToldByTheEventAlone(t *testing.T) {
 	}
 }
 
-// A stack that goes on without an approval, in a template without a verdict,
-// raises the alarm.
-func TestGoingOnWithoutApprovalRaisesTheAlarm(t *testing.T) {
+// In a template without a verdict, a stack that completes without approval raises
+// the alarm.
+func TestStackCompletedWithoutApprovalRaisesAlarm(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
 	if err := w.ended("CREATE_COMPLETE"); err != nil {
@@ -371,13 +371,13 @@ func TestGoingOnWithoutApprovalRaisesTheAlarm(t *testing.T) {
 	}
 }
 
-// What the wait bucket refuses is sent again while that can help: a policy on the
-// way may be mended, an expired URL is not.
-func TestSignalAnswers(t *testing.T) {
+// A refused signal is retried while that can help: a denying policy may be fixed, an
+// expired URL never works again.
+func TestSignalIsRetriedWhileThatCanHelp(t *testing.T) {
 	tests := []struct {
-		status int
-		lasts  bool // the bucket never comes round
-		never  bool
+		status    int
+		persists  bool // the bucket never accepts the signal
+		abandoned bool
 	}{
 		{http.StatusServiceUnavailable, false, false},
 		{http.StatusForbidden, false, false},
@@ -387,21 +387,21 @@ func TestSignalAnswers(t *testing.T) {
 	for _, tt := range tests {
 		w := newWorld(t)
 		r := w.launch()
-		refuse := true
-		w.bucket.refuse = func(r *http.Request) int {
-			if !strings.Contains(r.URL.Path, "|") && refuse {
+		refusing := true
+		w.bucket.override = func(r *http.Request) int {
+			if !strings.Contains(r.URL.Path, "|") && refusing {
 				return tt.status
 			}
 			return 0
 		}
 		w.decide(r.ID, handle.Approve, "")
-		refuse = tt.lasts
+		refusing = tt.persists
 		for range 30 {
 			w.sweep(time.Hour)
 		}
 		r = w.load(r.ID)
-		if tt.never != (r.Signal != nil && r.Signal.Undeliverable != "") || tt.never == (len(w.bucket.signals) > 0) {
-			t.Errorf("status %d, for ever %v: marked %+v, %d signals", tt.status, tt.lasts, r.Signal, len(w.bucket.signals))
+		if tt.abandoned != (r.Signal != nil && r.Signal.Undeliverable != "") || tt.abandoned == (len(w.bucket.signals) > 0) {
+			t.Errorf("status %d, persistent %v: marked %+v, %d signals", tt.status, tt.persists, r.Signal, len(w.bucket.signals))
 		}
 	}
 }

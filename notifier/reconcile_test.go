@@ -49,10 +49,10 @@ func (w *testWorld) decide(id string, verdict handle.Verdict, reason string) han
 	return handle.Request{}
 }
 
-// ended sends EventBridge's document of a stack's end.
+// ended delivers the EventBridge event of a stack that ended with status.
 func (w *testWorld) ended(status string) error {
 	w.Helper()
-	w.stacks.is.Status = status
+	w.stacks.description.Status = status
 	event, _ := json.Marshal(map[string]any{
 		"version": "0", "id": "6840c78b-0000-0000-0000-000000000000", "detail-type": "CloudFormation Stack Status Change",
 		"source": "aws.cloudformation", "account": account, "time": w.Now().Format(time.RFC3339), "region": "us-east-1", "resources": []string{stackID},
@@ -61,7 +61,7 @@ func (w *testWorld) ended(status string) error {
 	return w.notifier.Handle(context.Background(), event)
 }
 
-// sweep lets time pass, with a sweep every five minutes.
+// sweep advances the clock by d and runs a sweep every five minutes.
 func (w *testWorld) sweep(d time.Duration) {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -73,15 +73,15 @@ func (w *testWorld) sweep(d time.Duration) {
 	}
 }
 
-func TestALaunchIsToldFromBeginningToEnd(t *testing.T) {
+func TestApprovedLaunchIsReportedToItsEnd(t *testing.T) {
 	w := newWorld(t)
-	w.stacks.is = proven("arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com")
+	w.stacks.description = proven("arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com")
 	r := w.launch()
 	if root, ok := r.Root(); !ok || len(w.message(root).Buttons()) != 2 {
-		t.Fatalf("no message with two buttons is posted: %+v", r.Messages)
+		t.Fatalf("no message with two buttons: %+v", r.Messages)
 	}
 	w.decide(r.ID, handle.Approve, "")
-	w.stacks.is.Outputs = []handle.Field{{Name: "QueueUrl", Value: "https://sqs.example.com/q"}, {Name: "Stolen", Value: w.waitURL()}}
+	w.stacks.description.Outputs = []handle.Field{{Name: "QueueUrl", Value: "https://sqs.example.com/q"}, {Name: "Stolen", Value: w.waitURL()}}
 	if err := w.ended("CREATE_COMPLETE"); err != nil {
 		t.Fatal(err)
 	}
@@ -94,17 +94,17 @@ func TestALaunchIsToldFromBeginningToEnd(t *testing.T) {
 	if got := len(m.Buttons()); got != 0 {
 		t.Errorf("the message still has %d buttons", got)
 	}
-	var said []string
+	var replies []string
 	for _, reply := range m.Replies {
-		said = append(said, reply.Text)
+		replies = append(replies, reply.Text)
 	}
 	for i, want := range []string{"waiting for approval by <!subteam^S0PLATFORM>", "approved by <@U0ANN>", "the stack is ready"} {
-		if i >= len(said) || !strings.Contains(said[i], want) || !strings.HasPrefix(said[i], "<@U0RITA>: ") {
-			t.Errorf("reply %d: want %q, addressed to Rita, in %q", i, want, said)
+		if i >= len(replies) || !strings.Contains(replies[i], want) || !strings.HasPrefix(replies[i], "<@U0RITA>: ") {
+			t.Errorf("reply %d: want %q, addressed to Rita, in %q", i, want, replies)
 		}
 	}
-	if len(said) != 3 {
-		t.Errorf("%d replies, want 3: %q", len(said), said)
+	if len(replies) != 3 {
+		t.Errorf("%d replies, want 3: %q", len(replies), replies)
 	}
 	direct := w.slack.DMs(rita)
 	if len(direct) != 1 || len(direct[0].Replies) != 1 {
@@ -113,8 +113,8 @@ func TestALaunchIsToldFromBeginningToEnd(t *testing.T) {
 	if len(w.bucket.signals) != 1 || w.bucket.signals[0].Status != handle.SignalSuccess {
 		t.Errorf("signals: %+v", w.bucket.signals)
 	}
-	if wake := r.NextDue(); !wake.IsZero() {
-		t.Errorf("the record still owes something, at %v: %+v", wake, r.Outstanding())
+	if due := r.NextDue(); !due.IsZero() {
+		t.Errorf("still due at %v: %+v", due, r.Outstanding())
 	}
 }
 
@@ -127,46 +127,46 @@ func (w *testWorld) message(m handle.Message) slacktest.Message {
 	return got
 }
 
-// counted counts what a store is asked.
-type counted struct {
+// countingStore counts reads and writes.
+type countingStore struct {
 	handle.Store
 	reads, writes int
 }
 
-func (c *counted) Create(ctx context.Context, r handle.Request) (handle.Request, error) {
+func (c *countingStore) Create(ctx context.Context, r handle.Request) (handle.Request, error) {
 	c.writes++
 	return c.Store.Create(ctx, r)
 }
 
-func (c *counted) Load(ctx context.Context, id string) (handle.Request, error) {
+func (c *countingStore) Load(ctx context.Context, id string) (handle.Request, error) {
 	c.reads++
 	return c.Store.Load(ctx, id)
 }
 
-func (c *counted) Replace(ctx context.Context, r handle.Request) (handle.Request, error) {
+func (c *countingStore) Replace(ctx context.Context, r handle.Request) (handle.Request, error) {
 	c.writes++
 	return c.Store.Replace(ctx, r)
 }
 
-func (c *counted) OfStack(ctx context.Context, id string) ([]handle.Request, error) {
+func (c *countingStore) OfStack(ctx context.Context, id string) ([]handle.Request, error) {
 	c.reads++
 	return c.Store.OfStack(ctx, id)
 }
 
-// What an approval costs, from launch until it is told, the bot's own look-ups
-// left out. The signal leaves before anything else.
-func TestBudgetOfAnApproval(t *testing.T) {
+// Counts the calls of one approval from launch to notification, without the bot's
+// own look-ups. The signal is sent before any message.
+func TestCallsPerApproval(t *testing.T) {
 	w := newWorld(t)
-	count := &counted{Store: w.store}
+	count := &countingStore{Store: w.store}
 	w.notifier.Store = count
 	r := w.launch()
 	if count.writes > 3 || count.reads > 1 { // one query: does another request use the same handle?
 		t.Errorf("a launch: %d writes, %d reads; at most 3 and 1", count.writes, count.reads)
 	}
 	count.reads = 0
-	w.bucket.refuse = func(*http.Request) int { // the signal's arrival
+	w.bucket.override = func(*http.Request) int { // the signal's arrival
 		if n := w.slack.Counts()["chat.update"]; n != 0 || w.slack.Counts()["chat.postMessage"] != 2 {
-			t.Errorf("Slack was called before the signal left: %v", w.slack.Counts())
+			t.Errorf("Slack was called before the signal was sent: %v", w.slack.Counts())
 		}
 		if count.reads != 0 {
 			t.Errorf("%d reads between the decision and the signal", count.reads)
@@ -184,24 +184,24 @@ func TestBudgetOfAnApproval(t *testing.T) {
 	}
 }
 
-// broken breaks one outside call, the at-th, in one of the ways.
-type broken struct {
-	base http.RoundTripper
-	n    int
-	at   int
-	way  string
+// failOnce is a RoundTripper that fails the call with index at, as mode says.
+type failOnce struct {
+	base  http.RoundTripper
+	calls int
+	at    int
+	mode  string
 }
 
 var errLost = errors.New("connection reset")
 
-// hit counts a call and reports whether it is the one to break.
-func (b *broken) hit() bool {
-	b.n++
-	return b.n-1 == b.at
+// fails counts a call and reports whether it must fail.
+func (b *failOnce) fails() bool {
+	b.calls++
+	return b.calls-1 == b.at
 }
 
-func (b *broken) RoundTrip(req *http.Request) (*http.Response, error) {
-	if strings.Contains(req.URL.Path, "|") || !b.hit() { // answers are tested by themselves
+func (b *failOnce) RoundTrip(req *http.Request) (*http.Response, error) {
+	if strings.Contains(req.URL.Path, "|") || !b.fails() { // responses have tests of their own
 		return b.base.RoundTrip(req)
 	}
 	respond := func(status int, body string) (*http.Response, error) {
@@ -211,7 +211,7 @@ func (b *broken) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body)), Request: req}, nil
 	}
-	switch b.way {
+	switch b.mode {
 	case "not done":
 		return nil, errLost
 	case "answer lost":
@@ -234,75 +234,75 @@ func (b *broken) RoundTrip(req *http.Request) (*http.Response, error) {
 	return b.base.RoundTrip(req)
 }
 
-// brokenStore breaks calls of a store, counted together with the others.
-type brokenStore struct {
+// failOnceStore is a store whose calls count and fail with those of failOnce.
+type failOnceStore struct {
 	handle.Store
-	*broken
+	*failOnce
 }
 
-func (s brokenStore) Create(ctx context.Context, r handle.Request) (handle.Request, error) {
+func (s failOnceStore) Create(ctx context.Context, r handle.Request) (handle.Request, error) {
 	return store(s, func() (handle.Request, error) { return s.Store.Create(ctx, r) })
 }
 
-func (s brokenStore) Load(ctx context.Context, id string) (handle.Request, error) {
+func (s failOnceStore) Load(ctx context.Context, id string) (handle.Request, error) {
 	return store(s, func() (handle.Request, error) { return s.Store.Load(ctx, id) })
 }
 
-func (s brokenStore) Replace(ctx context.Context, r handle.Request) (handle.Request, error) {
+func (s failOnceStore) Replace(ctx context.Context, r handle.Request) (handle.Request, error) {
 	return store(s, func() (handle.Request, error) { return s.Store.Replace(ctx, r) })
 }
 
-func (s brokenStore) OfStack(ctx context.Context, id string) ([]handle.Request, error) {
+func (s failOnceStore) OfStack(ctx context.Context, id string) ([]handle.Request, error) {
 	return store(s, func() ([]handle.Request, error) { return s.Store.OfStack(ctx, id) })
 }
 
-func store[T any](s brokenStore, call func() (T, error)) (zero T, err error) {
-	if !s.hit() {
+func store[T any](s failOnceStore, call func() (T, error)) (zero T, err error) {
+	if !s.fails() {
 		return call()
 	}
-	if s.way == "answer lost" || s.way == "malformed" {
+	if s.mode == "answer lost" || s.mode == "malformed" {
 		_, _ = call()
 	}
 	return zero, errLost
 }
 
-// Every outside call, of a launch from its beginning to its end, is broken once
-// in every way. Whatever breaks: CloudFormation is answered, what is decided is
-// signalled, every message shows the truth, and everything is told once; twice
-// only where an answer or a mark was lost.
-func TestEveryOutsideCallBreaksOnce(t *testing.T) {
-	for _, way := range []string{"not done", "answer lost", "503", "429", "malformed"} {
+// Each run fails one outside call of a launch in one mode; together the runs fail
+// every call in every mode. CloudFormation must always get its answer and the signal
+// of the decision, and messages must match the record. Each message is posted once,
+// or twice if a response or a mark was lost.
+func TestEveryOutsideCallMayFailOnce(t *testing.T) {
+	for _, mode := range []string{"not done", "answer lost", "503", "429", "malformed"} {
 		for _, verdict := range []handle.Verdict{handle.Approve, handle.Reject} {
 			calls := 0
 			for at := 0; at <= calls; at++ {
-				name := fmt.Sprintf("%s/%s/call %d", way, verdict, at)
+				name := fmt.Sprintf("%s/%s/call %d", mode, verdict, at)
 				t.Run(name, func(t *testing.T) {
 					w := newWorld(t)
-					b := &broken{base: http.DefaultTransport, at: at, way: way}
+					b := &failOnce{base: http.DefaultTransport, at: at, mode: mode}
 					client := &http.Client{Transport: b, Timeout: 10 * time.Second}
-					w.notifier.Client, w.notifier.Store = client, brokenStore{w.store, b}
+					w.notifier.Client, w.notifier.Store = client, failOnceStore{w.store, b}
 					w.notifier.Slack = reconcile.NewSlack("xoxb-test", w.slackURL(), client, w.Now)
-					w.tellAll(verdict)
-					calls = b.n
+					w.runLaunch(verdict)
+					calls = b.calls
 				})
 				if calls > 200 {
-					t.Fatal("the number of calls does not settle")
+					t.Fatal("the number of calls keeps growing")
 				}
 			}
 			if calls < 10 {
-				t.Errorf("only %d calls were broken", calls)
+				t.Errorf("only %d calls failed", calls)
 			}
 		}
 	}
 }
 
-// tellAll plays a launch to its end, as patient as CloudFormation and Lambda
-// are, and checks the world.
-func (w *testWorld) tellAll(verdict handle.Verdict) {
+// runLaunch runs a launch to its end, with redeliveries as Lambda makes them, and
+// checks the result.
+func (w *testWorld) runLaunch(verdict handle.Verdict) {
 	w.Helper()
 	event := w.event(nil, nil)
 	got, err := w.handle(event)
-	for range 2 { // Lambda delivers again what failed
+	for range 2 { // Lambda redelivers failed events
 		if err == nil {
 			break
 		}
@@ -317,7 +317,7 @@ func (w *testWorld) tellAll(verdict handle.Verdict) {
 		w.delete(id)
 		w.sweep(2 * time.Hour)
 		if r, err := w.store.Load(context.Background(), id); err == nil && r.State() == handle.Pending {
-			w.Errorf("the launch failed, and its request is pending")
+			w.Errorf("the launch failed, but its request is pending")
 		}
 		return
 	}
@@ -328,12 +328,12 @@ func (w *testWorld) tellAll(verdict handle.Verdict) {
 		_ = w.ended(status)
 	}
 	w.sweep(26 * time.Hour)
-	w.truth(id, verdict)
+	w.checkDecided(id, verdict)
 }
 
 func (w *testWorld) delete(id string) {
 	w.Helper()
-	w.stacks.is.Status = "ROLLBACK_IN_PROGRESS"
+	w.stacks.description.Status = "ROLLBACK_IN_PROGRESS"
 	event := w.event(nil, map[string]any{"RequestType": "Delete", "PhysicalResourceId": id, "RequestId": "delete"})
 	got, err := w.handle(event)
 	if err != nil {
@@ -344,8 +344,8 @@ func (w *testWorld) delete(id string) {
 	}
 }
 
-// truth checks the end of a launch that was decided.
-func (w *testWorld) truth(id string, verdict handle.Verdict) {
+// checkDecided checks the record, signals and messages of a launch that was decided.
+func (w *testWorld) checkDecided(id string, verdict handle.Verdict) {
 	w.Helper()
 	r := w.load(id)
 	want := map[handle.Verdict]handle.State{handle.Approve: handle.Approved, handle.Reject: handle.Rejected}[verdict]
@@ -366,33 +366,33 @@ func (w *testWorld) truth(id string, verdict handle.Verdict) {
 	}
 	root, ok := r.Root()
 	if !ok {
-		w.Fatal("no message is known")
+		w.Fatal("no message is recorded")
 	}
 	if m := w.message(root); m.Text != blocks.Message(r).Text || len(m.Buttons()) > 0 {
 		w.Errorf("the message says %q with %d buttons, want %q", m.Text, len(m.Buttons()), blocks.Message(r).Text)
 	}
 	posts := w.slack.Messages(channel)
 	extra := len(posts) - 1
-	told := map[string]int{}
+	replies := map[string]int{} // posts by text
 	for _, p := range posts {
 		for _, reply := range p.Replies {
-			told[reply.Text]++
+			replies[reply.Text]++
 		}
 	}
-	if len(told) != 3 {
-		w.Errorf("%d different replies, want 3: %v", len(told), told)
+	if len(replies) != 3 {
+		w.Errorf("%d different replies, want 3: %v", len(replies), replies)
 	}
-	for _, n := range told {
+	for _, n := range replies {
 		extra += n - 1
 	}
 	if extra > 1 {
-		w.Errorf("%d messages too many, for one lost answer", extra)
+		w.Errorf("%d surplus messages, want at most 1", extra)
 	}
 }
 
 func (w *testWorld) slackURL() string { return w.slackOrigin + "/api/" }
 
-func TestBurstOfLaunchesLosesNothing(t *testing.T) {
+func TestBurstOfLaunchesLosesNoMessage(t *testing.T) {
 	const launches = 1000
 	w := newWorld(t)
 	next := map[string]time.Time{}
@@ -404,7 +404,7 @@ func TestBurstOfLaunchesLosesNothing(t *testing.T) {
 		next[key] = w.Now().Add(time.Second)
 		return nil
 	})
-	w.notifier.Wait = func(context.Context, time.Duration) error { return context.DeadlineExceeded } // launches have no patience
+	w.notifier.Wait = func(context.Context, time.Duration) error { return context.DeadlineExceeded } // launches do not wait
 	for i := range launches {
 		stack := fmt.Sprintf("%s%012d", stackID[:len(stackID)-12], i)
 		event := strings.ReplaceAll(string(w.event(nil, nil)), url.PathEscape(stackID), url.PathEscape(stack))
@@ -420,10 +420,10 @@ func TestBurstOfLaunchesLosesNothing(t *testing.T) {
 	}
 	for _, m := range w.slack.Messages(channel) {
 		if len(m.Replies) < 1 {
-			t.Errorf("a thread does not say whom it waits for: %q", m.Text)
+			t.Errorf("no reply that names the approvers: %q", m.Text)
 		}
 	}
-	if n := len(w.mail.letters); n != 0 {
-		t.Errorf("%d mails, although Slack only asked to wait", n)
+	if n := len(w.mail.sent); n != 0 {
+		t.Errorf("%d mails, although Slack only limited the rate", n)
 	}
 }

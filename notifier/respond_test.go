@@ -13,7 +13,7 @@ import (
 	"countersign/notifier"
 )
 
-func TestBadRequestsFailWithASentence(t *testing.T) {
+func TestInvalidRequestFailsWithReason(t *testing.T) {
 	long := strings.Repeat("x", 100_000)
 	tests := []struct {
 		name       string
@@ -21,7 +21,7 @@ func TestBadRequestsFailWithASentence(t *testing.T) {
 		changes    map[string]any
 		want       string // in the reason
 	}{
-		{"no properties of ours", map[string]any{"WaitUrl": nil}, nil, "needs the property WaitUrl"},
+		{"no property of an approval or a verdict", map[string]any{"WaitUrl": nil}, nil, "needs the property WaitUrl"},
 		{"no properties at all", nil, map[string]any{"ResourceProperties": nil}, "needs the property WaitUrl"},
 		{"properties are a list", nil, map[string]any{"ResourceProperties": []string{"x"}}, "properties are not an object"},
 		{"empty WaitUrl", map[string]any{"WaitUrl": ""}, nil, "WaitUrl is missing"},
@@ -31,7 +31,7 @@ func TestBadRequestsFailWithASentence(t *testing.T) {
 		{"WaitUrl with a port", map[string]any{"WaitUrl": "https://cloudformation-waitcondition-us-east-1.s3.amazonaws.com:8443/" + stackID + "/u/h"}, nil, "is not a wait condition handle's URL"},
 		{"WaitUrl of another stack", map[string]any{"WaitUrl": "https://cloudformation-waitcondition-us-east-1.s3.amazonaws.com/arn%3Aaws%3Aother/u/h"}, nil, "belongs to another stack"},
 		{"WaitUrl expired", map[string]any{"WaitUrl": "https://cloudformation-waitcondition-us-east-1.s3.amazonaws.com/" + stackID + "/u/h?X-Amz-Date=20200101T000000Z&X-Amz-Expires=43199"}, nil, "has expired"},
-		{"Timeout no number", map[string]any{"Timeout": "soon"}, nil, "Timeout must be a whole number"},
+		{"Timeout is not a number", map[string]any{"Timeout": "soon"}, nil, "Timeout must be a whole number"},
 		{"Timeout of the wrong type", map[string]any{"Timeout": []string{"1"}}, nil, "Timeout must be a string"},
 		{"Timeout too short", map[string]any{"Timeout": "120"}, nil, "set Timeout to at least 180 seconds"},
 		{"Timeout too long", map[string]any{"Timeout": "43201"}, nil, "from 180 to 43200 seconds"},
@@ -42,7 +42,7 @@ func TestBadRequestsFailWithASentence(t *testing.T) {
 		{"Details of the wrong type", map[string]any{"Details": "x"}, nil, "Details must be an object"},
 		{"properties too large", map[string]any{"A": strings.Repeat("x", 600_000)}, nil, "too large"},
 		{"100 kB approver", map[string]any{"Approvers": long}, nil, "not a Slack user ID"},
-		{"StackId is no ARN", nil, map[string]any{"StackId": "my-stack"}, "StackId is not a stack ARN"},
+		{"StackId is not an ARN", nil, map[string]any{"StackId": "my-stack"}, "StackId is not a stack ARN"},
 		{"unknown RequestType", nil, map[string]any{"RequestType": "Import"}, "is not Create, Update or Delete"},
 	}
 	for _, tt := range tests {
@@ -65,12 +65,12 @@ func TestBadRequestsFailWithASentence(t *testing.T) {
 	}
 }
 
-func TestUndecodableEventsAreAnswered(t *testing.T) {
+func TestUndecodableEventIsAnswered(t *testing.T) {
 	w := newWorld(t)
 	whole := string(w.event(nil, nil))
 	for name, event := range map[string]string{
 		"cut off":              whole[:len(whole)-1],
-		"trailing rubbish":     whole + "}",
+		"trailing characters":  whole + "}",
 		"RequestType a number": strings.Replace(whole, `"RequestType":"Create"`, `"RequestType":7`, 1),
 		"ResourceType a list":  strings.Replace(whole, `"ResourceType":"Custom::ApprovalRequest"`, `"ResourceType":[]`, 1),
 	} {
@@ -82,7 +82,7 @@ func TestUndecodableEventsAreAnswered(t *testing.T) {
 	}
 }
 
-func TestEventsThatAreNoneOfOurs(t *testing.T) {
+func TestUnknownEventReturnsErrEvent(t *testing.T) {
 	for _, event := range []string{``, `null`, `[]`, `"x"`, `{}`, `{"source":"aws.s3"}`, `{"Records":[{}]}`, `{"Records":[{"Sns":{"Message":"{\"Records\":[{}]}"}}]}`,
 		`{"RequestType":"Create"}`, `{"RequestType":"Create","ResponseURL":"http://169.254.169.254/"}`} {
 		w := newWorld(t)
@@ -92,7 +92,7 @@ func TestEventsThatAreNoneOfOurs(t *testing.T) {
 	}
 }
 
-func TestEventInsideAnSNSRecord(t *testing.T) {
+func TestEventInSNSRecord(t *testing.T) {
 	w := newWorld(t)
 	record := map[string]any{"Records": []any{map[string]any{"EventSource": "aws:sns", "Sns": map[string]any{"Message": string(w.event(nil, nil))}}}}
 	b, _ := json.Marshal(record)
@@ -101,15 +101,15 @@ func TestEventInsideAnSNSRecord(t *testing.T) {
 	}
 }
 
-func TestAnswersAreTriedAgainAndStayWithinLimits(t *testing.T) {
-	t.Run("a bad moment", func(t *testing.T) {
+func TestResponsesAreRetriedAndStayWithinLimits(t *testing.T) {
+	t.Run("bucket recovers", func(t *testing.T) {
 		w := newWorld(t)
-		tries := 0
-		w.bucket.refuse = func(r *http.Request) int {
+		attempts := 0
+		w.bucket.override = func(r *http.Request) int {
 			if !strings.Contains(r.URL.Path, "|") {
 				return 0
 			}
-			if tries++; tries < 3 {
+			if attempts++; attempts < 3 {
 				return http.StatusServiceUnavailable
 			}
 			return 0
@@ -118,14 +118,14 @@ func TestAnswersAreTriedAgainAndStayWithinLimits(t *testing.T) {
 			t.Errorf("answered %+v, error %v", got, err)
 		}
 	})
-	t.Run("for good", func(t *testing.T) {
+	t.Run("bucket keeps refusing", func(t *testing.T) {
 		w := newWorld(t)
-		w.bucket.refuse = func(*http.Request) int { return http.StatusForbidden }
+		w.bucket.override = func(*http.Request) int { return http.StatusForbidden }
 		if _, err := w.handle(w.event(nil, nil)); err == nil {
 			t.Error("no error, so Lambda would not deliver the event again")
 		}
 	})
-	t.Run("enormous identifiers", func(t *testing.T) {
+	t.Run("identifiers of maximum length", func(t *testing.T) {
 		w := newWorld(t)
 		got, _ := w.handle(w.event(map[string]any{"WaitUrl": nil}, map[string]any{
 			"LogicalResourceId": strings.Repeat("L", 255), "PhysicalResourceId": strings.Repeat("<", 1024), "RequestId": strings.Repeat("r", 36), "RequestType": "Update"}))
@@ -135,37 +135,37 @@ func TestAnswersAreTriedAgainAndStayWithinLimits(t *testing.T) {
 	})
 }
 
-// faulty is a store that panics or hangs.
-type faulty struct {
+// hookStore is a store whose methods call load.
+type hookStore struct {
 	handle.Store
 	load func(ctx context.Context) error
 }
 
-func (f faulty) Create(ctx context.Context, r handle.Request) (handle.Request, error) {
+func (f hookStore) Create(ctx context.Context, r handle.Request) (handle.Request, error) {
 	return handle.Request{}, f.load(ctx)
 }
 
-func (f faulty) OfStack(ctx context.Context, stackID string) ([]handle.Request, error) {
+func (f hookStore) OfStack(ctx context.Context, stackID string) ([]handle.Request, error) {
 	return nil, f.load(ctx)
 }
 
-func (f faulty) Load(ctx context.Context, id string) (handle.Request, error) {
+func (f hookStore) Load(ctx context.Context, id string) (handle.Request, error) {
 	return handle.Request{}, f.load(ctx)
 }
 
 func TestCloudFormationAlwaysGetsAnAnswer(t *testing.T) {
 	stores := map[string]func(context.Context) error{
-		"a dead store":                   func(context.Context) error { return errors.New("dead") },
-		"a panic":                        func(context.Context) error { panic("at the store") },
-		"a hanging store":                func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
-		"a store that heeds no deadline": func(context.Context) error { select {} },
+		"failing store":                   func(context.Context) error { return errors.New("store failed") },
+		"panicking store":                 func(context.Context) error { panic("store panicked") },
+		"hanging store":                   func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
+		"store that ignores its deadline": func(context.Context) error { select {} },
 	}
 	for name, load := range stores {
 		for _, kind := range []string{"request", "verdict", "Delete"} {
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t)
-				w.notifier.Store = faulty{load: load}
+				w.notifier.Store = hookStore{load: load}
 				event := w.event(nil, nil)
 				want := "FAILED"
 				switch kind {
@@ -182,8 +182,8 @@ func TestCloudFormationAlwaysGetsAnAnswer(t *testing.T) {
 				if got.Status != want || got.Status == "FAILED" && got.Reason == "" || got.PhysicalResourceId == "" {
 					t.Errorf("answered %+v, want %s", got, want)
 				}
-				if again := err != nil; again != (want == "SUCCESS") {
-					t.Errorf("error %v: only what succeeded and is not done shall be delivered again", err)
+				if redeliver := err != nil; redeliver != (want == "SUCCESS") {
+					t.Errorf("error %v: only an event answered SUCCESS whose work is not done may be delivered again", err)
 				}
 			})
 		}

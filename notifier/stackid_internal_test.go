@@ -7,7 +7,7 @@ import (
 
 var stackARN = regexp.MustCompile(`^arn:([^:]*):cloudformation:([^:]*):([^:]*):stack/([^/]+)/([^/]+)$`)
 
-// FuzzStackID reads ARNs as a strict pattern does.
+// FuzzStackID compares parseStackID with a strict pattern.
 func FuzzStackID(f *testing.F) {
 	for _, s := range []string{
 		"arn:aws:cloudformation:us-east-1:111122223333:stack/SC-111122223333-pp-abc/0d5b6a60-1111-2222-3333-444455556666",
@@ -21,7 +21,7 @@ func FuzzStackID(f *testing.F) {
 		region, account, name, ok := parseStackID(arn)
 		m := stackARN.FindStringSubmatch(arn)
 		if ok != (m != nil) {
-			t.Fatalf("%q: taken %t, and the pattern says %t", arn, ok, m != nil)
+			t.Fatalf("%q: parsed %t, pattern matches %t", arn, ok, m != nil)
 		}
 		if ok && (region != m[2] || account != m[3] || name != m[4]) {
 			t.Errorf("%q: got %q, %q and %q", arn, region, account, name)

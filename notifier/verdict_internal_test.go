@@ -14,7 +14,7 @@ import (
 func TestApprovers(t *testing.T) {
 	slack := func(names ...string) (people []handle.Person) {
 		for _, name := range names {
-			people = append(people, handle.Person{Team: "T0EXAMPLE", ID: "U0SOMEBODY", Name: name})
+			people = append(people, handle.Person{Team: "T0EXAMPLE", ID: "U0APPROVER", Name: name})
 		}
 		return people
 	}
@@ -28,7 +28,7 @@ func TestApprovers(t *testing.T) {
 		{slack("Jürgen Ægir", "山田 太郎"), "Jürgen Ægir and 山田 太郎"},
 		{slack("Ju\u0308rgen"), "Jurgen"},
 		{slack("aws:ann"), "aws ann"},
-		{slack("🎉"), "U0SOMEBODY"},
+		{slack("🎉"), "U0APPROVER"},
 		{slack(strings.Repeat("a", 90)), strings.Repeat("a", 77)},
 		{[]handle.Person{{Name: "mia@example.com"}}, "mia@example.com by mail"},
 		{[]handle.Person{{Name: "!"}}, "unknown by mail"},
@@ -41,11 +41,11 @@ func TestApprovers(t *testing.T) {
 	}
 }
 
-// tagValue is what AWS's services take: IAM's pattern. See
+// tagValue is IAM's pattern for tag values. See
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_Tag.html
 var tagValue = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,256}$`)
 
-func TestApproversFitIntoATag(t *testing.T) {
+func TestApproversFitInTag(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var people []handle.Person
 		for range rapid.IntRange(1, 20).Draw(t, "approvals") {
@@ -54,7 +54,7 @@ func TestApproversFitIntoATag(t *testing.T) {
 		}
 		s := approvers(people)
 		if !utf8.ValidString(s) || !tagValue.MatchString(s) || strings.HasPrefix(strings.ToLower(s), "aws:") || s != strings.TrimSpace(s) {
-			t.Fatalf("%q is no value of a tag", s)
+			t.Fatalf("%q is not a valid tag value", s)
 		}
 	})
 }

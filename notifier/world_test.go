@@ -22,9 +22,9 @@ import (
 	"countersign/notifier/reconcile"
 )
 
-// The world of these tests: a Slack, a wait bucket that takes signals and
-// answers, stacks and mail of this file, and a clock that stands still. The
-// whole made world, CloudFormation included, is played in deploy/local.
+// These tests run the notifier against the simulated Slack, one fake bucket for
+// signals and custom resource responses, fake stacks and mail, and a clock that
+// the test moves. deploy/internal/sandbox adds the simulated CloudFormation.
 
 var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
@@ -101,7 +101,8 @@ func (w *testWorld) advance(d time.Duration) {
 	w.now = w.now.Add(d)
 }
 
-// noSecrets holds the law that the wait URL is nowhere.
+// noSecrets fails the test if a wait URL is in the log, a custom resource
+// response, a Slack message or a mail.
 func (w *testWorld) noSecrets() {
 	texts := []string{w.log.String(), strings.Join(w.bucket.answers(), "\n")}
 	for _, ch := range w.slack.Channels() {
@@ -112,12 +113,12 @@ func (w *testWorld) noSecrets() {
 			}
 		}
 	}
-	for _, l := range w.mail.letters {
+	for _, l := range w.mail.sent {
 		texts = append(texts, l.subject, l.body)
 	}
 	for _, text := range texts {
 		if strings.Contains(text, "X-Amz-Signature") {
-			w.Errorf("a wait URL was shown: %.300s", text)
+			w.Errorf("wait URL shown: %.300s", text)
 		}
 	}
 }
@@ -127,7 +128,8 @@ func (w *testWorld) waitURL() string {
 		"?X-Amz-Date=" + start.Format("20060102T150405Z") + "&X-Amz-Expires=43199&X-Amz-Signature=5ec2e7"
 }
 
-// event is a custom resource event, with changes.
+// event is a Create event of an approval request. properties overlays its
+// ResourceProperties, changes its other fields.
 func (w *testWorld) event(properties map[string]any, changes map[string]any) []byte {
 	ev := map[string]any{
 		"RequestType": "Create", "RequestId": "11111111-2222-3333-4444-555566667777", "StackId": stackID,
@@ -150,7 +152,7 @@ func (w *testWorld) event(properties map[string]any, changes map[string]any) []b
 	return b
 }
 
-// merge overlays b on a; a nil value removes.
+// merge overlays b on a. A nil value deletes the key.
 func merge(a, b map[string]any) map[string]any {
 	for k, v := range b {
 		if v == nil {
@@ -167,8 +169,8 @@ type answer struct {
 	Data                                                                      map[string]string
 }
 
-// handle hands an event to the notifier and returns the last answer that
-// CloudFormation got.
+// handle passes event to the notifier and returns the last response that
+// CloudFormation received.
 func (w *testWorld) handle(event []byte) (answer, error) {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -195,22 +197,23 @@ func (w *testWorld) load(id string) handle.Request {
 	return r
 }
 
-// bucket takes PUTs: answers to CloudFormation, whose key has bars in it, and
-// signals.
+// bucket stands for two S3 buckets. It takes PUTs of custom resource responses,
+// whose keys contain "|", and of signals.
 type bucket struct {
 	origin string
 
 	mu      sync.Mutex
 	signals []handle.SignalBody
 	got     []string
-	refuse  func(*http.Request) int // a status other than 0 is the answer
+	// override returns the status of the response, or 0 to handle the request.
+	override func(*http.Request) int
 }
 
 func (b *bucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.refuse != nil {
-		if status := b.refuse(r); status != 0 {
+	if b.override != nil {
+		if status := b.override(r); status != 0 {
 			w.WriteHeader(status)
 			return
 		}
@@ -255,12 +258,12 @@ func (b *bucket) last(t *testing.T) answer {
 	return a
 }
 
-// stacks is a CloudFormation that describes one stack.
+// stacks fakes the reads of CloudFormation, for one stack.
 type stacks struct {
-	is    reconcile.Description
-	gate  reconcile.Gate // zero: in progress, with the request's own handle
-	err   error
-	first string
+	description  reconcile.Description
+	gate         reconcile.Gate // default: in progress, with the request's own handle
+	err          error
+	firstFailure string
 }
 
 func (s *stacks) Gate(context.Context, string, string, handle.WaitURL) (reconcile.Gate, error) {
@@ -271,28 +274,28 @@ func (s *stacks) Gate(context.Context, string, string, handle.WaitURL) (reconcil
 }
 
 func (s *stacks) Describe(context.Context, string) (reconcile.Description, error) {
-	d := s.is
+	d := s.description
 	if d.Status == "" {
 		d.Status = "CREATE_IN_PROGRESS"
 	}
 	return d, s.err
 }
 
-func (s *stacks) FirstFailure(context.Context, string) (string, error) { return s.first, nil }
+func (s *stacks) FirstFailure(context.Context, string) (string, error) { return s.firstFailure, nil }
 
-// inbox is a mail topic.
+// inbox fakes the mail topic.
 type inbox struct {
-	letters []letter
-	err     error
+	sent []sentMail
+	err  error
 }
 
-type letter struct{ subject, body string }
+type sentMail struct{ subject, body string }
 
 func (i *inbox) Publish(_ context.Context, subject, body string) error {
 	if i.err != nil {
 		return i.err
 	}
-	i.letters = append(i.letters, letter{subject, body})
+	i.sent = append(i.sent, sentMail{subject, body})
 	return nil
 }
 
