@@ -162,8 +162,8 @@ func (d *doctor) judgeFailureQueue(queue string, n int) Finding {
 	}
 	return fault(nameFailureQueue, "the notifier failed on "+plural(n, "event")+" after all retries: these launches may hang",
 		"Read them, fix the cause, and cancel or repeat those launches. requestPayload is the event, and responsePayload the error. Keep them private, as they hold wait URLs:"+
-			d.cli("sqs receive-message --max-number-of-messages 10 --queue-url "+queue)+
-			"\nThen empty the queue:"+d.cli("sqs purge-queue --queue-url "+queue))
+			d.cli("sqs receive-message --max-number-of-messages 10 --queue-url %s", queue)+
+			"\nThen empty the queue:"+d.cli("sqs purge-queue --queue-url %s", queue))
 }
 
 // checkAlarms reads the state of the stack's alarms.
@@ -194,10 +194,10 @@ func (d *doctor) judgeAlarms(names []string, alarms []cloudwatchtypes.MetricAlar
 		name := aws.ToString(a.AlarmName)
 		if a.StateValue == cloudwatchtypes.StateValueAlarm {
 			findings = append(findings, fault(nameAlarms, name+" is in ALARM: "+handle.OneLine(aws.ToString(a.StateReason), 200),
-				strings.TrimSpace(handle.OneLine(aws.ToString(a.AlarmDescription), 300)+" Its history:")+d.cli("cloudwatch describe-alarm-history --max-items 10 --alarm-name "+name)))
+				strings.TrimSpace(handle.OneLine(aws.ToString(a.AlarmDescription), 300)+" Its history:")+d.cli("cloudwatch describe-alarm-history --max-items 10 --alarm-name %s", name)))
 		}
 		if !aws.ToBool(a.ActionsEnabled) && len(a.AlarmActions) > 0 {
-			findings = append(findings, warning(nameAlarms, name+" notifies no one: its actions are disabled", "Enable them:"+d.cli("cloudwatch enable-alarm-actions --alarm-names "+name)))
+			findings = append(findings, warning(nameAlarms, name+" notifies no one: its actions are disabled", "Enable them:"+d.cli("cloudwatch enable-alarm-actions --alarm-names %s", name)))
 		}
 		if len(a.AlarmActions) == 0 {
 			silent++

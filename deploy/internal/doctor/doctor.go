@@ -166,31 +166,6 @@ const restore = "Create a drift-aware change set with the stack's current templa
 	"\n  AWS console > CloudFormation > Stacks > the stack > Change sets > Create change set" +
 	"\n  https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html"
 
-// completeCommands adds the stack, the Region and the profile to commands that are
-// constants.
-func (d *doctor) completeCommands(findings []Finding) {
-	for i := range findings {
-		f := &findings[i]
-		f.Do = strings.ReplaceAll(f.Do, anyStack, "--stack-name "+d.Stack+d.awsFlags())
-		f.Do = strings.ReplaceAll(f.Do, doctorCommand, doctorCommand+" --stack "+d.Stack+d.awsFlags())
-	}
-}
-
-// awsFlags are the flags for the Region and profile, for both the AWS and the SAM CLI.
-func (d *doctor) awsFlags() string {
-	flags := " --region " + d.region
-	if d.Profile != "" {
-		flags += " --profile " + d.Profile
-	}
-	return flags
-}
-
-// cli is an AWS CLI command on a line of its own, for the doctor's Region and
-// profile.
-func (d *doctor) cli(command string) string {
-	return "\n  aws " + command + d.awsFlags()
-}
-
 // slackClient returns a client for the Slack API that the functions use. It follows
 // no redirect, which would take the token to another host.
 func (d *doctor) slackClient(token, api string) *slack.Client {

@@ -98,7 +98,7 @@ func (d *doctor) judgeUnsigned(address string, b deployedFunction, r reply) Find
 	switch {
 	case r.err != nil:
 		return fault(nameAPI, address+" does not answer: "+reason(r.err), "Check the network between this machine and the API (VPN, proxy, DNS). If the network is fine, check whether the API was changed or deleted:"+
-			d.cli("cloudformation detect-stack-drift --stack-name "+d.Stack))
+			d.cli("cloudformation detect-stack-drift --stack-name %s", d.Stack))
 	case r.status == http.StatusUnauthorized, r.status == http.StatusForbidden:
 		return ok(nameAPI, "refuses unsigned requests; the app's Interactivity Request URL in Slack must be %s", address)
 	case r.status == http.StatusNotFound:

@@ -81,7 +81,7 @@ func (d *doctor) readFunction(ctx context.Context, which, output string) (deploy
 
 // logs is the command that shows a function's recent log.
 func (d *doctor) logs(f deployedFunction) string {
-	return d.cli("logs tail " + f.logGroup + " --since 15m")
+	return d.cli("logs tail %s --since 15m", f.logGroup)
 }
 
 // errEnvironment says that Lambda cannot decrypt a function's environment.
@@ -141,13 +141,13 @@ func (d *doctor) judgeFunction(name string, f deployedFunction) Finding {
 	switch {
 	case f.envError != "":
 		return fault(name, "Lambda cannot decrypt its environment: "+handle.OneLine(f.envError, 200),
-			"Most often the KMS key is disabled, or the function's role may not use it. This names the key:"+d.cli("lambda get-function-configuration --function-name "+f.name+" --query KMSKeyArn"))
+			"Most often the KMS key is disabled, or the function's role may not use it. This names the key:"+d.cli("lambda get-function-configuration --function-name %s --query KMSKeyArn", f.name))
 	case f.state == types.StateFailed:
 		return fault(name, f.name+" has failed"+because(f.stateReason), again)
 	case f.update == types.LastUpdateStatusFailed:
 		return fault(name, "the last update of "+f.name+" failed"+because(f.stateReason), again)
 	case f.concurrency != nil && *f.concurrency == 0:
-		return fault(name, f.name+" is disabled: its reserved concurrency is 0", "Enable it:"+d.cli("lambda delete-function-concurrency --function-name "+f.name))
+		return fault(name, f.name+" is disabled: its reserved concurrency is 0", "Enable it:"+d.cli("lambda delete-function-concurrency --function-name %s", f.name))
 	case !isSupported(f.runtime):
 		return fault(name, f.name+" uses the runtime "+f.runtime+", which AWS no longer updates", "Redeploy this version, which uses provided.al2023:"+redeploy)
 	case f.state == types.StatePending, f.update == types.LastUpdateStatusInProgress:

@@ -72,7 +72,7 @@ func (d *doctor) judgeSubscriptions(topic string, subscriptions []types.Subscrip
 		}
 	}
 	confirm := "Open the mail \"AWS Notification - Subscription Confirmation\" (it may be in the spam folder) and follow its link. The link is valid for 2 days; this sends another:" +
-		d.cli("sns subscribe --topic-arn "+topic+" --protocol email --notification-endpoint "+first(append(pending, "ADDRESS")))
+		d.cli("sns subscribe --topic-arn %s --protocol email --notification-endpoint %s", topic, first(append(pending, "ADDRESS")))
 	switch {
 	case len(confirmed) == 0 && len(pending) == 0:
 		return fault(nameMail, "the mail topic has no subscribers: all have unsubscribed, or a mail scanner followed their unsubscribe links", confirm)

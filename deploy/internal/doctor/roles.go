@@ -83,7 +83,7 @@ func (d *doctor) judgeRole(role string, results []types.EvaluationResult, notifi
 			name := role[strings.LastIndex(role, "/")+1:]
 			policy := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"lambda:InvokeFunction","Resource":"%s"}]}`, notifier)
 			return fault(nameRoles, role+" may not invoke the notifier ("+string(r.EvalDecision)+"): launches with this role fail",
-				"Allow it in the template that creates the role, or with:"+d.cli("iam put-role-policy --role-name "+name+" --policy-name countersign --policy-document '"+policy+"'"))
+				"Allow it in the template that creates the role, or with:"+d.cli("iam put-role-policy --role-name %s --policy-name countersign --policy-document %s", name, policy))
 		}
 	}
 	return ok(nameRoles, "%s may invoke the notifier", role)

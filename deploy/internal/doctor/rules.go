@@ -81,7 +81,7 @@ func (d *doctor) checkRule(ctx context.Context, name, harm string, is func(rule)
 func (d *doctor) judgeRule(name, harm string, r rule, notifier string) Finding {
 	switch {
 	case !r.enabled:
-		return fault(name, r.name+" is disabled: "+harm, "Enable it:"+d.cli("events enable-rule --name "+r.name))
+		return fault(name, r.name+" is disabled: "+harm, "Enable it:"+d.cli("events enable-rule --name %s", r.name))
 	case !slices.ContainsFunc(r.targets, func(t string) bool { return sameFunction(t, notifier) }):
 		return fault(name, r.name+" does not invoke the notifier: "+harm, restore)
 	}

@@ -43,7 +43,7 @@ func (d *doctor) checkSessions(ctx context.Context, recent []handle.Request) []F
 		}
 		ok, err := enforcesSessionName(aws.ToString(out.Role.AssumeRolePolicyDocument))
 		if err != nil {
-			return []Finding{unchecked(nameSessions, "the trust policy of role "+role+" cannot be parsed", "Look at it:"+d.cli("iam get-role --role-name "+role))}
+			return []Finding{unchecked(nameSessions, "the trust policy of role "+role+" cannot be parsed", "Look at it:"+d.cli("iam get-role --role-name %s", role))}
 		}
 		if ok {
 			enforced = append(enforced, role)

@@ -123,7 +123,7 @@ func (d *doctor) judgeStack(s stack) Finding {
 	if !s.changed.IsZero() {
 		found += " since " + s.changed.UTC().Format("2006-01-02 15:04 UTC")
 	}
-	events := d.cli("cloudformation describe-stack-events --stack-name " + d.Stack + " --max-items 30")
+	events := d.cli("cloudformation describe-stack-events --stack-name %s --max-items 30", d.Stack)
 	switch {
 	case strings.HasSuffix(s.status, "_IN_PROGRESS"):
 		return warning(nameStack, found+": an operation is running", "Wait until it has finished, then run the doctor again.")

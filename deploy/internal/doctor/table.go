@@ -38,7 +38,7 @@ func (d *doctor) checkTable(ctx context.Context) []Finding {
 	case errors.As(err, &gone):
 		return append(findings, fault(nameTable, "table "+name+" does not exist: requests can be neither stored nor decided",
 			"The table holds every decision, so do not replace it with an empty one. DynamoDB keeps a backup of a deleted table for 35 days. Restore it under the same name:"+
-				d.cli("dynamodb list-backups --backup-type ALL --table-name "+name)+d.cli("dynamodb restore-table-from-backup --target-table-name "+name+" --backup-arn ARN")))
+				d.cli("dynamodb list-backups --backup-type ALL --table-name %s", name)+d.cli("dynamodb restore-table-from-backup --target-table-name %s --backup-arn ARN", name)))
 	case err != nil:
 		return append(findings, awsError(nameTable, "dynamodb:DescribeTable", err))
 	}
@@ -51,7 +51,7 @@ func (d *doctor) checkTable(ctx context.Context) []Finding {
 		safe = append(safe, awsError("table backups", "dynamodb:DescribeContinuousBackups", err))
 	} else if !pointInTime(backups) {
 		safe = append(safe, warning(nameTable, name+" has no point-in-time recovery: deleted or overwritten records cannot be restored",
-			"Enable it:"+d.cli("dynamodb update-continuous-backups --table-name "+name+" --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true")))
+			"Enable it:"+d.cli("dynamodb update-continuous-backups --table-name %s --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true", name)))
 	}
 	if len(safe) == 0 {
 		safe = append(safe, ok(nameTable, "%s is active, with indexes, point-in-time recovery and deletion protection", name))
@@ -69,7 +69,7 @@ func (d *doctor) judgeDeletionProtection(name string, protected bool) []Finding 
 	if protected {
 		return nil
 	}
-	return []Finding{warning(nameTable, name+" has no deletion protection", "Enable it:"+d.cli("dynamodb update-table --table-name "+name+" --deletion-protection-enabled"))}
+	return []Finding{warning(nameTable, name+" has no deletion protection", "Enable it:"+d.cli("dynamodb update-table --table-name %s --deletion-protection-enabled", name))}
 }
 
 // judgeTable says how a table differs from the store's, or returns "".
