@@ -153,12 +153,19 @@ func judgeLaunchTopic(text string, subscriptions []types.Subscription, notifier 
 	if err != nil {
 		return unchecked(nameLaunchTopic, "the topic's policy cannot be parsed", "Look at it:\n  AWS console > Amazon SNS > Topics > the topic > Access policy")
 	}
+	narrowed := true // to launch roles
 	for _, s := range p {
+		if s.Effect == "Allow" && s.allows("sns:Publish") && !s.limitsPrincipal() {
+			narrowed = false
+		}
 		if s.isPublic() && s.allows("sns:Publish") {
 			return fault(nameLaunchTopic, "anyone in AWS may publish to it"+s.label(), "Set the stack parameter OrganizationId, so that only accounts of your organization may publish:"+redeploy)
 		}
 	}
-	return ok(nameLaunchTopic, "the notifier is subscribed")
+	if !narrowed {
+		return ok(nameLaunchTopic, "the notifier is subscribed; every principal of the organization may publish, unless the stack parameter LaunchRoles names the launch roles")
+	}
+	return ok(nameLaunchTopic, "the notifier is subscribed, and only launch roles may publish")
 }
 
 // statement is the part of an IAM policy statement that the doctor reads.
@@ -205,6 +212,18 @@ func (s statement) isPublic() bool {
 		return all == "*"
 	}
 	return json.Unmarshal(s.Principal, &some) == nil && slices.Contains(some["AWS"], "*")
+}
+
+// limitsPrincipal reports whether s has a condition on the principal's ARN.
+func (s statement) limitsPrincipal() bool {
+	for _, keys := range s.Condition {
+		for key := range keys {
+			if strings.EqualFold(key, "aws:PrincipalArn") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (s statement) allows(actions ...string) bool {
