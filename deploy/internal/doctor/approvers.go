@@ -11,6 +11,7 @@ import (
 	"github.com/slack-go/slack"
 	"golang.org/x/sync/errgroup"
 
+	"countersign/bot"
 	"countersign/handle"
 )
 
@@ -23,11 +24,20 @@ const (
 	doUserGroups         = "Change the user group in Slack (People > User groups), or the stack parameter Approvers:" + redeploy
 )
 
-// person is an approver, as Slack describes them.
+// person is an approver with all their IDs, as Slack describes them.
 type person struct {
-	id, name string
-	reason   string // why they may not decide; empty if they may
-	err      error  // set if Slack could not be asked
+	handle.Person
+	organization string // Enterprise Grid organization; empty if none
+	reason       string // why they may not decide; empty if they may
+	err          error  // set if Slack could not be asked
+}
+
+// label is p's name with the ID that was asked for.
+func (p person) label() string {
+	if p.Name == "" {
+		return p.ID
+	}
+	return fmt.Sprintf("%s (%s)", p.Name, p.ID)
 }
 
 // userGroup is a Slack user group among the approvers.
@@ -52,7 +62,7 @@ func (d *doctor) checkApprovers(ctx context.Context) []Finding {
 		return []Finding{needs(nameApprovers, nameBot)}
 	case b.env[envTeam] == "" && b.env[envEnterprise] == "":
 		return []Finding{needs(nameApprovers, settings(nameBot))}
-	case judgeTeam(w.self, b.env).Level != OK:
+	case judgeTeam(w.self, b.env).Level == Fault:
 		return []Finding{needs(nameApprovers, nameToken)} // this token is for a workspace whose members may not decide
 	}
 	named := d.Approvers
@@ -82,11 +92,16 @@ func (d *doctor) checkApprovers(ctx context.Context) []Finding {
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
 	found := lookUp(ctx, w.client, ids[:min(len(ids), maxLookUps)], b.env)
+	if i := slices.IndexFunc(found, func(p person) bool { return p.organization != "" }); i >= 0 && w.self.EnterpriseID == "" && b.env[envEnterprise] == "" {
+		findings = append(findings, inGrid(nameApprovers, found[i].organization))
+	}
+	notAsked := len(ids) - len(found)
+	found = mergePeople(found)
 	approvals, err := strconv.Atoi(cmp.Or(n.env[envApprovals], "1"))
 	if err != nil {
 		return append(findings, needs(nameApprovers, settings(nameNotifier)))
 	}
-	return append(findings, judgeApprovers(named, groups, found, len(ids), approvals)...)
+	return append(findings, judgeApprovers(named, groups, found, len(found)+notAsked, approvals)...)
 }
 
 // teamOf selects the workspace to look for user groups in, for a token that covers
@@ -115,10 +130,9 @@ func lookUp(ctx context.Context, client *slack.Client, ids []string, env map[str
 	return people
 }
 
-// newPerson applies the bot's rules for who may decide. See
-// https://docs.slack.dev/reference/objects/user-object
+// newPerson applies the bot's rules for who may decide.
 func newPerson(id string, u *slack.User, err error, env map[string]string) person {
-	p := person{id: id, name: id}
+	p := person{Person: handle.Person{ID: id}}
 	switch slackCode(err) {
 	case "":
 	case "user_not_found", "user_not_visible", "users_not_found":
@@ -129,19 +143,45 @@ func newPerson(id string, u *slack.User, err error, env map[string]string) perso
 		p.err = err
 		return p
 	}
-	p.name = fmt.Sprintf("%s (%s)", handle.OneLine(cmp.Or(u.Profile.RealName, u.RealName, u.Name), 60), id)
-	home := env[envEnterprise] != "" && u.Enterprise.EnterpriseID == env[envEnterprise] || env[envTeam] != "" && u.TeamID == env[envTeam]
+	m := bot.NewMember(u)
+	p.Person, p.organization = m.Person(id, m.Team, ""), m.Enterprise
+	home := bot.Home{Team: env[envTeam], Enterprise: env[envEnterprise]}
 	switch {
-	case u.Deleted:
+	case m.ID != id && m.OrgID != id:
+		p.reason = "Slack describes a different user"
+	case m.Deactivated:
 		p.reason = "deactivated"
-	case u.IsBot || u.IsWorkflowBot || u.IsConnectorBot:
+	case m.Bot:
 		p.reason = "a bot"
-	case u.IsRestricted || u.IsUltraRestricted:
+	case m.Guest:
 		p.reason = "a guest"
-	case u.IsStranger || !home:
+	case !home.Includes("", m):
 		p.reason = "in a different workspace"
 	}
 	return p
+}
+
+// mergePeople makes one person of those who share an ID, as a person in an Enterprise
+// Grid who is named by both of theirs. Who may not decide under one ID may not at all.
+func mergePeople(found []person) []person {
+	var people []person
+	for _, p := range found {
+		var others []person
+		for _, q := range people {
+			if !q.Is(p.Person) {
+				others = append(others, q)
+				continue
+			}
+			q.Aliases = append(q.Aliases, p.IDs()...)
+			q.reason = cmp.Or(q.reason, p.reason)
+			if q.err == nil {
+				q.err = p.err
+			}
+			p = q
+		}
+		people = append(others, p)
+	}
+	return people
 }
 
 // judgeApprovers reports who may decide, and whether they are enough. named are
@@ -169,14 +209,14 @@ func judgeApprovers(named []string, groups []userGroup, found []person, total, a
 		case p.err != nil:
 			unknown++
 			f := slackError(nameApprovers, p.err)
-			f.Found = p.id + ": " + f.Found
+			f.Found = p.ID + ": " + f.Found
 			findings = append(findings, f)
 		case p.reason == "":
-			able = append(able, p.name)
-		case slices.Contains(named, p.id):
-			findings = append(findings, fault(nameApprovers, p.name+" cannot approve: "+p.reason, doApprovers))
+			able = append(able, p.label())
+		case p.Has(named...):
+			findings = append(findings, fault(nameApprovers, p.label()+" cannot approve: "+p.reason, doApprovers))
 		default:
-			unable = append(unable, p.name+": "+p.reason)
+			unable = append(unable, p.label()+": "+p.reason)
 		}
 	}
 	if len(unable) > 0 {

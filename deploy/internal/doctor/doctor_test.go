@@ -334,20 +334,28 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"Slack does not know a name", func(p *fixture) {
 			p.aws.requests = []handle.Request{recentRequest("role/rita", false), recentRequest("role/ann@example.com", true)}
 		},
-			[]expectation{{"requesters", Warning, "1 of 2 requests in the last 7 days came from requesters who are not matched to a Slack user, and so could approve their own launches; no Slack user has the e-mail address of rita", "MailDomain"}}},
+			[]expectation{{"requesters", Warning, "1 of 2 requests in the last 7 days came from requesters who are not matched to a Slack user; such launches need one approver more, and at least two; no Slack user has the e-mail address of rita", "MailDomain"}}},
 		{"Slack does not know an address", func(p *fixture) { p.aws.requests = []handle.Request{recentRequest("role/rita@example.com", false)} },
-			[]expectation{{"requesters", Warning, "the e-mail address of rita@example.com", "e-mail address of their Slack account. Or set the stack parameter Approvals to 2"}}},
+			[]expectation{{"requesters", Warning, "the e-mail address of rita@example.com", "e-mail address of their Slack account."}}},
 		{"Slack does not know a name with the domain", func(p *fixture) {
 			env(envMailDomain, "example.com")(p)
 			p.aws.requests = []handle.Request{recentRequest("role/rita", false)}
-		}, []expectation{{"requesters", Warning, "the e-mail address of rita", "e-mail address of their Slack account. Or set the stack parameter Approvals to 2"}}},
+		}, []expectation{{"requesters", Warning, "the e-mail address of rita", "e-mail address of their Slack account."}}},
 		{"AWS reports no requester", func(p *fixture) { p.aws.requests = []handle.Request{recentRequest("", false)} },
-			[]expectation{{"requesters", Warning, "for 1, AWS does not report the requester", "in other accounts or of stacks outside Service Catalog. Or set"}}},
+			[]expectation{{"requesters", Warning, "for 1, AWS does not report the requester", "in other accounts or of stacks outside Service Catalog."}}},
 		{"many requesters unknown to Slack", func(p *fixture) {
 			for _, name := range []string{"a", "b", "c", "d", "d", "e"} {
 				p.aws.requests = append(p.aws.requests, recentRequest("role/"+name, false))
 			}
-		}, []expectation{{"requesters", Warning, "6 of 6 requests in the last 7 days came from requesters who are not matched to a Slack user, and so could approve their own launches; no Slack user has the e-mail address of a, b, c and 2 more", "Approvals to 2"}}},
+		}, []expectation{{"requesters", Warning, "6 of 6 requests in the last 7 days came from requesters who are not matched to a Slack user; such launches need one approver more, and at least two; no Slack user has the e-mail address of a, b, c and 2 more", "MailDomain"}}},
+		{"Slack does not know a name, which is only warned of", func(p *fixture) {
+			env(envUnproven, "warn")(p)
+			p.aws.requests = []handle.Request{recentRequest("role/rita", false)}
+		}, []expectation{{"requesters", Warning, "and so could approve their own launches", "Set the stack parameter UnprovenRequester to two-approvers"}}},
+		{"Slack does not know a name, which is refused", func(p *fixture) {
+			env(envUnproven, "refuse")(p)
+			p.aws.requests = []handle.Request{recentRequest("role/rita", false)}
+		}, []expectation{{"requesters", Warning, "such launches now fail", "MailDomain"}}},
 		{"all requesters known to Slack", func(p *fixture) { p.aws.requests = []handle.Request{recentRequest("role/ann@example.com", true)} },
 			[]expectation{{"requesters", OK, "1 request in the last 7 days, each from a requester matched to a Slack user", ""}}},
 		{"self-approval allowed", func(p *fixture) {
@@ -524,4 +532,72 @@ func TestTokenDoesNotFollowRedirects(t *testing.T) {
 	if i < 0 || report.Findings[i].Level != Unchecked || !strings.Contains(report.Findings[i].Found, "307") {
 		t.Errorf("findings: %+v", report.Findings)
 	}
+}
+
+// In an Enterprise Grid a person has an ID in the workspace and one in the
+// organization. Named by both, they count once.
+func TestPersonWithTwoIDsCountsOnce(t *testing.T) {
+	for _, tt := range []struct {
+		approvers, approvals string
+		want                 []expectation
+	}{
+		{"U0EVE,W0EVE", "2", []expectation{{nameApprovers, Fault, "2 approvals needed, but only 1 person can approve", ""}}},
+		{"W0EVE,U0EVE,U0ANN", "2", []expectation{{nameApprovers, Warning, "just 2 people can approve", ""}}},
+		{"S0GRID,U0ANN", "3", []expectation{{nameApprovers, Fault, "3 approvals needed, but only 2 people can approve", ""}}},
+		{"U0EVE,W0EVE,U0ANN,U0BOB", "2", nil},
+	} {
+		p := newFixture(t, func(c *slacktest.Config) { c.EnterpriseID = "E0HOLDING" })
+		p.slack.AddUser(slacktest.User{ID: "U0EVE", EnterpriseUserID: "W0EVE", Name: "eve"})
+		p.slack.AddUserGroup(slacktest.UserGroup{ID: "S0GRID", Handle: "grid", Users: []string{"U0EVE", "W0EVE"}})
+		for _, f := range p.aws.functions {
+			f.env[envEnterprise], f.env[envApprovers], f.env[envApprovals] = "E0HOLDING", tt.approvers, tt.approvals
+		}
+		t.Run(tt.approvers, func(t *testing.T) {
+			p.t = t
+			p.want(p.checkAll(), tt.want...)
+		})
+	}
+}
+
+// The doctor applies the bot's rule: a person of other workspaces may decide if
+// SlackEnterprise is set, or if they belong to this workspace, too.
+func TestGridMembersFollowTheBotsRule(t *testing.T) {
+	for _, tt := range []struct {
+		enterprise string // SlackEnterprise
+		teams      []string
+		able       bool
+	}{
+		{"E0HOLDING", []string{"T0SISTER"}, true},
+		{"", []string{"T0SISTER", "T0EXAMPLE"}, true},
+		{"", []string{"T0SISTER"}, false},
+	} {
+		p := newFixture(t, func(c *slacktest.Config) { c.EnterpriseID, c.OrgInstall = "E0HOLDING", tt.enterprise != "" })
+		p.slack.AddUser(slacktest.User{ID: "U0EVE", EnterpriseUserID: "W0EVE", Name: "eve", TeamID: "T0SISTER", Teams: tt.teams})
+		for _, f := range p.aws.functions {
+			f.env[envEnterprise] = tt.enterprise
+		}
+		found, able := "", true
+		for _, f := range p.doctor().checkAll(t.Context()).Findings {
+			if f.Name == nameApprovers {
+				found += f.Found
+				able = able && (f.Level == OK || f.Level == Warning)
+			}
+		}
+		if able != tt.able || !tt.able && !strings.Contains(found, "eve (U0EVE) cannot approve: in a different workspace") || found == "" {
+			t.Errorf("%+v: %s", tt, found)
+		}
+	}
+}
+
+// A workspace of an Enterprise Grid needs SlackEnterprise, whether auth.test or
+// users.info names the organization.
+func TestGridWithoutSlackEnterpriseIsReported(t *testing.T) {
+	p := newFixture(t, func(c *slacktest.Config) { c.EnterpriseID = "E0HOLDING" })
+	p.want(p.checkAll(), expectation{nameToken, Warning, "the Enterprise Grid organization E0HOLDING", "SlackEnterprise to E0HOLDING"})
+
+	p = newFixture(t)
+	p.slack.AddUser(slacktest.User{ID: "U0EVE", Name: "eve", Overrides: map[string]any{
+		"enterprise_user": map[string]any{"id": "W0EVE", "enterprise_id": "E0HOLDING", "teams": []string{"T0EXAMPLE"}},
+	}})
+	p.want(p.checkAll(), expectation{nameApprovers, Warning, "the Enterprise Grid organization E0HOLDING", "SlackEnterprise to E0HOLDING"})
 }

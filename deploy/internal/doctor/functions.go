@@ -182,6 +182,7 @@ var (
 	envChannel    = function.Variable("Channel")
 	envApprovers  = function.Variable("Approvers")
 	envApprovals  = function.Variable("Approvals")
+	envUnproven   = function.Variable("UnprovenRequester")
 	envMailDomain = function.Variable("MailDomain")
 )
 

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,8 +22,8 @@ const (
 )
 
 // checkRequesters checks that the AWS principals of recent requests were matched to
-// Slack users. A requester who is not matched cannot be kept from approving their
-// own launch.
+// Slack users. What
+// happens to the others is up to the stack parameter UnprovenRequester.
 func (d *doctor) checkRequesters(ctx context.Context) []Finding {
 	n, err := d.notifier()
 	switch {
@@ -48,10 +49,18 @@ func (d *doctor) checkRequesters(ctx context.Context) []Finding {
 			break
 		}
 	}
-	return append([]Finding{d.judgeRequesters(recent, n.env[envMailDomain])}, d.checkSessions(ctx, recent)...)
+	return append([]Finding{d.judgeRequesters(recent, n.env[envMailDomain], cmp.Or(n.env[envUnproven], handle.UnprovenTwoApprovers))}, d.checkSessions(ctx, recent)...)
 }
 
-func (d *doctor) judgeRequesters(recent []handle.Request, mailDomain string) Finding {
+// unprovenEffect is what happens to new requests from unmatched requesters, by the stack
+// parameter UnprovenRequester.
+var unprovenEffect = map[string]string{
+	handle.UnprovenTwoApprovers: "; such launches need one approver more, and at least two",
+	handle.UnprovenWarn:         ", and so could approve their own launches",
+	handle.UnprovenRefuse:       "; such launches now fail",
+}
+
+func (d *doctor) judgeRequesters(recent []handle.Request, mailDomain, unproven string) Finding {
 	within := fmt.Sprintf("in the last %d days", recentDays)
 	var names []string // of principals that match no Slack user
 	unknown, claims, bare := 0, 0, false
@@ -76,7 +85,7 @@ func (d *doctor) judgeRequesters(recent []handle.Request, mailDomain string) Fin
 	case unknown == 0:
 		return ok(nameRequesters, "%s %s, each from a requester matched to a Slack user", plural(len(recent), "request"), within)
 	}
-	found := fmt.Sprintf("%d of %s %s came from requesters who are not matched to a Slack user, and so could approve their own launches", unknown, plural(len(recent), "request"), within)
+	found := fmt.Sprintf("%d of %s %s came from requesters who are not matched to a Slack user%s", unknown, plural(len(recent), "request"), within, unprovenEffect[unproven])
 	var do []string
 	if len(names) > 0 {
 		found += "; no Slack user has the e-mail address of " + strings.Join(names[:min(len(names), 3)], ", ")
@@ -92,6 +101,8 @@ func (d *doctor) judgeRequesters(recent []handle.Request, mailDomain string) Fin
 		found += fmt.Sprintf("; for %d, AWS does not report the requester", claims)
 		do = append(do, "AWS does not report the requester of launches in other accounts or of stacks outside Service Catalog.")
 	}
-	do = append(do, "Or set the stack parameter Approvals to 2, so that another person must approve too:"+redeploy)
+	if unproven == handle.UnprovenWarn {
+		do = append(do, "Set the stack parameter UnprovenRequester to two-approvers, so that another person must approve too:"+redeploy)
+	}
 	return warning(nameRequesters, found, strings.Join(do, " "))
 }

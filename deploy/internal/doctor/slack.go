@@ -153,10 +153,20 @@ func judgeTeam(self *slack.AuthTestResponse, env map[string]string) Finding {
 		return fault(nameToken, fmt.Sprintf("it belongs to the organization %q, but %s is %s: no member can decide", self.EnterpriseID, envEnterprise, enterprise), do)
 	case enterprise == "" && team != "" && self.TeamID != team:
 		return fault(nameToken, fmt.Sprintf("it belongs to the workspace %s, but %s is %s: no member can decide", self.TeamID, envTeam, team), do)
-	case strings.HasPrefix(self.BotID, "B"):
-		return ok(nameToken, "%s", found)
+	case !strings.HasPrefix(self.BotID, "B"):
+		return fault(nameToken, "it is not a bot token", "Put the Bot User OAuth Token (xoxb-…) into the secret.")
+	case enterprise == "" && self.EnterpriseID != "":
+		return inGrid(nameToken, self.EnterpriseID)
 	}
-	return fault(nameToken, "it is not a bot token", "Put the Bot User OAuth Token (xoxb-…) into the secret.")
+	return ok(nameToken, "%s", found)
+}
+
+// inGrid warns that the workspace belongs to an Enterprise Grid organization, which the
+// deployment does not know.
+func inGrid(name, enterprise string) Finding {
+	enterprise = handle.OneLine(enterprise, 40)
+	return warning(name, fmt.Sprintf("the workspace belongs to the Enterprise Grid organization %s, but %s is not set: members of its other workspaces cannot decide", enterprise, envEnterprise),
+		"Set the stack parameter SlackEnterprise to "+enterprise+". Members of all its workspaces may then decide, if they are approvers:"+redeploy)
 }
 
 func (d *doctor) checkScopes(context.Context) []Finding {
