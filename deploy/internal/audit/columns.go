@@ -40,7 +40,7 @@ var columns = []struct {
 	{"region", func(r handle.Request) string { return r.Stack.Region }},
 	{"stack", func(r handle.Request) string { return r.Stack.ID }},
 	{"approvers", func(r handle.Request) string { return strings.Join(r.Terms.Approvers, " ") }},
-	{"approvals needed", func(r handle.Request) string { return strconv.Itoa(r.Terms.Approvals) }},
+	{"approvals needed", func(r handle.Request) string { return strconv.Itoa(r.ApprovalsNeeded()) }},
 	{"self-approval", func(r handle.Request) string { return strconv.FormatBool(r.Terms.SelfApproval) }},
 	{"closes at", func(r handle.Request) string { return stamp(r.Terms.Deadline) }},
 	{"clicks refused", func(r handle.Request) string { return strconv.Itoa(refused(r)) }},

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"countersign/handle"
 )
 
 // formula matches what a spreadsheet would take for a formula at the beginning of a
@@ -45,5 +47,17 @@ func checkCell(t *testing.T, text string) {
 	}
 	if strings.Contains(text, ";") && !strings.Contains(out, `id,"`) {
 		t.Errorf("%q: %q does not quote a cell with a semicolon", text, out)
+	}
+}
+
+// The approvals needed include the one more that an unproven requester takes.
+func TestApprovalsNeededCountTheUnprovenRequester(t *testing.T) {
+	r := asked("claimed", day, 1)
+	r.Requester = handle.Requester{Email: "rita@example.com", LookedUp: true}
+	r.Terms.UnprovenRequester = handle.UnprovenTwoApprovers
+	for _, c := range columns {
+		if c.name == "approvals needed" && c.of(r) != "2" {
+			t.Errorf("%s: %s, want 2", c.name, c.of(r))
+		}
 	}
 }
