@@ -173,7 +173,7 @@ func (m *mailDecision) faults() map[string]string {
 		faults["name"] = "Enter your name: it goes on the record."
 	}
 	if digits(m.typed.Code) == "" {
-		faults["code"] = "Enter the six digits that the mail shows below the link."
+		faults["code"] = "Enter the six digits below the link in the mail."
 	}
 	if m.ticket.Verdict == handle.Reject && handle.OneLine(m.typed.Reason, 4*blocks.MaxReason) == "" {
 		faults["reason"] = "Enter a reason: the requester will read it."

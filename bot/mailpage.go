@@ -75,7 +75,7 @@ func (p page) with(faults map[string]string) page {
 	f.Faults = faults
 	p.Form = &f
 	p.status = http.StatusUnprocessableEntity
-	p.Lead = "Nothing was recorded yet: the form is incomplete."
+	p.Lead = "Nothing was recorded: the form is incomplete."
 	return p
 }
 
@@ -113,7 +113,7 @@ func badForm(status int) page {
 		status: status,
 		Title:  "This form can't be accepted",
 		Lead:   "Nothing was changed.",
-		Next:   "Open the link in the mail again and fill in its page.",
+		Next:   "Open the link in the mail again and fill in the form.",
 	}
 }
 
@@ -143,11 +143,11 @@ func (m *mailDecision) page(r handle.Request, refused handle.RefusalReason) page
 			return m.page(r, refusedLocked)
 		}
 		p.status = http.StatusForbidden
-		p.Lead = "Nothing was recorded: the code differs from the mail's."
-		p.Form = m.form(map[string]string{"code": "This is not the code that the mail shows below this link. " + attemptsLeft(r)})
+		p.Lead = "Nothing was recorded: the code does not match the mail."
+		p.Form = m.form(map[string]string{"code": "This is not the code below this link in the mail. " + attemptsLeft(r)})
 	case refusedLocked:
 		p.status = http.StatusForbidden
-		p.Title = "The mailed links of this launch are locked"
+		p.Title = "The mail links for this launch are locked"
 		p.Lead = "Too many wrong codes were entered. Nothing was recorded."
 		p.Next = "The requester can launch again."
 		if r.Terms.Channel != "" {
@@ -197,7 +197,7 @@ func (m *mailDecision) donePage(r handle.Request) page {
 	}
 	p.Title = "Recorded: " + string(r.State()) + " by " + r.Decider()
 	p.Lead = "The launch of " + blocks.Title(r) + " was " + string(r.State()) + "."
-	p.Next = "CloudFormation and the requester are being informed. You can close this page."
+	p.Next = "CloudFormation and the requester are being notified. You can close this page."
 	return p
 }
 

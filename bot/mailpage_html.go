@@ -64,13 +64,13 @@ func (p pageGroup) html() g.Node {
 func (f pageForm) html() g.Node {
 	reason, decide, why := "Reason (optional)", "Approve this launch", ""
 	if f.Rejects() {
-		reason, decide, why = "Reason", "Reject this launch", "The requester reads it, and it becomes the stack's failure reason."
+		reason, decide, why = "Reason", "Reject this launch", "The requester will see it. It also becomes the stack's failure reason."
 	}
 	return h.Form(h.Method("post"), g.Attr("accept-charset", "utf-8"),
-		f.field("name", "Your name", "It goes on the record as the person who decided by mail.", func(about ...g.Node) g.Node {
+		f.field("name", "Your name", "Recorded as the person who decided by mail.", func(about ...g.Node) g.Node {
 			return h.Input(append(about, h.Required(), h.MaxLength("80"), h.AutoComplete("name"), h.Value(f.Name))...)
 		}),
-		f.field("code", "Code", "The six digits that the mail shows below the link.", func(about ...g.Node) g.Node {
+		f.field("code", "Code", "The six digits below the link in the mail.", func(about ...g.Node) g.Node {
 			return h.Input(append(about, h.Required(), h.MaxLength("40"), g.Attr("inputmode", "numeric"), h.AutoComplete("off"), h.Value(f.Code))...)
 		}),
 		f.field("reason", reason, why, func(about ...g.Node) g.Node {

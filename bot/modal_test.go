@@ -207,7 +207,7 @@ func TestSubmission(t *testing.T) {
 
 func TestFormDoesNotOpen(t *testing.T) {
 	tests := []struct{ code, told string }{
-		{"expired_trigger_id", "Slack took too long to open the form, so nothing was recorded. Press Reject again."},
+		{"expired_trigger_id", "Slack took too long to open the form, so nothing was recorded. Click Reject again."},
 		{"trigger_expired", "Slack took too long to open the form"},
 		{"exchanged_trigger_id", "Slack took too long to open the form"},
 		{"invalid_arguments", "The form for your reason could not be opened"},

@@ -108,7 +108,7 @@ func (t Terms) Check() error {
 func (r Request) CheckApprovers() error {
 	unproven := r.Requester.LookedUp && !r.Requester.Proven && !r.Terms.SelfApproval
 	if unproven && r.Terms.UnprovenRequester == UnprovenRefuse {
-		return errors.New("nothing proves who the requester is in Slack, and the deployment's parameter UnprovenRequester refuses such launches")
+		return errors.New("the requester's Slack account is not verified, and the deployment's parameter UnprovenRequester refuses such launches")
 	}
 	needed := r.ApprovalsNeeded()
 	named := map[string]bool{}
@@ -129,7 +129,7 @@ func (r Request) CheckApprovers() error {
 		return errors.New("only the requester may approve this launch, and requesters cannot approve their own launches: list other approvers")
 	}
 	if needed > r.Terms.Approvals {
-		return fmt.Errorf("nothing proves who the requester is in Slack, so this launch needs %d approvers, but only %d may approve it: list more approvers, or change the deployment's parameter UnprovenRequester", needed, len(named))
+		return fmt.Errorf("the requester's Slack account is not verified, so this launch needs %d approvers, but only %d may approve it: list more approvers, or change the deployment's parameter UnprovenRequester", needed, len(named))
 	}
 	return fmt.Errorf("this launch needs %d approvers, but only %d may approve it", needed, len(named))
 }

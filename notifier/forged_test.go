@@ -203,7 +203,7 @@ func TestThrottledLaunchStaysUnverified(t *testing.T) {
 	}
 	r := w.load(got.PhysicalResourceId)
 	root, posted := r.Root()
-	if !posted || !r.Stack.Unverified || !strings.Contains(string(w.message(root).Blocks), "could not be asked about this launch yet") {
+	if !posted || !r.Stack.Unverified || !strings.Contains(string(w.message(root).Blocks), "has not been verified with CloudFormation yet") {
 		t.Fatalf("posted %t, unverified %t: %s", posted, r.Stack.Unverified, w.message(root).Blocks)
 	}
 	if _, err := r.VoteBySlack(handle.Voter{Person: handle.Person{ID: ann}, Home: true, Groups: []string{group}}, handle.Approve, "", w.Now()); err == nil {

@@ -64,7 +64,7 @@ func states() map[string]handle.Request {
 	at := start.Add(time.Hour)
 	pending := sample()
 	claimed := sample()
-	claimed.Requester = handle.Requester{Email: "somebody@example.com", LookedUp: true}
+	claimed.Requester = handle.Requester{Email: "claimed@example.com", LookedUp: true}
 	another := sample()
 	another.Requester = handle.Requester{Email: "bob@example.com", Principal: "arn:aws:sts::111122223333:assumed-role/Requesters/rita",
 		SlackID: "U0BOB", SlackIDs: []string{"U0BOB"}, LookedUp: true}

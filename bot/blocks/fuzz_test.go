@@ -10,9 +10,8 @@ import (
 	"time"
 )
 
-// FuzzOutsideText puts one text from outside everywhere. Whatever it is, the
-// messages have the same blocks and fields, mentions and links as with a
-// harmless one: nothing of it comes out as one of ours.
+// FuzzOutsideText puts one text into every field that a launch controls. The messages
+// must have the same blocks, fields, mentions and links as with a harmless text.
 func FuzzOutsideText(f *testing.F) {
 	for _, s := range []string{
 		"<!channel>", "<!here|x>", "<@U0VICTIM>", "<!subteam^S0VICTIM>", "<#C0SECRET>", "<https://evil.example.com|Approve>", "https://evil.example.com",
@@ -25,29 +24,30 @@ func FuzzOutsideText(f *testing.F) {
 		if handle.OneLine(text, 20) == "" {
 			return // an empty field is not shown
 		}
-		for then := range 6 {
-			got, want := outside(t, text, then), outside(t, "harmless", then)
+		for event := range 6 {
+			got, want := render(t, text, event), render(t, "harmless", event)
 			if len(got) != len(want) {
 				t.Fatalf("%d views, want %d", len(got), len(want))
 			}
 			for i := range got {
 				if g, w := shape(t, got[i]), shape(t, want[i]); g != w {
-					t.Errorf("view %d after %d shows\n%s\nand with a harmless text\n%s", i, then, g, w)
+					t.Errorf("view %d, event %d: got\n%s\nwith a harmless text\n%s", i, event, g, w)
 				}
 			}
 		}
 	})
 }
 
-// outside renders all that is said about a request full of that text.
-func outside(t *testing.T, text string, then int) []blocks.View {
+// render returns every message about a request whose fields all hold text, after
+// event.
+func render(t *testing.T, text string, event int) []blocks.View {
 	r, at := sample(), start.Add(time.Hour)
 	r.Product = handle.Product{Name: text, ID: text, Version: text, Portfolio: text, Provisioned: text}
 	r.Requester = handle.Requester{Email: "rita@example.com", Principal: "arn:aws:sts::1:assumed-role/R/s" + text, LookedUp: true}
 	r.Purpose, r.Stack.Name, r.Stack.Account = text, text, text
 	r.Details, r.Parameters = []handle.Field{{Name: text, Value: text}}, []handle.Field{{Name: text, Value: text}}
 	var err error
-	switch then {
+	switch event {
 	case 1:
 		r, err = r.VoteBySlack(voter(ann), handle.Reject, "no: "+text, at)
 	case 2:
@@ -57,7 +57,7 @@ func outside(t *testing.T, text string, then int) []blocks.View {
 	case 4:
 		r = r.Withdraw(text, at).RecordEnd(handle.Ended{Status: "ROLLBACK_COMPLETE", At: at, Reason: text})
 	case 5:
-		r = r.RecordBypass("the stack reached CREATE_COMPLETE and the request was pending", at) // our own words, always
+		r = r.RecordBypass("the stack reached CREATE_COMPLETE and the request was pending", at) // never outside text
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -69,8 +69,8 @@ func outside(t *testing.T, text string, then int) []blocks.View {
 	return views
 }
 
-// shape is what of a view is not text: its blocks, fields, and what Slack reads
-// as control sequences.
+// shape describes a view without its text: its blocks, its fields, and Slack's control
+// sequences.
 func shape(t *testing.T, v blocks.View) string {
 	valid(t, v)
 	b, err := json.Marshal(v.Blocks)
@@ -93,7 +93,7 @@ func shape(t *testing.T, v blocks.View) string {
 			out.WriteString("{" + kind)
 			if isText && kind == "mrkdwn" {
 				if v["verbatim"] != true {
-					t.Errorf("Slack may make links and mentions by itself of %q", text)
+					t.Errorf("not verbatim, so Slack may add links and mentions to %q", text)
 				}
 				out.WriteString(lines(text) + spans(text) + brackets(text))
 			}
@@ -108,7 +108,7 @@ func shape(t *testing.T, v blocks.View) string {
 		t.Fatal(err)
 	}
 	walk(blocks)
-	// The sentence for notifications stands alone: a style in it frames nothing.
+	// Styles in the notification text cannot reach beyond it, so only control sequences count.
 	slacktest.WalkSpans(slacktest.ParseMrkdwn(v.Text), func(span slacktest.Span) {
 		if span.Control() {
 			out.WriteString(" " + string(span.Kind) + " " + span.Target)
@@ -119,8 +119,8 @@ func shape(t *testing.T, v blocks.View) string {
 
 func lines(s string) string { return strings.Repeat("\n", strings.Count(s, "\n")) }
 
-// brackets are the characters that begin and end control sequences; and an
-// ampersand that begins no entity is one too many.
+// brackets returns the characters of s that begin and end control sequences, and its
+// unescaped ampersands.
 func brackets(s string) string {
 	bare := strings.Count(s, "&") - strings.Count(s, "&amp;") - strings.Count(s, "&lt;") - strings.Count(s, "&gt;")
 	return strings.Repeat("<", strings.Count(s, "<")) + strings.Repeat(">", strings.Count(s, ">")) + strings.Repeat("&", bare)

@@ -41,7 +41,7 @@ func Mail(r handle.Request, n handle.Notification, links *Links) (subject, body 
 	word := states[r.State()].word // how it was decided: the stack's end is not mailed
 	switch n.Name {
 	case handle.NotifyAsked:
-		fmt.Fprintf(&b, "%s wants to launch %s. Slack could not be reached, so you are asked by mail.\n\n", requesterName(r), Title(r))
+		fmt.Fprintf(&b, "%s wants to launch %s. Slack could not be reached, so this request comes by mail.\n\n", requesterName(r), Title(r))
 		writeFacts(&b, r)
 		writeLinks(&b, r, links)
 	case handle.NotifyBypass:
@@ -113,10 +113,10 @@ func writeLinks(b *strings.Builder, r handle.Request, links *Links) {
 	if r.RefusalFor(handle.ViaMail, handle.Approve, r.CreatedAt) == "" {
 		write(handle.Approve, "To approve, open this page and type the code:")
 	} else {
-		fmt.Fprintf(b, "It needs %d different approvers, and mail can't tell people apart, so it can only be approved in Slack.\n\n", r.ApprovalsNeeded())
+		b.WriteString(Plain.Refused(r, handle.RefusedNotByMail) + "\n\n")
 	}
 	write(handle.Reject, "To reject, open this page and type the code:")
-	b.WriteString("Opening a page decides nothing. Each link works once, for this request only.\nDon't forward this mail: anyone who has it can decide.\n")
+	b.WriteString("Opening a link decides nothing. Each link works once, for this request only.\nDon't forward this mail: anyone who has it can decide.\n")
 }
 
 // ascii makes a subject that SNS takes. See

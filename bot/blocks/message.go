@@ -81,12 +81,12 @@ func summary(r handle.Request) string {
 	switch {
 	case r.Terms.SelfApproval:
 	case !r.Requester.LookedUp && !r.Stack.Unverified && r.State() == handle.Pending:
-		s += "\n:warning: Slack could not be asked who the requester is yet, so no one can decide. The check is repeated."
+		s += "\n:warning: The requester has not been looked up in Slack yet, so no one can decide. Countersign keeps trying."
 	case !r.Requester.LookedUp || r.Requester.Proven:
 	case r.ApprovalsNeeded() > r.Terms.Approvals:
-		s += fmt.Sprintf("\n:warning: Nothing proves who the requester is in Slack, so %d people must approve. Don't approve your own request.", r.ApprovalsNeeded())
+		s += fmt.Sprintf("\n:warning: The requester's Slack account is not verified, so %d people must approve. Don't approve your own request.", r.ApprovalsNeeded())
 	default:
-		s += "\n:warning: Nothing proves who the requester is in Slack, so Countersign can't prevent self-approval here. Don't approve your own request."
+		s += "\n:warning: The requester's Slack account is not verified, so Countersign can't prevent self-approval. Don't approve your own request."
 	}
 	return s
 }
@@ -125,7 +125,7 @@ func fields(heading string, list []handle.Field) string {
 	for i, f := range list {
 		line := "\n• " + code(f.Name, 60) + " = " + code(f.Value, 120)
 		if i == maxShown || len(s)+len(line) > maxSection {
-			return s + fmt.Sprintf("\n… and %d more, in the stack's console page", len(list)-i)
+			return s + fmt.Sprintf("\n… and %d more on the stack's page in the AWS console", len(list)-i)
 		}
 		s += line
 	}
@@ -162,7 +162,7 @@ func outcome(r handle.Request) []slack.Block {
 	}
 	line += ", " + Mrkdwn.Date(d.At)
 	if r.Signal != nil && r.Signal.Undeliverable != "" {
-		line += "\n:warning: CloudFormation no longer accepts the signal. The stack will fail when its own wait times out."
+		line += "\n:warning: CloudFormation no longer accepts the signal. The stack will fail when its wait condition times out."
 	}
 	if r.Bypass != nil {
 		line += "\n:rotating_light: " + escape(handle.OneLine(r.Bypass.How, 300)) + "."

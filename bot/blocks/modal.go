@@ -31,7 +31,7 @@ func Reject(r handle.Request, metadata string) slack.ModalViewRequest {
 		Close:           plain("Cancel"),
 		Blocks: slack.Blocks{BlockSet: []slack.Block{
 			section(subject(r)),
-			slack.NewInputBlock(ReasonBlock, plain("Reason"), plain("The requester reads it, and it becomes the stack's failure reason."), input),
+			slack.NewInputBlock(ReasonBlock, plain("Reason"), plain("The requester will see it. It also becomes the stack's failure reason."), input),
 		}},
 	}
 }

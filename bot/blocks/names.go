@@ -54,7 +54,7 @@ func identity(r handle.Request, f Format) string {
 		}
 		return s
 	case r.Stack.Unverified:
-		s := f.warning() + "CloudFormation could not be asked about this launch yet, so no one can decide. The check is repeated."
+		s := f.warning() + "This launch has not been verified with CloudFormation yet, so no one can decide. Countersign keeps trying."
 		if claim != "" {
 			s += "\nE-mail as typed, not verified: " + f.Text(claim, 150)
 		}

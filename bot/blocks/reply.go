@@ -11,12 +11,12 @@ import (
 // next step.
 const (
 	UnknownButton    = "This button doesn't belong to a known request. If the launch is still waiting, use its newest message."
-	UnknownForm      = "This form doesn't belong to a known request. Close it and press Reject on the message again."
+	UnknownForm      = "This form doesn't belong to a known request. Close it and click Reject on the message again."
 	PersonUnverified = "Slack could not confirm who you are, so your decision was not recorded. Try again in a moment."
 	RequesterPending = "The requester's identity is still being checked, so your decision was not recorded. Try again in a moment."
 	NotRecorded      = "Your decision could not be recorded. Try again in a moment."
 	MaybeRecorded    = "Your decision may not have been recorded. Try again in a moment: repeating it is safe."
-	TriggerExpired   = "Slack took too long to open the form, so nothing was recorded. Press Reject again."
+	TriggerExpired   = "Slack took too long to open the form, so nothing was recorded. Click Reject again."
 	FormNotOpened    = "The form for your reason could not be opened, so nothing was recorded. Try again in a moment."
 	ReasonMissing    = "Give a reason of at least 3 characters. The requester will read it."
 )
@@ -29,7 +29,7 @@ func (f Format) Refused(r handle.Request, reason handle.RefusalReason) string {
 	case handle.RefusedOwnRequest:
 		return "This is your own request, and requesters can't decide their own. " + f.approvers(r)
 	case handle.RefusedOtherWorkspace:
-		return "You're in a different Slack workspace. Only members of the workspace that runs this approval can decide."
+		return "You're in a different Slack workspace. Only members of the workspace where Countersign is installed can decide."
 	case handle.RefusedNotMember:
 		return "Guests, bots and deactivated accounts can't decide. " + f.approvers(r)
 	case handle.RefusedDecided:

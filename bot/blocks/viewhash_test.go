@@ -14,13 +14,12 @@ import (
 	"countersign/handle/handletest"
 )
 
-// TestFaceDigestsTheMessage holds handle.Request.Face to its word: whatever a
-// request goes through, two of its values with the same Face look the same in
-// Slack. A message is refreshed only when the Face has changed, so what Face
-// forgets, Slack would show for ever.
-func TestFaceDigestsTheMessage(t *testing.T) {
+// TestViewHashCoversMessage runs a request through random events. Two of its
+// values with the same handle.Request.ViewHash must render the same message: a message
+// is refreshed only if its hash has changed.
+func TestViewHashCoversMessage(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		f := &faced{
+		f := &hashedRequest{
 			now:   time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC),
 			shown: map[string]shown{},
 		}
@@ -41,8 +40,8 @@ func TestFaceDigestsTheMessage(t *testing.T) {
 	})
 }
 
-// faced is one request, the clock, and the message as each Face has shown it.
-type faced struct {
+// hashedRequest is a request, its clock, and the message rendered for each ViewHash.
+type hashedRequest struct {
 	r     handle.Request
 	now   time.Time
 	shown map[string]shown
@@ -51,16 +50,16 @@ type faced struct {
 
 type shown struct {
 	message string
-	after   string // what had happened last
+	after   string // the last event
 }
 
-func (f *faced) check(t *rapid.T) {
+func (f *hashedRequest) check(t *rapid.T) {
 	b, err := json.MarshalIndent(blocks.Message(f.r), "", " ")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, posted := f.r.Root(); !posted {
-		return // nobody sees it
+		return // not in Slack yet
 	}
 	last := f.r.Events[len(f.r.Events)-1]
 	is := shown{string(b), fmt.Sprint(last.Kind, " ", last.Text)}
@@ -70,19 +69,19 @@ func (f *faced) check(t *rapid.T) {
 		return
 	}
 	if diff := cmp.Diff(was.message, is.message); diff != "" {
-		t.Fatalf("with the face %q, after %q and after %q:\n%s", f.r.ViewHash(), was.after, is.after, diff)
+		t.Fatalf("one hash %q, but different messages after %q and after %q:\n%s", f.r.ViewHash(), was.after, is.after, diff)
 	}
 }
 
-func (f *faced) timePasses(t *rapid.T) {
+func (f *hashedRequest) timePasses(t *rapid.T) {
 	f.now = f.now.Add(rapid.SampledFrom([]time.Duration{time.Second, time.Hour, 12 * time.Hour}).Draw(t, "by"))
 }
 
-func (f *faced) claim(t *rapid.T) {
+func (f *hashedRequest) claim(t *rapid.T) {
 	f.r, _ = f.r.Claim(rapid.SampledFrom([]string{"one", "two"}).Draw(t, "who"), f.now)
 }
 
-func (f *faced) vote(t *rapid.T) {
+func (f *hashedRequest) vote(t *rapid.T) {
 	id := rapid.SampledFrom([]string{"U0APPROVER1", "U0GUARD1", "U0GUARD2", "U0STRANGER"}).Draw(t, "who")
 	v := handle.Voter{Person: handle.Person{Team: "T0HOME", ID: id, Name: rapid.SampledFrom([]string{id, "Ann"}).Draw(t, "name")}, Home: true}
 	if id != "U0STRANGER" {
@@ -96,18 +95,18 @@ func (f *faced) vote(t *rapid.T) {
 	f.r = next
 }
 
-func (f *faced) mail(t *rapid.T) {
+func (f *hashedRequest) mail(t *rapid.T) {
 	verdict := rapid.SampledFrom([]handle.Verdict{handle.Approve, handle.Reject}).Draw(t, "verdict")
 	f.r, _ = f.r.VoteByMail(rapid.SampledFrom([]string{"Ann", "*Ben*"}).Draw(t, "name"), verdict, "because", f.now)
 }
 
-// strayClick is of a message whose posting was never marked.
-func (f *faced) strayClick(t *rapid.T) {
+// strayClick is a click on a message whose posting was never marked.
+func (f *hashedRequest) strayClick(t *rapid.T) {
 	f.r = f.r.AdoptMessage("C0APPROVALS", rapid.SampledFrom([]string{"9000000000.000001", "9000000000.000002"}).Draw(t, "message"))
 }
 
-// step does one of the things that are due, as the notifier does.
-func (f *faced) step(t *rapid.T) {
+// step performs one of the due steps, as the reconciler does.
+func (f *hashedRequest) step(t *rapid.T) {
 	due := f.r.Due(f.now)
 	if len(due) == 0 {
 		t.Skip("nothing is due")
@@ -116,7 +115,7 @@ func (f *faced) step(t *rapid.T) {
 	f.ts++
 	ts := fmt.Sprintf("%010d.000000", f.ts)
 	if s.Kind != handle.StepExpire && rapid.IntRange(0, 4).Draw(t, "fails") == 0 {
-		f.r = f.r.RecordFailure(s, handle.Failure{Reason: "x", Permanent: rapid.Bool().Draw(t, "for good")}, f.now)
+		f.r = f.r.RecordFailure(s, handle.Failure{Reason: "x", Permanent: rapid.Bool().Draw(t, "permanent")}, f.now)
 		return
 	}
 	switch s.Kind {
@@ -147,19 +146,19 @@ func (f *faced) step(t *rapid.T) {
 	}
 }
 
-func (f *faced) stack(t *rapid.T) {
+func (f *hashedRequest) stack(t *rapid.T) {
 	status := rapid.SampledFrom([]string{"CREATE_COMPLETE", "ROLLBACK_COMPLETE", "DELETE_COMPLETE", "DELETE_FAILED", ""}).Draw(t, "status")
 	why := rapid.SampledFrom([]string{"", "no room", "no <money>"}).Draw(t, "why")
-	switch rapid.SampledFrom([]string{"heard", "ended", "not yet", "withdrawn", "gone round"}).Draw(t, "what") {
-	case "heard":
+	switch rapid.SampledFrom([]string{"status", "ended", "in progress", "withdrawn", "bypassed"}).Draw(t, "what") {
+	case "status":
 		f.r = f.r.ObserveStatus(status, why, f.now)
 	case "ended":
 		f.r = f.r.RecordEnd(handle.Ended{Status: status, Reason: why, Outputs: []handle.Field{{Name: "Queue", Value: why}}, At: f.now})
-	case "not yet":
+	case "in progress":
 		f.r = f.r.StillInProgress(f.now)
 	case "withdrawn":
 		f.r = f.r.Withdraw(why, f.now)
-	case "gone round":
+	case "bypassed":
 		f.r = f.r.RecordBypass("the wait was released "+why, f.now)
 	}
 }

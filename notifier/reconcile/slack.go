@@ -145,7 +145,7 @@ func (s *Slack) UserByEmail(ctx context.Context, email string) (*slack.User, err
 // converts its error for the record. key is the method and channel.
 func (s *Slack) call(ctx context.Context, key string, do func(context.Context) error) error {
 	if wait := s.waiting(key); wait > 0 {
-		return &slackError{Failure: handle.Failure{Reason: "waiting as Slack asked", RetryAfter: wait, RateLimited: true}}
+		return &slackError{Failure: handle.Failure{Reason: "Slack is rate limiting the app", RetryAfter: wait, RateLimited: true}}
 	}
 	if s.waiting("") > 0 {
 		return &slackError{Failure: handle.Failure{Reason: "Slack does not answer"}}
