@@ -30,7 +30,7 @@ func TestPostMessageDestinations(t *testing.T) {
 		{name: "a stranger", to: stranger, want: "channel_not_found"},
 		{name: "a deactivated user", to: gone, want: "user_disabled"},
 		{name: "a bot", to: bot, want: "cannot_dm_bot"},
-		{name: "an unknown user", to: "U0NOBODY", want: "channel_not_found"},
+		{name: "an unknown user", to: "U0UNKNOWN", want: "channel_not_found"},
 		{name: "an unknown channel", to: "C0NOWHERE", want: "channel_not_found"},
 		{name: "no channel", to: "", want: "channel_not_found"},
 		{name: "a public channel without the bot", to: open, want: "not_in_channel"},
@@ -264,9 +264,9 @@ func TestPostEphemeral(t *testing.T) {
 	w := newWorld(t)
 	for _, tt := range []struct{ name, channel, user, want string }{
 		{"to a member", public, ann, ""},
-		{"to somebody outside", private, bob, "user_not_in_channel"},
-		{"to nobody", public, "U0NOBODY", "user_not_in_channel"},
-		{"to somebody deactivated", shared, gone, "user_not_in_channel"},
+		{"to a user outside the channel", private, bob, "user_not_in_channel"},
+		{"to an unknown user", public, "U0UNKNOWN", "user_not_in_channel"},
+		{"to a deactivated user", shared, gone, "user_not_in_channel"},
 		{"without the bot", open, ann, "not_in_channel"},
 		{"in a hidden channel", hidden, ann, "channel_not_found"},
 		{"in an archived channel", closed, ann, "is_archived"},

@@ -189,7 +189,7 @@ func TestMethodLimit(t *testing.T) {
 func TestCalls(t *testing.T) {
 	w := newWorld(t)
 	_, ts := w.post("#approvals", text("x"))
-	_, err := w.api.GetUserInfoContext(t.Context(), "U0NOBODY")
+	_, err := w.api.GetUserInfoContext(t.Context(), "U0UNKNOWN")
 	wantCode(t, "users.info", err, "user_not_found")
 	want := []slacktest.Call{
 		{Seq: 1, Method: "chat.postMessage", At: start, Channel: public, TS: ts},

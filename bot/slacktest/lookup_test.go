@@ -214,8 +214,8 @@ func TestUsersInfo(t *testing.T) {
 			t.Errorf("users.info of %s: got %+v, %v", tt.id, u, err)
 		}
 	}
-	_, err := w.api.GetUserInfoContext(t.Context(), "U0NOBODY")
-	wantCode(t, "nobody", err, "user_not_found")
+	_, err := w.api.GetUserInfoContext(t.Context(), "U0UNKNOWN")
+	wantCode(t, "unknown user", err, "user_not_found")
 }
 
 func TestEmailNeedsScope(t *testing.T) {
@@ -230,7 +230,7 @@ func TestLookupByEmail(t *testing.T) {
 	w := newWorld(t)
 	for email, want := range map[string]string{
 		"ann@example.com": ann, "ANN@example.com": ann, "guest@example.com": guest,
-		"gone@example.com": "", "outsider@example.com": "", "nobody@example.com": "", "": "",
+		"gone@example.com": "", "outsider@example.com": "", "unknown@example.com": "", "": "",
 	} {
 		u, err := w.api.GetUserByEmailContext(t.Context(), email)
 		if want == "" {

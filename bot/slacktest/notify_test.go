@@ -17,10 +17,10 @@ func TestMentions(t *testing.T) {
 		notified        []string
 		mentionsChannel bool
 	}{
-		{name: "nobody", to: public, options: []api.MsgOption{text("ann @here")}},
+		{name: "no user", to: public, options: []api.MsgOption{text("ann @here")}},
 		{name: "a member", to: public, options: []api.MsgOption{text("<@U0ANN>, <@U0ANN>")}, notifies: []string{ann}, notified: []string{ann}},
-		{name: "somebody outside", to: private, options: []api.MsgOption{text("<@U0BOB>")}, notifies: []string{bob}},
-		{name: "somebody deactivated", to: shared, options: []api.MsgOption{text("<@U0GONE>")}, notifies: []string{gone}},
+		{name: "user outside the channel", to: private, options: []api.MsgOption{text("<@U0BOB>")}, notifies: []string{bob}},
+		{name: "deactivated user", to: shared, options: []api.MsgOption{text("<@U0GONE>")}, notifies: []string{gone}},
 		{name: "a group", to: public, options: []api.MsgOption{text("<!subteam^S0GROUP>")}, notifies: []string{group}, notified: []string{ann, bob}},
 		{name: "a disabled group", to: public, options: []api.MsgOption{text("<!subteam^S0OLD>")}, notifies: []string{oldGroup}},
 		{name: "here", to: shared, options: []api.MsgOption{text("<!here>")}, notifies: []string{"here"}, notified: []string{ann, olga}, mentionsChannel: true},
@@ -66,7 +66,7 @@ func TestUpdateSendsNoNotifications(t *testing.T) {
 	if diff := cmp.Diff([]string{ann}, m.Notified); diff != "" {
 		t.Errorf("notified (-want +got):\n%s", diff)
 	}
-	if _, _, _, err := w.api.UpdateMessageContext(t.Context(), public, ts, text("nobody")); err != nil {
+	if _, _, _, err := w.api.UpdateMessageContext(t.Context(), public, ts, text("no mention")); err != nil {
 		t.Fatal(err)
 	}
 	if m := w.message(public, ts); m.MentionsChannel || m.Mentions != nil {

@@ -437,8 +437,8 @@ func TestPublishView(t *testing.T) {
 	}
 	_, err = w.api.PublishViewContext(t.Context(), api.PublishViewContextRequest{UserID: ann, View: home("three"), Hash: &first.Hash})
 	wantCode(t, "an old hash", err, "hash_conflict")
-	_, err = w.api.PublishViewContext(t.Context(), api.PublishViewContextRequest{UserID: "U0NOBODY", View: home("x")})
-	wantCode(t, "nobody", err, "invalid_arguments")
+	_, err = w.api.PublishViewContext(t.Context(), api.PublishViewContextRequest{UserID: "U0UNKNOWN", View: home("x")})
+	wantCode(t, "unknown user", err, "invalid_arguments")
 	got, ok := w.Home(ann)
 	if !ok || !strings.Contains(string(got.Blocks), "two") {
 		t.Errorf("ann's home: got %+v, %t", got, ok)

@@ -65,7 +65,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return statusUsage
 	}
 	if len(args) == 0 {
-		fmt.Fprintf(stderr, "countersign: no command; commands: %s (countersign --help says more)\n", commands(parser.Model.Node))
+		fmt.Fprintf(stderr, "countersign: no command; commands: %s (countersign --help says more)\n", strings.Join(commands(parser.Model.Node), ", "))
 		return statusUsage
 	}
 	parsed, err := parser.Parse(args)
@@ -107,19 +107,23 @@ func usage(root *kong.Node, err error, args []string) string {
 	text := node.FullPath() + ": " + strings.Join(strings.Fields(err.Error()), " ")
 	switch {
 	case node == root:
-		return text + "; commands: " + commands(root)
+		names := commands(root)
+		if !strings.HasPrefix(args[0], "-") && !slices.Contains(names, args[0]) {
+			text = fmt.Sprintf("%s: unknown command %q", root.FullPath(), args[0])
+		}
+		return text + "; commands: " + strings.Join(names, ", ")
 	case hasUnknownFlag(node, args):
 		return text + "; flags: " + strings.Join(flags(node), ", ")
 	}
 	return text
 }
 
-func commands(root *kong.Node) string {
+func commands(root *kong.Node) []string {
 	var names []string
 	for _, n := range root.Leaves(true) {
 		names = append(names, n.Name)
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 func flags(node *kong.Node) []string {

@@ -35,7 +35,7 @@ func TestInvalidCommandLineIsExplainedInOneLine(t *testing.T) {
 		want   []string
 	}{
 		{"no command", nil, statusUsage, []string{"commands: local, doctor, audit"}},
-		{"unknown command", []string{"nope"}, statusUsage, []string{"nope", "commands: local, doctor, audit"}},
+		{"unknown command", []string{"nope"}, statusUsage, []string{`countersign: unknown command "nope"; commands: local, doctor, audit`}},
 		{"unknown flag before a command", []string{"--nope"}, statusUsage, []string{"--nope", "commands: local, doctor, audit"}},
 		{"unknown flag of local", []string{"local", "--nope"}, statusUsage, []string{"countersign local", "--nope", "--story", "--template", "-v"}},
 		{"unknown flag of doctor", []string{"doctor", "--stak=x"}, statusUsage, []string{"countersign doctor", "--stak", `did you mean "--stack"`, "--print-policy"}},

@@ -25,7 +25,7 @@ func samples() []sample {
 		{"Pending, one of two", "Ann has approved; one more person must.", approved(pending(2), ann)},
 		{"Pending, requester claimed", "The launch carries no principal proven by AWS.", claimed(pending(1))},
 		{"Pending, requester claims to be someone else", "AWS proves a principal that is not in Slack; the typed e-mail belongs to another person.", impersonating(pending(1))},
-		{"Pending, hostile text", "Every text that a launch controls tries to ping, to forge a field or to break out.", hostile(pending(1))},
+		{"Pending, hostile text", "Every text that a launch controls tries to mention people, forge a field or break out of its markup.", hostile(pending(1))},
 		{"Approved", "The launch continues.", approved(pending(1), ann)},
 		{"Approved by two", "Both are named.", approved(approved(pending(2), ann), bob)},
 		{"Approved by mail", "Slack was down; the approver typed a name on the mailed page.", byMail(pending(1))},

@@ -51,10 +51,10 @@ func (run *runner) printNew() {
 		once("event "+e.ID, line{e.Timestamp, "CloudFormation", what})
 	}
 	for _, c := range run.sandbox.Slack.Channels() {
-		run.messages(once, "#"+c.Name, run.sandbox.Slack.Messages(c.ID))
+		run.messages(once, "#"+c.Name, "  reply in thread", run.sandbox.Slack.Messages(c.ID))
 	}
 	for _, u := range run.sandbox.Slack.Users() {
-		run.messages(once, "DM to "+run.name(u.ID), run.sandbox.Slack.DMs(u.ID))
+		run.messages(once, "DM to "+run.name(u.ID), "  reply in DM", run.sandbox.Slack.DMs(u.ID))
 		for _, m := range run.sandbox.Slack.Ephemerals(u.ID) {
 			once("only "+u.ID+m.TS, line{slackTime(m.TS), "only to " + run.name(u.ID), run.text(m)})
 		}
@@ -68,11 +68,11 @@ func (run *runner) printNew() {
 	}
 }
 
-func (run *runner) messages(once func(string, line), where string, messages []slacktest.Message) {
+func (run *runner) messages(once func(string, line), where, replyWhere string, messages []slacktest.Message) {
 	for _, m := range messages {
 		run.message(once, where, m)
 		for _, reply := range m.Replies {
-			run.message(once, "  reply in thread", reply)
+			run.message(once, replyWhere, reply)
 		}
 	}
 }
