@@ -35,22 +35,22 @@ func TestApprove(t *testing.T) {
 func TestWhoMayDecide(t *testing.T) {
 	const notNamed = "You aren't an approver of this launch, so your decision was not recorded. Approvers: <@U0APPROVER1>, <!subteam^S0APPROVERS>."
 	tests := []struct {
-		name  string
-		by    string // the workspace's own, unless edited
-		user  map[string]any
-		edit  func(*world, *handle.Request)
-		press func(document)
-		why   handle.RefusalReason // recorded; empty if the approval counts
-		told  string
-		cold  bool // Slack is not asked
+		name    string
+		by      string // the workspace's own, unless edited
+		user    map[string]any
+		edit    func(*world, *handle.Request)
+		press   func(document)
+		why     handle.RefusalReason // recorded; empty if the approval counts
+		private string
+		cold    bool // Slack is not asked
 	}{
 		{name: "a named approver", by: approver},
 		{name: "a member of a named group", by: member},
-		{name: "not an approver", by: outsider, why: handle.RefusedNotApprover, told: notNamed},
+		{name: "not an approver", by: outsider, why: handle.RefusedNotApprover, private: notNamed},
 		{
 			name: "the requester, who is an approver", by: requester, why: handle.RefusedOwnRequest,
-			edit: func(_ *world, r *handle.Request) { r.Terms.Approvers = append(r.Terms.Approvers, requester) },
-			told: "This is your own request, and requesters can't decide their own. Approvers: <@U0APPROVER1>, <!subteam^S0APPROVERS>, <@U0REQUESTER>.",
+			edit:    func(_ *world, r *handle.Request) { r.Terms.Approvers = append(r.Terms.Approvers, requester) },
+			private: "This is your own request, and requesters can't decide their own. Approvers: <@U0APPROVER1>, <!subteam^S0APPROVERS>, <@U0REQUESTER>.",
 		},
 		{
 			name: "the requester, where self-approval is allowed", by: requester,
@@ -60,25 +60,25 @@ func TestWhoMayDecide(t *testing.T) {
 			},
 		},
 		{
-			name: "the requester, not an approver", by: requester, why: handle.RefusedNotApprover, told: notNamed,
+			name: "the requester, not an approver", by: requester, why: handle.RefusedNotApprover, private: notNamed,
 		},
 		{
 			name: "an approver, while the requester is unknown", by: approver, why: handle.RefusedUnverified,
 			edit: func(_ *world, r *handle.Request) {
 				r.Requester = handle.Requester{Email: "robin.requester@example.com"}
 			},
-			told: "The requester's identity is still being checked, so your decision was not recorded.",
+			private: "The requester's identity is still being checked, so your decision was not recorded.",
 		},
-		{name: "a guest", by: approver, user: map[string]any{"is_restricted": true}, why: handle.RefusedNotMember, told: "Guests, bots and deactivated accounts can't decide"},
-		{name: "a single-channel guest", by: approver, user: map[string]any{"is_ultra_restricted": true}, why: handle.RefusedNotMember, told: "Guests"},
-		{name: "a bot", by: approver, user: map[string]any{"is_bot": true}, why: handle.RefusedNotMember, told: "Guests"},
-		{name: "deactivated", by: approver, user: map[string]any{"deleted": true}, why: handle.RefusedNotMember, told: "Guests"},
-		{name: "a deactivated member of a group", by: member, user: map[string]any{"deleted": true}, why: handle.RefusedNotMember, told: "Guests"},
+		{name: "a guest", by: approver, user: map[string]any{"is_restricted": true}, why: handle.RefusedNotMember, private: "Guests, bots and deactivated accounts can't decide"},
+		{name: "a single-channel guest", by: approver, user: map[string]any{"is_ultra_restricted": true}, why: handle.RefusedNotMember, private: "Guests"},
+		{name: "a bot", by: approver, user: map[string]any{"is_bot": true}, why: handle.RefusedNotMember, private: "Guests"},
+		{name: "deactivated", by: approver, user: map[string]any{"deleted": true}, why: handle.RefusedNotMember, private: "Guests"},
+		{name: "a deactivated member of a group", by: member, user: map[string]any{"deleted": true}, why: handle.RefusedNotMember, private: "Guests"},
 		{
 			name: "another workspace, through Slack Connect", by: approver, why: handle.RefusedOtherWorkspace,
-			press: func(d document) { d.set("T0ELSEWHERE", "user", "team_id") },
-			told:  "You're in a different Slack workspace",
-			cold:  true,
+			press:   func(d document) { d.set("T0ELSEWHERE", "user", "team_id") },
+			private: "You're in a different Slack workspace",
+			cold:    true,
 		},
 		{
 			name: "another workspace and organization in the payload", by: approver, why: handle.RefusedOtherWorkspace,
@@ -86,14 +86,14 @@ func TestWhoMayDecide(t *testing.T) {
 			press: func(d document) {
 				d.set("T0ELSEWHERE", "user", "team_id").set(map[string]any{"id": "E0OTHERS"}, "enterprise")
 			},
-			told: "You're in a different Slack workspace",
-			cold: true,
+			private: "You're in a different Slack workspace",
+			cold:    true,
 		},
 		{
 			name: "another workspace in users.info, none in the payload", by: approver, why: handle.RefusedOtherWorkspace,
-			user:  map[string]any{"team_id": "T0ELSEWHERE"},
-			press: func(d document) { delete(d["user"].(map[string]any), "team_id") },
-			told:  "You're in a different Slack workspace",
+			user:    map[string]any{"team_id": "T0ELSEWHERE"},
+			press:   func(d document) { delete(d["user"].(map[string]any), "team_id") },
+			private: "You're in a different Slack workspace",
 		},
 		{
 			name: "home workspace in users.info, none in the payload", by: approver,
@@ -101,43 +101,43 @@ func TestWhoMayDecide(t *testing.T) {
 		},
 		{
 			name: "home workspace in the payload, another in users.info", by: approver, why: handle.RefusedOtherWorkspace,
-			user: map[string]any{"team_id": "T0ELSEWHERE"},
-			told: "You're in a different Slack workspace",
+			user:    map[string]any{"team_id": "T0ELSEWHERE"},
+			private: "You're in a different Slack workspace",
 		},
 		{
 			name: "home workspace in the payload, another organization in users.info", by: approver, why: handle.RefusedOtherWorkspace,
-			user: map[string]any{"enterprise_user": map[string]any{"id": approver, "enterprise_id": "E0OTHERS"}},
-			edit: func(w *world, _ *handle.Request) { w.bot.EnterpriseID = "E0HOLDING" },
-			told: "You're in a different Slack workspace",
+			user:    map[string]any{"enterprise_user": map[string]any{"id": approver, "enterprise_id": "E0OTHERS"}},
+			edit:    func(w *world, _ *handle.Request) { w.bot.EnterpriseID = "E0HOLDING" },
+			private: "You're in a different Slack workspace",
 		},
 		{
 			name: "a member of two workspaces of an organization", by: approver,
 			user: map[string]any{"team_id": "T0SISTER", "enterprise_user": map[string]any{"id": approver, "enterprise_id": "E0HOLDING"}},
 		},
-		{name: "a stranger", by: approver, user: map[string]any{"is_stranger": true}, why: handle.RefusedOtherWorkspace, told: "different Slack workspace"},
+		{name: "a stranger", by: approver, user: map[string]any{"is_stranger": true}, why: handle.RefusedOtherWorkspace, private: "different Slack workspace"},
 		{
 			name: "no user", by: "", why: handle.RefusedNotMember,
 			press: func(d document) { d.set("ada.approver", "user", "name") },
 			cold:  true,
 		},
 		{
-			name: "unknown to Slack", by: approver, why: handle.RefusedUnverified, told: "Slack could not confirm who you are, so your decision was not recorded. Try again in a moment.",
+			name: "unknown to Slack", by: approver, why: handle.RefusedUnverified, private: "Slack could not confirm who you are, so your decision was not recorded. Try again in a moment.",
 			edit: func(w *world, _ *handle.Request) { w.slack.fail["users.info"] = "user_not_found" },
 		},
 		{
 			name: "users.info answers with another user", by: approver, user: map[string]any{"id": outsider},
-			why: handle.RefusedUnverified, told: "Slack could not confirm who you are",
+			why: handle.RefusedUnverified, private: "Slack could not confirm who you are",
 		},
 		{
-			name: "users.info fails", by: approver, why: handle.RefusedUnverified, told: "Slack could not confirm who you are",
+			name: "users.info fails", by: approver, why: handle.RefusedUnverified, private: "Slack could not confirm who you are",
 			edit: func(w *world, _ *handle.Request) { w.slack.fail["users.info"] = "500" },
 		},
 		{
-			name: "users.info is rate limited", by: approver, why: handle.RefusedUnverified, told: "Slack could not confirm who you are",
+			name: "users.info is rate limited", by: approver, why: handle.RefusedUnverified, private: "Slack could not confirm who you are",
 			edit: func(w *world, _ *handle.Request) { w.slack.fail["users.info"] = "ratelimited" },
 		},
 		{
-			name: "the group look-up fails", by: member, why: handle.RefusedUnverified, told: "Slack could not confirm who you are",
+			name: "the group look-up fails", by: member, why: handle.RefusedUnverified, private: "Slack could not confirm who you are",
 			edit: func(w *world, _ *handle.Request) { w.slack.fail["usergroups.users.list"] = "missing_scope" },
 		},
 		{
@@ -145,7 +145,7 @@ func TestWhoMayDecide(t *testing.T) {
 			edit: func(w *world, _ *handle.Request) { w.slack.fail["usergroups.users.list"] = "missing_scope" },
 		},
 		{
-			name: "the group is disabled", by: member, why: handle.RefusedNotApprover, told: notNamed,
+			name: "the group is disabled", by: member, why: handle.RefusedNotApprover, private: notNamed,
 			edit: func(w *world, _ *handle.Request) { w.slack.disableGroup(approversGroup) },
 		},
 		{
@@ -189,7 +189,7 @@ func TestWhoMayDecide(t *testing.T) {
 			press: func(d document) {
 				d.set("T0ELSEWHERE", "user", "team_id").set(map[string]any{"id": "E0HOLDING"}, "enterprise")
 			},
-			told: "different Slack workspace",
+			private: "different Slack workspace",
 		},
 		{
 			name: "the requester, recorded under their ID in the organization", by: approver, why: handle.RefusedOwnRequest,
@@ -198,7 +198,7 @@ func TestWhoMayDecide(t *testing.T) {
 				w.bot.EnterpriseID = "E0HOLDING"
 				*r = r.IdentifyRequester("W0REQUESTER", []string{"W0REQUESTER"}, true)
 			},
-			told: "This is your own request",
+			private: "This is your own request",
 		},
 		{
 			name: "in a group under their ID in the organization", by: outsider,
@@ -242,7 +242,7 @@ func TestWhoMayDecide(t *testing.T) {
 				t.Errorf("who was refused: got %+v, want %s", last.By, tt.by)
 			}
 			if tt.by != "" {
-				w.wantPrivate(tt.told)
+				w.wantPrivate(tt.private)
 			}
 			if n := w.slack.count("users.info"); tt.cold && n != 0 {
 				t.Errorf("look-ups: got %d, want none, because the payload suffices", n)
@@ -290,12 +290,12 @@ func TestClickOnClosedRequest(t *testing.T) {
 		}
 	}
 	tests := []struct {
-		name  string
-		edit  func(*handle.Request)
-		by    string
-		later time.Duration
-		why   handle.RefusalReason
-		told  string
+		name    string
+		edit    func(*handle.Request)
+		by      string
+		later   time.Duration
+		why     handle.RefusalReason
+		private string
 	}{
 		{"approved by another user", decided(handle.Approve), member, 0, handle.RefusedDecided, "Already approved by <@U0APPROVER1>, <!date^1795341660^{date_short_pretty} at {time}|2026-11-22 10:01 UTC>."},
 		{"rejected by another user", decided(handle.Reject), member, 0, handle.RefusedDecided, "Already rejected by <@U0APPROVER1>, "},
@@ -324,7 +324,7 @@ func TestClickOnClosedRequest(t *testing.T) {
 			r := w.launch(tt.edit)
 			w.advance(tt.later)
 			w.wantAck(w.send(w.approve(r).by(tt.by)))
-			w.wantPrivate(tt.told)
+			w.wantPrivate(tt.private)
 			got := w.stored(r.ID)
 			if len(got.Votes) != len(r.Votes) {
 				t.Errorf("votes: got %d, want %d as before", len(got.Votes), len(r.Votes))
@@ -418,9 +418,9 @@ func TestUnknownButtons(t *testing.T) {
 		return func(d document) { d.set(s, "actions", "0", "value") }
 	}
 	tests := []struct {
-		name  string
-		press func(document)
-		told  []string
+		name    string
+		press   func(document)
+		private []string
 	}{
 		{"no ticket", ticket(""), []string{unknown}},
 		{"an invalid ticket", ticket("v1.evil.approve"), []string{unknown}},
@@ -442,11 +442,11 @@ func TestUnknownButtons(t *testing.T) {
 			} else {
 				w.wantAck(res)
 			}
-			w.wantPrivate(tt.told...)
+			w.wantPrivate(tt.private...)
 			if diff := handletest.Diff(r, w.stored(r.ID)); diff != "" {
 				t.Errorf("the record changed (-before +after):\n%s", diff)
 			}
-			if tt.told != nil && w.logs.String() == "" {
+			if tt.private != nil && w.logs.String() == "" {
 				t.Error("nothing was logged")
 			}
 		})

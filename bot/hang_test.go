@@ -22,9 +22,9 @@ type hangingStore struct {
 	calls         atomic.Int32
 }
 
-func (s *hangingStore) hang(gone chan struct{}) {
-	if gone != nil && (s.calls.Add(1) == 1 || !s.first) {
-		<-gone
+func (s *hangingStore) hang(release chan struct{}) {
+	if release != nil && (s.calls.Add(1) == 1 || !s.first) {
+		<-release
 	}
 }
 
@@ -46,16 +46,16 @@ func TestAnswersInTimeWhenCallsHang(t *testing.T) {
 		rejects
 	)
 	tests := []struct {
-		name  string
-		hang  func(*world, *hangingStore, chan struct{})
-		act   int
-		by    string
-		needs int           // approvals, if not 1
-		state handle.State  // at the time of the response
-		most  time.Duration // until the response
-		told  []string
-		wrong string // the form's error
-		fails bool   // the private message may have failed
+		name    string
+		hang    func(*world, *hangingStore, chan struct{})
+		act     int
+		by      string
+		needs   int           // approvals, if not 1
+		state   handle.State  // at the time of the response
+		most    time.Duration // until the response
+		private []string
+		wrong   string // the form's error
+		fails   bool   // the private message may have failed
 	}{
 		{
 			name:  "nothing hangs",
@@ -71,91 +71,93 @@ func TestAnswersInTimeWhenCallsHang(t *testing.T) {
 		},
 		{
 			name: "After, forever",
-			hang: func(w *world, _ *hangingStore, gone chan struct{}) {
-				w.bot.After = func(context.Context, handle.Request, string) { <-gone }
+			hang: func(w *world, _ *hangingStore, release chan struct{}) {
+				w.bot.After = func(context.Context, handle.Request, string) { <-release }
 			},
 			state: handle.Approved, most: 2600 * time.Millisecond,
 		},
 		{
 			name: "After, forever, with a private message",
-			hang: func(w *world, _ *hangingStore, gone chan struct{}) {
-				w.bot.After = func(context.Context, handle.Request, string) { <-gone }
+			hang: func(w *world, _ *hangingStore, release chan struct{}) {
+				w.bot.After = func(context.Context, handle.Request, string) { <-release }
 			},
-			needs: 2, state: handle.Pending, most: 2600 * time.Millisecond, told: []string{"Recorded. 1 more approval is needed."},
+			needs: 2, state: handle.Pending, most: 2600 * time.Millisecond, private: []string{"Recorded. 1 more approval is needed."},
 		},
 		{
 			name: "After, forever, of a form",
-			hang: func(w *world, _ *hangingStore, gone chan struct{}) {
-				w.bot.After = func(context.Context, handle.Request, string) { <-gone }
+			hang: func(w *world, _ *hangingStore, release chan struct{}) {
+				w.bot.After = func(context.Context, handle.Request, string) { <-release }
 			},
 			act: rejects, state: handle.Rejected, most: 2600 * time.Millisecond,
 		},
 		{
 			name: "users.info",
-			hang: func(w *world, _ *hangingStore, gone chan struct{}) { w.slack.hang["users.info"] = gone },
+			hang: func(w *world, _ *hangingStore, release chan struct{}) { w.slack.hang["users.info"] = release },
 			// Users who could not be checked get a private message in time.
-			state: handle.Pending, most: 1 * time.Second, told: []string{"Slack could not confirm who you are"},
+			state: handle.Pending, most: 1 * time.Second, private: []string{"Slack could not confirm who you are"},
 		},
 		{
-			name:  "the group, of a form",
-			hang:  func(w *world, _ *hangingStore, gone chan struct{}) { w.slack.hang["usergroups.users.list"] = gone },
+			name: "the group, of a form",
+			hang: func(w *world, _ *hangingStore, release chan struct{}) {
+				w.slack.hang["usergroups.users.list"] = release
+			},
 			act:   rejects,
 			by:    member,
 			state: handle.Pending, most: 1 * time.Second, wrong: "Slack could not confirm who you are",
 		},
 		{
 			name:  "the private message",
-			hang:  func(w *world, _ *hangingStore, gone chan struct{}) { w.slack.hang["chat.postEphemeral"] = gone },
+			hang:  func(w *world, _ *hangingStore, release chan struct{}) { w.slack.hang["chat.postEphemeral"] = release },
 			by:    outsider,
-			state: handle.Pending, most: 2600 * time.Millisecond, told: []string{"You aren't an approver"}, fails: true,
+			state: handle.Pending, most: 2600 * time.Millisecond, private: []string{"You aren't an approver"}, fails: true,
 		},
 		{
 			name: "the form",
-			hang: func(w *world, _ *hangingStore, gone chan struct{}) { w.slack.hang["views.open"] = gone },
-			act:  opens, state: handle.Pending, most: 2 * time.Second, told: []string{"Slack took too long to open the form"},
+			hang: func(w *world, _ *hangingStore, release chan struct{}) { w.slack.hang["views.open"] = release },
+			act:  opens, state: handle.Pending, most: 2 * time.Second, private: []string{"Slack took too long to open the form"},
 		},
 		{
 			name:  "one read",
-			hang:  func(_ *world, s *hangingStore, gone chan struct{}) { s.load, s.first = gone, true },
+			hang:  func(_ *world, s *hangingStore, release chan struct{}) { s.load, s.first = release, true },
 			state: handle.Approved, most: 1 * time.Second,
 		},
 		{
 			name:  "every read",
-			hang:  func(_ *world, s *hangingStore, gone chan struct{}) { s.load = gone },
-			state: handle.Pending, most: 2 * time.Second, told: []string{"Your decision could not be recorded."},
+			hang:  func(_ *world, s *hangingStore, release chan struct{}) { s.load = release },
+			state: handle.Pending, most: 2 * time.Second, private: []string{"Your decision could not be recorded."},
 		},
 		{
 			name:  "one write",
-			hang:  func(_ *world, s *hangingStore, gone chan struct{}) { s.replace, s.first = gone, true },
+			hang:  func(_ *world, s *hangingStore, release chan struct{}) { s.replace, s.first = release, true },
 			state: handle.Approved, most: 1100 * time.Millisecond,
 		},
 		{
 			name:  "every write",
-			hang:  func(_ *world, s *hangingStore, gone chan struct{}) { s.replace = gone },
-			state: handle.Pending, most: 2 * time.Second, told: []string{"Your decision may not have been recorded"},
+			hang:  func(_ *world, s *hangingStore, release chan struct{}) { s.replace = release },
+			state: handle.Pending, most: 2 * time.Second, private: []string{"Your decision may not have been recorded"},
 		},
 		{
 			name:  "every write, of a form",
-			hang:  func(_ *world, s *hangingStore, gone chan struct{}) { s.replace = gone },
+			hang:  func(_ *world, s *hangingStore, release chan struct{}) { s.replace = release },
 			act:   rejects,
 			state: handle.Pending, most: 2 * time.Second, wrong: "Your decision may not have been recorded",
 		},
 		{
 			name:  "the write of a refusal",
-			hang:  func(_ *world, s *hangingStore, gone chan struct{}) { s.replace = gone },
+			hang:  func(_ *world, s *hangingStore, release chan struct{}) { s.replace = release },
 			by:    outsider,
-			state: handle.Pending, most: 1 * time.Second, told: []string{"You aren't an approver"},
+			state: handle.Pending, most: 1 * time.Second, private: []string{"You aren't an approver"},
 		},
 		{
 			name: "everything but the secrets",
-			hang: func(w *world, s *hangingStore, gone chan struct{}) {
-				s.load, s.replace = gone, gone
+			hang: func(w *world, s *hangingStore, release chan struct{}) {
+				s.load, s.replace = release, release
 				for _, m := range []string{"users.info", "usergroups.users.list", "views.open", "chat.postEphemeral"} {
-					w.slack.hang[m] = gone
+					w.slack.hang[m] = release
 				}
-				w.bot.After = func(context.Context, handle.Request, string) { <-gone }
+				w.bot.After = func(context.Context, handle.Request, string) { <-release }
 			},
-			state: handle.Pending, most: 2600 * time.Millisecond, told: []string{"Your decision could not be recorded"}, fails: true,
+			state: handle.Pending, most: 2600 * time.Millisecond, private: []string{"Your decision could not be recorded"}, fails: true,
 		},
 	}
 	for _, tt := range tests {
@@ -165,8 +167,8 @@ func TestAnswersInTimeWhenCallsHang(t *testing.T) {
 				r := w.launch(quorum(max(1, tt.needs)))
 				s := &hangingStore{Store: w.store}
 				w.bot.Store = s
-				gone := make(chan struct{})
-				tt.hang(w, s, gone)
+				release := make(chan struct{})
+				tt.hang(w, s, release)
 				var d document
 				switch tt.act {
 				case approves:
@@ -192,11 +194,11 @@ func TestAnswersInTimeWhenCallsHang(t *testing.T) {
 				default:
 					w.wantAck(res)
 				}
-				w.wantPrivate(tt.told...)
+				w.wantPrivate(tt.private...)
 				if got := w.stored(r.ID); got.State() != tt.state {
 					t.Errorf("state: got %s, want %s", got.State(), tt.state)
 				}
-				close(gone)
+				close(release)
 				synctest.Wait()
 				if got := w.stored(r.ID); len(got.Votes) > 1 {
 					t.Errorf("after the hanging calls returned: got votes %+v, want at most one", got.Votes)
@@ -211,9 +213,9 @@ func TestSecretsHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newInMemoryWorld(t)
 		r := w.launch()
-		gone := make(chan struct{})
-		w.bot.SigningSecrets = func(context.Context, bool) ([]string, error) { <-gone; return []string{secret}, nil }
-		w.bot.MailKeys = func(context.Context) ([]handle.MailKey, error) { <-gone; return nil, nil }
+		release := make(chan struct{})
+		w.bot.SigningSecrets = func(context.Context, bool) ([]string, error) { <-release; return []string{secret}, nil }
+		w.bot.MailKeys = func(context.Context) ([]handle.MailKey, error) { <-release; return nil, nil }
 		start := time.Now()
 		if res := w.send(w.approve(r)); res.status != http.StatusServiceUnavailable {
 			t.Errorf("a click: got %d, want 503", res.status)
@@ -224,7 +226,7 @@ func TestSecretsHang(t *testing.T) {
 		if took := time.Since(start); took > 2*time.Second {
 			t.Errorf("both responses took %v, want at most 2 s", took)
 		}
-		close(gone)
+		close(release)
 	})
 }
 
@@ -243,11 +245,11 @@ func TestVoteCountsIfClientDisconnects(t *testing.T) {
 func TestPanics(t *testing.T) {
 	const quoted = "simulated panic quoting a secret"
 	tests := []struct {
-		name  string
-		spoil func(*world)
-		votes int
-		want  int
-		told  []string
+		name    string
+		inject  func(*world)
+		votes   int
+		want    int
+		private []string
 	}{
 		{"After", func(w *world) {
 			w.bot.After = func(context.Context, handle.Request, string) { panic(quoted) }
@@ -285,11 +287,11 @@ func TestPanics(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newInMemoryWorld(t)
 				r := w.launch()
-				tt.spoil(w)
+				tt.inject(w)
 				if res := w.send(w.approve(r)); res.status != tt.want {
 					t.Errorf("status: got %d, want %d", res.status, tt.want)
 				}
-				w.wantPrivate(tt.told...)
+				w.wantPrivate(tt.private...)
 				if got := w.stored(r.ID); len(got.Votes) != tt.votes {
 					t.Errorf("votes: got %d, want %d", len(got.Votes), tt.votes)
 				}

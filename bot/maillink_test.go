@@ -494,11 +494,11 @@ func TestMailDecisionStoreFailures(t *testing.T) {
 // TestMailDecisionPanics checks that the page says what was recorded.
 func TestMailDecisionPanics(t *testing.T) {
 	tests := []struct {
-		name  string
-		spoil func(*world)
-		votes int
-		want  int
-		shows string
+		name   string
+		inject func(*world)
+		votes  int
+		want   int
+		shows  string
 	}{
 		{"After", func(w *world) {
 			w.bot.After = func(context.Context, handle.Request, string) { panic("simulated panic") }
@@ -520,7 +520,7 @@ func TestMailDecisionPanics(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newInMemoryWorld(t)
 			r := w.launch()
-			tt.spoil(w)
+			tt.inject(w)
 			link := w.mailLink(r, handle.Approve)
 			w.wantPage(w.post(link, form("Kim", code(link), "")), tt.want, tt.shows)
 			if got := w.stored(r.ID); len(got.Votes) != tt.votes {

@@ -92,34 +92,34 @@ func TestRejectAdoptsMessage(t *testing.T) {
 // form submitted nevertheless shows the reason.
 func TestRejectRefused(t *testing.T) {
 	tests := []struct {
-		name       string
-		by         string
-		edit       func(*world, *handle.Request)
-		press      func(document)
-		told, form string
-		why        handle.RefusalReason
+		name          string
+		by            string
+		edit          func(*world, *handle.Request)
+		press         func(document)
+		private, form string
+		why           handle.RefusalReason
 	}{
-		{name: "not an approver", by: outsider, told: "You aren't an approver", form: "The message names the approvers.", why: handle.RefusedNotApprover},
+		{name: "not an approver", by: outsider, private: "You aren't an approver", form: "The message names the approvers.", why: handle.RefusedNotApprover},
 		{
-			name: "own request", by: requester, told: "This is your own request", form: "This is your own request", why: handle.RefusedOwnRequest,
+			name: "own request", by: requester, private: "This is your own request", form: "This is your own request", why: handle.RefusedOwnRequest,
 			edit: func(_ *world, r *handle.Request) { r.Terms.Approvers = append(r.Terms.Approvers, requester) },
 		},
 		{
-			name: "different Slack workspace", by: approver, told: "different Slack workspace", form: "different Slack workspace", why: handle.RefusedOtherWorkspace,
+			name: "different Slack workspace", by: approver, private: "different Slack workspace", form: "different Slack workspace", why: handle.RefusedOtherWorkspace,
 			press: func(d document) { d.set("T0ELSEWHERE", "user", "team_id") },
 		},
 		{
-			name: "unverified", by: approver, told: "Slack could not confirm who you are", form: "Slack could not confirm who you are", why: handle.RefusedUnverified,
+			name: "unverified", by: approver, private: "Slack could not confirm who you are", form: "Slack could not confirm who you are", why: handle.RefusedUnverified,
 			edit: func(w *world, _ *handle.Request) { w.slack.fail["users.info"] = "fatal_error" },
 		},
 		{
-			name: "decided", by: approver, told: "Already approved by `Kim` (by mail, name as typed)", form: "Already approved by Kim (by mail, name as typed), 2026-11-22 10:01 UTC.", why: handle.RefusedDecided,
+			name: "decided", by: approver, private: "Already approved by `Kim` (by mail, name as typed)", form: "Already approved by Kim (by mail, name as typed), 2026-11-22 10:01 UTC.", why: handle.RefusedDecided,
 			edit: func(_ *world, r *handle.Request) {
 				*r, _ = r.VoteByMail("Kim", handle.Approve, "", launched.Add(time.Minute))
 			},
 		},
 		{
-			name: "expired", by: approver, told: "This request expired", form: "This request expired without a decision (2026-11-22 10:05 UTC)", why: handle.RefusedExpired,
+			name: "expired", by: approver, private: "This request expired", form: "This request expired without a decision (2026-11-22 10:05 UTC)", why: handle.RefusedExpired,
 			edit: func(_ *world, r *handle.Request) { r.Terms.Deadline = launched.Add(5 * time.Minute) },
 		},
 	}
@@ -139,7 +139,7 @@ func TestRejectRefused(t *testing.T) {
 				return d
 			}
 			w.wantAck(w.send(press(w.reject(r))))
-			w.wantPrivate(tt.told)
+			w.wantPrivate(tt.private)
 			if n := w.slack.count("views.open"); n != 0 {
 				t.Errorf("forms opened: got %d, want none", n)
 			}
@@ -206,7 +206,7 @@ func TestSubmission(t *testing.T) {
 }
 
 func TestFormDoesNotOpen(t *testing.T) {
-	tests := []struct{ code, told string }{
+	tests := []struct{ code, private string }{
 		{"expired_trigger_id", "Slack took too long to open the form, so nothing was recorded. Click Reject again."},
 		{"trigger_expired", "Slack took too long to open the form"},
 		{"exchanged_trigger_id", "Slack took too long to open the form"},
@@ -220,7 +220,7 @@ func TestFormDoesNotOpen(t *testing.T) {
 			r := w.launch()
 			w.slack.fail["views.open"] = tt.code
 			w.wantAck(w.send(w.reject(r)))
-			w.wantPrivate(tt.told)
+			w.wantPrivate(tt.private)
 		})
 	}
 	t.Run("no trigger", func(t *testing.T) {

@@ -112,7 +112,7 @@ func TestLookupIsNotRepeatedAfterLostWrite(t *testing.T) {
 
 // TestConflict writes between the bot's read and its write.
 func TestConflict(t *testing.T) {
-	other := handle.Voter{Person: handle.Person{Team: "T0HOME", ID: member, Name: "Made"}, Home: true, Groups: []string{"S0APPROVERS"}}
+	other := handle.Voter{Person: handle.Person{Team: "T0HOME", ID: member, Name: "Mel"}, Home: true, Groups: []string{"S0APPROVERS"}}
 	tests := []struct {
 		name   string
 		change func(*world, handle.Request) (handle.Request, error)
@@ -177,12 +177,12 @@ func TestPersistentStoreFailures(t *testing.T) {
 		unsure = "Your decision may not have been recorded."
 	)
 	written := func(f handletest.Fault) func(handletest.Method, string) handletest.Fault {
-		gone := false
+		down := false
 		return func(v handletest.Method, _ string) handletest.Fault {
-			if gone {
+			if down {
 				return handletest.NotApplied
 			}
-			if gone = v == handletest.Replace; gone {
+			if down = v == handletest.Replace; down {
 				return f
 			}
 			return handletest.NoFault

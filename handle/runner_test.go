@@ -144,7 +144,7 @@ func TestStepsOfWholeRequests(t *testing.T) {
 				[]string{"signal", "refresh/C0APPROVALS/20261123090000.000000000", "tell/decided"}},
 			{65 * time.Minute, nil, []string{"watch", "refresh/C0APPROVALS/20261123090000.000000000", "tell/ended"}},
 		}},
-		{name: "nobody decides", endsAs: "ROLLBACK_COMPLETE", steps: []step{
+		{name: "no one decides", endsAs: "ROLLBACK_COMPLETE", steps: []step{
 			{0, nil, []string{"post", "tell/asked"}},
 			{8 * time.Hour, nil, nil},
 			{8*time.Hour + 13*time.Minute + 30*time.Second, nil, []string{"tell/reminder"}},

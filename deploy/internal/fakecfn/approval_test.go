@@ -145,6 +145,6 @@ func TestOriginalSampleGate(t *testing.T) {
 		t.Errorf("Next: got %v %t, want the service timeout", next, ok)
 	}
 	if got := w.stack(id).Resource("Bucket").Status; got != "" {
-		t.Errorf("bucket: got %s before anybody approved", got)
+		t.Errorf("bucket: got %s before an approval", got)
 	}
 }
