@@ -228,7 +228,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"no approvers", env(envApprovers, ""), []expectation{{"approvers", Warning, "none configured", "Approvers"}}},
 		{"a name", env(envApprovers, "@ann,S0PLATFORM,U0EVE"), []expectation{{"bot function settings", Fault, envApprovers, ""}, {"notifier function settings", Fault, envApprovers, "sam deploy"}}},
 		{"a name given", func(p *fixture) { p.command.Approvers = []string{"@ann", "S0PLATFORM"} }, []expectation{{"approvers", Fault, `"@ann" is not a Slack user ID`, "Copy member ID"}}},
-		{"no such user", env(envApprovers, "U0NOBODY,S0PLATFORM"), []expectation{{"approvers", Fault, "U0NOBODY cannot approve: no such user", "Approvers"}}},
+		{"no such user", env(envApprovers, "U0UNKNOWN,S0PLATFORM"), []expectation{{"approvers", Fault, "U0UNKNOWN cannot approve: no such user", "Approvers"}}},
 		{"deactivated", func(p *fixture) { p.slack.AddUser(slacktest.User{ID: "U0EVE", Name: "eve", Deleted: true}) }, []expectation{{"approvers", Fault, "deactivated", "Approvers"}}},
 		{"a guest", func(p *fixture) { p.slack.AddUser(slacktest.User{ID: "U0EVE", Name: "eve", Restricted: true}) }, []expectation{{"approvers", Fault, "a guest", "Approvers"}}},
 		{"a bot", func(p *fixture) { p.slack.AddUser(slacktest.User{ID: "U0EVE", Name: "eve", Bot: true}) }, []expectation{{"approvers", Fault, "a bot", "Approvers"}}},
@@ -286,7 +286,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		// Launching.
 		{"launch role may not", func(p *fixture) { p.command.LaunchRole = []string{"BareLaunch"} }, []expectation{{"launch role", Fault, "BareLaunch may not invoke the notifier", "put-role-policy --role-name BareLaunch"}}},
 		{"by ARN", func(p *fixture) { p.command.LaunchRole = []string{"arn:aws:iam::111122223333:role/BareLaunch"} }, []expectation{{"launch role", Fault, "implicitDeny", "--role-name BareLaunch "}}},
-		{"no such role", func(p *fixture) { p.command.LaunchRole = []string{"Nobody"} }, []expectation{{"launch role", Fault, "role Nobody does not exist", "launch constraint"}}},
+		{"no such role", func(p *fixture) { p.command.LaunchRole = []string{"NoSuchRole"} }, []expectation{{"launch role", Fault, "role NoSuchRole does not exist", "launch constraint"}}},
 		{"role elsewhere", func(p *fixture) { p.command.LaunchRole = []string{"arn:aws:iam::999988887777:role/Launch"} }, []expectation{{"launch role", Unchecked, "in a different account", "999988887777"}}},
 		{"no roles", func(p *fixture) { p.aws.catalog = nil }, nil},
 
@@ -408,7 +408,7 @@ func recentRequest(name string, known bool) handle.Request {
 	if name != "" {
 		r.Requester.Principal = "arn:aws:sts::111122223333:assumed-role/" + name
 	}
-	return r.IdentifyRequester("U0SOMEBODY", []string{"U0SOMEBODY"}, known)
+	return r.IdentifyRequester("U0REQUESTER", []string{"U0REQUESTER"}, known)
 }
 
 // withSession injects a request from a session of the role Requesters, with the

@@ -121,13 +121,13 @@ func TestVerdictStopsForgedSignal(t *testing.T) {
 	}
 	w.mustPut(stolen, signal("SUCCESS", "thief", "", ""))
 	verdict := w.last("ApprovalVerdict")
-	w.answer(verdict, "verdict-1", "Nobody approved this", nil)
+	w.answer(verdict, "verdict-1", "no approval is on record", nil)
 	for range 2 { // first the verdict's Delete, then the request's
 		w.answer(w.invoked[len(w.invoked)-1], "x", "", nil)
 	}
 	log := w.log(id)
 	before(t, log,
-		line{"ApprovalVerdict", "CREATE_FAILED", "Received response status [FAILED] from custom resource. Message returned: Nobody approved this (RequestId: " + verdict.RequestId + ")"},
+		line{"ApprovalVerdict", "CREATE_FAILED", "Received response status [FAILED] from custom resource. Message returned: no approval is on record (RequestId: " + verdict.RequestId + ")"},
 		line{name, "ROLLBACK_COMPLETE", ""})
 	if slices.ContainsFunc(log, func(l line) bool { return l.LogicalID == "Queue" }) {
 		t.Error("the queue was begun")

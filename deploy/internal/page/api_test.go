@@ -168,7 +168,7 @@ func TestLaunchIsRefused(t *testing.T) {
 		fields   []string
 	}{
 		{"no access", sandbox.Olga, body{"name": "x", "parameters": parameters}, http.StatusConflict, "no access", nil},
-		{"an unknown person", "U0NOBODY", body{"name": "x", "parameters": parameters}, http.StatusConflict, "no such person", nil},
+		{"an unknown person", "U0UNKNOWN", body{"name": "x", "parameters": parameters}, http.StatusConflict, "no such person", nil},
 		{"no name", sandbox.Rita, body{"parameters": parameters}, http.StatusUnprocessableEntity, "The name must start with a letter or digit", []string{"-name"}},
 		{"a name that is a path", sandbox.Rita, body{"name": "a/b", "parameters": parameters}, http.StatusUnprocessableEntity, "The name must start with a letter or digit", []string{"-name"}},
 		{"a missing parameter", sandbox.Rita, body{"name": "x", "parameters": body{"UserEmail": "rita@example.com"}}, http.StatusUnprocessableEntity, "Purpose", []string{"Purpose"}},
@@ -225,7 +225,7 @@ func TestClickIsRefused(t *testing.T) {
 		{"no such message", sandbox.Ann, body{"channel": m.ChannelID, "ts": "1.000000", "action": "approve"}, "message no longer exists"},
 		{"no such button", sandbox.Ann, body{"channel": m.ChannelID, "ts": m.TS, "action": "launch"}, "button no longer exists"},
 		{"no such channel", sandbox.Ann, body{"channel": "C0NONE", "ts": m.TS, "action": "approve"}, "no such channel"},
-		{"an unknown person", "U0NOBODY", body{"channel": m.ChannelID, "ts": m.TS, "action": "approve"}, "no such Slack user"},
+		{"an unknown person", "U0UNKNOWN", body{"channel": m.ChannelID, "ts": m.TS, "action": "approve"}, "no such Slack user"},
 	} {
 		if status, fault := s.try("click", test.as, test.doc); status != http.StatusConflict || !strings.Contains(fault.Error, test.want) {
 			t.Errorf("%s: got %d %q, want 409 and %q", test.name, status, fault.Error, test.want)

@@ -60,7 +60,7 @@ func TestText(t *testing.T) {
 		{"a person", section("<@U0RITA> asks"), "@Rita Requester asks", []string{`class="mention"`}},
 		{"the viewer", section("<@U0ANN>"), "@Ann Approver", []string{`class="mention mine"`}},
 		{"a group with the viewer in it", section("<!subteam^S0PLATFORM>"), "@platform-approvers", []string{`class="mention mine"`}},
-		{"an unknown person", section("<@U0NOBODY>"), "@U0NOBODY", nil},
+		{"an unknown person", section("<@U0UNKNOWN>"), "@U0UNKNOWN", nil},
 		{"a date", section("<!date^1772442000^{date_short_pretty} {time}|2026-03-02 09:00 UTC>"), "2026-03-02 09:00 UTC",
 			[]string{`datetime="2026-03-02T09:00:00Z"`, `data-format="{date_short_pretty} {time}"`}},
 		{"a link", section("<https://a.example/?x=1&amp;y=2|here>"), "here", []string{`href="https://a.example/?x=1&amp;y=2"`, `rel="noopener noreferrer"`}},

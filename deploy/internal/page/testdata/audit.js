@@ -1,4 +1,4 @@
-// audit lists what keeps somebody from reading or using the page as it now is:
+// audit lists barriers to reading or using the page in its current state:
 // text with too little contrast (WCAG 2.2, 1.4.3), controls without a name
 // (4.1.2), IDs that are not unique.
 (() => {
