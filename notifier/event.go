@@ -103,7 +103,7 @@ func (n *Notifier) record(ctx context.Context, raw json.RawMessage) error {
 	case n.Account != "" && account == n.Account:
 		return fmt.Errorf("%w: a topic message about a stack of this account, whose stacks call the function itself", ErrEvent)
 	case ev.RequestType != "Delete" && !n.floods.allow(account, n.Now()):
-		return n.answer(ctx, ev, ev.failed("too many requests of this account at once; launch again in a minute"))
+		return n.answer(ctx, ev, ev.failed("too many requests from this account at once; launch again in a minute"))
 	}
 	return n.answerRequest(ctx, message)
 }

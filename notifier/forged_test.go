@@ -186,7 +186,7 @@ func TestSecondRequestForSameHandleFails(t *testing.T) {
 	w := newWorld(t)
 	w.launch()
 	got, err := w.handle(w.event(nil, map[string]any{"LogicalResourceId": "SecondRequest", "RequestId": "second"}))
-	if err != nil || got.Status != "FAILED" || !strings.Contains(got.Reason, "a wait handle of its own") || len(w.slack.Messages(channel)) != 1 {
+	if err != nil || got.Status != "FAILED" || !strings.Contains(got.Reason, "its own wait handle") || len(w.slack.Messages(channel)) != 1 {
 		t.Errorf("answered %+v, error %v, %d messages", got, err, len(w.slack.Messages(channel)))
 	}
 }

@@ -163,7 +163,7 @@ func waitURLChanged(ev customResource, p properties) bool {
 type sharedHandle struct{ gate string }
 
 func (e *sharedHandle) Error() string {
-	return "WaitUrl is the handle of another request, " + e.gate + ": give each request a wait handle of its own"
+	return "WaitUrl already belongs to the request " + e.gate + ": give each request its own wait handle"
 }
 
 // create stores r under a lease for holder, or finds it stored: by a redelivered

@@ -25,7 +25,7 @@ type Command struct {
 	Addr      string            `help:"Loopback address of the web page." default:"127.0.0.1:8080"`
 	Data      string            `help:"Keep the requests in this file. Default: a temporary file." type:"path" placeholder:"FILE"`
 	Template  string            `help:"Product template to launch, YAML or JSON. Default: the sample product." type:"path" placeholder:"FILE"`
-	Story     string            `help:"Play this story without a browser, and exit 0 if every invariant held; \"all\" plays every story." placeholder:"NAME"`
+	Story     string            `help:"Play this story without a browser, and exit 0 if all laws held; \"all\" plays every story." placeholder:"NAME"`
 	Parameter map[string]string `help:"Template parameter, for stories. Others get their default or a made-up value." placeholder:"NAME=VALUE"`
 	Verbose   bool              `help:"Print the functions' logs." short:"v"`
 }
