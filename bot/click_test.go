@@ -39,7 +39,7 @@ func TestWhoMayDecide(t *testing.T) {
 		by      string // the workspace's own, unless edited
 		user    map[string]any
 		edit    func(*world, *handle.Request)
-		press   func(document)
+		change  func(document)
 		why     handle.RefusalReason // recorded; empty if the approval counts
 		private string
 		cold    bool // Slack is not asked
@@ -76,14 +76,14 @@ func TestWhoMayDecide(t *testing.T) {
 		{name: "a deactivated member of a group", by: member, user: map[string]any{"deleted": true}, why: handle.RefusedNotMember, private: "Guests"},
 		{
 			name: "another workspace, through Slack Connect", by: approver, why: handle.RefusedOtherWorkspace,
-			press:   func(d document) { d.set("T0ELSEWHERE", "user", "team_id") },
+			change:  func(d document) { d.set("T0ELSEWHERE", "user", "team_id") },
 			private: "You're in a different Slack workspace",
 			cold:    true,
 		},
 		{
 			name: "another workspace and organization in the payload", by: approver, why: handle.RefusedOtherWorkspace,
 			edit: func(w *world, _ *handle.Request) { w.bot.EnterpriseID = "E0HOLDING" },
-			press: func(d document) {
+			change: func(d document) {
 				d.set("T0ELSEWHERE", "user", "team_id").set(map[string]any{"id": "E0OTHERS"}, "enterprise")
 			},
 			private: "You're in a different Slack workspace",
@@ -92,12 +92,12 @@ func TestWhoMayDecide(t *testing.T) {
 		{
 			name: "another workspace in users.info, none in the payload", by: approver, why: handle.RefusedOtherWorkspace,
 			user:    map[string]any{"team_id": "T0ELSEWHERE"},
-			press:   func(d document) { delete(d["user"].(map[string]any), "team_id") },
+			change:  func(d document) { delete(d["user"].(map[string]any), "team_id") },
 			private: "You're in a different Slack workspace",
 		},
 		{
 			name: "home workspace in users.info, none in the payload", by: approver,
-			press: func(d document) { delete(d["user"].(map[string]any), "team_id") },
+			change: func(d document) { delete(d["user"].(map[string]any), "team_id") },
 		},
 		{
 			name: "home workspace in the payload, another in users.info", by: approver, why: handle.RefusedOtherWorkspace,
@@ -117,8 +117,8 @@ func TestWhoMayDecide(t *testing.T) {
 		{name: "a stranger", by: approver, user: map[string]any{"is_stranger": true}, why: handle.RefusedOtherWorkspace, private: "different Slack workspace"},
 		{
 			name: "no user", by: "", why: handle.RefusedNotMember,
-			press: func(d document) { d.set("ada.approver", "user", "name") },
-			cold:  true,
+			change: func(d document) { d.set("ada.approver", "user", "name") },
+			cold:   true,
 		},
 		{
 			name: "unknown to Slack", by: approver, why: handle.RefusedUnverified, private: "Slack could not confirm who you are, so your decision was not recorded. Try again in a moment.",
@@ -165,7 +165,7 @@ func TestWhoMayDecide(t *testing.T) {
 				w.bot.EnterpriseID = "E0HOLDING"
 				r.Terms.Approvers = []string{"W0DISTANT"}
 			},
-			press: func(d document) {
+			change: func(d document) {
 				d.set("T0SISTER", "user", "team_id").set(map[string]any{"id": "E0HOLDING"}, "enterprise")
 			},
 		},
@@ -176,7 +176,7 @@ func TestWhoMayDecide(t *testing.T) {
 				w.bot.EnterpriseID = "E0HOLDING"
 				r.Terms.Approvers = []string{"W0DISTANT"}
 			},
-			press: func(d document) { d.set("E0HOLDING", "user", "team_id").set(nil, "team") },
+			change: func(d document) { d.set("E0HOLDING", "user", "team_id").set(nil, "team") },
 		},
 		{
 			name: "another organization, in a shared channel", by: "W0DISTANT", why: handle.RefusedOtherWorkspace,
@@ -186,7 +186,7 @@ func TestWhoMayDecide(t *testing.T) {
 				r.Terms.Approvers = []string{"W0DISTANT"}
 			},
 			// The payload's enterprise is the one of the installation, not of the user.
-			press: func(d document) {
+			change: func(d document) {
 				d.set("T0ELSEWHERE", "user", "team_id").set(map[string]any{"id": "E0HOLDING"}, "enterprise")
 			},
 			private: "different Slack workspace",
@@ -221,8 +221,8 @@ func TestWhoMayDecide(t *testing.T) {
 				}
 			})
 			d := w.approve(r).by(tt.by)
-			if tt.press != nil {
-				tt.press(d)
+			if tt.change != nil {
+				tt.change(d)
 			}
 			if res := w.send(d); tt.by == "" {
 				w.wantServerError(res)
@@ -380,9 +380,9 @@ func TestVoteWhileLeaseIsHeld(t *testing.T) {
 
 func TestClickAdoptsMessage(t *testing.T) {
 	tests := []struct {
-		name  string
-		press func(document)
-		want  int // messages of the request
+		name   string
+		change func(document)
+		want   int // messages of the request
 	}{
 		{"the known message", func(document) {}, 1},
 		{"a copy", func(d document) { d.set("1795341700.000300", "container", "message_ts") }, 2},
@@ -399,7 +399,7 @@ func TestClickAdoptsMessage(t *testing.T) {
 			w := newWorld(t)
 			r := w.launch()
 			d := w.approve(r)
-			tt.press(d)
+			tt.change(d)
 			w.wantAck(w.send(d))
 			if got := w.wantVotes(r.ID, 1, handle.Approved); len(got.Messages) != tt.want {
 				t.Errorf("messages: got %v, want %d", got.Messages, tt.want)
@@ -419,7 +419,7 @@ func TestUnknownButtons(t *testing.T) {
 	}
 	tests := []struct {
 		name    string
-		press   func(document)
+		change  func(document)
 		private []string
 	}{
 		{"no ticket", ticket(""), []string{unknown}},
@@ -436,7 +436,7 @@ func TestUnknownButtons(t *testing.T) {
 			w := newWorld(t)
 			r := w.launch()
 			d := w.approve(r)
-			tt.press(d)
+			tt.change(d)
 			if res := w.send(d); tt.name == nowhere {
 				w.wantServerError(res)
 			} else {

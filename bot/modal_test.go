@@ -95,7 +95,7 @@ func TestRejectRefused(t *testing.T) {
 		name          string
 		by            string
 		edit          func(*world, *handle.Request)
-		press         func(document)
+		change        func(document)
 		private, form string
 		why           handle.RefusalReason
 	}{
@@ -106,7 +106,7 @@ func TestRejectRefused(t *testing.T) {
 		},
 		{
 			name: "different Slack workspace", by: approver, private: "different Slack workspace", form: "different Slack workspace", why: handle.RefusedOtherWorkspace,
-			press: func(d document) { d.set("T0ELSEWHERE", "user", "team_id") },
+			change: func(d document) { d.set("T0ELSEWHERE", "user", "team_id") },
 		},
 		{
 			name: "unverified", by: approver, private: "Slack could not confirm who you are", form: "Slack could not confirm who you are", why: handle.RefusedUnverified,
@@ -131,19 +131,19 @@ func TestRejectRefused(t *testing.T) {
 					tt.edit(w, r)
 				}
 			})
-			press := func(d document) document {
+			by := func(d document) document {
 				d.by(tt.by)
-				if tt.press != nil {
-					tt.press(d)
+				if tt.change != nil {
+					tt.change(d)
 				}
 				return d
 			}
-			w.wantAck(w.send(press(w.reject(r))))
+			w.wantAck(w.send(by(w.reject(r))))
 			w.wantPrivate(tt.private)
 			if n := w.slack.count("views.open"); n != 0 {
 				t.Errorf("forms opened: got %d, want none", n)
 			}
-			w.wantFormError(w.send(press(w.submission(r))), tt.form)
+			w.wantFormError(w.send(by(w.submission(r))), tt.form)
 			got := w.stored(r.ID)
 			if got.State() == handle.Rejected || got.CountRefusals(tt.why) != 2 {
 				t.Errorf("request: got %s with %d refusals because of %q, want 2", got.State(), got.CountRefusals(tt.why), tt.why)
@@ -161,9 +161,9 @@ func TestSubmission(t *testing.T) {
 	}
 	const why = "Give a reason of at least 3 characters"
 	tests := []struct {
-		name  string
-		press func(document)
-		wrong string // empty if the rejection counts
+		name   string
+		change func(document)
+		wrong  string // empty if the rejection counts
 	}{
 		{"a reason", func(document) {}, ""},
 		{"without a message", metadata(`{"ticket":"TICKET"}`), ""},
@@ -187,7 +187,7 @@ func TestSubmission(t *testing.T) {
 			w := newWorld(t)
 			r := w.launch()
 			d := w.submission(r)
-			tt.press(d)
+			tt.change(d)
 			view := d["view"].(map[string]any)
 			view["private_metadata"] = strings.NewReplacer(
 				"TICKET", handle.Ticket{ID: r.ID, Verdict: handle.Reject}.String(),

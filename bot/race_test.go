@@ -114,11 +114,11 @@ func TestLookupIsNotRepeatedAfterLostWrite(t *testing.T) {
 func TestConflict(t *testing.T) {
 	other := handle.Voter{Person: handle.Person{Team: "T0HOME", ID: member, Name: "Mel"}, Home: true, Groups: []string{"S0APPROVERS"}}
 	tests := []struct {
-		name   string
-		change func(*world, handle.Request) (handle.Request, error)
-		votes  int
-		state  handle.State
-		told   []string
+		name    string
+		change  func(*world, handle.Request) (handle.Request, error)
+		votes   int
+		state   handle.State
+		private []string
 	}{
 		{"the sweep reminds", func(w *world, r handle.Request) (handle.Request, error) {
 			return r.MarkDelivered(handle.Notification{Name: handle.NotifyReminder}.ReplyKey(), channel, "1.2", w.clock()), nil
@@ -154,7 +154,7 @@ func TestConflict(t *testing.T) {
 			}
 			w.wantAck(w.send(w.approve(r)))
 			w.wantVotes(r.ID, tt.votes, tt.state)
-			w.wantPrivate(tt.told...)
+			w.wantPrivate(tt.private...)
 		})
 	}
 }
@@ -189,10 +189,10 @@ func TestPersistentStoreFailures(t *testing.T) {
 		}
 	}
 	tests := []struct {
-		name  string
-		fault func(handletest.Method, string) handletest.Fault
-		told  string
-		votes int
+		name    string
+		fault   func(handletest.Method, string) handletest.Fault
+		private string
+		votes   int
 	}{
 		{"reads fail", failing(handletest.NotApplied, handletest.Load), sure, 0},
 		{"writes fail", failing(handletest.NotApplied, handletest.Replace), unsure, 0},
@@ -206,12 +206,12 @@ func TestPersistentStoreFailures(t *testing.T) {
 				r := w.launch()
 				w.store.Fault = tt.fault
 				w.wantAck(w.send(w.approve(r)))
-				w.wantPrivate(tt.told)
+				w.wantPrivate(tt.private)
 				if got := w.stored(r.ID); len(got.Votes) != tt.votes {
 					t.Errorf("votes: got %d, want %d", len(got.Votes), tt.votes)
 				}
 				if tt.votes == 0 {
-					w.wantFormError(w.send(w.submission(r)), tt.told[:30])
+					w.wantFormError(w.send(w.submission(r)), tt.private[:30])
 					w.wantVotes(r.ID, 0, handle.Pending)
 				}
 			})

@@ -225,9 +225,9 @@ func TestDocumentedGatesHold(t *testing.T) {
 				continue
 			}
 			for _, played := range []string{"approve", "bypass"} {
-				var told bytes.Buffer
-				if err := story.Run(t.Context(), &told, played, story.Config{Template: template, Log: slog.New(slog.DiscardHandler)}); err != nil {
-					t.Errorf("%s: %s: %v\n%s", name, played, err, &told)
+				var output bytes.Buffer
+				if err := story.Run(t.Context(), &output, played, story.Config{Template: template, Log: slog.New(slog.DiscardHandler)}); err != nil {
+					t.Errorf("%s: %s: %v\n%s", name, played, err, &output)
 				}
 			}
 		}

@@ -133,8 +133,8 @@ func TestClickRefused(t *testing.T) {
 		if !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
 			t.Errorf("%s: got %v, want %v", tt.name, err, tt.want)
 		}
-		if told := w.app.received() > before; told != (tt.want == nil) {
-			t.Errorf("%s: sent to the app: %t", tt.name, told)
+		if sent := w.app.received() > before; sent != (tt.want == nil) {
+			t.Errorf("%s: sent to the app: %t", tt.name, sent)
 		}
 	}
 	if _, err := w.Click(ann, slacktest.Target{ChannelID: public, TS: twinTS, BlockID: "two", ActionID: "go"}); err != nil {
@@ -329,7 +329,7 @@ func TestCommand(t *testing.T) {
 func TestResponseURL(t *testing.T) {
 	w := newWorld(t)
 	_, ts := w.post(public, text("x"), approvalButtons())
-	press := func() string {
+	click := func() string {
 		i, err := w.ClickButton(ann, public, ts, "approve")
 		if err != nil {
 			t.Fatal(err)
@@ -339,7 +339,7 @@ func TestResponseURL(t *testing.T) {
 	send := func(url string, m *api.WebhookMessage) error {
 		return api.PostWebhookContext(t.Context(), url, m)
 	}
-	url := press()
+	url := click()
 	if err := send(url, &api.WebhookMessage{Text: "only you"}); err != nil {
 		t.Fatal(err)
 	}
@@ -371,12 +371,12 @@ func TestResponseURL(t *testing.T) {
 	}
 
 	_, ts = w.post(public, text("x"), approvalButtons())
-	url = press()
+	url = click()
 	w.clock.add(30*time.Minute + time.Second)
 	if err := send(url, &api.WebhookMessage{Text: "late"}); err == nil {
 		t.Error("a use after 30 minutes was taken")
 	}
-	if err := send(press(), &api.WebhookMessage{DeleteOriginal: true}); err != nil {
+	if err := send(click(), &api.WebhookMessage{DeleteOriginal: true}); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := w.Message(public, ts); ok {

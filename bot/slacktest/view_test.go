@@ -183,13 +183,13 @@ func TestSubmitRefused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
 			v := w.openModal(reasonModal())
-			told := w.app.received()
+			received := w.app.received()
 			_, err := w.Submit(ann, v.ID, tt.values)
 			var input *slacktest.InputError
 			if !errors.As(err, &input) || input.Reason != tt.want {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
-			if w.app.received() != told {
+			if w.app.received() != received {
 				t.Error("the app was sent the submission")
 			}
 		})
@@ -399,9 +399,9 @@ func TestExternalID(t *testing.T) {
 func TestCloseView(t *testing.T) {
 	w := newWorld(t)
 	quiet := w.openModal(reasonModal())
-	told := w.app.received()
-	if i, err := w.CloseView(ann, quiet.ID); err != nil || i.Payload != nil || w.app.received() != told {
-		t.Errorf("closing without notify_on_close: got %+v, %v, notified %t", i, err, w.app.received() != told)
+	received := w.app.received()
+	if i, err := w.CloseView(ann, quiet.ID); err != nil || i.Payload != nil || w.app.received() != received {
+		t.Errorf("closing without notify_on_close: got %+v, %v, notified %t", i, err, w.app.received() != received)
 	}
 	loud := reasonModal()
 	loud.NotifyOnClose, loud.ClearOnClose = true, true

@@ -34,7 +34,7 @@ func (l *launch) checkMessages() {
 			return err
 		}
 		if due := r.Due(time.Now()); len(due) > 0 {
-			return fmt.Errorf("it still owes %v", due)
+			return fmt.Errorf("still due: %v", due)
 		}
 		if found := checker.Check([]handle.Request{r}, time.Now()); len(found) > 0 {
 			return fmt.Errorf("violations: %v", found)
@@ -62,7 +62,7 @@ func (l *launch) checkOneDecision() {
 	switch {
 	case r.State() == handle.Withdrawn && len(arrived) == 0: // the stack no longer waited
 	case len(arrived) != 1 || arrived[0] != one:
-		l.t.Errorf("the stack heard %q, and ought to have heard just %q", arrived, one)
+		l.t.Errorf("the wait handle received %q, want only %q", arrived, one)
 	}
 }
 

@@ -70,11 +70,11 @@ func record(t *testing.T) *recording {
 	rec := &recording{t: t, sandbox: w, config: w.FunctionsConfig, store: store}
 	w.Network.Intercept(rec.around)
 
-	rec.press(rec.launch("approved"), sandbox.Ann, handle.Approve)
+	rec.click(rec.launch("approved"), sandbox.Ann, handle.Approve)
 	rec.reject(rec.launch("rejected"), "Use the shared queue, “please”: é 😀 & < > + % = ; <!channel>\n*second* line", nil)
 	late := rec.launch("too-late")
-	rec.reject(late, "not today", func() { rec.press(late, sandbox.Ann, handle.Approve) })
-	rec.press(rec.launch("outsider"), sandbox.Rita, handle.Approve)
+	rec.reject(late, "not today", func() { rec.click(late, sandbox.Ann, handle.Approve) })
+	rec.click(rec.launch("outsider"), sandbox.Rita, handle.Approve)
 	stolen := rec.launch("stolen")
 	if _, err := w.PutWaitHandle(t.Context(), stolen); err != nil {
 		t.Fatal(err)
@@ -182,7 +182,7 @@ func (rec *recording) message(stackID string) slacktest.Message {
 	return slacktest.Message{}
 }
 
-func (rec *recording) press(stackID, who string, v handle.Verdict) slacktest.Interaction {
+func (rec *recording) click(stackID, who string, v handle.Verdict) slacktest.Interaction {
 	rec.t.Helper()
 	i, err := rec.sandbox.Slack.ClickStale(who, rec.message(stackID), string(v))
 	if err != nil || i.Failed {
@@ -195,7 +195,7 @@ func (rec *recording) press(stackID, who string, v handle.Verdict) slacktest.Int
 // reject opens the modal, calls meanwhile, and submits the modal.
 func (rec *recording) reject(stackID, reason string, meanwhile func()) {
 	rec.t.Helper()
-	i := rec.press(stackID, sandbox.Bob, handle.Reject)
+	i := rec.click(stackID, sandbox.Bob, handle.Reject)
 	if i.Opened == nil {
 		rec.t.Fatal("the modal did not open")
 	}
