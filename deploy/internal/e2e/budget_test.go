@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The budget of an approval, from the launch until the decision is signaled and
+// The budget of an approval, from the launch until the decision is signalled and
 // shown. Look-ups of people are not counted, because both functions cache them.
 const (
 	maxWrites     = 5 // DynamoDB

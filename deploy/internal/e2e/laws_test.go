@@ -16,7 +16,7 @@ import (
 )
 
 // checkLaws checks what must hold at the end of every scenario: the messages match
-// the record, one decision was signaled, and no secret leaked.
+// the record, one decision was signalled, and no secret leaked.
 func (l *launch) checkLaws() {
 	l.t.Helper()
 	l.checkMessages()

@@ -261,7 +261,7 @@ func (c *checker) config(conf Config, role Role) {
 	form("ACCOUNT", conf.Account, len(conf.Account) == 12 && hasForm(conf.Account, "", digits), "the ID of an AWS account: 12 digits")
 	form("TOPIC", conf.Topic, isARN(conf.Topic, "sns", "", letters+digits+"_-"), "the ARN of an SNS topic, such as arn:aws:sns:eu-west-1:123456789012:countersign-mail")
 	form("SLACK_TEAM", conf.SlackTeam, hasForm(conf.SlackTeam, "T", upper+digits), "the ID of a Slack workspace, such as T0123ABCD")
-	form("SLACK_ENTERPRISE", conf.SlackEnterprise, hasForm(conf.SlackEnterprise, "E", upper+digits), "the ID of an Enterprise Grid organisation, such as E0123ABCD")
+	form("SLACK_ENTERPRISE", conf.SlackEnterprise, hasForm(conf.SlackEnterprise, "E", upper+digits), "the ID of an Enterprise Grid organization, such as E0123ABCD")
 	form("SLACK_APP", conf.SlackApp, hasForm(conf.SlackApp, "A", upper+digits), "the ID of a Slack app, such as A0123ABCD")
 	form("CHANNEL", conf.Channel, isChannel(conf.Channel), "the ID of a Slack channel, such as C0123ABCD, or its name, such as #approvals")
 	form("MAIL_DOMAIN", conf.MailDomain, isDomain(conf.MailDomain), "a domain, such as example.com")

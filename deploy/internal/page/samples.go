@@ -33,7 +33,7 @@ func samples() []sample {
 		{"Expired", "No decision before the deadline.", expired(pending(1))},
 		{"Withdrawn", "The stack was deleted or rolled back before a decision.", pending(1).Withdraw("the stack was rolled back or deleted before a decision", after(20*time.Minute))},
 		{"Signal refused", "Approved, but CloudFormation no longer accepts the signal.", approved(pending(1), ann).MarkSignalled("couldn't signal CloudFormation: it answered 403 Forbidden", after(time.Hour))},
-		{"Bypassed approval", "The wait handle was signaled without an approval.", bypassed(pending(1))},
+		{"Bypassed approval", "The wait handle was signalled without an approval.", bypassed(pending(1))},
 		{"Approved and launched", "The stack was created.", launched(approved(pending(1), ann))},
 		{"Approved, but the launch failed", "A resource behind the gate failed; the thread says which.", launchFailed(approved(pending(1), ann))},
 	}
