@@ -22,6 +22,10 @@ func (e *Engine) serveQuery(w http.ResponseWriter, r *http.Request) {
 		e.writeError(w, http.StatusForbidden, err)
 		return
 	}
+	if e.isThrottled() {
+		e.writeError(w, http.StatusBadRequest, &Error{Code: "Throttling", Message: "Rate exceeded"})
+		return
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
 		e.writeError(w, http.StatusBadRequest, &Error{Code: "MalformedQueryString", Message: "The query string contains a syntax error."})
@@ -51,6 +55,22 @@ func (e *Engine) serveQuery(w http.ResponseWriter, r *http.Request) {
 	x.close("ResponseMetadata")
 	x.close(action + "Response")
 	x.write(w, http.StatusOK, "text/xml")
+}
+
+// SetThrottled makes the API answer that its caller asks too often, as it does to everyone in an account in which one
+// caller does. Stacks and the buckets are not affected.
+//
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/CommonErrors.html
+func (e *Engine) SetThrottled(throttled bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.throttled = throttled
+}
+
+func (e *Engine) isThrottled() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.throttled
 }
 
 // requestID returns an ID for an API call.

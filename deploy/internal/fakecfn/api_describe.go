@@ -29,20 +29,27 @@ func pageRange(token string, total int) (first, end int, next string, err *Error
 	return first, end, next, nil
 }
 
+// readable returns a stack that the API may read: to its callers, who are in the engine's account, stacks of other
+// accounts do not exist.
+func (e *Engine) readable(id string) (*stack, bool) {
+	st, ok := e.find(id)
+	return st, ok && st.account == e.cfg.Account
+}
+
 // describeStacks writes one stack, or all that are not deleted, newest first.
 func (e *Engine) describeStacks(x *xmlWriter, form url.Values) *Error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var found []*stack
 	if name := form.Get("StackName"); name != "" {
-		st, ok := e.find(name)
+		st, ok := e.readable(name)
 		if !ok {
 			return &Error{Code: codeValidation, Message: "Stack with id " + name + " does not exist"}
 		}
 		found = append(found, st)
 	} else {
 		for _, st := range e.stacks {
-			if st.status != DeleteComplete {
+			if st.status != DeleteComplete && st.account == e.cfg.Account {
 				found = append(found, st)
 			}
 		}
@@ -119,7 +126,7 @@ func (e *Engine) describeStackEvents(x *xmlWriter, form url.Values) *Error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	name := form.Get("StackName")
-	st, ok := e.find(name)
+	st, ok := e.readable(name)
 	if !ok {
 		return &Error{Code: codeValidation, Message: "Stack [" + name + "] does not exist"}
 	}
@@ -157,7 +164,7 @@ func (e *Engine) describeStackResources(x *xmlWriter, form url.Values) *Error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	name, logicalID, physicalID := form.Get("StackName"), form.Get("LogicalResourceId"), form.Get("PhysicalResourceId")
-	st, ok := e.find(name)
+	st, ok := e.readable(name)
 	if name == "" && physicalID != "" {
 		if st, ok = e.owner(physicalID); !ok {
 			return &Error{Code: codeValidation, Message: "Stack for " + physicalID + " does not exist"}
@@ -191,7 +198,7 @@ func (e *Engine) describeStackResources(x *xmlWriter, form url.Values) *Error {
 func (e *Engine) owner(physicalID string) (*stack, bool) {
 	for _, st := range e.stacks {
 		for _, r := range st.resources {
-			if r != nil && r.physicalID == physicalID && st.status != DeleteComplete {
+			if r != nil && r.physicalID == physicalID && st.status != DeleteComplete && st.account == e.cfg.Account {
 				return st, true
 			}
 		}

@@ -15,7 +15,7 @@ type ProvisionProductInput struct {
 	ProvisioningArtifactID string // pa-…
 	PortfolioID            string // port-…
 
-	// CatalogAccount owns product and portfolio; empty means the engine's own account.
+	// CatalogAccount owns product and portfolio; empty means the account of the stack.
 	CatalogAccount string
 
 	// Stack is the stack to create. Its Name is replaced, and the AutoTags precede its Tags.
@@ -29,15 +29,16 @@ type ProvisionProductInput struct {
 func (e *Engine) ProvisionProduct(in ProvisionProductInput) (stackID, provisionedProductID string, err error) {
 	provisionedProductID = "pp-" + e.catalogID()
 	stack := in.Stack
-	stack.Name = "SC-" + e.cfg.Account + "-" + provisionedProductID
-	stack.Tags = append(e.autoTags(in, provisionedProductID), in.Stack.Tags...)
+	stack.Account = cmp.Or(stack.Account, e.cfg.Account)
+	stack.Name = "SC-" + stack.Account + "-" + provisionedProductID
+	stack.Tags = append(e.autoTags(in, stack.Account, provisionedProductID), in.Stack.Tags...)
 	stackID, err = e.CreateStack(stack)
 	return stackID, provisionedProductID, err
 }
 
-func (e *Engine) autoTags(in ProvisionProductInput, provisionedProductID string) []Tag {
-	catalog := "arn:" + e.partition + ":catalog:" + e.cfg.Region + ":" + cmp.Or(in.CatalogAccount, e.cfg.Account) + ":"
-	owned := "arn:" + e.partition + ":servicecatalog:" + e.cfg.Region + ":" + e.cfg.Account + ":stack/"
+func (e *Engine) autoTags(in ProvisionProductInput, account, provisionedProductID string) []Tag {
+	catalog := "arn:" + e.partition + ":catalog:" + e.cfg.Region + ":" + cmp.Or(in.CatalogAccount, account) + ":"
+	owned := "arn:" + e.partition + ":servicecatalog:" + e.cfg.Region + ":" + account + ":stack/"
 	portfolio, product, artifact := in.PortfolioID, in.ProductID, in.ProvisioningArtifactID
 	if portfolio == "" {
 		portfolio = "port-" + e.catalogID()

@@ -1,6 +1,7 @@
 package fakecfn
 
 import (
+	"cmp"
 	"maps"
 	"regexp"
 	"slices"
@@ -16,6 +17,10 @@ type CreateStackInput struct {
 	Tags             []Tag
 	NotificationARNs []string
 	DisableRollback  bool
+
+	// Account is the account of the stack; empty means the engine's own. Stacks of other accounts behave alike, but the
+	// API does not find them, and their EventBridge events stay in their account.
+	Account string
 
 	// Fail makes plain resources fail: logical ID to status reason.
 	Fail map[string]string
@@ -68,10 +73,11 @@ func (e *Engine) newStack(in CreateStackInput) (*stack, error) {
 }
 
 func (e *Engine) emptyStack(in CreateStackInput) *stack {
-	uuid := e.cfg.NewID()
+	uuid, account := e.cfg.NewID(), cmp.Or(in.Account, e.cfg.Account)
 	return &stack{
 		engine:           e,
-		id:               "arn:" + e.partition + ":cloudformation:" + e.cfg.Region + ":" + e.cfg.Account + ":stack/" + in.Name + "/" + uuid,
+		id:               "arn:" + e.partition + ":cloudformation:" + e.cfg.Region + ":" + account + ":stack/" + in.Name + "/" + uuid,
+		account:          account,
 		name:             in.Name,
 		uuid:             uuid,
 		description:      in.Template.Description,

@@ -19,7 +19,8 @@ type Config struct {
 	// Origin is the scheme://host:port at which ServeHTTP is reached. Wait handle URLs and ResponseURLs begin with it.
 	Origin string
 
-	// Region and Account are where the stacks are; empty means us-east-1 and 111122223333.
+	// Region and Account are where the stacks are, unless CreateStackInput names another account; empty means us-east-1
+	// and 111122223333.
 	Region, Account string
 
 	// Invoke delivers a custom resource request to the function or topic of the ServiceToken. event is the Lambda
@@ -44,7 +45,7 @@ type Config struct {
 	SSM func(name string) (value string, ok bool)
 }
 
-// Engine simulates CloudFormation in one account and Region. It is safe for concurrent use.
+// Engine simulates CloudFormation in one Region, as seen from one account. It is safe for concurrent use.
 //
 // Invoke and Emit are called without the engine's lock, one at a time and in order, on the goroutine of a call to the
 // engine. A call that Invoke or Emit makes to the engine takes effect before it returns; what it causes to be delivered
@@ -63,6 +64,8 @@ type Engine struct {
 	exports map[string]*export
 	timers  timers
 	scratch []byte // reused for encoding JSON
+
+	throttled bool // see SetThrottled
 
 	outbox     []delivery
 	delivering bool

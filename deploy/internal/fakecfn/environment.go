@@ -15,7 +15,7 @@ func (st *stack) Pseudo(name string) gate.Value {
 	e := st.engine
 	switch name {
 	case "AWS::AccountId":
-		return e.cfg.Account
+		return st.account
 	case "AWS::NotificationARNs":
 		return gate.Strings(st.notificationARNs)
 	case "AWS::Partition":

@@ -50,7 +50,7 @@ func (e *Engine) setResourceStatus(r *resource, status Status, reason string) {
 func (e *Engine) setStackStatus(st *stack, status Status, reason string) {
 	st.status, st.reason = status, reason
 	e.appendEvent(st, nil, status, reason)
-	if e.cfg.Emit != nil {
+	if e.cfg.Emit != nil && st.account == e.cfg.Account {
 		e.outbox = append(e.outbox, delivery{event: e.statusChange(st)})
 	}
 }

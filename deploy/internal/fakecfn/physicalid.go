@@ -63,11 +63,11 @@ func (r *resource) makePhysicalID() string {
 	case "AWS::EC2::EIP":
 		return r.address("203.0.113.")
 	case "AWS::SQS::Queue":
-		return "https://sqs." + e.cfg.Region + ".amazonaws.com/" + e.cfg.Account + "/" + name
+		return "https://sqs." + e.cfg.Region + ".amazonaws.com/" + r.stack.account + "/" + name
 	case "AWS::S3::Bucket":
 		return strings.ToLower(name)
 	case typeStack:
-		return "arn:" + e.partition + ":cloudformation:" + e.cfg.Region + ":" + e.cfg.Account + ":stack/" + name + "/" + makeUUID(name)
+		return "arn:" + e.partition + ":cloudformation:" + e.cfg.Region + ":" + r.stack.account + ":stack/" + name + "/" + makeUUID(name)
 	}
 	if prefix, ok := ec2Prefixes[typ]; ok && service == "ec2" {
 		return prefix + "-0" + r.generatedID(16, lowerHex)
@@ -107,7 +107,7 @@ func (r *resource) address(prefix string) string {
 // arn returns an ARN. ARNs of S3 and IAM have no Region, and those of S3 no account.
 func (r *resource) arn(service, rest string) string {
 	e := r.stack.engine
-	region, account := e.cfg.Region, e.cfg.Account
+	region, account := e.cfg.Region, r.stack.account
 	switch service {
 	case "s3":
 		region, account = "", ""

@@ -46,6 +46,7 @@ type stack struct {
 	instance *gate.Instance
 
 	id, name, uuid   string
+	account          string
 	description      string
 	notificationARNs []string
 	tags             []Tag

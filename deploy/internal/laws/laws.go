@@ -25,6 +25,7 @@ const (
 	Recovery      Law = "recovery is the normal path"
 	BindsPerson   Law = "an approval binds a person"
 	BindsContent  Law = "an approval binds content"
+	EventUnproven Law = "an event proves nothing about its sender"
 	SignalNoProof Law = "a signal is no proof"
 
 	Secrets        Law = "the wait URL and the response URL are secrets"
@@ -46,13 +47,11 @@ func (v Violation) String() string { return fmt.Sprintf("%s: %s: %s", v.Law, v.R
 // be called concurrently.
 type Checker struct {
 	Team           string // ID of the workspace whose members may vote
+	Enterprise     string // ID of the organization whose members may vote too; empty: none
+	Account        string // the account whose stacks Countersign can read
 	Slack          *slacktest.Workspace
 	CloudFormation *fakecfn.Engine // nil: signals and stacks are not checked
 	Mail           *fakemail.Topic // nil: mail is not checked
-
-	// Launcher is the Slack user who made every launch and must not approve any.
-	// Empty if launchers differ or may approve; then the record's own requester counts.
-	Launcher string
 
 	// Answered reports whether the voter really gave that answer. Optional: nil
 	// if the test does not record what people do.
@@ -60,8 +59,9 @@ type Checker struct {
 
 	Tolerance Tolerance
 
-	records map[string]handle.Request // as last checked
-	found   []Violation               // in the current call
+	records   map[string]handle.Request // as last checked
+	launchers map[string]slacktest.User // by stack; the zero User if unproven
+	found     []Violation               // in the current call
 }
 
 // Tolerance is what injected faults excuse. The zero value excuses nothing.

@@ -22,6 +22,7 @@ func TestCheckWriteReportsViolations(t *testing.T) {
 	}
 	pending := handle.Request{
 		ID: "r-1", Rev: 3, Stack: handle.Stack{ID: "stack"}, CreatedAt: start,
+		Requester: handle.Requester{SlackID: "U0RITA", SlackIDs: []string{"U0RITA"}, LookedUp: true, Proven: true},
 		Terms:     handle.Terms{Channel: "C0", Approvers: []string{"U0ANN", "U0GWEN", "U0RITA"}, Approvals: 1, Deadline: start.Add(time.Hour)},
 		Events:    []handle.Event{{At: start, Kind: handle.EventAsked}},
 		Delivered: map[string]handle.Delivery{"reply/asked": {Channel: "C0", TS: "1.0"}},
@@ -76,7 +77,7 @@ func TestCheckWriteReportsViolations(t *testing.T) {
 				slack.AddUser(slacktest.User{ID: id, TeamID: "T0", Name: id, Restricted: id == "U0GWEN"})
 			}
 			checker := laws.Checker{
-				Team: "T0", Slack: slack, Launcher: "U0RITA",
+				Team: "T0", Slack: slack,
 				Answered: func(_ handle.Request, v handle.Vote) bool { return v.Verdict == handle.Approve },
 			}
 			r := test.old.Clone()

@@ -42,6 +42,7 @@ func (c *Checker) change(old, r handle.Request, now time.Time) {
 		}
 	}
 	c.decision(r, now)
+	c.events(old, r)
 	c.marks(old, r)
 }
 
@@ -49,7 +50,7 @@ func (c *Checker) change(old, r handle.Request, now time.Time) {
 func (c *Checker) record(r handle.Request, now time.Time) {
 	c.signals(r)
 	for _, v := range r.Votes {
-		if v.Via == handle.ViaSlack && !c.mayVote(r, v.By.ID) {
+		if v.Via == handle.ViaSlack && !c.MayVote(r, v.By.ID) {
 			c.add(BindsPerson, "only approvers vote", "%s: %s voted", r.ID, v.By.ID)
 		}
 	}
@@ -78,11 +79,15 @@ func (c *Checker) decision(r handle.Request, now time.Time) {
 		people := map[string]bool{} // counted here, not by the code under test
 		for _, v := range r.Votes {
 			if v.Verdict == handle.Approve {
-				people[v.By.ID] = true
+				people[c.key(v.By.ID)] = true
 			}
 		}
-		if len(people) < r.Terms.Approvals {
-			c.add(BindsPerson, "an approval needs the required number of approvers", "%s: %d of %d", r.ID, len(people), r.Terms.Approvals)
+		need := r.Terms.Approvals
+		if r.Decision.Via == handle.ViaSlack {
+			need = c.approvalsNeeded(r)
+		}
+		if len(people) < need {
+			c.add(BindsPerson, "an approval needs the required number of approvers", "%s: %d of %d", r.ID, len(people), need)
 		}
 	case handle.Rejected:
 		if strings.TrimSpace(r.Decision.Reason) == "" {
@@ -103,15 +108,16 @@ func (c *Checker) vote(r handle.Request, v handle.Vote, now time.Time) {
 		if v.Verdict == handle.Approve && r.Terms.Approvals > 1 {
 			c.add(BindsPerson, "mail cannot be one of several approvals", "%s: %q approved by mail, and %d must approve", r.ID, who, r.Terms.Approvals)
 		}
-	} else if !c.mayVote(r, who) {
+	} else if !c.MayVote(r, who) {
 		c.add(BindsPerson, "only approvers vote", "%s: %s voted", r.ID, who)
 	}
 	if c.Answered != nil && !c.Answered(r, v) {
 		c.add(BindsPerson, "a vote is what its person answered", "%s: %s did not answer %s", r.ID, who, v.Verdict)
 	}
+	c.requester(r, v)
 	same := 0
 	for _, other := range r.Votes {
-		if other.Via == v.Via && other.By.ID == v.By.ID && other.By.Name == v.By.Name && other.Verdict == v.Verdict {
+		if other.Via == v.Via && c.key(other.By.ID) == c.key(v.By.ID) && (v.By.ID != "" || other.By.Name == v.By.Name) && other.Verdict == v.Verdict {
 			same++
 		}
 	}
@@ -121,33 +127,6 @@ func (c *Checker) vote(r handle.Request, v handle.Vote, now time.Time) {
 	if !v.At.Before(r.Terms.Deadline) || v.At.After(now) {
 		c.add(OwnDeadline, "no vote counts past the deadline", "%s: %s voted at %s", r.ID, who, v.At)
 	}
-}
-
-// mayVote asks the simulated workspace, not the code under test: approvers are
-// members of the workspace, no guests and no bots, named themselves or by a
-// group, and not who launched.
-func (c *Checker) mayVote(r handle.Request, user string) bool {
-	if user == c.Launcher && user != "" || slices.Contains(r.Requester.SlackIDs, user) && !r.Terms.SelfApproval {
-		return false
-	}
-	member := false
-	for _, u := range c.Slack.Users() {
-		if u.ID == user {
-			member = u.TeamID == c.Team && !u.Restricted && !u.UltraRestricted && !u.Bot && !u.Deleted
-		}
-	}
-	if !member {
-		return false
-	}
-	if slices.Contains(r.Terms.Approvers, user) {
-		return true
-	}
-	for _, g := range c.Slack.UserGroups() {
-		if slices.Contains(r.Terms.Approvers, g.ID) && slices.Contains(g.Users, user) {
-			return true
-		}
-	}
-	return false
 }
 
 // marks checks that each mark of r that old has not states what was done.

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"time"
 
+	"countersign/deploy/internal/loopback"
 	"countersign/handle"
 	"countersign/handle/bolt"
 )
@@ -65,8 +66,8 @@ func ServeChild(c ChildConfig, store handle.Store) error {
 	now := func() time.Time { return time.Now().UTC().Add(c.ClockOffset) }
 	f := New(c.Functions, store, now, &http.Client{Timeout: 30 * time.Second}, slog.New(slog.DiscardHandler))
 	mux := http.NewServeMux()
-	mux.HandleFunc(InvokePath, f.Invoke)
-	mux.Handle("/", f.Bot)
+	mux.Handle(InvokePath, loopback.GuardAPI(http.HandlerFunc(f.Invoke)))
+	mux.Handle("/", loopback.Guard(f.Bot))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err

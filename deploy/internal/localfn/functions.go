@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -29,12 +30,13 @@ type Config struct {
 	CloudFormation, Slack, Mail string // origins, such as http://127.0.0.1:4310
 	Bot                         string // origin of the bot's public URL
 
-	Region   string
-	Account  string
-	TopicARN string
-	Token    string // the bot's Slack token
-	TeamID   string
-	AppID    string
+	Region       string
+	Account      string
+	TopicARN     string
+	Token        string // the bot's Slack token
+	TeamID       string
+	EnterpriseID string
+	AppID        string
 
 	SigningSecrets []string
 	MailKey        []byte
@@ -54,7 +56,11 @@ type Functions struct {
 // New returns the functions. client makes all their requests.
 func New(c Config, store handle.Store, now func() time.Time, client *http.Client, log *slog.Logger) *Functions {
 	aws := aws.Config{
-		Region:      c.Region,
+		Region: c.Region,
+		// The simulated services recover in simulated time, so long waits in real time are useless.
+		Retryer: func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = 20 * time.Millisecond })
+		},
 		HTTPClient:  awsfix.HTTPClient(client),
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDLOCAL", "local", ""),
 	}
@@ -73,6 +79,7 @@ func New(c Config, store handle.Store, now func() time.Time, client *http.Client
 		MailKeys:       func(context.Context) ([]handle.MailKey, error) { return keys, nil },
 		Address:        func(context.Context) string { return c.Bot },
 		Team:           c.TeamID,
+		Enterprise:     c.EnterpriseID,
 		App:            c.AppID,
 		Defaults:       c.Defaults,
 		Account:        c.Account,

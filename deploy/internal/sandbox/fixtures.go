@@ -3,6 +3,7 @@ package sandbox
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"countersign/bot/slacktest"
@@ -16,7 +17,10 @@ import (
 const (
 	Region  = "us-east-1"
 	Account = "111122223333"
-	Topic   = "arn:aws:sns:" + Region + ":" + Account + ":countersign-mail"
+
+	// OtherAccount launches through the topic, and its stacks cannot be read.
+	OtherAccount = "444455556666"
+	Topic        = "arn:aws:sns:" + Region + ":" + Account + ":countersign-mail"
 
 	Team      = "T0EXAMPLE"
 	otherTeam = "T0ELSEWHERE"
@@ -33,6 +37,12 @@ const (
 	Olga  = "U0OLGA" // in another workspace, through Slack Connect
 	Admin = "admins@example.com"
 
+	// With a Grid: the organization, a sister workspace, and people in it.
+	Organization = "E0HOLDING"
+	SisterTeam   = "T0SISTER"
+	Sam          = "U0SAM"  // an approver, in both workspaces
+	Tess         = "U0TESS" // in the sister workspace only
+
 	token         = "xoxb-made-up-token"
 	signingSecret = "made-up-signing-secret"
 )
@@ -40,7 +50,7 @@ const (
 func functionsConfig(cloudFormation, slack, mail, bot string) localfn.Config {
 	return localfn.Config{
 		CloudFormation: cloudFormation, Slack: slack, Mail: mail, Bot: bot,
-		Region: Region, TopicARN: Topic, Token: token, TeamID: Team, AppID: AppID,
+		Region: Region, Account: Account, TopicARN: Topic, Token: token, TeamID: Team, AppID: AppID,
 		SigningSecrets: []string{signingSecret},
 		MailKey:        []byte("a made-up key for the links in mails"),
 		Defaults: notifier.Defaults{
@@ -54,15 +64,22 @@ func functionsConfig(cloudFormation, slack, mail, bot string) localfn.Config {
 	}
 }
 
-func newWorkspace(now func() time.Time, origin, bot string, client *http.Client, limits slacktest.RateLimits) *slacktest.Workspace {
-	w := slacktest.New(slacktest.Config{
+func newWorkspace(now func() time.Time, origin, bot string, client *http.Client, limits slacktest.RateLimits, grid *Grid) *slacktest.Workspace {
+	c := slacktest.Config{
 		Now: now, TeamID: Team, TeamName: "Example", Domain: "example",
 		AppID: AppID, BotID: "B0COUNTERSIGN", BotUserID: BotUser, BotName: "countersign", BotToken: token,
 		Scopes: []string{"chat:write", "users:read", "users:read.email", "usergroups:read"}, MessagesTab: true,
 		Origin: origin, SigningSecret: signingSecret, RequestURL: bot + "/slack/interactivity",
 		Client: client, RateLimits: limits,
-	})
-	Populate(w)
+	}
+	if grid == nil {
+		w := slacktest.New(c)
+		Populate(w)
+		return w
+	}
+	c.EnterpriseID, c.EnterpriseName, c.OrgInstall = Organization, "Holding", grid.OrgInstall
+	w := slacktest.New(c)
+	populateGrid(w)
 	return w
 }
 
@@ -82,6 +99,34 @@ func Populate(w *slacktest.Workspace) {
 	w.AddUser(person(Olga, "olga", "Olga Outsider", otherTeam))
 	w.AddUserGroup(slacktest.UserGroup{ID: Approvers, Handle: "platform-approvers", Name: "Platform approvers", Users: []string{Ann, Bob}})
 	w.AddChannel(slacktest.Channel{ID: Channel, Name: "launch-approvals", Members: []string{BotUser, Rita, Ann, Bob, Dan, Gwen, Olga}, ExtShared: true})
+}
+
+// Grid puts the workspace into an Enterprise Grid, where each person has a second
+// user ID, in the organization.
+type Grid struct {
+	Configured bool // Countersign's SlackEnterprise names the organization, so all its members are at home
+	OrgInstall bool // the app is installed on the organization; then Configured must be set too
+}
+
+// OrgID returns the ID in the organization of a person in a Grid.
+func OrgID(user string) string { return "W" + strings.TrimPrefix(user, "U") }
+
+// populateGrid adds the same people as Populate, with their second IDs, and those of
+// a sister workspace. Lists mix both IDs, as Slack's do.
+func populateGrid(w *slacktest.Workspace) {
+	Populate(w)
+	for _, u := range w.Users() {
+		if u.TeamID == Team && u.ID != BotUser {
+			u.EnterpriseUserID, u.Teams = OrgID(u.ID), []string{Team}
+			w.AddUser(u)
+		}
+	}
+	w.AddUser(slacktest.User{ID: Sam, EnterpriseUserID: OrgID(Sam), TeamID: SisterTeam, Teams: []string{SisterTeam, Team},
+		Name: "sam", RealName: "Sam Sister", DisplayName: "Sam Sister", Email: "sam@example.com"})
+	w.AddUser(slacktest.User{ID: Tess, EnterpriseUserID: OrgID(Tess), TeamID: SisterTeam, Teams: []string{SisterTeam},
+		Name: "tess", RealName: "Tess Sister", DisplayName: "Tess Sister", Email: "tess@example.com"})
+	w.AddUserGroup(slacktest.UserGroup{ID: Approvers, Handle: "platform-approvers", Name: "Platform approvers", Users: []string{Ann, OrgID(Bob), OrgID(Sam)}})
+	w.AddChannel(slacktest.Channel{ID: Channel, Name: "launch-approvals", Members: []string{BotUser, Rita, Ann, Bob, Dan, Gwen, Olga, Sam, Tess}, ExtShared: true, OrgShared: true})
 }
 
 func newTopic(now func() time.Time) *fakemail.Topic {

@@ -24,14 +24,15 @@ type server struct {
 	handler atomic.Pointer[http.Handler]
 }
 
-// listen starts a server on a free loopback port.
-func listen() (*server, error) {
+// listen starts a server on a free loopback port, behind a guard against web pages
+// that are open in the developer's browser.
+func listen(guard func(http.Handler) http.Handler) (*server, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("couldn't listen on loopback: %w", err)
 	}
 	s := &server{origin: "http://" + l.Addr().String()}
-	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
+	s.http = &http.Server{Handler: guard(s), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
 	go func() { _ = s.http.Serve(l) }() // returns after close
 	return s, nil
 }

@@ -13,10 +13,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
+
+	"go.yaml.in/yaml/v4"
 
 	"countersign/bot/slacktest"
 	"countersign/deploy/gate"
@@ -24,6 +27,7 @@ import (
 	"countersign/deploy/internal/fakemail"
 	"countersign/deploy/internal/laws"
 	"countersign/deploy/internal/localfn"
+	"countersign/deploy/internal/loopback"
 	"countersign/handle"
 	"countersign/notifier"
 )
@@ -40,6 +44,9 @@ type Config struct {
 	// InProcess calls the servers directly, without sockets. Nothing outside the
 	// process can then reach them.
 	InProcess bool
+
+	Grid *Grid // nil: the workspace belongs to no Enterprise Grid
+
 	// NewID returns a UUID; nil: a random one.
 	NewID func() string
 }
@@ -84,6 +91,9 @@ func New(c Config) (*Sandbox, error) {
 	w.client = &http.Client{Transport: w.Network, Timeout: 30 * time.Second}
 	w.InvokeURL = origins[4] + localfn.InvokePath
 	w.FunctionsConfig = functionsConfig(origins[0], origins[1], origins[2], origins[3])
+	if c.Grid != nil && c.Grid.Configured {
+		w.FunctionsConfig.EnterpriseID = Organization
+	}
 	if c.Defaults != nil {
 		c.Defaults(&w.FunctionsConfig.Defaults)
 	}
@@ -95,9 +105,9 @@ func New(c Config) (*Sandbox, error) {
 		Delay:  c.Delay,
 		NewID:  c.NewID,
 	})
-	w.Slack = newWorkspace(w.Clock.Now, origins[1], origins[3], w.client, c.RateLimits)
+	w.Slack = newWorkspace(w.Clock.Now, origins[1], origins[3], w.client, c.RateLimits, c.Grid)
 	w.Mail = newTopic(w.Clock.Now)
-	w.Laws = &laws.Checker{Team: Team, Slack: w.Slack, CloudFormation: w.CloudFormation, Mail: w.Mail}
+	w.Laws = &laws.Checker{Team: Team, Enterprise: w.FunctionsConfig.EnterpriseID, Account: Account, Slack: w.Slack, CloudFormation: w.CloudFormation, Mail: w.Mail}
 	w.servers[0].serve(w.CloudFormation)
 	w.servers[1].serve(w.Slack)
 	w.servers[2].serve(w.Mail)
@@ -124,7 +134,11 @@ func (w *Sandbox) listen(within bool) (origins [5]string, err error) {
 	for i, name := range []string{"cloudformation", "slack", "mail", "bot", "notifier"} {
 		s := &server{origin: "http://" + name + ".localhost"}
 		if !within {
-			if s, err = listen(); err != nil {
+			guard := loopback.GuardAPI
+			if name == "bot" { // a browser follows mailed links
+				guard = loopback.Guard
+			}
+			if s, err = listen(guard); err != nil {
 				return origins, err
 			}
 		}
@@ -331,6 +345,7 @@ const (
 // Launch is one launch from the simulated Service Catalog.
 type Launch struct {
 	Requester  string // e-mail address, used as the role session name; Rita's if empty
+	Account    string // empty: OtherAccount if a gate's ServiceToken is a topic, else Account
 	Template   *gate.Template
 	Name       string // of the provisioned product
 	Parameters map[string]string
@@ -339,15 +354,53 @@ type Launch struct {
 
 // Launch launches a product and returns the ID of its stack.
 func (w *Sandbox) Launch(l Launch) (stackID string, err error) {
+	account := l.Account
+	if account == "" {
+		account = Account
+		if usesTopic(l) {
+			account = OtherAccount
+		}
+	}
 	stackID, _, err = w.CloudFormation.ProvisionProduct(fakecfn.ProvisionProductInput{
 		Name:                   l.Name,
-		Principal:              "arn:aws:sts::" + Account + ":assumed-role/Requesters/" + cmp.Or(l.Requester, "rita@example.com"),
+		Principal:              "arn:aws:sts::" + account + ":assumed-role/Requesters/" + cmp.Or(l.Requester, "rita@example.com"),
 		ProductID:              ProductID,
 		ProvisioningArtifactID: ProvisioningArtifactID,
 		PortfolioID:            PortfolioID,
-		Stack:                  fakecfn.CreateStackInput{Template: l.Template, Parameters: l.Parameters, Fail: l.Failures},
+		Stack:                  fakecfn.CreateStackInput{Account: account, Template: l.Template, Parameters: l.Parameters, Fail: l.Failures},
 	})
 	return stackID, err
+}
+
+// usesTopic reports whether a custom resource of the template has a topic as its
+// ServiceToken: written out, or as a parameter.
+func usesTopic(l Launch) bool {
+	values := map[string]string{}
+	for _, p := range l.Template.Parameters() {
+		values[p.Name] = p.Default
+	}
+	maps.Copy(values, l.Parameters)
+	for _, r := range l.Template.Resources() {
+		if r.Kind == gate.KindCustom && r.Node != nil && topicIn(r.Node, values, false) {
+			return true
+		}
+	}
+	return false
+}
+
+// topicIn looks for a topic's ARN in the ServiceToken of a resource's declaration;
+// token is true inside of it.
+func topicIn(n *yaml.Node, values map[string]string, token bool) bool {
+	if n.Kind == yaml.ScalarNode {
+		return token && (strings.Contains(n.Value, ":sns:") || strings.Contains(values[n.Value], ":sns:"))
+	}
+	for i, child := range n.Content {
+		key := n.Kind == yaml.MappingNode && i%2 == 1 && n.Content[i-1].Value == "ServiceToken"
+		if topicIn(child, values, token || key) {
+			return true
+		}
+	}
+	return false
 }
 
 // KillBeforeSignal calls kill when the next signal arrives at a wait handle, and

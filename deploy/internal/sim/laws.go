@@ -53,9 +53,6 @@ func newObservations() observations {
 // sent twice, for it knows each call.
 func (s *simulation) configureChecker() *laws.Checker {
 	c := s.sandbox.Laws
-	if !s.plan.Env.SelfApproval {
-		c.Launcher = sandbox.Rita
-	}
 	c.Answered = func(r handle.Request, v handle.Vote) bool {
 		who := v.By.ID
 		if v.Via == handle.ViaMail {
