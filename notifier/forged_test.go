@@ -32,7 +32,7 @@ func TestCreateContradictedByCloudFormationFails(t *testing.T) {
 	for name, forge := range map[string]func(*stacks){
 		"another wait URL": func(s *stacks) { s.gate = inProgress; s.gate.Handle = reconcile.HandleDiffers },
 		"another type":     func(s *stacks) { s.gate = inProgress; s.gate.Type = "Custom::Other" },
-		"an old resource":  func(s *stacks) { s.gate = inProgress; s.gate.Status = "CREATE_COMPLETE" },
+		"an old resource":  func(s *stacks) { s.gate = inProgress; s.gate.Status = "CREATE_FAILED" },
 		"a finished stack": func(s *stacks) { s.description.Status = "CREATE_COMPLETE" },
 		"no such stack":    func(s *stacks) { s.err = reconcile.ErrNoStack },
 	} {
@@ -47,6 +47,19 @@ func TestCreateContradictedByCloudFormationFails(t *testing.T) {
 				t.Errorf("%d requests, %d messages, %d mails; want none", len(requests), len(w.slack.Messages(channel)), len(w.mail.sent))
 			}
 		})
+	}
+}
+
+// Where the stack cannot be read, an event that claims a bypass raises no alarm.
+func TestForgedStackEventRecordsNoBypass(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch()
+	w.decide(r.ID, handle.Reject, "no")
+	w.stacks.err = reconcile.ErrDenied
+	_ = w.ended("CREATE_COMPLETE")
+	w.sweep(30 * time.Minute)
+	if got := w.load(r.ID); got.Bypass != nil || got.Ended != nil {
+		t.Errorf("bypass %+v, ended %+v", got.Bypass, got.Ended)
 	}
 }
 
@@ -233,6 +246,23 @@ func TestThrottledForgeryIsWithdrawnLater(t *testing.T) {
 	w.sweep(15 * time.Minute)
 	if r := w.load(got.PhysicalResourceId); r.State() != handle.Withdrawn {
 		t.Errorf("the request is %s", r.State())
+	}
+}
+
+// A launch that could not be verified is answered first. If the function dies
+// before it is recorded, the event comes again when the resource is complete.
+func TestAnsweredLaunchIsRecordedOnRedelivery(t *testing.T) {
+	for _, genuine := range []bool{true, false} {
+		w := newWorld(t)
+		w.stacks.gate = reconcile.Gate{Type: "Custom::ApprovalRequest", Status: "CREATE_COMPLETE", Handle: reconcile.HandleMatches}
+		if !genuine {
+			w.refuseAnswers()
+		}
+		_, _ = w.handle(w.event(nil, nil))
+		requests, _ := w.store.OfStack(t.Context(), stackID)
+		if recorded := len(requests) == 1 && len(w.slack.Messages(channel)) == 1; recorded != genuine {
+			t.Errorf("genuine %t: %d requests, %d messages", genuine, len(requests), len(w.slack.Messages(channel)))
+		}
 	}
 }
 

@@ -89,18 +89,24 @@ func (n *Notifier) askUnverified(ctx context.Context, r handle.Request) error {
 const verifyAttempts = 5 // at launch; 7.5 s of waiting in all
 
 // verify asks CloudFormation about a new request, and asks again while it cannot
-// be asked or lags. verified is false if it stayed so, or if the stack cannot be
-// read at all. The error is for the stack: CloudFormation contradicts the event.
+// be asked or lags. verified is false if it stayed so, if the stack cannot be read
+// at all, or if the request seems to be answered already. The error is for the stack: CloudFormation contradicts the event.
 func (n *Notifier) verify(ctx context.Context, r handle.Request) (_ handle.Request, verified bool, _ error) {
-	for attempt := 1; ; attempt++ {
-		facts, err := n.Verify(ctx, r, false)
+	for attempt, answered := 1, false; ; attempt++ {
+		facts, err := n.Verify(ctx, r, answered)
 		var contradiction *reconcile.Contradiction
 		switch {
 		case err == nil:
-			return r.VerifyStack(facts.Product, facts.Principal, facts.Parameters), true, nil
+			return r.VerifyStack(facts.Product, facts.Principal, facts.Parameters), !answered, nil
 		case errors.As(err, &contradiction):
 			if found, loadErr := n.Store.Load(ctx, r.ID); loadErr == nil {
 				return found, true, nil // a redelivery, after the stack has moved on
+			}
+			if !answered {
+				// Perhaps it was answered, and a crash came before its record. It is recorded
+				// once its answer is accepted again: a forged event would look the same.
+				answered = true
+				continue
 			}
 			n.Log.ErrorContext(ctx, "CloudFormation contradicts an event", "stack", r.Stack.ID, "resource", r.Stack.Gate, "reason", contradiction.Reason)
 			return r, false, err
@@ -108,7 +114,7 @@ func (n *Notifier) verify(ctx context.Context, r handle.Request) (_ handle.Reque
 			n.Log.WarnContext(ctx, "the stack can't be read, so nothing proves the requester", "request", r.ID, "stack", r.Stack.ID)
 			return r, false, nil
 		}
-		if attempt == verifyAttempts || n.Pause(ctx, 500*time.Millisecond<<(attempt-1)) != nil {
+		if attempt >= verifyAttempts || n.Pause(ctx, 500*time.Millisecond<<(attempt-1)) != nil {
 			n.Log.WarnContext(ctx, "couldn't verify a launch; votes are refused until it is", "request", r.ID, "stack", r.Stack.ID, "error", err)
 			r.Stack.Unverified = true
 			return r, false, nil

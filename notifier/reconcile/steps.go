@@ -274,9 +274,10 @@ func (u *run) watch(ctx context.Context, s handle.Step) error {
 	now := u.c.Now()
 	switch {
 	case errors.Is(err, ErrNoStack) && handle.FinalStatus(u.r.Stack.Status),
-		errors.Is(err, ErrDenied) && handle.FinalStatus(u.r.Stack.Status) && u.r.Decision != nil:
+		errors.Is(err, ErrDenied) && handle.FinalStatus(u.r.Stack.Status) && u.r.Decision != nil && !u.bypassReported():
 		// CloudFormation keeps a stack for 90 days after its deletion. Where reading
-		// is denied, the event is all there is: it may be told, but it decides nothing.
+		// is denied, the event is all there is: it may be told, but it decides nothing
+		// and raises no alarm.
 		u.c.Log.WarnContext(ctx, "couldn't read the stack; using its event's status", "request", u.r.ID, "error", err)
 		d = Description{Status: u.r.Stack.Status, Reason: u.r.Stack.Reason}
 	case errors.Is(err, ErrDenied):
@@ -300,6 +301,12 @@ func (u *run) watch(ctx context.Context, s handle.Step) error {
 	e.Superseded = e.Succeeded() && u.superseded(ctx, d.Updated)
 	u.mark(stackEnded{e})
 	return u.write(ctx, renew) // notifications report only what is durable
+}
+
+// bypassReported reports whether the last event says that the stack succeeded
+// although the request was not approved.
+func (u *run) bypassReported() bool {
+	return handle.Ended{Status: u.r.Stack.Status}.Succeeded() && u.r.State() != handle.Approved
 }
 
 // superseded reports whether the stack succeeded because of a later update, begun

@@ -28,7 +28,7 @@ func (c *Checker) events(old, r handle.Request) {
 	if withdrawn && stack.Status == fakecfn.CreateInProgress && !unapprovable(r.Decision.Reason) {
 		c.add(EventUnproven, "no forged event withdraws a request", "%s was withdrawn while its stack is being created: %s", r.ID, r.Decision.Reason)
 	}
-	if ended && !reached(stack, r.Ended.Status) {
+	if readable := accountOf(r.Stack.ID) == c.Account; ended && readable && !reached(stack, r.Ended.Status) {
 		c.add(EventUnproven, "no forged event ends a launch", "%s: its stack never was %s", r.ID, r.Ended.Status)
 	}
 	if bypassed && !passedWait(stack) {

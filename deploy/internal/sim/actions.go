@@ -72,6 +72,12 @@ func (s *simulation) do(a Action) {
 			s.log("  %s", q.label)
 			s.invoke(q)
 		}
+	case ForgeEvent:
+		s.forge(a)
+	case ThrottleReads:
+		s.throttleReads(a.D)
+	case ThrottleLookups:
+		s.lookupsBack = s.now().Add(a.D)
 	case RunSweep:
 		s.invoke(queuedEvent{event: sweepEvent, label: sweep})
 	case Restart:
@@ -90,6 +96,28 @@ func (s *simulation) do(a Action) {
 	case StoreDown:
 		s.storeBack = s.now().Add(a.D)
 	}
+}
+
+// throttleReads makes CloudFormation's API refuse to answer for a while.
+func (s *simulation) throttleReads(d time.Duration) {
+	s.sandbox.CloudFormation.SetThrottled(true)
+	s.readsBack = s.now().Add(d)
+}
+
+// as returns the ID under which a person acts: in a Grid, one of two.
+func (s *simulation) as(a Action) string {
+	if s.plan.Env.Grid != nil && strings.HasPrefix(a.Who, "U") && a.B/7%2 == 0 {
+		return sandbox.OrgID(a.Who)
+	}
+	return a.Who
+}
+
+// person returns a person's ID in the workspace.
+func person(id string) string {
+	if rest, ok := strings.CutPrefix(id, "W0"); ok {
+		return "U0" + rest
+	}
+	return id
 }
 
 var sweepEvent = []byte(`{"detail-type":"Scheduled Event","source":"aws.events"}`)
@@ -127,12 +155,20 @@ func (s *simulation) launch(a Action) {
 	if s.plan.Env.MailOnly {
 		p.approvals = 1 // mail cannot tell people apart
 	}
+	if s.plan.Env.Grid != nil {
+		p.inGrid(a.B)
+	}
 	t, err := p.template()
 	if err != nil {
 		s.violation(works, "the simulation runs", "%v", err)
 		return
 	}
 	l := sandbox.Launch{Template: t, Name: fmt.Sprintf("queue-%d", len(s.stacks)), Parameters: map[string]string{"UserEmail": "rita@example.com"}}
+	if a.B/7%4 == 0 { // an approver launches, under their own name or another
+		l.Requester = "ann@example.com"
+		l.Parameters["UserEmail"] = []string{"ann@example.com", "rita@example.com", "no-one@example.com"}[a.B/28%3]
+	}
+	s.throttleLaunch(a.A / 2560)
 	if p.fails {
 		l.Failures = map[string]string{behindGate: "the queue failed"}
 	}
@@ -143,6 +179,24 @@ func (s *simulation) launch(a Action) {
 	}
 	s.log("  %+v", p)
 	s.stacks = append(s.stacks, launchedStack{stack, p})
+}
+
+// throttleLaunch is what a requester does who wants to stay unknown: they use up
+// the limits of CloudFormation's API or Slack's look-ups as they launch.
+func (s *simulation) throttleLaunch(n int) {
+	d := []time.Duration{time.Second, 10 * time.Second, 10 * time.Minute}[n/16%3]
+	switch n % 16 {
+	case 0, 1:
+		s.throttleReads(d)
+	case 2, 3:
+		s.lookupsBack = s.now().Add(d)
+	case 4:
+		s.throttleReads(d)
+		s.lookupsBack = s.now().Add(d)
+	default:
+		return
+	}
+	s.log("  with reads throttled until %s and look-ups until %s", s.readsBack.Sub(start), s.lookupsBack.Sub(start))
 }
 
 // approvedRequest returns the ID of an approved request, for a later stack to
@@ -186,12 +240,13 @@ func (s *simulation) click(a Action, verdict handle.Verdict) {
 	m := s.messages[a.A%len(s.messages)]
 	s.noteAnswer(a.Who, m, verdict)
 	lost, seen := s.clicksLost, len(s.sandbox.Slack.Ephemerals(a.Who))
-	i, err := s.sandbox.Slack.ClickButton(a.Who, m.ChannelID, m.TS, string(verdict))
+	i, err := s.sandbox.Slack.ClickButton(s.as(a), m.ChannelID, m.TS, string(verdict))
 	if err != nil {
 		s.log("  %v", err)
 		return
 	}
 	s.recorded = append(s.recorded, i)
+	s.checkRefusal(a.Who, seen)
 	if verdict == handle.Approve && s.clicksLost == lost && !i.Failed && s.saysRecorded(a.Who, seen) {
 		s.checkClickResult(a.Who, m)
 	}
@@ -269,7 +324,7 @@ func (s *simulation) clickOld(a Action, m slacktest.Message) {
 	verdict := verdictOf(a.B)
 	s.log("  %s", verdict)
 	s.noteAnswer(a.Who, m, verdict)
-	i, err := s.sandbox.Slack.ClickStale(a.Who, m, string(verdict))
+	i, err := s.sandbox.Slack.ClickStale(s.as(a), m, string(verdict))
 	if err != nil {
 		s.log("  %v", err)
 		return
@@ -297,7 +352,7 @@ func (s *simulation) submitModal(a Action) {
 		}
 	}
 	reason := []string{"not this week", "too dear <!here>", "x", "  "}[a.A%4]
-	i, err := s.sandbox.Slack.Submit(a.Who, v.ID, map[string]map[string]string{"reason": {"reason": reason}})
+	i, err := s.sandbox.Slack.Submit(s.as(a), v.ID, map[string]map[string]string{"reason": {"reason": reason}})
 	if err != nil {
 		s.log("  %v", err)
 		return

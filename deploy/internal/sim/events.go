@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"time"
+
+	"countersign/deploy/internal/laws"
 )
 
 // queuedEvent is one event to be delivered to the notifier.
@@ -14,6 +16,7 @@ type queuedEvent struct {
 	label    string
 	at       time.Time
 	attempts int
+	mustFail bool // a forged event of a kind that the notifier must refuse
 }
 
 // lastTry is the number of the last delivery of an event, from 0. See
@@ -61,6 +64,8 @@ type cfnRequest struct {
 	document
 	sent     time.Time
 	answered bool // CloudFormation got the response
+	waits    bool // the response was SUCCESS to a request for an approval
+	dropped  bool // Lambda gave up on the event
 }
 
 // enqueue queues an event. At most one sweep is queued.
@@ -117,7 +122,13 @@ func (s *simulation) deliver(k int) bool {
 	if q.label != sweep {
 		s.log("  %s: the notifier gets %s", s.time(), q.label)
 	}
-	if s.invoke(q) || q.attempts == lastTry {
+	switch {
+	case s.invoke(q):
+		return true
+	case q.attempts == lastTry:
+		if req := s.requests[read(q.event).RequestId]; req != nil {
+			req.dropped = true
+		}
 		return true
 	}
 	q.at = s.now().Add(lambdaWaits[q.attempts])
@@ -128,7 +139,7 @@ func (s *simulation) deliver(k int) bool {
 
 // invoke invokes the notifier once. It reports whether the invocation succeeded.
 func (s *simulation) invoke(q queuedEvent) bool {
-	in := &invocation{kind: handling, generation: s.generation, attempts: q.attempts, startedAt: s.out.Calls}
+	in := &invocation{kind: handling, generation: s.generation, attempts: q.attempts, startedAt: s.out.Calls, mustFail: q.mustFail}
 	if q.label == sweep {
 		in.attempts = 0
 	}
@@ -141,5 +152,8 @@ func (s *simulation) invoke(q queuedEvent) bool {
 		return false
 	}
 	_ = res.Body.Close()
+	if q.mustFail && res.StatusCode == http.StatusOK {
+		s.violation(laws.EventUnproven, "the topic carries requests of other accounts only", "%s was handled", q.label)
+	}
 	return res.StatusCode == http.StatusOK && !in.dead
 }

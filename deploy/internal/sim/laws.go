@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"countersign/bot/blocks"
 	"countersign/bot/slacktest"
 	"countersign/deploy/internal/fakecfn"
 	"countersign/deploy/internal/laws"
@@ -58,7 +59,7 @@ func (s *simulation) configureChecker() *laws.Checker {
 		if v.Via == handle.ViaMail {
 			who = v.By.Name
 		}
-		return s.answered[answer{r.ID, who, v.Verdict}]
+		return s.answered[answer{r.ID, person(who), v.Verdict}]
 	}
 	c.Tolerance = laws.Tolerance{
 		Copies:   maxInjected + 1,
@@ -207,8 +208,12 @@ func (s *simulation) checkEnd() {
 		s.checkStack(l, stack)
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.requests)) {
-		if req := s.requests[id]; !req.answered {
+		req := s.requests[id]
+		if !req.answered {
 			s.violation(laws.AlwaysAnswered, "each custom resource request is answered", "%s was not", req.label())
+		}
+		if _, recorded := s.store.records[handle.NewID(req.StackId, req.LogicalResourceId, id)]; req.waits && !req.dropped && !recorded {
+			s.violation(laws.RecordActMark, "a launch waits only for a stored request", "%s succeeded without one", req.LogicalResourceId)
 		}
 	}
 }
@@ -231,9 +236,22 @@ func (s *simulation) checkStack(l launchedStack, stack fakecfn.Stack) {
 	case !created || approved >= l.gates:
 	case l.verdict:
 		s.violation(laws.SignalNoProof, "nothing behind a verdict is created without an approval", "%s in %s was", behindGate, stack.Name)
+	case accountOf(l.stack) != sandbox.Account: // its end cannot be read
+	case s.requestDropped(l.stack): // there is no record to say it on
 	case stack.Status == fakecfn.CreateComplete && !bypassed:
 		s.violation(laws.SignalNoProof, "a bypass is recorded", "%s bypassed its gate", stack.Name)
 	}
+}
+
+// requestDropped reports whether Lambda gave up on a request for an approval of the
+// stack after CloudFormation had its answer.
+func (s *simulation) requestDropped(stackID string) bool {
+	for _, req := range s.requests {
+		if req.StackId == stackID && req.dropped && req.ResourceProperties.WaitUrl != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // checkClickResult checks that a person who clicked Approve, and saw no message or one that
@@ -245,9 +263,26 @@ func (s *simulation) checkClickResult(who string, m slacktest.Message) {
 		if err != nil || t.Verdict != handle.Approve || !ok {
 			continue
 		}
-		voted := slices.ContainsFunc(r.Votes, func(v handle.Vote) bool { return v.By.ID == who && v.Verdict == handle.Approve })
+		voted := slices.ContainsFunc(r.Votes, func(v handle.Vote) bool { return person(v.By.ID) == who && v.Verdict == handle.Approve })
 		if !voted {
 			s.violation(laws.RecordActMark, "a click that seems to succeed is on record", "%s: %s clicked Approve and saw no error, and the vote is not on record", short(r.ID), who)
+		}
+	}
+}
+
+// notApproverPrefix starts the private reply to a person who is no approver.
+var notApproverPrefix, _, _ = strings.Cut(blocks.Mrkdwn.Refused(handle.Request{}, handle.RefusedNotApprover), ",")
+
+// checkRefusal checks that a person who was refused as no approver, in a private
+// message since then, may not approve some request. Where users.info returns the
+// ID that was asked for, it may leave out the one that the template names.
+func (s *simulation) checkRefusal(who string, since int) {
+	for _, m := range s.sandbox.Slack.Ephemerals(who)[since:] {
+		if s.plan.Env.AskedID || !strings.HasPrefix(m.Text, notApproverPrefix) {
+			continue
+		}
+		if !slices.ContainsFunc(s.records(), func(r handle.Request) bool { return !s.checker.MayVote(r, who) }) {
+			s.violation(laws.BindsPerson, "approvers may vote, under each of their IDs", "%s was refused", who)
 		}
 	}
 }
@@ -267,10 +302,20 @@ func (s *simulation) checkSignal(body []byte) {
 }
 
 // checkAnswer checks an answer to CloudFormation as it is sent against the record.
-func (s *simulation) checkAnswer(in *invocation, body []byte, arrives bool) {
+func (s *simulation) checkAnswer(in *invocation, path string, body []byte, arrives bool) {
 	s.checkSecret("an answer to CloudFormation", body)
-	var a struct{ Status, RequestId, Reason, PhysicalResourceId string }
+	var a struct{ Status, RequestId, Reason, PhysicalResourceId, StackId, LogicalResourceId string }
 	err := json.Unmarshal(body, &a)
+	if path != "/"+a.StackId+"|"+a.LogicalResourceId+"|"+a.RequestId {
+		s.violation(laws.EventUnproven, "an answer goes to the place of its own request", "%q", path)
+	}
+	if in != nil && in.mustFail {
+		s.violation(laws.EventUnproven, "the topic carries requests of other accounts only", "one is answered: %s", a.Status)
+	}
+	if strings.HasPrefix(a.RequestId, forgedPrefix) {
+		s.log("    answers the forged event with %s %s", a.Status, a.Reason)
+		return
+	}
 	req := s.requests[a.RequestId]
 	if err != nil || req == nil || len(body) > 4096 {
 		s.violation(laws.AlwaysAnswered, "CloudFormation can read each answer", "%d bytes, for request %q", len(body), a.RequestId)
@@ -287,7 +332,13 @@ func (s *simulation) checkAnswer(in *invocation, body []byte, arrives bool) {
 	if req.RequestType == "Create" && id != "" && a.Status != "SUCCESS" && approved && !in.storeFailed {
 		s.violation(laws.SignalNoProof, "an approval opens the verdict", "%s is approved, and its verdict failed: %s", short(id), a.Reason)
 	}
-	if _, recorded := s.store.records[a.PhysicalResourceId]; req.RequestType == "Create" && id == "" && a.Status == "SUCCESS" && !recorded {
+	_, recorded := s.store.records[a.PhysicalResourceId]
+	mayFollow := in != nil && in.unread || req.waits || accountOf(a.StackId) != sandbox.Account // recorded once the answer is accepted
+	if status, _, _ := s.sandbox.CloudFormation.Status(a.StackId); status != fakecfn.CreateInProgress {
+		req.waits = false
+	}
+	req.waits = req.waits || arrives && req.RequestType == "Create" && id == "" && a.Status == "SUCCESS"
+	if req.RequestType == "Create" && id == "" && a.Status == "SUCCESS" && !recorded && !mayFollow {
 		s.violation(laws.RecordActMark, "a launch waits only for a stored request", "%s succeeded without one", req.LogicalResourceId)
 	}
 	if req.RequestType == "Delete" && a.Status != "SUCCESS" {

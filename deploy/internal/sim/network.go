@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -30,6 +31,8 @@ type invocation struct {
 	dead       bool
 
 	storeFailed bool // a call to the store failed, or the function died
+	unread      bool // a call to CloudFormation's API failed
+	mustFail    bool // see queuedEvent
 
 	lastCall      string        // name of its last call
 	request       string        // ID of the request that it last read or wrote
@@ -198,13 +201,39 @@ func (s *simulation) callSlack(req *http.Request, next http.RoundTripper) (*http
 	if !ok {
 		return nil, errKilled
 	}
+	if method == "users.lookupByEmail" && !s.lookupsBack.IsZero() {
+		i.Fault, i.Wait = []Fault{RateLimited, Unavailable}[s.out.Calls%2], 30*time.Second
+	}
 	if strings.HasPrefix(method, "chat.") && s.slackBack.IsZero() {
 		s.checkPost(in, s.postKey(method, form), i)
 		if method == "chat.update" {
 			s.noteUpdate(in, form, i)
 		}
 	}
-	return s.transmit(req, next, i)
+	res, err := s.transmit(req, next, i)
+	if err == nil && method == "users.info" && s.plan.Env.AskedID {
+		return withAskedID(res, form), nil
+	}
+	return res, err
+}
+
+// withAskedID replaces user.id in a response of users.info by the ID that was asked
+// for.
+func withAskedID(res *http.Response, form string) *http.Response {
+	q, err := url.ParseQuery(form)
+	b, _ := io.ReadAll(res.Body) // in memory: no error
+	_ = res.Body.Close()
+	var answer map[string]any
+	if err == nil && json.Unmarshal(b, &answer) == nil {
+		if user, ok := answer["user"].(map[string]any); ok {
+			user["id"] = q.Get("user")
+			if changed, err := json.Marshal(answer); err == nil {
+				b = changed
+			}
+		}
+	}
+	res.Body, res.ContentLength = io.NopCloser(bytes.NewReader(b)), int64(len(b))
+	return res
 }
 
 func (s *simulation) callMail(req *http.Request, next http.RoundTripper) (*http.Response, error) {
@@ -234,6 +263,9 @@ func (s *simulation) callCloudFormation(req *http.Request, next http.RoundTrippe
 		if !ok {
 			return nil, errKilled
 		}
+		if in != nil && (i.Fault != "" || !s.readsBack.IsZero()) {
+			in.unread = true
+		}
 		return s.transmit(req, next, i)
 	case strings.Contains(req.URL.Path, "|"):
 		can := s.orDeath(in, NotDone, ResponseLost, Unavailable, DoneThen500)
@@ -244,7 +276,7 @@ func (s *simulation) callCloudFormation(req *http.Request, next http.RoundTrippe
 		if !ok {
 			return nil, errKilled
 		}
-		s.checkAnswer(in, body, i.done())
+		s.checkAnswer(in, req.URL.Path, body, i.done())
 		return s.transmit(req, next, i)
 	}
 	i, ok := s.beforeCall(req.Context(), "the signal", s.orDeath(in, NotDone, ResponseLost, Unavailable, DoneThen500))

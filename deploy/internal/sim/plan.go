@@ -27,10 +27,12 @@ type Plan struct {
 type Environment struct {
 	MailOnly     bool
 	SelfApproval bool
-	Faults       float64 // probability that a call fails
-	Interleaving float64 // probability that others act during a call
-	NoFaults     []Fault // faults that do not happen, and so excuse nothing
-	Freezes      bool    // time may pass during a call
+	Grid         *sandbox.Grid // nil: the workspace belongs to no Enterprise Grid
+	AskedID      bool          // users.info returns the ID that was asked for, in a Grid either
+	Faults       float64       // probability that a call fails
+	Interleaving float64       // probability that others act during a call
+	NoFaults     []Fault       // faults that do not happen, and so excuse nothing
+	Freezes      bool          // time may pass during a call
 }
 
 // Step is one action, and whether the events that it causes are then delivered.
@@ -67,9 +69,14 @@ const (
 	DeleteMessage   Kind = "deletes a message"
 	DeliverEvent    Kind = "an event is delivered"
 	RedeliverEvent  Kind = "an event is delivered again"
+	ForgeEvent      Kind = "forges an event"
 	RunSweep        Kind = "the sweep runs"
 	Restart         Kind = "the functions restart"
 	PassTime        Kind = "time passes"
+	ThrottleReads   Kind = "makes CloudFormation throttle its reads"
+	ReadsBack       Kind = "CloudFormation answers again"
+	ThrottleLookups Kind = "makes Slack throttle its look-ups"
+	LookupsBack     Kind = "Slack looks people up again"
 	SlackDown       Kind = "Slack goes down"
 	SlackUp         Kind = "Slack is back"
 	MailDown        Kind = "mail goes down"
@@ -130,6 +137,10 @@ func Draw(seed uint64) Plan {
 		Interleaving: pick(r, 0, 0.02, 0.06, 0.15),
 	}}
 	p.Env.Freezes = r.IntN(2) == 0
+	if r.IntN(2) == 0 {
+		grid := pick(r, sandbox.Grid{}, sandbox.Grid{Configured: true}, sandbox.Grid{Configured: true, OrgInstall: true})
+		p.Env.Grid, p.Env.AskedID = &grid, r.IntN(2) == 0
+	}
 	rare := r.IntN(3) // a third of the schedules have few kinds of faults, a third have most
 	for _, f := range faults {
 		if rare == 0 && r.IntN(6) > 0 || rare == 1 && r.IntN(3) == 0 {
@@ -162,8 +173,9 @@ type weightedAction struct {
 
 // voters are mostly people who may decide.
 var (
-	everyone = []string{sandbox.Ann, sandbox.Bob, sandbox.Dan, sandbox.Gwen, sandbox.Olga, sandbox.Rita}
+	everyone = []string{sandbox.Ann, sandbox.Bob, sandbox.Dan, sandbox.Gwen, sandbox.Olga, sandbox.Rita, sandbox.Sam, sandbox.Tess}
 	voters   = slices.Concat(slices.Repeat([]string{sandbox.Ann, sandbox.Bob}, 6), everyone)
+	anyone   = []string{"an intruder"}
 	admins   = []string{sandbox.Ann, sandbox.Bob}
 )
 
@@ -181,6 +193,9 @@ var betweenCalls = []weightedAction{
 	{3, DeleteStack, []string{sandbox.Rita}, 0, 0},
 	{1, DeleteMessage, nil, 0, 0},
 	{5, RedeliverEvent, nil, 0, 0},
+	{5, ForgeEvent, anyone, 0, 0},
+	{2, ThrottleReads, []string{sandbox.Rita, sandbox.Ann}, time.Second, time.Hour},
+	{2, ThrottleLookups, []string{sandbox.Rita, sandbox.Ann}, time.Second, time.Hour},
 	{3, RunSweep, nil, 0, 0},
 	{3, Restart, nil, 0, 0},
 	{3, SlackDown, nil, 2 * time.Minute, 3 * time.Hour},
@@ -202,6 +217,7 @@ var duringCalls = []weightedAction{
 	{5, DeleteStack, []string{sandbox.Rita}, 0, 0},
 	{12, DeliverEvent, nil, 0, 0},
 	{8, RedeliverEvent, nil, 0, 0},
+	{6, ForgeEvent, anyone, 0, 0},
 	{12, RunSweep, nil, 0, 0},
 	{4, Restart, nil, 0, 0},
 	{2, StoreDown, nil, time.Second, time.Hour},

@@ -50,15 +50,18 @@ type simulation struct {
 	faultsOver bool
 	stopped    bool // after the first violation
 
-	generation int         // of the functions
-	lookups    map[int]int // lookups in progress that other clicks would wait for, by generation
-	slackBack  time.Time
-	mailBack   time.Time
-	storeBack  time.Time
+	generation  int         // of the functions
+	lookups     map[int]int // lookups in progress that other clicks would wait for, by generation
+	slackBack   time.Time
+	mailBack    time.Time
+	storeBack   time.Time
+	readsBack   time.Time // CloudFormation's API
+	lookupsBack time.Time // users.lookupByEmail
 
 	queue         []queuedEvent          // events to deliver
 	handledEvents [][]byte               // all events so far, except sweeps
 	requests      map[string]*cfnRequest // by CloudFormation's RequestId
+	forgedEvents  int                    // so far
 
 	stacks       []launchedStack
 	messages     []slacktest.Message // with buttons, as first shown
@@ -78,7 +81,7 @@ type simulation struct {
 // answer is one person's verdict on one request.
 type answer struct {
 	request string
-	who     string // Slack user ID; by mail the typed name
+	who     string // Slack user ID in the workspace; by mail the typed name
 	verdict handle.Verdict
 }
 
@@ -118,6 +121,7 @@ func Run(p Plan, story bool) (out Outcome, err error) {
 				d.Channel, d.Approvers = "", nil
 			}
 		},
+		Grid: p.Env.Grid,
 		NewID: func() string {
 			return fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", ids.Uint32(), ids.IntN(1<<16), ids.IntN(1<<12), ids.IntN(1<<12), ids.Int64N(1<<48))
 		},
@@ -269,6 +273,8 @@ func (s *simulation) nextDue(end time.Time) time.Time {
 	earlier(s.slackBack)
 	earlier(s.mailBack)
 	earlier(s.storeBack)
+	earlier(s.readsBack)
+	earlier(s.lookupsBack)
 	return next
 }
 
@@ -279,6 +285,15 @@ func (s *simulation) endOutages() {
 		s.slackBack = time.Time{}
 		s.sandbox.Slack.SetDown(false)
 		s.log("%s %s", s.time(), SlackUp)
+	}
+	if !s.readsBack.IsZero() && !now.Before(s.readsBack) {
+		s.readsBack = time.Time{}
+		s.sandbox.CloudFormation.SetThrottled(false)
+		s.log("%s %s", s.time(), ReadsBack)
+	}
+	if !s.lookupsBack.IsZero() && !now.Before(s.lookupsBack) {
+		s.lookupsBack = time.Time{}
+		s.log("%s %s", s.time(), LookupsBack)
 	}
 	if !s.mailBack.IsZero() && !now.Before(s.mailBack) {
 		s.mailBack = time.Time{}
@@ -294,7 +309,7 @@ func (s *simulation) endOutages() {
 // due any more.
 func (s *simulation) endFaults() {
 	s.faultsOver, s.step, s.call = true, -1, 0
-	s.slackBack, s.mailBack, s.storeBack = s.now(), s.now(), s.now()
+	s.slackBack, s.mailBack, s.storeBack, s.readsBack, s.lookupsBack = s.now(), s.now(), s.now(), s.now(), s.now()
 	s.log("%s all faults and outages end, and time passes", s.time())
 	s.advance(40 * time.Hour)
 	s.clickLeftovers()

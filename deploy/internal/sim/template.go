@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -54,6 +55,21 @@ func drawProduct(a, b int) product {
 		}
 	}
 	return p
+}
+
+// inGrid writes the approvers as the author of a template in an Enterprise Grid
+// might, with either ID, and adds people of the sister workspace.
+func (p *product) inGrid(n int) {
+	if len(p.approvers) == 0 {
+		return
+	}
+	approvers := slices.Concat([]string{sandbox.Sam, sandbox.Tess}[:n/3%3], p.approvers)
+	for i, id := range approvers {
+		if strings.HasPrefix(id, "U") && (n/9>>i)%2 == 0 {
+			approvers[i] = sandbox.OrgID(id)
+		}
+	}
+	p.approvers = approvers
 }
 
 // hostileText is something a requester may type.
