@@ -256,7 +256,7 @@ func TestAnsweredLaunchIsRecordedOnRedelivery(t *testing.T) {
 		w := newWorld(t)
 		w.stacks.gate = reconcile.Gate{Type: "Custom::ApprovalRequest", Status: "CREATE_COMPLETE", Handle: reconcile.HandleMatches}
 		if !genuine {
-			w.refuseAnswers()
+			w.refuseResponses()
 		}
 		_, _ = w.handle(w.event(nil, nil))
 		requests, _ := w.store.OfStack(t.Context(), stackID)

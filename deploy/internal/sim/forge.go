@@ -80,7 +80,7 @@ func (s *simulation) forgedRequest(kind forgery, a Action, stack fakecfn.Stack, 
 		"RequestType": "Create", "RequestId": fmt.Sprintf("%s%d", forgedPrefix, s.forgedEvents), "StackId": stack.ID,
 		"LogicalResourceId": r.Stack.Gate, "ResourceType": "Custom::ApprovalRequest",
 	}
-	wait := r.WaitURL.Expose()
+	wait := waitURL(stack, r)
 	properties := map[string]any{"WaitUrl": wait, "Timeout": "3600", "EmailID": "dan@example.com", "Approvers": []string{sandbox.Rita, sandbox.Dan, sandbox.OrgID(sandbox.Rita)}, "UnprovenRequester": "warn"}
 	switch kind {
 	case forgedDelete:
@@ -89,13 +89,23 @@ func (s *simulation) forgedRequest(kind forgery, a Action, stack fakecfn.Stack, 
 		d["LogicalResourceId"], d["ResourceType"] = "Verdict0", "Custom::ApprovalVerdict"
 		properties = map[string]any{"RequestId": r.ID}
 	case otherHandle:
-		properties["WaitUrl"] = wait[:len(wait)-4] + "0000"
+		properties["WaitUrl"] = wait[:max(len(wait)-4, 0)] + "0000"
 	}
 	d["ResourceProperties"] = properties
 	key := fmt.Sprintf("%s|%s|%s", stack.ID, d["LogicalResourceId"], d["RequestId"])
 	d["ResponseURL"] = s.forgedResponseURL(a.B/16, key, stack.ID)
 	event, _ := json.Marshal(d) // cannot fail: strings only
 	return event
+}
+
+// waitURL returns the wait URL of a request, as its stack's events show it.
+func waitURL(stack fakecfn.Stack, r handle.Request) string {
+	for _, resource := range stack.Resources {
+		if r.WaitURL.Equal(resource.PhysicalID) {
+			return resource.PhysicalID
+		}
+	}
+	return "" // rolled back
 }
 
 // forgedResponseURL returns a URL with the right key that CloudFormation did not
