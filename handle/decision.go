@@ -56,7 +56,7 @@ func (r Request) Expire(now time.Time) Request {
 	if r.Decision != nil || now.Before(r.Terms.Deadline) {
 		return r
 	}
-	return r.Clone().decide(Decision{State: Expired, Reason: "nobody decided in time", At: now})
+	return r.Clone().decide(Decision{State: Expired, Reason: "no decision was made in time", At: now})
 }
 
 // Withdraw closes a pending request whose stack has ended, or that has no one to

@@ -50,7 +50,7 @@ func TestExpire(t *testing.T) {
 	r := launch()
 	wantSame(t, "before the deadline", r, r.Expire(r.Terms.Deadline.Add(-1)))
 	next := r.Expire(r.Terms.Deadline)
-	want := &handle.Decision{State: handle.Expired, Reason: "nobody decided in time", At: r.Terms.Deadline}
+	want := &handle.Decision{State: handle.Expired, Reason: "no decision was made in time", At: r.Terms.Deadline}
 	if diff := cmp.Diff(want, next.Decision); diff != "" {
 		t.Errorf("at the deadline (-want +got):\n%s", diff)
 	}

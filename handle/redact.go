@@ -2,44 +2,175 @@ package handle
 
 import (
 	"cmp"
+	"encoding/base64"
+	"fmt"
+	"math"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 )
 
-// hiddenValue replaces a value that looks like a secret.
+// hiddenValue replaces a secret.
 const hiddenValue = "(hidden)"
 
-// The patterns are compiled on first use: most clicks need neither, and a cold
-// start delays the first click.
+// The patterns are compiled on first use, because a cold start delays the first
+// click.
 var (
+	// A name is matched as words in lower case with hyphens, such as db-password.
 	secretName = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?i)pass(word|wd|phrase|code)?$|passw|secret|token|credential|private.?key|api.?key|access.?key|auth.?key|signing.?key|license.?key|conn(ection)?.?str`)
+		return regexp.MustCompile(`passw|pass-?(phrase|code)|pass$|pwd$|psk$|secret|token|credential` +
+			`|(private|api|access|auth|signing|licen[cs]e)-?key` +
+			`|(encryption|pre-?shared|shared|master|account|webhook)-?key(-?(value|material|base64))?$` +
+			`|conn(ection)?-?str|web-?hooks?(-?(ur[il]s?|endpoint|address))?$`)
+	})
+
+	// What such a name describes, but is not.
+	plainName = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(bypass|compass|overpass|underpass|trespass)$` +
+			`|-(arns?|names?|size|length|count|limit|rate|ttl|days|hours|minutes|seconds|expiry|expiration|lifetime|validity|enabled|required|type|version|policy|rotation|region)$`)
+	})
+
+	plainValue = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)^(|true|false|yes|no|none|enabled|disabled)$`)
 	})
 
 	// Asterisks are how DescribeStacks shows a NoEcho parameter.
-	secretValue = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^\*+$|-----BEGIN|\b(AKIA|ASIA)[A-Z0-9]{16}\b|\bxox[abeprs]-|\bgh[opsu]_[A-Za-z0-9]{20}|\beyJ[\w-]+\.[\w-]+\.|://[^/\s:@]+:[^/\s@]+@|X-Amz-Signature=|\bSG\.[\w-]{16}|\bsk_live_|^[A-Za-z0-9+/]{40}$`)
+	noEcho = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\*+$`) })
+
+	// Secrets that their form gives away within any text.
+	secretText = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(strings.Join([]string{
+			`(?s:-----BEGIN[^-]*PRIVATE KEY[^-]*-----(.*?-----END[^-]*-----|.*))`,
+			`\b(AKIA|ASIA)[A-Z0-9]{16}\b`,                                    // AWS access keys
+			`\b(IQoJb3JpZ2lu|FwoGZXIvYXdz|FQoGZXIvYXdz)[A-Za-z0-9+/=%]{20,}`, // STS session tokens
+			`\b(xox[a-z]|xapp|xwfp)-[\w-]+`,                                  // Slack
+			`\bgh[a-z]_[A-Za-z0-9]{20,}`, `\bgithub_pat_\w{20,}`,
+			`\bgl[a-z]{2,5}-[\w-]{16,}`, // GitLab: glpat-, glrt- and others
+			`\bnpm_[A-Za-z0-9]{20,}`, `\bpypi-[\w-]{20,}`,
+			`\bAIza[\w-]{30,}`,                      // Google
+			`\b[srw][kh](_live|_test|sec)_\w{8,}`,   // Stripe
+			`\bsk-(proj|ant|svcacct)-[\w-]{8,}`,     // OpenAI, Anthropic
+			`\bSG\.[\w-]{16,}(\.[\w-]+)?`,           // SendGrid
+			`\beyJ[\w-]+\.[\w-]+\.[\w-]*`,           // JSON Web Tokens
+			`https?://hooks\.slack(-gov)?\.com/\S+`, // webhooks
+			`https?://[\w.-]*webhook\.office\.com/\S+`, `https?://outlook\.office(365)?\.com/webhook\S+`,
+			`https?://hooks\.chime\.aws/\S+`, `https?://(\w+\.)?discord(app)?\.com/api/webhooks/\S+`,
+		}, "|"))
 	})
+
+	// Secrets that follow a name. The first group is kept.
+	namedSecret = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)(\b(?:X-Amz-Signature|X-Amz-Security-Token|X-Amz-Credential|Signature|sig|AccountKey|SharedAccessKey|SharedAccessSignature|client_secret|password|passwd|pwd)\s*(?:=|%3D)\s*)` +
+			`[^\s&;,"'<>|]+` +
+			`|(://[^/\s:@]*:)[^/\s@]+(@)` +
+			`|(\bbearer\s+)[\w.~+/-]{20,}=*`)
+	})
+
+	basicAuth = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)\b(basic\s+)([A-Za-z0-9+/]{6,}={0,2})`)
+	})
+
+	// The form of AWS's secret access keys. Git's commit hashes have it too.
+	secretKey = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9+/]{40}$`) })
+	hexDigits = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]+$|^[0-9A-F]+$`) })
 )
 
+// redactSecrets replaces secrets and the signature parameters of URLs in outside
+// text.
+func redactSecrets(text string) string {
+	if len(text) < 8 {
+		return text
+	}
+	text = secretText().ReplaceAllString(text, hiddenValue)
+	text = namedSecret().ReplaceAllString(text, "${1}${2}${4}"+hiddenValue+"${3}")
+	return basicAuth().ReplaceAllStringFunc(text, func(s string) string {
+		parts := basicAuth().FindStringSubmatch(s)
+		decoded, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(parts[2], "="))
+		if err != nil || !strings.Contains(string(decoded), ":") {
+			return s // prose, such as "basic authentication"
+		}
+		return parts[1] + hiddenValue
+	})
+}
+
+// isSecret reports whether a parameter's value is a secret, by its name or its
+// form.
+func isSecret(name, value string) bool {
+	if noEcho().MatchString(value) || redactSecrets(value) != value {
+		return true
+	}
+	if secretKey().MatchString(value) && !hexDigits().MatchString(value) &&
+		strings.ContainsAny(value, upperCase) && strings.ContainsAny(value, strings.ToLower(upperCase)) {
+		return true
+	}
+	name = words(name)
+	return secretName().MatchString(name) && !plainName().MatchString(name) && !plainValue().MatchString(value)
+}
+
+const upperCase = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+var wordEnd = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])`) })
+
+// words splits a name in any of the usual spellings into words: DBPassword and
+// db_password are both db-password.
+func words(name string) string {
+	name = wordEnd().ReplaceAllString(name, "$1$3-$2$4")
+	return strings.Join(strings.FieldsFunc(strings.ToLower(name), func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < '0' || c > '9')
+	}), "-")
+}
+
+// Bounds of what a record keeps. Details and parameters together stay well below
+// DynamoDB's 400 KB per item, and each fits into a Slack modal of 250 KB.
 const (
-	maxFields = 60
-	maxValue  = 300 // bytes
+	maxFields    = 200      // CloudFormation's limit of parameters
+	maxFieldName = 100      // bytes
+	maxValue     = 4096     // bytes; CloudFormation's limit of a parameter's value
+	maxStorage   = 96 << 10 // bytes of all names and values, encoded
 )
 
-// RedactFields prepares a template's or stack's names and values for display:
-// one line each, at most 60, sorted by name, without the wait URL u and without
-// values that look like secrets.
+// RedactFields prepares a template's or stack's names and values for the record:
+// one line each, sorted by name, without the wait URL u and without secrets. It
+// keeps at most 200 fields of 4,096 bytes. If they exceed 96 KB in all, the longest
+// values are shortened, so that no value can displace another. What is cut is
+// counted in the field itself, or in a last field.
 func RedactFields(u WaitURL, list []Field) []Field {
-	slices.SortFunc(list, func(a, b Field) int { return cmp.Compare(a.Name, b.Name) })
-	out := make([]Field, 0, min(len(list), maxFields))
-	for _, f := range list[:min(len(list), maxFields)] {
-		value := OneLine(u.Redact(f.Value), maxValue) // first whole, then cut
-		if secretName().MatchString(f.Name) || secretValue().MatchString(f.Value) {
+	return redactFields(u, list, maxFields, maxValue)
+}
+
+func redactFields(u WaitURL, list []Field, most, longest int) []Field {
+	out := make([]Field, 0, len(list))
+	for _, f := range list {
+		name, value := OneLine(f.Name, math.MaxInt), OneLine(f.Value, math.MaxInt)
+		value = u.redactURL(value) // first whole, then cut
+		if isSecret(name, value) {
 			value = hiddenValue
 		}
-		out = append(out, Field{Name: OneLine(f.Name, 100), Value: value})
+		out = append(out, Field{Name: Truncate(u.Redact(name), maxFieldName), Value: value})
+	}
+	slices.SortStableFunc(out, func(a, b Field) int { return cmp.Compare(a.Name, b.Name) })
+	if len(out) > most {
+		left := len(out) - most + 1
+		out = append(out[:most-1], Field{Name: "(not stored)", Value: fmt.Sprintf("%d more", left)})
+	}
+	for storage(out, longest) > maxStorage {
+		longest = longest * 3 / 4
+	}
+	for i := range out {
+		out[i].Value = Shorten(out[i].Value, longest)
 	}
 	return out
 }
+
+// storage returns the bytes that list takes as JSON with values of at most n bytes.
+func storage(list []Field, n int) int {
+	sum := 0
+	for _, f := range list {
+		sum += encodedLen(f.Name) + encodedLen(Shorten(f.Value, n)) + len(`{"name":"","value":""},`)
+	}
+	return sum
+}
+
+// encodedLen is the length of s, which has no control characters, as JSON.
+func encodedLen(s string) int { return len(s) + strings.Count(s, `"`) + strings.Count(s, `\`) }

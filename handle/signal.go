@@ -50,7 +50,7 @@ func (r Request) SignalBody() (body SignalBody, ok bool) {
 	case Rejected:
 		body.Reason = "Rejected by " + r.Decider() + ": " + OneLine(d.Reason, maxSignalReason)
 	case Expired:
-		body.Reason = "Expired: nobody decided by " + r.Terms.Deadline.UTC().Format("2006-01-02 15:04 MST")
+		body.Reason = "Expired: no decision was made by " + r.Terms.Deadline.UTC().Format("2006-01-02 15:04 MST")
 	case Withdrawn:
 		body.Reason = "Withdrawn: " + OneLine(d.Reason, maxSignalReason)
 	}

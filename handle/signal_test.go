@@ -55,7 +55,7 @@ func TestSignalBody(t *testing.T) {
 		{"rejected by mail", byMail(handle.Reject, "no"),
 			handle.SignalBody{Status: "FAILURE", Reason: "Rejected by Ann Example (by mail): no", UniqueID: "rejected-" + id, Data: id}},
 		{"expired", r.Expire(r.Terms.Deadline),
-			handle.SignalBody{Status: "FAILURE", Reason: "Expired: nobody decided by 2026-11-23 19:58 UTC", UniqueID: "expired-" + id, Data: id}},
+			handle.SignalBody{Status: "FAILURE", Reason: "Expired: no decision was made by 2026-11-23 19:58 UTC", UniqueID: "expired-" + id, Data: id}},
 		{"withdrawn", r.Withdraw("the stack gave up", at),
 			handle.SignalBody{Status: "FAILURE", Reason: "Withdrawn: the stack gave up", UniqueID: "withdrawn-" + id, Data: id}},
 	} {

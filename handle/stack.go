@@ -5,7 +5,10 @@ import (
 	"time"
 )
 
-const maxOutputs = 20
+const (
+	maxOutputs = 20
+	maxOutput  = 300 // bytes of a value
+)
 
 // ObserveStatus records a final stack status that an event reported. An event
 // proves nothing, so this only makes StepWatch due, which asks CloudFormation.
@@ -20,22 +23,18 @@ func (r Request) ObserveStatus(status, reason string, now time.Time) Request {
 
 // RecordEnd records how the stack operation ended. It withdraws a pending
 // request. If the stack succeeded without an approval, it records a bypass. Only
-// the first end is kept. Wait URLs in the reason and the outputs are redacted.
+// the first end is kept. Secrets in the reason and the outputs are redacted.
 func (r Request) RecordEnd(e Ended) Request {
 	if r.Ended != nil {
 		return r
 	}
 	r = r.clearAttempts(Step{Kind: StepWatch}).clearRefreshAttempts()
 	e.Reason = Truncate(r.WaitURL.Redact(e.Reason), 500)
-	outputs := make([]Field, 0, min(len(e.Outputs), maxOutputs))
-	for _, f := range e.Outputs[:min(len(e.Outputs), maxOutputs)] {
-		outputs = append(outputs, Field{Name: OneLine(f.Name, 100), Value: OneLine(r.WaitURL.Redact(f.Value), 300)})
-	}
-	e.Outputs = outputs
+	e.Outputs = redactFields(r.WaitURL, e.Outputs, maxOutputs, maxOutput)
 	r.Ended = &e
 	r = r.appendEvent(Event{At: e.At, Kind: EventEnded, Text: e.Status})
 	if !e.Succeeded() {
-		return r.Withdraw("the stack ended before anybody decided", e.At)
+		return r.Withdraw("the stack ended before a decision", e.At)
 	}
 	if r.State() != Approved && !e.Superseded {
 		r = r.RecordBypass(fmt.Sprintf("the stack reached %s and the request was %s", e.Status, r.State()), e.At)

@@ -157,7 +157,7 @@ func (r Request) mailAllows(verdict Verdict) bool {
 }
 
 func (r Request) vote(v Vote) (Request, error) {
-	v.Reason, v.By.Name = Truncate(v.Reason, maxReason), OneLine(v.By.Name, maxName)
+	v.Reason, v.By.Name = Truncate(r.WaitURL.Redact(v.Reason), maxReason), OneLine(r.WaitURL.Redact(v.By.Name), maxName)
 	if r.repeats(v) {
 		return r, nil
 	}

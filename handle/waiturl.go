@@ -192,10 +192,24 @@ func (u WaitURL) Handle(stackID string) string {
 	return parsed.Path[strings.LastIndex(parsed.Path, "/")+1:]
 }
 
-// Redact removes this and any other wait URL from outside text. A stack's outputs
-// and failure reasons can contain one. If text contains the URL in another
-// spelling, all of text is replaced.
+// Redact removes this and any other wait URL from outside text, and other secrets
+// and URL signatures that it recognizes. A stack's outputs and failure reasons can
+// contain them. If text contains the URL in another spelling, all of text is
+// replaced.
 func (u WaitURL) Redact(text string) string {
+	if strings.ContainsFunc(text, isBidi) { // which OneLine removes later
+		text = strings.Map(func(c rune) rune {
+			if isBidi(c) {
+				return -1
+			}
+			return c
+		}, text)
+	}
+	return redactSecrets(u.redactURL(text))
+}
+
+// redactURL removes this and any other wait URL from text.
+func (u WaitURL) redactURL(text string) string {
 	if raw := u.Expose(); raw != "" {
 		text = strings.ReplaceAll(text, raw, hidden)
 		// The same host and path, with another query or encoding around them.

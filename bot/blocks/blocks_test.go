@@ -87,7 +87,7 @@ func states() map[string]handle.Request {
 		"by-mail":     must(pending.VoteByMail("Ann Approver", handle.Approve, "", at)),
 		"rejected":    rejected,
 		"expired":     pending.Expire(start.Add(11 * time.Hour)),
-		"withdrawn":   pending.Withdraw("the stack was rolled back or deleted before anybody decided", at),
+		"withdrawn":   pending.Withdraw("the stack was rolled back or deleted before a decision", at),
 		"bypassed":    pending.RecordEnd(up),
 		"launched":    approved.RecordEnd(up),
 		"failed":      approved.RecordEnd(down),

@@ -292,7 +292,7 @@ func (u *run) watch(ctx context.Context, s handle.Step) error {
 		u.mark(stillInProgress{now})
 		return nil
 	}
-	e := handle.Ended{Status: d.Status, Reason: d.Reason, Outputs: handle.RedactFields(u.r.WaitURL, d.Outputs), At: now}
+	e := handle.Ended{Status: d.Status, Reason: d.Reason, Outputs: d.Outputs, At: now} // RecordEnd redacts
 	if !e.Succeeded() && err == nil {
 		if first, err := u.c.Stacks.FirstFailure(ctx, u.r.Stack.ID); err == nil && first != "" {
 			e.Reason = first

@@ -83,7 +83,7 @@ func (d *deployment) expired(t *testing.T) {
 	l := d.launch(t, d.newChannel("C0EXPIRED"), gated(t, "C0EXPIRED", "Wait: {Seconds: '39600'}", "Wait: {Seconds: '180'}"), purposeParameter)
 	l.expectRequest()
 	l.expectStateWithin(150*time.Second, handle.Expired)
-	l.expectEvent("ApprovalWait", "CREATE_FAILED", "Expired: nobody decided by")
+	l.expectEvent("ApprovalWait", "CREATE_FAILED", "Expired: no decision was made by")
 	l.expectStackStatus("ROLLBACK_COMPLETE")
 	l.expectThread("expired without a decision", "the stack was rolled back")
 	l.checkLaws()

@@ -152,7 +152,7 @@ func TestAdvanceClock(t *testing.T) {
 		t.Errorf("past the deadline the request is %s, want expired", got)
 	}
 	s.shows(sandbox.Rita, "slack", "this launch has been waiting for your decision", "expired without a decision")
-	s.shows(sandbox.Rita, "stacks", "rolled back", "Expired: nobody decided by")
+	s.shows(sandbox.Rita, "stacks", "rolled back", "Expired: no decision was made by")
 	if !strings.Contains(s.panes(sandbox.Rita)["clock"], "disabled") {
 		t.Error("the button to the deadline is enabled, though nothing is pending")
 	}

@@ -65,7 +65,7 @@ func expire(ctx context.Context, run *runner) error {
 		run.advance("until the deadline", func(r handle.Request) time.Time { return r.Terms.Deadline.Add(time.Minute) }),
 		run.requestIs(handle.Expired),
 		run.stackIs("ROLLBACK_COMPLETE"),
-		run.waitFails("Expired: nobody decided by"),
+		run.waitFails("Expired: no decision was made by"),
 		run.threadHas("expired without a decision"),
 	)
 }
