@@ -38,35 +38,6 @@ var (
 	// Asterisks are how DescribeStacks shows a NoEcho parameter.
 	noEcho = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\*+$`) })
 
-	// Secrets that their form gives away within any text.
-	secretText = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(strings.Join([]string{
-			`(?s:-----BEGIN[^-]*PRIVATE KEY[^-]*-----(.*?-----END[^-]*-----|.*))`,
-			`\b(AKIA|ASIA)[A-Z0-9]{16}\b`,                                    // AWS access keys
-			`\b(IQoJb3JpZ2lu|FwoGZXIvYXdz|FQoGZXIvYXdz)[A-Za-z0-9+/=%]{20,}`, // STS session tokens
-			`\b(xox[a-z]|xapp|xwfp)-[\w-]+`,                                  // Slack
-			`\bgh[a-z]_[A-Za-z0-9]{20,}`, `\bgithub_pat_\w{20,}`,
-			`\bgl[a-z]{2,5}-[\w-]{16,}`, // GitLab: glpat-, glrt- and others
-			`\bnpm_[A-Za-z0-9]{20,}`, `\bpypi-[\w-]{20,}`,
-			`\bAIza[\w-]{30,}`,                      // Google
-			`\b[srw][kh](_live|_test|sec)_\w{8,}`,   // Stripe
-			`\bsk-(proj|ant|svcacct)-[\w-]{8,}`,     // OpenAI, Anthropic
-			`\bSG\.[\w-]{16,}(\.[\w-]+)?`,           // SendGrid
-			`\beyJ[\w-]+\.[\w-]+\.[\w-]*`,           // JSON Web Tokens
-			`https?://hooks\.slack(-gov)?\.com/\S+`, // webhooks
-			`https?://[\w.-]*webhook\.office\.com/\S+`, `https?://outlook\.office(365)?\.com/webhook\S+`,
-			`https?://hooks\.chime\.aws/\S+`, `https?://(\w+\.)?discord(app)?\.com/api/webhooks/\S+`,
-		}, "|"))
-	})
-
-	// Secrets that follow a name. The first group is kept.
-	namedSecret = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?i)(\b(?:X-Amz-Signature|X-Amz-Security-Token|X-Amz-Credential|Signature|sig|AccountKey|SharedAccessKey|SharedAccessSignature|client_secret|password|passwd|pwd)\s*(?:=|%3D)\s*)` +
-			`[^\s&;,"'<>|]+` +
-			`|(://[^/\s:@]*:)[^/\s@]+(@)` +
-			`|(\bbearer\s+)[\w.~+/-]{20,}=*`)
-	})
-
 	basicAuth = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`(?i)\b(basic\s+)([A-Za-z0-9+/]{6,}={0,2})`)
 	})
@@ -76,14 +47,55 @@ var (
 	hexDigits = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]+$|^[0-9A-F]+$`) })
 )
 
+// secretForm is a form by which secrets are recognized within any text. The
+// pattern, which is slow, is tried only on text that contains one of hints in
+// lower case. replacement may keep parts of the match.
+type secretForm struct {
+	hints       []string
+	pattern     func() *regexp.Regexp
+	replacement string
+}
+
+func form(pattern, replacement string, hints ...string) secretForm {
+	return secretForm{hints, sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) }), replacement}
+}
+
+var secretForms = []secretForm{
+	form(`(?s)-----BEGIN[^-]*PRIVATE KEY[^-]*-----(.*?-----END[^-]*-----|.*)`, hiddenValue, "-----begin"),
+	form(`\b(AKIA|ASIA)[A-Z0-9]{16}\b`, hiddenValue, "akia", "asia"),
+	form(`\b(IQoJb3JpZ2lu|FwoGZXIvYXdz|FQoGZXIvYXdz)[A-Za-z0-9+/=%]{20,}`, hiddenValue, "iqojb3jpz2lu", "zxivyxdz"), // STS session tokens
+	form(`\b(xox[a-z]|xapp|xwfp)-[\w-]+(\.[\w-]+)*`, hiddenValue, "xox", "xapp-", "xwfp-"),
+	form(`\bxoxe\.[\w.-]+`, hiddenValue, "xoxe."),
+	form(`\bgh[a-z]_[A-Za-z0-9]{20,}`, hiddenValue, "ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
+	form(`\bgithub_pat_\w{20,}`, hiddenValue, "github_pat_"),
+	form(`\bgl[a-z]{2,5}-[\w.-]{16,}`, hiddenValue, "glpat-", "gldt-", "glrt-", "glptt-", "glcbt-", "glsoat-"),
+	form(`\b(npm_|pypi-)[\w-]{20,}`, hiddenValue, "npm_", "pypi-"),
+	form(`\bAIza[\w-]{30,}`, hiddenValue, "aiza"),                                          // Google
+	form(`\b([srp]k_(live|test)|whsec)_\w{8,}`, hiddenValue, "_live_", "_test_", "whsec_"), // Stripe
+	form(`\bsk-(proj|ant|svcacct)-[\w-]{8,}`, hiddenValue, "sk-"),                          // OpenAI, Anthropic
+	form(`\bSG\.[\w-]{16,}(\.[\w-]+)?`, hiddenValue, "sg."),                                // SendGrid
+	form(`\beyJ[\w-]+\.[\w-]+\.[\w-]*`, hiddenValue, "eyj"),                                // JSON Web Tokens
+	form(`(?i)https?://(hooks\.slack(-gov)?\.com/|[\w.-]*webhook\.office\.com/|outlook\.office(365)?\.com/webhook|hooks\.chime\.aws/|(\w+\.)?discord(app)?\.com/api/webhooks/)\S+`,
+		hiddenValue, "hook"),
+	form(`(?i)(\b(X-Amz-Signature|X-Amz-Security-Token|X-Amz-Credential|Signature|sig|AccountKey|SharedAccessKey|SharedAccessSignature|client_secret|password|passwd|pwd)\s*(=|%3D)\s*)[^\s&;,"'<>|]+`,
+		"${1}"+hiddenValue, "=", "%3d"),
+	form(`(://[^/\s:@]*:)[^/\s@]+@`, "${1}"+hiddenValue+"@", "://"),
+	form(`(?i)(\bbearer\s+)[\w.~+/-]{20,}=*`, "${1}"+hiddenValue, "bearer"),
+}
+
 // redactSecrets replaces secrets and the signature parameters of URLs in outside
 // text.
 func redactSecrets(text string) string {
-	if len(text) < 8 {
+	lower := strings.ToLower(text)
+	has := func(hint string) bool { return strings.Contains(lower, hint) }
+	for _, f := range secretForms {
+		if slices.ContainsFunc(f.hints, has) {
+			text = f.pattern().ReplaceAllString(text, f.replacement)
+		}
+	}
+	if !has("basic") {
 		return text
 	}
-	text = secretText().ReplaceAllString(text, hiddenValue)
-	text = namedSecret().ReplaceAllString(text, "${1}${2}${4}"+hiddenValue+"${3}")
 	return basicAuth().ReplaceAllStringFunc(text, func(s string) string {
 		parts := basicAuth().FindStringSubmatch(s)
 		decoded, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(parts[2], "="))
