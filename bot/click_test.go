@@ -427,7 +427,7 @@ func TestUnknownButtons(t *testing.T) {
 		{"a ticket of a later version", ticket("v2.abcdefghabcdefgh-abcdefgh.approve"), []string{unknown}},
 		{"a ticket of an unknown request", ticket("v1.abcdefghabcdefgh-abcdefgh.approve"), []string{unknown}},
 		{"a ticket of the other verdict", func(d document) { d.set("reject", "actions", "0", "action_id") }, []string{unknown}},
-		{"another action", func(d document) { d.set("details", "actions", "0", "action_id") }, nil},
+		{"another action", func(d document) { d.set("other", "actions", "0", "action_id") }, nil},
 		{"no action", func(d document) { d.set([]any{}, "actions") }, nil},
 		{nowhere, func(d document) { delete(d, "container"); delete(d, "channel"); ticket("")(d) }, nil},
 	}

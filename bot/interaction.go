@@ -54,6 +54,9 @@ func (b *Bot) pressed(d deadlines, payload blockActions) (answer reply) {
 			}
 		}
 	}()
+	if action.ID == blocks.DetailsAction {
+		return i.showDetails(action.Value, payload.TriggerID)
+	}
 	var err error
 	i.ticket, err = handle.ParseTicket(action.Value)
 	if err != nil || string(i.ticket.Verdict) != action.ID {

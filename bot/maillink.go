@@ -14,24 +14,20 @@ import (
 	"countersign/handle"
 )
 
-// RefusedWrongCode refuses a mailed link's form whose code differs from the
-// mail's.
-const RefusedWrongCode handle.RefusalReason = "wrong code"
-
 // refusedLocked refuses after too many wrong codes. It is not recorded.
 const refusedLocked handle.RefusalReason = "too many wrong codes"
 
 const (
-	maxMailForm   = 64 << 10 // bytes of a request's body
-	maxWrongCodes = 5        // per request; a code is one in a million
-	codeDigits    = 6
+	maxMailForm = 64 << 10 // bytes of a request's body
+	codeDigits  = 6
 )
 
 // mailDecision is one person's answer through a mailed link.
 type mailDecision struct {
 	b      *Bot
 	ticket handle.Ticket
-	code   string // as the mail shows it
+	code   string               // as the mail shows it
+	wrong  handle.RefusalReason // of a wrong code at this link
 	typed  typed
 
 	recorded handle.Request // with the vote, once it is on record
@@ -106,7 +102,7 @@ func (b *Bot) openLink(d deadlines, sealed string) (*mailDecision, page) {
 	case err != nil:
 		return nil, badLink()
 	}
-	return &mailDecision{b: b, ticket: ticket, code: key.Code(sealed)}, page{}
+	return &mailDecision{b: b, ticket: ticket, code: key.Code(sealed), wrong: ticket.WrongCode(sealed)}, page{}
 }
 
 // readMailForm reads the form if our own page can have sent it; else status is
@@ -203,15 +199,16 @@ func (m *mailDecision) evaluate(_ context.Context, r handle.Request, now time.Ti
 }
 
 // rules records every wrong code before it is answered, in a conditional write
-// that only one of several concurrent guesses can win: so there are at most five.
+// that only one of several concurrent guesses can win: so there are at most five
+// at each link.
 func (m *mailDecision) rules(r handle.Request, now time.Time) evaluation {
-	if subtle.ConstantTimeCompare([]byte(digits(m.typed.Code)), []byte(m.code)) == 1 && !locked(r) {
+	if subtle.ConstantTimeCompare([]byte(digits(m.typed.Code)), []byte(m.code)) == 1 && !r.LinkLocked(m.wrong) {
 		return evaluated(r.VoteByMail(m.typed.Name, m.ticket.Verdict, m.typed.Reason, now))
 	}
 	if reason := m.refusal(r, now); reason != "" {
 		return evaluation{next: r, refused: reason, keep: keepNever}
 	}
-	return evaluation{next: r, refused: RefusedWrongCode, keep: keepFirst}
+	return evaluation{next: r, refused: m.wrong, keep: keepFirst}
 }
 
 // refusal is why the link's verdict cannot be given; empty if it can.
@@ -219,14 +216,11 @@ func (m *mailDecision) refusal(r handle.Request, now time.Time) handle.RefusalRe
 	if reason := r.RefusalFor(handle.ViaMail, m.ticket.Verdict, now); reason != "" {
 		return reason
 	}
-	if locked(r) {
+	if r.LinkLocked(m.wrong) {
 		return refusedLocked
 	}
 	return ""
 }
-
-// locked reports whether the mailed links of r no longer decide.
-func locked(r handle.Request) bool { return r.CountRefusals(RefusedWrongCode) >= maxWrongCodes }
 
 // logResult logs neither the link nor what was typed.
 func (m *mailDecision) logResult(o outcome) {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,7 +17,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"countersign/bot"
 	"countersign/handle"
 	"countersign/handle/handletest"
 )
@@ -220,7 +220,7 @@ func TestDecideByMail(t *testing.T) {
 			w.wantPage(w.post(link, form("Sam", wrongCode(link), "me too")), 409, "Already "+string(tt.state))
 			w.wantPage(w.post(link, form("", "", "")), 409, "Already "+string(tt.state))
 			got = w.wantVotes(r.ID, 1, tt.state)
-			if got.CountRefusals(handle.RefusedDecided) != 1 || got.CountRefusals(bot.RefusedWrongCode) != 0 {
+			if got.CountRefusals(handle.RefusedDecided) != 1 || wrongCodes(got, link) != 0 {
 				t.Errorf("refusals: got %+v, want one, with the right code", got.Events)
 			}
 			res := w.do(w.request("GET", link, ""))
@@ -351,27 +351,66 @@ func TestCrossOriginForms(t *testing.T) {
 	}
 }
 
-// TestWrongCodes locks the links of a request after five wrong codes, also for the
-// right code.
-func TestWrongCodes(t *testing.T) {
+// wrongCodes counts the wrong codes at one link.
+func wrongCodes(r handle.Request, link string) int {
+	sealed := strings.TrimPrefix(link, "/decide/")
+	ticket, _, err := handle.OpenTicket([]handle.MailKey{mailKey}, sealed, r.CreatedAt)
+	if err != nil {
+		panic(err)
+	}
+	return r.WrongCodes(ticket.WrongCode(sealed))
+}
+
+// TestWrongCodesLockTheLink locks one link after five wrong codes, also for the right
+// code. The request's other link and Slack still work, and people are told.
+func TestWrongCodesLockTheLink(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
 	yes, no := w.mailLink(r, handle.Approve), w.mailLink(r, handle.Reject)
-	for i, left := range []string{"4 attempts left.", "3 attempts left.", "2 attempts left.", "One attempt left."} {
-		link := []string{yes, no}[i%2]
-		w.wantPage(w.post(link, form("Kim", wrongCode(link), "because")), 403, left, `value="`+wrongCode(link)+`"`, `value="Kim"`, ">because</textarea>")
+	for _, left := range []string{"4 attempts left.", "3 attempts left.", "2 attempts left.", "One attempt left."} {
+		w.wantPage(w.post(yes, form("Kim", wrongCode(yes), "because")), 403, left, `value="`+wrongCode(yes)+`"`, `value="Kim"`, ">because</textarea>")
 	}
-	w.wantPage(w.post(yes, form("Kim", wrongCode(yes), "")), 403, "are locked", "Decide in Slack")
-	w.wantPage(w.post(yes, form("Kim", code(yes), "")), 403, "are locked")
-	w.wantPage(w.post(no, form("Sam", code(no), "because")), 403, "are locked")
-	w.wantPage(w.do(w.request("GET", yes, "")), 200, "are locked")
+	if n := len(w.afterCalls()); n != 0 {
+		t.Errorf("before the link is locked, After was called %d times", n)
+	}
+	w.wantPage(w.post(yes, form("Kim", wrongCode(yes), "")), 403, "This mailed link is locked", "Decide in Slack")
+	after := w.afterCalls()
+	if len(after) != 1 || after[0].holder == "" || !slices.ContainsFunc(after[0].request.Due(w.clock()), func(s handle.Step) bool {
+		return s.Kind == handle.StepNotify && s.Notification.Kind() == handle.NotifyLocked && s.Notification.Verdict == handle.Approve
+	}) {
+		t.Errorf("the channel is not told that a link is locked: %+v", after)
+	}
+	w.wantPage(w.post(yes, form("Kim", code(yes), "")), 403, "is locked")
+	w.wantPage(w.do(w.request("GET", yes, "")), 200, "is locked")
 	got := w.wantVotes(r.ID, 0, handle.Pending)
-	if n := got.CountRefusals(bot.RefusedWrongCode); n != 5 {
+	if n := wrongCodes(got, yes); n != 5 {
 		t.Errorf("wrong codes on the record: got %d, want 5", n)
 	}
+	w.wantPage(w.post(no, form("Sam", wrongCode(no), "because")), 403, "4 attempts left.")
 	w.wantAck(w.send(w.approve(r))) // Slack still works
 	w.wantVotes(r.ID, 1, handle.Approved)
 	w.wantPage(w.do(w.request("GET", yes, "")), 200, "Already approved")
+
+	other := w.launch(func(r *handle.Request) { r.ID = handle.NewID(r.Stack.ID, "Other", "1") })
+	yes, no = w.mailLink(other, handle.Approve), w.mailLink(other, handle.Reject)
+	for range 5 {
+		w.wantPage(w.post(yes, form("Kim", wrongCode(yes), "")), 403)
+	}
+	w.wantPage(w.post(no, form("Sam", code(no), "because")), 200, "Recorded: rejected by Sam")
+}
+
+// TestWrongCodesOfEarlierReleases count for every link, as they did.
+func TestWrongCodesOfEarlierReleases(t *testing.T) {
+	w := newInMemoryWorld(t)
+	r := w.launch(func(r *handle.Request) {
+		for range 4 {
+			*r = r.RecordRefusal(handle.Person{Name: "Kim"}, handle.RefusedWrongCode, r.CreatedAt)
+		}
+	})
+	yes, no := w.mailLink(r, handle.Approve), w.mailLink(r, handle.Reject)
+	w.wantPage(w.do(w.request("GET", no, "")), 200, "Reject this launch")
+	w.wantPage(w.post(yes, form("Kim", wrongCode(yes), "")), 403, "is locked")
+	w.wantPage(w.post(no, form("Sam", wrongCode(no), "because")), 403, "is locked")
 }
 
 // TestConcurrentGuesses sends hundreds of guesses at once, of which at most five are
@@ -398,7 +437,7 @@ func TestConcurrentGuesses(t *testing.T) {
 	if n := answered.Load(); n > 4 {
 		t.Errorf("guesses answered as wrong with attempts left: got %d, want at most 4", n)
 	}
-	if n := w.wantVotes(r.ID, 0, handle.Pending).CountRefusals(bot.RefusedWrongCode); n != 5 {
+	if n := wrongCodes(w.wantVotes(r.ID, 0, handle.Pending), link); n != 5 {
 		t.Errorf("wrong codes on the record: got %d, want 5", n)
 	}
 }
@@ -437,7 +476,7 @@ func TestWrongCodesWithFullHistory(t *testing.T) {
 	for i := range 5 {
 		w.post(link, form(fmt.Sprintf("Kim %d", i), wrongCode(link), ""))
 	}
-	w.wantPage(w.post(link, form("Kim", code(link), "")), 403, "are locked")
+	w.wantPage(w.post(link, form("Kim", code(link), "")), 403, "is locked")
 	w.wantVotes(r.ID, 0, handle.Pending)
 }
 

@@ -138,17 +138,17 @@ func (m *mailDecision) page(r handle.Request, refused handle.RefusalReason) page
 	case "":
 		p.Lead = "This link can only " + string(m.ticket.Verdict) + " this launch. Opening it changed nothing."
 		p.Form = m.form(nil)
-	case RefusedWrongCode:
-		if locked(r) {
+	case m.wrong:
+		if r.LinkLocked(m.wrong) {
 			return m.page(r, refusedLocked)
 		}
 		p.status = http.StatusForbidden
 		p.Lead = "Nothing was recorded: the code does not match the mail."
-		p.Form = m.form(map[string]string{"code": "This is not the code below this link in the mail. " + attemptsLeft(r)})
+		p.Form = m.form(map[string]string{"code": "This is not the code below this link in the mail. " + m.attemptsLeft(r)})
 	case refusedLocked:
 		p.status = http.StatusForbidden
-		p.Title = "The mail links for this launch are locked"
-		p.Lead = "Too many wrong codes were entered. Nothing was recorded."
+		p.Title = "This mailed link is locked"
+		p.Lead = "Too many wrong codes were entered here. Nothing was recorded."
 		p.Next = "The requester can launch again."
 		if r.Terms.Channel != "" {
 			p.Next = "Decide in Slack, or ask the requester to launch again."
@@ -177,8 +177,8 @@ func (m *mailDecision) page(r handle.Request, refused handle.RefusalReason) page
 	return p
 }
 
-func attemptsLeft(r handle.Request) string {
-	if n := maxWrongCodes - r.CountRefusals(RefusedWrongCode); n > 1 {
+func (m *mailDecision) attemptsLeft(r handle.Request) string {
+	if n := handle.MaxWrongCodes - r.WrongCodes(m.wrong); n > 1 {
 		return fmt.Sprintf("%d attempts left.", n)
 	}
 	return "One attempt left."
@@ -220,12 +220,15 @@ func (m *mailDecision) failedPage(o outcome) page {
 	return p
 }
 
-const maxFields = 50
+const (
+	maxFields = 200  // of each group: all that the record keeps
+	maxValue  = 4096 // bytes
+)
 
 // groups lists what a person must know to decide.
 func groups(r handle.Request) []pageGroup {
 	list := []pageGroup{{Title: "The launch", Fields: blocks.Facts(r)}}
-	show := func(text string) string { return handle.OneLine(r.WaitURL.Redact(text), 1000) }
+	show := func(text string) string { return handle.Shorten(r.WaitURL.Redact(text), maxValue) }
 	for _, g := range []pageGroup{{"Details from the template", r.Details}, {"Parameters", r.Parameters}} {
 		shown := pageGroup{Title: g.Title}
 		for _, f := range g.Fields[:min(len(g.Fields), maxFields)] {

@@ -41,6 +41,34 @@ func (i *interaction) openModal(r handle.Request, trigger string) string {
 	return blocks.FormNotOpened
 }
 
+// showDetails opens the modal with all details of a request. Anyone who sees the
+// message may read them, and nothing is recorded.
+func (i *interaction) showDetails(value, trigger string) reply {
+	id, err := handle.ParseDetailsValue(value)
+	if err != nil {
+		i.b.log().Warn("button without a valid ticket", "action", blocks.DetailsAction, "user", i.user.ID, "channel", i.message.Channel)
+		return i.acknowledge(blocks.UnknownButton)
+	}
+	r, err := i.b.load(i.work, id)
+	if errors.Is(err, handle.ErrNotFound) {
+		return i.acknowledge(blocks.UnknownButton)
+	}
+	if err == nil {
+		_, err = within(i.work, i.b, "open the details", func(ctx context.Context) (*slack.ViewResponse, error) {
+			return i.b.Slack.OpenViewContext(ctx, trigger, blocks.Details(r))
+		})
+	}
+	switch {
+	case err == nil:
+		return ok
+	case triggerExpired(err):
+		i.b.log().Warn("could not open the details in time", "request", id, "user", i.user.ID)
+		return i.acknowledge(blocks.DetailsExpired)
+	}
+	i.b.log().Warn("could not open the details", "request", id, "user", i.user.ID, "error", err)
+	return i.acknowledge(blocks.DetailsNotOpened)
+}
+
 // triggerExpired reports whether the three seconds of the trigger, or the
 // budget, were over. Slack documents two spellings of its codes. See
 // https://docs.slack.dev/reference/methods/views.open

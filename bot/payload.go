@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 
+	"countersign/bot/blocks"
 	"countersign/handle"
 )
 
@@ -73,7 +74,8 @@ func (p blockActions) action() (action, bool) {
 		if json.Unmarshal(raw, &a) != nil {
 			continue
 		}
-		if a.ID == string(handle.Approve) || a.ID == string(handle.Reject) {
+		switch a.ID {
+		case string(handle.Approve), string(handle.Reject), blocks.DetailsAction:
 			return a, true
 		}
 	}

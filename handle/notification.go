@@ -12,9 +12,16 @@ import (
 // a direct message to the requester, and by mail. Delivered has a key for each,
 // such as reply/decided, direct/decided and mail/decided.
 type Notification struct {
-	Name string // one of the names below; for a vote NotifyVote + "-" + its index, such as vote-0
-	At   time.Time
-	Vote int // for NotifyVote: index into Votes
+	Name    string // one of the names below; for a vote and a locked link followed by "-" and which, such as vote-0
+	At      time.Time
+	Vote    int     // for NotifyVote: index into Votes
+	Verdict Verdict // for NotifyLocked: the link's
+}
+
+// Kind returns which of the names below Name is or begins with.
+func (n Notification) Kind() string {
+	kind, _, _ := strings.Cut(n.Name, "-")
+	return kind
 }
 
 // Names of notifications. They are part of stored keys.
@@ -22,6 +29,7 @@ const (
 	NotifyAsked    = "asked"
 	NotifyVote     = "vote" // an approval that does not decide yet
 	NotifyReminder = "reminder"
+	NotifyLocked   = "locked" // too many wrong codes at a mailed link
 	NotifyDecided  = "decided"
 	NotifyBypass   = "bypass"
 	NotifyEnded    = "ended"
@@ -36,7 +44,7 @@ type Delivery struct {
 
 // Notifications lists what there is to tell, in order of time, delivered or not.
 // It includes a reminder whose time has not come. Once the request is decided,
-// the question, the votes and the reminder are no longer in it.
+// the question, the votes, the reminder and locked links are no longer in it.
 func (r Request) Notifications() []Notification {
 	var list []Notification
 	if r.Decision != nil {
@@ -49,6 +57,7 @@ func (r Request) Notifications() []Notification {
 		if !r.Terms.RemindAt.IsZero() {
 			list = append(list, Notification{Name: NotifyReminder, At: r.Terms.RemindAt})
 		}
+		list = append(list, r.lockedLinks()...)
 	}
 	if r.Bypass != nil {
 		list = append(list, Notification{Name: NotifyBypass, At: r.Bypass.At})
@@ -74,13 +83,13 @@ func (r Request) PendingDeliveries(n Notification) (reply, direct bool) {
 
 // mailDueAt returns when n is due by mail. The question is mailed at once when
 // Slack is not configured or has failed, and after a while when Slack only asks
-// to wait. A decision or bypass is mailed if the question was. ok is false if n
+// to wait. A decision, bypass or locked link is mailed if the question was. ok is false if n
 // needs no mail.
 func (r Request) mailDueAt(n Notification) (at time.Time, ok bool) {
 	if _, mailed := r.Delivered[n.MailKey()]; mailed {
 		return at, false
 	}
-	switch n.Name {
+	switch n.Kind() {
 	case NotifyAsked:
 		_, posted := r.Root()
 		posting := r.Attempts[string(StepPost)]
@@ -91,7 +100,7 @@ func (r Request) mailDueAt(n Notification) (at time.Time, ok bool) {
 			return n.At, true
 		}
 		return n.At.Add(min(mailAfter, r.Terms.Deadline.Sub(r.CreatedAt)/4)), true
-	case NotifyDecided, NotifyBypass:
+	case NotifyDecided, NotifyBypass, NotifyLocked:
 		_, asked := r.Delivered[Notification{Name: NotifyAsked}.MailKey()]
 		return n.At, asked
 	}

@@ -40,6 +40,23 @@ func ParseTicket(s string) (Ticket, error) {
 	return t, nil
 }
 
+// detailsSuffix ends the value of a Details button, which gives no verdict.
+const detailsSuffix = ".details"
+
+// DetailsValue returns the value of the button that shows a request's details.
+func DetailsValue(id string) string { return "v1." + id + detailsSuffix }
+
+// ParseDetailsValue returns the request's ID from what DetailsValue wrote. The
+// error is ErrTicket.
+func ParseDetailsValue(s string) (id string, err error) {
+	id, is := strings.CutSuffix(s, detailsSuffix)
+	id, v1 := strings.CutPrefix(id, "v1.")
+	if _, _, ok := SplitID(id); !ok || !is || !v1 {
+		return "", ErrTicket
+	}
+	return id, nil
+}
+
 // MailKey signs the tickets of mailed links. It prints as a placeholder.
 type MailKey []byte
 

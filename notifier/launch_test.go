@@ -52,7 +52,7 @@ func TestRequestHoldsPropertiesAndStackFacts(t *testing.T) {
 		t.Errorf("details %+v, want %+v", r.Details, want)
 	}
 	for _, p := range r.Parameters {
-		if len(p.Value) > 300 || strings.Contains(p.Value, "hunter2") || strings.Contains(p.Value, "****") || strings.Contains(p.Value, "http") {
+		if len(p.Value) > 4096 || strings.Contains(p.Value, "hunter2") || strings.Contains(p.Value, "****") || strings.Contains(p.Value, "http") {
 			t.Errorf("parameter %s is shown as %.80q", p.Name, p.Value)
 		}
 	}
@@ -208,7 +208,7 @@ func TestMessageIsPostedWhenSlackRecovers(t *testing.T) {
 	w.slack.SetDown(false)
 	w.sweep(30 * time.Minute)
 	r = w.load(r.ID)
-	if root, ok := r.Root(); !ok || len(w.message(root).Buttons()) != 2 {
+	if root, ok := r.Root(); !ok || len(w.message(root).ButtonsIn("decide")) != 2 {
 		t.Errorf("not posted after Slack recovered: %+v", r.Messages)
 	}
 	if len(w.mail.sent) != 1 {
@@ -244,8 +244,8 @@ func TestDelete(t *testing.T) {
 		}
 		r = w.load(r.ID)
 		root, _ := r.Root()
-		if r.State() != handle.Withdrawn || len(w.message(root).Buttons()) != 0 {
-			t.Errorf("the request is %s, with %d buttons", r.State(), len(w.message(root).Buttons()))
+		if r.State() != handle.Withdrawn || len(w.message(root).ButtonsIn("decide")) != 0 {
+			t.Errorf("the request is %s, with %d buttons", r.State(), len(w.message(root).ButtonsIn("decide")))
 		}
 	})
 	t.Run("changes nothing once decided", func(t *testing.T) {

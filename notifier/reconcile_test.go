@@ -77,7 +77,7 @@ func TestApprovedLaunchIsReportedToItsEnd(t *testing.T) {
 	w := newWorld(t)
 	w.stacks.description = proven("arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com")
 	r := w.launch()
-	if root, ok := r.Root(); !ok || len(w.message(root).Buttons()) != 2 {
+	if root, ok := r.Root(); !ok || len(w.message(root).ButtonsIn("decide")) != 2 {
 		t.Fatalf("no message with two buttons: %+v", r.Messages)
 	}
 	w.decide(r.ID, handle.Approve, "")
@@ -91,7 +91,7 @@ func TestApprovedLaunchIsReportedToItsEnd(t *testing.T) {
 	r = w.load(r.ID)
 	root, _ := r.Root()
 	m := w.message(root)
-	if got := len(m.Buttons()); got != 0 {
+	if got := len(m.ButtonsIn("decide")); got != 0 {
 		t.Errorf("the message still has %d buttons", got)
 	}
 	var replies []string
@@ -368,8 +368,8 @@ func (w *testWorld) checkDecided(id string, verdict handle.Verdict) {
 	if !ok {
 		w.Fatal("no message is recorded")
 	}
-	if m := w.message(root); m.Text != blocks.Message(r).Text || len(m.Buttons()) > 0 {
-		w.Errorf("the message says %q with %d buttons, want %q", m.Text, len(m.Buttons()), blocks.Message(r).Text)
+	if m := w.message(root); m.Text != blocks.Message(r).Text || len(m.ButtonsIn("decide")) > 0 {
+		w.Errorf("the message says %q with %d buttons, want %q", m.Text, len(m.ButtonsIn("decide")), blocks.Message(r).Text)
 	}
 	posts := w.slack.Messages(channel)
 	extra := len(posts) - 1
@@ -425,5 +425,51 @@ func TestBurstOfLaunchesLosesNoMessage(t *testing.T) {
 	}
 	if n := len(w.mail.sent); n != 0 {
 		t.Errorf("%d mails, although Slack only limited the rate", n)
+	}
+}
+
+// TestLockedLinkIsReportedOnce replies in the thread, and mails only if the question
+// was mailed.
+func TestLockedLinkIsReportedOnce(t *testing.T) {
+	for name, mailed := range map[string]bool{"asked in Slack": false, "asked by mail too": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.stacks.description = proven("arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com")
+			r := w.launch()
+			if mailed {
+				r = r.MarkDelivered(handle.Notification{Name: handle.NotifyAsked}.MailKey(), "", "", w.Now())
+			}
+			wrong := handle.Ticket{ID: r.ID, Verdict: handle.Approve}.WrongCode("sealed")
+			for range handle.MaxWrongCodes {
+				r = r.RecordRefusal(handle.Person{Name: "Kim"}, wrong, w.Now())
+			}
+			if _, err := w.store.Replace(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			w.sweep(30 * time.Minute)
+			root, _ := r.Root()
+			told := 0
+			for _, reply := range w.message(root).Replies {
+				if strings.Contains(reply.Text, "the mailed link to approve this launch was locked after 5 wrong codes") {
+					told++
+				}
+			}
+			mails := 0
+			for _, l := range w.mail.sent {
+				if strings.HasPrefix(l.subject, "Mailed link locked: ") {
+					mails++
+				}
+			}
+			want := 0
+			if mailed {
+				want = 1
+			}
+			if told != 1 || mails != want {
+				t.Errorf("%d replies and %d mails, want 1 and %d", told, mails, want)
+			}
+			if len(w.slack.DMs(rita)) != 0 {
+				t.Error("the requester is written to")
+			}
+		})
 	}
 }

@@ -71,6 +71,10 @@ func states() map[string]handle.Request {
 	quorum := sample()
 	quorum.Terms.Approvals = 2
 	quorum = must(quorum.VoteBySlack(voter(ann), handle.Approve, "", at))
+	locked := pending
+	for range handle.MaxWrongCodes {
+		locked = locked.RecordRefusal(handle.Person{Name: "Kim"}, handle.Ticket{ID: pending.ID, Verdict: handle.Approve}.WrongCode("sealed"), at)
+	}
 	approved := must(pending.VoteBySlack(voter(ann), handle.Approve, "", at))
 	unsignalled := approved.MarkSignalled("couldn't signal CloudFormation: it answered 403 Forbidden", at)
 	approved = approved.MarkSignalled("", at)
@@ -82,6 +86,7 @@ func states() map[string]handle.Request {
 		"claimed":     claimed,
 		"another":     another, // is claimed than is proven
 		"quorum":      quorum,
+		"locked":      locked,
 		"approved":    approved,
 		"unsignalled": unsignalled,
 		"by-mail":     must(pending.VoteByMail("Ann Approver", handle.Approve, "", at)),
@@ -137,7 +142,7 @@ func TestViews(t *testing.T) {
 					valid(t, v)
 					said.WriteString(o.Name + ": " + v.Text + "\n")
 				}
-				if asked := o.Name == handle.NotifyAsked && r.State() == handle.Pending; asked || o.Name == handle.NotifyDecided || o.Name == handle.NotifyBypass {
+				if asked := o.Name == handle.NotifyAsked && r.State() == handle.Pending; asked || o.Kind() == handle.NotifyLocked || o.Name == handle.NotifyDecided || o.Name == handle.NotifyBypass {
 					subject, body := blocks.Mail(r, o, links)
 					said.WriteString("\nMail: " + subject + "\n\n" + body + "\n")
 				}

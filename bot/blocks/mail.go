@@ -39,22 +39,32 @@ func (l Links) to(r handle.Request, v handle.Verdict) (link, code string) {
 func Mail(r handle.Request, n handle.Notification, links *Links) (subject, body string) {
 	var b strings.Builder
 	word := states[r.State()].word // how it was decided: the stack's end is not mailed
-	switch n.Name {
+	switch n.Kind() {
 	case handle.NotifyAsked:
-		fmt.Fprintf(&b, "%s wants to launch %s. Slack could not be reached, so this request comes by mail.\n\n", requesterName(r), Title(r))
+		fmt.Fprintf(&b, "%s wants to launch %s. Slack could not be reached, so this request comes by mail.\n\n", defang(requesterName(r)), defang(Title(r)))
 		writeFacts(&b, r)
 		writeLinks(&b, r, links)
+	case handle.NotifyLocked:
+		word = "Mailed link locked"
+		fmt.Fprintf(&b, "The mailed link to %s the launch of %s was locked after %d wrong codes. Nothing was decided.\n\n", n.Verdict, defang(Title(r)), handle.MaxWrongCodes)
+		if r.Terms.Channel != "" {
+			b.WriteString("Decide in Slack instead.")
+		} else {
+			b.WriteString("To decide otherwise, let the requester launch again.")
+		}
+		b.WriteString(" If no approver mistyped the code, someone else may have the mail: check who receives it.\n\n")
+		writeFacts(&b, r)
 	case handle.NotifyBypass:
 		word = "ALARM: bypassed approval"
-		fmt.Fprintf(&b, "%s bypassed approval: %s. Please investigate.\n\n", Title(r), r.Bypass.How)
+		fmt.Fprintf(&b, "%s bypassed approval: %s. Please investigate.\n\n", defang(Title(r)), defang(handle.OneLine(r.Bypass.How, 300)))
 		writeFacts(&b, r)
 	default:
-		fmt.Fprintf(&b, "%s: %s.", word, Title(r))
+		fmt.Fprintf(&b, "%s: %s.", word, defang(Title(r)))
 		if who := r.Decider(); who != "" {
-			fmt.Fprintf(&b, " Decided by %s.", who)
+			fmt.Fprintf(&b, " Decided by %s.", defang(who))
 		}
 		if r.Decision.Reason != "" {
-			fmt.Fprintf(&b, "\nReason: %s", handle.OneLine(r.Decision.Reason, 2000))
+			fmt.Fprintf(&b, "\nReason: %s", defang(handle.OneLine(r.Decision.Reason, 2000)))
 		}
 		b.WriteString("\n\nNo action is needed. The links in the earlier mail no longer work.\n\n")
 		writeFacts(&b, r)
@@ -67,7 +77,7 @@ func Mail(r handle.Request, n handle.Notification, links *Links) (subject, body 
 func Facts(r handle.Request) []handle.Field {
 	var facts []handle.Field
 	add := func(name, value string) {
-		if value = handle.OneLine(r.WaitURL.Redact(value), 1000); value != "" {
+		if value = shorten(r.WaitURL.Redact(value), 2000); value != "" {
 			facts = append(facts, handle.Field{Name: name, Value: value})
 		}
 	}
@@ -87,16 +97,27 @@ func Facts(r handle.Request) []handle.Field {
 	return facts
 }
 
+const maxMailed = 300 // bytes of a value
+
+// writeFacts writes each name and value on a line, or a long value indented on the
+// next, so that it wraps legibly.
 func writeFacts(b *strings.Builder, r handle.Request) {
-	write := func(name, value string) { fmt.Fprintf(b, "  %-34s %s\n", name+":", handle.Truncate(value, 300)) }
+	write := func(name, value string) {
+		name, value = defang(handle.OneLine(name, 120)), defang(shorten(r.WaitURL.Redact(value), maxMailed))
+		separator := " "
+		if len(name)+len(value) > 72 {
+			separator = "\n      "
+		}
+		fmt.Fprintf(b, "  %s:%s%s\n", name, separator, value)
+	}
 	for _, f := range Facts(r) {
 		write(f.Name, f.Value)
 	}
-	for _, f := range r.Details {
-		write(handle.OneLine(f.Name, 100), handle.OneLine(f.Value, 300))
+	for _, f := range shown(r, r.Details) {
+		write(f.Name, f.Value)
 	}
-	for _, f := range r.Parameters {
-		write("Parameter "+handle.OneLine(f.Name, 100), handle.OneLine(f.Value, 300))
+	for _, f := range shown(r, r.Parameters) {
+		write("Parameter "+f.Name, f.Value)
 	}
 }
 

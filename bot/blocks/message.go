@@ -32,16 +32,16 @@ func Message(r handle.Request) View {
 	head := headline(r)
 	v := View{Text: escape(head.word + ": " + title + ", requested by " + requesterName(r))}
 	v.Blocks = append(v.Blocks, slack.NewHeaderBlock(plain(head.sign+" "+head.word+": "+title)))
-	v.Blocks = append(v.Blocks, section(summary(r)))
+	v.Blocks = append(v.Blocks, slack.NewSectionBlock(markdown(summary(r)), nil, detailsButton(r), slack.SectionBlockOptionBlockID("summary")))
 	v.Blocks = append(v.Blocks, slack.NewSectionBlock(nil, facts(r), nil, slack.SectionBlockOptionBlockID("facts")))
 	if r.Purpose != "" {
 		v.Blocks = append(v.Blocks, slack.NewSectionBlock(quote(r.Purpose, 400), nil, nil))
 	}
-	if shown := fields("Details", r.Details); shown != "" {
-		v.Blocks = append(v.Blocks, section(shown))
+	if list := fields("Details", shown(r, r.Details)); list != "" {
+		v.Blocks = append(v.Blocks, section(list))
 	}
-	if shown := fields("Parameters", r.Parameters); shown != "" {
-		v.Blocks = append(v.Blocks, section(shown))
+	if list := fields("Parameters", shown(r, r.Parameters)); list != "" {
+		v.Blocks = append(v.Blocks, section(list))
 	}
 	if r.State() == handle.Pending {
 		v.Blocks = append(v.Blocks, buttons(r))
@@ -123,9 +123,9 @@ func fields(heading string, list []handle.Field) string {
 	}
 	s := "*" + heading + "*"
 	for i, f := range list {
-		line := "\n• " + code(f.Name, 60) + " = " + code(f.Value, 120)
+		line := "\n• " + code(f.Name, 60) + " = " + code(shorten(f.Value, 120), 120)
 		if i == maxShown || len(s)+len(line) > maxSection {
-			return s + fmt.Sprintf("\n… and %d more on the stack's page in the AWS console", len(list)-i)
+			return s + fmt.Sprintf("\n… and %d more, in Details", len(list)-i)
 		}
 		s += line
 	}
@@ -207,7 +207,7 @@ func markdown(text string) *slack.TextBlockObject {
 // quote shows outside text as a quotation in a block of its own, where it cannot
 // imitate our lines.
 func quote(s string, n int) *slack.TextBlockObject {
-	return plain("“" + handle.OneLine(s, n) + "”")
+	return plain("“" + shorten(s, n) + "”")
 }
 
 // plain is text that Slack does not interpret.

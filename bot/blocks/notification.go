@@ -1,6 +1,7 @@
 package blocks
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/slack-go/slack"
@@ -35,7 +36,7 @@ func Notification(r handle.Request, n handle.Notification, direct bool) View {
 
 func word(r handle.Request, n handle.Notification, direct bool) sentence {
 	approvers := mentions(r.Terms.Approvers)
-	switch name, _, _ := strings.Cut(n.Name, "-"); name {
+	switch n.Kind() {
 	case handle.NotifyAsked:
 		text := "this launch is waiting for approval by " + approvers + "."
 		if r.ApprovalsNeeded() > 1 {
@@ -48,6 +49,8 @@ func word(r handle.Request, n handle.Notification, direct bool) sentence {
 	case handle.NotifyReminder:
 		return sentence{text: approvers + ": this launch has been waiting for your decision since " + Mrkdwn.Date(r.CreatedAt) +
 			". Without one it expires " + Mrkdwn.Date(r.Terms.Deadline) + " and is rolled back."}
+	case handle.NotifyLocked:
+		return sentence{text: fmt.Sprintf(":lock: the mailed link to %s this launch was locked after %d wrong codes; nothing was decided. Decide here in Slack. If no approver mistyped the code, someone else may have the mail: check who receives it.", n.Verdict, handle.MaxWrongCodes)}
 	case handle.NotifyDecided:
 		return decided(r.Decision)
 	case handle.NotifyBypass:
@@ -72,7 +75,7 @@ func decided(d *handle.Decision) sentence {
 	case handle.Expired:
 		return sentence{true, "expired without a decision. The launch is being rolled back. To try again, terminate the failed product and launch it again.", ""}
 	}
-	return sentence{true, "withdrawn. No decision is needed anymore.", d.Reason}
+	return sentence{true, "withdrawn, so no decision is needed anymore. Reason:", d.Reason}
 }
 
 // ended words the stack's end. A person whom only a typed e-mail names gets no

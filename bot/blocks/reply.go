@@ -16,8 +16,10 @@ const (
 	RequesterPending = "The requester's identity is still being checked, so your decision was not recorded. Try again in a moment."
 	NotRecorded      = "Your decision could not be recorded. Try again in a moment."
 	MaybeRecorded    = "Your decision may not have been recorded. Try again in a moment: repeating it is safe."
+	DetailsExpired   = "Slack took too long to open the details. Click Details again."
 	TriggerExpired   = "Slack took too long to open the form, so nothing was recorded. Click Reject again."
 	FormNotOpened    = "The form for your reason could not be opened, so nothing was recorded. Try again in a moment."
+	DetailsNotOpened = "The details could not be opened. Try again in a moment."
 	ReasonMissing    = "Give a reason of at least 3 characters. The requester will read it."
 )
 

@@ -2,6 +2,7 @@ package blocks
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -52,6 +53,10 @@ func (f Format) Person(p handle.Person, via handle.Via) string {
 	}
 	return f.Text(p.ID, maxName)
 }
+
+// shorten makes one line of at most n bytes of outside text, and says how much it
+// left out.
+func shorten(s string, n int) string { return handle.Shorten(handle.OneLine(s, math.MaxInt), n) }
 
 const maxName = 80 // bytes of a person's name
 

@@ -1,6 +1,9 @@
 package slacktest
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // Button is a button in a message or a view.
 type Button struct {
@@ -17,6 +20,12 @@ type Button struct {
 
 // Buttons returns the message's buttons in display order.
 func (m Message) Buttons() []Button { return buttonsIn(m.Blocks) }
+
+// ButtonsIn returns the buttons of the message's blocks with that block_id, in
+// display order.
+func (m Message) ButtonsIn(blockID string) []Button {
+	return slices.DeleteFunc(m.Buttons(), func(b Button) bool { return b.BlockID != blockID })
+}
 
 // Buttons returns the buttons in the view's blocks in display order, without its
 // submit and close buttons.

@@ -29,7 +29,7 @@ func (l *launch) expectRequest() {
 		if len(r.Messages) != 1 {
 			return fmt.Errorf("%d messages are on record", len(r.Messages))
 		}
-		if n := len(l.message().Buttons()); n != 2 {
+		if n := len(l.message().ButtonsIn("decide")); n != 2 {
 			return fmt.Errorf("the message has %d buttons", n)
 		}
 		return nil

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"countersign/bot/blocks"
 	"countersign/bot/slacktest"
 	"countersign/deploy"
 	"countersign/deploy/gate"
@@ -70,7 +71,9 @@ func record(t *testing.T) *recording {
 	rec := &recording{t: t, sandbox: w, config: w.FunctionsConfig, store: store}
 	w.Network.Intercept(rec.around)
 
-	rec.click(rec.launch("approved"), sandbox.Ann, handle.Approve)
+	approved := rec.launch("approved")
+	rec.details(approved)
+	rec.click(approved, sandbox.Ann, handle.Approve)
 	rec.reject(rec.launch("rejected"), "Use the shared queue, “please”: é 😀 & < > + % = ; <!channel>\n*second* line", nil)
 	late := rec.launch("too-late")
 	rec.reject(late, "not today", func() { rec.click(late, sandbox.Ann, handle.Approve) })
@@ -174,7 +177,7 @@ func (rec *recording) message(stackID string) slacktest.Message {
 	stack, _ := rec.sandbox.CloudFormation.Stack(stackID)
 	id := stack.Resource("ApprovalRequest").PhysicalID
 	for _, m := range rec.sandbox.Slack.Messages(sandbox.Channel) {
-		if b := m.Buttons(); id != "" && len(b) > 0 && strings.Contains(b[0].Value, id) {
+		if b := m.ButtonsIn("decide"); id != "" && len(b) > 0 && strings.Contains(b[0].Value, id) {
 			return m
 		}
 	}
@@ -190,6 +193,18 @@ func (rec *recording) click(stackID, who string, v handle.Verdict) slacktest.Int
 	}
 	rec.run()
 	return i
+}
+
+// details opens the details, as anyone who sees the message may, and closes them.
+func (rec *recording) details(stackID string) {
+	rec.t.Helper()
+	i := rec.click(stackID, sandbox.Rita, blocks.DetailsAction)
+	if i.Opened == nil {
+		rec.t.Fatal("the details did not open")
+	}
+	if _, err := rec.sandbox.Slack.CloseView(sandbox.Rita, i.Opened.ID); err != nil {
+		rec.t.Fatal(err)
+	}
 }
 
 // reject opens the modal, calls meanwhile, and submits the modal.

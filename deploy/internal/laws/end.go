@@ -25,7 +25,7 @@ func (c *Checker) CheckEnd(records []handle.Request, now time.Time, unreachable 
 		}
 		for _, ch := range c.Slack.Channels() {
 			for _, m := range c.Slack.Messages(ch.ID) {
-				if len(m.Buttons()) > 0 {
+				if len(m.ButtonsIn("decide")) > 0 {
 					c.add(Recovery, "messages have buttons only while the request is pending", "every request is decided, and %s has buttons", m.TS)
 				}
 			}

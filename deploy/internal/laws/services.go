@@ -84,7 +84,7 @@ func (c *Checker) message(r handle.Request, m handle.Message, now time.Time) {
 		return
 	}
 	const rule = "messages show the record"
-	if live := len(got.Buttons()) > 0; live != (r.State() == handle.Pending) {
+	if live := len(got.ButtonsIn("decide")) > 0; live != (r.State() == handle.Pending) {
 		c.add(Recovery, "messages have buttons only while the request is pending", "%s is %s, and buttons shown: %v", r.ID, r.State(), live)
 	}
 	want := blocks.Message(r)

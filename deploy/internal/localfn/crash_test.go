@@ -178,7 +178,7 @@ func (c *crash) live(stackID string) (messages []slacktest.Message) {
 	stack, _ := c.sandbox.CloudFormation.Stack(stackID)
 	id := stack.Resource("ApprovalRequest").PhysicalID
 	for _, m := range c.sandbox.Slack.Messages(sandbox.Channel) {
-		if b := m.Buttons(); id != "" && len(b) > 0 && strings.Contains(b[0].Value, id) {
+		if b := m.ButtonsIn("decide"); id != "" && len(b) > 0 && strings.Contains(b[0].Value, id) {
 			messages = append(messages, m)
 		}
 	}

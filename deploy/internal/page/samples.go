@@ -26,6 +26,7 @@ func samples() []sample {
 		{"Pending, requester claimed", "The launch carries no principal proven by AWS.", claimed(pending(1))},
 		{"Pending, requester claims to be someone else", "AWS proves a principal that is not in Slack; the typed e-mail belongs to another person.", impersonating(pending(1))},
 		{"Pending, hostile text", "Every text that a launch controls tries to mention people, forge a field or break out of its markup.", hostile(pending(1))},
+		{"Pending, mailed link locked", "Five wrong codes were entered at one of the mailed links.", linkLocked(pending(3))},
 		{"Approved", "The launch continues.", approved(pending(1), ann)},
 		{"Approved by two", "Both are named.", approved(approved(pending(2), ann), bob)},
 		{"Approved by mail", "Slack was down; the approver typed a name on the mailed page.", byMail(pending(1))},
@@ -75,6 +76,14 @@ func pending(n int) handle.Request {
 		},
 	}
 	return r.IdentifyRequester(sandbox.Rita, []string{sandbox.Rita}, true).RecordCreation()
+}
+
+func linkLocked(r handle.Request) handle.Request {
+	wrong := handle.Ticket{ID: r.ID, Verdict: handle.Reject}.WrongCode("a sealed ticket")
+	for range handle.MaxWrongCodes {
+		r = r.RecordRefusal(handle.Person{Name: "Kim Lee"}, wrong, after(time.Hour))
+	}
+	return r
 }
 
 func claimed(r handle.Request) handle.Request {

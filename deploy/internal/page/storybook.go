@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"countersign/bot/blocks"
 	"countersign/bot/slacktest"
@@ -37,12 +36,16 @@ type example struct {
 // newStorybook renders the storybook.
 func newStorybook() (storybook, error) {
 	messages := section{ID: "messages", Title: "Request message", About: "One per request, updated as the request changes."}
+	details := section{ID: "details", Title: "Details", About: "The modal behind the Details button: all values in full."}
 	replies := section{ID: "replies", Title: "Thread replies", About: "One per event of the request."}
 	direct := section{ID: "direct", Title: "Direct messages", About: "Outcomes, sent to the requester."}
 	mails := section{ID: "mail", Title: "Mail", About: "Sent when Slack cannot be reached."}
 	seen := map[string]bool{}
 	for _, s := range samples() {
 		if err := messages.add(seen, s.Name, s.About, blocks.Message(s.Request)); err != nil {
+			return storybook{}, err
+		}
+		if err := details.add(seen, s.Name+": details", "", blocks.View{Text: "Details", Blocks: blocks.Details(s.Request).Blocks.BlockSet}); err != nil {
 			return storybook{}, err
 		}
 		for _, o := range s.Request.Notifications() {
@@ -58,16 +61,15 @@ func newStorybook() (storybook, error) {
 			mails.mail(seen, name, s.Request, o)
 		}
 	}
-	return storybook{build, []section{messages, replies, direct, mails}}, nil
+	return storybook{build, []section{messages, details, replies, direct, mails}}, nil
 }
 
 // notificationTitle names a notification in the storybook.
 func notificationTitle(n handle.Notification) string {
-	name, _, _ := strings.Cut(n.Name, "-")
 	return map[string]string{
 		handle.NotifyAsked: "new request", handle.NotifyVote: "one approval", handle.NotifyReminder: "reminder",
-		handle.NotifyDecided: "outcome", handle.NotifyBypass: "bypass", handle.NotifyEnded: "stack finished",
-	}[name]
+		handle.NotifyDecided: "outcome", handle.NotifyBypass: "bypass", handle.NotifyEnded: "stack finished", handle.NotifyLocked: "mailed link locked",
+	}[n.Kind()]
 }
 
 // add adds an example of a message, unless an identical one was added before.
@@ -102,7 +104,7 @@ func (c *section) add(seen map[string]bool, title, about string, v blocks.View) 
 // mail adds an example of a mail, if this notification is sent by mail.
 func (c *section) mail(seen map[string]bool, title string, r handle.Request, o handle.Notification) {
 	switch {
-	case o.Name == handle.NotifyAsked && r.State() == handle.Pending, o.Name == handle.NotifyDecided, o.Name == handle.NotifyBypass:
+	case o.Kind() == handle.NotifyLocked, o.Name == handle.NotifyAsked && r.State() == handle.Pending, o.Name == handle.NotifyDecided, o.Name == handle.NotifyBypass:
 	default:
 		return
 	}

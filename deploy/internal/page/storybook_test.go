@@ -35,7 +35,7 @@ func TestStorybook(t *testing.T) {
 		"Approval needed: Message queue (production)", "1 of 2 (1 more needed)", "Identity not verified", "by mail, name as typed",
 		"Rejected: ", "Expired: ", "Withdrawn: ", "Bypassed approval: ", "Approved and launched: ", "Approved, but the launch failed: ",
 		"no longer accepts the signal", "this launch has been waiting for your decision", "1 more approval is needed",
-		"Slack could not be reached", "ALARM: ", "mail can't tell people apart. Approve it in Slack.", "The links in the earlier mail no longer work",
+		"the mailed link to reject this launch was locked", "Mailed link locked", "Slack could not be reached", "ALARM: ", "mail can't tell people apart. Approve it in Slack.", "The links in the earlier mail no longer work",
 	} {
 		if !strings.Contains(visible(rendered), want) {
 			t.Errorf("the storybook does not show %q", want)

@@ -218,7 +218,7 @@ func (s *simulation) rememberMessages() {
 		s.version = v
 	}
 	for _, m := range s.sandbox.Slack.Messages(sandbox.Channel) {
-		if key := m.ChannelID + m.TS; !s.seenMessages[key] && len(m.Buttons()) > 0 {
+		if key := m.ChannelID + m.TS; !s.seenMessages[key] && len(m.ButtonsIn("decide")) > 0 {
 			s.seenMessages[key] = true
 			s.messages = append(s.messages, m)
 		}
@@ -268,7 +268,7 @@ func (s *simulation) saysRecorded(who string, since int) bool {
 
 // noteAnswer notes the answer that a person is about to give.
 func (s *simulation) noteAnswer(who string, m slacktest.Message, verdict handle.Verdict) {
-	for _, b := range m.Buttons() {
+	for _, b := range m.ButtonsIn("decide") {
 		if t, err := handle.ParseTicket(b.Value); err == nil && t.Verdict == verdict && verdict == handle.Approve {
 			s.answered[answer{t.ID, who, verdict}] = true
 		}
@@ -312,7 +312,7 @@ func (s *simulation) clickForged(a Action) {
 // noteDeleted notes that a message does not exist, so that it may be posted again.
 func (s *simulation) noteDeleted(m slacktest.Message) {
 	s.deleted[m.ChannelID+m.TS] = true
-	for _, b := range m.Buttons() {
+	for _, b := range m.ButtonsIn("decide") {
 		if t, err := handle.ParseTicket(b.Value); err == nil {
 			s.deleted[t.ID] = true
 			delete(s.posted, t.ID+" "+rootKey)

@@ -257,7 +257,7 @@ func (s *simulation) requestDropped(stackID string) bool {
 // checkClickResult checks that a person who clicked Approve, and saw no message or one that
 // says "recorded", is on record with that vote.
 func (s *simulation) checkClickResult(who string, m slacktest.Message) {
-	for _, b := range m.Buttons() {
+	for _, b := range m.ButtonsIn("decide") {
 		t, err := handle.ParseTicket(b.Value)
 		r, ok := s.store.records[t.ID]
 		if err != nil || t.Verdict != handle.Approve || !ok {

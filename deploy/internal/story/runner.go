@@ -172,7 +172,7 @@ func (run *runner) posted() step {
 		if err != nil {
 			return err
 		}
-		if m, ok := run.sandbox.Slack.Message(root.Channel, root.TS); !ok || len(m.Buttons()) != 2 {
+		if m, ok := run.sandbox.Slack.Message(root.Channel, root.TS); !ok || len(m.ButtonsIn("decide")) != 2 {
 			return errors.New("it does not show two buttons")
 		}
 		return run.threadHas("this launch is waiting for approval by")(ctx)
@@ -190,7 +190,7 @@ func (run *runner) click(who string, verdict handle.Verdict) step {
 		if !ok {
 			return errors.New("the message was deleted")
 		}
-		if len(m.Buttons()) > 0 {
+		if len(m.ButtonsIn("decide")) > 0 {
 			run.lastActive = m
 		}
 		i, err := run.sandbox.Slack.ClickStale(who, run.lastActive, string(verdict))

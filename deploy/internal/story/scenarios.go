@@ -187,7 +187,7 @@ func slackDown(ctx context.Context, run *runner) error {
 			if err != nil {
 				return err
 			}
-			if m, ok := run.sandbox.Slack.Message(root.Channel, root.TS); !ok || len(m.Buttons()) != 0 {
+			if m, ok := run.sandbox.Slack.Message(root.Channel, root.TS); !ok || len(m.ButtonsIn("decide")) != 0 {
 				return errors.New("it has buttons, or is missing")
 			}
 			return nil
