@@ -243,7 +243,7 @@ func (w *Sandbox) sweepIfDue() {
 
 // deliver invokes the notifier and queues the event again if Lambda would retry.
 func (w *Sandbox) deliver(ctx context.Context, v invocation) error {
-	err := w.post(ctx, v.event)
+	err := w.Invoke(ctx, v.event)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -307,7 +307,9 @@ func (w *Sandbox) droppedEvents() int {
 	return w.dropped
 }
 
-func (w *Sandbox) post(ctx context.Context, event []byte) error {
+// Invoke invokes the notifier with an event, as anyone with lambda:InvokeFunction
+// can. The error means that it failed.
+func (w *Sandbox) Invoke(ctx context.Context, event []byte) error {
 	res, err := send(ctx, w.client, http.MethodPost, w.InvokeURL, event)
 	if err != nil {
 		return fmt.Errorf("couldn't invoke the notifier: %w", err)

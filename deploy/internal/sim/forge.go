@@ -37,7 +37,7 @@ func (s *simulation) forge(a Action) {
 		event, throughTopic, mustFail = sweepEvent, true, true
 	case kind == forgedStackEvent:
 		status := []string{"DELETE_COMPLETE", "CREATE_COMPLETE", "ROLLBACK_COMPLETE"}[a.B/2%3]
-		event, mustFail = stackEvent(l.stack, status), throughTopic
+		event, mustFail = sandbox.StackEvent(l.stack, status), throughTopic
 	case kind == resentThroughTopic:
 		if event = s.handledEvent(a.B, l.stack, true); event == nil {
 			return
@@ -52,7 +52,7 @@ func (s *simulation) forge(a Action) {
 		mustFail = throughTopic && accountOf(l.stack) == sandbox.Account
 	}
 	if throughTopic {
-		event = published(event)
+		event = sandbox.Published(event)
 	}
 	s.log("  %s about %s, through the topic: %t", kind, stack.Name, throughTopic)
 	s.queue = append(s.queue, queuedEvent{event: event, label: "a forged " + string(kind), at: s.now(), mustFail: mustFail})
@@ -144,22 +144,6 @@ func (s *simulation) handledEvent(n int, stackID string, same bool) []byte {
 		return nil
 	}
 	return found[n%len(found)]
-}
-
-func stackEvent(stackID, status string) []byte {
-	b, _ := json.Marshal(map[string]any{ // cannot fail: strings only
-		"detail-type": "CloudFormation Stack Status Change", "source": "aws.cloudformation", "account": sandbox.Account,
-		"detail": map[string]any{"stack-id": stackID, "status-details": map[string]string{"status": status, "status-reason": "forged"}},
-	})
-	return b
-}
-
-// published returns the event of a message that was published to the topic.
-func published(message []byte) []byte {
-	b, _ := json.Marshal(map[string]any{"Records": []any{map[string]any{ // cannot fail: strings only
-		"EventSource": "aws:sns", "Sns": map[string]string{"Type": "Notification", "Message": string(message)},
-	}}})
-	return b
 }
 
 // accountOf returns the account of a stack.

@@ -143,18 +143,27 @@ func (run *runner) expect(what string, f step) step {
 	}
 }
 
-func (run *runner) launch() step { return run.launchFailing("") }
+func (run *runner) launch() step { return run.launchAs("Rita", "rita@example.com", "") }
 
-// launchFailing launches the product. If why is not empty, the last resource
-// behind the gate fails with it.
+// launchFailing launches the product. The last resource behind the gate fails with
+// the reason why.
 func (run *runner) launchFailing(why string) step {
+	return run.launchAs("Rita", "rita@example.com", why)
+}
+
+// launchByAnn launches the product as Ann, an approver, who types Rita's address.
+func (run *runner) launchByAnn() step { return run.launchAs("Ann", "ann@example.com", "") }
+
+// launchAs launches the product. If why is not empty, the last resource behind the
+// gate fails with it.
+func (run *runner) launchAs(name, email, why string) step {
 	return func(ctx context.Context) error {
 		parameters, err := parameters(run.config.Template, run.config.Parameters)
 		if err != nil {
 			return err
 		}
-		run.print("Rita", "launches "+title(run.config.Template))
-		l := sandbox.Launch{Template: run.config.Template, Name: "my-product", Parameters: parameters}
+		run.print(name, "launches "+title(run.config.Template))
+		l := sandbox.Launch{Requester: email, Template: run.config.Template, Name: "my-product", Parameters: parameters}
 		if why != "" {
 			if l.Failures, err = failLast(run.config.Template, why); err != nil {
 				return err
@@ -226,6 +235,14 @@ func (run *runner) reject(who, why string) step {
 			return fmt.Errorf("the modal stayed open: %s", i.Notice)
 		}
 		return nil
+	}
+}
+
+// clickUnder clicks Approve under one of a person's IDs in a Grid.
+func (run *runner) clickUnder(id string) step {
+	return func(ctx context.Context) error {
+		run.print(run.name(id), "acts as "+id)
+		return run.click(id, handle.Approve)(ctx)
 	}
 }
 

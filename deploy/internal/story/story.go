@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"countersign/deploy/gate"
 	"countersign/deploy/internal/localfn"
@@ -25,7 +26,8 @@ type Story struct {
 	Name     string
 	About    string // one sentence
 	defaults func(*notifier.Defaults)
-	child    bool // run the functions in a separate process
+	grid     *sandbox.Grid // nil: the workspace belongs to no Enterprise Grid
+	child    bool          // run the functions in a separate process
 	scenario func(context.Context, *runner) error
 }
 
@@ -51,6 +53,10 @@ func Stories() []Story {
 		{Name: "slack-down", About: "Slack is down, and an admin approves by mail.", scenario: slackDown},
 		{Name: "crash", About: "The functions are killed between decision and signal, restart and finish.", scenario: crash, child: true},
 		{Name: "launch-fails", About: "The launch is approved, a resource then fails, and the thread says why.", scenario: launchFails},
+		{Name: "grid", About: "In an Enterprise Grid, Ann cannot approve her own launch under her other ID, and Bob counts once.", scenario: grid,
+			grid: &sandbox.Grid{}, defaults: func(d *notifier.Defaults) { d.Approvals = 2 }},
+		{Name: "throttled", About: "Ann makes CloudFormation and Slack too busy to say who launched, and still cannot approve her own launch.", scenario: throttled},
+		{Name: "forged", About: "An intruder invokes the notifier and publishes to its topic, and nothing comes of it.", scenario: forged},
 	}
 }
 
@@ -100,7 +106,7 @@ func (s Story) run(ctx context.Context, out io.Writer, c Config) (err error) {
 	}
 	defer os.RemoveAll(dir)
 	run := &runner{out: out, config: c, data: filepath.Join(dir, "requests.db")}
-	sc := sandbox.Config{Log: c.Log, Defaults: s.defaults}
+	sc := sandbox.Config{Log: c.Log, Defaults: s.defaults, Grid: s.grid}
 	if !s.child {
 		store, err := bolt.Open(run.data)
 		if err != nil {
@@ -115,6 +121,12 @@ func (s Story) run(ctx context.Context, out io.Writer, c Config) (err error) {
 	}
 	defer run.sandbox.Close()
 	run.start = run.sandbox.Clock.Now()
+	if f := run.sandbox.Functions; f != nil {
+		f.Notifier.Wait = func(ctx context.Context, d time.Duration) error { // in simulated time
+			run.sandbox.Clock.Advance(d)
+			return ctx.Err()
+		}
+	}
 	if s.child {
 		run.child = &child{config: localfn.ChildConfig{Functions: run.sandbox.FunctionsConfig, Data: run.data}}
 		defer run.child.kill()

@@ -121,7 +121,7 @@ func (run *runner) spansText(spans []slacktest.Span) string {
 // name returns a user's display name.
 func (run *runner) name(id string) string {
 	for _, u := range run.sandbox.Slack.Users() {
-		if u.ID == id {
+		if u.ID == id || u.EnterpriseUserID == id {
 			return u.DisplayName
 		}
 	}
