@@ -46,7 +46,7 @@ func Facts(r handle.Request, names Names) []Fact {
 	add("Requested", "", r.CreatedAt)
 	add("Requester", Requester(r), time.Time{})
 	add("Purpose", r.Purpose, time.Time{})
-	add("Terms", terms(r.Terms, names), time.Time{})
+	add("Terms", terms(r, names), time.Time{})
 	add("Deadline", "", r.Terms.Deadline)
 	for _, v := range r.Votes {
 		add("Vote", vote(v), v.At)
@@ -125,7 +125,8 @@ func Person(p handle.Person) string {
 }
 
 // terms says who decides, and where.
-func terms(t handle.Terms, names Names) string {
+func terms(r handle.Request, names Names) string {
+	t := r.Terms
 	if names == nil {
 		names = func(id string) string { return id }
 	}
@@ -133,7 +134,7 @@ func terms(t handle.Terms, names Names) string {
 	for _, id := range t.Approvers {
 		approvers = append(approvers, names(id))
 	}
-	s := fmt.Sprintf("%d of %s", t.Approvals, strings.Join(approvers, ", "))
+	s := fmt.Sprintf("%d of %s", r.ApprovalsNeeded(), strings.Join(approvers, ", "))
 	if t.Channel != "" {
 		s += " in " + names(t.Channel)
 	}
