@@ -1,6 +1,7 @@
 package page
 
 import (
+	"strings"
 	"time"
 
 	"countersign/deploy/internal/sandbox"
@@ -23,12 +24,20 @@ func samples() []sample {
 	return []sample{
 		{"Pending", "0 of 1 approvals. AWS proves who the requester is.", pending(1)},
 		{"Pending, one of two", "Ann has approved; one more person must.", approved(pending(2), ann)},
-		{"Pending, requester claimed", "The launch carries no principal proven by AWS.", claimed(pending(1))},
+		{"Pending, not verified yet", "CloudFormation throttled or lagged at launch. Votes are refused until it has been asked.", unverified(pending(1))},
+		{"Pending, requester not looked up yet", "Slack was down when the requester was looked up. Votes are refused until it has been asked.", notLookedUp(pending(1))},
+		{"Pending, requester claimed", "The launch carries no principal proven by AWS, and the typed e-mail is in Slack. Two people must approve.", claimed(pending(1))},
+		{"Pending, requester claimed, one of two", "Ann has approved; one more person must.", approved(claimed(pending(1)), ann)},
+		{"Pending, requester claimed, with a warning only", "The deployment's parameter UnprovenRequester is warn.", claimed(warned(pending(1)))},
+		{"Pending, requester unknown", "Nothing proves the requester, and the typed e-mail is not in Slack.", unknown(pending(1))},
 		{"Pending, requester claims to be someone else", "AWS proves a principal that is not in Slack; the typed e-mail belongs to another person.", impersonating(pending(1))},
+		{"Pending, launched in another account", "The stack cannot be read, so nothing proves the requester and no parameters are shown.", otherAccount(pending(1))},
 		{"Pending, hostile text", "Every text that a launch controls tries to mention people, forge a field or break out of its markup.", hostile(pending(1))},
 		{"Pending, mailed link locked", "Five wrong codes were entered at one of the mailed links.", linkLocked(pending(3))},
 		{"Approved", "The launch continues.", approved(pending(1), ann)},
 		{"Approved by two", "Both are named.", approved(approved(pending(2), ann), bob)},
+		{"Approved, requester claimed", "Nothing proved the requester, so one more person than usual approved.", approved(approved(claimed(pending(1)), ann), bob)},
+		{"Approved by a member of an organization", "An Enterprise Grid gives one person an ID in each workspace and one in the organization; only one is shown.", approved(pending(1), grid)},
 		{"Approved by mail", "Slack was down; the approver typed a name on the mailed page.", byMail(pending(1))},
 		{"Rejected", "The reason is also in the stack's events.", rejected(pending(1))},
 		{"Expired", "No decision before the deadline.", expired(pending(1))},
@@ -43,6 +52,8 @@ func samples() []sample {
 var (
 	ann = handle.Person{Team: sandbox.Team, ID: sandbox.Ann, Name: "Ann Approver"}
 	bob = handle.Person{Team: sandbox.Team, ID: sandbox.Bob, Name: "Bob Approver"}
+
+	grid = handle.Person{Team: sandbox.Team, ID: "W0ANN", Aliases: []string{sandbox.Ann}, Name: "Ann Approver"}
 )
 
 func after(d time.Duration) time.Time { return sampleTime.Add(d) }
@@ -73,6 +84,7 @@ func pending(n int) handle.Request {
 		Terms: handle.Terms{
 			Channel: sandbox.Channel, Approvers: []string{sandbox.Approvers}, Approvals: n,
 			Deadline: deadline, RemindAt: handle.ReminderTime(sampleTime, deadline),
+			UnprovenRequester: handle.UnprovenTwoApprovers,
 		},
 	}
 	return r.IdentifyRequester(sandbox.Rita, []string{sandbox.Rita}, true).RecordCreation()
@@ -86,10 +98,46 @@ func linkLocked(r handle.Request) handle.Request {
 	return r
 }
 
-func claimed(r handle.Request) handle.Request {
+// unverified returns r as it is before CloudFormation has been asked about it.
+func unverified(r handle.Request) handle.Request {
+	r = notLookedUp(unread(r))
+	r.Stack.Unverified = true
+	return r
+}
+
+// notLookedUp returns r as it is before Slack has been asked about the requester.
+func notLookedUp(r handle.Request) handle.Request {
 	r = r.Clone()
-	r.Requester.Principal, r.Product = "", handle.Product{Name: r.Product.Name}
-	return r.IdentifyRequester("", nil, false)
+	r.Requester.SlackID, r.Requester.SlackIDs, r.Requester.Proven, r.Requester.LookedUp = "", nil, false, false
+	return r
+}
+
+// unread returns r without what only CloudFormation says.
+func unread(r handle.Request) handle.Request {
+	return r.VerifyStack(handle.Product{Name: r.Product.Name}, "", nil)
+}
+
+// claimed returns r launched without Service Catalog: the stack has no tags.
+func claimed(r handle.Request) handle.Request {
+	return r.VerifyStack(handle.Product{Name: r.Product.Name}, "", r.Parameters).IdentifyRequester(sandbox.Rita, []string{sandbox.Rita}, false)
+}
+
+func unknown(r handle.Request) handle.Request {
+	return claimed(r).IdentifyRequester("", nil, false)
+}
+
+func warned(r handle.Request) handle.Request {
+	r = r.Clone()
+	r.Terms.UnprovenRequester = handle.UnprovenWarn
+	return r
+}
+
+func otherAccount(r handle.Request) handle.Request {
+	const account = "444455556666"
+	r = unread(r).IdentifyRequester(sandbox.Rita, []string{sandbox.Rita}, false)
+	r.Stack.ID, r.Stack.Name = strings.ReplaceAll(r.Stack.ID, sandbox.Account, account), strings.ReplaceAll(r.Stack.Name, sandbox.Account, account)
+	r.Stack.Account = account
+	return r
 }
 
 func impersonating(r handle.Request) handle.Request {

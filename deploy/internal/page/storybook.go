@@ -123,7 +123,7 @@ func (c *section) mail(seen map[string]bool, title string, r handle.Request, o h
 func sampleNames() names {
 	n := names{map[string]slacktest.User{}, map[string]slacktest.UserGroup{}, map[string]slacktest.Channel{}}
 	for _, p := range []struct{ id, name string }{
-		{sandbox.Rita, "Rita Requester"}, {ann.ID, ann.Name}, {bob.ID, bob.Name}, {sandbox.BotUser, "Countersign"},
+		{sandbox.Rita, "Rita Requester"}, {ann.ID, ann.Name}, {bob.ID, bob.Name}, {sandbox.BotUser, "Countersign"}, {grid.ID, grid.Name},
 	} {
 		n.users[p.id] = slacktest.User{ID: p.id, DisplayName: p.name, Bot: p.id == sandbox.BotUser}
 	}

@@ -33,6 +33,7 @@ func TestStorybook(t *testing.T) {
 	}
 	for _, want := range []string{ // one of each headline, reply and mail
 		"Approval needed: Message queue (production)", "1 of 2 (1 more needed)", "Identity not verified", "by mail, name as typed",
+		"not been verified with CloudFormation yet", "not been looked up in Slack yet", "so 2 people must approve", "(claimed)", "can't prevent self-approval", "444455556666",
 		"Rejected: ", "Expired: ", "Withdrawn: ", "Bypassed approval: ", "Approved and launched: ", "Approved, but the launch failed: ",
 		"no longer accepts the signal", "this launch has been waiting for your decision", "1 more approval is needed",
 		"the mailed link to reject this launch was locked", "Mailed link locked", "Slack could not be reached", "ALARM: ", "mail can't tell people apart. Approve it in Slack.", "The links in the earlier mail no longer work",
@@ -74,7 +75,8 @@ func TestHostileTextIsEscaped(t *testing.T) {
 // Each sample is in the state that its name says.
 func TestSamplesHaveTheirState(t *testing.T) {
 	want := map[string]handle.State{
-		"Pending": handle.Pending, "Pending, one of two": handle.Pending, "Approved": handle.Approved, "Approved by two": handle.Approved,
+		"Pending": handle.Pending, "Pending, one of two": handle.Pending, "Pending, requester claimed, one of two": handle.Pending,
+		"Approved, requester claimed": handle.Approved, "Approved by a member of an organization": handle.Approved, "Approved": handle.Approved, "Approved by two": handle.Approved,
 		"Approved by mail": handle.Approved, "Rejected": handle.Rejected, "Expired": handle.Expired, "Withdrawn": handle.Withdrawn,
 		"Signal refused": handle.Approved, "Bypassed approval": handle.Withdrawn, "Approved and launched": handle.Approved,
 		"Approved, but the launch failed": handle.Approved,
