@@ -27,7 +27,7 @@ func (d *deployment) auditCommand(t *testing.T) {
 		for i, name := range rows[0] {
 			of[name] = row[i]
 		}
-		name := strings.TrimPrefix(strings.Split(of["stack"], "/")[1], "SC-"+account+"-pp-")
+		_, name, _ := strings.Cut(stackName(of["stack"]), "-pp-")
 		got[name] = strings.Join(strings.Fields(of["state"]+" "+of["approved by"]+" "+of["rejected by"]), " ")
 		if of["bypassed at"] != "" {
 			got[name] += ", bypassed"
@@ -39,6 +39,7 @@ func (d *deployment) auditCommand(t *testing.T) {
 		"approved": "approved " + ann, "expired": "expired", "rejected": "rejected " + ann,
 		"bypassed": "withdrawn, bypassed", "bymail": "approved Ann Approver (by mail)", "twice": "approved " + ann,
 		"withdrawn": "withdrawn", "deleted": "withdrawn", "original": "approved " + bob,
+		"unproven": "approved " + ann + ", " + bob, "throttled": "approved " + bob, "listedlate": "approved " + ann, "forged": "approved " + ann, "otheraccount": "approved " + ann + ", " + bob,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -12,6 +12,7 @@ const (
 	maxWrites     = 5 // DynamoDB
 	maxReads      = 5
 	maxSlackCalls = 6
+	maxDescribes  = 3 // CloudFormation
 )
 
 // lookupMethods are the Slack API methods that look people up.
@@ -22,9 +23,12 @@ var lookupMethods = []string{"users.info", "users.lookupByEmail", "usergroups.us
 type usage struct {
 	deployment      *deployment
 	dynamoDB, slack map[string]int
+	cloudFormation  map[string]int
 }
 
-func (d *deployment) startUsage() usage { return usage{d, d.calls.read(), d.slack.Counts()} }
+func (d *deployment) startUsage() usage {
+	return usage{d, d.calls.read(), d.slack.Counts(), d.cloudFormation.read()}
+}
 
 // checkBudget compares the calls so far with the budget of an approval.
 func (b usage) checkBudget(t *testing.T) {
@@ -32,6 +36,14 @@ func (b usage) checkBudget(t *testing.T) {
 	writes, reads, calls := b.read(t, "until the decision was shown")
 	if writes > maxWrites || reads > maxReads || calls > maxSlackCalls {
 		t.Errorf("over budget: at most %d writes, %d reads and %d calls", maxWrites, maxReads, maxSlackCalls)
+	}
+	describes := 0
+	of := increase(b.cloudFormation, b.deployment.cloudFormation.read())
+	for _, n := range of {
+		describes += n
+	}
+	if describes == 0 || describes > maxDescribes {
+		t.Errorf("%d reads of CloudFormation %v, want from 1 to %d", describes, of, maxDescribes)
 	}
 }
 

@@ -45,6 +45,7 @@ type deployment struct {
 	mailbox        *mailbox
 	store          handle.Store
 	calls          *callCounter
+	cloudFormation *cfnProxy
 	answers        *answerServer
 }
 
@@ -67,15 +68,17 @@ func deploy(t *testing.T, name, entry string) *deployment {
 	d.sam(t, samBuild(t), "deploy", "--stack-name", name, "--capabilities", "CAPABILITY_IAM", "--resolve-s3", "--no-confirm-changeset",
 		"--parameter-overrides", "Name="+name, "SecretArn="+secret, "Entry="+entry, "Architecture=x86_64", "Margin=2m",
 		"SlackTeam="+sandbox.Team, "SlackApp="+sandbox.AppID, "SlackApi="+origin+"/api/",
-		"Channel="+sandbox.Channel, "Approvers="+sandbox.Approvers, "MailAddress="+sandbox.Admin)
+		"Channel="+sandbox.Channel, "Approvers="+sandbox.Approvers, "MailAddress="+sandbox.Admin, "OrganizationId=o-example123")
 	d.outputs = d.stackOutputs(t, name)
 
 	d.calls = newCallCounter(t, m.origin)
+	d.cloudFormation = newCFNProxy(t, d.aws)
 	d.answers = newAnswerServer(t)
 	for _, function := range []string{d.outputs["BotFunctionName"], d.outputs["NotifierFunctionName"]} {
 		d.configure(t, function, map[string]string{
-			"COUNTERSIGN_ORIGINS":       m.origin + "/_ministack/," + d.answers.origin + "/", // MiniStack's wait URLs are not AWS's
-			"AWS_ENDPOINT_URL_DYNAMODB": d.calls.origin,
+			"COUNTERSIGN_ORIGINS":             m.origin + "/_ministack/," + d.answers.origin, // MiniStack's wait URLs are not AWS's
+			"AWS_ENDPOINT_URL_DYNAMODB":       d.calls.origin,
+			"AWS_ENDPOINT_URL_CLOUDFORMATION": d.cloudFormation.origin,
 		})
 	}
 
@@ -90,10 +93,14 @@ func deploy(t *testing.T, name, entry string) *deployment {
 }
 
 // awsConfig returns a configuration for AWS clients of an emulator.
-func awsConfig(origin string) aws.Config {
+func awsConfig(origin string) aws.Config { return accountConfig(origin, account) }
+
+// accountConfig returns awsConfig in an account. MiniStack takes a key that is an
+// account's ID for one of that account.
+func accountConfig(origin, id string) aws.Config {
 	return aws.Config{
 		Region:       region,
-		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
+		Credentials:  credentials.NewStaticCredentialsProvider(id, "test", ""),
 		BaseEndpoint: &origin,
 		HTTPClient:   awsfix.HTTPClient(&http.Client{Timeout: 30 * time.Second}),
 	}

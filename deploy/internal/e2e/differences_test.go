@@ -141,6 +141,18 @@ var differences = []difference{
 			return m
 		},
 	}, {
+		// On AWS resources have the status CREATE_IN_PROGRESS from the start of their
+		// creation:
+		// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
+		description: "a resource is listed only once it has been created",
+		apply: func(_ scenario, m transcript) transcript {
+			m.Requests = slices.Clone(m.Requests)
+			for i := range m.Requests {
+				m.Requests[i].Listed = ""
+			}
+			return m
+		},
+	}, {
 		// https://docs.aws.amazon.com/lambda/latest/dg/services-cloudformation.html
 		description: "a custom resource request has no top-level ServiceToken",
 		apply: func(_ scenario, m transcript) transcript {

@@ -6,5 +6,6 @@
 // Countersign is deployed as on AWS: secret, sam build and sam deploy, the Slack app
 // from the stack's manifest, a product. Then products are launched. Slack is the
 // simulated one of bot/slacktest. MiniStack sends no stack status events, so the
-// tests send them as AWS documents them.
+// tests send them as AWS documents them. Where its CloudFormation answers reads
+// differently from AWS's, a proxy corrects the answers.
 package e2e

@@ -96,7 +96,7 @@ func newMiniStackEngine(t *testing.T, m *program) *engine {
 // run runs a scenario and returns its transcript.
 func (w *engine) run(t *testing.T, s scenario, p *provider, name string) transcript {
 	t.Helper()
-	script := &script{scenario: s}
+	script := &script{scenario: s, client: w.client}
 	p.expect(name, script)
 	id, err := w.create(t.Context(), name, s.template)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 
 	"countersign/bot/slacktest"
+	"countersign/deploy/internal/sandbox"
 	"countersign/handle"
 )
 
@@ -60,7 +61,59 @@ func (l *launch) message() slacktest.Message {
 }
 
 // stackName returns the stack's name, from its ARN.
-func (l *launch) stackName() string { return strings.Split(l.stack, "/")[1] }
+func (l *launch) stackName() string { return stackName(l.stack) }
+
+// expectMessage waits until the message contains all of words.
+func (l *launch) expectMessage(words ...string) {
+	l.t.Helper()
+	eventually(l.t, waitLimit, "the message", func(context.Context) error {
+		return contains(string(l.message().Blocks), words)
+	})
+}
+
+// expectRefusal clicks Approve, which must change nothing and be answered privately
+// with words.
+func (l *launch) expectRefusal(who, words string) {
+	l.t.Helper()
+	before, err := l.request(l.t.Context())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.click(who, handle.Approve)
+	if r := l.expectState(before.State()); len(r.Votes) != len(before.Votes) {
+		l.t.Fatalf("the approval of %s was counted", who)
+	}
+	for _, m := range l.slack.Ephemerals(who) {
+		if m.ChannelID == l.channel && strings.Contains(m.Text, words) {
+			return
+		}
+	}
+	l.t.Fatalf("%s was not answered with %q", who, words)
+}
+
+// expectRequester waits until the launch is verified and the requester proven.
+func (l *launch) expectRequester(id string) {
+	l.t.Helper()
+	eventually(l.t, waitLimit, "the verification", func(ctx context.Context) error {
+		r, err := l.request(ctx)
+		if err == nil && (r.Stack.Unverified || !r.Requester.Proven || r.Requester.SlackID != id) {
+			err = fmt.Errorf("unverified: %t, proven: %t, the requester is %q", r.Stack.Unverified, r.Requester.Proven, r.Requester.SlackID)
+		}
+		return err
+	})
+}
+
+// approveByTwo approves as Ann, which is not enough, and then as Bob.
+func (l *launch) approveByTwo() {
+	l.t.Helper()
+	l.click(sandbox.Ann, handle.Approve)
+	if r := l.expectState(handle.Pending); len(r.Votes) != 1 {
+		l.t.Fatalf("%d votes are on record, want 1", len(r.Votes))
+	}
+	l.click(sandbox.Bob, handle.Approve)
+	l.expectState(handle.Approved)
+	l.expectThread("<@"+sandbox.Ann+">", "<@"+sandbox.Bob+">")
+}
 
 // expectMail waits for the mail that asks for a decision.
 func (l *launch) expectMail() (found mail) {
@@ -103,9 +156,15 @@ func (l *launch) expectStateWithin(limit time.Duration, want handle.State) (r ha
 // expectStackStatus waits for the stack's final status and sends its event.
 func (l *launch) expectStackStatus(want string) {
 	l.t.Helper()
+	l.sendStatusEvent(want, l.expectStackEnd(want))
+}
+
+// expectStackEnd waits for the stack's final status and returns its reason.
+func (l *launch) expectStackEnd(want string) string {
+	l.t.Helper()
 	reason := ""
 	eventually(l.t, waitLimit, "the stack", func(ctx context.Context) error {
-		out, err := cloudformation.NewFromConfig(l.aws).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &l.stack})
+		out, err := cloudformation.NewFromConfig(l.account).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &l.stack})
 		if err != nil {
 			return err
 		}
@@ -118,7 +177,7 @@ func (l *launch) expectStackStatus(want string) {
 		}
 		return nil
 	})
-	l.sendStatusEvent(want, reason)
+	return reason
 }
 
 // expectEvent waits for an event of the stack.
@@ -140,7 +199,7 @@ type stackEvent struct{ LogicalID, Type, Status, Reason string }
 // events returns the events of the stack, oldest first.
 func (l *launch) events(ctx context.Context) (list []stackEvent) {
 	l.t.Helper()
-	pages := cloudformation.NewDescribeStackEventsPaginator(cloudformation.NewFromConfig(l.aws), &cloudformation.DescribeStackEventsInput{StackName: &l.stack})
+	pages := cloudformation.NewDescribeStackEventsPaginator(cloudformation.NewFromConfig(l.account), &cloudformation.DescribeStackEventsInput{StackName: &l.stack})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {

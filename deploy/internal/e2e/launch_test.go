@@ -33,6 +33,7 @@ import (
 type launch struct {
 	*deployment
 	t         *testing.T
+	account   aws.Config // of the stack
 	channel   string
 	requester slacktest.User
 	stack     string // ID
@@ -56,27 +57,61 @@ func product(t *testing.T, path string, changes ...string) string {
 	return template
 }
 
-// launch launches a product as Rita, with Service Catalog's form of stack names. Only
-// Service Catalog can set the tags that prove the requester, so here the e-mail
-// address is only a claim.
+// launch launches a product as Rita, as Service Catalog does: with its form of stack
+// names, and with the tag that proves the requester. See cfnProxy.
 //
 // Every launch has its own Rita, because Slack limits an app to about one message
 // per second and person.
 func (d *deployment) launch(t *testing.T, channel, template string, parameters ...cfn.Parameter) *launch {
 	t.Helper()
-	scenario := strings.ToLower(filepath.Base(t.Name()))
-	rita := slacktest.User{ID: sandbox.Rita + strings.ToUpper(scenario), Name: "rita-" + scenario, RealName: "Rita Requester", Email: "rita+" + scenario + "@example.com"}
+	return d.launchIn(t, d.aws, account, tagsOf(ritaOf(t).Email), channel, template, parameters...)
+}
+
+// tagsOf returns the tags of a launch by the person who has signed in to AWS with an
+// e-mail address.
+func tagsOf(email string) []cfn.Tag {
+	return []cfn.Tag{{
+		Key:   aws.String(tagPrefix + "provisioningPrincipalArn"),
+		Value: aws.String("arn:aws:sts::" + account + ":assumed-role/Requesters/" + email),
+	}}
+}
+
+// launchUnproven launches a product without Service Catalog, so that the e-mail
+// address is only a claim.
+func (d *deployment) launchUnproven(t *testing.T, channel, template string, parameters ...cfn.Parameter) *launch {
+	t.Helper()
+	return d.launchIn(t, d.aws, account, nil, channel, template, parameters...)
+}
+
+// launchIn launches a product in an account.
+func (d *deployment) launchIn(t *testing.T, c aws.Config, account string, tags []cfn.Tag, channel, template string, parameters ...cfn.Parameter) *launch {
+	t.Helper()
+	rita := ritaOf(t)
 	d.slack.AddUser(rita)
-	out, err := cloudformation.NewFromConfig(d.aws).CreateStack(t.Context(), &cloudformation.CreateStackInput{
-		StackName: aws.String("SC-" + account + "-pp-" + scenario), TemplateBody: &template,
+	out, err := cloudformation.NewFromConfig(c).CreateStack(t.Context(), &cloudformation.CreateStackInput{
+		StackName: aws.String(launchName(t, account)), TemplateBody: &template, Tags: tags,
 		Parameters: append(parameters, parameter("UserEmail", rita.Email)),
 	})
 	if err != nil {
 		t.Fatalf("couldn't launch: %v", err)
 	}
-	l := &launch{deployment: d, t: t, channel: channel, requester: rita, stack: *out.StackId}
+	l := &launch{deployment: d, t: t, account: c, channel: channel, requester: rita, stack: *out.StackId}
 	t.Cleanup(l.logOnFailure)
 	return l
+}
+
+// scenarioName returns the name of the running scenario.
+func scenarioName(t *testing.T) string { return strings.ToLower(filepath.Base(t.Name())) }
+
+// launchName returns the stack name of the running scenario's launch.
+func launchName(t *testing.T, account string) string {
+	return "SC-" + account + "-pp-" + scenarioName(t)
+}
+
+// ritaOf returns the requester of the running scenario.
+func ritaOf(t *testing.T) slacktest.User {
+	scenario := scenarioName(t)
+	return slacktest.User{ID: sandbox.Rita + strings.ToUpper(scenario), Name: "rita-" + scenario, RealName: "Rita Requester", Email: "rita+" + scenario + "@example.com"}
 }
 
 func parameter(key, value string) cfn.Parameter {
@@ -179,7 +214,7 @@ func input(t *testing.T, view slacktest.View) (block, action string) {
 // describe the stack.
 func (l *launch) waitURL() string {
 	l.t.Helper()
-	out, err := cloudformation.NewFromConfig(l.aws).DescribeStackResources(l.t.Context(), &cloudformation.DescribeStackResourcesInput{StackName: &l.stack})
+	out, err := cloudformation.NewFromConfig(l.account).DescribeStackResources(l.t.Context(), &cloudformation.DescribeStackResourcesInput{StackName: &l.stack})
 	if err != nil {
 		l.t.Fatalf("couldn't read the stack's resources: %v", err)
 	}
@@ -205,7 +240,7 @@ func (l *launch) bypass() {
 // deleteStack deletes the stack, as Service Catalog does to cancel a launch.
 func (l *launch) deleteStack() {
 	l.t.Helper()
-	_, err := cloudformation.NewFromConfig(l.aws).DeleteStack(l.t.Context(), &cloudformation.DeleteStackInput{StackName: &l.stack})
+	_, err := cloudformation.NewFromConfig(l.account).DeleteStack(l.t.Context(), &cloudformation.DeleteStackInput{StackName: &l.stack})
 	if err != nil {
 		l.t.Fatalf("couldn't delete the stack: %v", err)
 	}
@@ -277,6 +312,15 @@ func (l *launch) send(client *http.Client, method, target, contentType, body str
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/eventbridge-events.html
 func (l *launch) sendStatusEvent(status, reason string) {
 	l.t.Helper()
+	event := l.statusEvent(status, reason)
+	if err := l.matchesRule(event); err != nil {
+		l.t.Fatalf("the deployed rule and the event %s: %v", status, err)
+	}
+	l.invoke(event)
+}
+
+func (l *launch) statusEvent(status, reason string) []byte {
+	l.t.Helper()
 	event, err := json.Marshal(map[string]any{
 		"version": "0", "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718", "detail-type": "CloudFormation Stack Status Change",
 		"source": "aws.cloudformation", "account": account, "time": time.Now().UTC().Format(time.RFC3339), "region": region,
@@ -290,10 +334,7 @@ func (l *launch) sendStatusEvent(status, reason string) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	if err := l.matchesRule(event); err != nil {
-		l.t.Fatalf("the deployed rule and the event %s: %v", status, err)
-	}
-	l.invoke(event)
+	return event
 }
 
 // matchesRule asks EventBridge whether the deployed rule matches the event.

@@ -90,10 +90,22 @@ func (l *launch) checkSecrets() {
 	}
 	for _, line := range l.logs(l.t.Context()) {
 		look("a log", line)
-		if lambda := strings.HasPrefix(line, "START ") || strings.HasPrefix(line, "END ") || strings.HasPrefix(line, "REPORT "); !lambda && !json.Valid([]byte(line)) {
+		if lambda := strings.HasPrefix(line, "START ") || strings.HasPrefix(line, "END ") || strings.HasPrefix(line, "REPORT "); !lambda && !json.Valid([]byte(withoutTime(line))) {
 			l.t.Errorf("a log line is not JSON: %s", line)
 		}
 	}
+}
+
+// withoutTime returns a log line without the time that aws-lambda-go puts before the
+// error of an invocation.
+func withoutTime(line string) string {
+	const layout = "2006/01/02 15:04:05 "
+	if len(line) > len(layout) {
+		if _, err := time.Parse(layout, line[:len(layout)]); err == nil {
+			return line[len(layout):]
+		}
+	}
+	return line
 }
 
 func (l *launch) messages(look func(where, text string), list []slacktest.Message) {

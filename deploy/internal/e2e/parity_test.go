@@ -28,7 +28,7 @@ type scenario struct {
 func TestSimulatedCloudFormationMatchesMiniStack(t *testing.T) {
 	m := startMiniStack(t)
 	p := newProvider(t)
-	p.createFunction(t, m)
+	createForwarder(t, awsConfig(m.origin), "provider", p.origin)
 	ministack, simulated := newMiniStackEngine(t, m), newSimulated(t, p)
 	var seen sync.Map
 	t.Run("scenario", func(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 )
@@ -38,11 +39,14 @@ type request struct {
 	RequestType, ServiceToken, ResourceType, LogicalResourceId, PhysicalResourceId string
 
 	ResourceProperties map[string]any
+
+	Listed string `json:"-"` // the resource's status in DescribeStackResources during its creation; empty if not listed
 }
 
 // script is the provider's behavior for one stack, and what it recorded.
 type script struct {
 	scenario
+	client *cloudformation.Client // of the stack's engine
 
 	mu    sync.Mutex
 	url   string // of the wait handle
@@ -106,6 +110,9 @@ func (p *provider) handle(event []byte) {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
+		if e.RequestType == "Create" {
+			e.Listed = s.listed(ctx, e.StackId, e.LogicalResourceId)
+		}
 		answer, err := s.answer(ctx, e.request)
 		if err == nil {
 			answer["StackId"], answer["RequestId"], answer["LogicalResourceId"] = e.StackId, e.RequestId, e.LogicalResourceId
@@ -116,6 +123,16 @@ func (p *provider) handle(event []byte) {
 			p.fail(fmt.Errorf("%s %s of %s: %w", e.RequestType, e.LogicalResourceId, name, err))
 		}
 	}()
+}
+
+// listed returns the status of a resource as DescribeStackResources shows it; empty
+// if it does not.
+func (s *script) listed(ctx context.Context, stack, logicalID string) string {
+	out, err := s.client.DescribeStackResources(ctx, &cloudformation.DescribeStackResourcesInput{StackName: &stack, LogicalResourceId: &logicalID})
+	if err != nil || len(out.StackResources) != 1 {
+		return ""
+	}
+	return string(out.StackResources[0].ResourceStatus)
 }
 
 // answer records a request and returns its response.
@@ -169,7 +186,7 @@ func (s *script) recorded() (requests []request, puts []int) {
 	return slices.Clone(s.asked), slices.Clone(s.puts)
 }
 
-// forwarder is a function that forwards events from MiniStack to the provider.
+// forwarder is a function that forwards events from MiniStack to a test.
 const forwarder = `
 import json, os, urllib.request
 
@@ -177,8 +194,8 @@ def handler(event, context):
     urllib.request.urlopen(os.environ["PROVIDER"], json.dumps(event).encode(), 10).close()
 `
 
-// createFunction creates the forwarder on MiniStack.
-func (p *provider) createFunction(t *testing.T, m *program) {
+// createForwarder creates a function that forwards events to origin, on MiniStack.
+func createForwarder(t *testing.T, c aws.Config, name, origin string) {
 	t.Helper()
 	var zipped bytes.Buffer
 	z := zip.NewWriter(&zipped)
@@ -192,17 +209,17 @@ func (p *provider) createFunction(t *testing.T, m *program) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := lambda.NewFromConfig(awsConfig(m.origin))
+	client := lambda.NewFromConfig(c)
 	_, err = client.CreateFunction(t.Context(), &lambda.CreateFunctionInput{
-		FunctionName: aws.String("provider"), Runtime: types.RuntimePython313, Handler: aws.String("forwarder.handler"),
+		FunctionName: &name, Runtime: types.RuntimePython313, Handler: aws.String("forwarder.handler"),
 		Role: aws.String("arn:aws:iam::" + account + ":role/provider"), Timeout: aws.Int32(30),
 		Code:        &types.FunctionCode{ZipFile: zipped.Bytes()},
-		Environment: &types.Environment{Variables: map[string]string{"PROVIDER": p.origin}},
+		Environment: &types.Environment{Variables: map[string]string{"PROVIDER": origin}},
 	})
 	if err != nil {
 		t.Fatalf("couldn't create the function: %v", err)
 	}
-	err = lambda.NewFunctionActiveV2Waiter(client).Wait(t.Context(), &lambda.GetFunctionInput{FunctionName: aws.String("provider")}, time.Minute)
+	err = lambda.NewFunctionActiveV2Waiter(client).Wait(t.Context(), &lambda.GetFunctionInput{FunctionName: &name}, time.Minute)
 	if err != nil {
 		t.Fatalf("the function is not ready: %v", err)
 	}

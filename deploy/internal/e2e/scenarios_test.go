@@ -1,11 +1,11 @@
 package e2e_test
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 
+	"countersign/bot/blocks"
 	"countersign/deploy/internal/sandbox"
 	"countersign/handle"
 )
@@ -27,6 +27,11 @@ func TestLaunches(t *testing.T) {
 			{"Withdrawn", d.withdrawn},
 			{"Deleted", d.deleted},
 			{"Original", d.original},
+			{"Unproven", d.unproven},
+			{"Throttled", d.throttled},
+			{"ListedLate", d.listedLate},
+			{"Forged", d.forged},
+			{"OtherAccount", d.otherAccount},
 		} {
 			t.Run(scenario.name, func(t *testing.T) {
 				t.Parallel()
@@ -122,27 +127,67 @@ func (d *deployment) byMail(t *testing.T) {
 }
 
 // Lambda may deliver CloudFormation's event more than once, here twice at once and a
-// third time later: one request, one message, the same response.
+// third time after the answer: one request, one message, the same response.
 func (d *deployment) twice(t *testing.T) {
-	l := d.launch(t, d.newChannel("C0TWICE"), ungated)
-	event, err := json.Marshal(map[string]any{
-		"RequestType": "Create", "RequestId": "0f8b0d9e-2d0c-4a41-9d1f-0d7a5c1b7e11", "ResponseURL": l.answers.origin + "/twice",
-		"StackId": l.stack, "ResourceType": "Custom::ApprovalRequest", "LogicalResourceId": "ApprovalRequest",
-		"ServiceToken": l.outputs["ServiceToken"],
-		"ResourceProperties": map[string]string{
-			"ServiceToken": l.outputs["ServiceToken"], "WaitUrl": l.waitURL(), "EmailID": l.requester.Email,
-			"Channel": l.channel, "Timeout": "39600",
-		},
+	const function = "relay-twice"
+	var l *launch
+	launched := make(chan struct{})
+	r := d.newRelay(t, d.aws, function, func(event []byte) {
+		<-launched
+		l.invoke(event)
+		l.invoke(event)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.invoke(event)
-	l.invoke(event)
+	l = d.launch(t, d.newChannel("C0TWICE"), gated(t, "C0TWICE", "function:countersign-notifier", "function:"+function), purposeParameter)
+	close(launched)
 	l.expectRequest()
-	l.expectAnswers("/twice", 2)
-	l.invoke(event)
-	l.expectAnswers("/twice", 3)
+	genuine := r.event(t, "ApprovalRequest")
+	l.expectAnswers(genuine.answer, 2)
+	l.invoke(genuine.event)
+	l.expectAnswers(genuine.answer, 3)
+	l.click(sandbox.Ann, handle.Approve)
+	l.expectState(handle.Approved)
+	l.expectStackStatus("CREATE_COMPLETE")
+	l.expectAnswers(r.event(t, "ApprovalVerdict").answer, 2)
+	l.checkLaws()
+}
+
+// Nothing proves who launched, so two people must approve.
+func (d *deployment) unproven(t *testing.T) {
+	l := d.launchUnproven(t, d.newChannel("C0UNPROVEN"), gated(t, "C0UNPROVEN"), purposeParameter)
+	l.expectRequest()
+	l.expectMessage("2 people must approve", "(claimed)")
+	l.approveByTwo()
+	l.expectStackStatus("CREATE_COMPLETE")
+	l.expectThread("the stack is ready (")
+	l.checkLaws()
+}
+
+// Ann, an approver, launches with Rita's e-mail address and has CloudFormation
+// throttle every read at that moment. No one can decide until the sweep has asked who
+// launched. Then it is Ann's own request.
+func (d *deployment) throttled(t *testing.T) {
+	d.cloudFormation.throttled.Store(launchName(t, account), true)
+	l := d.launchIn(t, d.aws, account, tagsOf("ann@example.com"), d.newChannel("C0THROTTLED"), gated(t, "C0THROTTLED"), purposeParameter)
+	l.expectRequest()
+	l.expectMessage("not been verified with CloudFormation yet")
+	l.expectRefusal(sandbox.Ann, blocks.RequesterPending)
+	l.expectRefusal(sandbox.Bob, blocks.RequesterPending)
+	d.cloudFormation.throttled.Delete(l.stackName())
+	l.expectRequester(sandbox.Ann)
+	l.expectRefusal(sandbox.Ann, "This is your own request")
+	l.click(sandbox.Bob, handle.Approve)
+	l.expectState(handle.Approved)
+	l.expectStackStatus("CREATE_COMPLETE")
+	l.checkLaws()
+}
+
+// CloudFormation lists the resource later than the launch can wait for.
+func (d *deployment) listedLate(t *testing.T) {
+	d.cloudFormation.lagging.Store(launchName(t, account), true)
+	l := d.launch(t, d.newChannel("C0LISTEDLATE"), gated(t, "C0LISTEDLATE"), purposeParameter)
+	l.expectRequest()
+	l.expectRefusal(sandbox.Ann, blocks.RequesterPending)
+	l.expectRequester(l.requester.ID)
 	l.click(sandbox.Ann, handle.Approve)
 	l.expectState(handle.Approved)
 	l.expectStackStatus("CREATE_COMPLETE")
@@ -195,15 +240,3 @@ func gated(t *testing.T, channel string, changes ...string) string {
 	const url = "WaitUrl: !Ref ApprovalHandle\n"
 	return product(t, "deploy/product.yaml", append(changes, url, url+"      Channel: "+channel+"\n")...)
 }
-
-// ungated is a template that only waits; the test sends the custom resource request.
-const ungated = `
-Parameters:
-  UserEmail: {Type: String}
-Resources:
-  ApprovalHandle:
-    Type: AWS::CloudFormation::WaitConditionHandle
-  ApprovalWait:
-    Type: AWS::CloudFormation::WaitCondition
-    Properties: {Handle: !Ref ApprovalHandle, Timeout: '39600'}
-`
