@@ -15,7 +15,10 @@ import (
 // CloudFormation is answered. A longer Retry-After is left to the sweep.
 const askTime = 20 * time.Second
 
-const maxTitle = 100 // bytes of a product's name
+const (
+	maxTitle   = 100  // bytes of a product's name
+	maxPurpose = 2000 // bytes
+)
 
 // request answers the resource that requests an approval: SUCCESS as soon as the
 // request is on record and the approvers have been asked, so that the wait
@@ -278,7 +281,8 @@ func (n *Notifier) newRequest(ev customResource, p properties) (handle.Request, 
 	if err := r.Terms.Check(); err != nil {
 		return handle.Request{}, err
 	}
-	r.Requester.Email, r.Purpose = r.WaitURL.Redact(a.email), r.WaitURL.Redact(a.purpose)
+	// Redacted first whole, then cut: a part of a secret is not recognized.
+	r.Requester.Email, r.Purpose = r.WaitURL.Redact(a.email), handle.Shorten(r.WaitURL.Redact(a.purpose), maxPurpose)
 	r.Details = handle.RedactFields(r.WaitURL, a.details)
 	r.Product.Name = handle.OneLine(r.WaitURL.Redact(a.title), maxTitle)
 	return r.RecordCreation(), nil

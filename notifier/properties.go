@@ -159,7 +159,7 @@ func (p properties) approval(d Defaults) (a approval, err error) {
 		return handle.Truncate(s, most)
 	}
 	a.waitURL, a.email = text("WaitUrl", 8193), handle.OneLine(text("EmailID", 320), 320)
-	a.title, a.purpose = text("Title", 300), text("Purpose", 2000)
+	a.title, a.purpose = text("Title", 4<<10), text("Purpose", 16<<10)
 	a.terms = handle.Terms{Channel: handle.OneLine(text("Channel", 100), 100), SelfApproval: d.SelfApproval, UnprovenRequester: d.UnprovenRequester}
 	if err != nil {
 		return a, err

@@ -33,8 +33,8 @@ func detailsButton(r handle.Request) *slack.Accessory {
 	return slack.NewAccessory(b)
 }
 
-// Details is the modal with all that the record holds of a launch: purpose, details
-// and parameters in full, secrets hidden. What does not fit into a modal is counted.
+// Details is the modal with all that the record holds of a launch: purpose, details,
+// parameters and outputs, secrets hidden. What does not fit into a modal is counted.
 // See https://docs.slack.dev/surfaces/modals
 func Details(r handle.Request) slack.ModalViewRequest {
 	var lines []string
@@ -53,6 +53,9 @@ func Details(r handle.Request) slack.ModalViewRequest {
 	}
 	add("Details", r.Details)
 	add("Parameters", r.Parameters)
+	if r.Ended != nil {
+		add("Outputs", r.Ended.Outputs)
+	}
 	return slack.ModalViewRequest{
 		Type:       slack.VTModal,
 		CallbackID: DetailsModal,

@@ -125,7 +125,7 @@ func fields(heading string, list []handle.Field) string {
 	for i, f := range list {
 		line := "\n• " + code(f.Name, 60) + " = " + code(shorten(f.Value, 120), 120)
 		if i == maxShown || len(s)+len(line) > maxSection {
-			return s + fmt.Sprintf("\n… and %d more, in Details", len(list)-i)
+			return s + fmt.Sprintf("\n… and %d more: see Details", len(list)-i)
 		}
 		s += line
 	}

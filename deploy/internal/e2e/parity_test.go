@@ -69,7 +69,7 @@ func scenarios(t *testing.T) []scenario {
 		{name: "rejected before it waits", template: sample, earlySignals: []string{reject}, status: "ROLLBACK_COMPLETE"},
 		{name: "not decided in time", template: withTimeout(sample, "2"), status: "ROLLBACK_COMPLETE"},
 		{name: "bypassed", template: sample, signals: []string{signal("SUCCESS", "bypass", "")},
-			failures: map[string]string{"Create ApprovalVerdict": "Nobody approved this launch"}, status: "ROLLBACK_COMPLETE"},
+			failures: map[string]string{"Create ApprovalVerdict": "no approval"}, status: "ROLLBACK_COMPLETE"},
 		{name: "request fails", template: sample, failures: map[string]string{"Create ApprovalRequest": "Timeout must be at least 180 s"}, status: "ROLLBACK_COMPLETE"},
 		{name: "withdrawn", template: sample, deleteWhileWaiting: true, status: "DELETE_COMPLETE"},
 		{name: "withdrawn without retention", template: strings.ReplaceAll(sample, "RetainExceptOnCreate", "Delete"), deleteWhileWaiting: true, status: "DELETE_COMPLETE"},
