@@ -57,6 +57,29 @@ func TestCheckWriteReportsViolations(t *testing.T) {
 		{"a stranger's vote", pending, func(r *handle.Request) { r.Votes = []handle.Vote{vote(handle.Person{ID: "U0NEW"}, handle.Approve)} }, "only approvers vote"},
 		{"a vote that was not given", pending, func(r *handle.Request) { r.Votes = []handle.Vote{vote(ann, handle.Reject)} }, "a vote is what its person answered"},
 		{"a repeated vote", approved, func(r *handle.Request) { r.Votes = append(r.Votes, r.Votes[0]) }, "a repeated vote counts once"},
+		{"a vote before CloudFormation was asked", func() handle.Request { r := pending.Clone(); r.Stack.Unverified = true; return r }(), func(r *handle.Request) {
+			r.Votes = []handle.Vote{vote(ann, handle.Approve)}
+		}, "no vote counts before it is known who asked"},
+		{"a vote before Slack was asked", func() handle.Request { r := pending.Clone(); r.Requester = handle.Requester{}; return r }(), func(r *handle.Request) {
+			r.Votes = []handle.Vote{vote(ann, handle.Approve)}
+		}, "no vote counts before it is known who asked"},
+		{"a vote under the person's other ID", approved, func(r *handle.Request) {
+			r.Votes = append(r.Votes, vote(handle.Person{ID: "W0ANN", Name: "Ann"}, handle.Approve))
+		}, "a repeated vote counts once"},
+		{"the launcher's vote under their other ID", func() handle.Request { r := pending.Clone(); r.Terms.Approvers = []string{"W0RITA"}; return r }(), func(r *handle.Request) {
+			r.Votes = []handle.Vote{vote(handle.Person{ID: "W0RITA"}, handle.Approve)}
+		}, "only approvers vote"},
+		{"one person for two", func() handle.Request { r := approved.Clone(); r.Decision, r.Terms.Approvals = nil, 2; return r }(), func(r *handle.Request) {
+			r.Votes = append(r.Votes, vote(handle.Person{ID: "W0ANN", Name: "Ann"}, handle.Approve))
+			r.Decision = approved.Decision
+		}, "the required number of approvers: r-1: 1 of 2"},
+		{"one approval where nothing proves the requester", func() handle.Request {
+			r := pending.Clone()
+			r.Requester.Proven, r.Terms.UnprovenRequester = false, handle.UnprovenTwoApprovers
+			return r
+		}(), func(r *handle.Request) {
+			r.Votes, r.Decision = approved.Votes, &handle.Decision{State: handle.Approved, By: ann, Via: handle.ViaSlack, At: start}
+		}, "the required number of approvers: r-1: 1 of 2"},
 		{"a late vote", pending, func(r *handle.Request) {
 			r.Votes = []handle.Vote{vote(ann, handle.Approve)}
 			r.Votes[0].At = r.Terms.Deadline
@@ -74,7 +97,7 @@ func TestCheckWriteReportsViolations(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			slack := slacktest.New(slacktest.Config{TeamID: "T0", BotToken: "xoxb-made-up", Now: func() time.Time { return start }})
 			for _, id := range []string{"U0ANN", "U0GWEN", "U0RITA"} {
-				slack.AddUser(slacktest.User{ID: id, TeamID: "T0", Name: id, Restricted: id == "U0GWEN"})
+				slack.AddUser(slacktest.User{ID: id, EnterpriseUserID: "W" + id[1:], TeamID: "T0", Name: id, Restricted: id == "U0GWEN"})
 			}
 			checker := laws.Checker{
 				Team: "T0", Slack: slack,

@@ -117,7 +117,7 @@ var simMutants = []mutant{
 	{"a Delete withdraws before its answer is accepted", "notifier",
 		`(case ev\.RequestType == "Delete":\n)`, "$1\t\t_ = n.deleted(ctx, ev)\n"},
 	{"an answer goes to any place in CloudFormation's bucket", "handle",
-		`if u\.Path != "/"\+key && !path \{`, "if false {"},
+		`if u\.Path != "/"\+key && !path \{`, "if u.Path != key && !path && false {"},
 	{"any handle of the stack's Region will do", "notifier/reconcile",
 		`case g\.Handle == HandleDiffers:`, "case false:"},
 	{"two requests share a handle", "notifier",
@@ -150,6 +150,23 @@ var dynamoMutants = []mutant{
 		`expression\.AttributeNotExists\(expression\.Name\(stackKey\)\)`, "expression.Name(rev).NotEqual(expression.Value(r.Rev+1))"},
 }
 
+// notifierMutants are mutants whose guard a second one backs up, so that only the
+// notifier's own tests can tell.
+var notifierMutants = []mutant{
+	{"a Delete ignores the stack's status", "notifier",
+		`\} else if !gaveUp \{`, "} else if !gaveUp && false {"},
+	{"the second of two requests for a handle is recorded", "notifier",
+		`if other\.ID != r\.ID && other\.WaitURL\.Same\(r\.WaitURL\) \{`, "if false {"},
+}
+
+// handleMutants are the same for the record's own tests.
+var handleMutants = []mutant{
+	{"Authorize ignores that a launch is not verified", "handle",
+		`case r\.Stack\.Unverified, `, "case "},
+	{"mail ignores that a launch is not verified", "handle",
+		`(return r, &Refusal\{RefusedNoName\}\n\t\}\n\tif) r\.Stack\.Unverified`, "$1 r.Stack.Unverified && false"},
+}
+
 const moduleRoot = "../../.."
 
 // TestMutants checks the simulation itself: it must catch every mutant.
@@ -176,12 +193,14 @@ func TestMutants(t *testing.T) {
 		}
 	}
 	catch(simMutants, `(seed \d+): \[([^:\]]+)`, "countersign/deploy/internal/sim", "-run", "^TestSchedules$", "-shrink=false", "-schedules", strconv.Itoa(*mutants))
+	catch(notifierMutants, `--- FAIL: (Test\w+).*\s+(.*)`, "countersign/notifier")
+	catch(handleMutants, `--- FAIL: (Test\w+).*\s+(.*)`, "countersign/handle")
 	catch(dynamoMutants, `--- FAIL: (Test\w+).*\s+(.*)`, "countersign/handle/dynamo")
 }
 
 // TestMutantsApply checks quickly that each edit still applies to the code.
 func TestMutantsApply(t *testing.T) {
-	for _, m := range slices.Concat(simMutants, dynamoMutants) {
+	for _, m := range slices.Concat(simMutants, notifierMutants, handleMutants, dynamoMutants) {
 		t.Run(m.name, func(t *testing.T) { m.edit(t) })
 	}
 }

@@ -45,6 +45,7 @@ func throttled(ctx context.Context, run *runner) error {
 			return nil
 		}),
 		run.launchByAnn(),
+		run.messageHas("has not been verified with CloudFormation yet"),
 		run.click(sandbox.Ann, handle.Approve),
 		run.toldPrivately(sandbox.Ann, notRecorded),
 		run.click(sandbox.Bob, handle.Approve),

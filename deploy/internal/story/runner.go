@@ -302,6 +302,18 @@ func (run *runner) signals(want int) step {
 	})
 }
 
+// messageHas checks that the message in Slack contains words.
+func (run *runner) messageHas(words string) step {
+	return run.expect("the message in Slack", func(ctx context.Context) error {
+		root, err := run.root(ctx)
+		if err != nil {
+			return err
+		}
+		m, _ := run.sandbox.Slack.Message(root.Channel, root.TS)
+		return contains(string(m.Blocks), []string{words})
+	})
+}
+
 // threadHas checks that the replies contain each of words.
 func (run *runner) threadHas(words ...string) step {
 	return run.expect("the thread", func(ctx context.Context) error {
