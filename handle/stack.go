@@ -37,7 +37,7 @@ func (r Request) RecordEnd(e Ended) Request {
 		return r.Withdraw("the stack ended before a decision", e.At)
 	}
 	if r.State() != Approved && !e.Superseded {
-		r = r.RecordBypass(fmt.Sprintf("the stack reached %s and the request was %s", e.Status, r.State()), e.At)
+		r = r.RecordBypass(fmt.Sprintf("the stack reached %s while the request was %s", e.Status, r.State()), e.At)
 	}
 	return r.Withdraw("the stack went on without a decision", e.At)
 }

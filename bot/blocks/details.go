@@ -25,7 +25,7 @@ const (
 	maxPiece        = 2000      // bytes of a value in one line, escaped
 )
 
-// detailsButton opens the details. Its value names the request only: it is no
+// detailsButton opens the details. Its value names the request only, not a
 // verdict.
 func detailsButton(r handle.Request) *slack.Accessory {
 	b := slack.NewButtonBlockElement(DetailsAction, handle.DetailsValue(r.ID), plain("Details"))
@@ -115,7 +115,7 @@ func sections(lines []string) []slack.Block {
 			flush()
 		}
 		if len(blocks) >= maxDetailBlocks || size > maxDetailBytes {
-			more := fmt.Sprintf("… and %s, in the stack's console page.", count(len(lines)-i, "more line", "more lines"))
+			more := fmt.Sprintf("… and %s on the stack's page in the AWS console.", count(len(lines)-i, "more line", "more lines"))
 			return append(blocks, section(more))
 		}
 		if text != "" {

@@ -49,7 +49,7 @@ func TestDetailsModalShowsAllOrCounts(t *testing.T) {
 	for i := range r.Parameters {
 		r.Parameters[i].Value = strings.Repeat("x", 4096) // no record holds this much
 	}
-	if got := modalJSON(t, r); !strings.Contains(got, "more lines, in the stack's console page.") {
+	if got := modalJSON(t, r); !strings.Contains(got, "more lines on the stack's page in the AWS console.") {
 		t.Error("what is left out is not counted")
 	}
 }

@@ -57,7 +57,7 @@ func render(t *testing.T, text string, event int) []blocks.View {
 	case 4:
 		r = r.Withdraw(text, at).RecordEnd(handle.Ended{Status: "ROLLBACK_COMPLETE", At: at, Reason: text})
 	case 5:
-		r = r.RecordBypass("the stack reached CREATE_COMPLETE and the request was pending", at) // never outside text
+		r = r.RecordBypass("the stack reached CREATE_COMPLETE while the request was pending", at) // never outside text
 	}
 	if err != nil {
 		t.Fatal(err)

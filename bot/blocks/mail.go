@@ -50,7 +50,7 @@ func Mail(r handle.Request, n handle.Notification, links *Links) (subject, body 
 		if r.Terms.Channel != "" {
 			b.WriteString("Decide in Slack instead.")
 		} else {
-			b.WriteString("To decide otherwise, let the requester launch again.")
+			b.WriteString("For new links, ask the requester to launch again.")
 		}
 		b.WriteString(" If no approver mistyped the code, someone else may have the mail: check who receives it.\n\n")
 		writeFacts(&b, r)
