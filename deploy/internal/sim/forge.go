@@ -45,7 +45,7 @@ func (s *simulation) forge(a Action) {
 		throughTopic = true
 		mustFail = accountOf(l.stack) == sandbox.Account
 	case len(records) == 0:
-		return // a forged Create that precedes the real one is theirs to reject, too, but not to tell apart
+		return // before the record exists, CloudFormation cannot tell a forged Create from the real one
 	default:
 		r := records[a.B/2%len(records)]
 		event = s.forgedRequest(kind, a, stack, r)

@@ -127,7 +127,7 @@ var simMutants = []mutant{
 	{"the topic takes schedules and stack events", "notifier",
 		`case ev\.ResponseURL == "" && ev\.RequestType == "":\n.*\n`, "case ev.ResponseURL == \"\" && ev.RequestType == \"\":\n\t\treturn n.Handle(ctx, message)\n"},
 	{"an unverified launch is recorded before its answer is accepted", "notifier",
-		`if !verified \{`, "if false {"},
+		`if !verified \{`, "if !verified && false {"},
 	{"an answered launch is not recorded when its event comes again", "notifier",
 		`if !answered \{`, "if false {"},
 	{"a bypass is recorded before the verdict's answer is accepted", "notifier",
