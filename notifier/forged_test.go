@@ -266,6 +266,22 @@ func TestAnsweredLaunchIsRecordedOnRedelivery(t *testing.T) {
 	}
 }
 
+// The stack went past its gate before the request could be recorded, so only an
+// alarm can say so. A forged event raises none.
+func TestLaunchThatEndedUnrecordedRaisesAlarm(t *testing.T) {
+	for _, genuine := range []bool{true, false} {
+		w := newWorld(t)
+		w.stacks.description.Status = "CREATE_COMPLETE"
+		if !genuine {
+			w.refuseResponses()
+		}
+		_, _ = w.handle(w.event(nil, nil))
+		if alarm := strings.Contains(w.log.String(), `"alarm":"bypass"`); alarm != genuine {
+			t.Errorf("genuine %t: alarm %t", genuine, alarm)
+		}
+	}
+}
+
 func TestRollbackOfAnUpdateSucceeds(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()

@@ -47,7 +47,18 @@ func (n *Notifier) request(ctx context.Context, ev customResource, p properties)
 		// the stack in UPDATE_ROLLBACK_FAILED.
 		return reply{response: ev.succeeded("", map[string]string{"RequestId": ev.PhysicalResourceID})}, nil
 	case err != nil:
-		return fail(err.Error()), nil
+		refused := fail(err.Error())
+		if errors.As(err, &contradiction) && (handle.Ended{Status: contradiction.Status}).Succeeded() {
+			// The wait was released before the request could be recorded.
+			refused.then = func(ctx context.Context) error {
+				if _, err := n.Store.Load(ctx, id); errors.Is(err, handle.ErrNotFound) {
+					n.logBypass(ctx, ev, id)
+					n.reportBypass(ctx, ev.StackID)
+				}
+				return nil
+			}
+		}
+		return refused, nil
 	}
 	if !verified {
 		return reply{

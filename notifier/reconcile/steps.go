@@ -122,8 +122,10 @@ func (u *run) withdrawUnapprovable() bool {
 // identify asks CloudFormation about the launch, if it could not be asked before,
 // and then Slack about the requester: who requested must be known, or known to be
 // unknowable, before anyone may approve. What cannot be asked stays open. It
-// reports whether the marks must be made durable at once.
+// reports whether the marks must be made durable at once: a posted message is
+// updated next, and shows only what is durable.
 func (u *run) identify(ctx context.Context, s handle.Step) bool {
+	posted, learned := len(u.r.Messages) > 0, false
 	if u.r.Stack.Unverified {
 		facts, err := u.c.Verify(ctx, u.r, true)
 		var contradiction *Contradiction
@@ -138,21 +140,22 @@ func (u *run) identify(ctx context.Context, s handle.Step) bool {
 			return false
 		}
 		u.mark(verified{facts})
+		learned = true
 	}
 	if u.r.Requester.LookedUp || u.r.Terms.Channel == "" {
-		return false
+		return posted && learned
 	}
 	if u.c.Slack == nil {
 		u.fail(ctx, s, handle.Failure{Reason: "Slack is not configured"})
-		return false
+		return posted && learned
 	}
 	found, err := u.findRequester(ctx)
 	if err != nil {
 		u.fail(ctx, s, failure(err))
-		return false
+		return posted && learned
 	}
 	u.mark(found)
-	return u.withdrawUnapprovable()
+	return u.withdrawUnapprovable() || posted
 }
 
 // findRequester looks the requester up in Slack, by the name that AWS proves and

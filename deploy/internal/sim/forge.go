@@ -44,12 +44,15 @@ func (s *simulation) forge(a Action) {
 		}
 		throughTopic = true
 		mustFail = accountOf(l.stack) == sandbox.Account
-	case len(records) == 0:
-		return // before the record exists, CloudFormation cannot tell a forged Create from the real one
-	default:
+	case len(records) == 0 && kind == otherHandle:
+		records = []handle.Request{{Stack: handle.Stack{ID: l.stack, Gate: "Request0"}}}
+		fallthrough
+	case len(records) > 0:
 		r := records[a.B/2%len(records)]
 		event = s.forgedRequest(kind, a, stack, r)
 		mustFail = throughTopic && accountOf(l.stack) == sandbox.Account
+	default:
+		return // before the record exists, CloudFormation cannot tell a forged Create from the real one
 	}
 	if throughTopic {
 		event = sandbox.Published(event)
@@ -98,10 +101,12 @@ func (s *simulation) forgedRequest(kind forgery, a Action, stack fakecfn.Stack, 
 	return event
 }
 
-// waitURL returns the wait URL of a request, as its stack's events show it.
+// waitURL returns the wait URL of a request, or without one any of the stack's, as
+// the stack's events show it.
 func waitURL(stack fakecfn.Stack, r handle.Request) string {
 	for _, resource := range stack.Resources {
-		if r.WaitURL.Equal(resource.PhysicalID) {
+		unrecorded := r.ID == "" && resource.Type == "AWS::CloudFormation::WaitConditionHandle"
+		if unrecorded || r.WaitURL.Equal(resource.PhysicalID) {
 			return resource.PhysicalID
 		}
 	}

@@ -36,6 +36,8 @@ type observations struct {
 	// Messages that a person deleted, and those that were clicked but never
 	// posted: by channel and ts, and by request.
 	deleted map[string]bool
+
+	alarms map[string]bool // bypass alarms in the functions' log, by stack
 }
 
 // post is one message as it was sent to Slack or mail.
@@ -47,7 +49,7 @@ type post struct {
 }
 
 func newObservations() observations {
-	return observations{posted: map[string]post{}, markLost: map[string]int{}, decidedAt: map[string]int{}, outdated: map[string]bool{}, deleted: map[string]bool{}}
+	return observations{posted: map[string]post{}, markLost: map[string]int{}, decidedAt: map[string]int{}, outdated: map[string]bool{}, deleted: map[string]bool{}, alarms: map[string]bool{}}
 }
 
 // configureChecker sets up the sandbox's checker for this run. checkPost decides what may be
@@ -223,10 +225,10 @@ func (s *simulation) checkEnd() {
 // on record.
 func (s *simulation) checkStack(l launchedStack, stack fakecfn.Stack) {
 	created := stack.Resource(behindGate).Status != ""
-	approved, bypassed := 0, false
+	approved, bypassed, recorded := 0, false, false
 	for _, r := range s.records() {
 		if r.Stack.ID == l.stack {
-			bypassed = bypassed || r.Bypass != nil
+			recorded, bypassed = true, bypassed || r.Bypass != nil
 			if r.State() == handle.Approved {
 				approved++
 			}
@@ -237,7 +239,7 @@ func (s *simulation) checkStack(l launchedStack, stack fakecfn.Stack) {
 	case l.verdict:
 		s.violation(laws.SignalNoProof, "nothing behind a verdict is created without an approval", "%s in %s was", behindGate, stack.Name)
 	case accountOf(l.stack) != sandbox.Account: // its end cannot be read
-	case s.requestDropped(l.stack): // there is no record to say it on
+	case s.requestDropped(l.stack), !recorded && s.alarms[l.stack]: // there is no record to say it on
 	case stack.Status == fakecfn.CreateComplete && !bypassed:
 		s.violation(laws.SignalNoProof, "a bypass is recorded", "%s bypassed its gate", stack.Name)
 	}
