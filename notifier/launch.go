@@ -104,7 +104,8 @@ const verifyAttempts = 5 // at launch; 7.5 s of waiting in all
 
 // verify asks CloudFormation about a new request, and asks again while it cannot
 // be asked or lags. verified is false if it stayed so, if the stack cannot be read
-// at all, or if the request seems to be answered already. The error is for the stack: CloudFormation contradicts the event.
+// at all, or if the request seems to be answered already. The error is for the
+// stack: CloudFormation contradicts the event.
 func (n *Notifier) verify(ctx context.Context, r handle.Request) (_ handle.Request, verified bool, _ error) {
 	for attempt, answered := 1, false; ; attempt++ {
 		facts, err := n.Verify(ctx, r, answered)
@@ -113,10 +114,11 @@ func (n *Notifier) verify(ctx context.Context, r handle.Request) (_ handle.Reque
 		case err == nil:
 			return r.VerifyStack(facts.Product, facts.Principal, facts.Parameters), !answered, nil
 		case errors.As(err, &contradiction):
-			if found, loadErr := n.Store.Load(ctx, r.ID); loadErr == nil {
+			found, loadErr := n.Store.Load(ctx, r.ID)
+			switch {
+			case loadErr == nil:
 				return found, true, nil // a redelivery, after the stack has moved on
-			}
-			if !answered {
+			case !answered && errors.Is(loadErr, handle.ErrNotFound):
 				// Perhaps it was answered, and a crash came before its record. It is recorded
 				// once its answer is accepted again: a forged event would look the same.
 				answered = true
