@@ -22,7 +22,8 @@ func apiCode(err error) string {
 	return ""
 }
 
-// A stack of another account works, but can neither be read nor heard of.
+// A stack of another account works, but cannot be read, and its EventBridge events
+// stay in that account.
 func TestStackOfAnotherAccount(t *testing.T) {
 	w, server := newHTTPFixture(t)
 	id, _, err := w.engine.ProvisionProduct(fakecfn.ProvisionProductInput{Stack: fakecfn.CreateStackInput{Template: mustParse(t, diamondTemplate), Account: "444455556666"}})

@@ -106,7 +106,7 @@ func forged(ctx context.Context, run *runner) error {
 			return nil
 		})
 	}
-	nothing := run.expect("nothing comes of it", func(ctx context.Context) error {
+	noEffect := run.expect("the forged event has no effect", func(ctx context.Context) error {
 		r, err := run.request(ctx)
 		if err != nil {
 			return err
@@ -125,26 +125,26 @@ func forged(ctx context.Context, run *runner) error {
 		run.posted(),
 		intruder("invokes the notifier: CloudFormation deletes the request of Rita's launch", func(r handle.Request, _ string) []byte {
 			return run.sandbox.Request("Delete", r.Stack.ID, r.Stack.Gate, r.ID, map[string]any{})
-		}), nothing,
+		}), noEffect,
 		intruder("invokes the notifier: the verdict asks for the approval", func(r handle.Request, _ string) []byte {
 			return run.sandbox.Request("Create", r.Stack.ID, "Verdict", "", map[string]any{"RequestId": r.ID})
-		}), nothing,
+		}), noEffect,
 		intruder("invokes the notifier: the stack was deleted", func(r handle.Request, _ string) []byte {
 			return sandbox.StackEvent(r.Stack.ID, "DELETE_COMPLETE")
-		}), nothing,
+		}), noEffect,
 		intruder("invokes the notifier: a second request for Rita's wait handle, with Dan as the approver", func(r handle.Request, waitURL string) []byte {
 			return run.sandbox.Request("Create", r.Stack.ID, r.Stack.Gate, "", own(r, waitURL))
-		}), nothing,
-		intruder("sends the event of the launch again", func(handle.Request, string) []byte { return old }), nothing,
-		intruder("publishes the event of the launch to the topic", func(handle.Request, string) []byte { return sandbox.Published(old) }), nothing,
+		}), noEffect,
+		intruder("sends the event of the launch again", func(handle.Request, string) []byte { return old }), noEffect,
+		intruder("publishes the event of the launch to the topic", func(handle.Request, string) []byte { return sandbox.Published(old) }), noEffect,
 		intruder("publishes to the topic: a launch in another account, with Dan as the approver", func(r handle.Request, waitURL string) []byte {
 			wait := run.sandbox.FunctionsConfig.CloudFormation + "/" + foreign + "/Handle"
 			return sandbox.Published(run.sandbox.Request("Create", foreign, r.Stack.Gate, "", own(r, wait)))
-		}), nothing,
+		}), noEffect,
 		intruder("publishes to the topic: the stack was created", func(r handle.Request, _ string) []byte {
 			return sandbox.Published(sandbox.StackEvent(r.Stack.ID, "CREATE_COMPLETE"))
-		}), nothing,
-		run.advance("by half an hour", func(handle.Request) time.Time { return run.sandbox.Clock.Now().Add(30 * time.Minute) }), nothing,
+		}), noEffect,
+		run.advance("by half an hour", func(handle.Request) time.Time { return run.sandbox.Clock.Now().Add(30 * time.Minute) }), noEffect,
 		run.click(sandbox.Ann, handle.Approve),
 		run.requestIs(handle.Approved),
 		run.stackIs("CREATE_COMPLETE"),

@@ -56,7 +56,7 @@ func Stories() []Story {
 		{Name: "grid", About: "In an Enterprise Grid, Ann cannot approve her own launch under her other ID, and Bob counts once.", scenario: grid,
 			grid: &sandbox.Grid{}, defaults: func(d *notifier.Defaults) { d.Approvals = 2 }},
 		{Name: "throttled", About: "Ann makes CloudFormation and Slack too busy to say who launched, and still cannot approve her own launch.", scenario: throttled},
-		{Name: "forged", About: "An intruder invokes the notifier and publishes to its topic, and nothing comes of it.", scenario: forged},
+		{Name: "forged", About: "An intruder sends forged events to the notifier and its topic, and none has an effect.", scenario: forged},
 	}
 }
 
