@@ -27,6 +27,7 @@ type evaluation struct {
 	err     error // the rules could not be applied
 	by      handle.Person
 	keep    keep
+	write   bool // next has another change than a vote
 }
 
 // keep says how a refusal gets onto the record.
@@ -121,7 +122,7 @@ func (b *Bot) decide(ctx context.Context, v voteAttempt) outcome {
 
 // required reports whether the write must succeed before anything is answered.
 func (e evaluation) required(r handle.Request) bool {
-	return e.keep == keepFirst || e.refused == "" && len(e.next.Votes) > len(r.Votes)
+	return e.keep == keepFirst || e.refused == "" && (e.write || len(e.next.Votes) > len(r.Votes))
 }
 
 // apply returns r with the vote, or with its refusal. A deadline that has passed

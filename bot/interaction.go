@@ -110,6 +110,9 @@ func (i *interaction) rules(ctx context.Context, r handle.Request, now time.Time
 	if outside := i.b.home().excludes(i.user.TeamID, i.organization); outside || !handle.IsUser(i.user.ID) {
 		return evaluated(r, r.Authorize(handle.Voter{Person: i.person(), Home: !outside}))
 	}
+	if i.ticket.Verdict == handle.Revoke {
+		return i.revoke(ctx, r, now)
+	}
 	if reason := r.RefusalFor(handle.ViaSlack, i.ticket.Verdict, now); reason != "" {
 		if i.repeats(r) {
 			return evaluation{next: r}
@@ -126,6 +129,22 @@ func (i *interaction) rules(ctx context.Context, r handle.Request, now time.Time
 		return evaluated(r, r.Authorize(v))
 	}
 	return evaluated(r.VoteBySlack(v, i.ticket.Verdict, i.reason, now))
+}
+
+// revoke ends the grant of an expired request.
+func (i *interaction) revoke(ctx context.Context, r handle.Request, now time.Time) evaluation {
+	v, err := i.lookUp(ctx, r)
+	if i.unverified = err != nil; err != nil {
+		i.b.log().Warn("could not verify a person", "request", r.ID, "user", i.user.ID, "error", err)
+		return evaluation{next: r, refused: handle.RefusedUnverified}
+	}
+	next, err := r.RevokeGrant(v, now)
+	if errors.Is(err, handle.ErrNoGrant) {
+		return evaluation{next: r} // revoked before, used, or lapsed: the message shows it
+	}
+	e := evaluated(next, err)
+	e.write = e.refused == "" && e.err == nil
+	return e
 }
 
 // repeats reports whether the person has given the same verdict before.
@@ -157,9 +176,11 @@ func (i *interaction) answer(o outcome, f blocks.Format) string {
 		return blocks.RequesterPending
 	case o.refused != "":
 		return f.Refused(r, o.refused)
+	case i.ticket.Verdict == handle.Revoke:
+		return ""
 	case o.repeated:
 		return f.Repeated(r, i.ticket.Verdict)
-	case r.Decision == nil:
+	case r.Decision == nil, i.ticket.Verdict == handle.Approve && r.AwaitsRelaunchApproval(i.b.Now()):
 		return blocks.Recorded(r)
 	}
 	return ""

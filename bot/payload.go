@@ -75,7 +75,7 @@ func (p blockActions) action() (action, bool) {
 			continue
 		}
 		switch a.ID {
-		case string(handle.Approve), string(handle.Reject), blocks.DetailsAction:
+		case string(handle.Approve), string(handle.Reject), string(handle.Revoke), blocks.DetailsAction:
 			return a, true
 		}
 	}

@@ -49,7 +49,7 @@ func (r Request) RecordFailure(s Step, f Failure, now time.Time) Request {
 	}
 	failed.Reason, failed.RateLimited = Truncate(f.Reason, 200), f.RateLimited
 	longest := maxBackoff
-	if s.Kind == StepWatch {
+	if s.Kind == StepWatch || s.Kind == StepCheck {
 		longest = watchBackoff
 	}
 	failed.NotBefore = now.Add(max(backoff(failed.Count, longest), f.RetryAfter))
@@ -98,6 +98,9 @@ func (r Request) lastAttemptAt(s Step, failed Attempts) time.Time {
 	if r.Ended != nil && r.Ended.At.After(end) {
 		end = r.Ended.At
 	}
+	if r.Grant != nil && r.Grant.Until.After(end) {
+		end = r.Grant.Until
+	}
 	switch s.Kind {
 	case StepSignal:
 		if expires, ok := r.WaitURL.Expires(); ok {
@@ -106,6 +109,8 @@ func (r Request) lastAttemptAt(s Step, failed Attempts) time.Time {
 		return r.CreatedAt.Add(2 * MaxWait)
 	case StepWatch:
 		return end.Add(watchFor)
+	case StepCheck:
+		return r.Stack.UpdateAt.Add(watchFor)
 	}
 	if failed.Since.After(end) {
 		end = failed.Since

@@ -20,6 +20,9 @@ func (r Request) RefusalFor(via Via, verdict Verdict, now time.Time) RefusalReas
 	if via == ViaMail && !r.mailAllows(verdict) {
 		return RefusedNotByMail
 	}
+	if via == ViaSlack && verdict == Approve && r.AwaitsRelaunchApproval(now) {
+		return ""
+	}
 	if reason := r.closedReason(now); reason != "" {
 		return reason
 	}
@@ -56,7 +59,9 @@ func (r Request) Expire(now time.Time) Request {
 	if r.Decision != nil || now.Before(r.Terms.Deadline) {
 		return r
 	}
-	return r.Clone().decide(Decision{State: Expired, Reason: "no decision was made in time", At: now})
+	r = r.Clone()
+	r.Grant = r.newGrant(now)
+	return r.decide(Decision{State: Expired, Reason: "no decision was made in time", At: now})
 }
 
 // Withdraw closes a pending request whose stack has ended, or that has no one to

@@ -6,16 +6,19 @@ import "time"
 type EventKind string
 
 const (
-	EventCreated   EventKind = "created"
-	EventAsked     EventKind = "asked" // Text: the Slack message, or mail/asked
-	EventVote      EventKind = "vote"
-	EventRefused   EventKind = "refused" // Text: the RefusalReason
-	EventDecided   EventKind = "decided"
-	EventSignalled EventKind = "signalled"
-	EventFailed    EventKind = "failed"    // an attempt at a step; Text: the step's key and how it failed
-	EventAbandoned EventKind = "abandoned" // a step that will not be tried again
-	EventBypass    EventKind = "bypass"
-	EventEnded     EventKind = "ended" // Text: the stack's final status
+	EventCreated      EventKind = "created"
+	EventAsked        EventKind = "asked" // Text: the Slack message, or mail/asked
+	EventVote         EventKind = "vote"
+	EventRefused      EventKind = "refused" // Text: the RefusalReason
+	EventDecided      EventKind = "decided"
+	EventSignalled    EventKind = "signalled"
+	EventFailed       EventKind = "failed"    // an attempt at a step; Text: the step's key and how it failed
+	EventAbandoned    EventKind = "abandoned" // a step that will not be tried again
+	EventBypass       EventKind = "bypass"
+	EventGranted      EventKind = "granted"    // enough people approved after the launch had expired
+	EventGrantUsed    EventKind = "grant used" // Text: ID of the request that it decided
+	EventGrantRevoked EventKind = "grant revoked"
+	EventEnded        EventKind = "ended" // Text: the stack's final status
 )
 
 // Event is one entry of the request's history.

@@ -105,7 +105,7 @@ func (m *model) takeStep(t *rapid.T) {
 	case handle.StepIdentify:
 		if m.r.Stack.Unverified {
 			m.mark(t, "VerifyStack", func(r handle.Request) handle.Request {
-				return r.VerifyStack(r.Product, r.Requester.Principal, r.Parameters)
+				return r.VerifyStack(r.Product, r.Requester.Principal, r.Parameters, handle.Content{})
 			})
 		}
 		if !m.r.Requester.LookedUp {

@@ -110,6 +110,13 @@ func (m *Memory) OfStack(ctx context.Context, stackID string) ([]Request, error)
 	return m.list(ctx, func(r Request) bool { return r.Stack.ID == stackID })
 }
 
+func (m *Memory) Grants(ctx context.Context, digest string) ([]Request, error) {
+	if digest == "" {
+		return nil, ctx.Err()
+	}
+	return m.list(ctx, func(r Request) bool { return r.GrantKey() == digest })
+}
+
 func (m *Memory) Since(ctx context.Context, t time.Time) iter.Seq2[Request, error] {
 	return func(yield func(Request, error) bool) {
 		list, err := m.list(ctx, func(r Request) bool { return !r.CreatedAt.Before(t) })

@@ -111,6 +111,9 @@ func (r Request) ViewHash() string {
 	if r.Bypass != nil {
 		hash += " bypassed"
 	}
+	if r.Grant != nil {
+		hash += " grant " + r.grantState() + " " + strconv.Itoa(len(r.ApprovedBy()))
+	}
 	if r.Ended != nil {
 		hash += " ended " + r.Ended.Status
 	}

@@ -33,6 +33,7 @@ const (
 	NotifyDecided  = "decided"
 	NotifyBypass   = "bypass"
 	NotifyEnded    = "ended"
+	NotifyGranted  = "granted" // approved for relaunch
 )
 
 // Delivery records that a notification went out one way.
@@ -65,6 +66,9 @@ func (r Request) Notifications() []Notification {
 	if r.Ended != nil {
 		list = append(list, Notification{Name: NotifyEnded, At: r.Ended.At})
 	}
+	if r.Grant != nil && !r.Grant.At.IsZero() {
+		list = append(list, Notification{Name: NotifyGranted, At: r.Grant.At})
+	}
 	slices.SortStableFunc(list, func(a, b Notification) int { return a.At.Compare(b.At) })
 	return list
 }
@@ -77,7 +81,7 @@ func (r Request) PendingDeliveries(n Notification) (reply, direct bool) {
 	_, posted := r.Root()
 	_, replied := r.Delivered[n.ReplyKey()]
 	_, written := r.Delivered[n.DirectKey()]
-	outcome := n.Name == NotifyDecided || n.Name == NotifyBypass || n.Name == NotifyEnded
+	outcome := n.Name == NotifyDecided || n.Name == NotifyBypass || n.Name == NotifyEnded || n.Name == NotifyGranted
 	return posted && !replied, outcome && r.Requester.Addressable() && !written
 }
 

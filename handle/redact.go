@@ -11,8 +11,8 @@ import (
 	"sync"
 )
 
-// hiddenValue replaces a secret.
-const hiddenValue = "(hidden)"
+// Hidden replaces a secret.
+const Hidden = "(hidden)"
 
 // The patterns are compiled on first use, because a cold start delays the first
 // click.
@@ -61,26 +61,26 @@ func form(pattern, replacement string, hints ...string) secretForm {
 }
 
 var secretForms = []secretForm{
-	form(`(?s)-----BEGIN[^-]*PRIVATE KEY[^-]*-----(.*?-----END[^-]*-----|.*)`, hiddenValue, "-----begin"),
-	form(`\b(AKIA|ASIA)[A-Z0-9]{16}\b`, hiddenValue, "akia", "asia"),
-	form(`\b(IQoJb3JpZ2lu|FwoGZXIvYXdz|FQoGZXIvYXdz)[A-Za-z0-9+/=%]{20,}`, hiddenValue, "iqojb3jpz2lu", "zxivyxdz"), // STS session tokens
-	form(`\b(xox[a-z]|xapp|xwfp)-[\w-]+(\.[\w-]+)*`, hiddenValue, "xox", "xapp-", "xwfp-"),
-	form(`\bxoxe\.[\w.-]+`, hiddenValue, "xoxe."),
-	form(`\bgh[a-z]_[A-Za-z0-9]{20,}`, hiddenValue, "ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
-	form(`\bgithub_pat_\w{20,}`, hiddenValue, "github_pat_"),
-	form(`\bgl[a-z]{2,5}-[\w.-]{16,}`, hiddenValue, "glpat-", "gldt-", "glrt-", "glptt-", "glcbt-", "glsoat-"),
-	form(`\b(npm_|pypi-)[\w-]{20,}`, hiddenValue, "npm_", "pypi-"),
-	form(`\bAIza[\w-]{30,}`, hiddenValue, "aiza"),                                          // Google
-	form(`\b([srp]k_(live|test)|whsec)_\w{8,}`, hiddenValue, "_live_", "_test_", "whsec_"), // Stripe
-	form(`\bsk-(proj|ant|svcacct)-[\w-]{8,}`, hiddenValue, "sk-"),                          // OpenAI, Anthropic
-	form(`\bSG\.[\w-]{16,}(\.[\w-]+)?`, hiddenValue, "sg."),                                // SendGrid
-	form(`\beyJ[\w-]+\.[\w-]+\.[\w-]*`, hiddenValue, "eyj"),                                // JSON Web Tokens
+	form(`(?s)-----BEGIN[^-]*PRIVATE KEY[^-]*-----(.*?-----END[^-]*-----|.*)`, Hidden, "-----begin"),
+	form(`\b(AKIA|ASIA)[A-Z0-9]{16}\b`, Hidden, "akia", "asia"),
+	form(`\b(IQoJb3JpZ2lu|FwoGZXIvYXdz|FQoGZXIvYXdz)[A-Za-z0-9+/=%]{20,}`, Hidden, "iqojb3jpz2lu", "zxivyxdz"), // STS session tokens
+	form(`\b(xox[a-z]|xapp|xwfp)-[\w-]+(\.[\w-]+)*`, Hidden, "xox", "xapp-", "xwfp-"),
+	form(`\bxoxe\.[\w.-]+`, Hidden, "xoxe."),
+	form(`\bgh[a-z]_[A-Za-z0-9]{20,}`, Hidden, "ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
+	form(`\bgithub_pat_\w{20,}`, Hidden, "github_pat_"),
+	form(`\bgl[a-z]{2,5}-[\w.-]{16,}`, Hidden, "glpat-", "gldt-", "glrt-", "glptt-", "glcbt-", "glsoat-"),
+	form(`\b(npm_|pypi-)[\w-]{20,}`, Hidden, "npm_", "pypi-"),
+	form(`\bAIza[\w-]{30,}`, Hidden, "aiza"),                                          // Google
+	form(`\b([srp]k_(live|test)|whsec)_\w{8,}`, Hidden, "_live_", "_test_", "whsec_"), // Stripe
+	form(`\bsk-(proj|ant|svcacct)-[\w-]{8,}`, Hidden, "sk-"),                          // OpenAI, Anthropic
+	form(`\bSG\.[\w-]{16,}(\.[\w-]+)?`, Hidden, "sg."),                                // SendGrid
+	form(`\beyJ[\w-]+\.[\w-]+\.[\w-]*`, Hidden, "eyj"),                                // JSON Web Tokens
 	form(`(?i)https?://(hooks\.slack(-gov)?\.com/|[\w.-]*webhook\.office\.com/|outlook\.office(365)?\.com/webhook|hooks\.chime\.aws/|(\w+\.)?discord(app)?\.com/api/webhooks/)\S+`,
-		hiddenValue, "hook"),
+		Hidden, "hook"),
 	form(`(?i)(\b(X-Amz-Signature|X-Amz-Security-Token|X-Amz-Credential|Signature|sig|AccountKey|SharedAccessKey|SharedAccessSignature|client_secret|password|passwd|pwd)\s*(=|%3D)\s*)[^\s&;,"'<>|]+`,
-		"${1}"+hiddenValue, "=", "%3d"),
-	form(`(://[^/\s:@]*:)[^/\s@]+@`, "${1}"+hiddenValue+"@", "://"),
-	form(`(?i)(\bbearer\s+)[\w.~+/-]{20,}=*`, "${1}"+hiddenValue, "bearer"),
+		"${1}"+Hidden, "=", "%3d"),
+	form(`(://[^/\s:@]*:)[^/\s@]+@`, "${1}"+Hidden+"@", "://"),
+	form(`(?i)(\bbearer\s+)[\w.~+/-]{20,}=*`, "${1}"+Hidden, "bearer"),
 }
 
 // redactSecrets replaces secrets and the signature parameters of URLs in outside
@@ -102,7 +102,7 @@ func redactSecrets(text string) string {
 		if err != nil || !strings.Contains(string(decoded), ":") {
 			return s // prose, such as "basic authentication"
 		}
-		return parts[1] + hiddenValue
+		return parts[1] + Hidden
 	})
 }
 
@@ -157,7 +157,7 @@ func redactFields(u WaitURL, list []Field, most, longest int) []Field {
 		name, value := OneLine(f.Name, math.MaxInt), OneLine(f.Value, math.MaxInt)
 		value = u.redactURL(value) // first whole, then cut
 		if isSecret(name, value) {
-			value = hiddenValue
+			value = Hidden
 		}
 		out = append(out, Field{Name: Truncate(u.Redact(name), maxFieldName), Value: value})
 	}

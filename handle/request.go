@@ -47,13 +47,17 @@ type Request struct {
 	Details    []Field   `json:"details,omitempty"`    // what the template chose to show
 	Parameters []Field   `json:"parameters,omitempty"` // the stack's parameters; the notifier has masked secrets
 	Terms      Terms     `json:"terms"`
-	WaitURL    WaitURL   `json:"-"` // only Encode writes it out
+	WaitURL    WaitURL   `json:"-"` // only Encode writes it out; of an update, the held event's response URL
+	Content    Content   `json:"content,omitzero"`
+	Update     *Update   `json:"update,omitempty"`    // set if this is the update of a launched product
+	GrantFrom  string    `json:"grantFrom,omitempty"` // ID of the request whose grant lets this one through
 
 	Votes    []Vote    `json:"votes,omitempty"`
 	Decision *Decision `json:"decision,omitempty"`
 	Signal   *Signal   `json:"signal,omitempty"`
 	Bypass   *Bypass   `json:"bypass,omitempty"`
 	Ended    *Ended    `json:"ended,omitempty"`
+	Grant    *Grant    `json:"grant,omitempty"` // set when a launch expires and may still be approved for relaunch
 
 	Messages  []Message           `json:"messages,omitempty"` // the first is the root of the thread; the others are duplicate posts, found when they were clicked
 	Delivered map[string]Delivery `json:"told,omitempty"`     // by delivery key, such as reply/decided: see Notification
@@ -77,6 +81,10 @@ type Stack struct {
 	Status   string    `json:"status,omitempty"`   // the last final status that an event reported, such as CREATE_COMPLETE
 	Reason   string    `json:"reason,omitempty"`
 	StatusAt time.Time `json:"heardAt,omitzero"` // when that event arrived; zero if none has
+
+	// UpdateAt is when an event reported an update of the stack after it had ended
+	// as approved; zero once that update has been checked.
+	UpdateAt time.Time `json:"updateAt,omitzero"`
 
 	// Unverified means that CloudFormation could not yet be asked about the
 	// launch, so what the event claims is unchecked and the requester unknown.
@@ -168,14 +176,16 @@ func (r Request) IdentifyRequester(main string, all []string, proven bool) Reque
 }
 
 // VerifyStack records what CloudFormation says about the stack: the product, the
-// proven principal (empty if there is no proof) and the parameters, which the
-// caller has redacted. It keeps a product name that the template sets.
-func (r Request) VerifyStack(p Product, principal string, parameters []Field) Request {
+// proven principal (empty if there is no proof), the parameters, which the caller
+// has redacted, and the content. It keeps a product name that the template sets.
+func (r Request) VerifyStack(p Product, principal string, parameters []Field, content Content) Request {
 	r = r.Clone().clearAttempts(Step{Kind: StepIdentify})
 	if r.Product.Name != "" {
 		p.Name = r.Product.Name
 	}
 	r.Product, r.Requester.Principal, r.Parameters = p, principal, slices.Clone(parameters)
+	content.GateParameters, content.GateTemplate = r.Content.GateParameters, r.Content.GateTemplate
+	r.Content = content
 	r.Stack.Unverified = false
 	return r
 }
@@ -196,6 +206,14 @@ func (r Request) Clone() Request {
 	}
 	r.Signal = clonePointer(r.Signal)
 	r.Bypass = clonePointer(r.Bypass)
+	r.Grant = clonePointer(r.Grant)
+	if r.Grant != nil {
+		r.Grant.RevokedBy.Aliases = slices.Clone(r.Grant.RevokedBy.Aliases)
+	}
+	r.Update = clonePointer(r.Update)
+	if r.Update != nil {
+		r.Update.Changes = slices.Clone(r.Update.Changes)
+	}
 	r.Ended = clonePointer(r.Ended)
 	if r.Ended != nil {
 		r.Ended.Outputs = slices.Clone(r.Ended.Outputs)

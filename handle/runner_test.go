@@ -68,7 +68,7 @@ func (run *runner) take(s handle.Step) {
 		run.r = run.r.MarkSignalled("", run.now)
 	case handle.StepIdentify:
 		if run.r.Stack.Unverified {
-			run.r = run.r.VerifyStack(run.r.Product, run.r.Requester.Principal, run.r.Parameters)
+			run.r = run.r.VerifyStack(run.r.Product, run.r.Requester.Principal, run.r.Parameters, handle.Content{})
 		}
 		run.r = run.r.IdentifyRequester(rob, []string{rob}, true)
 	case handle.StepPost:

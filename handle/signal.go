@@ -107,13 +107,20 @@ func (r SendResult) String() string { return [...]string{"delivered", "retry", "
 // SignalTimeout bounds one PUT to the wait handle.
 const SignalTimeout = 5 * time.Second
 
-// SendSignal sends body to the wait handle at u. Delivered means that S3 stored
-// the body, not that CloudFormation has read it. The error is nil exactly if the
+// StackSignal is what releases or fails a stack: the signal to a wait handle
+// (SignalBody), or the answer to a held custom resource request (Response).
+type StackSignal interface{ Encode() ([]byte, error) }
+
+// Encode returns the signal as JSON.
+func (b SignalBody) Encode() ([]byte, error) { return compact(b) }
+
+// SendSignal sends body to u, a wait handle's URL or a response URL. Delivered
+// means that S3 stored the body, not that CloudFormation has read it. The error is nil exactly if the
 // result is Delivered, and never contains the URL.
-func SendSignal(ctx context.Context, client *http.Client, u WaitURL, body SignalBody) (SendResult, error) {
+func SendSignal(ctx context.Context, client *http.Client, u WaitURL, body StackSignal) (SendResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, SignalTimeout)
 	defer cancel()
-	b, err := compact(body)
+	b, err := body.Encode()
 	if err != nil {
 		return Permanent, fmt.Errorf("couldn't encode the signal: %w", err)
 	}

@@ -42,6 +42,40 @@ func (r Request) RecordEnd(e Ended) Request {
 	return r.Withdraw("the stack went on without a decision", e.At)
 }
 
+// ObserveUpdate records that an event reported an update of the stack of an approved
+// request, after the request's own operation had ended. An event proves nothing, so
+// this only makes StepCheck due.
+func (r Request) ObserveUpdate(now time.Time) Request {
+	if r.State() != Approved || r.Ended == nil || r.Content.Parameters == "" && r.Content.Template == "" {
+		return r
+	}
+	r = r.clearAttempts(Step{Kind: StepCheck})
+	r.Stack.UpdateAt = now
+	return r
+}
+
+// UpdateChecked records that the reported update has ended and was compared with
+// what was approved.
+func (r Request) UpdateChecked() Request {
+	if r.Stack.UpdateAt.IsZero() {
+		return r
+	}
+	r = r.clearAttempts(Step{Kind: StepCheck})
+	r.Stack.UpdateAt = time.Time{}
+	return r
+}
+
+// RecordContent records the template and the parameters of the stack once an
+// approved update has ended: later updates are compared with them.
+func (r Request) RecordContent(template, parameters string) Request {
+	if r.Update == nil || r.State() != Approved {
+		return r
+	}
+	r = r.Clone()
+	r.Content.Template, r.Content.Parameters = template, parameters
+	return r
+}
+
 // RecordBypass records that the stack passed the gate, or tried to, without an
 // approval. Only the first bypass is kept.
 func (r Request) RecordBypass(how string, now time.Time) Request {

@@ -11,11 +11,14 @@ type StepKind string
 const (
 	StepExpire   StepKind = "expire"   // close the request: its deadline has passed
 	StepSignal   StepKind = "signal"   // send the decision to CloudFormation
+	StepGrant    StepKind = "grant"    // take the grant that lets the launch through
+	StepLapse    StepKind = "lapse"    // record that a grant's time has passed
 	StepIdentify StepKind = "identify" // ask CloudFormation about the launch, and Slack about the requester
 	StepPost     StepKind = "post"     // post the message
 	StepRefresh  StepKind = "refresh"  // update a posted message that shows an old state
 	StepNotify   StepKind = "tell"     // reply in the thread, and write to the requester
 	StepMail     StepKind = "mail"     // the same by mail
+	StepCheck    StepKind = "check"    // compare an updated stack with what was approved
 	StepWatch    StepKind = "watch"    // ask CloudFormation how the stack operation ended
 )
 
@@ -41,8 +44,10 @@ func (s Step) Key() string {
 }
 
 // NeedsLease reports whether only the holder of the lease may take the step.
-// Expiring and signalling do no harm when done twice, so they need none.
-func (s Step) NeedsLease() bool { return s.Kind != StepExpire && s.Kind != StepSignal }
+// Expiring, signalling and lapsing do no harm when done twice, so they need none.
+func (s Step) NeedsLease() bool {
+	return s.Kind != StepExpire && s.Kind != StepSignal && s.Kind != StepLapse
+}
 
 const (
 	mailAfter  = time.Hour       // how long the question waits for a rate-limited Slack before it is mailed
@@ -70,6 +75,12 @@ func (r Request) Outstanding() []Step {
 	if _, ok := r.SignalBody(); ok && r.Signal == nil {
 		add(Step{Kind: StepSignal, At: r.Decision.At})
 	}
+	if r.Decision == nil && r.GrantFrom != "" {
+		add(Step{Kind: StepGrant, At: r.CreatedAt})
+	}
+	if r.Grant.open() {
+		add(Step{Kind: StepLapse, At: r.Grant.Until})
+	}
 	if r.Decision == nil && r.identityPending() {
 		add(Step{Kind: StepIdentify, At: r.CreatedAt})
 	}
@@ -89,6 +100,9 @@ func (r Request) Outstanding() []Step {
 		if at, ok := r.mailDueAt(n); ok {
 			add(Step{Kind: StepMail, Notification: n, At: at})
 		}
+	}
+	if !r.Stack.UpdateAt.IsZero() {
+		add(Step{Kind: StepCheck, At: r.Stack.UpdateAt})
 	}
 	if at, ok := r.watchDueAt(); ok {
 		add(Step{Kind: StepWatch, At: at})

@@ -43,6 +43,10 @@ type Store interface {
 	// Load, in any order.
 	OfStack(ctx context.Context, stackID string) ([]Request, error)
 
+	// Grants lists the requests whose GrantKey is digest, in any order. It may lag
+	// behind writes by seconds.
+	Grants(ctx context.Context, digest string) ([]Request, error)
+
 	// Since yields the requests created at or after t, oldest first. It may lag
 	// behind writes by seconds. It yields an error and then stops.
 	Since(ctx context.Context, t time.Time) iter.Seq2[Request, error]

@@ -20,6 +20,10 @@ type Terms struct {
 	// UnprovenRequester is what happens if nothing proves who the requester is in
 	// Slack. Requests of earlier releases have none, which means UnprovenWarn.
 	UnprovenRequester string `json:"unprovenRequester,omitempty"`
+
+	// GrantForSeconds is how long an expired launch may still be approved for
+	// relaunch, and how long such a grant lasts. 0 disables grants.
+	GrantForSeconds int `json:"grantForSeconds,omitempty"`
 }
 
 // Values of Terms.UnprovenRequester, and of the deployment's parameter of the same

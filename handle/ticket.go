@@ -34,7 +34,7 @@ func ParseTicket(s string) (Ticket, error) {
 	version, rest, _ := strings.Cut(s, ".")
 	id, verdict, _ := strings.Cut(rest, ".")
 	t := Ticket{ID: id, Verdict: Verdict(verdict)}
-	if _, _, ok := SplitID(id); !ok || version != "v1" || t.Verdict != Approve && t.Verdict != Reject {
+	if _, _, ok := SplitID(id); !ok || version != "v1" || t.Verdict != Approve && t.Verdict != Reject && t.Verdict != Revoke {
 		return Ticket{}, ErrTicket
 	}
 	return t, nil

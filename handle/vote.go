@@ -12,6 +12,7 @@ type Verdict string
 const (
 	Approve Verdict = "approve"
 	Reject  Verdict = "reject"
+	Revoke  Verdict = "revoke" // of a grant; not a vote
 )
 
 // Via is the way by which a vote came.
@@ -20,6 +21,7 @@ type Via string
 const (
 	ViaSlack Via = "slack"
 	ViaMail  Via = "mail"
+	ViaGrant Via = "grant" // of a decision: approved before, after an earlier launch of the same content had expired
 )
 
 // Person is a voter or clicker as the record keeps them. A person is the set of
@@ -161,7 +163,8 @@ func (r Request) vote(v Vote) (Request, error) {
 	if r.repeats(v) {
 		return r, nil
 	}
-	if reason := r.closedReason(v.At); reason != "" {
+	late := v.Verdict == Approve && v.Via == ViaSlack && r.AwaitsRelaunchApproval(v.At)
+	if reason := r.closedReason(v.At); reason != "" && !late {
 		return r, &Refusal{reason}
 	}
 	switch {
@@ -175,6 +178,13 @@ func (r Request) vote(v Vote) (Request, error) {
 	r = r.appendEvent(Event{At: v.At, Kind: EventVote, By: v.By, Text: string(v.Verdict) + " by " + string(v.Via)})
 	if v.Verdict == Reject {
 		return r.decide(Decision{State: Rejected, By: v.By, Reason: v.Reason, Via: v.Via, At: v.At}), nil
+	}
+	if late {
+		if r.ApprovalsMissing() == 0 {
+			r.Grant.At, r.Grant.Until = v.At, v.At.Add(time.Duration(r.Terms.GrantForSeconds)*time.Second)
+			r = r.appendEvent(Event{At: v.At, Kind: EventGranted, By: v.By})
+		}
+		return r.clearRefreshAttempts(), nil
 	}
 	if r.ApprovalsMissing() == 0 {
 		return r.decide(Decision{State: Approved, By: v.By, Reason: v.Reason, Via: v.Via, At: v.At}), nil

@@ -338,7 +338,7 @@ func TestNoVoteBeforeVerification(t *testing.T) {
 	if !needs(r, "identify") {
 		t.Errorf("only %q is outstanding", keys(r.Outstanding()))
 	}
-	r = r.VerifyStack(handle.Product{ID: "prod-1"}, "arn:aws:sts::111122223333:assumed-role/R/rob", nil)
+	r = r.VerifyStack(handle.Product{ID: "prod-1"}, "arn:aws:sts::111122223333:assumed-role/R/rob", nil, handle.Content{})
 	if _, err := r.VoteBySlack(voter(ann), handle.Approve, "", at); err != nil {
 		t.Errorf("after verification: %v", err)
 	}

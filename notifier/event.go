@@ -166,8 +166,9 @@ func salvage(event []byte) (customResource, bool) {
 	return ev, ev.ResponseURL != "" && ev.RequestID != "" && ev.StackID != "" && ev.LogicalResourceID != ""
 }
 
-// stackChanged handles a stack status change from EventBridge. Only final ones
-// matter; reconciling asks CloudFormation what they mean. See
+// stackChanged handles a stack status change from EventBridge. It records that the
+// stack's operation has ended or, of a launched stack, that an update was seen;
+// reconciling asks CloudFormation what that means. See
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/eventbridge-events.html
 func (n *Notifier) stackChanged(ctx context.Context, detail json.RawMessage) error {
 	var d struct {
@@ -180,17 +181,40 @@ func (n *Notifier) stackChanged(ctx context.Context, detail json.RawMessage) err
 	if err := json.Unmarshal(detail, &d); err != nil {
 		return fmt.Errorf("%w: stack status: %s", ErrEvent, jsonFault(err))
 	}
-	if !handle.FinalStatus(d.Status.Status) {
+	status := d.Status.Status
+	updated := status == "UPDATE_COMPLETE" || status == "UPDATE_IN_PROGRESS"
+	if !handle.FinalStatus(status) && !updated {
 		return nil
 	}
 	requests, err := n.Store.OfStack(ctx, d.StackID)
 	if err != nil {
 		return fmt.Errorf("couldn't look up the requests of a stack: %w", err)
 	}
+	newest := newestApproved(requests)
 	var errs []error
 	for _, r := range requests {
-		_, err := n.Change(ctx, r, reconcile.StackStatus{Status: d.Status.Status, Reason: d.Status.Reason, At: n.Now()})
-		errs = append(errs, err)
+		var marks []reconcile.Mark
+		if handle.FinalStatus(status) {
+			marks = append(marks, reconcile.StackStatus{Status: status, Reason: d.Status.Reason, At: n.Now()})
+		}
+		if updated && r.ID == newest && r.Ended != nil {
+			marks = append(marks, reconcile.UpdateSeen{At: n.Now()})
+		}
+		for _, m := range marks {
+			r, err = n.Change(ctx, r, m)
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
+}
+
+// newestApproved returns the ID of the request that was approved last.
+func newestApproved(requests []handle.Request) string {
+	var newest handle.Request
+	for _, r := range requests {
+		if r.State() == handle.Approved && (newest.ID == "" || r.CreatedAt.After(newest.CreatedAt)) {
+			newest = r
+		}
+	}
+	return newest.ID
 }

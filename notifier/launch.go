@@ -30,8 +30,7 @@ const (
 // again, which it does.
 func (n *Notifier) request(ctx context.Context, ev customResource, p properties) (reply, error) {
 	if ev.RequestType == "Update" && !waitURLChanged(ev, p) {
-		// Without a new handle nothing waits, so there is nothing to approve.
-		return reply{response: ev.succeeded("", map[string]string{"RequestId": ev.PhysicalResourceID})}, nil
+		return n.update(ctx, ev, p)
 	}
 	id := handle.NewID(ev.StackID, ev.LogicalResourceID, ev.RequestID)
 	fail := func(reason string) reply { return reply{response: ev.response("FAILED", reason, id, nil)} }
@@ -112,7 +111,7 @@ func (n *Notifier) verify(ctx context.Context, r handle.Request) (_ handle.Reque
 		var contradiction *reconcile.Contradiction
 		switch {
 		case err == nil:
-			return r.VerifyStack(facts.Product, facts.Principal, facts.Parameters), !answered, nil
+			return facts.Apply(r), !answered, nil
 		case errors.As(err, &contradiction):
 			found, loadErr := n.Store.Load(ctx, r.ID)
 			switch {
@@ -201,6 +200,9 @@ func (n *Notifier) create(ctx context.Context, r handle.Request, holder string) 
 			return handle.Request{}, &sharedHandle{other.Stack.Gate}
 		}
 	}
+	if r.GrantFrom, err = n.findGrant(ctx, r); err != nil {
+		return handle.Request{}, err
+	}
 	r, _ = r.Claim(holder, r.CreatedAt)
 	stored, err := n.Store.Create(ctx, r)
 	if err == nil {
@@ -211,6 +213,24 @@ func (n *Notifier) create(ctx context.Context, r handle.Request, holder string) 
 		return handle.Request{}, fmt.Errorf("couldn't record the request: %w", err)
 	}
 	return found, nil
+}
+
+// findGrant returns the ID of a request whose grant lets r through; empty if there
+// is none. Reconciling takes the grant; should it be gone by then, it asks.
+func (n *Notifier) findGrant(ctx context.Context, r handle.Request) (string, error) {
+	if r.Update != nil || r.Stack.Unverified || r.Requester.Principal == "" {
+		return "", nil
+	}
+	grants, err := n.Store.Grants(ctx, r.Content.Digest())
+	if err != nil {
+		return "", fmt.Errorf("couldn't look up grants: %w", err)
+	}
+	for _, g := range grants {
+		if g.GrantUsable(n.Now()) {
+			return g.ID, nil
+		}
+	}
+	return "", nil
 }
 
 // asking reports whether the approvers have been asked, or will be: a rate-limited
@@ -298,6 +318,7 @@ func (n *Notifier) newRequest(ev customResource, p properties) (handle.Request, 
 	r.Requester.Email, r.Purpose = r.WaitURL.Redact(a.email), handle.Shorten(r.WaitURL.Redact(a.purpose), maxPurpose)
 	r.Details = handle.RedactFields(r.WaitURL, a.details)
 	r.Product.Name = handle.OneLine(r.WaitURL.Redact(a.title), maxTitle)
+	r.Content.GateParameters, r.Content.GateTemplate = handle.ParametersDigest(a.parameters), a.template
 	return r.RecordCreation(), nil
 }
 

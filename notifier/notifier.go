@@ -43,6 +43,10 @@ type Defaults struct {
 	// UnprovenRequester is what happens if nothing proves who the requester is in
 	// Slack; see handle.Terms.
 	UnprovenRequester string
-	Timeout           time.Duration // of the wait, if the template sets none; zero means 12 h, as in the original sample
-	Margin            time.Duration // between our deadline and the wait's own; at least handle.MinMargin
+
+	// GrantFor is how long an expired launch may still be approved for relaunch,
+	// and how long such a grant lasts; 0 disables grants.
+	GrantFor time.Duration
+	Timeout  time.Duration // of the wait, if the template sets none; zero means 12 h, as in the original sample
+	Margin   time.Duration // between our deadline and the wait's own; at least handle.MinMargin
 }

@@ -146,6 +146,11 @@ type approval struct {
 	details        []handle.Field
 	terms          handle.Terms
 	timeout        time.Duration
+	hold           time.Duration // how long CloudFormation waits for an Update: ServiceTimeout
+
+	// What the gate passes on, so that every change of it is an Update.
+	parameters []handle.Field // as they are, secrets too
+	template   string         // a digest
 }
 
 // approval reads the properties of a request resource, with defaults. Region is
@@ -160,13 +165,22 @@ func (p properties) approval(d Defaults) (a approval, err error) {
 	}
 	a.waitURL, a.email = text("WaitUrl", 8193), handle.OneLine(text("EmailID", 320), 320)
 	a.title, a.purpose = text("Title", 4<<10), text("Purpose", 16<<10)
-	a.terms = handle.Terms{Channel: handle.OneLine(text("Channel", 100), 100), SelfApproval: d.SelfApproval, UnprovenRequester: d.UnprovenRequester}
+	a.terms = handle.Terms{Channel: handle.OneLine(text("Channel", 100), 100), SelfApproval: d.SelfApproval, UnprovenRequester: d.UnprovenRequester, GrantForSeconds: int(d.GrantFor / time.Second)}
 	if err != nil {
 		return a, err
 	}
 	if a.details, err = p.fields("Details"); err != nil {
 		return a, err
 	}
+	if a.parameters, err = p.fields("Parameters"); err != nil {
+		return a, err
+	}
+	a.template = handle.OneLine(text("Template", 200), 200)
+	hold, err := p.number("ServiceTimeout", int(handle.MaxHold/time.Second))
+	if err != nil {
+		return a, err
+	}
+	a.hold = time.Duration(hold) * time.Second
 	if a.terms.Approvers, err = p.list("Approvers"); err != nil {
 		return a, err
 	}

@@ -1,7 +1,6 @@
 package notifier
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,20 +12,7 @@ import (
 	"countersign/handle"
 )
 
-// response is a custom resource response. See
-// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
-type response struct {
-	Status             string            `json:"Status"` // SUCCESS or FAILED
-	Reason             string            `json:"Reason,omitempty"`
-	PhysicalResourceID string            `json:"PhysicalResourceId"`
-	StackID            string            `json:"StackId"`
-	RequestID          string            `json:"RequestId"`
-	LogicalResourceID  string            `json:"LogicalResourceId"`
-	Data               map[string]string `json:"Data,omitempty"`
-}
-
 const (
-	maxResponse   = 4096 // bytes; CloudFormation rejects more
 	maxReason     = 1500 // bytes
 	maxPhysicalID = 1024
 	answerTime    = 3 * time.Second // of the function's time, reserved for the answer
@@ -34,24 +20,24 @@ const (
 	answerTries   = 4
 )
 
-func (ev customResource) succeeded(physicalID string, data map[string]string) response {
+func (ev customResource) succeeded(physicalID string, data map[string]string) handle.Response {
 	return ev.response("SUCCESS", "", physicalID, data)
 }
 
-func (ev customResource) failed(reason string) response {
+func (ev customResource) failed(reason string) handle.Response {
 	return ev.response("FAILED", reason, "", nil)
 }
 
 // response keeps the PhysicalResourceId: a new one would mean that the resource
 // was replaced, and CloudFormation would delete the old one.
-func (ev customResource) response(status, reason, physicalID string, data map[string]string) response {
+func (ev customResource) response(status, reason, physicalID string, data map[string]string) handle.Response {
 	if physicalID == "" {
 		physicalID = ev.PhysicalResourceID
 	}
 	if physicalID == "" {
 		physicalID = handle.NewID(ev.StackID, ev.LogicalResourceID, ev.RequestID)
 	}
-	return response{
+	return handle.Response{
 		Status:             status,
 		Reason:             handle.Truncate(reason, maxReason),
 		PhysicalResourceID: handle.Truncate(physicalID, maxPhysicalID),
@@ -66,7 +52,8 @@ func (ev customResource) response(status, reason, physicalID string, data map[st
 // CloudFormation's bucket has accepted it: only a genuine request has a response
 // URL that it accepts.
 type reply struct {
-	response response
+	held     bool // CloudFormation is answered later, when the request is decided
+	response handle.Response
 	then     func(ctx context.Context) error // optional
 }
 
@@ -128,6 +115,9 @@ func (n *Notifier) finish(ctx context.Context, ev customResource, r reply, undon
 	if undone != nil {
 		n.Log.ErrorContext(ctx, "request not finished", "stack", ev.StackID, "resource", ev.LogicalResourceID, "error", undone)
 	}
+	if r.held {
+		return undone
+	}
 	if err := n.answer(ctx, ev, r.response); err != nil {
 		return errors.Join(undone, err)
 	}
@@ -163,7 +153,7 @@ func (n *Notifier) afterwards(ctx context.Context, then func(context.Context) er
 
 // fallback is the answer to an event that could not be handled. Delete succeeds
 // even then, so that no stack is stuck because of Countersign.
-func (n *Notifier) fallback(ev customResource, reason string) response {
+func (n *Notifier) fallback(ev customResource, reason string) handle.Response {
 	if ev.RequestType == "Delete" {
 		return ev.succeeded("", nil)
 	}
@@ -198,12 +188,12 @@ func (n *Notifier) dispatch(ctx context.Context, ev customResource) (reply, erro
 
 // answer PUTs the response to the ResponseURL, and retries while there is time.
 // The error never quotes the URL.
-func (n *Notifier) answer(ctx context.Context, ev customResource, r response) error {
+func (n *Notifier) answer(ctx context.Context, ev customResource, r handle.Response) error {
 	target, err := n.responseURL(ev)
 	if err != nil {
 		return err
 	}
-	body, err := fit(r)
+	body, err := r.Encode()
 	if err != nil {
 		return err
 	}
@@ -223,29 +213,6 @@ func (n *Notifier) answer(ctx context.Context, ev customResource, r response) er
 		}
 		if n.Pause(ctx, time.Duration(try*try)*100*time.Millisecond) != nil {
 			return fmt.Errorf("couldn't answer CloudFormation before the deadline: %w", err)
-		}
-	}
-}
-
-// fit encodes r within CloudFormation's limit, dropping Data first and then
-// shortening the reason.
-func fit(r response) ([]byte, error) {
-	for {
-		var body bytes.Buffer
-		encoder := json.NewEncoder(&body)
-		encoder.SetEscapeHTML(false) // each escape takes six bytes
-		if err := encoder.Encode(r); err != nil {
-			return nil, fmt.Errorf("couldn't encode the answer: %w", err)
-		}
-		switch {
-		case body.Len() <= maxResponse:
-			return body.Bytes(), nil
-		case r.Data != nil:
-			r.Data = nil
-		case len(r.Reason) > 16:
-			r.Reason = handle.Truncate(r.Reason, len(r.Reason)/2)
-		default:
-			return nil, errors.New("couldn't fit the answer: CloudFormation's own identifiers are too long")
 		}
 	}
 }

@@ -264,6 +264,19 @@ type stacks struct {
 	gate         reconcile.Gate // default: in progress, with the request's own handle
 	err          error
 	firstFailure string
+
+	template    string
+	templateErr error
+	cancelled   int
+}
+
+func (s *stacks) CancelUpdate(context.Context, string) error {
+	s.cancelled++
+	return nil
+}
+
+func (s *stacks) Template(context.Context, string) (string, error) {
+	return s.template, s.templateErr
 }
 
 func (s *stacks) Gate(context.Context, string, string, handle.WaitURL) (reconcile.Gate, error) {

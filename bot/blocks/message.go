@@ -37,19 +37,32 @@ func Message(r handle.Request) View {
 	if r.Purpose != "" {
 		v.Blocks = append(v.Blocks, slack.NewSectionBlock(quote(r.Purpose, 400), nil, nil))
 	}
-	if list := fields("Details", shown(r, r.Details)); list != "" {
-		v.Blocks = append(v.Blocks, section(list))
-	}
-	if list := fields("Parameters", shown(r, r.Parameters)); list != "" {
-		v.Blocks = append(v.Blocks, section(list))
+	if r.Update != nil {
+		v.Blocks = append(v.Blocks, section(changes(r.Update)))
+	} else {
+		v.Blocks = append(v.Blocks, content(r)...)
 	}
 	if r.State() == handle.Pending {
 		v.Blocks = append(v.Blocks, buttons(r))
 	} else {
 		v.Blocks = append(v.Blocks, outcome(r)...)
 	}
+	v.Blocks = append(v.Blocks, relaunch(r)...)
 	v.Blocks = append(v.Blocks, slack.NewContextBlock("footer", markdown(footer(r))))
 	return v
+}
+
+// content shows what is launched.
+func content(r handle.Request) (list []slack.Block) {
+	for _, group := range []struct {
+		heading string
+		fields  []handle.Field
+	}{{"Details", r.Details}, {"Parameters", r.Parameters}} {
+		if text := fields(group.heading, shown(r, group.fields)); text != "" {
+			list = append(list, section(text))
+		}
+	}
+	return list
 }
 
 type head struct{ sign, word string }
@@ -63,6 +76,17 @@ func headline(r handle.Request) head {
 		return head{"✅", "Approved and launched"}
 	case r.State() == handle.Approved && r.Ended != nil:
 		return head{"⚠️", "Approved, but the launch failed"}
+	}
+	if r.Update != nil && r.State() == handle.Pending {
+		return head{"🟡", "Update needs approval"}
+	}
+	if r.Grant != nil && r.State() == handle.Expired {
+		switch {
+		case r.Grant.UsedBy != "":
+			return head{"✅", "Approved late and relaunched"}
+		case !r.Grant.At.IsZero() && r.Grant.RevokedAt.IsZero() && !r.Grant.Lapsed:
+			return head{"✅", "Approved for relaunch"}
+		}
 	}
 	return states[r.State()]
 }
@@ -78,6 +102,9 @@ var states = map[handle.State]head{
 // summary says who wants to launch what, and how well the requester is known.
 func summary(r handle.Request) string {
 	s := requester(r) + " wants to launch " + bold(Title(r), maxTitle) + ".\n" + identity(r, Mrkdwn)
+	if r.Update != nil {
+		s = "An update of " + bold(Title(r), maxTitle) + " changes what was approved. AWS doesn't prove who updates.\n" + identity(r, Mrkdwn)
+	}
 	switch {
 	case r.Terms.SelfApproval:
 	case !r.Requester.LookedUp && !r.Stack.Unverified && r.State() == handle.Pending:
@@ -132,16 +159,74 @@ func fields(heading string, list []handle.Field) string {
 	return s
 }
 
+// button is one of the message's buttons.
+func button(r handle.Request, verdict handle.Verdict, label string, style slack.Style, aloud string) *slack.ButtonBlockElement {
+	b := slack.NewButtonBlockElement(string(verdict), handle.Ticket{ID: r.ID, Verdict: verdict}.String(), plain(label)).WithStyle(style)
+	b.AccessibilityLabel = handle.Truncate(aloud+" "+Title(r), 75)
+	return b
+}
+
 func buttons(r handle.Request) slack.Block {
-	button := func(verdict handle.Verdict, label string, style slack.Style, aloud string) *slack.ButtonBlockElement {
-		value := handle.Ticket{ID: r.ID, Verdict: verdict}.String()
-		b := slack.NewButtonBlockElement(string(verdict), value, plain(label)).WithStyle(style)
-		b.AccessibilityLabel = handle.Truncate(aloud+" "+Title(r), 75)
-		return b
+	what := "the launch of"
+	if r.Update != nil {
+		what = "the update of"
 	}
 	return slack.NewActionBlock("decide",
-		button(handle.Approve, "Approve", slack.StylePrimary, "Approve the launch of"),
-		button(handle.Reject, "Reject", slack.StyleDanger, "Reject the launch of"))
+		button(r, handle.Approve, "Approve", slack.StylePrimary, "Approve "+what),
+		button(r, handle.Reject, "Reject", slack.StyleDanger, "Reject "+what))
+}
+
+// changes lists what an update changes, and nothing else.
+func changes(u *handle.Update) string {
+	s := "*Changes*"
+	value := func(v string) string {
+		if v == "" {
+			return "none"
+		}
+		return code(v, 120)
+	}
+	for i, c := range u.Changes {
+		line := "\n• " + code(c.Name, 60) + ": " + value(c.Old) + " → " + value(c.New)
+		if i == maxShown || len(s)+len(line) > maxSection {
+			return s + fmt.Sprintf("\n… and %d more, in the stack's console page", len(u.Changes)-i)
+		}
+		s += line
+	}
+	if u.Unshown {
+		s += "\n:warning: The template changes, or a value that isn't shown here. See the stack in the AWS console."
+	}
+	return s
+}
+
+// relaunch offers the late approval of an expired launch, or shows what became of
+// it.
+func relaunch(r handle.Request) []slack.Block {
+	g := r.Grant
+	switch {
+	case g == nil:
+		return nil
+	case g.UsedBy != "":
+		return []slack.Block{section("*Relaunched* " + Mrkdwn.Date(g.UsedAt) + ": request " + code(g.UsedBy, 40) + " used this approval.")}
+	case !g.RevokedAt.IsZero():
+		return []slack.Block{section("*Approval for relaunch revoked* by " + Mrkdwn.Person(g.RevokedBy, handle.ViaSlack) + ", " + Mrkdwn.Date(g.RevokedAt))}
+	case g.Lapsed:
+		return nil
+	case g.At.IsZero():
+		text := "Approvers may still approve until " + Mrkdwn.Date(g.Until) + ". The requester can then launch the same values again, once, without waiting."
+		if n := len(r.ApprovedBy()); n > 0 {
+			text += fmt.Sprintf(" %d of %d approved.", n, r.ApprovalsNeeded())
+		}
+		return []slack.Block{section(text), slack.NewActionBlock("relaunch",
+			button(r, handle.Approve, "Approve for relaunch", slack.StylePrimary, "Approve for relaunch:"))}
+	}
+	var by []string
+	for _, p := range r.ApprovedBy() {
+		by = append(by, mention(p.ID))
+	}
+	return []slack.Block{
+		section("*Approved for relaunch* by " + strings.Join(by, ", ") + ", " + Mrkdwn.Date(g.At) + ". Valid once, until " + Mrkdwn.Date(g.Until) + "."),
+		slack.NewActionBlock("relaunch", button(r, handle.Revoke, "Revoke", slack.StyleDanger, "Revoke the approval for relaunch of")),
+	}
 }
 
 // outcome says how the request was decided, when and why, and what happened to
@@ -157,6 +242,9 @@ func outcome(r handle.Request) []slack.Block {
 			by = append(by, Mrkdwn.Person(p, d.Via))
 		}
 		line += " by " + strings.Join(by, ", ")
+		if d.Via == handle.ViaGrant {
+			line += ", for the expired request " + code(r.GrantFrom, 40)
+		}
 	case handle.Rejected:
 		line += " by " + Mrkdwn.Person(d.By, d.Via)
 	}

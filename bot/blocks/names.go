@@ -83,6 +83,20 @@ func launch(r handle.Request) string {
 
 // stackPage is the URL of the stack in the AWS console.
 func stackPage(r handle.Request) string {
+	return console(r, "cloudformation") + "#/stacks/stackinfo?stackId=" + url.QueryEscape(r.Stack.ID)
+}
+
+// productPage is the URL of the product in the Service Catalog console, where it is
+// launched.
+func productPage(r handle.Request) string {
+	if r.Product.ID == "" {
+		return console(r, "servicecatalog") + "#/products"
+	}
+	return console(r, "servicecatalog") + "#/products/" + url.PathEscape(r.Product.ID)
+}
+
+// console is the URL of one service's console in the stack's Region.
+func console(r handle.Request, service string) string {
 	domain := "console.aws.amazon.com"
 	switch {
 	case strings.HasPrefix(r.Stack.ID, "arn:aws-cn:"):
@@ -90,6 +104,5 @@ func stackPage(r handle.Request) string {
 	case strings.HasPrefix(r.Stack.ID, "arn:aws-us-gov:"):
 		domain = "console.amazonaws-us-gov.com"
 	}
-	region := url.QueryEscape(r.Stack.Region)
-	return "https://" + domain + "/cloudformation/home?region=" + region + "#/stacks/stackinfo?stackId=" + url.QueryEscape(r.Stack.ID)
+	return "https://" + domain + "/" + service + "/home?region=" + url.QueryEscape(r.Stack.Region)
 }

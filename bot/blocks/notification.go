@@ -38,7 +38,11 @@ func word(r handle.Request, n handle.Notification, direct bool) sentence {
 	approvers := mentions(r.Terms.Approvers)
 	switch n.Kind() {
 	case handle.NotifyAsked:
-		text := "this launch is waiting for approval by " + approvers + "."
+		what := "launch"
+		if r.Update != nil {
+			what = "update"
+		}
+		text := "this " + what + " is waiting for approval by " + approvers + "."
 		if r.ApprovalsNeeded() > 1 {
 			text += " " + count(r.ApprovalsNeeded(), "approval is", "approvals are") + " needed, each from a different person."
 		}
@@ -52,7 +56,7 @@ func word(r handle.Request, n handle.Notification, direct bool) sentence {
 	case handle.NotifyLocked:
 		return sentence{text: fmt.Sprintf(":lock: the mailed link to %s this launch was locked after %d wrong codes; nothing was decided. Decide here in Slack. If no approver mistyped the code, someone else may have the mail: check who receives it.", n.Verdict, handle.MaxWrongCodes)}
 	case handle.NotifyDecided:
-		return decided(r.Decision)
+		return decided(r)
 	case handle.NotifyBypass:
 		text := ":rotating_light: this launch bypassed approval: " + escape(handle.OneLine(r.Bypass.How, 300)) + ". "
 		if direct {
@@ -61,12 +65,26 @@ func word(r handle.Request, n handle.Notification, direct bool) sentence {
 		return sentence{toRequester: true, text: text + approvers + ", please investigate."}
 	case handle.NotifyEnded:
 		return ended(r, direct)
+	case handle.NotifyGranted:
+		return sentence{toRequester: true, text: "approved for relaunch by " + mention(r.Votes[len(r.Votes)-1].By.ID) + ". Launch it again with the same values by " + Mrkdwn.Date(r.Grant.Until) +
+			" and it will continue at once: " + link(productPage(r), "the product in Service Catalog") + "."}
 	}
 	return sentence{}
 }
 
-func decided(d *handle.Decision) sentence {
+func decided(r handle.Request) sentence {
+	d := r.Decision
 	by := Mrkdwn.Person(d.By, d.Via)
+	switch {
+	case r.Update != nil && d.State == handle.Approved:
+		return sentence{true, "the update was approved by " + by + " and continues; the result will be posted here.", d.Reason}
+	case r.Update != nil && d.State == handle.Rejected:
+		return sentence{true, "the update was rejected by " + by + " and is being rolled back. Reason:", d.Reason}
+	case r.Update != nil && d.State == handle.Expired:
+		return sentence{true, "the update expired without a decision and is being rolled back. Update again to ask again.", ""}
+	case d.Via == handle.ViaGrant:
+		return sentence{true, "approved at once: " + by + " had approved the same content for relaunch. The launch continues; the result will be posted here.", ""}
+	}
 	switch d.State {
 	case handle.Approved:
 		return sentence{true, "approved by " + by + ". The launch continues; the result will be posted here.", d.Reason}

@@ -70,7 +70,7 @@ func (f Format) Repeated(r handle.Request, verdict handle.Verdict) string {
 		text, state = "You already rejected this request.", handle.Rejected
 	}
 	switch {
-	case r.Decision == nil:
+	case r.Decision == nil, r.Grant != nil && r.ApprovalsMissing() > 0:
 		return text + " " + MoreApprovals(r)
 	case r.State() != state:
 		return text + " " + f.AlreadyDecided(r)

@@ -16,8 +16,8 @@ import (
 )
 
 // CloudFormation reads the stacks of one Region. It needs
-// cloudformation:DescribeStacks, DescribeStackResources and DescribeStackEvents on
-// the gated stacks.
+// cloudformation:DescribeStacks, DescribeStackResources, DescribeStackEvents and
+// GetTemplate on the gated stacks.
 type CloudFormation struct{ Client *cloudformation.Client }
 
 var _ Stacks = CloudFormation{}
@@ -79,32 +79,71 @@ func errorCode(err error) string {
 
 const handleType = "AWS::CloudFormation::WaitConditionHandle"
 
+// maxListed is how many resources DescribeStackResources returns of a whole stack.
+const maxListed = 100
+
+// Gate takes one read, or two more of a stack with over 100 resources.
 func (c CloudFormation) Gate(ctx context.Context, stackID, gate string, url handle.WaitURL) (Gate, error) {
-	resources, err := c.resources(ctx, stackID, gate)
+	listed, err := c.resources(ctx, stackID, "")
 	if err != nil {
 		return Gate{}, err
 	}
-	var g Gate
-	for _, r := range resources {
-		g.Type, g.Status = aws.ToString(r.ResourceType), string(r.ResourceStatus)
+	g := gateAmong(listed, gate, url)
+	if len(listed) < maxListed {
+		return g, nil
 	}
-	// The URL's path ends with the handle's logical ID. Where it does not, as in
-	// simulations, all handles are compared.
-	if resources, err = c.resources(ctx, stackID, url.Handle(stackID)); err != nil {
-		return Gate{}, err
+	for _, id := range []string{gate, url.Handle(stackID)} {
+		if id == "" {
+			continue
+		}
+		more, err := c.resources(ctx, stackID, id)
+		if err != nil {
+			return Gate{}, err
+		}
+		listed = append(listed, more...)
 	}
+	return gateAmong(listed, gate, url), nil
+}
+
+// gateAmong finds the request resource and the handle of url among resources.
+func gateAmong(resources []types.StackResource, gate string, url handle.WaitURL) (g Gate) {
 	for _, r := range resources {
 		id := aws.ToString(r.PhysicalResourceId)
 		switch {
-		case aws.ToString(r.ResourceType) != handleType || id == "":
+		case aws.ToString(r.LogicalResourceId) == gate:
+			g.Type, g.Status = aws.ToString(r.ResourceType), string(r.ResourceStatus)
+		case aws.ToString(r.ResourceType) != handleType || id == "" || g.Handle == HandleMatches:
 		case url.Equal(id):
 			g.Handle = HandleMatches
-			return g, nil
 		default:
 			g.Handle = HandleDiffers
 		}
 	}
-	return g, nil
+	return g
+}
+
+// Template needs cloudformation:GetTemplate.
+func (c CloudFormation) Template(ctx context.Context, stackID string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
+	defer cancel()
+	out, err := c.Client.GetTemplate(ctx, &cloudformation.GetTemplateInput{StackName: &stackID})
+	switch code := errorCode(err); {
+	case code == "AccessDenied", code == "ValidationError":
+		return "", ErrDenied
+	case err != nil:
+		return "", fmt.Errorf("couldn't read the stack's template: %w", err)
+	}
+	return aws.ToString(out.TemplateBody), nil
+}
+
+// CancelUpdate needs cloudformation:CancelUpdateStack.
+func (c CloudFormation) CancelUpdate(ctx context.Context, stackID string) error {
+	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
+	defer cancel()
+	if _, err := c.Client.CancelUpdateStack(ctx, &cloudformation.CancelUpdateStackInput{StackName: &stackID}); err != nil {
+		return fmt.Errorf("couldn't cancel the update: %w", err)
+	}
+	return nil
 }
 
 // resources reads one resource of a stack, or with an empty logical ID all of

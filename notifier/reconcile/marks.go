@@ -31,6 +31,22 @@ type StackStatus struct {
 	At             time.Time
 }
 
+// UpdateSeen records that an event reported an update of a launched stack.
+type UpdateSeen struct{ At time.Time }
+
+type updateChecked struct{}
+
+type contentRecorded struct{ template, parameters string }
+
+type grantTaken struct {
+	given handle.Request // whose grant was used by the request
+	at    time.Time
+}
+
+type grantSkipped struct{}
+
+type grantLapsed struct{ at time.Time }
+
 type expired struct{ at time.Time }
 
 type signalled struct {
@@ -81,7 +97,15 @@ func (m Bypassed) Apply(r handle.Request) handle.Request  { return r.RecordBypas
 func (m StackStatus) Apply(r handle.Request) handle.Request {
 	return r.ObserveStatus(m.Status, r.WaitURL.Redact(m.Reason), m.At)
 }
-func (m expired) Apply(r handle.Request) handle.Request { return r.Expire(m.at) }
+func (m UpdateSeen) Apply(r handle.Request) handle.Request  { return r.ObserveUpdate(m.At) }
+func (updateChecked) Apply(r handle.Request) handle.Request { return r.UpdateChecked() }
+func (m contentRecorded) Apply(r handle.Request) handle.Request {
+	return r.RecordContent(m.template, m.parameters)
+}
+func (m grantTaken) Apply(r handle.Request) handle.Request  { return r.ApproveByGrant(m.given, m.at) }
+func (grantSkipped) Apply(r handle.Request) handle.Request  { return r.SkipGrant() }
+func (m grantLapsed) Apply(r handle.Request) handle.Request { return r.LapseGrant(m.at) }
+func (m expired) Apply(r handle.Request) handle.Request     { return r.Expire(m.at) }
 func (m signalled) Apply(r handle.Request) handle.Request {
 	return r.MarkSignalled(m.undeliverable, m.at)
 }
@@ -89,7 +113,7 @@ func (m stepFailed) Apply(r handle.Request) handle.Request {
 	return r.RecordFailure(m.step, m.failure, m.at)
 }
 func (m verified) Apply(r handle.Request) handle.Request {
-	return r.VerifyStack(m.facts.Product, m.facts.Principal, m.facts.Parameters)
+	return m.facts.Apply(r)
 }
 func (m identified) Apply(r handle.Request) handle.Request {
 	return r.IdentifyRequester(m.main, m.all, m.proven)

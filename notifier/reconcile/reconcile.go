@@ -37,6 +37,10 @@ type Reconciler struct {
 	// CloudFormation is asked about all.
 	Account string
 
+	// CancelUnapproved cancels an update that bypasses its gate, when it is first
+	// seen. It needs cloudformation:CancelUpdateStack.
+	CancelUnapproved bool
+
 	// MailDomain is appended to a proven principal's name that has no domain,
 	// to look it up in Slack: alice becomes alice@example.com. Optional.
 	MailDomain string
@@ -141,6 +145,8 @@ const (
 	reserve   = 300 * time.Millisecond // of the context, kept for writing the marks
 	writeTime = 3 * time.Second        // for a write that must outlive its context
 	maxWrites = 10
+
+	writeRetry = 50 * time.Millisecond // after a failed write
 )
 
 func (u *run) mark(m Mark) {
@@ -238,7 +244,7 @@ func (u *run) write(ctx context.Context, use leaseUse) error {
 			fresh = m.Apply(fresh)
 		}
 		u.r = fresh
-		if !errors.Is(err, handle.ErrConflict) && u.c.Pause(ctx, 50*time.Millisecond) != nil {
+		if !errors.Is(err, handle.ErrConflict) && u.c.Pause(ctx, writeRetry) != nil {
 			return fmt.Errorf("couldn't write request %s: %w", u.r.ID, err)
 		}
 	}

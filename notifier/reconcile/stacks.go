@@ -19,6 +19,13 @@ type Stacks interface {
 	// ErrDenied, or means that CloudFormation could not be asked.
 	Gate(ctx context.Context, stackID, gate string, url handle.WaitURL) (Gate, error)
 
+	// Template returns the text of the stack's template. The error is ErrDenied, or
+	// means that CloudFormation could not be asked.
+	Template(ctx context.Context, stackID string) (string, error)
+
+	// CancelUpdate cancels the update of a stack, which then rolls back.
+	CancelUpdate(ctx context.Context, stackID string) error
+
 	// FirstFailure returns the logical ID and reason of the resource whose failure
 	// ended the stack's latest operation; empty if there is none.
 	FirstFailure(ctx context.Context, stackID string) (string, error)

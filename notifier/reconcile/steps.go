@@ -22,12 +22,18 @@ func (u *run) step(ctx context.Context, s handle.Step) error {
 		return u.write(ctx, take) // a decision counts once it is durable
 	case handle.StepSignal:
 		u.signal(ctx, s)
+	case handle.StepGrant:
+		return u.takeGrant(ctx, s)
+	case handle.StepLapse:
+		u.mark(grantLapsed{u.c.Now()})
 	case handle.StepIdentify:
 		sent = u.identify(ctx, s)
 	case handle.StepPost, handle.StepRefresh, handle.StepNotify:
 		sent = u.slackStep(ctx, s)
 	case handle.StepMail:
 		sent = u.mail(ctx, s)
+	case handle.StepCheck:
+		u.check(ctx, s)
 	case handle.StepWatch:
 		return u.watch(ctx, s)
 	default:
@@ -67,7 +73,7 @@ func (u *run) fail(ctx context.Context, s handle.Step, f handle.Failure) {
 // signal tells CloudFormation the decision. Sent twice, it counts once: its
 // UniqueId is the same.
 func (u *run) signal(ctx context.Context, s handle.Step) {
-	body, ok := u.r.SignalBody()
+	body, ok := u.r.StackSignal()
 	if !ok {
 		return
 	}
@@ -300,6 +306,14 @@ func (u *run) watch(ctx context.Context, s handle.Step) error {
 		if first, err := u.c.Stacks.FirstFailure(ctx, u.r.Stack.ID); err == nil && first != "" {
 			e.Reason = first
 		}
+	}
+	if u.r.Update != nil && u.r.State() == handle.Approved && e.Succeeded() && err == nil {
+		template, err := u.c.Stacks.Template(ctx, u.r.Stack.ID)
+		if err != nil && !errors.Is(err, ErrDenied) {
+			u.fail(ctx, s, handle.Failure{Reason: "the updated template could not be read"})
+			return nil
+		}
+		u.mark(contentRecorded{handle.TemplateDigest(template), handle.ParametersDigest(d.Parameters)})
 	}
 	e.Superseded = e.Succeeded() && u.superseded(ctx, d.Updated)
 	u.mark(stackEnded{e})

@@ -15,6 +15,12 @@ type Facts struct {
 	Product    handle.Product
 	Principal  string         // ARN of the launching principal; empty without Service Catalog's tags
 	Parameters []handle.Field // redacted
+	Content    handle.Content
+}
+
+// Apply records the facts on r.
+func (f Facts) Apply(r handle.Request) handle.Request {
+	return r.VerifyStack(f.Product, f.Principal, f.Parameters, f.Content)
 }
 
 // A Contradiction means that CloudFormation contradicts what the event claimed:
@@ -29,7 +35,8 @@ func (e *Contradiction) Error() string { return e.Reason }
 // ErrNotListed means that CloudFormation does not list the gate's resources yet.
 var ErrNotListed = errors.New("CloudFormation does not list the gate's resources yet")
 
-// Verify asks CloudFormation about the launch of r, in three reads: whether the
+// Verify asks CloudFormation about the launch of r, in three reads: what its content
+// is, whether the
 // stack is in progress, whether it is in the midst of creating or updating the
 // request resource (or, if answered, has since done so), and whether the wait URL
 // is the physical ID of one of its handles.
@@ -54,16 +61,31 @@ func (c *Reconciler) Verify(ctx context.Context, r handle.Request, answered bool
 	switch {
 	case err != nil:
 		return Facts{}, err
-	case g.Type == "" || g.Handle == HandleNotListed:
+	case g.Type == "" || g.Handle == HandleNotListed && r.Update == nil:
 		return Facts{}, ErrNotListed
 	case r.Stack.GateType != "" && g.Type != r.Stack.GateType:
 		return Facts{}, &Contradiction{Reason: fmt.Sprintf("the stack's resource %s is of another type", r.Stack.Gate)}
 	case !strings.HasSuffix(g.Status, "_IN_PROGRESS") && !(answered && strings.HasSuffix(g.Status, "_COMPLETE")):
 		return Facts{}, &Contradiction{Reason: fmt.Sprintf("the stack's resource %s is %s: CloudFormation is not waiting for this request", r.Stack.Gate, handle.OneLine(g.Status, 60))}
-	case g.Handle == HandleDiffers:
+	case g.Handle == HandleDiffers && r.Update == nil: // an update's URL is not a handle's
 		return Facts{}, &Contradiction{Reason: "WaitUrl is not the URL of a wait condition handle of this stack"}
 	}
-	return Facts{product(d), principal(d), handle.RedactFields(r.WaitURL, d.Parameters)}, nil
+	f := Facts{Product: product(d), Principal: principal(d)}
+	// Digested before they are redacted, and from a copy: redacting sorts.
+	parameters := handle.ParametersDigest(d.Parameters)
+	f.Parameters = handle.RedactFields(r.WaitURL, d.Parameters)
+	template, err := c.Stacks.Template(ctx, r.Stack.ID)
+	switch {
+	case errors.Is(err, ErrDenied):
+		c.Log.WarnContext(ctx, "reading the template is denied, so it is not part of what is approved", "request", r.ID)
+	case err != nil:
+		return Facts{}, err
+	}
+	f.Content = handle.Content{
+		Product: f.Product.ID, Version: f.Product.Version, Template: handle.TemplateDigest(template), Parameters: parameters,
+		Account: r.Stack.Account, Region: r.Stack.Region, Principal: f.Principal,
+	}
+	return f, nil
 }
 
 // GaveUp reports whether the stack of r is no longer creating or updating, but

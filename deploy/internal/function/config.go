@@ -70,6 +70,13 @@ type Config struct {
 	// see [handle.Terms].
 	UnprovenRequester string `env:"UNPROVEN_REQUESTER" envDefault:"two-approvers"`
 
+	// GrantFor is how long an expired launch may still be approved for relaunch, and
+	// how long such a grant lasts; 0 disables grants.
+	GrantFor time.Duration `env:"GRANT_FOR" envDefault:"72h"`
+
+	// CancelUnapprovedUpdates cancels stack updates that bypass their gate.
+	CancelUnapprovedUpdates bool `env:"CANCEL_UNAPPROVED_UPDATES" envDefault:"false"`
+
 	Timeout time.Duration `env:"TIMEOUT" envDefault:"12h"` // such as 90m or 12h
 	Margin  time.Duration `env:"MARGIN" envDefault:"2m"`
 
@@ -240,6 +247,8 @@ const (
 	maxApprovals    = 20
 )
 
+const maxGrantFor = 14 * 24 * time.Hour
+
 // unprovenRequester are the values of Config.UnprovenRequester.
 var unprovenRequester = []string{handle.UnprovenTwoApprovers, handle.UnprovenWarn, handle.UnprovenRefuse}
 
@@ -272,6 +281,7 @@ func (c *checker) config(conf Config, role Role) {
 	must("TIMEOUT", conf.Timeout >= minTimeout && conf.Timeout <= handle.MaxWait, "must be from 3m to 12h, like a wait condition's Timeout")
 	must("MARGIN", conf.Margin >= handle.MinMargin && conf.Margin <= maxMargin, "must be from 2m to 59m")
 	must("MARGIN", conf.Margin+minDecisionTime <= conf.Timeout || conf.Timeout < minTimeout, "must be at least a minute less than "+prefix+"TIMEOUT, to leave time to decide")
+	must("GRANT_FOR", conf.GrantFor >= 0 && conf.GrantFor <= maxGrantFor, "must be from 1h to 336h, or 0 for no grants")
 	must("URL", conf.URL == "" || isAddress(conf.URL), "must be an https URL without a path, such as https://approvals.example.com")
 	must("SLACK_API", isHTTPS(conf.SlackAPI) && strings.HasSuffix(conf.SlackAPI, "/"), "must be an https URL that ends with a slash, such as https://slack.com/api/")
 	must("ORIGINS", !slices.ContainsFunc(conf.Origins, func(o string) bool { return !isHTTPS(o) }), "must be https URLs, separated by commas; do not set it on AWS")
@@ -303,6 +313,7 @@ func (c Config) defaults() notifier.Defaults {
 		Approvals:         c.Approvals,
 		SelfApproval:      c.SelfApproval,
 		UnprovenRequester: c.UnprovenRequester,
+		GrantFor:          c.GrantFor,
 		Timeout:           c.Timeout,
 		Margin:            c.Margin,
 	}

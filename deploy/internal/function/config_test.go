@@ -29,7 +29,7 @@ func TestConfigHasDefaults(t *testing.T) {
 	}
 	want := function.Config{
 		Table: "countersign", Secret: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:countersign-AbCdEf", SlackTeam: "T0123ABCD", Account: "123456789012",
-		SlackAPI: "https://slack.com/api/", Approvals: 1, UnprovenRequester: "two-approvers", Timeout: 12 * time.Hour, Margin: 2 * time.Minute,
+		SlackAPI: "https://slack.com/api/", Approvals: 1, UnprovenRequester: "two-approvers", GrantFor: 72 * time.Hour, Timeout: 12 * time.Hour, Margin: 2 * time.Minute,
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
@@ -41,7 +41,7 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 		"COUNTERSIGN_TOPIC=arn:aws-us-gov:sns:us-gov-west-1:123456789012:mail", "COUNTERSIGN_URL=https://approvals.example.com",
 		"COUNTERSIGN_SLACK_API=https://slack-gov.com/api/", "COUNTERSIGN_SLACK_ENTERPRISE=E0123ABCD", "COUNTERSIGN_SLACK_APP=A0123ABCD",
 		"COUNTERSIGN_CHANNEL=#approvals", "COUNTERSIGN_APPROVERS=U0123ABCD,S0123ABCD", "COUNTERSIGN_APPROVALS=2", "COUNTERSIGN_SELF_APPROVAL=true",
-		"COUNTERSIGN_MAIL_DOMAIN=example.com", "COUNTERSIGN_UNPROVEN_REQUESTER=refuse", "COUNTERSIGN_TIMEOUT=11h", "COUNTERSIGN_MARGIN=4m", "COUNTERSIGN_ORIGINS=http://127.0.0.1:4566/,https://made.example"))
+		"COUNTERSIGN_MAIL_DOMAIN=example.com", "COUNTERSIGN_UNPROVEN_REQUESTER=refuse", "COUNTERSIGN_GRANT_FOR=24h", "COUNTERSIGN_CANCEL_UNAPPROVED_UPDATES=true", "COUNTERSIGN_TIMEOUT=11h", "COUNTERSIGN_MARGIN=4m", "COUNTERSIGN_ORIGINS=http://127.0.0.1:4566/,https://made.example"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 		Topic: "arn:aws-us-gov:sns:us-gov-west-1:123456789012:mail", URL: "https://approvals.example.com",
 		SlackAPI: "https://slack-gov.com/api/", SlackTeam: "T0123ABCD", SlackEnterprise: "E0123ABCD", SlackApp: "A0123ABCD",
 		Channel: "#approvals", Approvers: []string{"U0123ABCD", "S0123ABCD"}, Approvals: 2, SelfApproval: true,
-		Account: "123456789012", UnprovenRequester: "refuse",
+		Account: "123456789012", UnprovenRequester: "refuse", GrantFor: 24 * time.Hour, CancelUnapprovedUpdates: true,
 		MailDomain: "example.com", Timeout: 11 * time.Hour, Margin: 4 * time.Minute, Origins: []string{"http://127.0.0.1:4566/", "https://made.example"},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {

@@ -34,6 +34,7 @@ type Deps struct {
 	Address        func(ctx context.Context) string // the bot's URL; empty if unknown
 
 	Account               string // the AWS account that the functions run in
+	CancelUnapproved      bool   // see reconcile.Reconciler
 	Team, Enterprise, App string // Slack IDs
 	Defaults              notifier.Defaults
 	MailDomain            string // see reconcile.Reconciler
@@ -55,8 +56,11 @@ func (d Deps) Reconciler() *reconcile.Reconciler {
 		Log:        d.Log,
 		MailDomain: d.MailDomain,
 		Account:    d.Account,
-		Links:      d.links,
-		Observer:   d.Observer,
+
+		CancelUnapproved: d.CancelUnapproved,
+
+		Links:    d.links,
+		Observer: d.Observer,
 	}
 }
 

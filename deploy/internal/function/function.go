@@ -106,13 +106,15 @@ func (f *Function) deps(sdk aws.Config, secrets *SecretCache) Deps {
 		MailKeys:       secrets.MailKeys,
 		Address:        f.address,
 		Account:        c.Account,
-		Team:           c.SlackTeam,
-		Enterprise:     c.SlackEnterprise,
-		App:            c.SlackApp,
-		Defaults:       c.defaults(),
-		MailDomain:     c.MailDomain,
-		Origins:        c.Origins,
-		Observer:       &observer{metrics: f.metrics, secrets: secrets, store: store, log: f.log},
+
+		CancelUnapproved: c.CancelUnapprovedUpdates,
+		Team:             c.SlackTeam,
+		Enterprise:       c.SlackEnterprise,
+		App:              c.SlackApp,
+		Defaults:         c.defaults(),
+		MailDomain:       c.MailDomain,
+		Origins:          c.Origins,
+		Observer:         &observer{metrics: f.metrics, secrets: secrets, store: store, log: f.log},
 	}
 	if c.Topic != "" {
 		d.Mail = reconcile.SNSTopic{Client: sns.NewFromConfig(sdk), ARN: c.Topic}

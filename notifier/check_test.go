@@ -1,0 +1,110 @@
+package notifier_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"countersign/handle"
+)
+
+// stackEvent delivers a stack status change from EventBridge.
+func (w *testWorld) stackEvent(status string) {
+	w.Helper()
+	event := fmt.Sprintf(`{"source":"aws.cloudformation","detail-type":"CloudFormation Stack Status Change","detail":{"stack-id":%q,"status-details":{"status":%q}}}`, stackID, status)
+	if err := w.notifier.Handle(w.Context(), json.RawMessage(event)); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// running is an approved launch whose stack is up.
+func (w *testWorld) running() handle.Request {
+	w.Helper()
+	w.stacks.template = "the template"
+	r := w.launchApproved()
+	w.stacks.description.Status = "CREATE_COMPLETE"
+	w.stackEvent("CREATE_COMPLETE")
+	w.advance(time.Hour)
+	w.stacks.description.Updated = w.Now()
+	return w.load(r.ID)
+}
+
+func TestUpdateThatBypassesTheGateIsFound(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*stacks)
+		bypass string
+	}{
+		"nothing changed":        {func(*stacks) {}, ""},
+		"another template":       {func(s *stacks) { s.template = "another" }, "its template"},
+		"another parameter":      {func(s *stacks) { s.description.Parameters[0].Value = "production" }, "its parameters"},
+		"rolled back":            {func(s *stacks) { s.template, s.description.Status = "another", "UPDATE_ROLLBACK_COMPLETE" }, ""},
+		"parameters reordered":   {func(s *stacks) { p := s.description.Parameters; p[0], p[1] = p[1], p[0] }, ""},
+		"the template is denied": {func(s *stacks) { s.template = "" }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			r := w.running()
+			w.stacks.description.Status = "UPDATE_COMPLETE"
+			tt.change(w.stacks)
+			w.stackEvent("UPDATE_COMPLETE")
+			r = w.load(r.ID)
+			if (r.Bypass != nil) != (tt.bypass != "") || r.Bypass != nil && !strings.Contains(r.Bypass.How, tt.bypass) || !r.Stack.UpdateAt.IsZero() {
+				t.Errorf("bypass %+v, update at %s; want %q", r.Bypass, r.Stack.UpdateAt, tt.bypass)
+			}
+			if r.Bypass != nil {
+				root, _ := r.Root()
+				if shown := w.message(root).Text; !strings.Contains(shown, "Bypassed approval") {
+					t.Errorf("the message says %q", shown)
+				}
+			}
+		})
+	}
+}
+
+func TestApprovedUpdateIsNoBypass(t *testing.T) {
+	w := newWorld(t)
+	launched := w.running()
+	w.stacks.description.Status = "UPDATE_IN_PROGRESS"
+	if err := w.notifier.Handle(t.Context(), w.update(launched.ID, "u1", gateOf("production", "1"))); err != nil {
+		t.Fatal(err)
+	}
+	r := w.held()
+	w.vote(r.ID, handle.Approve, ann, "U0BEN")
+	w.stacks.description.Status, w.stacks.template = "UPDATE_COMPLETE", "the new template"
+	w.stacks.description.Parameters[0].Value = "production"
+	w.stackEvent("UPDATE_COMPLETE")
+	if got := w.load(launched.ID); got.Bypass != nil {
+		t.Errorf("the launch: bypass %+v", got.Bypass)
+	}
+	r = w.load(r.ID)
+	if r.Ended == nil || r.Bypass != nil || r.Content.Template != handle.TemplateDigest("the new template") {
+		t.Errorf("the update: ended %+v, bypass %+v, content %+v", r.Ended, r.Bypass, r.Content)
+	}
+	// The next update is compared with this one.
+	w.advance(time.Hour)
+	w.stacks.description.Updated, w.stacks.template = w.Now(), "yet another"
+	w.stackEvent("UPDATE_COMPLETE")
+	if r = w.load(r.ID); r.Bypass == nil {
+		t.Error("a later update without approval was not found")
+	}
+}
+
+func TestUnapprovedUpdateIsCancelled(t *testing.T) {
+	for _, cancel := range []bool{true, false} {
+		w := newWorld(t)
+		w.notifier.CancelUnapproved = cancel
+		r := w.running()
+		w.stacks.description.Status, w.stacks.template = "UPDATE_IN_PROGRESS", "another"
+		w.stackEvent("UPDATE_IN_PROGRESS")
+		if w.stacks.cancelled != 0 {
+			t.Error("cancelled before the gate could have asked")
+		}
+		w.sweep(20 * time.Minute)
+		r = w.load(r.ID)
+		if (w.stacks.cancelled == 1) != cancel || (r.Bypass != nil) != cancel {
+			t.Errorf("cancel %t: cancelled %d times, bypass %+v", cancel, w.stacks.cancelled, r.Bypass)
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"countersign/handle"
+)
+
+// checkGrace is how long an update may run before its gate must have asked: gates
+// come early in a template, but not first.
+const checkGrace = 2 * time.Minute
+
+// check compares an updated stack with what was approved. An update that changes no
+// property of the gate does not ask, so this is the only way to find one that
+// bypasses it.
+func (u *run) check(ctx context.Context, s handle.Step) {
+	d, err := Description{}, ErrDenied
+	if u.c.Account == "" || u.r.Stack.Account == u.c.Account {
+		d, err = u.c.Stacks.Describe(ctx, u.r.Stack.ID)
+	}
+	inProgress := d.Status == "UPDATE_IN_PROGRESS"
+	switch {
+	case errors.Is(err, ErrDenied), errors.Is(err, ErrNoStack):
+		u.mark(updateChecked{}) // it can never be compared
+		return
+	case err != nil:
+		u.fail(ctx, s, handle.Failure{Reason: "CloudFormation could not be reached"})
+		return
+	case inProgress && !(u.c.CancelUnapproved && u.c.Now().Sub(d.Updated) >= checkGrace):
+		u.fail(ctx, s, handle.Failure{Reason: "the update is still in progress"})
+		return
+	case !inProgress && strings.HasSuffix(d.Status, "_IN_PROGRESS") && !strings.HasPrefix(d.Status, "UPDATE_COMPLETE"):
+		u.fail(ctx, s, handle.Failure{Reason: "the update is rolling back"})
+		return
+	case !inProgress && !strings.HasPrefix(d.Status, "UPDATE_COMPLETE"):
+		u.mark(updateChecked{}) // rolled back, or deleted: what runs is what ran before
+		return
+	}
+	how, err := u.unapproved(ctx, d)
+	switch {
+	case err != nil:
+		u.c.Log.WarnContext(ctx, "couldn't compare an updated stack with what was approved", "request", u.r.ID, "error", err)
+		u.fail(ctx, s, handle.Failure{Reason: "the update could not be compared with what was approved"})
+		return
+	case how == "" && inProgress:
+		u.fail(ctx, s, handle.Failure{Reason: "the update is still in progress"})
+		return
+	case how == "":
+		u.mark(updateChecked{})
+		return
+	}
+	u.c.Log.ErrorContext(ctx, "update without approval", "alarm", "bypass", "stack", u.r.Stack.ID, "request", u.r.ID)
+	if inProgress {
+		if err := u.c.Stacks.CancelUpdate(ctx, u.r.Stack.ID); err != nil {
+			u.c.Log.ErrorContext(ctx, "couldn't cancel an update without approval", "stack", u.r.Stack.ID, "error", err)
+			how += "; it could not be cancelled"
+		} else {
+			how += "; it was cancelled"
+		}
+	}
+	u.mark(Bypassed{how, u.c.Now()})
+	u.mark(updateChecked{})
+}
+
+// unapproved says how the stack differs from what was approved; empty if it does
+// not, or if a request of the update itself was approved or is still pending.
+func (u *run) unapproved(ctx context.Context, d Description) (string, error) {
+	template, err := u.c.Stacks.Template(ctx, u.r.Stack.ID)
+	if err != nil && !errors.Is(err, ErrDenied) {
+		return "", err
+	}
+	var parts []string
+	if body := handle.TemplateDigest(template); body != "" && body != u.r.Content.Template {
+		parts = append(parts, "its template")
+	}
+	if handle.ParametersDigest(d.Parameters) != u.r.Content.Parameters {
+		parts = append(parts, "its parameters")
+	}
+	if len(parts) == 0 {
+		return "", nil
+	}
+	requests, err := u.c.Store.OfStack(ctx, u.r.Stack.ID)
+	if err != nil {
+		return "", err
+	}
+	if slices.ContainsFunc(requests, func(r handle.Request) bool {
+		return r.ID != u.r.ID && !r.CreatedAt.Before(d.Updated) && (r.State() == handle.Approved || r.State() == handle.Pending)
+	}) {
+		return "", nil
+	}
+	return "an update changed " + strings.Join(parts, " and ") + " without an approval", nil
+}

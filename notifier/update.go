@@ -1,0 +1,193 @@
+package notifier
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"countersign/handle"
+	"countersign/notifier/reconcile"
+)
+
+// update handles an Update of a request resource that keeps its wait handle. If it
+// changes what was approved last, it is a request of its own: CloudFormation gets
+// no answer until that is decided, so that the update waits. What has been approved
+// already succeeds at once, and so does a rollback: FAILED would leave the stack in
+// UPDATE_ROLLBACK_FAILED.
+func (n *Notifier) update(ctx context.Context, ev customResource, p properties) (reply, error) {
+	keep := func(id string) reply {
+		return reply{response: ev.succeeded(id, map[string]string{"RequestId": id})}
+	}
+	fail := func(reason string) reply { return reply{response: ev.failed(reason)} }
+	if !p.has("Parameters") && !p.has("Template") {
+		return keep(ev.PhysicalResourceID), nil // a gate of an earlier release: its updates do not ask
+	}
+	r, parameters, err := n.newUpdate(ev, p)
+	if err != nil {
+		return fail(err.Error()), nil
+	}
+	requests, err := n.Store.OfStack(ctx, ev.StackID)
+	if err != nil {
+		return fail("the approvals of this stack could not be read, so no approver was asked; update again"), err
+	}
+	// What keeps the content can be the rollback of a cancelled update, whose request
+	// may still be pending.
+	unchanged := func(id string) reply {
+		kept := keep(id)
+		kept.then = func(ctx context.Context) error { return n.withdrawCancelled(ctx, ev, requests) }
+		return kept
+	}
+	last, approved := lastApproved(requests, ev)
+	if approved && last.Content.SameGate(r.Content) {
+		return unchanged(ev.PhysicalResourceID), nil
+	}
+	r, verified, err := n.verify(ctx, r)
+	var contradiction *reconcile.Contradiction
+	switch {
+	case errors.As(err, &contradiction) && strings.HasPrefix(contradiction.Status, "UPDATE_ROLLBACK_"):
+		return unchanged(backTo(requests, ev, r)), nil
+	case err != nil:
+		return fail(err.Error()), nil
+	case !verified && !r.Stack.Unverified && approved && n.wasApproved(requests, last.Update, r):
+		return unchanged(last.Update.Approved), nil // another account's stack: presumably a rollback
+	}
+	// AWS does not prove who updates. Neither the launcher nor the claimed person
+	// may approve.
+	r.Requester.Principal = ""
+	r.Update.Approved = ""
+	if approved {
+		r.Update.Approved = last.ID
+		r.Requester.SlackIDs = last.Requester.SlackIDs
+	}
+	r.Parameters = visible(r, parameters, verified, last)
+	if approved {
+		r.Update.Changes = handle.Changes(last.Parameters, r.Parameters)
+		r.Update.Unshown = len(r.Update.Changes) == 0 || last.Content.GateTemplate != r.Content.GateTemplate
+	}
+	holder := reconcile.NewHolder()
+	stored, err := n.create(ctx, r, holder)
+	if err != nil {
+		return fail("the update could not be recorded, so no approver was asked; update again"), err
+	}
+	stored = n.ask(ctx, stored, holder)
+	if !n.asking(stored, holder) {
+		_, err = n.Change(ctx, stored, reconcile.Withdrawn{Reason: "no approver could be asked: " + n.askFailure(stored), At: n.Now()})
+	}
+	return reply{held: true}, err
+}
+
+// visible redacts an update's parameters. CloudFormation passes NoEcho values on to
+// the resource in clear, so a value is shown only if DescribeStacks shows one under
+// that name, now and when the stack was launched.
+func visible(r handle.Request, parameters []handle.Field, verified bool, last handle.Request) []handle.Field {
+	var secret []string
+	for _, f := range append(slices.Clone(r.Parameters), last.Parameters...) {
+		if f.Value == handle.Hidden {
+			secret = append(secret, f.Name)
+		}
+	}
+	list := handle.RedactFields(r.WaitURL, parameters)
+	for i := range list {
+		if !verified || slices.Contains(secret, list[i].Name) {
+			list[i].Value = handle.Hidden
+		}
+	}
+	return list
+}
+
+// newUpdate makes the record of an update from its event, and returns the gate's
+// parameters as the event has them, which may be secrets.
+func (n *Notifier) newUpdate(ev customResource, p properties) (r handle.Request, parameters []handle.Field, err error) {
+	now := n.Now().UTC()
+	region, account, name, ok := parseStackID(ev.StackID)
+	if !ok {
+		return r, nil, errors.New("the event's StackId is not a stack ARN")
+	}
+	a, err := p.approval(n.Defaults)
+	if err != nil {
+		return r, nil, err
+	}
+	if _, err := n.responseURL(ev); err != nil {
+		return r, nil, err
+	}
+	r = handle.Request{
+		ID:        handle.NewID(ev.StackID, ev.LogicalResourceID, ev.RequestID),
+		CreatedAt: now,
+		Stack:     handle.Stack{ID: ev.StackID, Name: name, Account: account, Region: region, Gate: ev.LogicalResourceID, GateType: ev.ResourceType},
+		Terms:     a.terms,
+		WaitURL:   handle.StoredWaitURL(ev.ResponseURL),
+		Update:    &handle.Update{RequestID: ev.RequestID, PhysicalID: ev.PhysicalResourceID},
+	}
+	if n.Slack == nil {
+		r.Terms.Channel = ""
+	}
+	if r.Terms.Deadline, err = handle.HoldDeadline(now, a.hold, n.Defaults.Margin, r.WaitURL); err != nil {
+		return r, nil, err
+	}
+	r.Terms.RemindAt = handle.ReminderTime(now, r.Terms.Deadline)
+	if err := r.Terms.Check(); err != nil {
+		return r, nil, err
+	}
+	r.Requester.Email, r.Purpose = r.WaitURL.Redact(a.email), r.WaitURL.Redact(a.purpose)
+	r.Details = handle.RedactFields(r.WaitURL, a.details)
+	r.Product.Name = handle.OneLine(r.WaitURL.Redact(a.title), maxTitle)
+	r.Content.GateParameters, r.Content.GateTemplate = handle.ParametersDigest(a.parameters), a.template
+	return r.RecordCreation(), a.parameters, nil
+}
+
+// lastApproved finds the request that was approved last at the gate of ev: its
+// physical resource ID names it. A resource of an earlier release can have another
+// physical ID; then it is the newest approved one of that gate.
+func lastApproved(requests []handle.Request, ev customResource) (last handle.Request, ok bool) {
+	for _, r := range requests {
+		if r.Stack.Gate != ev.LogicalResourceID || r.State() != handle.Approved {
+			continue
+		}
+		if r.ID == ev.PhysicalResourceID {
+			return r, true
+		}
+		if !ok || r.CreatedAt.After(last.CreatedAt) {
+			last, ok = r, true
+		}
+	}
+	return last, ok
+}
+
+// wasApproved reports whether the request before u has the content of r.
+func (n *Notifier) wasApproved(requests []handle.Request, u *handle.Update, r handle.Request) bool {
+	for _, before := range requests {
+		if u != nil && before.ID == u.Approved {
+			return before.State() == handle.Approved && before.Content.SameGate(r.Content)
+		}
+	}
+	return false
+}
+
+// backTo returns the physical ID to answer the rollback of an update with: the
+// approved request whose content the stack returns to, otherwise the present one.
+func backTo(requests []handle.Request, ev customResource, r handle.Request) string {
+	for _, other := range requests {
+		if other.Stack.Gate == ev.LogicalResourceID && other.State() == handle.Approved && other.Content.SameGate(r.Content) {
+			return other.ID
+		}
+	}
+	return ev.PhysicalResourceID
+}
+
+// withdrawCancelled withdraws the pending requests of updates at the gate of ev, if
+// the stack is no longer updating.
+func (n *Notifier) withdrawCancelled(ctx context.Context, ev customResource, requests []handle.Request) error {
+	var errs []error
+	for _, r := range requests {
+		if r.Update == nil || r.Decision != nil || r.Stack.Gate != ev.LogicalResourceID {
+			continue
+		}
+		gaveUp, err := n.GaveUp(ctx, r)
+		if err == nil && gaveUp {
+			_, err = n.Change(ctx, r, reconcile.Withdrawn{Reason: "the update was cancelled or rolled back before a decision", At: n.Now()})
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
