@@ -43,14 +43,19 @@ type Store interface {
 	// Load, in any order.
 	OfStack(ctx context.Context, stackID string) ([]Request, error)
 
-	// Grants lists the requests whose GrantKey is digest, in any order. It may lag
-	// behind writes by seconds.
+	// Grants lists the requests whose GrantKey is digest, in any order; none if
+	// digest is empty. It may lag behind writes by seconds, and it may leave out
+	// requests beyond MaxGrants.
 	Grants(ctx context.Context, digest string) ([]Request, error)
 
 	// Since yields the requests created at or after t, oldest first. It may lag
 	// behind writes by seconds. It yields an error and then stops.
 	Since(ctx context.Context, t time.Time) iter.Seq2[Request, error]
 }
+
+// MaxGrants is how many requests Store.Grants lists at least, if there are as many.
+// One requester must be granted the same content again and again to have more.
+const MaxGrants = 100
 
 // Errors of a Store.
 var (

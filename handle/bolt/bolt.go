@@ -172,6 +172,36 @@ func (s *Store) OfStack(ctx context.Context, stackID string) ([]handle.Request, 
 	return list, nil
 }
 
+// Grants checks each request that the index lists: a release that computed another
+// GrantKey for it may have written the index.
+func (s *Store) Grants(ctx context.Context, digest string) ([]handle.Request, error) {
+	var list []handle.Request
+	err := s.view(ctx, func(t tables) error {
+		if digest == "" {
+			return nil
+		}
+		prefix, c := []byte(digest), t.grants.Cursor()
+		for key, _ := c.Seek(prefix); bytes.HasPrefix(key, prefix) && len(list) < handle.MaxGrants; key, _ = c.Next() {
+			id := string(key[len(prefix):])
+			if _, _, ok := handle.SplitID(id); !ok {
+				continue // digest is the beginning of a longer one
+			}
+			r, err := t.get(id)
+			if err != nil {
+				return err
+			}
+			if r.GrantKey() == digest {
+				list = append(list, r)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("couldn't list the grants of content %s: %w", digest, err)
+	}
+	return list, nil
+}
+
 // pageSize is how many requests Since reads in one transaction.
 const pageSize = 100
 

@@ -199,6 +199,50 @@ func TestReplaceFindsIndexEntryOfAnotherNextDue(t *testing.T) {
 	}
 }
 
+// A release that computes another GrantKey for a stored request must not list it under
+// the old one, and must still find and remove its old index entry.
+func TestReplaceFindsIndexEntryOfAnotherGrantKey(t *testing.T) {
+	ctx, path := t.Context(), newPath(t)
+	s, err := bolt.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Create(ctx, handletest.Request(1, at, handletest.WithGrant("old")))
+	if err != nil || s.Close() != nil {
+		t.Fatal(err)
+	}
+	changed := r.Clone()
+	changed.Content.Template = handle.TemplateDigest("new")
+	value, err := handle.Encode(changed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit(t, path, func(root *bbolt.Bucket) error { return root.Bucket([]byte("requests")).Put([]byte(r.ID), value) })
+
+	s = open(t, path)
+	if list, err := s.Grants(ctx, r.GrantKey()); err != nil || len(list) != 0 {
+		t.Errorf("Grants by the old key: got %d requests and error %v, want none", len(list), err)
+	}
+	next, err := s.Replace(ctx, changed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list, err := s.Grants(ctx, next.GrantKey()); err != nil || len(list) != 1 || list[0].Rev != next.Rev {
+		t.Errorf("Grants by the new key: got %d requests and error %v, want one", len(list), err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	edit(t, path, func(root *bbolt.Bucket) error {
+		for _, bucket := range []string{"grants", "granted"} {
+			if n := root.Bucket([]byte(bucket)).Stats().KeyN; n != 1 {
+				t.Errorf("the bucket %s has %d keys, want one", bucket, n)
+			}
+		}
+		return nil
+	})
+}
+
 // A request that cannot be decoded is an error, not a missing request or a shorter
 // list.
 func TestDamagedRequestIsAnError(t *testing.T) {
@@ -207,7 +251,7 @@ func TestDamagedRequestIsAnError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := s.Create(ctx, handletest.Request(1, at))
+	r, err := s.Create(ctx, handletest.Request(1, at, handletest.WithGrant("damaged")))
 	if err != nil || s.Close() != nil {
 		t.Fatal(err)
 	}
@@ -219,10 +263,11 @@ func TestDamagedRequestIsAnError(t *testing.T) {
 	_, errReplace := s.Replace(ctx, r)
 	_, errCreate := s.Create(ctx, r)
 	_, errOfStack := s.OfStack(ctx, r.Stack.ID)
+	_, errGrants := s.Grants(ctx, r.GrantKey())
 	var errSince error
 	for _, errSince = range s.Since(ctx, at) {
 	}
-	for method, err := range map[string]error{"Load": errLoad, "Replace": errReplace, "OfStack": errOfStack, "Since": errSince} {
+	for method, err := range map[string]error{"Load": errLoad, "Replace": errReplace, "OfStack": errOfStack, "Grants": errGrants, "Since": errSince} {
 		if err == nil || errors.Is(err, handle.ErrNotFound) || errors.Is(err, handle.ErrConflict) {
 			t.Errorf("%s of a damaged request: got error %v", method, err)
 		}

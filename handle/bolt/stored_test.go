@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"countersign/handle"
+	"countersign/handle/handletest"
 )
 
 // testdata/store-v1.db.gz was written by an earlier release and holds two
@@ -50,6 +51,15 @@ func TestFileOfEarlierReleaseOpens(t *testing.T) {
 	if err != nil || first.Rev != 2 || first.Purpose != "replaced once" {
 		t.Fatalf("got revision %d, purpose %q and error %v, want revision 2", first.Rev, first.Purpose, err)
 	}
+	// The file has no buckets for grants.
+	granted, err := s.Create(ctx, handletest.Request(1, first.CreatedAt, handletest.WithGrant("granted")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list, err := s.Grants(ctx, granted.GrantKey()); err != nil || len(list) != 1 || list[0].ID != granted.ID {
+		t.Errorf("Grants: got %d requests and error %v, want %s", len(list), err, granted.ID)
+	}
+
 	first, err = s.Replace(ctx, first.Withdraw("the stack was deleted", first.CreatedAt))
 	if err != nil || first.Rev != 3 {
 		t.Errorf("Replace: got revision %d and error %v, want revision 3", first.Rev, err)

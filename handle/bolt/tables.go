@@ -18,6 +18,11 @@ import (
 //	due       bucket: stamp of NextDue, ID -> empty; only requests whose NextDue is not zero
 //	wakes     bucket: ID -> its key in due. A later release may compute another
 //	          NextDue for the same request, so the key cannot be derived again
+//	grants    bucket: GrantKey, ID -> empty; only requests whose GrantKey is not empty
+//	granted   bucket: ID -> its key in grants, for the same reason as wakes
+//
+// Files of earlier releases have neither grants nor granted, and no request with a
+// GrantKey.
 var (
 	root     = []byte("countersign")
 	layout   = []byte("layout")
@@ -25,18 +30,20 @@ var (
 	created  = []byte("created")
 	due      = []byte("due")
 	wakes    = []byte("wakes")
+	grants   = []byte("grants")
+	granted  = []byte("granted")
 )
 
 const layoutVersion = "1"
 
 // createBuckets creates the buckets in an empty file. In any other file it checks
-// the layout version.
+// the layout version and adds the buckets that an earlier release did not have.
 func createBuckets(tx *bbolt.Tx) error {
 	if b := tx.Bucket(root); b != nil {
 		if v := string(b.Get(layout)); v != layoutVersion {
 			return fmt.Errorf("its layout has version %q, but this release reads version %q", v, layoutVersion)
 		}
-		return nil
+		return createIn(b, grants, granted)
 	}
 	if name, _ := tx.Cursor().First(); name != nil {
 		return ErrNotStore
@@ -45,20 +52,32 @@ func createBuckets(tx *bbolt.Tx) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range [][]byte{requests, created, due, wakes} {
-		if _, err := b.CreateBucket(name); err != nil {
-			return err
-		}
+	if err := createIn(b, requests, created, due, wakes, grants, granted); err != nil {
+		return err
 	}
 	return b.Put(layout, []byte(layoutVersion))
 }
 
+// createIn creates the buckets that b does not have.
+func createIn(b *bbolt.Bucket, names ...[]byte) error {
+	for _, name := range names {
+		if _, err := b.CreateBucketIfNotExists(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // tables are the buckets, as one transaction sees them.
-type tables struct{ requests, created, due, wakes *bbolt.Bucket }
+type tables struct{ requests, created, due, wakes, grants, granted *bbolt.Bucket }
 
 func open(tx *bbolt.Tx) tables {
 	b := tx.Bucket(root)
-	return tables{requests: b.Bucket(requests), created: b.Bucket(created), due: b.Bucket(due), wakes: b.Bucket(wakes)}
+	return tables{
+		requests: b.Bucket(requests), created: b.Bucket(created),
+		due: b.Bucket(due), wakes: b.Bucket(wakes),
+		grants: b.Bucket(grants), granted: b.Bucket(granted),
+	}
 }
 
 // get reads one request. The error is handle.ErrNotFound if there is none.
@@ -85,15 +104,23 @@ func (t tables) put(r handle.Request) error {
 	if err := t.created.Put(indexKey(r.CreatedAt, r.ID), nil); err != nil {
 		return err
 	}
-	next := r.NextDue()
-	if next.IsZero() {
-		return nil
+	if next := r.NextDue(); !next.IsZero() {
+		if err := list(t.due, t.wakes, indexKey(next, r.ID), r.ID); err != nil {
+			return err
+		}
 	}
-	key := indexKey(next, r.ID)
-	if err := t.wakes.Put([]byte(r.ID), key); err != nil {
+	if digest := r.GrantKey(); digest != "" {
+		return list(t.grants, t.granted, []byte(digest+r.ID), r.ID)
+	}
+	return nil
+}
+
+// list adds key to an index, and to keys, where unlist finds it by the request's ID.
+func list(index, keys *bbolt.Bucket, key []byte, id string) error {
+	if err := keys.Put([]byte(id), key); err != nil {
 		return err
 	}
-	return t.due.Put(key, nil)
+	return index.Put(key, nil)
 }
 
 // unlist removes the index entries of r, which must be the stored value.
@@ -101,14 +128,22 @@ func (t tables) unlist(r handle.Request) error {
 	if err := t.created.Delete(indexKey(r.CreatedAt, r.ID)); err != nil {
 		return err
 	}
-	key := t.wakes.Get([]byte(r.ID))
+	if err := unlist(t.due, t.wakes, r.ID); err != nil {
+		return err
+	}
+	return unlist(t.grants, t.granted, r.ID)
+}
+
+// unlist removes what list added, if anything.
+func unlist(index, keys *bbolt.Bucket, id string) error {
+	key := keys.Get([]byte(id))
 	if key == nil {
 		return nil
 	}
-	if err := t.due.Delete(key); err != nil {
+	if err := index.Delete(key); err != nil {
 		return err
 	}
-	return t.wakes.Delete([]byte(r.ID))
+	return keys.Delete([]byte(id))
 }
 
 // stamp encodes t so that bytes sort as times do, to the nanosecond and for every

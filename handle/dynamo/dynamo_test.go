@@ -88,7 +88,8 @@ func TestMissingTableIsNotAMissingRequest(t *testing.T) {
 	var errSince error
 	for _, errSince = range s.Since(t.Context(), at) {
 	}
-	errs := []error{errCreate, errLoad, errReplace, errOfStack, errDue, errSince}
+	_, errGrants := s.Grants(t.Context(), "digest")
+	errs := []error{errCreate, errLoad, errReplace, errOfStack, errDue, errSince, errGrants}
 	if slices.Contains(errs, nil) {
 		t.Errorf("a method returned no error: %v", errs)
 	}

@@ -20,6 +20,7 @@ type item struct {
 	Kind     string
 	Wake     string `dynamodbav:",omitempty"` // NextDue; without it the item is not in the index Due
 	Rev      int64
+	GrantKey string `dynamodbav:",omitempty"` // without it the item is not in the index Grants
 
 	ID        string `dynamodbav:"Id"`
 	State     string
@@ -72,6 +73,7 @@ func marshal(r handle.Request) (map[string]types.AttributeValue, error) {
 	if at := r.NextDue(); !at.IsZero() {
 		it.Wake = stamp(at)
 	}
+	it.GrantKey = r.GrantKey()
 	if d := r.Decision; d != nil {
 		it.DecidedAt, it.DeciderID = stamp(d.At), d.By.ID
 	}

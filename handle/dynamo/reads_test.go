@@ -12,7 +12,7 @@ import (
 )
 
 func TestReadCalls(t *testing.T) {
-	r := handletest.Request(1, at)
+	r := handletest.Request(1, at, handletest.WithGrant("granted"))
 	page := response{200, `{"Items":[` + itemOf(t, r) + `],"Count":1}`}
 	listed := response{200, `{"Items":[{` + keysOf(r) + `}],"Count":1}`}
 	for _, test := range []struct {
@@ -35,6 +35,16 @@ func TestReadCalls(t *testing.T) {
 		{"Due", []response{listed}, func(s *dynamo.Store) ([]string, error) {
 			return s.Due(t.Context(), at, 10)
 		}, []string{`Query Due <nil> (Kind = {"S":"request"}) AND (Wake <= {"S":"2026-11-22T10:00:00.000000000Z"})`}},
+		{"Grants", []response{listed, {200, `{"Responses":{"requests":[` + itemOf(t, r) + `]}}`}}, func(s *dynamo.Store) (ids []string, err error) {
+			list, err := s.Grants(t.Context(), r.GrantKey())
+			for _, got := range list {
+				ids = append(ids, got.ID)
+			}
+			return ids, err
+		}, []string{
+			`Query Grants <nil> GrantKey = {"S":"` + r.GrantKey() + `"}`,
+			`BatchGetItem <nil> <nil> `,
+		}},
 		{"Since", []response{listed, {200, `{"Responses":{"requests":[` + itemOf(t, r) + `]}}`}}, func(s *dynamo.Store) (ids []string, err error) {
 			for got, err := range s.Since(t.Context(), at) {
 				if err != nil {

@@ -14,7 +14,7 @@ import (
 	"countersign/handle"
 )
 
-// pageSize is how many requests Since reads at once. Even the largest requests then
+// pageSize is how many requests Since and Grants read at once. Even the largest requests then
 // fit into the 16 MB of one BatchGetItem response.
 const pageSize = 25
 

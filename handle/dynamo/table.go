@@ -10,13 +10,15 @@ import (
 const (
 	stackKey  = "StackKey" // partition key: handle.StackKey of the stack
 	gateKey   = "GateKey"  // sort key: the rest of the request's ID
-	kind      = "Kind"     // partition key of both indexes; the same in every item
+	kind      = "Kind"     // partition key of the indexes Due and Created; the same in every item
 	nextDue   = "Wake"     // sort key of the index Due; absent if no step is outstanding
 	createdAt = "CreatedAt"
+	grantKey  = "GrantKey" // partition key of the index Grants; absent unless the request has an open grant
 	rev       = "Rev"
 
 	indexDue     = "Due"
 	indexCreated = "Created"
+	indexGrants  = "Grants"
 )
 
 // Table returns the definition of the table, for tests and local use. On AWS the
@@ -27,22 +29,24 @@ const (
 //	dynamodb:GetItem, PutItem, Query, BatchGetItem   on the table
 //	dynamodb:Query                                   on its index/*
 //
-// Each index is a single partition, so that it sorts all requests. A partition
-// accepts 1000 writes per second, far more than people can approve.
+// The indexes Due and Created are a single partition each, so that they sort all
+// requests. A partition accepts 1000 writes per second, far more than people can
+// approve. The index Grants has only the requests whose grant can be used.
 func Table(name string) *dynamodb.CreateTableInput {
 	attribute := func(name string) types.AttributeDefinition {
 		return types.AttributeDefinition{AttributeName: aws.String(name), AttributeType: types.ScalarAttributeTypeS}
 	}
-	keys := func(partition, sort string) []types.KeySchemaElement {
-		return []types.KeySchemaElement{
-			{AttributeName: aws.String(partition), KeyType: types.KeyTypeHash},
-			{AttributeName: aws.String(sort), KeyType: types.KeyTypeRange},
+	keys := func(partition string, sort ...string) []types.KeySchemaElement {
+		schema := []types.KeySchemaElement{{AttributeName: aws.String(partition), KeyType: types.KeyTypeHash}}
+		for _, name := range sort {
+			schema = append(schema, types.KeySchemaElement{AttributeName: aws.String(name), KeyType: types.KeyTypeRange})
 		}
+		return schema
 	}
-	index := func(name, sort string) types.GlobalSecondaryIndex {
+	index := func(name string, keys []types.KeySchemaElement) types.GlobalSecondaryIndex {
 		return types.GlobalSecondaryIndex{
 			IndexName:  aws.String(name),
-			KeySchema:  keys(kind, sort),
+			KeySchema:  keys,
 			Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
 		}
 	}
@@ -50,9 +54,13 @@ func Table(name string) *dynamodb.CreateTableInput {
 		TableName:   aws.String(name),
 		BillingMode: types.BillingModePayPerRequest,
 		AttributeDefinitions: []types.AttributeDefinition{
-			attribute(stackKey), attribute(gateKey), attribute(kind), attribute(nextDue), attribute(createdAt),
+			attribute(stackKey), attribute(gateKey), attribute(kind), attribute(nextDue), attribute(createdAt), attribute(grantKey),
 		},
-		KeySchema:              keys(stackKey, gateKey),
-		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{index(indexDue, nextDue), index(indexCreated, createdAt)},
+		KeySchema: keys(stackKey, gateKey),
+		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{
+			index(indexDue, keys(kind, nextDue)),
+			index(indexCreated, keys(kind, createdAt)),
+			index(indexGrants, keys(grantKey)),
+		},
 	}
 }

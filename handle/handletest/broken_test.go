@@ -24,6 +24,7 @@ type brokenStore struct {
 	replace func(m *handle.Memory, ctx context.Context, r handle.Request) (handle.Request, error)
 	due     func(m *handle.Memory, ctx context.Context, now time.Time, limit int) ([]string, error)
 	ofStack func(m *handle.Memory, ctx context.Context, stackID string) ([]handle.Request, error)
+	grants  func(m *handle.Memory, ctx context.Context, digest string) ([]handle.Request, error)
 	since   func(m *handle.Memory, ctx context.Context, t time.Time) iter.Seq2[handle.Request, error]
 }
 
@@ -60,6 +61,13 @@ func (b *brokenStore) OfStack(ctx context.Context, stackID string) ([]handle.Req
 		return b.ofStack(&b.Memory, ctx, stackID)
 	}
 	return b.Memory.OfStack(ctx, stackID)
+}
+
+func (b *brokenStore) Grants(ctx context.Context, digest string) ([]handle.Request, error) {
+	if b.grants != nil {
+		return b.grants(&b.Memory, ctx, digest)
+	}
+	return b.Memory.Grants(ctx, digest)
 }
 
 func (b *brokenStore) Since(ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
@@ -262,6 +270,70 @@ var brokenStores = []struct {
 			return list, err
 		}}
 	}},
+	{"Grants lists whatever has the content", "Grants", func() *brokenStore {
+		return &brokenStore{grants: func(m *handle.Memory, ctx context.Context, digest string) ([]handle.Request, error) {
+			return all(m, ctx, func(r handle.Request) bool { return r.Content.Digest() == digest })
+		}}
+	}},
+	{"Grants lists grants without content", "Grants", func() *brokenStore {
+		return &brokenStore{grants: func(m *handle.Memory, ctx context.Context, digest string) ([]handle.Request, error) {
+			return all(m, ctx, func(r handle.Request) bool { return r.GrantKey() == digest })
+		}}
+	}},
+	{"Grants lists grants by the beginning of a digest", "Grants", func() *brokenStore {
+		return &brokenStore{grants: func(m *handle.Memory, ctx context.Context, digest string) ([]handle.Request, error) {
+			return all(m, ctx, func(r handle.Request) bool { return digest != "" && strings.HasPrefix(r.GrantKey(), digest) })
+		}}
+	}},
+	{"Grants lists awaited and revoked grants", "Grants", func() *brokenStore {
+		return &brokenStore{grants: func(m *handle.Memory, ctx context.Context, digest string) ([]handle.Request, error) {
+			return all(m, ctx, func(r handle.Request) bool {
+				return digest != "" && r.Content.Digest() == digest && r.Grant != nil && r.Grant.UsedBy == "" && !r.Grant.Lapsed
+			})
+		}}
+	}},
+	{"Grants keeps old entries", "Grants", func() *brokenStore {
+		seen := map[string]handle.Request{}
+		return &brokenStore{grants: func(m *handle.Memory, ctx context.Context, digest string) ([]handle.Request, error) {
+			list, err := m.Grants(ctx, digest)
+			for _, r := range list {
+				seen[r.ID] = r
+			}
+			list = nil
+			for _, r := range seen {
+				if r.GrantKey() == digest {
+					list = append(list, r)
+				}
+			}
+			return list, err
+		}}
+	}},
+	{"Grants lists one", "Grants", func() *brokenStore {
+		return &brokenStore{grants: func(m *handle.Memory, ctx context.Context, digest string) ([]handle.Request, error) {
+			list, err := m.Grants(ctx, digest)
+			return list[:min(len(list), 1)], err
+		}}
+	}},
+	{"Grants lists one page", "GrantsMany", func() *brokenStore {
+		return &brokenStore{grants: func(m *handle.Memory, ctx context.Context, digest string) ([]handle.Request, error) {
+			list, err := m.Grants(ctx, digest)
+			return list[:min(len(list), 25)], err
+		}}
+	}},
+	{"Grants lists keys only", "Grants", func() *brokenStore {
+		return &brokenStore{grants: func(m *handle.Memory, ctx context.Context, digest string) ([]handle.Request, error) {
+			list, err := m.Grants(ctx, digest)
+			for i, r := range list {
+				list[i] = handle.Request{ID: r.ID, Rev: r.Rev, Content: r.Content, Grant: r.Grant}
+			}
+			return list, err
+		}}
+	}},
+	{"Grants ignores ctx", "Context", func() *brokenStore {
+		return &brokenStore{grants: func(m *handle.Memory, ctx context.Context, digest string) ([]handle.Request, error) {
+			return m.Grants(context.WithoutCancel(ctx), digest)
+		}}
+	}},
 	{"Since yields one page", "SincePages", func() *brokenStore {
 		return &brokenStore{since: func(m *handle.Memory, ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
 			return func(yield func(handle.Request, error) bool) {
@@ -301,6 +373,19 @@ var brokenStores = []struct {
 			return m.Create(context.WithoutCancel(ctx), r)
 		}}
 	}},
+}
+
+// all lists the requests that keep accepts.
+func all(m *handle.Memory, ctx context.Context, keep func(handle.Request) bool) (list []handle.Request, err error) {
+	for r, err := range m.Since(ctx, time.Time{}) {
+		if err != nil {
+			return nil, err
+		}
+		if keep(r) {
+			list = append(list, r)
+		}
+	}
+	return list, nil
 }
 
 const breakEnv = "HANDLETEST_BREAK"

@@ -33,6 +33,11 @@ func testContext(t *testing.T, f *fixture) {
 	_, err = f.OfStack(cancelled, r.Stack.ID)
 	f.fails("OfStack", err, context.Canceled)
 
+	_, err = f.Grants(cancelled, "digest")
+	f.fails("Grants", err, context.Canceled)
+	_, err = f.Grants(cancelled, "")
+	f.fails("Grants of no content", err, context.Canceled)
+
 	yields := 0
 	for _, err := range f.Since(cancelled, at) {
 		yields++

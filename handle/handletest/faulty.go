@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ const (
 	Replace Method = "Replace"
 	Due     Method = "Due"
 	OfStack Method = "OfStack"
+	Grants  Method = "Grants"
 	Since   Method = "Since"
 )
 
@@ -42,8 +44,9 @@ const (
 	// write meets its own change and returns ErrExists or ErrConflict.
 	RetriedByClient
 
-	// Stale is for Due: it returns what the previous call of Due found, for that
-	// call's now. For the first call this is nothing.
+	// Stale is for Due and Grants. Due returns what the previous call of Due found,
+	// for that call's now, and Grants what its previous call with the same digest
+	// found. For the first call this is nothing.
 	Stale
 )
 
@@ -56,7 +59,7 @@ func Faults(m Method) []Fault {
 	switch m {
 	case Create, Replace:
 		return []Fault{NotApplied, ResponseLost, RetriedByClient}
-	case Due:
+	case Due, Grants:
 		return []Fault{NotApplied, Stale}
 	case Since:
 		return []Fault{NotApplied, ResponseLost}
@@ -74,14 +77,15 @@ type FaultyStore struct {
 	handle.Store
 
 	// Fault, if not nil, is called at the beginning of every call and decides how
-	// it goes. id is the request's ID, for OfStack the stack's ARN, and empty for
-	// Due and Since. No lock is held, so Fault may itself use the store. It must
+	// it goes. id is the request's ID, for OfStack the stack's ARN, for Grants the
+	// digest, and empty for Due and Since. No lock is held, so Fault may itself use the store. It must
 	// not be changed during a call.
 	Fault func(m Method, id string) Fault
 
-	mu      sync.Mutex
-	calls   map[Method]int
-	lastDue []string // what the previous call of Due found
+	mu         sync.Mutex
+	calls      map[Method]int
+	lastDue    []string                    // what the previous call of Due found
+	lastGrants map[string][]handle.Request // what the previous call of Grants with each digest found
 }
 
 var _ handle.Store = (*FaultyStore)(nil)
@@ -90,7 +94,7 @@ var _ handle.Store = (*FaultyStore)(nil)
 type Counts struct {
 	Reads   int // Load, OfStack
 	Writes  int // Create, Replace
-	Queries int // Due, Since: each reads an index of all requests
+	Queries int // Due, Since, Grants: each reads an index
 }
 
 // Counts returns the calls since the last Reset.
@@ -100,7 +104,7 @@ func (s *FaultyStore) Counts() Counts {
 	return Counts{
 		Reads:   s.calls[Load] + s.calls[OfStack],
 		Writes:  s.calls[Create] + s.calls[Replace],
-		Queries: s.calls[Due] + s.calls[Since],
+		Queries: s.calls[Due] + s.calls[Since] + s.calls[Grants],
 	}
 }
 
@@ -184,6 +188,36 @@ func (s *FaultyStore) OfStack(ctx context.Context, stackID string) ([]handle.Req
 		return nil, injected(OfStack, stackID)
 	}
 	return s.Store.OfStack(ctx, stackID)
+}
+
+func (s *FaultyStore) Grants(ctx context.Context, digest string) ([]handle.Request, error) {
+	fault := s.begin(Grants, digest)
+	if fault == NotApplied || fault == ResponseLost {
+		return nil, injected(Grants, digest)
+	}
+	list, err := s.Store.Grants(ctx, digest)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.lastGrants[digest]
+	if s.lastGrants == nil {
+		s.lastGrants = map[string][]handle.Request{}
+	}
+	s.lastGrants[digest] = clones(list)
+	if fault == Stale {
+		return clones(old), nil
+	}
+	return list, nil
+}
+
+func clones(list []handle.Request) []handle.Request {
+	list = slices.Clone(list)
+	for i := range list {
+		list[i] = list[i].Clone()
+	}
+	return list
 }
 
 func (s *FaultyStore) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {

@@ -79,6 +79,10 @@ func TestFaultyReads(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	granted, err := s.Create(ctx, handletest.Request(3, at, handletest.WithGrant("granted")))
+	if err != nil {
+		t.Fatal(err)
+	}
 	r := handletest.Request(0, at)
 	calls := map[handletest.Method]func() (int, error){
 		handletest.Load: func() (int, error) {
@@ -87,6 +91,10 @@ func TestFaultyReads(t *testing.T) {
 		},
 		handletest.OfStack: func() (int, error) {
 			list, err := s.OfStack(ctx, r.Stack.ID)
+			return len(list), err
+		},
+		handletest.Grants: func() (int, error) {
+			list, err := s.Grants(ctx, granted.GrantKey())
 			return len(list), err
 		},
 		handletest.Due: func() (int, error) {
@@ -113,9 +121,12 @@ func TestFaultyReads(t *testing.T) {
 		{handletest.Load, handletest.NotApplied, 0, handletest.ErrInjected},
 		{handletest.OfStack, handletest.NoFault, 1, nil},
 		{handletest.OfStack, handletest.NotApplied, 0, handletest.ErrInjected},
-		{handletest.Due, handletest.NoFault, 3, nil},
+		{handletest.Grants, handletest.NoFault, 1, nil},
+		{handletest.Grants, handletest.NotApplied, 0, handletest.ErrInjected},
+		{handletest.Grants, handletest.ResponseLost, 0, handletest.ErrInjected},
+		{handletest.Due, handletest.NoFault, 4, nil},
 		{handletest.Due, handletest.NotApplied, 0, handletest.ErrInjected},
-		{handletest.Since, handletest.NoFault, 3, nil},
+		{handletest.Since, handletest.NoFault, 4, nil},
 		{handletest.Since, handletest.NotApplied, 0, handletest.ErrInjected},
 		{handletest.Since, handletest.ResponseLost, 1, handletest.ErrInjected},
 	} {
@@ -155,6 +166,49 @@ func TestStaleDueReturnsPreviousResult(t *testing.T) {
 	}
 }
 
+func TestStaleGrantsReturnPreviousResult(t *testing.T) {
+	ctx := t.Context()
+	s := &handletest.FaultyStore{Store: new(handle.Memory)}
+	grants := func(digest string) (revs []int64) {
+		list, err := s.Grants(ctx, digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range list {
+			revs = append(revs, list[i].Rev)
+			list[i].Grant.UsedBy = "changed by the caller"
+		}
+		return revs
+	}
+	r, err := s.Create(ctx, handletest.Request(1, at, handletest.WithGrant("one")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := s.Create(ctx, handletest.Request(2, at, handletest.WithGrant("other")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Fault = func(handletest.Method, string) handletest.Fault { return handletest.Stale }
+	if got := grants(r.GrantKey()); len(got) != 0 {
+		t.Errorf("the first stale result: got revisions %v, want none", got)
+	}
+	digest := r.GrantKey()
+	r, ok := r.UseGrant(other.ID, r.Grant.At)
+	if _, err := s.Replace(ctx, r); err != nil || !ok {
+		t.Fatalf("the grant could not be used: %t, %v", ok, err)
+	}
+	if got := grants(other.GrantKey()); len(got) != 0 {
+		t.Errorf("the first stale result of other content: got revisions %v, want none", got)
+	}
+	if got, want := grants(digest), []int64{1}; !slices.Equal(got, want) {
+		t.Errorf("the second stale result: got revisions %v, want %v", got, want)
+	}
+	s.Fault = nil
+	if got := grants(digest); len(got) != 0 {
+		t.Errorf("without a fault: got revisions %v, want none", got)
+	}
+}
+
 // Another process replaces the request at the beginning of our Replace.
 func TestFaultHookMayUseTheStore(t *testing.T) {
 	ctx := t.Context()
@@ -188,11 +242,12 @@ func TestCountsIncludeFailedCalls(t *testing.T) {
 	_, _ = s.Load(ctx, "missing")
 	_, _ = s.Replace(ctx, r)
 	_, _ = s.Due(ctx, at, 1)
+	_, _ = s.Grants(ctx, "digest")
 	for range s.Since(ctx, at) {
 	}
 	s.Fault = func(handletest.Method, string) handletest.Fault { return handletest.NotApplied }
 	_, _ = s.Replace(ctx, r)
-	if got, want := s.Counts(), (handletest.Counts{Reads: 3, Writes: 3, Queries: 2}); got != want {
+	if got, want := s.Counts(), (handletest.Counts{Reads: 3, Writes: 3, Queries: 3}); got != want {
 		t.Errorf("Counts: got %+v, want %+v", got, want)
 	}
 	s.Reset()

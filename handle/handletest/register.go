@@ -125,6 +125,17 @@ func testNothingShared(t *testing.T, f *fixture) {
 	}
 	f.stored("after overwriting what OfStack returned", want)
 
+	granted := f.create(Request(2, at, WithGrant("shared")))
+	f.grants("before overwriting what Grants returns", granted.GrantKey(), granted.ID)
+	list, err = f.Grants(f.ctx, granted.GrantKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range list {
+		overwrite(&list[i])
+	}
+	f.stored("after overwriting what Grants returned", granted)
+
 	for r, err := range f.Since(f.ctx, want.CreatedAt) {
 		if err != nil {
 			t.Fatal(err)

@@ -117,6 +117,24 @@ func WithNothingDue(r *handle.Request) {
 	}
 }
 
+// WithGrant is an edit for [Request]: the request expired, and was then approved for
+// a relaunch, a minute after its deadline. Its content is that of the template.
+func WithGrant(template string) func(*handle.Request) {
+	return func(r *handle.Request) {
+		r.Requester.Proven = true
+		r.Terms.GrantForSeconds = 72 * 60 * 60
+		r.Content = handle.Content{
+			Product: r.Product.ID, Version: r.Product.Version, Template: handle.TemplateDigest(template),
+			Account: r.Stack.Account, Region: r.Stack.Region, Principal: r.Requester.Principal,
+		}
+		*r = r.Expire(r.Terms.Deadline)
+		r.Grant.At = r.Terms.Deadline.Add(time.Minute)
+		if r.GrantKey() != r.Content.Digest() {
+			panic("handletest: the request's grant is not open")
+		}
+	}
+}
+
 // abandon marks all outstanding steps as abandoned, except those of kind kept.
 func abandon(r *handle.Request, kept handle.StepKind) {
 	r.Attempts = map[string]handle.Attempts{}

@@ -45,6 +45,8 @@ func (s *suite) run(t *testing.T) {
 		{"DueMoves", testDueMoves},
 		{"OfStack", testOfStack},
 		{"OfStackIsCurrent", testOfStackIsCurrent},
+		{"Grants", testGrants},
+		{"GrantsMany", testGrantsMany},
 		{"Since", testSince},
 		{"SincePages", testSincePages},
 		{"SinceMonths", testSinceMonths},
@@ -132,6 +134,29 @@ func (f *fixture) due(when string, now time.Time, limit int, want ...string) {
 		if err != nil {
 			f.Fatalf("%s: Due: %v", when, err)
 		}
+		return ids
+	})
+}
+
+// grants waits until the requests with the given grant key are exactly want, in any
+// order. A stale entry of an index must not be listed with a request that has no such
+// key any more.
+func (f *fixture) grants(when, digest string, want ...string) {
+	f.Helper()
+	want = slices.Sorted(slices.Values(want))
+	f.eventually(when+": Grants", want, func() []string {
+		list, err := f.Grants(f.ctx, digest)
+		if err != nil {
+			f.Fatalf("%s: Grants: %v", when, err)
+		}
+		var ids []string
+		for _, r := range list {
+			ids = append(ids, r.ID)
+			if r.GrantKey() != digest {
+				f.Errorf("%s: Grants lists %s, whose grant key is %q, not %q", when, r.ID, r.GrantKey(), digest)
+			}
+		}
+		slices.Sort(ids)
 		return ids
 	})
 }

@@ -61,6 +61,14 @@ func (s *meteredStore) OfStack(ctx context.Context, stackID string) ([]handle.Re
 	return list, err
 }
 
+func (s *meteredStore) Grants(ctx context.Context, digest string) ([]handle.Request, error) {
+	list, err := s.Store.Grants(ctx, digest)
+	for _, r := range list {
+		s.remember(ctx, r)
+	}
+	return list, err
+}
+
 func (s *meteredStore) Since(ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
 	return func(yield func(handle.Request, error) bool) {
 		for r, err := range s.Store.Since(ctx, t) {

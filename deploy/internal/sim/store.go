@@ -101,6 +101,10 @@ func (st *store) OfStack(ctx context.Context, stackID string) ([]handle.Request,
 	return call(ctx, st, handletest.OfStack, "", func() ([]handle.Request, error) { return st.faulty.OfStack(ctx, stackID) })
 }
 
+func (st *store) Grants(ctx context.Context, digest string) ([]handle.Request, error) {
+	return call(ctx, st, handletest.Grants, "", func() ([]handle.Request, error) { return st.faulty.Grants(ctx, digest) })
+}
+
 func (st *store) Since(ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
 	return st.faulty.Since(ctx, t)
 }
