@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -225,6 +226,24 @@ func TestPoliciesHaveNoWildcards(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Clicks do not look for grants, so the bot may not.
+func TestOnlyTheNotifierQueriesGrants(t *testing.T) {
+	var who []string
+	for id, r := range at(read(t, "template.yaml"), "Resources").(map[string]any) {
+		if at(r, "Type") == "AWS::DynamoDB::Table" {
+			continue
+		}
+		walk(r, func(m map[string]any) {
+			if strings.Contains(fmt.Sprint(m["Resource"]), "/index/Grants") {
+				who = append(who, fmt.Sprintf("%s %v", id, m["Action"]))
+			}
+		})
+	}
+	if want := []string{"NotifierRole dynamodb:Query"}; !slices.Equal(who, want) {
+		t.Errorf("access to the index: got %v, want %v", who, want)
 	}
 }
 

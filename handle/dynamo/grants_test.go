@@ -46,12 +46,9 @@ func TestGrantsOfTableWithoutIndex(t *testing.T) {
 	definitions := dynamo.Table(table).GlobalSecondaryIndexes
 	index := definitions[slices.IndexFunc(definitions, func(i types.GlobalSecondaryIndex) bool { return *i.IndexName == "Grants" })]
 	update(types.GlobalSecondaryIndexUpdate{Create: &types.CreateGlobalSecondaryIndexAction{IndexName: index.IndexName, KeySchema: index.KeySchema, Projection: index.Projection}})
-	eventually(t, "the index is active", func() bool {
-		if _, err := s.Grants(t.Context(), r.GrantKey()); err != nil {
-			t.Errorf("while the index is created: %v", err)
-		}
-		return indexStatus(t, client, table) == types.IndexStatusActive
-	})
+	// Queries of an index that is being created fail in DynamoDB Local with an
+	// internal error, and on AWS with a ValidationException: see TestGrantsErrors.
+	eventually(t, "the index is active", func() bool { return indexStatus(t, client, table) == types.IndexStatusActive })
 	eventually(t, "the index lists the grant", func() bool {
 		list, err := s.Grants(t.Context(), r.GrantKey())
 		return err == nil && len(list) == 1 && list[0].ID == r.ID

@@ -176,6 +176,9 @@ func TestEachFaultIsFound(t *testing.T) {
 			p.aws.table["KeySchema"] = []map[string]string{{"AttributeName": "StackKey", "KeyType": "HASH"}}
 		}, []expectation{{"table", Fault, "its keys are StackKey, not StackKey, GateKey", "sam deploy"}}},
 		{"no index", func(p *fixture) { p.aws.table["GlobalSecondaryIndexes"] = nil }, []expectation{{"table", Fault, "no index Due", "sam deploy"}}},
+		{"no index of grants, as before an upgrade", func(p *fixture) {
+			p.aws.table["GlobalSecondaryIndexes"] = p.aws.table["GlobalSecondaryIndexes"].([]any)[:2]
+		}, []expectation{{"table", Fault, "no index Grants", "sam deploy"}}},
 		{"index being created", func(p *fixture) {
 			p.aws.table["GlobalSecondaryIndexes"].([]any)[1].(map[string]any)["IndexStatus"] = "CREATING"
 		}, []expectation{{"table", Fault, "index Created is CREATING", "sam deploy"}}},

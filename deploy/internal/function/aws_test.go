@@ -145,12 +145,15 @@ func (a *fakeAWS) answer(operation string, c dynamoCall) (int, any) {
 		return http.StatusOK, struct{}{}
 	case "Query":
 		found := a.query(c)
-		if c.IndexName == "" { // the sweep's queries of the indexes are not part of one request
+		switch c.IndexName { // the sweep's queries of the other indexes are not part of one request
+		case "":
 			total := 0.0
 			for _, item := range found {
 				total += size(item)
 			}
 			a.units.read += math.Max(1, math.Ceil(total/4096))
+		case "Grants":
+			a.units.read += 0.5 // eventually consistent, of keys only
 		}
 		return http.StatusOK, map[string]any{"Items": found, "Count": len(found)}
 	case "BatchGetItem":
@@ -185,7 +188,7 @@ func (a *fakeAWS) conditionHolds(c dynamoCall, old map[string]attribute) bool {
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html
 func writeUnits(old, item map[string]attribute) float64 {
 	n := math.Ceil(math.Max(size(old), size(item)) / 1024)
-	for _, sort := range []string{"Wake", "CreatedAt"} {
+	for _, sort := range []string{"Wake", "CreatedAt", "GrantKey"} {
 		before, was := old[sort]
 		after, is := item[sort]
 		if before == after {
@@ -213,7 +216,7 @@ func size(item map[string]attribute) float64 {
 
 // query evaluates the key conditions that the store uses.
 func (a *fakeAWS) query(c dynamoCall) []map[string]attribute {
-	sort := map[string]string{"": "GateKey", "Due": "Wake", "Created": "CreatedAt"}[c.IndexName]
+	sort := map[string]string{"": "GateKey", "Due": "Wake", "Created": "CreatedAt", "Grants": "GrantKey"}[c.IndexName]
 	m := regexp.MustCompile(`^\(?(\w+) = ([^ )]+)\)?(?: AND \((\w+) ([<>]=) ([^ )]+)\))?$`).FindStringSubmatch(c.plain(c.KeyConditionExpression))
 	if m == nil || m[3] != "" && m[3] != sort {
 		a.t.Errorf("unexpected key condition %q", c.plain(c.KeyConditionExpression))
