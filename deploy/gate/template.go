@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"bytes"
 	"errors"
 
 	"go.yaml.in/yaml/v4"
@@ -10,6 +11,7 @@ import (
 type Template struct {
 	Description string
 
+	source     []byte
 	parameters []*Parameter
 	program    *program   // nil if Fn::ForEach makes each stack compile its own
 	loopSource *yaml.Node // the tree with its loops, if program is nil
@@ -26,7 +28,7 @@ func Parse(src []byte) (*Template, error) {
 	if err := checkHeader(root); err != nil {
 		return nil, err
 	}
-	t := &Template{}
+	t := &Template{source: bytes.Clone(src)}
 	t.Description, _ = literal(member(root, "Description"))
 	if t.parameters, err = readParameters(root); err != nil {
 		return nil, err
@@ -74,6 +76,9 @@ func (t *Template) instance(env Environment, values []Value) (*program, error) {
 	}
 	return build(flat, t.parameters)
 }
+
+// Source returns the text that Parse read. Callers must not change it.
+func (t *Template) Source() []byte { return t.source }
 
 // Parameters returns the Parameters section in template order. Callers must not change it.
 func (t *Template) Parameters() []*Parameter { return t.parameters }

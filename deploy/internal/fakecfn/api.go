@@ -35,6 +35,7 @@ func (e *Engine) serveQuery(w http.ResponseWriter, r *http.Request) {
 		"DescribeStacks":         e.describeStacks,
 		"DescribeStackEvents":    e.describeStackEvents,
 		"DescribeStackResources": e.describeStackResources,
+		"GetTemplate":            e.getTemplate,
 	}
 	action := r.Form.Get("Action")
 	write, ok := actions[action]

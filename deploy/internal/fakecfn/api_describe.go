@@ -205,3 +205,25 @@ func (e *Engine) owner(physicalID string) (*stack, bool) {
 	}
 	return nil, false
 }
+
+// getTemplate writes the template of a stack as it was given. A template without macros is the same in both stages.
+//
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_GetTemplate.html
+func (e *Engine) getTemplate(x *xmlWriter, form url.Values) *Error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	name := form.Get("StackName")
+	if name == "" {
+		return &Error{Code: codeValidation, Message: "Either stackName or changeSetName must be specified."} // own words
+	}
+	st, ok := e.find(name)
+	if !ok {
+		return &Error{Code: codeValidation, Message: "Stack with id " + name + " does not exist"}
+	}
+	x.text("TemplateBody", string(st.template.Source()))
+	x.open("StagesAvailable")
+	x.text("member", "Original")
+	x.text("member", "Processed")
+	x.close("StagesAvailable")
+	return nil
+}

@@ -210,6 +210,30 @@ func TestDescribeStacksPages(t *testing.T) {
 	}
 }
 
+// GetTemplate returns the text as it was given: comments, markup and a trailing line break too.
+func TestGetTemplate(t *testing.T) {
+	w, server := newHTTPFixture(t)
+	const yaml = "# <jobs> & \"more\"\r\nResources: {Q: {Type: AWS::SQS::Queue}} # für später\n\n"
+	const json = `{ "Resources" : { "Q" : { "Type" : "AWS::SQS::Queue" } } }`
+	c := client(server, "us-east-1")
+	for name, src := range map[string]string{"yaml": yaml, "json": json} {
+		id := w.create(fakecfn.CreateStackInput{Name: name, Template: mustParse(t, src)})
+		for _, by := range []string{name, id} {
+			out, err := c.GetTemplate(context.Background(), &sdk.GetTemplateInput{StackName: aws.String(by)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if aws.ToString(out.TemplateBody) != src || len(out.StagesAvailable) != 2 {
+				t.Errorf("%s: got %q %v, want %q", by, aws.ToString(out.TemplateBody), out.StagesAvailable, src)
+			}
+		}
+	}
+	_, err := c.GetTemplate(context.Background(), &sdk.GetTemplateInput{StackName: aws.String("nope")})
+	wantAPIError(t, err, "ValidationError", "Stack with id nope does not exist", http.StatusBadRequest)
+	_, err = c.GetTemplate(context.Background(), &sdk.GetTemplateInput{})
+	wantAPIError(t, err, "ValidationError", "Either stackName or changeSetName must be specified.", http.StatusBadRequest)
+}
+
 // TestWaiter runs the SDK's waiter for a complete stack.
 func TestWaiter(t *testing.T) {
 	w, server := newHTTPFixture(t)

@@ -76,6 +76,7 @@ func (e *Engine) emptyStack(in CreateStackInput) *stack {
 	uuid, account := e.cfg.NewID(), cmp.Or(in.Account, e.cfg.Account)
 	return &stack{
 		engine:           e,
+		template:         in.Template,
 		id:               "arn:" + e.partition + ":cloudformation:" + e.cfg.Region + ":" + account + ":stack/" + in.Name + "/" + uuid,
 		account:          account,
 		name:             in.Name,

@@ -43,6 +43,7 @@ const (
 // stack is a stack at run time, guarded by the engine's lock. It is also the environment of its template.
 type stack struct {
 	engine   *Engine
+	template *gate.Template
 	instance *gate.Instance
 
 	id, name, uuid   string

@@ -60,6 +60,7 @@ func functionsConfig(cloudFormation, slack, mail, bot string) localfn.Config {
 			Margin:    handle.MinMargin,
 
 			UnprovenRequester: handle.UnprovenTwoApprovers,
+			GrantFor:          72 * time.Hour,
 		},
 	}
 }
