@@ -32,6 +32,7 @@ func (e *Engine) serveQuery(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	actions := map[string]func(*xmlWriter, url.Values) *Error{
+		"CancelUpdateStack":      e.cancelUpdateStack,
 		"DescribeStacks":         e.describeStacks,
 		"DescribeStackEvents":    e.describeStackEvents,
 		"DescribeStackResources": e.describeStackResources,

@@ -74,6 +74,7 @@ func (st *stack) write(x *xmlWriter) {
 	x.text("StackName", st.name)
 	x.textIfSet("Description", st.description)
 	x.time("CreationTime", st.created)
+	x.time("LastUpdatedTime", st.updated)
 	x.time("DeletionTime", st.deleted)
 	x.text("StackStatus", string(st.status))
 	x.textIfSet("StackStatusReason", st.reason)
@@ -197,8 +198,8 @@ func (e *Engine) describeStackResources(x *xmlWriter, form url.Values) *Error {
 // owner returns the stack, not deleted, that has a resource with a physical ID.
 func (e *Engine) owner(physicalID string) (*stack, bool) {
 	for _, st := range e.stacks {
-		for _, r := range st.resources {
-			if r != nil && r.physicalID == physicalID && st.status != DeleteComplete && st.account == e.cfg.Account {
+		for _, r := range st.shown() {
+			if r.physicalID == physicalID && st.status != DeleteComplete && st.account == e.cfg.Account {
 				return st, true
 			}
 		}

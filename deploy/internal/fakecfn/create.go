@@ -2,7 +2,6 @@ package fakecfn
 
 import (
 	"cmp"
-	"maps"
 	"regexp"
 	"slices"
 
@@ -53,20 +52,11 @@ func (e *Engine) newStack(in CreateStackInput) (*stack, error) {
 		return nil, &Error{Code: codeAlreadyExists, Message: "Stack [" + in.Name + "] already exists"}
 	}
 	st := e.emptyStack(in)
-	var err error
-	if st.instance, err = in.Template.Instantiate(st, in.Parameters); err != nil {
+	d, err := st.deploy(in.Template, in.Parameters, in.Tags, in.Fail)
+	if err != nil {
 		return nil, err
 	}
-	for _, def := range st.instance.Resources() {
-		var r *resource
-		if st.instance.Includes(def) {
-			r = &resource{stack: st, def: def, kind: def.Kind}
-		}
-		st.resources = append(st.resources, r)
-	}
-	if err := st.checkFail(); err != nil {
-		return nil, err
-	}
+	st.deployment = *d
 	e.stacks = append(e.stacks, st)
 	e.byID[st.id], e.byName[st.name] = st, st
 	return st, nil
@@ -76,18 +66,13 @@ func (e *Engine) emptyStack(in CreateStackInput) *stack {
 	uuid, account := e.cfg.NewID(), cmp.Or(in.Account, e.cfg.Account)
 	return &stack{
 		engine:           e,
-		template:         in.Template,
 		id:               "arn:" + e.partition + ":cloudformation:" + e.cfg.Region + ":" + account + ":stack/" + in.Name + "/" + uuid,
 		account:          account,
 		name:             in.Name,
 		uuid:             uuid,
-		description:      in.Template.Description,
 		notificationARNs: slices.Clone(in.NotificationARNs),
-		tags:             slices.Clone(in.Tags),
 		disableRollback:  in.DisableRollback,
-		fail:             maps.Clone(in.Fail),
 		created:          e.now,
-		imports:          map[string]bool{},
 	}
 }
 
@@ -103,36 +88,36 @@ func checkStackName(name string) error {
 	return nil
 }
 
-// checkFail refuses resources that cannot be made to fail.
-func (st *stack) checkFail() error {
-	for _, name := range slices.Sorted(maps.Keys(st.fail)) {
-		if !slices.ContainsFunc(st.resources, func(r *resource) bool {
-			return r != nil && r.def.LogicalID == name && r.def.Kind == gate.KindPlain
-		}) {
-			return invalid("Fail names %s, which is not a plain resource of the stack", name) // own words
-		}
-	}
-	return nil
-}
-
 // startCreation starts the creation of a stack.
 func (e *Engine) startCreation(st *stack) {
 	st.phase = creating
 	e.setStackStatus(st, CreateInProgress, "User Initiated")
-	if st.instance.Transforms() {
-		e.appendEvent(st, nil, CreateInProgress, "Transformation succeeded")
-	}
+	e.noteTransforms(st)
 	if err := st.instance.CheckImports(); err != nil {
 		e.rollBack(st, message(err)+".")
 		return
 	}
+	e.queueAll(st)
+}
+
+// queueAll makes the current operation handle all resources, in dependency order.
+func (e *Engine) queueAll(st *stack) {
+	st.pending, st.ready = 0, nil
 	for _, r := range st.resources {
 		if r == nil {
 			continue
 		}
+		r.active = true
 		st.pending++
 		if r.blockers = len(st.instance.Needs(r.def)); r.blockers == 0 {
 			st.ready = append(st.ready, r)
 		}
+	}
+}
+
+// noteTransforms appends the event that tells of the template's transforms.
+func (e *Engine) noteTransforms(st *stack) {
+	if st.instance.Transforms() {
+		e.appendEvent(st, nil, st.status, "Transformation succeeded")
 	}
 }

@@ -12,10 +12,14 @@ import (
 func (e *Engine) run(st *stack) {
 	for {
 		switch {
-		case st.phase == creating && len(st.ready) > 0:
-			e.create(st)
+		case st.phase.deploys() && len(st.ready) > 0:
+			e.deploy(st)
 		case st.phase == creating && st.pending == 0:
 			e.completeStack(st)
+		case st.phase == updating && st.pending == 0:
+			e.completeUpdate(st)
+		case st.phase == reverting && st.pending == 0:
+			e.completeReversal(st)
 		case st.phase == removing && len(st.ready) > 0:
 			e.remove(st)
 		case st.phase == removing && st.inFlight == 0:
@@ -26,17 +30,20 @@ func (e *Engine) run(st *stack) {
 	}
 }
 
-// create creates all ready resources concurrently: it starts all of them, then initiates each, then completes those that
-// are done. A failure ends the creation.
-func (e *Engine) create(st *stack) {
-	batch := st.ready
+// deploys reports whether the operation creates or updates resources.
+func (p phase) deploys() bool { return p == creating || p == updating || p == reverting }
+
+// deploy creates or updates all ready resources concurrently: it starts all of them, then initiates each, then completes
+// those that are done. A failure ends the operation.
+func (e *Engine) deploy(st *stack) {
+	batch, phase := st.ready, st.phase
 	st.ready = nil
 	for _, step := range []func(*resource){e.start, e.initiate, e.completeIfDone} {
 		for _, r := range batch {
-			if st.phase != creating {
+			if st.phase != phase {
 				return
 			}
-			if r.status == "" || r.status == CreateInProgress {
+			if r.active {
 				step(r)
 			}
 		}
@@ -45,20 +52,33 @@ func (e *Engine) create(st *stack) {
 
 // start evaluates a resource's properties.
 func (e *Engine) start(r *resource) {
-	var err error
-	if r.properties, err = r.stack.instance.Properties(r.def); err != nil {
-		e.failCreation(r, message(err))
+	properties, err := r.instance.Properties(r.def)
+	if r.status != "" {
+		e.startUpdating(r, properties, err)
 		return
 	}
-	if r.properties.Len() > 0 {
-		e.scratch = gate.AppendMaskedJSON(e.scratch[:0], r.properties)
-		r.maskedProperties = string(e.scratch)
+	if err != nil {
+		e.fail(r, message(err))
+		return
 	}
+	e.setProperties(r, properties)
 	e.setResourceStatus(r, CreateInProgress, "")
 }
 
-// initiate starts the creation that depends on the resource's kind.
+func (e *Engine) setProperties(r *resource, properties *gate.Object) {
+	r.properties, r.maskedProperties = properties, ""
+	if properties.Len() > 0 {
+		e.scratch = gate.AppendMaskedJSON(e.scratch[:0], properties)
+		r.maskedProperties = string(e.scratch)
+	}
+}
+
+// initiate starts the creation or update that depends on the resource's kind.
 func (e *Engine) initiate(r *resource) {
+	if r.status == UpdateInProgress {
+		e.initiateUpdate(r)
+		return
+	}
 	switch r.kind {
 	case gate.KindHandle:
 		e.openHandle(r)
@@ -74,7 +94,7 @@ func (e *Engine) initiate(r *resource) {
 func (e *Engine) initiatePlain(r *resource) {
 	reason, fails := r.stack.fail[r.def.LogicalID]
 	if fails && e.cfg.Delay == 0 {
-		e.failCreation(r, reason)
+		e.fail(r, reason)
 		return
 	}
 	if !fails {
@@ -98,10 +118,20 @@ func (e *Engine) completeIfDone(r *resource) {
 	}
 }
 
-// completeResource completes a resource and queues the dependents that are now free.
+// completeResource completes a resource that was created or updated.
 func (e *Engine) completeResource(r *resource) {
-	r.done, r.timer = false, 0
-	e.setResourceStatus(r, CreateComplete, "")
+	r.timer = 0
+	if r.status == UpdateInProgress {
+		e.setResourceStatus(r, UpdateComplete, "")
+	} else {
+		e.setResourceStatus(r, CreateComplete, "")
+	}
+	e.release(r)
+}
+
+// release ends the operation for one resource and queues the dependents that are now free.
+func (e *Engine) release(r *resource) {
+	r.active, r.done = false, false
 	st := r.stack
 	st.pending--
 	for _, i := range st.instance.NeededBy(r.def) {
@@ -122,14 +152,22 @@ func (e *Engine) completeStack(st *stack) {
 		e.rollBack(st, message(err)+".")
 		return
 	}
+	e.setOutputs(st, outputs)
+	st.phase = idle
+	e.setStackStatus(st, CreateComplete, "")
+}
+
+// setOutputs replaces a stack's outputs and exports.
+func (e *Engine) setOutputs(st *stack, outputs []gate.Output) {
+	for _, o := range st.outputs {
+		delete(e.exports, o.ExportName)
+	}
 	st.outputs = outputs
 	for _, o := range outputs {
 		if o.ExportName != "" {
 			e.exports[o.ExportName] = &export{value: o.Value, owner: st}
 		}
 	}
-	st.phase = idle
-	e.setStackStatus(st, CreateComplete, "")
 }
 
 func (e *Engine) checkExports(st *stack, outputs []gate.Output) error {
@@ -138,7 +176,7 @@ func (e *Engine) checkExports(st *stack, outputs []gate.Output) error {
 		if o.ExportName == "" {
 			continue
 		}
-		if other, taken := e.exports[o.ExportName]; taken {
+		if other, taken := e.exports[o.ExportName]; taken && other.owner != st {
 			return invalid("Export with name %s is already exported by stack %s", o.ExportName, other.owner.name)
 		}
 		if mine[o.ExportName] {
@@ -158,43 +196,76 @@ func (e *Engine) timerFired(r *resource) {
 	case r.kind == gate.KindWait:
 		e.waitTimedOut(r)
 	case fails:
-		e.failCreation(r, reason)
+		e.fail(r, reason)
 	default:
 		e.completeResource(r)
 	}
 }
 
-// failCreation fails a resource and with it the stack's creation.
-func (e *Engine) failCreation(r *resource, reason string) {
+// fail fails a resource and with it the operation.
+func (e *Engine) fail(r *resource, reason string) {
 	st := r.stack
 	e.failResource(r, reason)
-	e.cancelCreation(st)
-	var names []string
-	for _, other := range st.resources {
-		if other != nil && other.status == CreateFailed {
-			names = append(names, other.def.LogicalID)
-		}
+	e.cancelResources(st)
+	switch reason := st.failures(); st.phase {
+	case updating:
+		e.rollBackUpdate(st, reason)
+	case reverting:
+		e.failReversal(st, reason)
+	default:
+		e.rollBack(st, reason)
 	}
-	e.rollBack(st, "The following resource(s) failed to create: ["+strings.Join(slices.Sorted(slices.Values(names)), ", ")+"].")
 }
 
-// failResource ends the creation of one resource.
+// failures is the status reason of a stack with failed resources.
+func (st *stack) failures() string {
+	var reasons []string
+	for _, f := range []struct {
+		status Status
+		verb   string
+	}{{CreateFailed, "create"}, {UpdateFailed, "update"}} {
+		var names []string
+		for _, r := range st.resources {
+			if r != nil && r.status == f.status {
+				names = append(names, r.def.LogicalID)
+			}
+		}
+		if len(names) > 0 {
+			slices.Sort(names)
+			reasons = append(reasons, "The following resource(s) failed to "+f.verb+": ["+strings.Join(names, ", ")+"].")
+		}
+	}
+	return strings.Join(reasons, " ")
+}
+
+// failResource ends the creation or update of one resource.
 func (e *Engine) failResource(r *resource, reason string) {
-	r.done, r.timer = false, 0
+	r.active, r.done, r.timer = false, false, 0
 	e.stopListening(r)
-	if r.request != nil { // a later response is ignored
+	if r.status != "" && r.status != CreateInProgress {
+		r.request = nil // a later response is ignored
+		e.setResourceStatus(r, UpdateFailed, reason)
+		return
+	}
+	if r.request != nil {
 		r.request = nil
 		r.physicalID = r.generatedName()
 	}
 	e.setResourceStatus(r, CreateFailed, reason)
 }
 
-// cancelCreation fails all resources that are being created.
-func (e *Engine) cancelCreation(st *stack) {
+// cancelResources fails all resources that are being created or updated, and leaves out those that have not begun.
+func (e *Engine) cancelResources(st *stack) {
 	st.ready = nil
 	for _, r := range st.resources {
-		if r != nil && r.status == CreateInProgress {
+		switch {
+		case r == nil || !r.active:
+		case r.status == CreateInProgress:
 			e.failResource(r, "Resource creation cancelled")
+		case r.status == UpdateInProgress:
+			e.failResource(r, "Resource update cancelled")
+		default:
+			r.active = false
 		}
 	}
 }
@@ -207,7 +278,7 @@ func (e *Engine) rollBack(st *stack, reason string) {
 		return
 	}
 	e.setStackStatus(st, RollbackInProgress, reason+" Rollback requested by user.")
-	e.startRemoval(st)
+	e.removeAll(st)
 }
 
 // seconds converts seconds to a duration.

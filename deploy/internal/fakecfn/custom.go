@@ -14,7 +14,7 @@ const maxServiceTimeout = 3600
 // Request is one custom resource request.
 type Request struct {
 	ID         string
-	Type       string // Create, Delete
+	Type       string // Create, Update, Delete
 	LogicalID  string
 	PhysicalID string // empty for a Create
 	Sent       time.Time
@@ -38,18 +38,18 @@ type request struct {
 func (e *Engine) sendCreate(r *resource) {
 	token := gate.Text(r.properties.Get("ServiceToken"))
 	if reason := e.checkToken(token); reason != "" {
-		e.failCreation(r, reason)
+		e.fail(r, reason)
 		return
 	}
 	if _, ok := r.serviceTimeout(); !ok {
-		e.failCreation(r, "ServiceTimeout must be an integer between 1 and 3600") // own words
+		e.fail(r, "ServiceTimeout must be an integer between 1 and 3600") // own words
 		return
 	}
 	switch {
 	case e.cfg.Serves == nil || e.cfg.Serves(token, r.properties):
 		e.send(r, "Create", token)
 	case gate.IsGate(r.properties):
-		e.failCreation(r, "Function not found: "+token+
+		e.fail(r, "Function not found: "+token+
 			" (Service: AWSLambdaInternal; Status Code: 404; Error Code: ResourceNotFoundException; Request ID: "+e.cfg.NewID()+"; Proxy: null)")
 	default:
 		r.kind = gate.KindPlain
@@ -60,6 +60,22 @@ func (e *Engine) sendCreate(r *resource) {
 // sendDelete sends a Delete request.
 func (e *Engine) sendDelete(r *resource) {
 	e.send(r, "Delete", gate.Text(r.properties.Get("ServiceToken")))
+}
+
+// sendUpdate sends an Update request. The ServiceToken is that of the creation: it cannot change.
+func (e *Engine) sendUpdate(r *resource) {
+	token := gate.Text(r.oldProperties.Get("ServiceToken"))
+	if token != gate.Text(r.properties.Get("ServiceToken")) {
+		r.restore(e)
+		e.fail(r, "Modifying service token is not allowed.")
+		return
+	}
+	if _, ok := r.serviceTimeout(); !ok {
+		r.restore(e)
+		e.fail(r, "ServiceTimeout must be an integer between 1 and 3600") // own words
+		return
+	}
+	e.send(r, "Update", token)
 }
 
 // checkToken returns why CloudFormation cannot use a ServiceToken; empty if it can.
@@ -97,14 +113,14 @@ func (r *resource) serviceTimeout() (int, bool) {
 func (e *Engine) send(r *resource, typ, token string) {
 	st := r.stack
 	q := &request{r: r, record: Request{ID: e.cfg.NewID(), Type: typ, LogicalID: r.def.LogicalID, Sent: e.now.UTC()}}
-	if typ == "Delete" {
+	if typ != "Create" {
 		q.record.PhysicalID = r.physicalID
 	}
 	r.request = q
 	st.requests = append(st.requests, q)
 	key := st.id + "|" + r.def.LogicalID + "|" + q.record.ID
 	e.targets[key] = uploadTarget{request: q}
-	timeout, _ := r.serviceTimeout() // validated when the resource was created
+	timeout, _ := r.serviceTimeout() // validated when the resource was created or updated
 	e.timers.set(r, e.now.Add(seconds(timeout)))
 	if e.cfg.Invoke == nil {
 		return
@@ -144,6 +160,10 @@ func (q *request) document(responseURL, token string) []byte {
 	b = gate.AppendString(b, r.def.Type)
 	b = append(b, `,"ResourceProperties":`...)
 	b = gate.AppendJSON(b, r.properties)
+	if q.record.Type == "Update" {
+		b = append(b, `,"OldResourceProperties":`...)
+		b = gate.AppendJSON(b, r.oldProperties)
+	}
 	return append(b, '}')
 }
 

@@ -2,9 +2,12 @@
 // over HTTP, and keeps the event log that CloudFormation would.
 //
 // Wait conditions, wait handles and custom resources behave as documented. Every other resource type succeeds, with
-// plausible identifiers and attributes. Stacks are created, rolled back and deleted; updates are not simulated.
+// plausible identifiers and attributes. Stacks are created, updated, rolled back and deleted.
 //
-// An [Engine] has no goroutines and no timers. CreateStack, DeleteStack and each HTTP request take stacks as far as they
+// An update changes the resources whose evaluated properties differ. Simplified: changed stack tags are not passed on to
+// resources, a changed Metadata is no change, and a plain resource is replaced only if its name changes.
+//
+// An [Engine] has no goroutines and no timers. CreateStack, UpdateStack, DeleteStack and each HTTP request take stacks as far as they
 // can go; the owner of the clock calls [Engine.Tick] at the time that [Engine.Next] returns. The same calls at the same
 // times with the same identifiers give the same events in the same order.
 //

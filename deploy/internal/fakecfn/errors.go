@@ -7,7 +7,7 @@ import (
 	"countersign/deploy/gate"
 )
 
-// Error is an error response of the CloudFormation API. CreateStack and DeleteStack return no other errors.
+// Error is an error response of the CloudFormation API. The engine's methods return no other errors.
 type Error = gate.Error
 
 // Codes of the errors that CloudFormation's API answers with.

@@ -14,7 +14,8 @@ type event struct {
 	physicalID string
 	status     Status
 	reason     string
-	repeated   bool // the resource's previous event has the same status
+	properties string // as the event shows them
+	repeated   bool   // the resource's previous event has the same status
 }
 
 // Event is a stack event, as DescribeStackEvents shows it.
@@ -34,10 +35,24 @@ func (e *Engine) appendEvent(st *stack, r *resource, status Status, reason strin
 	ev := event{at: e.now, r: r, physicalID: st.id, status: status, reason: reason}
 	if r != nil {
 		ev.physicalID = r.physicalID
-		ev.repeated = r.lastEvent == status
+		ev.properties = r.maskedProperties
+		ev.repeated = r.lastEvent == status || st.hasEvent(r.def.LogicalID, status, e.now)
 		r.lastEvent = status
 	}
 	st.events = append(st.events, ev)
+}
+
+// hasEvent reports whether a stack that was updated has an event of a resource with the same status and time.
+func (st *stack) hasEvent(logicalID string, status Status, at time.Time) bool {
+	if st.updated.IsZero() {
+		return false
+	}
+	for i := len(st.events) - 1; i >= 0 && st.events[i].at.Equal(at); i-- {
+		if ev := &st.events[i]; ev.r != nil && ev.status == status && ev.r.def.LogicalID == logicalID {
+			return true
+		}
+	}
+	return false
 }
 
 // setResourceStatus sets a resource's status and appends its event.
@@ -90,7 +105,7 @@ func (st *stack) event(i int) Event {
 		out.ID = makeUUID(st.uuid + strconv.Itoa(i))
 		return out
 	}
-	out.LogicalID, out.Type, out.Properties = ev.r.def.LogicalID, ev.r.def.Type, ev.r.maskedProperties
+	out.LogicalID, out.Type, out.Properties = ev.r.def.LogicalID, ev.r.def.Type, ev.properties
 	if ev.repeated {
 		out.ID = out.LogicalID + "-" + makeUUID(st.uuid+strconv.Itoa(i))
 		return out

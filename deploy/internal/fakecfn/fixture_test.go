@@ -34,7 +34,7 @@ type invocation struct {
 	Raw          string
 
 	RequestType, ResponseURL, StackId, RequestId, ResourceType, LogicalResourceId, PhysicalResourceId string
-	ResourceProperties                                                                                map[string]any
+	ResourceProperties, OldResourceProperties                                                         map[string]any
 }
 
 func newFixture(t *testing.T, change ...func(*fakecfn.Config)) *fixture {

@@ -1,6 +1,7 @@
 package fakecfn
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -27,25 +28,25 @@ func (e *Engine) receiveResponse(q *request, body []byte) {
 	}
 	r.request, r.timer = nil, 0
 	a, reason := q.readResponse(body)
-	if a.physicalID == "" {
-		a.physicalID = r.generatedName()
-	}
-	if q.record.Type == "Create" {
+	switch q.record.Type {
+	case "Create":
 		e.createAnswered(r, a, reason)
-	} else {
+	case "Update":
+		e.updateAnswered(r, a, reason)
+	default:
 		e.deleteAnswered(r, reason)
 	}
 	e.run(r.stack)
 }
 
 func (e *Engine) createAnswered(r *resource, a response, reason string) {
-	r.physicalID = a.physicalID
+	r.physicalID = cmp.Or(a.physicalID, r.generatedName())
 	r.data = a.data
 	if a.wellFormed {
 		e.setResourceStatus(r, CreateInProgress, initiated)
 	}
 	if reason != "" {
-		e.failCreation(r, reason)
+		e.fail(r, reason)
 		return
 	}
 	e.completeResource(r)
@@ -65,8 +66,8 @@ func (e *Engine) responseTimedOut(r *resource) {
 	reason := "CloudFormation did not receive a response from your Custom Resource. Please check your logs for requestId [" +
 		r.request.record.ID + "]. If you are using the Python cfn-response module, you may need to update your Lambda function code " +
 		"so that CloudFormation can attach the updated version."
-	if r.status == CreateInProgress {
-		e.failCreation(r, reason)
+	if r.status == CreateInProgress || r.status == UpdateInProgress {
+		e.fail(r, reason)
 		return
 	}
 	r.request = nil

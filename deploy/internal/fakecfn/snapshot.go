@@ -7,12 +7,13 @@ import (
 	"countersign/deploy/gate"
 )
 
-// Stack is a snapshot of a stack.
+// Stack is a snapshot of a stack. While an update runs, parameters and tags are the new ones.
 type Stack struct {
 	ID, Name, Description string
 	Status                Status
 	StatusReason          string
 	Created               time.Time
+	Updated               time.Time // when the last update began; zero before the first
 	Deleted               time.Time // also set by a rollback, as on AWS; zero before
 	DisableRollback       bool
 	NotificationARNs      []string
@@ -75,6 +76,17 @@ func (e *Engine) Stack(id string) (Stack, bool) {
 	return st.snapshot(), true
 }
 
+// Template returns a stack's template, during an update the new one.
+func (e *Engine) Template(id string) (*gate.Template, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	st, ok := e.find(id)
+	if !ok {
+		return nil, false
+	}
+	return st.template, true
+}
+
 // Status returns a stack's status and status reason. It is cheaper than Stack.
 func (e *Engine) Status(id string) (status Status, reason string, ok bool) {
 	e.mu.Lock()
@@ -90,7 +102,7 @@ func (st *stack) snapshot() Stack {
 	return Stack{
 		ID: st.id, Name: st.name, Description: st.description,
 		Status: st.status, StatusReason: st.reason,
-		Created: st.created.UTC(), Deleted: st.deleted.UTC(), DisableRollback: st.disableRollback,
+		Created: st.created.UTC(), Updated: st.updated.UTC(), Deleted: st.deleted.UTC(), DisableRollback: st.disableRollback,
 		NotificationARNs: slices.Clone(st.notificationARNs),
 		Parameters:       slices.Clone(st.instance.Parameters),
 		Tags:             slices.Clone(st.tags),
@@ -104,16 +116,32 @@ func (st *stack) snapshot() Stack {
 
 func (st *stack) snapshotResources() []Resource {
 	var out []Resource
-	for _, r := range st.resources {
-		if r == nil || r.status == "" {
-			continue
-		}
+	for _, r := range st.shown() {
 		out = append(out, Resource{
 			LogicalID: r.def.LogicalID, PhysicalID: r.physicalID, Type: r.def.Type,
 			Status: r.status, StatusReason: r.reason, Timestamp: r.updated.UTC(),
 		})
 	}
 	return out
+}
+
+// shown returns the started resources: those of the stack, and those that an update or its rollback will delete.
+func (st *stack) shown() []*resource {
+	var all []*resource
+	for _, r := range st.resources {
+		if r != nil && r.status != "" {
+			all = append(all, r)
+		}
+	}
+	if st.other == nil {
+		return all
+	}
+	for _, r := range st.other.without(&st.deployment) {
+		if r.exists() {
+			all = append(all, r)
+		}
+	}
+	return all
 }
 
 // snapshotEvents returns the events with indexes first to end-1, newest first.

@@ -1,6 +1,7 @@
 package fakecfn
 
 import (
+	"strings"
 	"time"
 
 	"countersign/deploy/gate"
@@ -21,11 +22,20 @@ const (
 	DeleteFailed       Status = "DELETE_FAILED"
 	DeleteComplete     Status = "DELETE_COMPLETE"
 	DeleteSkipped      Status = "DELETE_SKIPPED"
+
+	UpdateInProgress                        Status = "UPDATE_IN_PROGRESS"
+	UpdateFailed                            Status = "UPDATE_FAILED" // of a resource only
+	UpdateCompleteCleanupInProgress         Status = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+	UpdateComplete                          Status = "UPDATE_COMPLETE"
+	UpdateRollbackInProgress                Status = "UPDATE_ROLLBACK_IN_PROGRESS"
+	UpdateRollbackFailed                    Status = "UPDATE_ROLLBACK_FAILED"
+	UpdateRollbackCompleteCleanupInProgress Status = "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"
+	UpdateRollbackComplete                  Status = "UPDATE_ROLLBACK_COMPLETE"
 )
 
 // InProgress reports whether an operation is in progress.
 func (s Status) InProgress() bool {
-	return s == CreateInProgress || s == RollbackInProgress || s == DeleteInProgress
+	return strings.HasSuffix(string(s), "_IN_PROGRESS")
 }
 
 // Tag is a stack tag.
@@ -37,34 +47,32 @@ type phase int
 const (
 	idle phase = iota
 	creating
-	removing // rolling back or deleting
+	updating
+	reverting // rolling back an update
+	removing  // rolling back a creation, deleting the stack, or cleaning up after an update
 )
 
 // stack is a stack at run time, guarded by the engine's lock. It is also the environment of its template.
 type stack struct {
-	engine   *Engine
-	template *gate.Template
-	instance *gate.Instance
+	engine *Engine
+	deployment
+	other    *deployment // during an update that before it; during its rollback that of the update; otherwise nil
+	stranded []*resource // what a failed rollback of an update left behind
 
 	id, name, uuid   string
 	account          string
-	description      string
 	notificationARNs []string
-	tags             []Tag
 	disableRollback  bool
-	fail             map[string]string // logical ID to status reason, from CreateStackInput.Fail
 
-	status           Status
-	reason           string
-	created, deleted time.Time
-	outputs          []gate.Output
-	imports          map[string]bool // names of imported exports
+	status                    Status
+	reason                    string
+	created, updated, deleted time.Time
 
-	phase     phase
-	resources []*resource // by index in the template; nil if a condition leaves it out
-	ready     []*resource // to be started or deleted next
-	pending   int         // resources that are not yet created
-	inFlight  int         // Delete requests without a response
+	phase    phase
+	ready    []*resource // to be started or deleted next
+	pending  int         // resources that are not yet created or updated
+	inFlight int         // Delete requests without a response
+	removal  []*resource // what the removal in progress deletes
 
 	events   []event // oldest first
 	requests []*request
@@ -73,20 +81,26 @@ type stack struct {
 
 // resource is a resource at run time.
 type resource struct {
-	stack *stack
-	def   *gate.Resource
-	kind  gate.Kind // KindPlain for a custom resource that Config.Serves does not serve
+	stack    *stack
+	instance *gate.Instance // of the deployment that def belongs to
+	def      *gate.Resource
+	kind     gate.Kind // KindPlain for a custom resource that Config.Serves does not serve
 
 	physicalID string
 	status     Status // empty: not started
 	reason     string
 	updated    time.Time
-	blockers   int // unfinished dependencies, or dependents when deleting
+	blockers   int  // unfinished dependencies, or dependents when deleting
+	active     bool // it is being created or updated, or will be by the current operation
 	done       bool
-	timer      int // serial of its current timer; 0 if none
+	timer      int         // serial of its current timer; 0 if none
+	waiters    []*resource // what can be deleted once this is
 
 	properties       *gate.Object
-	maskedProperties string // the properties as events show them, in JSON
+	maskedProperties string       // the properties as events show them, in JSON
+	oldProperties    *gate.Object // before the update in progress
+	replaced         []*resource  // its other physical IDs in the update in progress, to be deleted by the clean-up
+	isReplaced       bool         // it is such a physical ID
 
 	wait      *waitState
 	request   *request     // the request without a response

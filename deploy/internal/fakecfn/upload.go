@@ -33,7 +33,7 @@ var errSignatureMismatch = &s3Error{
 }
 
 // ServeHTTP serves the S3 buckets of wait handle URLs and ResponseURLs, and at POST / the CloudFormation API:
-// DescribeStacks, DescribeStackEvents, DescribeStackResources and GetTemplate in the AWS Query protocol.
+// DescribeStacks, DescribeStackEvents, DescribeStackResources, GetTemplate and CancelUpdateStack in the AWS Query protocol.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost && (r.URL.Path == "/" || r.URL.Path == "") {
 		e.serveQuery(w, r)

@@ -56,7 +56,7 @@ func (e *Engine) startWait(r *resource) {
 	}
 	w, timeout, reason := e.readWait(r)
 	if reason != "" {
-		e.failCreation(r, reason)
+		e.fail(r, reason)
 		return
 	}
 	r.wait = w
@@ -136,14 +136,14 @@ func readSignal(body string) (s signal, ok bool) {
 func (e *Engine) countSignal(r *resource, body string) {
 	s, ok := readSignal(body)
 	if !ok {
-		e.failCreation(r, "Unparsable WaitCondition data")
+		e.fail(r, "Unparsable WaitCondition data")
 		return
 	}
 	if r.wait.data.Get(s.uniqueID) != nil {
 		return
 	}
 	if s.status == "FAILURE" {
-		e.failCreation(r, "WaitCondition received failed message: '"+s.reason+"' for uniqueId: "+s.uniqueID)
+		e.fail(r, "WaitCondition received failed message: '"+s.reason+"' for uniqueId: "+s.uniqueID)
 		return
 	}
 	r.wait.data.Set(s.uniqueID, s.data)
@@ -157,7 +157,7 @@ func (e *Engine) countSignal(r *resource, body string) {
 
 func (e *Engine) waitTimedOut(r *resource) {
 	got, want := r.wait.data.Len(), r.wait.count
-	e.failCreation(r, "WaitCondition timed out. Received "+strconv.Itoa(got)+" conditions when expecting "+strconv.Itoa(want))
+	e.fail(r, "WaitCondition timed out. Received "+strconv.Itoa(got)+" conditions when expecting "+strconv.Itoa(want))
 }
 
 // stopListening ends a wait condition: it ignores later signals.
