@@ -43,12 +43,17 @@ func (c *Checker) change(old, r handle.Request, now time.Time) {
 	}
 	c.decision(r, now)
 	c.events(old, r)
+	c.grants(old, r)
 	c.marks(old, r)
 }
 
 // record checks one record as it is now.
 func (c *Checker) record(r handle.Request, now time.Time) {
-	c.signals(r)
+	if r.Update != nil {
+		c.updates(r)
+	} else {
+		c.signals(r)
+	}
 	for _, v := range r.Votes {
 		if v.Via == handle.ViaSlack && !c.MayVote(r, v.By.ID) {
 			c.add(BindsPerson, "only approvers vote", "%s: %s voted", r.ID, v.By.ID)
@@ -76,18 +81,12 @@ func upToDate(r handle.Request, now time.Time) bool {
 func (c *Checker) decision(r handle.Request, now time.Time) {
 	switch r.State() {
 	case handle.Approved:
-		people := map[string]bool{} // counted here, not by the code under test
-		for _, v := range r.Votes {
-			if v.Verdict == handle.Approve {
-				people[c.key(v.By.ID)] = true
-			}
-		}
 		need := r.Terms.Approvals
-		if r.Decision.Via == handle.ViaSlack {
+		if r.Decision.Via != handle.ViaMail {
 			need = c.approvalsNeeded(r)
 		}
-		if len(people) < need {
-			c.add(BindsPerson, "an approval needs the required number of approvers", "%s: %d of %d", r.ID, len(people), need)
+		if got := c.approvers(r); got < need {
+			c.add(BindsPerson, "an approval needs the required number of approvers", "%s: %d of %d", r.ID, got, need)
 		}
 	case handle.Rejected:
 		if strings.TrimSpace(r.Decision.Reason) == "" {
@@ -102,6 +101,9 @@ func (c *Checker) decision(r handle.Request, now time.Time) {
 
 // vote checks a vote when it is first seen on the record.
 func (c *Checker) vote(r handle.Request, v handle.Vote, now time.Time) {
+	if c.granted(r, v) {
+		return // checked when it was given
+	}
 	who := v.By.ID
 	if v.Via == handle.ViaMail {
 		who = v.By.Name
@@ -124,7 +126,7 @@ func (c *Checker) vote(r handle.Request, v handle.Vote, now time.Time) {
 	if same > 1 {
 		c.add(BindsPerson, "a repeated vote counts once", "%s: %s answered %s %d times", r.ID, who, v.Verdict, same)
 	}
-	if !v.At.Before(r.Terms.Deadline) || v.At.After(now) {
+	if !v.At.Before(r.Terms.Deadline) && !lateVote(r, v) || v.At.After(now) {
 		c.add(OwnDeadline, "no vote counts past the deadline", "%s: %s voted at %s", r.ID, who, v.At)
 	}
 }

@@ -48,6 +48,10 @@ func (c *Checker) ours(r handle.Request) (list []handle.SignalBody, known bool) 
 
 // signalled reports whether a signal about r arrived, as far as that is known.
 func (c *Checker) signalled(r handle.Request) bool {
+	if r.Update != nil {
+		list, known := c.answers(r)
+		return !known || len(list) > 0
+	}
 	list, known := c.ours(r)
 	return !known || len(list) > 0
 }
@@ -87,6 +91,9 @@ func (c *Checker) message(r handle.Request, m handle.Message, now time.Time) {
 	if live := len(got.ButtonsIn("decide")) > 0; live != (r.State() == handle.Pending) {
 		c.add(Recovery, "messages have buttons only while the request is pending", "%s is %s, and buttons shown: %v", r.ID, r.State(), live)
 	}
+	if live := len(got.ButtonsIn("relaunch")) > 0; live != relaunchable(r) {
+		c.add(Recovery, "messages offer relaunch only while it is possible", "%s is %s, and buttons shown: %v", r.ID, r.State(), live)
+	}
 	want := blocks.Message(r)
 	if got.Text != want.Text {
 		c.add(Recovery, rule, "%s: got text %q, want %q", r.ID, got.Text, want.Text)
@@ -115,6 +122,7 @@ func (c *Checker) replies(r handle.Request, m handle.Message, got slacktest.Mess
 // stack checks that CloudFormation got its answers, and that each verdict was
 // opened by an approval of its own stack.
 func (c *Checker) stack(s fakecfn.Stack) {
+	c.gateChanges(s)
 	for _, e := range s.Events {
 		if strings.HasPrefix(e.Reason, "CloudFormation did not receive a response") {
 			c.add(AlwaysAnswered, "each custom resource request is answered", "%s: %s was not", s.Name, e.LogicalID)

@@ -114,12 +114,12 @@ func notLookedUp(r handle.Request) handle.Request {
 
 // unread returns r without what only CloudFormation says.
 func unread(r handle.Request) handle.Request {
-	return r.VerifyStack(handle.Product{Name: r.Product.Name}, "", nil)
+	return r.VerifyStack(handle.Product{Name: r.Product.Name}, "", nil, handle.Content{})
 }
 
 // claimed returns r launched without Service Catalog: the stack has no tags.
 func claimed(r handle.Request) handle.Request {
-	return r.VerifyStack(handle.Product{Name: r.Product.Name}, "", r.Parameters).IdentifyRequester(sandbox.Rita, []string{sandbox.Rita}, false)
+	return r.VerifyStack(handle.Product{Name: r.Product.Name}, "", r.Parameters, handle.Content{}).IdentifyRequester(sandbox.Rita, []string{sandbox.Rita}, false)
 }
 
 func unknown(r handle.Request) handle.Request {

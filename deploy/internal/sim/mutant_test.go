@@ -119,7 +119,7 @@ var simMutants = []mutant{
 	{"an answer goes to any place in CloudFormation's bucket", "handle",
 		`if u\.Path != "/"\+key && !path \{`, "if u.Path != key && !path && false {"},
 	{"any handle of the stack's Region will do", "notifier/reconcile",
-		`case g\.Handle == HandleDiffers:`, "case false:"},
+		`case g\.Handle == HandleDiffers && r\.Update == nil:`, "case false:"},
 	{"two requests share a handle", "notifier",
 		`if other\.ID != r\.ID && other\.WaitURL\.Same\(r\.WaitURL\) \{`, "if false {"},
 	{"the topic takes requests of the own account", "notifier",

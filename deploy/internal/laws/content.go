@@ -1,0 +1,162 @@
+package laws
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"countersign/deploy/internal/fakecfn"
+	"countersign/handle"
+)
+
+// relaunchable reports whether approvers may still approve an expired launch, or
+// revoke that approval.
+func relaunchable(r handle.Request) bool {
+	g := r.Grant
+	return r.State() == handle.Expired && g != nil && g.UsedBy == "" && g.RevokedAt.IsZero() && !g.Lapsed
+}
+
+// lateVote reports whether v approves an expired launch for its relaunch.
+func lateVote(r handle.Request, v handle.Vote) bool {
+	return r.State() == handle.Expired && r.Grant != nil && v.Verdict == handle.Approve && v.Via == handle.ViaSlack &&
+		v.At.Before(r.Decision.At.Add(grantFor(r)))
+}
+
+// grantFor is how long after its expiry a launch can be approved, and how long after
+// that approval it can be used.
+func grantFor(r handle.Request) time.Duration {
+	return time.Duration(r.Terms.GrantForSeconds) * time.Second
+}
+
+// granted reports whether v was copied from the request whose grant r took.
+func (c *Checker) granted(r handle.Request, v handle.Vote) bool {
+	return r.Decision != nil && r.Decision.Via == handle.ViaGrant &&
+		slices.ContainsFunc(c.records[r.GrantFrom].Votes, func(w handle.Vote) bool { return reflect.DeepEqual(v, w) })
+}
+
+// grants checks that a grant is given by enough people, used at most once, in time,
+// and for the same content by the same requester.
+func (c *Checker) grants(old, r handle.Request) {
+	const once = "a grant lets one launch through, once"
+	if was, is := old.Grant, r.Grant; was != nil {
+		switch {
+		case is == nil:
+			c.add(BindsContent, "a grant is kept", "%s lost it", r.ID)
+		case was.UsedBy != "" && is.UsedBy != was.UsedBy:
+			c.add(BindsContent, once, "%s: used by %s, then by %s", r.ID, was.UsedBy, is.UsedBy)
+		case was.UsedBy == "" && is.UsedBy != "" && (!was.RevokedAt.IsZero() || was.Lapsed || was.At.IsZero()):
+			c.add(BindsContent, once, "%s: used after it was revoked or had lapsed, or before it was given", r.ID)
+		case is.UsedBy != "" && !is.UsedAt.Before(is.Until):
+			c.add(BindsContent, once, "%s: used at %s, after its end", r.ID, is.UsedAt)
+		case !is.At.IsZero() && c.approvers(r) < c.approvalsNeeded(r):
+			c.add(BindsPerson, "an approval needs the required number of approvers", "%s: a grant of %d", r.ID, c.approvers(r))
+		}
+	}
+	if old.Decision != nil || r.Decision == nil || r.Decision.Via != handle.ViaGrant {
+		return
+	}
+	given := c.records[r.GrantFrom]
+	if given.Grant == nil || given.Grant.UsedBy != r.ID {
+		c.add(BindsContent, once, "%s is approved by the grant of %s, which it has not used", r.ID, r.GrantFrom)
+	}
+	if c.CloudFormation == nil {
+		return
+	}
+	before, ok1 := c.CloudFormation.Stack(given.Stack.ID)
+	after, ok2 := c.CloudFormation.Stack(r.Stack.ID)
+	if ok1 && ok2 && (!sameParameters(before, after) || !sameTags(before, after)) {
+		c.add(BindsContent, "a grant lets only the same content through", "%s and %s differ", given.ID, r.ID)
+	}
+}
+
+// sameParameters compares what was launched, NoEcho values too.
+func sameParameters(a, b fakecfn.Stack) bool { return reflect.DeepEqual(a.Parameters, b.Parameters) }
+
+// sameTags compares the requester, the product and its version.
+func sameTags(a, b fakecfn.Stack) bool {
+	for _, name := range []string{"provisioningPrincipalArn", "productArn", "provisioningArtifactIdentifier"} {
+		if tag(a, name) != tag(b, name) {
+			return false
+		}
+	}
+	return true
+}
+
+func tag(s fakecfn.Stack, name string) string {
+	for _, t := range s.Tags {
+		if t.Key == "aws:servicecatalog:"+name {
+			return t.Value
+		}
+	}
+	return ""
+}
+
+// approvers counts who approved, not by the code under test.
+func (c *Checker) approvers(r handle.Request) int {
+	people := map[string]bool{}
+	for _, v := range r.Votes {
+		if v.Verdict == handle.Approve {
+			people[c.key(v.By.ID)] = true
+		}
+	}
+	return len(people)
+}
+
+// answers returns what CloudFormation got for the held request of an update. known
+// is false if the stack is not in this CloudFormation.
+func (c *Checker) answers(r handle.Request) (list []handle.Response, known bool) {
+	if c.CloudFormation == nil {
+		return nil, false
+	}
+	stack, ok := c.CloudFormation.Stack(r.Stack.ID)
+	for _, q := range stack.Requests {
+		for _, answer := range q.Responses {
+			var got handle.Response
+			if q.ID == r.Update.RequestID && json.Unmarshal([]byte(answer.Body), &got) == nil {
+				list = append(list, got)
+			}
+		}
+	}
+	return list, ok
+}
+
+// StatesUpdate reports whether answer is the one for the recorded decision of an
+// update.
+func StatesUpdate(r handle.Request, answer handle.Response) bool {
+	want, decided := r.StackSignal()
+	return decided && reflect.DeepEqual(want, answer) && (answer.Status == "SUCCESS") == (r.State() == handle.Approved)
+}
+
+// updates checks that nothing of an update ran before it was approved: CloudFormation
+// got no answer to the held request but the one that states the decision.
+func (c *Checker) updates(r handle.Request) {
+	list, known := c.answers(r)
+	for _, got := range list {
+		if !StatesUpdate(r, got) {
+			c.add(BindsContent, "no update proceeds before it is approved", "%s is %s, and the answer is %s %s", r.ID, r.State(), got.Status, got.Reason)
+		}
+	}
+	if known && r.Signal != nil && r.Signal.Undeliverable == "" && len(list) == 0 && r.State() != handle.Withdrawn {
+		c.add(RecordActMark, "a mark states what was done", "%s is marked as answered, and no answer arrived", r.ID)
+	}
+}
+
+// gateChanges checks that no update of a gate succeeded unless what it passes on is
+// what the request named by its physical ID approved.
+func (c *Checker) gateChanges(s fakecfn.Stack) {
+	for _, e := range s.Events {
+		var p struct {
+			WaitUrl    string
+			Parameters map[string]any
+		}
+		if e.Status != fakecfn.UpdateComplete || !strings.HasPrefix(e.Type, "Custom::") || json.Unmarshal([]byte(e.Properties), &p) != nil || p.WaitUrl == "" || len(p.Parameters) == 0 {
+			continue
+		}
+		r, ok := c.records[e.PhysicalID]
+		if !ok || r.State() != handle.Approved && r.Bypass == nil || r.Stack.ID != s.ID {
+			c.add(BindsContent, "no update proceeds before it is approved", "%s: %s was updated for %s, which is %q", s.Name, e.LogicalID, e.PhysicalID, r.State())
+		}
+	}
+}
