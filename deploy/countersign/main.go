@@ -1,5 +1,5 @@
-// Command countersign runs Countersign on this machine, checks a deployment, and
-// lists who approved what.
+// Command countersign runs Countersign on this machine, checks a deployment, lists
+// who approved what, and writes gates in product templates.
 package main
 
 import (
@@ -17,6 +17,7 @@ import (
 
 	"countersign/deploy/internal/audit"
 	"countersign/deploy/internal/doctor"
+	"countersign/deploy/internal/gates"
 	"countersign/deploy/internal/local"
 	"countersign/deploy/internal/localfn"
 )
@@ -25,6 +26,7 @@ type commandLine struct {
 	Local  local.Command  `cmd:"" help:"Run Countersign on this machine with simulated AWS, Slack and mail."`
 	Doctor doctor.Command `cmd:"" help:"Check a deployment and say how to fix what is wrong."`
 	Audit  audit.Command  `cmd:"" help:"List requests: who asked, who decided, when and why."`
+	Gate   gates.Command  `cmd:"" help:"Check and write the gates of product templates."`
 }
 
 // Help implements kong.HelpProvider.
@@ -33,7 +35,8 @@ func (*commandLine) Help() string {
 
     countersign local
     countersign doctor --stack countersign --region eu-west-1
-    countersign audit --since 7d`
+    countersign audit --since 7d
+    countersign gate digest my-product.yaml`
 }
 
 const about = "Countersign puts approvals for AWS Service Catalog launches into Slack."
@@ -76,7 +79,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, usage(parser.Model.Node, err, args))
 		return statusUsage
 	}
-	return status(parsed.Selected().Name, parsed.Run(), stderr)
+	return status(parsed.Selected().FullPath(), parsed.Run(), stderr)
 }
 
 // status maps a command's error to the exit status, and prints the error unless
@@ -89,7 +92,7 @@ func status(command string, err error, stderr io.Writer) int {
 	case errors.As(err, &exit) && exit.Err == nil:
 		return exit.Status
 	}
-	fmt.Fprintf(stderr, "countersign %s: %v\n", command, err)
+	fmt.Fprintf(stderr, "%s: %v\n", command, err)
 	if exit != nil {
 		return exit.Status
 	}
@@ -106,10 +109,10 @@ func usage(root *kong.Node, err error, args []string) string {
 	}
 	text := node.FullPath() + ": " + strings.Join(strings.Fields(err.Error()), " ")
 	switch {
-	case node == root:
-		names := commands(root)
-		if !strings.HasPrefix(args[0], "-") && !slices.Contains(names, args[0]) {
-			text = fmt.Sprintf("%s: unknown command %q", root.FullPath(), args[0])
+	case len(commands(node)) > 0:
+		names := commands(node)
+		if rest := args[min(node.Depth(), len(args)):]; len(rest) > 0 && !strings.HasPrefix(rest[0], "-") && !slices.Contains(names, rest[0]) {
+			text = fmt.Sprintf("%s: unknown command %q", node.FullPath(), rest[0])
 		}
 		return text + "; commands: " + strings.Join(names, ", ")
 	case hasUnknownFlag(node, args):
@@ -118,10 +121,13 @@ func usage(root *kong.Node, err error, args []string) string {
 	return text
 }
 
-func commands(root *kong.Node) []string {
+// commands are the names of the commands of a node; none if it is a command itself.
+func commands(node *kong.Node) []string {
 	var names []string
-	for _, n := range root.Leaves(true) {
-		names = append(names, n.Name)
+	for _, n := range node.Children {
+		if n.Type == kong.CommandNode && !n.Hidden {
+			names = append(names, n.Name)
+		}
 	}
 	return names
 }

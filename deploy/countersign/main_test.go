@@ -34,15 +34,20 @@ func TestInvalidCommandLineIsExplainedInOneLine(t *testing.T) {
 		status int
 		want   []string
 	}{
-		{"no command", nil, statusUsage, []string{"commands: local, doctor, audit"}},
+		{"no command", nil, statusUsage, []string{"commands: local, doctor, audit, gate"}},
 		{"unknown command", []string{"nope"}, statusUsage, []string{`countersign: unknown command "nope"; commands: local, doctor, audit`}},
-		{"unknown flag before a command", []string{"--nope"}, statusUsage, []string{"--nope", "commands: local, doctor, audit"}},
+		{"unknown flag before a command", []string{"--nope"}, statusUsage, []string{"--nope", "commands: local, doctor, audit, gate"}},
 		{"unknown flag of local", []string{"local", "--nope"}, statusUsage, []string{"countersign local", "--nope", "--story", "--template", "-v"}},
 		{"unknown flag of doctor", []string{"doctor", "--stak=x"}, statusUsage, []string{"countersign doctor", "--stak", `did you mean "--stack"`, "--print-policy"}},
 		{"unknown flag of audit", []string{"audit", "-x"}, statusUsage, []string{"countersign audit", "-x", "--since", "--format"}},
 		{"unknown format", []string{"audit", "--format", "xml"}, statusUsage, []string{"--format", "text", "csv", "json"}},
 		{"unknown state", []string{"audit", "--state", "open"}, statusUsage, []string{"--state", "pending", "withdrawn"}},
 		{"argument that doctor does not take", []string{"doctor", "nope"}, statusUsage, []string{"countersign doctor", "nope"}},
+		{"gate without a command", []string{"gate"}, statusUsage, []string{"countersign gate", "commands: digest"}},
+		{"unknown command of gate", []string{"gate", "nope"}, statusUsage, []string{`countersign gate: unknown command "nope"; commands: digest`}},
+		{"gate digest without a file", []string{"gate", "digest"}, statusUsage, []string{"countersign gate digest", "<file>"}},
+		{"unknown flag of gate digest", []string{"gate", "digest", "--nope", "x"}, statusUsage, []string{"countersign gate digest", "--nope", "--write"}},
+		{"gate digest of a missing file", []string{"gate", "digest", "nope.yaml"}, 1, []string{"countersign gate digest: nope.yaml: no such file"}},
 		{"unknown story", []string{"local", "--story", "nope"}, 1, []string{"countersign local", "nope", "approve", "launch-fails", "all"}},
 		{"missing template", []string{"local", "--template", "nope.yaml"}, 1, []string{"nope.yaml"}},
 		{"page that others could open", []string{"local", "--addr", "0.0.0.0:8080"}, 1, []string{"--addr must be on loopback"}},
@@ -65,11 +70,8 @@ func TestInvalidCommandLineIsExplainedInOneLine(t *testing.T) {
 func TestHelpFitsOnOneScreenAndShowsExamples(t *testing.T) {
 	for _, columns := range []string{"80", "100", "200"} {
 		t.Setenv("COLUMNS", columns)
-		for _, command := range []string{"", "local", "doctor", "audit"} {
-			args, example := []string{command, "--help"}, "\n    countersign "+command
-			if command == "" {
-				args = args[1:]
-			}
+		for _, command := range []string{"", "local", "doctor", "audit", "gate", "gate digest"} {
+			args, example := append(strings.Fields(command), "--help"), "\n    countersign "+command
 			status, stdout, stderr := runCommand(t, args...)
 			if status != 0 || stderr != "" {
 				t.Errorf("%q: status %d, stderr %q", command, status, stderr)
@@ -111,7 +113,7 @@ func TestExitStatus(t *testing.T) {
 		{&doctor.ExitError{Status: 2, Err: failure}, 2, "countersign x: no AWS Region\n"},
 	} {
 		var stderr bytes.Buffer
-		if got := status("x", test.err, &stderr); got != test.status || stderr.String() != test.stderr {
+		if got := status("countersign x", test.err, &stderr); got != test.status || stderr.String() != test.stderr {
 			t.Errorf("%v: status %d, stderr %q", test.err, got, stderr.String())
 		}
 	}

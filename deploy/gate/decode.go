@@ -30,7 +30,7 @@ func decode(src []byte) (*yaml.Node, error) {
 		return nil, invalid("Template may not exceed %d bytes in size.", maxTemplateBytes)
 	}
 	read := decodeYAML
-	if bytes.HasPrefix(bytes.TrimLeft(src, "\ufeff \t\r\n"), []byte("{")) {
+	if isJSON(src) {
 		read = decodeJSON
 	}
 	root, err := read(src)

@@ -1,0 +1,15 @@
+// Package gates is the command "countersign gate": it works on the gates of product templates. It calls neither AWS nor
+// Slack.
+package gates
+
+// Command is the command line.
+type Command struct {
+	Digest Digest `cmd:"" help:"Print a template's digest, check the gate's, or write it."`
+}
+
+// Help implements kong.HelpProvider.
+func (Command) Help() string {
+	return `Examples:
+
+    countersign gate digest my-product.yaml --write`
+}
