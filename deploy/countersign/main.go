@@ -111,7 +111,8 @@ func usage(root *kong.Node, err error, args []string) string {
 	switch {
 	case len(commands(node)) > 0:
 		names := commands(node)
-		if rest := args[min(node.Depth(), len(args)):]; len(rest) > 0 && !strings.HasPrefix(rest[0], "-") && !slices.Contains(names, rest[0]) {
+		above := len(strings.Fields(node.FullPath())) - 1 // commands that were found
+		if rest := args[min(above, len(args)):]; len(rest) > 0 && !strings.HasPrefix(rest[0], "-") && !slices.Contains(names, rest[0]) {
 			text = fmt.Sprintf("%s: unknown command %q", node.FullPath(), rest[0])
 		}
 		return text + "; commands: " + strings.Join(names, ", ")
