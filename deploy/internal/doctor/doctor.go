@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"countersign/deploy/internal/awsconfig"
+	"countersign/handle"
 )
 
 // doctor checks one deployment. Facts that several checks need are read once.
@@ -34,13 +35,14 @@ type facts struct {
 	notifier func() (deployedFunction, error)
 	secret   func() (secret, error)
 	slack    func() (workspace, error)
+	recent   func() ([]handle.Request, error)
 }
 
 // check returns the findings of one check.
 type check func(*doctor, context.Context) []Finding
 
 // checks are in the order in which a launch passes what they check: the deployment,
-// the request in Slack, the answer, mail, and what runs in the background.
+// the request in Slack, the answer, mail, the products, and what runs in the background.
 var checks = []check{
 	(*doctor).checkIdentity,
 	(*doctor).checkStack,
@@ -59,6 +61,7 @@ var checks = []check{
 	(*doctor).checkMailPolicy,
 	(*doctor).checkLaunchTopic,
 	(*doctor).checkLaunchRoles,
+	(*doctor).checkUpdates,
 	(*doctor).checkSweep,
 	(*doctor).checkHeartbeat,
 	(*doctor).checkStatusRule,
@@ -109,6 +112,7 @@ func (d *doctor) readFacts(ctx context.Context) {
 		notifier: sync.OnceValues(func() (deployedFunction, error) { return d.readFunction(ctx, "notifier", "NotifierFunctionName") }),
 		secret:   sync.OnceValues(func() (secret, error) { return d.readSecret(ctx) }),
 		slack:    sync.OnceValues(func() (workspace, error) { return d.readWorkspace(ctx) }),
+		recent:   sync.OnceValues(func() ([]handle.Request, error) { return d.readRecent(ctx) }),
 	}
 }
 

@@ -369,7 +369,22 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"records denied", func(p *fixture) {
 			p.aws.denied = []string{"dynamodb:BatchGetItem"}
 			p.aws.requests = []handle.Request{recentRequest("role/ann@example.com", true)}
-		}, []expectation{{"requesters", Unchecked, "dynamodb:Query and dynamodb:BatchGetItem", "--print-policy"}}},
+		}, []expectation{{"requesters", Unchecked, "dynamodb:Query and dynamodb:BatchGetItem", "--print-policy"}, {"updates", Unchecked, "dynamodb:BatchGetItem", ""}}},
+
+		// Updates.
+		{"gate of an earlier release", func(p *fixture) {
+			p.aws.requests = []handle.Request{gated("Queue", "p", "t"), gated("Topic <b>", "", ""), gated("Topic", "p", "t"), gated("Disk", "", "")}
+		}, []expectation{{"updates", Warning, "updates of these products take effect without an approval: Topic <b>, Disk", "countersign gate digest --write"}}},
+		{"gate without the template", func(p *fixture) { p.aws.requests = []handle.Request{gated("Queue", "p", "")} },
+			[]expectation{{"updates", Warning, "updates that change only the template of these products take effect without an approval: Queue", "docs/template.md"}}},
+		{"gate without parameters", func(p *fixture) { p.aws.requests = []handle.Request{gated("Queue", "", "t")} },
+			[]expectation{{"updates", Warning, "updates that change only parameters of these products take effect without an approval: Queue", "deploy/product.yaml"}}},
+		{"gate of a product without parameters", func(p *fixture) {
+			p.aws.requests = []handle.Request{gated("Queue", "", "t")}
+			p.aws.requests[0].Parameters = nil
+		}, []expectation{{"updates", OK, "need an approval: 1 product", ""}}},
+		{"new version of a product", func(p *fixture) { p.aws.requests = []handle.Request{gated("Queue", "", ""), gated("Queue", "p", "t")} },
+			[]expectation{{"updates", OK, "need an approval: 1 product", ""}}},
 
 		{"caller chooses the session name", withSession(`"AWS":"arn:aws:iam::111122223333:root"`, "sts:AssumeRole", ""),
 			[]expectation{{"role sessions", Warning, "callers of Requesters choose their session name, and so can launch under another person's name", "sts:RoleSessionName"}}},
@@ -391,7 +406,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		// Denied reads are reported and are not faults.
 		{"secret denied", func(p *fixture) { p.aws.denied = []string{"secretsmanager:GetSecretValue"} }, []expectation{{"secret", Unchecked, "secretsmanager:GetSecretValue", "--print-policy"}}},
 		{"table denied", func(p *fixture) { p.aws.denied = []string{"dynamodb:DescribeTable", "dynamodb:Query"} },
-			[]expectation{{"table", Unchecked, "dynamodb:DescribeTable", "--print-policy"}, {"overdue requests", Unchecked, "dynamodb:Query", ""}, {"requesters", Unchecked, "dynamodb:Query", ""}}},
+			[]expectation{{"table", Unchecked, "dynamodb:DescribeTable", "--print-policy"}, {"overdue requests", Unchecked, "dynamodb:Query", ""}, {"requesters", Unchecked, "dynamodb:Query", ""}, {"updates", Unchecked, "dynamodb:Query", ""}}},
 		{"metrics denied", func(p *fixture) { p.aws.denied = []string{"cloudwatch:ListMetrics"} }, []expectation{{"sweep", Unchecked, "cloudwatch:ListMetrics", ""}}},
 		{"simulation denied", func(p *fixture) { p.aws.denied = []string{"iam:SimulatePrincipalPolicy"} }, []expectation{{"launch role", Unchecked, "iam:SimulatePrincipalPolicy", ""}}},
 	} {
@@ -408,10 +423,19 @@ func recentRequest(name string, known bool) handle.Request {
 	n := rand.IntN(1 << 30)
 	r := handletest.Request(n, time.Now().Add(-time.Minute))
 	r.Requester.Principal = ""
+	r.Content.GateParameters, r.Content.GateTemplate = "p", "t"
 	if name != "" {
 		r.Requester.Principal = "arn:aws:sts::111122223333:assumed-role/" + name
 	}
 	return r.IdentifyRequester("U0REQUESTER", []string{"U0REQUESTER"}, known)
+}
+
+// gated is a recent request of a product whose gate has these digests.
+func gated(product, parameters, template string) handle.Request {
+	r := recentRequest("role/ann@example.com", true)
+	r.Product.ID, r.Product.Name = "prod-"+product, product
+	r.Content.GateParameters, r.Content.GateTemplate = parameters, template
+	return r
 }
 
 // withSession injects a request from a session of the role Requesters, with the
@@ -445,7 +469,9 @@ func failingRequest(t testing.TB, why string, since time.Duration) handle.Reques
 
 // overdueRequest is a request past its deadline that no sweep has expired.
 func overdueRequest(*testing.T) handle.Request {
-	return handletest.Request(1, time.Now().Add(-24*time.Hour))
+	r := handletest.Request(1, time.Now().Add(-24*time.Hour))
+	r.Content.GateParameters, r.Content.GateTemplate = "p", "t"
+	return r
 }
 
 // The printed policy allows every call that the doctor makes, and nothing else.

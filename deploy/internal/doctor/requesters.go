@@ -17,39 +17,74 @@ import (
 const (
 	nameRequesters = "requesters"
 
-	recentDays = 7   // days
-	maxRecent  = 100 // requests
+	recentDays = 7    // days
+	maxRead    = 1000 // requests of those days
+	maxRecent  = 100  // requests whose requesters are checked
 )
 
 // checkRequesters checks that the AWS principals of recent requests were matched to
-// Slack users. What
-// happens to the others is up to the stack parameter UnprovenRequester.
+// Slack users. What happens to the others is up to the stack parameter
+// UnprovenRequester.
 func (d *doctor) checkRequesters(ctx context.Context) []Finding {
-	n, err := d.notifier()
-	switch {
-	case err != nil:
-		return []Finding{needs(nameRequesters, nameNotifier)}
-	case n.env[envTable] == "":
-		return []Finding{needs(nameRequesters, settings(nameNotifier))}
+	all, no := d.needsRecent(nameRequesters)
+	if no != nil {
+		return no
 	}
+	n, _ := d.notifier() // needsRecent has it
 	var recent []handle.Request
-	store := dynamo.New(d.aws.account.Config, d.aws.account.Client, n.env[envTable])
-	for r, err := range store.Since(ctx, d.now().AddDate(0, 0, -recentDays)) {
-		var gone *types.ResourceNotFoundException
-		switch {
-		case errors.As(err, &gone), code(err) == "ValidationException": // no such table, or index
-			return []Finding{needs(nameRequesters, nameTable)}
-		case err != nil:
-			return []Finding{awsError(nameRequesters, "dynamodb:Query and dynamodb:BatchGetItem", err)}
-		}
-		if r.Requester.LookedUp && !r.Terms.SelfApproval {
+	for _, r := range all {
+		if r.Requester.LookedUp && !r.Terms.SelfApproval && len(recent) < maxRecent {
 			recent = append(recent, r)
-		}
-		if len(recent) == maxRecent {
-			break
 		}
 	}
 	return append([]Finding{d.judgeRequesters(recent, n.env[envMailDomain], cmp.Or(n.env[envUnproven], handle.UnprovenTwoApprovers))}, d.checkSessions(ctx, recent)...)
+}
+
+// needsRecent returns the requests of the last recentDays, oldest first. If they could not
+// be read, it returns the finding of the check with the given name.
+func (d *doctor) needsRecent(name string) ([]handle.Request, []Finding) {
+	n, err := d.notifier()
+	switch {
+	case err != nil:
+		return nil, []Finding{needs(name, nameNotifier)}
+	case n.env[envTable] == "":
+		return nil, []Finding{needs(name, settings(nameNotifier))}
+	}
+	recent, err := d.recent()
+	switch {
+	case noTable(err):
+		return nil, []Finding{needs(name, nameTable)}
+	case err != nil:
+		return nil, []Finding{awsError(name, "dynamodb:Query and dynamodb:BatchGetItem", err)}
+	}
+	return recent, nil
+}
+
+// readRecent reads requests for needsRecent.
+func (d *doctor) readRecent(ctx context.Context) ([]handle.Request, error) {
+	n, err := d.notifier()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	var recent []handle.Request
+	store := dynamo.New(d.aws.account.Config, d.aws.account.Client, n.env[envTable])
+	for r, err := range store.Since(ctx, d.now().AddDate(0, 0, -recentDays)) {
+		if err != nil {
+			return nil, err
+		}
+		if recent = append(recent, r); len(recent) == maxRead {
+			break
+		}
+	}
+	return recent, nil
+}
+
+// noTable reports whether err says that the table, or an index of it, does not exist.
+func noTable(err error) bool {
+	var gone *types.ResourceNotFoundException
+	return errors.As(err, &gone) || code(err) == "ValidationException"
 }
 
 // unprovenEffect is what happens to new requests from unmatched requesters, by the stack
