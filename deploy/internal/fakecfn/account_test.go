@@ -3,6 +3,7 @@ package fakecfn_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -46,6 +47,12 @@ func TestStackOfAnotherAccount(t *testing.T) {
 	if got := apiCode(err); got != "ValidationError" {
 		t.Errorf("DescribeStackResources: %v", err)
 	}
+	_, err = c.GetTemplate(context.Background(), &sdk.GetTemplateInput{StackName: aws.String(id)})
+	if got := apiCode(err); got != "ValidationError" {
+		t.Errorf("GetTemplate: %v", err)
+	}
+	_, err = c.CancelUpdateStack(context.Background(), &sdk.CancelUpdateStackInput{StackName: aws.String(id)})
+	wantAPIError(t, err, "ValidationError", "Stack ["+id+"] does not exist", http.StatusBadRequest)
 	if all, err := c.DescribeStacks(context.Background(), &sdk.DescribeStacksInput{}); err != nil || len(all.Stacks) != 0 {
 		t.Errorf("DescribeStacks of all: %d stacks, %v", len(all.Stacks), err)
 	}

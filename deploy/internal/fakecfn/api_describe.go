@@ -217,7 +217,7 @@ func (e *Engine) getTemplate(x *xmlWriter, form url.Values) *Error {
 	if name == "" {
 		return &Error{Code: codeValidation, Message: "Either stackName or changeSetName must be specified."} // own words
 	}
-	st, ok := e.find(name)
+	st, ok := e.readable(name)
 	if !ok {
 		return &Error{Code: codeValidation, Message: "Stack with id " + name + " does not exist"}
 	}

@@ -36,6 +36,36 @@ func (e *Engine) ProvisionProduct(in ProvisionProductInput) (stackID, provisione
 	return stackID, provisionedProductID, err
 }
 
+// UpdateProvisionedProductInput is an update of a launched product.
+type UpdateProvisionedProductInput struct {
+	// ProvisioningArtifactID is the product version; empty: that of the stack.
+	ProvisioningArtifactID string
+
+	// Stack is the update of the stack. Its Tags are replaced, and its parameters keep their values unless it names new ones.
+	Stack UpdateStackInput
+}
+
+// UpdateProvisionedProduct updates a product as AWS Service Catalog does: of the AutoTags only the version changes. That of
+// the principal still names who launched the product. Its errors are those of UpdateStack.
+//
+// https://docs.aws.amazon.com/servicecatalog/latest/dg/API_UpdateProvisionedProduct.html
+func (e *Engine) UpdateProvisionedProduct(in UpdateProvisionedProductInput) error {
+	update := in.Stack
+	update.UsePreviousValues = true
+	if st, ok := e.Stack(update.Stack); ok {
+		update.Tags = st.Tags
+	}
+	for i := range update.Tags {
+		if update.Tags[i].Key == tagArtifact && in.ProvisioningArtifactID != "" {
+			update.Tags[i].Value = in.ProvisioningArtifactID
+		}
+	}
+	return e.UpdateStack(update)
+}
+
+// tagArtifact is the AutoTag of the product version.
+const tagArtifact = "aws:servicecatalog:provisioningArtifactIdentifier"
+
 func (e *Engine) autoTags(in ProvisionProductInput, account, provisionedProductID string) []Tag {
 	catalog := "arn:" + e.partition + ":catalog:" + e.cfg.Region + ":" + cmp.Or(in.CatalogAccount, account) + ":"
 	owned := "arn:" + e.partition + ":servicecatalog:" + e.cfg.Region + ":" + account + ":stack/"
@@ -53,7 +83,7 @@ func (e *Engine) autoTags(in ProvisionProductInput, account, provisionedProductI
 		{"aws:servicecatalog:portfolioArn", catalog + "portfolio/" + portfolio},
 		{"aws:servicecatalog:productArn", catalog + "product/" + product},
 		{"aws:servicecatalog:provisionedProductArn", owned + cmp.Or(in.Name, provisionedProductID) + "/" + provisionedProductID},
-		{"aws:servicecatalog:provisioningArtifactIdentifier", artifact},
+		{tagArtifact, artifact},
 		{"aws:servicecatalog:provisioningPrincipalArn", in.Principal},
 	}
 }

@@ -125,7 +125,8 @@ func (st *stack) snapshotResources() []Resource {
 	return out
 }
 
-// shown returns the started resources: those of the stack, and those that an update or its rollback will delete.
+// shown returns the started resources: those of the stack, and those that an update or its rollback will delete or has
+// left behind.
 func (st *stack) shown() []*resource {
 	var all []*resource
 	for _, r := range st.resources {
@@ -133,11 +134,12 @@ func (st *stack) shown() []*resource {
 			all = append(all, r)
 		}
 	}
-	if st.other == nil {
-		return all
+	others := st.stranded
+	if st.other != nil {
+		others = st.other.without(&st.deployment)
 	}
-	for _, r := range st.other.without(&st.deployment) {
-		if r.exists() {
+	for _, r := range others {
+		if r.exists() && !r.isReplaced {
 			all = append(all, r)
 		}
 	}

@@ -130,7 +130,14 @@ func (e *Engine) CancelUpdateStack(id string) (err error) {
 
 // cancelUpdateStack serves the API action CancelUpdateStack.
 func (e *Engine) cancelUpdateStack(_ *xmlWriter, form url.Values) *Error {
-	if err := e.CancelUpdateStack(form.Get("StackName")); err != nil {
+	name := form.Get("StackName")
+	e.mu.Lock()
+	_, ok := e.readable(name)
+	e.mu.Unlock()
+	if !ok {
+		return &Error{Code: codeValidation, Message: "Stack [" + name + "] does not exist"}
+	}
+	if err := e.CancelUpdateStack(name); err != nil {
 		return &Error{Code: codeValidation, Message: message(err)}
 	}
 	return nil

@@ -346,9 +346,12 @@ const (
 
 // Launch is one launch from the simulated Service Catalog.
 type Launch struct {
-	Requester  string // e-mail address, used as the role session name; Rita's if empty
+	// Requester is an e-mail address, used as the role session name; Rita's if empty.
+	// Launches with the same address have the same principal.
+	Requester  string
 	Account    string // empty: OtherAccount if a gate's ServiceToken is a topic, else Account
 	Template   *gate.Template
+	Version    string // the product version's ID; ProvisioningArtifactID if empty
 	Name       string // of the provisioned product
 	Parameters map[string]string
 	Failures   map[string]string // resources that fail, by logical ID, and why
@@ -367,7 +370,7 @@ func (w *Sandbox) Launch(l Launch) (stackID string, err error) {
 		Name:                   l.Name,
 		Principal:              "arn:aws:sts::" + account + ":assumed-role/Requesters/" + cmp.Or(l.Requester, "rita@example.com"),
 		ProductID:              ProductID,
-		ProvisioningArtifactID: ProvisioningArtifactID,
+		ProvisioningArtifactID: cmp.Or(l.Version, ProvisioningArtifactID),
 		PortfolioID:            PortfolioID,
 		Stack:                  fakecfn.CreateStackInput{Account: account, Template: l.Template, Parameters: l.Parameters, Fail: l.Failures},
 	})
@@ -403,6 +406,27 @@ func topicIn(n *yaml.Node, values map[string]string, token bool) bool {
 		}
 	}
 	return false
+}
+
+// Update is one update of a launched product.
+type Update struct {
+	Template   *gate.Template    // nil: the template does not change
+	Version    string            // the product version's ID; empty: that of the stack
+	Parameters map[string]string // the others keep their values
+	Failures   map[string]string // resources that fail, by logical ID, and why
+}
+
+// UpdateProduct updates the product that a stack belongs to. AWS does not tell the stack who updates.
+func (w *Sandbox) UpdateProduct(stackID string, u Update) error {
+	return w.CloudFormation.UpdateProvisionedProduct(fakecfn.UpdateProvisionedProductInput{
+		ProvisioningArtifactID: u.Version,
+		Stack:                  fakecfn.UpdateStackInput{Stack: stackID, Template: u.Template, Parameters: u.Parameters, Fail: u.Failures},
+	})
+}
+
+// CancelUpdate cancels the update of a stack, which then rolls back.
+func (w *Sandbox) CancelUpdate(stackID string) error {
+	return w.CloudFormation.CancelUpdateStack(stackID)
 }
 
 // KillBeforeSignal calls kill when the next signal arrives at a wait handle, and
