@@ -264,13 +264,18 @@ func TestAccessLogsHoldNoMailTicket(t *testing.T) {
 	}
 }
 
+// The rule also matches UPDATE_IN_PROGRESS, so that an update that bypasses its gate is
+// found while it can still be cancelled.
 func TestStatusRuleMatchesFinalStatuses(t *testing.T) {
 	rule := at(read(t, "template.yaml"), "Resources", "StackStatus", "Properties", "EventPattern", "detail", "status-details", "status")
 	matched := rule.([]any)
 	for _, s := range matched {
-		if !handle.FinalStatus(s.(string)) {
+		if s != "UPDATE_IN_PROGRESS" && !handle.FinalStatus(s.(string)) {
 			t.Errorf("%v is not final", s)
 		}
+	}
+	if !slices.Contains(matched, any("UPDATE_IN_PROGRESS")) {
+		t.Error("the start of an update does not match the rule")
 	}
 	for _, what := range []string{"CREATE", "ROLLBACK", "UPDATE", "UPDATE_ROLLBACK", "DELETE"} {
 		for _, end := range []string{"_COMPLETE", "_FAILED"} {
@@ -321,7 +326,7 @@ func TestFunctionsMayReadStacks(t *testing.T) {
 		}
 	}
 	statement := sid(t, at(template, "Resources", "SettlePolicy", "Properties", "PolicyDocument"), "Stacks")
-	want := []any{"cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents", "cloudformation:DescribeStackResources"}
+	want := []any{"cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents", "cloudformation:DescribeStackResources", "cloudformation:GetTemplate"}
 	if d := cmp.Diff(want, statement["Action"]); d != "" {
 		t.Error(d)
 	}
@@ -329,6 +334,36 @@ func TestFunctionsMayReadStacks(t *testing.T) {
 		if text := at(resource, "Sub").(string); !strings.HasSuffix(text, "${StackPrefix}*/*") {
 			t.Errorf("%s is not limited to StackPrefix", text)
 		}
+	}
+}
+
+// Only with CancelUnapprovedUpdates may the functions change a stack, and only cancel
+// updates of gated ones.
+func TestFunctionsMayCancelUpdatesOnlyIfEnabled(t *testing.T) {
+	template := read(t, "template.yaml")
+	policy := at(template, "Resources", "CancelPolicy")
+	if at(policy, "Condition") != "CancelsUpdates" {
+		t.Error("CancelPolicy has no condition")
+	}
+	want := map[string]any{"Equals": []any{map[string]any{"Ref": "CancelUnapprovedUpdates"}, "true"}}
+	if d := cmp.Diff(want, at(template, "Conditions", "CancelsUpdates")); d != "" {
+		t.Error(d)
+	}
+	statements := at(policy, "Properties", "PolicyDocument", "Statement").([]any)
+	if len(statements) != 1 || at(statements[0], "Action") != "cloudformation:CancelUpdateStack" {
+		t.Fatalf("CancelPolicy allows %v", statements)
+	}
+	for _, resource := range at(statements[0], "Resource").([]any) {
+		if text := at(resource, "Sub").(string); !strings.HasSuffix(text, "${StackPrefix}*/*") {
+			t.Errorf("%s is not limited to StackPrefix", text)
+		}
+	}
+	text, err := os.ReadFile("template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), "cloudformation:CancelUpdateStack"); n != 1 {
+		t.Errorf("%d statements allow cloudformation:CancelUpdateStack", n)
 	}
 }
 
