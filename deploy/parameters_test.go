@@ -128,7 +128,7 @@ func TestTemplateAllowsTypicalValues(t *testing.T) {
 		"Approvers":  {"U0123ABCD W0123ABCD S0123ABCD", "@ann ann@example.com C0123ABCD U"},
 		"Url":        {"https://approvals.example.com", "http://approvals.example.com https://approvals.example.com/a approvals.example.com"},
 		"Timeout":    {"1h 12h 60m 90m 720m", "59m 3m 13h 0h 721m 60 3600s -1h"},
-		"GrantFor":   {"0 1h 72h 336h", "337h 1000h 30m 1 -1h 00h"},
+		"GrantFor":   {"0 0h 00h 1h 60m 90m 72h 336h 20160m", "337h 1000h 30m 59m 20161m 1 -1h 3d"},
 		"Margin":     {"2m 3m 10m 59m", "1m 60m 1h 2 -2m"},
 		"MailDomain": {"example.com sub.example-bank.co", "@example.com example .example.com -a.com example.c"},
 	} {

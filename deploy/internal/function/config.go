@@ -247,7 +247,10 @@ const (
 	maxApprovals    = 20
 )
 
-const maxGrantFor = 14 * 24 * time.Hour
+const (
+	minGrantFor = time.Hour
+	maxGrantFor = 14 * 24 * time.Hour
+)
 
 // unprovenRequester are the values of Config.UnprovenRequester.
 var unprovenRequester = []string{handle.UnprovenTwoApprovers, handle.UnprovenWarn, handle.UnprovenRefuse}
@@ -281,7 +284,7 @@ func (c *checker) config(conf Config, role Role) {
 	must("TIMEOUT", conf.Timeout >= minTimeout && conf.Timeout <= handle.MaxWait, "must be from 3m to 12h, like a wait condition's Timeout")
 	must("MARGIN", conf.Margin >= handle.MinMargin && conf.Margin <= maxMargin, "must be from 2m to 59m")
 	must("MARGIN", conf.Margin+minDecisionTime <= conf.Timeout || conf.Timeout < minTimeout, "must be at least a minute less than "+prefix+"TIMEOUT, to leave time to decide")
-	must("GRANT_FOR", conf.GrantFor >= 0 && conf.GrantFor <= maxGrantFor, "must be from 1h to 336h, or 0 for no grants")
+	must("GRANT_FOR", conf.GrantFor == 0 || conf.GrantFor >= minGrantFor && conf.GrantFor <= maxGrantFor, "must be from 1h to 336h, or 0 for no grants")
 	must("URL", conf.URL == "" || isAddress(conf.URL), "must be an https URL without a path, such as https://approvals.example.com")
 	must("SLACK_API", isHTTPS(conf.SlackAPI) && strings.HasSuffix(conf.SlackAPI, "/"), "must be an https URL that ends with a slash, such as https://slack.com/api/")
 	must("ORIGINS", !slices.ContainsFunc(conf.Origins, func(o string) bool { return !isHTTPS(o) }), "must be https URLs, separated by commas; do not set it on AWS")
