@@ -86,6 +86,10 @@ type Stack struct {
 	// as approved; zero once that update has been checked.
 	UpdateAt time.Time `json:"updateAt,omitzero"`
 
+	// Updating means that the request is of an update of the stack. AWS proves who
+	// launched a stack, but not who updates it.
+	Updating bool `json:"updating,omitempty"`
+
 	// Unverified means that CloudFormation could not yet be asked about the
 	// launch, so what the event claims is unchecked and the requester unknown.
 	// Votes are refused until it has answered.
@@ -109,17 +113,21 @@ type Product struct {
 type Requester struct {
 	Email     string   `json:"email,omitempty"`
 	Principal string   `json:"principal,omitempty"` // ARN of the user or role session that launched
+	Launcher  string   `json:"launcher,omitempty"`  // of an update: ARN of the user or role session that launched the stack
 	SlackID   string   `json:"slackId,omitempty"`   // whom to mention and write to; empty if unknown or ambiguous
-	SlackIDs  []string `json:"slackIds,omitempty"`  // every Slack user that Principal or Email leads to; none of them may approve
+	SlackIDs  []string `json:"slackIds,omitempty"`  // every Slack user that Principal, Email or Launcher leads to; none of them may approve
 	LookedUp  bool     `json:"lookedUp,omitempty"`  // Slack has been asked and has answered
 	Proven    bool     `json:"proven,omitempty"`    // SlackID follows from Principal; otherwise only from Email, if it is set
 }
 
 // PrincipalName is the last part of the principal's ARN: the name of the IAM
 // user or of the role session. It is empty if the principal is unknown.
-func (r Requester) PrincipalName() string {
-	return r.Principal[strings.LastIndex(r.Principal, "/")+1:]
-}
+func (r Requester) PrincipalName() string { return principalName(r.Principal) }
+
+// LauncherName is the same of the launcher.
+func (r Requester) LauncherName() string { return principalName(r.Launcher) }
+
+func principalName(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
 
 // Addressable reports whether SlackID may be mentioned and written to as the
 // requester: it is proven, or nothing proves another principal.
@@ -170,13 +178,21 @@ func (r Request) State() State {
 // requester's principal, not only from the claimed e-mail address.
 func (r Request) IdentifyRequester(main string, all []string, proven bool) Request {
 	r = r.Clone()
-	r.Requester.SlackID, r.Requester.SlackIDs, r.Requester.LookedUp = main, slices.Clone(all), true
+	ids := slices.Clone(all)
+	if r.Stack.Updating { // those known from the launch stay
+		for _, id := range r.Requester.SlackIDs {
+			if !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	r.Requester.SlackID, r.Requester.SlackIDs, r.Requester.LookedUp = main, ids, true
 	r.Requester.Proven = proven && main != ""
 	return r
 }
 
 // VerifyStack records what CloudFormation says about the stack: the product, the
-// proven principal (empty if there is no proof), the parameters, which the caller
+// principal that launched it (empty if nothing proves it), the parameters, which the caller
 // has redacted, and the content. It keeps a product name that the template sets.
 func (r Request) VerifyStack(p Product, principal string, parameters []Field, content Content) Request {
 	r = r.Clone().clearAttempts(Step{Kind: StepIdentify})
@@ -184,6 +200,9 @@ func (r Request) VerifyStack(p Product, principal string, parameters []Field, co
 		p.Name = r.Product.Name
 	}
 	r.Product, r.Requester.Principal, r.Parameters = p, principal, slices.Clone(parameters)
+	if r.Stack.Updating {
+		r.Requester.Principal, r.Requester.Launcher = "", principal
+	}
 	content.GateParameters, content.GateTemplate = r.Content.GateParameters, r.Content.GateTemplate
 	r.Content = content
 	r.Stack.Unverified = false

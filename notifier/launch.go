@@ -218,7 +218,7 @@ func (n *Notifier) create(ctx context.Context, r handle.Request, holder string) 
 // findGrant returns the ID of a request whose grant lets r through; empty if there
 // is none. Reconciling takes the grant; should it be gone by then, it asks.
 func (n *Notifier) findGrant(ctx context.Context, r handle.Request) (string, error) {
-	if r.Update != nil || r.Stack.Unverified || r.Requester.Principal == "" {
+	if r.Stack.Updating || r.Stack.Unverified || r.Requester.Principal == "" {
 		return "", nil
 	}
 	grants, err := n.Store.Grants(ctx, r.Content.Digest())
@@ -298,7 +298,7 @@ func (n *Notifier) newRequest(ev customResource, p properties) (handle.Request, 
 	r := handle.Request{
 		ID:        handle.NewID(ev.StackID, ev.LogicalResourceID, ev.RequestID),
 		CreatedAt: now,
-		Stack:     handle.Stack{ID: ev.StackID, Name: name, Account: account, Region: region, Gate: ev.LogicalResourceID, GateType: ev.ResourceType},
+		Stack:     handle.Stack{ID: ev.StackID, Name: name, Account: account, Region: region, Gate: ev.LogicalResourceID, GateType: ev.ResourceType, Updating: ev.RequestType == "Update"},
 		Terms:     a.terms,
 	}
 	if r.WaitURL, err = handle.ParseWaitURL(a.waitURL, ev.StackID, n.Origins, now); err != nil {

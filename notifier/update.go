@@ -54,7 +54,6 @@ func (n *Notifier) update(ctx context.Context, ev customResource, p properties) 
 	}
 	// AWS does not prove who updates. Neither the launcher nor the claimed person
 	// may approve.
-	r.Requester.Principal = ""
 	r.Update.Approved = ""
 	if approved {
 		r.Update.Approved = last.ID
@@ -114,7 +113,7 @@ func (n *Notifier) newUpdate(ev customResource, p properties) (r handle.Request,
 	r = handle.Request{
 		ID:        handle.NewID(ev.StackID, ev.LogicalResourceID, ev.RequestID),
 		CreatedAt: now,
-		Stack:     handle.Stack{ID: ev.StackID, Name: name, Account: account, Region: region, Gate: ev.LogicalResourceID, GateType: ev.ResourceType},
+		Stack:     handle.Stack{ID: ev.StackID, Name: name, Account: account, Region: region, Gate: ev.LogicalResourceID, GateType: ev.ResourceType, Updating: true},
 		Terms:     a.terms,
 		WaitURL:   handle.StoredWaitURL(ev.ResponseURL),
 		Update:    &handle.Update{RequestID: ev.RequestID, PhysicalID: ev.PhysicalResourceID},
@@ -129,7 +128,7 @@ func (n *Notifier) newUpdate(ev customResource, p properties) (r handle.Request,
 	if err := r.Terms.Check(); err != nil {
 		return r, nil, err
 	}
-	r.Requester.Email, r.Purpose = r.WaitURL.Redact(a.email), r.WaitURL.Redact(a.purpose)
+	r.Requester.Email, r.Purpose = r.WaitURL.Redact(a.email), handle.Shorten(r.WaitURL.Redact(a.purpose), maxPurpose)
 	r.Details = handle.RedactFields(r.WaitURL, a.details)
 	r.Product.Name = handle.OneLine(r.WaitURL.Redact(a.title), maxTitle)
 	r.Content.GateParameters, r.Content.GateTemplate = handle.ParametersDigest(a.parameters), a.template

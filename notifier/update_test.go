@@ -2,6 +2,8 @@ package notifier_test
 
 import (
 	"encoding/json"
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -284,6 +286,68 @@ func TestGrantBindsContentAndRequester(t *testing.T) {
 			}
 			if r := w.load(again.PhysicalResourceId); r.State() != handle.Pending {
 				t.Errorf("the launch is %s, want it to ask", r.State())
+			}
+		})
+	}
+}
+
+// AWS proves who launched, not who updates: the launcher may not approve, whatever
+// e-mail address the update claims, and no one counts as the proven requester.
+func TestLauncherMayNotApproveUpdates(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		handle string // of the update
+		lagged bool   // CloudFormation lags at first
+		lost   bool   // the record of the launch is lost
+	}{
+		{name: "same handle"},
+		{name: "same handle, lost record", lost: true},
+		{name: "same handle, CloudFormation lags", lagged: true},
+		{name: "new handle", handle: "OtherHandle"},
+		{name: "new handle, CloudFormation lags", handle: "OtherHandle", lagged: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			known := 1
+			launched := handle.Request{ID: handle.NewID(stackID, "ApprovalRequest", "lost")}
+			if tt.lost {
+				known = 0
+				w.notifier.Defaults.UnprovenRequester = handle.UnprovenTwoApprovers
+				w.stacks.description = proven("arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com")
+			} else {
+				launched = w.launchApproved()
+			}
+			properties := gateOf("production", "1")
+			properties["EmailID"] = "ann@example.com" // a claim
+			w.stacks.description.Status = "UPDATE_IN_PROGRESS"
+			event := w.update(launched.ID, "u1", properties)
+			if tt.handle != "" {
+				properties["WaitUrl"] = strings.Replace(w.waitURL(), "ApprovalHandle", tt.handle, 1)
+				event = w.update(launched.ID, "u1", properties)
+				w.stacks.gate.Handle = reconcile.HandleMatches
+			}
+			if tt.lagged {
+				w.stacks.err = errors.New("throttled")
+			}
+			if err := w.notifier.Handle(t.Context(), event); err != nil {
+				t.Fatal(err)
+			}
+			w.stacks.err = nil
+			w.advance(2 * time.Minute)
+			requests, err := w.store.OfStack(t.Context(), stackID)
+			if err != nil || len(requests) != known+1 {
+				t.Fatalf("%d requests, error %v; want %d", len(requests), err, known+1)
+			}
+			r := requests[0]
+			if r.ID == launched.ID {
+				r = requests[1]
+			}
+			if err := w.notifier.Reconcile(t.Context(), r.ID); err != nil {
+				t.Fatal(err)
+			}
+			r = w.load(r.ID)
+			if !slices.Contains(r.Requester.SlackIDs, rita) || r.Requester.Proven || r.ApprovalsNeeded() != 2 || r.GrantFrom != "" {
+				t.Errorf("got excluded %v, proven %v, %d approvals needed", r.Requester.SlackIDs, r.Requester.Proven, r.ApprovalsNeeded())
 			}
 		})
 	}

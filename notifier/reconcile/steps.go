@@ -165,17 +165,11 @@ func (u *run) identify(ctx context.Context, s handle.Step) bool {
 }
 
 // findRequester looks the requester up in Slack, by the name that AWS proves and
-// by the e-mail as typed. Neither person may approve, under any of their IDs.
+// by the e-mail as typed; of an update, also who launched the stack. None of them
+// may approve, under any of their IDs.
 func (u *run) findRequester(ctx context.Context) (found identified, err error) {
-	proven := u.r.Requester.PrincipalName()
-	if proven != "" && !strings.Contains(proven, "@") {
-		if u.c.MailDomain != "" {
-			proven += "@" + u.c.MailDomain
-		} else {
-			proven = ""
-		}
-	}
-	for i, email := range []string{proven, u.r.Requester.Email} {
+	proven, launcher := u.c.address(u.r.Requester.PrincipalName()), u.c.address(u.r.Requester.LauncherName())
+	for i, email := range []string{proven, u.r.Requester.Email, launcher} {
 		if !strings.Contains(email, "@") {
 			continue
 		}
@@ -191,11 +185,22 @@ func (u *run) findRequester(ctx context.Context) (found identified, err error) {
 				found.all = append(found.all, id)
 			}
 		}
-		if found.main == "" && !user.Deleted && !user.IsBot {
+		if found.main == "" && !user.Deleted && !user.IsBot && i < 2 {
 			found.main, found.proven = user.ID, i == 0
 		}
 	}
 	return found, nil
+}
+
+// address returns the e-mail address of a principal's name; empty if there is none.
+func (c *Reconciler) address(name string) string {
+	switch {
+	case name == "" || strings.Contains(name, "@"):
+		return name
+	case c.MailDomain == "":
+		return ""
+	}
+	return name + "@" + c.MailDomain
 }
 
 // refresh updates a posted message. What is marked is what was shown.

@@ -108,6 +108,7 @@ func (c *Checker) approvalsNeeded(r handle.Request) int {
 	if c.CloudFormation == nil {
 		proven = r.Requester.Proven
 	}
+	proven = proven && !r.Stack.Updating
 	if proven || r.Terms.SelfApproval || r.Terms.Channel == "" || r.Terms.UnprovenRequester != handle.UnprovenTwoApprovers {
 		return r.Terms.Approvals
 	}
