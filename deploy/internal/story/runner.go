@@ -30,7 +30,11 @@ type runner struct {
 	child   *child
 
 	start      time.Time
-	stack      string            // ID of the launched stack
+	stack      string // ID of the stack launched last
+	requests   int    // how many requests the story has made, each with a message
+	earlier    int    // how many of them belong to earlier stacks
+	alarms     *alarms
+	changed    handle.Change     // what the last update changes
 	lastActive slacktest.Message // the last version with buttons, which a slow client still shows
 	printed    map[string]bool
 }
@@ -82,19 +86,33 @@ func (run *runner) withStore(f func(handle.Store) error) error {
 	return errors.Join(f(store), store.Close())
 }
 
-// request returns the one request of the launch.
+// request returns the newest request of the stack launched last. The others are
+// those that the story has made.
 func (run *runner) request(ctx context.Context) (r handle.Request, err error) {
 	err = run.withStore(func(store handle.Store) error {
 		list, err := store.OfStack(ctx, run.stack)
-		if err == nil && len(list) == 0 {
-			err = errors.New("the launch created no approval request: check that the template has a gate")
+		if err != nil {
+			return err
 		}
-		if err == nil && len(list) > 1 {
-			err = fmt.Errorf("the launch has %d approval requests: stories need a template with one gate", len(list))
+		want := run.requests - run.earlier
+		switch {
+		case len(list) == 0:
+			return errors.New("the launch created no approval request: check that the template has a gate")
+		case len(list) > want && want == 1:
+			return fmt.Errorf("the launch has %d approval requests: stories need a template with one gate", len(list))
+		case len(list) != want:
+			return fmt.Errorf("the stack has %d approval requests, want %d", len(list), want)
 		}
-		if err == nil {
-			r = list[0]
-		}
+		r = slices.MaxFunc(list, func(a, b handle.Request) int { return a.CreatedAt.Compare(b.CreatedAt) })
+		return nil
+	})
+	return r, err
+}
+
+// load returns a request by ID.
+func (run *runner) load(ctx context.Context, id string) (r handle.Request, err error) {
+	err = run.withStore(func(store handle.Store) (err error) {
+		r, err = store.Load(ctx, id)
 		return err
 	})
 	return r, err
@@ -169,7 +187,9 @@ func (run *runner) launchAs(name, email, why string) step {
 				return err
 			}
 		}
-		run.stack, err = run.sandbox.Launch(l)
+		if run.stack, err = run.sandbox.Launch(l); err == nil {
+			run.earlier, run.requests = run.requests, run.requests+1
+		}
 		return err
 	}
 }

@@ -26,8 +26,10 @@ type Story struct {
 	Name     string
 	About    string // one sentence
 	defaults func(*notifier.Defaults)
-	grid     *sandbox.Grid // nil: the workspace belongs to no Enterprise Grid
-	child    bool          // run the functions in a separate process
+	grid     *sandbox.Grid              // nil: the workspace belongs to no Enterprise Grid
+	child    bool                       // run the functions in a separate process
+	start    time.Time                  // zero: startTime
+	needs    func(*gate.Template) error // why the story cannot run over a template; nil: it can over any
 	scenario func(context.Context, *runner) error
 }
 
@@ -53,6 +55,10 @@ func Stories() []Story {
 		{Name: "slack-down", About: "Slack is down, and an admin approves by mail.", scenario: slackDown},
 		{Name: "crash", About: "The functions are killed between decision and signal, restart and finish.", scenario: crash, child: true},
 		{Name: "launch-fails", About: "The launch is approved, a resource then fails, and the thread says why.", scenario: launchFails},
+		{Name: "update", About: "Rita updates the launched product, and the update waits until Ann and Bob have approved what it changes.", scenario: update, needs: asks},
+		{Name: "update-rejected", About: "Ann rejects an update, which rolls back with her reason.", scenario: updateRejected, needs: asks},
+		{Name: "update-bypass", About: "An update changes the template and leaves the gate as it was: it is found and reported.", scenario: updateBypass},
+		{Name: "weekend", About: "A launch expires over the weekend, Ann approves it on Monday, and Rita's relaunch goes through at once.", scenario: weekend, start: friday},
 		{Name: "grid", About: "In an Enterprise Grid, Ann cannot approve her own launch under her other ID, and Bob counts once.", scenario: grid,
 			grid: &sandbox.Grid{}, defaults: func(d *notifier.Defaults) { d.Approvals = 2 }},
 		{Name: "throttled", About: "Ann makes CloudFormation and Slack too busy to say who launched, and still cannot approve her own launch.", scenario: throttled},
@@ -83,7 +89,15 @@ func Run(ctx context.Context, out io.Writer, name string, c Config) error {
 		return fmt.Errorf("unknown story %q: use one of %s, or all", name, strings.Join(Names(), ", "))
 	}
 	var failed []error
+	skipped := 0
 	for _, s := range stories {
+		if s.needs != nil {
+			if reason := s.needs(c.Template); reason != nil {
+				fmt.Fprintf(out, "%s: %s\n  skipped: %v\n\n", s.Name, s.About, reason)
+				skipped++
+				continue
+			}
+		}
 		if err := s.run(ctx, out, c); err != nil {
 			fmt.Fprintf(out, "  FAILED: %v\n\n", err)
 			failed = append(failed, fmt.Errorf("%s: %w", s.Name, err))
@@ -94,7 +108,11 @@ func Run(ctx context.Context, out io.Writer, name string, c Config) error {
 	if len(failed) > 0 {
 		return fmt.Errorf("%w: %w", ErrFailed, errors.Join(failed...))
 	}
-	fmt.Fprintf(out, "%d passed, 0 failed\n", len(stories))
+	fmt.Fprintf(out, "%d passed, 0 failed", len(stories)-skipped)
+	if skipped > 0 {
+		fmt.Fprintf(out, ", %d skipped", skipped)
+	}
+	fmt.Fprintln(out)
 	return nil
 }
 
@@ -105,8 +123,8 @@ func (s Story) run(ctx context.Context, out io.Writer, c Config) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	run := &runner{out: out, config: c, data: filepath.Join(dir, "requests.db")}
-	sc := sandbox.Config{Log: c.Log, Defaults: s.defaults, Grid: s.grid}
+	run := &runner{out: out, config: c, data: filepath.Join(dir, "requests.db"), alarms: newAlarms(c.Log)}
+	sc := sandbox.Config{Log: slog.New(run.alarms), Defaults: s.defaults, Grid: s.grid}
 	if !s.child {
 		store, err := bolt.Open(run.data)
 		if err != nil {
@@ -115,6 +133,9 @@ func (s Story) run(ctx context.Context, out io.Writer, c Config) (err error) {
 		defer func() { err = errors.Join(err, store.Close()) }()
 		run.store, sc.Store = store, store
 		sc.Clock = sandbox.ManualClock(startTime)
+		if !s.start.IsZero() {
+			sc.Clock = sandbox.ManualClock(s.start)
+		}
 	}
 	if run.sandbox, err = sandbox.New(sc); err != nil {
 		return err
