@@ -1,6 +1,7 @@
 package handle
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -9,8 +10,8 @@ import (
 )
 
 // Content is what exactly is launched. An approval binds its digest. Values of
-// NoEcho parameters cannot be read and are not part of it; nor is a template that
-// may not be read.
+// NoEcho parameters can't be read, and count only where the gate passes them on; a
+// template that may not be read does not count.
 type Content struct {
 	Product    string `json:"product,omitempty"`    // prod-…
 	Version    string `json:"version,omitempty"`    // provisioning artifact, pa-…
@@ -21,8 +22,8 @@ type Content struct {
 	Principal  string `json:"principal,omitempty"` // the proven requester
 
 	// What the gate itself passes on, so that every change of it is an Update of
-	// the request resource: digests of its properties Parameters and Template.
-	// Empty for gates of earlier releases, whose updates do not ask.
+	// the request resource: GateDigest of its property Parameters, and its property
+	// Template. Empty for gates of earlier releases, whose updates do not ask.
 	GateParameters string `json:"gateParameters,omitempty"`
 	GateTemplate   string `json:"gateTemplate,omitempty"`
 }
@@ -59,6 +60,15 @@ func ParametersDigest(list []Field) string {
 		return "" // cannot be: the fields are strings
 	}
 	return digest(string(b))
+}
+
+// GateDigest returns the digest of what a gate passes on as Parameters, in any order.
+// It is keyed, because CloudFormation passes on NoEcho values in clear: without the
+// key, readers of the record could guess short ones.
+func GateDigest(key []byte, list []Field) string {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("countersign gate parameters\n" + ParametersDigest(list)))
+	return hex.EncodeToString(mac.Sum(nil))
 }
 
 // TemplateDigest returns the digest of a template's text; empty for an empty text.

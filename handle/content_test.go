@@ -131,3 +131,14 @@ func TestResponseFitsCloudFormation(t *testing.T) {
 		t.Error("identifiers that cannot fit gave no error")
 	}
 }
+
+func TestGateDigestIsKeyed(t *testing.T) {
+	list := []handle.Field{{Name: "Password", Value: "1234"}, {Name: "A", Value: "1"}}
+	got := handle.GateDigest([]byte("key"), list)
+	if got == handle.GateDigest([]byte("other"), list) || got == handle.ParametersDigest(list) || got == handle.GateDigest([]byte("key"), list[:1]) {
+		t.Error("the digest must depend on the key and on each value")
+	}
+	if got != handle.GateDigest([]byte("key"), []handle.Field{list[1], list[0]}) {
+		t.Error("the order counts")
+	}
+}

@@ -161,7 +161,8 @@ func fuzzNotifier() (n *notifier.Notifier, puts *buckets, mail *inbox, log *byte
 			Links:  func(context.Context) (*blocks.Links, error) { return nil, errors.New("no links here") },
 			Wait:   func(context.Context, time.Duration) error { return nil },
 		},
-		Defaults: notifier.Defaults{Approvers: []string{group}, Approvals: 1, Margin: handle.MinMargin},
+		DigestKey: func(context.Context) ([]byte, error) { return nil, errors.New("no key here") },
+		Defaults:  notifier.Defaults{Approvers: []string{group}, Approvals: 1, Margin: handle.MinMargin},
 	}, puts, mail, log
 }
 

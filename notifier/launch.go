@@ -34,7 +34,7 @@ func (n *Notifier) request(ctx context.Context, ev customResource, p properties)
 	}
 	id := handle.NewID(ev.StackID, ev.LogicalResourceID, ev.RequestID)
 	fail := func(reason string) reply { return reply{response: ev.response("FAILED", reason, id, nil)} }
-	r, err := n.newRequest(ev, p)
+	r, err := n.newRequest(ctx, ev, p)
 	if err != nil {
 		return fail(err.Error()), nil
 	}
@@ -285,7 +285,7 @@ func (n *Notifier) askFailure(r handle.Request) string {
 
 // newRequest makes the record of a launch from the event, unverified. The error is
 // for the template's author.
-func (n *Notifier) newRequest(ev customResource, p properties) (handle.Request, error) {
+func (n *Notifier) newRequest(ctx context.Context, ev customResource, p properties) (handle.Request, error) {
 	now := n.Now().UTC()
 	region, account, name, ok := parseStackID(ev.StackID)
 	if !ok {
@@ -318,8 +318,22 @@ func (n *Notifier) newRequest(ev customResource, p properties) (handle.Request, 
 	r.Requester.Email, r.Purpose = r.WaitURL.Redact(a.email), handle.Shorten(r.WaitURL.Redact(a.purpose), maxPurpose)
 	r.Details = handle.RedactFields(r.WaitURL, a.details)
 	r.Product.Name = handle.OneLine(r.WaitURL.Redact(a.title), maxTitle)
-	r.Content.GateParameters, r.Content.GateTemplate = handle.ParametersDigest(a.parameters), a.template
+	r.Content.GateParameters, r.Content.GateTemplate = n.gateDigest(ctx, r.ID, p, a), a.template
 	return r.RecordCreation(), nil
+}
+
+// gateDigest returns the digest of the gate's property Parameters; empty if it has
+// none, and one that equals no other if the key can't be read.
+func (n *Notifier) gateDigest(ctx context.Context, id string, p properties, a approval) string {
+	if !p.has("Parameters") {
+		return ""
+	}
+	key, err := n.DigestKey(ctx)
+	if err != nil {
+		n.Log.WarnContext(ctx, "couldn't read the digest key: the next update of this gate asks even if nothing changes", "request", id, "error", err)
+		return "unknown " + id
+	}
+	return handle.GateDigest(key, a.parameters)
 }
 
 // deleted handles the Delete of a request resource, after CloudFormation's bucket

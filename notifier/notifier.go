@@ -4,6 +4,7 @@
 package notifier
 
 import (
+	"context"
 	"time"
 
 	"countersign/notifier/reconcile"
@@ -19,6 +20,10 @@ type Notifier struct {
 	// Origins lists URL prefixes that wait URLs and response URLs may have
 	// besides AWS's own. Simulations set it; on AWS it is empty.
 	Origins []string
+
+	// DigestKey returns the key of handle.GateDigest. While it can't be read, or once
+	// it changes, gates that pass on Parameters ask although nothing has changed.
+	DigestKey func(ctx context.Context) ([]byte, error)
 
 	// ConfigErr is why the notifier cannot work, such as an invalid
 	// configuration. Create and Update are then answered FAILED with it, Delete

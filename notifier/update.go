@@ -23,7 +23,7 @@ func (n *Notifier) update(ctx context.Context, ev customResource, p properties) 
 	if !p.has("Parameters") && !p.has("Template") {
 		return keep(ev.PhysicalResourceID), nil // a gate of an earlier release: its updates do not ask
 	}
-	r, parameters, err := n.newUpdate(ev, p)
+	r, parameters, err := n.newUpdate(ctx, ev, p)
 	if err != nil {
 		return fail(err.Error()), nil
 	}
@@ -97,7 +97,7 @@ func visible(r handle.Request, parameters []handle.Field, verified bool, last ha
 
 // newUpdate makes the record of an update from its event, and returns the gate's
 // parameters as the event has them, which may be secrets.
-func (n *Notifier) newUpdate(ev customResource, p properties) (r handle.Request, parameters []handle.Field, err error) {
+func (n *Notifier) newUpdate(ctx context.Context, ev customResource, p properties) (r handle.Request, parameters []handle.Field, err error) {
 	now := n.Now().UTC()
 	region, account, name, ok := parseStackID(ev.StackID)
 	if !ok {
@@ -131,7 +131,7 @@ func (n *Notifier) newUpdate(ev customResource, p properties) (r handle.Request,
 	r.Requester.Email, r.Purpose = r.WaitURL.Redact(a.email), handle.Shorten(r.WaitURL.Redact(a.purpose), maxPurpose)
 	r.Details = handle.RedactFields(r.WaitURL, a.details)
 	r.Product.Name = handle.OneLine(r.WaitURL.Redact(a.title), maxTitle)
-	r.Content.GateParameters, r.Content.GateTemplate = handle.ParametersDigest(a.parameters), a.template
+	r.Content.GateParameters, r.Content.GateTemplate = n.gateDigest(ctx, r.ID, p, a), a.template
 	return r.RecordCreation(), a.parameters, nil
 }
 

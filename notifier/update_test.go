@@ -352,3 +352,24 @@ func TestLauncherMayNotApproveUpdates(t *testing.T) {
 		})
 	}
 }
+
+// Without the digest key nothing equals what was approved: an update asks, and a
+// rollback succeeds all the same.
+func TestUpdateWithoutDigestKey(t *testing.T) {
+	w := newWorld(t)
+	launched := w.launchApproved()
+	w.keyErr = errors.New("throttled")
+	if err := w.notifier.Handle(t.Context(), w.update(launched.ID, "u1", gateOf("test", "1"))); err != nil {
+		t.Fatal(err)
+	}
+	if r := w.held(); r.Update.Approved != launched.ID {
+		t.Errorf("the held update follows %q, want the launch", r.Update.Approved)
+	}
+	w.stacks.description.Status = "UPDATE_ROLLBACK_IN_PROGRESS"
+	if err := w.notifier.Handle(t.Context(), w.update(launched.ID, "back", gateOf("test", "1"))); err != nil {
+		t.Fatal(err)
+	}
+	if answers := strings.Join(w.bucket.answers(), "\n"); !strings.Contains(answers, `"Status":"SUCCESS","PhysicalResourceId":"`+launched.ID+`","StackId":"`+stackID+`","RequestId":"back"`) {
+		t.Errorf("the rollback was not answered SUCCESS: %s", answers)
+	}
+}

@@ -47,6 +47,7 @@ type testWorld struct {
 	mail        *inbox
 	log         *bytes.Buffer
 	slackOrigin string
+	keyErr      error // of the digest key
 
 	mu  sync.Mutex
 	now time.Time
@@ -82,8 +83,9 @@ func newWorld(t *testing.T) *testWorld {
 				return nil
 			},
 		},
-		Origins:  []string{w.bucket.origin},
-		Defaults: notifier.Defaults{Channel: channel, Approvers: []string{group}, Approvals: 1, Margin: handle.MinMargin},
+		Origins:   []string{w.bucket.origin},
+		DigestKey: func(context.Context) ([]byte, error) { return []byte("a key"), w.keyErr },
+		Defaults:  notifier.Defaults{Channel: channel, Approvers: []string{group}, Approvals: 1, Margin: handle.MinMargin},
 	}
 	t.Cleanup(w.noSecrets)
 	return w

@@ -31,7 +31,8 @@ type Deps struct {
 
 	SigningSecrets func(ctx context.Context, again bool) ([]string, error)
 	MailKeys       func(ctx context.Context) ([]handle.MailKey, error)
-	Address        func(ctx context.Context) string // the bot's URL; empty if unknown
+	DigestKey      func(ctx context.Context) ([]byte, error) // see notifier.Notifier
+	Address        func(ctx context.Context) string          // the bot's URL; empty if unknown
 
 	Account               string // the AWS account that the functions run in
 	CancelUnapproved      bool   // see reconcile.Reconciler
@@ -70,6 +71,7 @@ func (d Deps) Notifier(r *reconcile.Reconciler) *notifier.Notifier {
 		Reconciler: r,
 		Defaults:   d.Defaults,
 		Origins:    d.Origins,
+		DigestKey:  d.DigestKey,
 		Workers:    workers,
 	}
 }

@@ -104,6 +104,7 @@ func (f *Function) deps(sdk aws.Config, secrets *SecretCache) Deps {
 		SlackAPI:       c.SlackAPI,
 		SigningSecrets: secrets.SigningSecrets,
 		MailKeys:       secrets.MailKeys,
+		DigestKey:      secrets.DigestKey,
 		Address:        f.address,
 		Account:        c.Account,
 

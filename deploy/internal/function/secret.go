@@ -3,6 +3,8 @@ package function
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -240,4 +242,23 @@ func (c *SecretCache) Token(ctx context.Context, refused string) (string, error)
 func (c *SecretCache) MailKeys(ctx context.Context) ([]handle.MailKey, error) {
 	s, err := c.Secret(ctx)
 	return s.MailKeys, err
+}
+
+// DigestKey returns the key of handle.GateDigest, derived from the first mail key or,
+// without one, from the Slack token.
+func (c *SecretCache) DigestKey(ctx context.Context) ([]byte, error) {
+	s, err := c.Secret(ctx)
+	if err != nil {
+		return nil, err
+	}
+	from := s.SlackToken
+	if len(s.MailKeys) > 0 {
+		from = string(s.MailKeys[0])
+	}
+	if from == "" {
+		return nil, SecretProblems{"it has neither a mail key nor a Slack token"}
+	}
+	mac := hmac.New(sha256.New, []byte(from))
+	mac.Write([]byte("countersign digest key"))
+	return mac.Sum(nil), nil
 }

@@ -77,6 +77,7 @@ func New(c Config, store handle.Store, now func() time.Time, client *http.Client
 		Token:          c.Token,
 		SigningSecrets: func(context.Context, bool) ([]string, error) { return c.SigningSecrets, nil },
 		MailKeys:       func(context.Context) ([]handle.MailKey, error) { return keys, nil },
+		DigestKey:      func(context.Context) ([]byte, error) { return []byte(c.MailKey), nil },
 		Address:        func(context.Context) string { return c.Bot },
 		Team:           c.TeamID,
 		Enterprise:     c.EnterpriseID,
