@@ -37,7 +37,7 @@ func (f Format) Refused(r handle.Request, reason handle.RefusalReason) string {
 	case handle.RefusedDecided:
 		return f.AlreadyDecided(r)
 	case handle.RefusedExpired:
-		return "This request expired without a decision (" + f.Date(r.Terms.Deadline) + "). The requester can launch again."
+		return "This request expired without a decision (" + f.Date(r.Terms.Deadline) + "). " + relaunchState(r.Grant)
 	case handle.RefusedNoReason:
 		return ReasonMissing
 	case handle.RefusedNotByMail:
@@ -46,6 +46,20 @@ func (f Format) Refused(r handle.Request, reason handle.RefusalReason) string {
 		return PersonUnverified
 	}
 	return "Your decision was refused: " + f.Text(string(reason), 100) + "."
+}
+
+// relaunchState says why an expired request can't be approved for relaunch, or what
+// the requester can do.
+func relaunchState(g *handle.Grant) string {
+	switch {
+	case g == nil || g.At.IsZero() && g.RevokedAt.IsZero(), g.Lapsed:
+		return "The requester can launch again."
+	case g.UsedBy != "":
+		return "It has been approved for relaunch, and was relaunched."
+	case !g.RevokedAt.IsZero():
+		return "Its approval for relaunch was revoked."
+	}
+	return "It has been approved for relaunch already."
 }
 
 // AlreadyDecided says how the request was decided; empty if it was not.
