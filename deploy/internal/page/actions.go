@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"time"
@@ -75,10 +76,29 @@ func (p *Page) injectFailure(id string, in *sandbox.Launch) (undo func(), err er
 // quotaReason is the status reason of the resource that fails.
 const quotaReason = `Resource handler returned message: "You have reached the quota of your account."`
 
-// cancel deletes the acting person's stack while it is being created.
-func (p *Page) cancel(_ context.Context, a action) error {
+// update updates a product that the acting person has launched.
+func (p *Page) update(_ context.Context, a action) error {
 	if _, err := p.ownStack(a); err != nil {
 		return err
+	}
+	changed := maps.Clone(a.Parameters)
+	for _, d := range p.template.Parameters() {
+		if d.NoEcho && changed[d.Name] == "" {
+			delete(changed, d.Name)
+		}
+	}
+	return p.sandbox.UpdateProduct(a.Stack, sandbox.Update{Parameters: changed})
+}
+
+// cancel deletes the acting person's stack while it is being created, or cancels its
+// update.
+func (p *Page) cancel(_ context.Context, a action) error {
+	s, err := p.ownStack(a)
+	if err != nil {
+		return err
+	}
+	if s.Status == fakecfn.UpdateInProgress {
+		return p.sandbox.CancelUpdate(a.Stack)
 	}
 	return p.sandbox.CloudFormation.DeleteStack(a.Stack)
 }

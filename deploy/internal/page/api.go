@@ -15,9 +15,9 @@ import (
 // Which fields besides As are used depends on the endpoint.
 type action struct {
 	As    string `json:"as"`    // Slack user ID
-	Stack string `json:"stack"` // cancel, signal: stack ID
+	Stack string `json:"stack"` // update, cancel, signal: stack ID
 
-	// launch
+	// launch; of update the parameters
 	Name       string            `json:"name"`
 	Parameters map[string]string `json:"parameters"`
 	Failure    string            `json:"failure"` // ID of a failureOption

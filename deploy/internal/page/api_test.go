@@ -131,6 +131,54 @@ func TestCancel(t *testing.T) {
 	s.shows(sandbox.Rita, "record", "withdrawn")
 }
 
+func TestUpdate(t *testing.T) {
+	s := newFixture(t)
+	s.launch(sandbox.Rita, nil)
+	id := s.stack().ID
+	s.hides(sandbox.Rita, "stacks", "Update the product")
+	s.clickButton(sandbox.Ann, "approve")
+	s.shows(sandbox.Rita, "stacks", "running (CREATE_COMPLETE)", "Update the product")
+	s.hides(sandbox.Ann, "stacks", "Update the product")
+	s.do("advance", sandbox.Rita, body{"seconds": 3600})
+
+	if status, fault := s.try("update", sandbox.Ann, body{"stack": id}); status != http.StatusConflict || !strings.Contains(fault.Error, "Ann did not") {
+		t.Errorf("as another person: got %d %+v", status, fault)
+	}
+	if status, fault := s.try("update", sandbox.Rita, body{"stack": id, "parameters": parameters}); status != http.StatusUnprocessableEntity || !strings.Contains(fault.Error, "No updates are to be performed") {
+		t.Errorf("without a change: got %d %+v", status, fault)
+	}
+	production := body{"stack": id, "parameters": map[string]string{"Environment": "production"}}
+	s.do("update", sandbox.Rita, production)
+	s.shows(sandbox.Rita, "stacks", "waiting for approval (UPDATE_IN_PROGRESS)", "Cancel the update")
+	s.hides(sandbox.Rita, "stacks", "Update the product")
+	s.shows(sandbox.Ann, "slack", "Update needs approval", "Environment : test → production")
+	s.do("cancel", sandbox.Rita, body{"stack": id})
+	s.shows(sandbox.Rita, "stacks", "update rolled back (UPDATE_ROLLBACK_COMPLETE)")
+	s.shows(sandbox.Ann, "slack", "withdrawn")
+
+	s.do("update", sandbox.Rita, production)
+	s.clickButton(sandbox.Ann, "approve")
+	s.shows(sandbox.Rita, "stacks", "waiting for approval")
+	s.clickButton(sandbox.Bob, "approve")
+	s.shows(sandbox.Rita, "stacks", "updated (UPDATE_COMPLETE)")
+}
+
+// An expired launch that is approved late goes through at once when the same values
+// are launched again.
+func TestRelaunch(t *testing.T) {
+	s := newFixture(t)
+	s.launch(sandbox.Rita, nil)
+	s.do("advance", sandbox.Rita, body{"deadline": true})
+	s.shows(sandbox.Ann, "slack", "Approve for relaunch")
+	s.clickButton(sandbox.Ann, "approve")
+	s.shows(sandbox.Rita, "slack", "Approved for relaunch")
+	s.launch(sandbox.Rita, body{"name": "orders-queue-2"})
+	s.shows(sandbox.Rita, "stacks", "running (CREATE_COMPLETE)")
+	if r := s.request(); r.State() != handle.Approved || r.Decision.Via != handle.ViaGrant {
+		t.Errorf("the request is %s, %+v", r.State(), r.Decision)
+	}
+}
+
 func TestAdvanceClock(t *testing.T) {
 	s := newFixture(t)
 	if status, fault := s.try("advance", sandbox.Rita, body{"deadline": true}); status != http.StatusConflict || !strings.Contains(fault.Error, "No request is pending") {

@@ -17,7 +17,7 @@ import (
 func TestBrowser(t *testing.T) {
 	browser := startBrowser(t)
 	for name, test := range map[string]func(*testing.T, *fixture, *tab){
-		"story": story, "keyboard": keyboard, "refusals": refusals, "audit": audit, "axe": axe, "mail page": mailPage, "reconnects": reconnects,
+		"story": story, "keyboard": keyboard, "update": update, "refusals": refusals, "audit": audit, "axe": axe, "mail page": mailPage, "reconnects": reconnects,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -117,6 +117,31 @@ func (t *tab) onPhone() {
 	}
 	t.click("#launch-fold > summary")
 	t.fits("on a phone, with the launch form,")
+}
+
+// A launched product is updated: first with a value that CloudFormation rejects, then
+// with one that Ann and Bob approve.
+func update(t *testing.T, s *fixture, tab *tab) {
+	s.launch(sandbox.Rita, nil)
+	s.clickButton(sandbox.Ann, "approve")
+	tab.sees("#stacks .stack .state", "running")
+	tab.click(".update > summary")
+	tab.do(chromedp.SetValue(chromedp.CSS("#u-MaxReceives"), "1000"))
+	tab.click(".update button.primary")
+	tab.sees(".update .error", "ValidationError: Parameter 'MaxReceives' must be a number not greater than 100")
+	tab.is("the invalid field is marked and focused", `document.querySelector("#u-MaxReceives").matches("[aria-invalid=true]:focus")`)
+	tab.do(chromedp.SetValue(chromedp.CSS("#u-MaxReceives"), "10"), chromedp.SetValue(chromedp.CSS("#u-Environment"), "production"))
+	tab.click(".update button.primary")
+	tab.sees("#stacks .stack .state", "waiting for approval")
+	tab.sees("#slack", "Update needs approval")
+	tab.sees("#slack", "test → production")
+	tab.is("the update form is gone", `!document.querySelector(".update")`)
+	s.clickButton(sandbox.Ann, "approve")
+	s.clickButton(sandbox.Bob, "approve")
+	tab.sees("#stacks .stack .state", "updated")
+	tab.click(".update > summary")
+	tab.is("the form has the new values", `document.querySelector("#u-MaxReceives").value === "10" && document.querySelector("#u-Environment").value === "production"`)
+	tab.fits("with the update form,")
 }
 
 // Everything can be done with the keyboard alone.
@@ -219,6 +244,12 @@ func visitStates(t *testing.T, s *fixture, tab *tab, findings func() []string) {
 	tab.become(sandbox.Rita)
 	tab.sees("#stacks", "rolled back")
 	check("bypassed")
+	s.launch(sandbox.Rita, body{"name": "orders-queue-2"})
+	s.clickButton(sandbox.Bob, "approve")
+	tab.become(sandbox.Rita)
+	tab.sees("#stacks", "running")
+	tab.click(".update > summary")
+	check("with the update form open")
 	tab.do(chromedp.Navigate(s.url + "/storybook"))
 	check("in the storybook")
 	tab.do(chromedp.Navigate(link))

@@ -22,6 +22,7 @@ type form struct {
 
 // field is the input for one template parameter.
 type field struct {
+	ID               string // of the element, unique on the page
 	Key, Label, Help string
 	Type             string // of the input: text, number, password or select
 	Value            string
@@ -50,13 +51,13 @@ var failureOptions = []failureOption{
 	{failSlackRateLimit, "Slack is rate limited (429)"},
 }
 
-// fieldsOf returns the fields for a template's parameters, with defaults and
-// examples filled in for viewer.
+// fieldsOf returns the fields of the launch form, with defaults and examples filled
+// in for viewer.
 func fieldsOf(declared []*gate.Parameter, viewer person) []field {
 	var out []field
 	for _, d := range declared {
 		f := field{
-			Key: d.Name, Label: label(d.Name), Help: d.Description, Type: "text",
+			ID: "f-" + d.Name, Key: d.Name, Label: label(d.Name), Help: d.Description, Type: "text",
 			Value: d.Default, Options: d.AllowedValues, Required: !d.HasDefault,
 		}
 		switch {
@@ -74,6 +75,26 @@ func fieldsOf(declared []*gate.Parameter, viewer person) []field {
 		out = append(out, f)
 	}
 	return out
+}
+
+// updateFields returns the fields for an update of a launched product, with its
+// present values. Secrets are not shown, and keep their values if left empty.
+func updateFields(declared []*gate.Parameter, s fakecfn.Stack) []field {
+	fields := fieldsOf(declared, person{})
+	for i := range fields {
+		f := &fields[i]
+		f.ID = "u-" + f.Key
+		for _, v := range s.Parameters {
+			if v.Key == f.Key && f.Type != "password" {
+				f.Value = v.Value
+			}
+		}
+		if f.Type == "password" {
+			f.Value, f.Required = "", false
+		}
+		f.Wide = len(f.Value) > wideText
+	}
+	return fields
 }
 
 // exampleValue suggests a value for a parameter without a default, so that a new

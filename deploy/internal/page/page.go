@@ -61,7 +61,7 @@ func (p *Page) routes() http.Handler {
 	mux.HandleFunc("GET /api/state", p.serveState)
 	mux.HandleFunc("GET /api/live", p.serveLive)
 	for path, do := range map[string]func(context.Context, action) error{
-		"launch": p.launch, "cancel": p.cancel, "signal": p.signal,
+		"launch": p.launch, "update": p.update, "cancel": p.cancel, "signal": p.signal,
 		"click": p.click, "submit": p.submit, "close": p.close,
 		"advance": p.advance, "clear": p.clear,
 	} {

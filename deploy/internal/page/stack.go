@@ -33,7 +33,9 @@ type stack struct {
 	Reason    string // why it failed
 	Created   time.Time
 	Mine      bool // the viewer launched it
-	Running   bool // its creation can be cancelled
+	Running   bool // its creation or update can be cancelled
+	Updating  bool
+	Update    []field // of the update form; nil if the viewer cannot update it now
 	URL       string
 	Outputs   []gate.Output
 	Resources []resource
@@ -55,8 +57,9 @@ type event struct {
 }
 
 // stacksFor lists the stacks, newest first, as viewer sees them. chosen is the ID
-// of the selected one; by default it is the newest.
-func stacksFor(all []fakecfn.Stack, n names, viewer person, chosen string) stacks {
+// of the selected one; by default it is the newest. declared are the parameters of
+// the product's template.
+func stacksFor(all []fakecfn.Stack, n names, declared []*gate.Parameter, viewer person, chosen string) stacks {
 	out := stacks{Viewer: viewer}
 	if !viewer.AWS {
 		return out
@@ -72,7 +75,7 @@ func stacksFor(all []fakecfn.Stack, n names, viewer person, chosen string) stack
 		i = len(all) - 1
 	}
 	out.List[len(all)-1-i].Current = true
-	out.Chosen = stackFor(all[i], n, viewer)
+	out.Chosen = stackFor(all[i], n, declared, viewer)
 	out.Announcement = out.Chosen.Name + ": " + out.Chosen.State.Word
 	return out
 }
@@ -81,10 +84,14 @@ func summarize(s fakecfn.Stack, n names) launchSummary {
 	return launchSummary{ID: s.ID, Name: provisionedProductName(s), State: stateOfStack(s), By: launcher(s, n)}
 }
 
-func stackFor(s fakecfn.Stack, n names, viewer person) *stack {
+func stackFor(s fakecfn.Stack, n names, declared []*gate.Parameter, viewer person) *stack {
 	out := &stack{
 		launchSummary: summarize(s, n), StackName: s.Name, Created: s.Created,
-		Mine: isLauncher(s, viewer), Running: s.Status == fakecfn.CreateInProgress, Outputs: s.Outputs,
+		Mine: isLauncher(s, viewer), Outputs: s.Outputs, Updating: s.Status == fakecfn.UpdateInProgress,
+	}
+	out.Running = s.Status == fakecfn.CreateInProgress || out.Updating
+	if out.Mine && isUpdatable(s) {
+		out.Update = updateFields(declared, s)
 	}
 	secrets := waitURLs(s)
 	if out.State.Kind == "bad" { // otherwise the reason is "User Initiated"
@@ -108,11 +115,14 @@ func stackFor(s fakecfn.Stack, n names, viewer person) *stack {
 	return out
 }
 
-// firstFailure returns the reason of the first failed resource. Later failures are
-// only cancellations caused by the first.
+// firstFailure returns the reason of the first failed resource of the last operation.
+// Later failures are only cancellations caused by the first.
 func firstFailure(s fakecfn.Stack) string {
-	for _, e := range slices.Backward(s.Events) {
-		if e.Status == fakecfn.CreateFailed || e.Status == fakecfn.DeleteFailed {
+	last := slices.IndexFunc(s.Events, func(e fakecfn.Event) bool { // newest first
+		return e.PhysicalID == s.ID && (e.Status == fakecfn.CreateInProgress || e.Status == fakecfn.UpdateInProgress)
+	})
+	for _, e := range slices.Backward(s.Events[:last+1]) {
+		if e.Status == fakecfn.CreateFailed || e.Status == fakecfn.UpdateFailed || e.Status == fakecfn.DeleteFailed {
 			return e.LogicalID + ": " + e.Reason
 		}
 	}

@@ -1,6 +1,8 @@
 package page
 
 import (
+	"strings"
+
 	"countersign/deploy/internal/fakecfn"
 	"countersign/handle"
 )
@@ -21,10 +23,19 @@ var statuses = map[fakecfn.Status]state{
 	fakecfn.RollbackInProgress: {Kind: "bad", Symbol: "●", Word: "rolling back"},
 	fakecfn.RollbackComplete:   {Kind: "bad", Symbol: "↩", Word: "rolled back"},
 	fakecfn.RollbackFailed:     {Kind: "bad", Symbol: "✕", Word: "rollback failed"},
+	fakecfn.UpdateInProgress:   {Kind: "busy", Symbol: "●", Word: "updating"},
+	fakecfn.UpdateComplete:     {Kind: "good", Symbol: "✓", Word: "updated"},
+	fakecfn.UpdateFailed:       {Kind: "bad", Symbol: "✕", Word: "update failed"},
 	fakecfn.DeleteInProgress:   {Kind: "busy", Symbol: "●", Word: "deleting"},
 	fakecfn.DeleteComplete:     {Kind: "gone", Symbol: "–", Word: "deleted"},
 	fakecfn.DeleteFailed:       {Kind: "bad", Symbol: "✕", Word: "delete failed"},
 	fakecfn.DeleteSkipped:      {Kind: "gone", Symbol: "–", Word: "retained"},
+
+	fakecfn.UpdateCompleteCleanupInProgress:         {Kind: "busy", Symbol: "●", Word: "cleaning up"},
+	fakecfn.UpdateRollbackInProgress:                {Kind: "bad", Symbol: "●", Word: "rolling back the update"},
+	fakecfn.UpdateRollbackFailed:                    {Kind: "bad", Symbol: "✕", Word: "rollback of the update failed"},
+	fakecfn.UpdateRollbackCompleteCleanupInProgress: {Kind: "bad", Symbol: "●", Word: "cleaning up"},
+	fakecfn.UpdateRollbackComplete:                  {Kind: "bad", Symbol: "↩", Word: "update rolled back"},
 }
 
 // stateOf returns the display of a status. An unknown one is shown as it is.
@@ -44,7 +55,7 @@ func stateOfStack(s fakecfn.Stack) state {
 	if s.Status == fakecfn.CreateComplete {
 		out.Word = "running"
 	}
-	if s.Status == fakecfn.CreateInProgress && isWaiting(s) {
+	if s.Status == fakecfn.CreateInProgress && isWaiting(s) || s.Status == fakecfn.UpdateInProgress && isHeld(s) {
 		out.Kind, out.Symbol, out.Word = "wait", "◔", "waiting for approval"
 	}
 	return out
@@ -56,6 +67,26 @@ func isWaiting(s fakecfn.Stack) bool {
 		if r.Type == "AWS::CloudFormation::WaitCondition" && r.Status == fakecfn.CreateInProgress {
 			return true
 		}
+	}
+	return false
+}
+
+// isHeld reports whether a custom resource of the stack is being updated. In the
+// sandbox only a gate takes time for that.
+func isHeld(s fakecfn.Stack) bool {
+	for _, r := range s.Resources {
+		if strings.HasPrefix(r.Type, "Custom::") && r.Status == fakecfn.UpdateInProgress {
+			return true
+		}
+	}
+	return false
+}
+
+// isUpdatable reports whether CloudFormation can update the stack now.
+func isUpdatable(s fakecfn.Stack) bool {
+	switch s.Status {
+	case fakecfn.CreateComplete, fakecfn.UpdateComplete, fakecfn.UpdateRollbackComplete:
+		return true
 	}
 	return false
 }

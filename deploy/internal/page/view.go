@@ -57,7 +57,7 @@ func (p *Page) draw(s snapshot, who viewParams) view {
 		Clock:  newClockPane(s),
 		Hints:  nextSteps(s.Stacks, s.Requests, viewer),
 		Form:   p.form(s, viewer),
-		Stacks: stacksFor(s.Stacks, n, viewer, who.Stack),
+		Stacks: stacksFor(s.Stacks, n, p.template.Parameters(), viewer, who.Stack),
 		Slack:  rd.channel(w, sandbox.Channel, viewer, p.buttonErrors.snapshot(), s.Outage),
 		Mail:   mailPane{s.Mails},
 		Record: newRecordPane(s.Requests, n),

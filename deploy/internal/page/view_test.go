@@ -101,14 +101,19 @@ func TestFieldsOf(t *testing.T) {
 		{Name: "Purpose", Type: "String"},
 	}
 	want := []field{
-		{Key: "UserEmail", Label: "User email", Type: "text", Value: "rita@example.com", Required: true},
-		{Key: "Size", Label: "Size", Help: "In GB", Type: "number", Value: "3"},
-		{Key: "Stage", Label: "Stage", Type: "select", Value: "test", Options: []string{"test", "live"}, Required: true},
-		{Key: "Password", Label: "Password", Type: "password", Required: true},
-		{Key: "Purpose", Label: "Purpose", Type: "text", Value: "Orders wait here while the warehouse is offline", Required: true, Wide: true},
+		{ID: "f-UserEmail", Key: "UserEmail", Label: "User email", Type: "text", Value: "rita@example.com", Required: true},
+		{ID: "f-Size", Key: "Size", Label: "Size", Help: "In GB", Type: "number", Value: "3"},
+		{ID: "f-Stage", Key: "Stage", Label: "Stage", Type: "select", Value: "test", Options: []string{"test", "live"}, Required: true},
+		{ID: "f-Password", Key: "Password", Label: "Password", Type: "password", Required: true},
+		{ID: "f-Purpose", Key: "Purpose", Label: "Purpose", Type: "text", Value: "Orders wait here while the warehouse is offline", Required: true, Wide: true},
 	}
 	if diff := cmp.Diff(want, fieldsOf(declared, person{Email: "rita@example.com"})); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+	launched := fakecfn.Stack{Parameters: []gate.ParameterValue{{Key: "Size", Value: "7"}, {Key: "Stage", Value: "live"}, {Key: "Password", Value: "****"}}}
+	got := updateFields(declared, launched)
+	if size, stage, password := got[1], got[2], got[3]; size.Value != "7" || stage.Value != "live" || password.Value != "" || password.Required {
+		t.Errorf("the fields of an update: %+v, %+v, %+v", size, stage, password)
 	}
 }
 
@@ -181,7 +186,7 @@ func TestStackHidesItsWaitURL(t *testing.T) {
 		{person{ID: sandbox.Ann, Email: "ann@example.com", AWS: true}, false},
 		{person{ID: sandbox.Dan, AWS: true}, false},
 	} {
-		html, err := render("stacks", stacksFor([]fakecfn.Stack{s}, names{}, test.viewer, ""))
+		html, err := render("stacks", stacksFor([]fakecfn.Stack{s}, names{}, nil, test.viewer, ""))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -200,7 +205,7 @@ func TestStackHidesItsWaitURL(t *testing.T) {
 func TestSelectedStack(t *testing.T) {
 	all := []fakecfn.Stack{{ID: "1", Name: "one"}, {ID: "2", Name: "two"}}
 	for _, test := range []struct{ chosen, want string }{{"", "two"}, {"1", "one"}, {"gone", "two"}} {
-		got := stacksFor(all, names{}, person{AWS: true}, test.chosen)
+		got := stacksFor(all, names{}, nil, person{AWS: true}, test.chosen)
 		if got.Chosen.Name != test.want {
 			t.Errorf("chosen %q: got %s, want %s", test.chosen, got.Chosen.Name, test.want)
 		}
@@ -210,7 +215,7 @@ func TestSelectedStack(t *testing.T) {
 			}
 		}
 	}
-	if got := stacksFor(all, names{}, person{}, "1"); got.List != nil || got.Chosen != nil {
+	if got := stacksFor(all, names{}, nil, person{}, "1"); got.List != nil || got.Chosen != nil {
 		t.Errorf("without access to AWS: got %+v, want nothing", got)
 	}
 }

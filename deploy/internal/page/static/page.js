@@ -251,21 +251,32 @@ document.addEventListener("click", (e) => {
   if (!el.classList.contains("busy")) onClick[el.dataset.do](el);
 });
 
+// sendForm posts a form with parameters. It shows a failure in the form, and otherwise
+// closes the section that the form is in.
+async function sendForm(action, form, body, button) {
+  body.parameters = {};
+  for (const el of all("[data-parameter]", form)) body.parameters[el.dataset.parameter] = el.value;
+  const failure = await send(action, body, button);
+  const box = find(".error", form);
+  box.hidden = !failure;
+  box.textContent = failure ? failure.error : "";
+  for (const el of all("input, select", form)) el.removeAttribute("aria-invalid");
+  for (const key of failure?.fields || []) find(`[data-parameter="${CSS.escape(key)}"], #f-${CSS.escape(key)}`, form)?.setAttribute("aria-invalid", "true");
+  if (failure) {
+    find("[aria-invalid]", form)?.focus();
+    return false;
+  }
+  form.reset();
+  form.closest("details").open = false;
+  return true;
+}
+
 const onSubmit = {
   launch: async (form, button) => {
-    const parameters = {};
-    for (const el of all("[data-parameter]", form)) parameters[el.dataset.parameter] = el.value;
-    const failure = await send("launch", { name: form.elements.name.value, failure: form.elements.failure.value, parameters }, button);
-    const box = find(".error", form);
-    box.hidden = !failure;
-    box.textContent = failure ? failure.error : "";
-    for (const el of all("input, select", form)) el.removeAttribute("aria-invalid");
-    for (const key of failure?.fields || []) find("#f-" + CSS.escape(key), form)?.setAttribute("aria-invalid", "true");
-    if (failure) return find("[aria-invalid]", form)?.focus();
-    form.reset();
-    find("#launch-fold").open = false;
-    changeView({ stack: "" });
+    const body = { name: form.elements.name.value, failure: form.elements.failure.value };
+    if (await sendForm("launch", form, body, button)) changeView({ stack: "" });
   },
+  update: (form, button) => sendForm("update", form, { stack: form.dataset.stack }, button),
   submit: async (form, button) => {
     const values = {};
     for (const el of all("[data-input]", form)) {
