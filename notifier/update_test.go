@@ -373,3 +373,31 @@ func TestUpdateWithoutDigestKey(t *testing.T) {
 		t.Errorf("the rollback was not answered SUCCESS: %s", answers)
 	}
 }
+
+func TestMessageSaysWhatAnApprovalCannotBind(t *testing.T) {
+	w := newWorld(t)
+	w.stacks.templateErr = reconcile.ErrDenied
+	launched := w.launchApproved()
+	root, _ := launched.Root()
+	if shown := string(w.message(root).Blocks); !strings.Contains(shown, "may not read the template") || launched.Content.Template != "" {
+		t.Errorf("the launch's message does not say that its template is unread: %s", shown)
+	}
+	w.stacks.template, w.stacks.templateErr = "Resources: {}", nil
+	if err := w.notifier.Handle(t.Context(), w.update("unknown", "u1", gateOf("production", "1"))); err != nil {
+		t.Fatal(err)
+	}
+	root, _ = w.held().Root()
+	if shown := string(w.message(root).Blocks); strings.Contains(shown, "may not read the template") || !strings.Contains(shown, "`test` → `production`") {
+		t.Errorf("the update's message: %s", shown)
+	}
+	other := newWorld(t)
+	other.stacks.description = proven("arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com")
+	other.stacks.description.Status = "UPDATE_IN_PROGRESS"
+	if err := other.notifier.Handle(t.Context(), other.update("unknown", "u1", gateOf("production", "1"))); err != nil {
+		t.Fatal(err)
+	}
+	root, _ = other.held().Root()
+	if shown := string(other.message(root).Blocks); !strings.Contains(shown, "what changes can't be shown") || strings.Contains(shown, "production") {
+		t.Errorf("without a record of the launch, the message is: %s", shown)
+	}
+}

@@ -56,6 +56,7 @@ func Details(r handle.Request) slack.ModalViewRequest {
 	if r.Ended != nil {
 		add("Outputs", r.Ended.Outputs)
 	}
+	add("An approval binds", bound(r.Content))
 	return slack.ModalViewRequest{
 		Type:       slack.VTModal,
 		CallbackID: DetailsModal,
@@ -63,6 +64,17 @@ func Details(r handle.Request) slack.ModalViewRequest {
 		Close:      plain("Close"),
 		Blocks:     slack.Blocks{BlockSet: sections(lines)},
 	}
+}
+
+// bound lists the digests of the content that an approval binds.
+func bound(c handle.Content) (list []handle.Field) {
+	for _, f := range []handle.Field{{Name: "Content", Value: c.Digest()}, {Name: "Template", Value: c.Template}, {Name: "Parameters", Value: c.Parameters}} {
+		if f.Value != "" {
+			f.Value = "SHA-256 " + f.Value
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 // detail shows an outside name and value in one line, or a long value in several.

@@ -48,6 +48,9 @@ func Message(r handle.Request) View {
 		v.Blocks = append(v.Blocks, outcome(r)...)
 	}
 	v.Blocks = append(v.Blocks, relaunch(r)...)
+	if r.Content.Account != "" && r.Content.Template == "" {
+		v.Blocks = append(v.Blocks, slack.NewContextBlock("template", markdown(":warning: Countersign may not read the template, so an approval does not bind it.")))
+	}
 	v.Blocks = append(v.Blocks, slack.NewContextBlock("footer", markdown(footer(r))))
 	return v
 }
@@ -77,7 +80,7 @@ func headline(r handle.Request) head {
 	case r.State() == handle.Approved && r.Ended != nil:
 		return head{"⚠️", "Approved, but the launch failed"}
 	}
-	if r.Update != nil && r.State() == handle.Pending {
+	if r.Stack.Updating && r.State() == handle.Pending {
 		return head{"🟡", "Update needs approval"}
 	}
 	if r.Grant != nil && r.State() == handle.Expired {
@@ -102,8 +105,12 @@ var states = map[handle.State]head{
 // summary says who wants to launch what, and how well the requester is known.
 func summary(r handle.Request) string {
 	s := requester(r) + " wants to launch " + bold(Title(r), maxTitle) + ".\n" + identity(r, Mrkdwn)
-	if r.Update != nil {
-		s = "An update of " + bold(Title(r), maxTitle) + " changes what was approved. AWS doesn't prove who updates.\n" + identity(r, Mrkdwn)
+	if r.Stack.Updating {
+		what := " needs a new approval"
+		if r.Update != nil && r.Update.Approved != "" {
+			what = " changes what was approved"
+		}
+		s = "An update of " + bold(Title(r), maxTitle) + what + ". AWS doesn't prove who updates.\n" + identity(r, Mrkdwn)
 	}
 	switch {
 	case r.Terms.SelfApproval:
@@ -178,6 +185,9 @@ func buttons(r handle.Request) slack.Block {
 
 // changes lists what an update changes, and nothing else.
 func changes(u *handle.Update) string {
+	if u.Approved == "" {
+		return "*Changes*\n:warning: No approved launch of this stack is on record, so what changes can't be shown. See the stack in the AWS console."
+	}
 	s := "*Changes*"
 	value := func(v string) string {
 		if v == "" {
