@@ -69,6 +69,7 @@ func TestHoldDeadline(t *testing.T) {
 		{time.Hour, url, 58 * time.Minute},
 		{30 * time.Minute, url, 28 * time.Minute},
 		{time.Hour, handle.StoredWaitURL("https://x.example.com/x?X-Amz-Date=20261123T090000Z&X-Amz-Expires=600"), 8 * time.Minute},
+		{time.Hour, handle.StoredWaitURL("https://x.example.com/x?X-Amz-Date=20261123T085000Z&X-Amz-Expires=7200"), 48 * time.Minute}, // the event came late
 		{2 * time.Hour, url, 0},
 		{0, url, 0},
 		{2 * time.Minute, url, 0},

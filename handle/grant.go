@@ -96,11 +96,19 @@ func (r Request) LapseGrant(now time.Time) Request {
 	return r.clearRefreshAttempts()
 }
 
+// SameQuestion reports whether r asks the same people at the same gate as given did.
+// The content does not tell: a stack can have several gates, and the approvers can be
+// defaults that have changed since.
+func (r Request) SameQuestion(given Request) bool {
+	return r.Stack.Gate == given.Stack.Gate && slices.Equal(r.Terms.Approvers, given.Terms.Approvers)
+}
+
 // ApproveByGrant approves a pending request by the grant that it has taken: given
 // names the expired request, whose approvals it copies. It returns r unchanged if
-// given's grant was not used by r, or its approvals do not suffice for r.
+// given's grant was not used by r, if it asked at another gate or other approvers, or
+// if its approvals do not suffice for r.
 func (r Request) ApproveByGrant(given Request, now time.Time) Request {
-	if r.Decision != nil || given.Grant == nil || given.Grant.UsedBy != r.ID || given.Content.Digest() != r.Content.Digest() || r.Content.Digest() == "" {
+	if r.Decision != nil || given.Grant == nil || given.Grant.UsedBy != r.ID || !r.SameQuestion(given) || given.Content.Digest() != r.Content.Digest() || r.Content.Digest() == "" {
 		return r
 	}
 	next := r.Clone()

@@ -121,6 +121,8 @@ func TestGrantIsUsedOnce(t *testing.T) {
 		"another requester":    func(r *handle.Request) { r.Content.Principal = "ann" },
 		"more approvers":       func(r *handle.Request) { r.Terms.Approvals = 2 },
 		"content unknown":      func(r *handle.Request) { r.Content = handle.Content{} },
+		"other approvers":      func(r *handle.Request) { r.Terms.Approvers = []string{ben} },
+		"another gate":         func(r *handle.Request) { r.Stack.Gate = "Second" },
 		"another account":      func(r *handle.Request) { r.Content.Account = "444455556666" },
 		"an ID that is not it": func(r *handle.Request) { r.ID = "third" },
 	} {

@@ -25,13 +25,18 @@ const MaxHold = time.Hour
 
 // HoldDeadline returns when the request of an update closes: at the resource's
 // ServiceTimeout (an hour at most) or at the expiry of its response URL, whichever
-// comes first, less margin (at least MinMargin). The error is for the author of the
+// comes first, less margin (at least MinMargin). The timeout runs from when
+// CloudFormation signed the URL: the event can arrive later, if Lambda tries again. The error is for the author of the
 // template.
 func HoldDeadline(now time.Time, timeout, margin time.Duration, url WaitURL) (time.Time, error) {
 	if timeout <= 0 || timeout > MaxHold {
 		return time.Time{}, fmt.Errorf("property ServiceTimeout must be from 1 to %d seconds", int(MaxHold.Seconds()))
 	}
-	end := now.Add(timeout)
+	sent := now
+	if signed, ok := url.SignedAt(); ok && signed.Before(now) {
+		sent = signed
+	}
+	end := sent.Add(timeout)
 	if expires, ok := url.Expires(); ok && expires.Before(end) {
 		end = expires
 	}

@@ -153,24 +153,31 @@ func matchPrefix(allowed []string, u *url.URL) (host, path bool) {
 	return host, path
 }
 
-// Expires returns when the URL's signature expires: X-Amz-Date plus X-Amz-Expires
-// (seconds). ok is false if the URL does not say. See
+// SignedAt returns when the URL was signed, its X-Amz-Date. ok is false if the URL
+// does not say. See
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+func (u WaitURL) SignedAt() (t time.Time, ok bool) {
+	t, err := time.Parse("20060102T150405Z", u.query().Get("X-Amz-Date"))
+	return t, err == nil
+}
+
+// Expires returns when the URL's signature expires: X-Amz-Date plus X-Amz-Expires
+// (seconds). ok is false if the URL does not say.
 func (u WaitURL) Expires() (t time.Time, ok bool) {
-	parsed, err := url.Parse(u.Expose())
-	if err != nil {
-		return time.Time{}, false
-	}
-	q := parsed.Query()
-	signed, err := time.Parse("20060102T150405Z", q.Get("X-Amz-Date"))
-	if err != nil {
-		return time.Time{}, false
-	}
-	seconds, err := strconv.Atoi(q.Get("X-Amz-Expires"))
-	if err != nil || seconds < 0 || seconds > 7*24*3600 {
+	signed, ok := u.SignedAt()
+	seconds, err := strconv.Atoi(u.query().Get("X-Amz-Expires"))
+	if !ok || err != nil || seconds < 0 || seconds > 7*24*3600 {
 		return time.Time{}, false
 	}
 	return signed.Add(time.Duration(seconds) * time.Second), true
+}
+
+func (u WaitURL) query() url.Values {
+	parsed, err := url.Parse(u.Expose())
+	if err != nil {
+		return nil
+	}
+	return parsed.Query()
 }
 
 // Equal reports, in constant time, whether raw is this URL.

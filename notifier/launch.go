@@ -50,7 +50,8 @@ func (n *Notifier) request(ctx context.Context, ev customResource, p properties)
 		if errors.As(err, &contradiction) && (handle.Ended{Status: contradiction.Status}).Succeeded() {
 			// The wait was released before the request could be recorded.
 			refused.then = func(ctx context.Context) error {
-				if _, err := n.Store.Load(ctx, id); errors.Is(err, handle.ErrNotFound) {
+				// If the store cannot tell, the alarm is raised too: nothing comes after it.
+				if _, err := n.loadWithRetry(ctx, id); err != nil {
 					n.logBypass(ctx, ev, id)
 					n.reportBypass(ctx, ev.StackID)
 				}
@@ -226,7 +227,7 @@ func (n *Notifier) findGrant(ctx context.Context, r handle.Request) (string, err
 		return "", fmt.Errorf("couldn't look up grants: %w", err)
 	}
 	for _, g := range grants {
-		if g.GrantUsable(n.Now()) {
+		if g.GrantUsable(n.Now()) && r.SameQuestion(g) {
 			return g.ID, nil
 		}
 	}

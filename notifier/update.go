@@ -23,13 +23,19 @@ func (n *Notifier) update(ctx context.Context, ev customResource, p properties) 
 	if !p.has("Parameters") && !p.has("Template") {
 		return keep(ev.PhysicalResourceID), nil // a gate of an earlier release: its updates do not ask
 	}
-	r, parameters, err := n.newUpdate(ctx, ev, p)
-	if err != nil {
-		return fail(err.Error()), nil
-	}
 	requests, err := n.Store.OfStack(ctx, ev.StackID)
 	if err != nil {
 		return fail("the approvals of this stack could not be read, so no approver was asked; update again"), err
+	}
+	id := handle.NewID(ev.StackID, ev.LogicalResourceID, ev.RequestID)
+	for _, known := range requests {
+		if known.ID == id && known.Update != nil { // the event came again: its answer stays held
+			return n.hold(ctx, known, reconcile.NewHolder())
+		}
+	}
+	r, parameters, err := n.newUpdate(ctx, ev, p)
+	if err != nil {
+		return fail(err.Error()), nil
 	}
 	// What keeps the content can be the rollback of a cancelled update, whose request
 	// may still be pending.
@@ -69,9 +75,15 @@ func (n *Notifier) update(ctx context.Context, ev customResource, p properties) 
 	if err != nil {
 		return fail("the update could not be recorded, so no approver was asked; update again"), err
 	}
-	stored = n.ask(ctx, stored, holder)
-	if !n.asking(stored, holder) {
-		_, err = n.Change(ctx, stored, reconcile.Withdrawn{Reason: "no approver could be asked: " + n.askFailure(stored), At: n.Now()})
+	return n.hold(ctx, stored, holder)
+}
+
+// hold asks the approvers of a stored update, and leaves CloudFormation without an
+// answer until it is decided. If no approver can be asked, that decides it.
+func (n *Notifier) hold(ctx context.Context, r handle.Request, holder string) (_ reply, err error) {
+	r = n.ask(ctx, r, holder)
+	if !n.asking(r, holder) {
+		_, err = n.Change(ctx, r, reconcile.Withdrawn{Reason: "no approver could be asked: " + n.askFailure(r), At: n.Now()})
 	}
 	return reply{held: true}, err
 }

@@ -134,13 +134,53 @@ func StatesUpdate(r handle.Request, answer handle.Response) bool {
 func (c *Checker) updates(r handle.Request) {
 	list, known := c.answers(r)
 	for _, got := range list {
-		if !StatesUpdate(r, got) {
+		switch {
+		case got.Status == "SUCCESS" && r.State() != handle.Approved:
 			c.add(BindsContent, "no update proceeds before it is approved", "%s is %s, and the answer is %s %s", r.ID, r.State(), got.Status, got.Reason)
+		case !StatesUpdate(r, got) && !c.unheld(r):
+			c.add(RecordActMark, "a held answer states the recorded decision", "%s is %s, and the answer is %s %s", r.ID, r.State(), got.Status, got.Reason)
 		}
 	}
 	if known && r.Signal != nil && r.Signal.Undeliverable == "" && len(list) == 0 && r.State() != handle.Withdrawn {
 		c.add(RecordActMark, "a mark states what was done", "%s is marked as answered, and no answer arrived", r.ID)
 	}
+}
+
+// unheld is Tolerance.Unheld.
+func (c *Checker) unheld(r handle.Request) bool {
+	return c.Tolerance.Unheld != nil && c.Tolerance.Unheld(r)
+}
+
+// heldAnswer checks, in the end, that CloudFormation used one answer to the held
+// request of an update. It stops waiting when the update is cancelled or rolled back.
+func (c *Checker) heldAnswer(r handle.Request) {
+	stack, ok := c.CloudFormation.Stack(r.Stack.ID)
+	if r.Update == nil || !ok || c.unheld(r) {
+		return
+	}
+	for _, q := range stack.Requests {
+		if q.ID != r.Update.RequestID {
+			continue
+		}
+		used := 0
+		for _, answer := range q.Responses {
+			if answer.Used {
+				used++
+			}
+		}
+		cancelled := r.State() == handle.Withdrawn || c.cancelled(stack, q)
+		if used > 1 || used == 0 && !cancelled {
+			c.add(AlwaysAnswered, "a held answer is given once, before CloudFormation stops waiting", "%s is %s, and CloudFormation used %d of %d answers", r.ID, r.State(), used, len(q.Responses))
+		}
+	}
+}
+
+// cancelled reports whether the update that sent q was rolled back before q had an answer.
+func (c *Checker) cancelled(stack fakecfn.Stack, q fakecfn.Request) bool {
+	return slices.ContainsFunc(stack.Events, func(e fakecfn.Event) bool {
+		late := len(q.Responses) == 0 || !e.Timestamp.After(q.Responses[0].Received)
+		return e.PhysicalID == stack.ID && e.Status == fakecfn.UpdateRollbackInProgress && !e.Timestamp.Before(q.Sent) && late
+	})
 }
 
 // gateChanges checks that no update of a gate succeeded unless what it passes on is
@@ -157,6 +197,53 @@ func (c *Checker) gateChanges(s fakecfn.Stack) {
 		r, ok := c.records[e.PhysicalID]
 		if !ok || r.State() != handle.Approved && r.Bypass == nil || r.Stack.ID != s.ID {
 			c.add(BindsContent, "no update proceeds before it is approved", "%s: %s was updated for %s, which is %q", s.Name, e.LogicalID, e.PhysicalID, r.State())
+			continue
+		}
+		if asked, ok := askedFor(s, r); ok && r.Bypass == nil && asked != passed(e.Properties) {
+			c.add(BindsContent, "what is approved is what runs", "%s: %s has %s, and %s approved %s", s.Name, e.LogicalID, passed(e.Properties), r.ID, asked)
 		}
 	}
+}
+
+// askedFor returns what the gate passed on when it asked for r: each start of its
+// creation or update sends one request. ok is false if the stack does not know the
+// request of r.
+func askedFor(s fakecfn.Stack, r handle.Request) (content string, ok bool) {
+	n := 0
+	for _, q := range s.Requests {
+		if q.LogicalID != r.Stack.Gate || q.Type == "Delete" {
+			continue
+		}
+		if handle.NewID(s.ID, q.LogicalID, q.ID) != r.ID {
+			n++
+			continue
+		}
+		for _, e := range slices.Backward(s.Events) {
+			started := e.Reason == "" && (e.Status == fakecfn.CreateInProgress || e.Status == fakecfn.UpdateInProgress)
+			if e.LogicalID != r.Stack.Gate || !started {
+				continue
+			}
+			if n == 0 {
+				return passed(e.Properties), true
+			}
+			n--
+		}
+	}
+	return "", false
+}
+
+// passed returns the properties of a gate that the approval binds, in one form.
+func passed(properties string) string {
+	var p struct {
+		Parameters map[string]any
+		Template   any
+	}
+	if json.Unmarshal([]byte(properties), &p) != nil {
+		return properties
+	}
+	b, err := json.Marshal(p)
+	if err != nil {
+		return properties
+	}
+	return string(b)
 }

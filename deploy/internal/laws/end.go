@@ -46,6 +46,7 @@ func (c *Checker) finished(r handle.Request, now time.Time, unreachable bool) {
 	} else if expires, ok := r.WaitURL.Expires(); r.Signal.Undeliverable != "" && (!ok || r.Signal.At.Before(expires)) {
 		c.add(Recovery, "every decision is signalled", "%s never was: %s", r.ID, r.Signal.Undeliverable)
 	}
+	c.heldAnswer(r)
 	for _, key := range slices.Sorted(maps.Keys(r.Attempts)) {
 		try := r.Attempts[key]
 		if key == string(handle.StepWatch) && accountOf(r.Stack.ID) != c.Account {

@@ -49,6 +49,9 @@ func (c *Checker) creation(r handle.Request, stack fakecfn.Stack) {
 		if handle.NewID(stack.ID, q.LogicalID, q.ID) != r.ID {
 			continue
 		}
+		if r.Update != nil {
+			return // its answer is held, so the record must come first
+		}
 		if unread := r.Stack.Unverified || accountOf(r.Stack.ID) != c.Account; unread && len(q.Responses) == 0 {
 			c.add(EventUnproven, "what CloudFormation cannot vouch for is recorded once its answer is accepted", "%s was recorded before", r.ID)
 		}

@@ -77,6 +77,10 @@ type Tolerance struct {
 	// message last. Slack has no conditional update, so the message may then
 	// show an older view until the next refresh. Optional.
 	Outdated func(channel, ts string) bool
+
+	// Unheld reports whether faults excuse that the held answer to the update of r came
+	// late, or did not state the decision. Optional.
+	Unheld func(r handle.Request) bool
 }
 
 // Check checks all laws that hold between two steps: over the records, which

@@ -105,7 +105,7 @@ func accountOf(stackID string) string {
 // approvalsNeeded returns how many people must approve r in Slack.
 func (c *Checker) approvalsNeeded(r handle.Request) int {
 	_, proven := c.launcher(r)
-	if c.CloudFormation == nil {
+	if c.CloudFormation == nil || r.Update != nil { // AWS does not prove who updates
 		proven = r.Requester.Proven
 	}
 	proven = proven && !r.Stack.Updating

@@ -124,13 +124,24 @@ func (c *Checker) replies(r handle.Request, m handle.Message, got slacktest.Mess
 func (c *Checker) stack(s fakecfn.Stack) {
 	c.gateChanges(s)
 	for _, e := range s.Events {
-		if strings.HasPrefix(e.Reason, "CloudFormation did not receive a response") {
+		if strings.HasPrefix(e.Reason, "CloudFormation did not receive a response") && !c.unheldAt(s, e) {
 			c.add(AlwaysAnswered, "each custom resource request is answered", "%s: %s was not", s.Name, e.LogicalID)
 		}
-		if id, ok := VerdictOf(e); ok && e.Status == fakecfn.CreateComplete && !Approved(c.records[id], s.ID) {
+		if id, ok := VerdictOf(e); ok && (e.Status == fakecfn.CreateComplete || e.Status == fakecfn.UpdateComplete) && !Approved(c.records[id], s.ID) {
 			c.add(SignalNoProof, "only an approval of its own stack opens a verdict", "%s: %s opened without one", s.Name, e.LogicalID)
 		}
 	}
+}
+
+// unheldAt reports whether the event is about the update of a request whose late
+// answer is excused.
+func (c *Checker) unheldAt(s fakecfn.Stack, e fakecfn.Event) bool {
+	for _, q := range s.Requests {
+		if q.LogicalID == e.LogicalID && strings.Contains(e.Reason, q.ID) {
+			return c.unheld(c.records[handle.NewID(s.ID, q.LogicalID, q.ID)])
+		}
+	}
+	return false
 }
 
 // Approved reports whether r approves the stack. It does not use the code under

@@ -56,6 +56,18 @@ func (s *simulation) do(a Action) {
 		if l, ok := s.choose(a); ok {
 			_ = s.sandbox.CloudFormation.DeleteStack(l.stack) // refused during a rollback
 		}
+	case UpdateStack:
+		s.update(a)
+	case CancelUpdate:
+		if l, ok := s.choose(a); ok {
+			_ = s.sandbox.CancelUpdate(l.stack) // refused unless an update is in progress
+		}
+	case Relaunch:
+		s.relaunch(a)
+	case ClickRelaunch:
+		s.clickGrant(a, handle.Approve)
+	case ClickRevoke:
+		s.clickGrant(a, handle.Revoke)
 	case DeleteMessage:
 		if s.rememberMessages(); len(s.messages) > 0 {
 			m := s.messages[a.A%len(s.messages)]
@@ -135,6 +147,7 @@ func (s *simulation) freeze(d time.Duration) {
 	}
 	s.sandbox.Clock.Advance(d)
 	s.frozen += d
+	s.disturbed = s.now()
 	s.endOutages()
 	s.tick()
 }
@@ -178,7 +191,7 @@ func (s *simulation) launch(a Action) {
 		return
 	}
 	s.log("  %+v", p)
-	s.stacks = append(s.stacks, launchedStack{stack, p})
+	s.launched(stack, p, l)
 }
 
 // throttleLaunch is what a requester does who wants to stay unknown: they use up

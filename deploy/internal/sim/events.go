@@ -34,7 +34,8 @@ type document struct {
 	ResourceProperties struct{ WaitUrl, RequestId string }
 	Records            []struct{ Sns struct{ Message string } }
 	Detail             struct {
-		Status struct {
+		StackID string `json:"stack-id"`
+		Status  struct {
 			Status string `json:"status"`
 		} `json:"status-details"`
 	} `json:"detail"`
@@ -129,6 +130,7 @@ func (s *simulation) deliver(k int) bool {
 		if req := s.requests[read(q.event).RequestId]; req != nil {
 			req.dropped = true
 		}
+		s.lostEvents[read(q.event).Detail.StackID] = true
 		return true
 	}
 	q.at = s.now().Add(lambdaWaits[q.attempts])

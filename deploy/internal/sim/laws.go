@@ -37,7 +37,11 @@ type observations struct {
 	// posted: by channel and ts, and by request.
 	deleted map[string]bool
 
-	alarms map[string]bool // bypass alarms in the functions' log, by stack
+	alarms     map[string]bool // bypass alarms in the functions' log, by stack
+	lostEvents map[string]bool // stacks of which Lambda gave up on a status event
+
+	disturbed time.Time       // when a call last failed or a function was last frozen
+	failed    map[string]bool // CloudFormation's requests that were answered FAILED because the store failed
 }
 
 // post is one message as it was sent to Slack or mail.
@@ -49,7 +53,7 @@ type post struct {
 }
 
 func newObservations() observations {
-	return observations{posted: map[string]post{}, markLost: map[string]int{}, decidedAt: map[string]int{}, outdated: map[string]bool{}, deleted: map[string]bool{}, alarms: map[string]bool{}}
+	return observations{posted: map[string]post{}, markLost: map[string]int{}, decidedAt: map[string]int{}, outdated: map[string]bool{}, deleted: map[string]bool{}, alarms: map[string]bool{}, failed: map[string]bool{}, lostEvents: map[string]bool{}}
 }
 
 // configureChecker sets up the sandbox's checker for this run. checkPost decides what may be
@@ -67,6 +71,7 @@ func (s *simulation) configureChecker() *laws.Checker {
 		Copies:   maxInjected + 1,
 		Deleted:  func(channel, ts string) bool { return s.deleted[channel+ts] },
 		Outdated: func(channel, ts string) bool { return s.outdated[channel+ts] },
+		Unheld:   s.unheld,
 	}
 	return c
 }
@@ -90,6 +95,9 @@ func (s *simulation) noteFault(in *invocation, what string, i Injection) {
 	switch {
 	case i.Fault == "":
 		return
+	}
+	s.disturbed = s.now()
+	switch {
 	case what == botCall:
 		s.clicksLost++
 	}
@@ -208,10 +216,11 @@ func (s *simulation) checkEnd() {
 	for _, l := range s.stacks {
 		stack, _ := s.sandbox.CloudFormation.Stack(l.stack)
 		s.checkStack(l, stack)
+		s.checkUpdates(l, stack)
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.requests)) {
 		req := s.requests[id]
-		if !req.answered {
+		if r := s.store.records[handle.NewID(req.StackId, req.LogicalResourceId, id)]; !req.answered && !s.unheld(r) {
 			s.violation(laws.AlwaysAnswered, "each custom resource request is answered", "%s was not", req.label())
 		}
 		if _, recorded := s.store.records[handle.NewID(req.StackId, req.LogicalResourceId, id)]; req.waits && !req.dropped && !recorded {
@@ -289,6 +298,36 @@ func (s *simulation) checkRefusal(who string, since int) {
 	}
 }
 
+// unheld reports whether the answer to the update of r may have come late, or not
+// state the decision: a call failed after the decision was due, or the store failed
+// when the event came again.
+func (s *simulation) unheld(r handle.Request) bool {
+	if r.Update == nil {
+		return false
+	}
+	due := r.Terms.Deadline
+	if r.Decision != nil && r.Decision.At.Before(due) {
+		due = r.Decision.At
+	}
+	return !s.disturbed.Before(due) || s.failed[r.Update.RequestID]
+}
+
+// checkHeldAnswer checks the answer to an Update that has a request on record, as it
+// is sent: by the bot, the notifier or the sweep.
+func (s *simulation) checkHeldAnswer(req *cfnRequest, body []byte) {
+	r, ok := s.store.records[handle.NewID(req.StackId, req.LogicalResourceId, req.RequestId)]
+	var got handle.Response
+	if !ok || r.Update == nil || json.Unmarshal(body, &got) != nil {
+		return
+	}
+	if got.Status == "SUCCESS" && !laws.Approved(r, req.StackId) {
+		s.violation(laws.BindsContent, "no update proceeds before it is approved", "%s is %s, and SUCCESS is sent", short(r.ID), r.State())
+	}
+	if !laws.StatesUpdate(r, got) && !s.failed[req.RequestId] {
+		s.violation(laws.RecordActMark, "a signal states the recorded decision", "%s is %s, and %s %s is sent", short(r.ID), r.State(), got.Status, got.Reason)
+	}
+}
+
 // checkSignal checks a signal as it is sent against the record.
 func (s *simulation) checkSignal(body []byte) {
 	var got handle.SignalBody
@@ -325,6 +364,10 @@ func (s *simulation) checkAnswer(in *invocation, path string, body []byte, arriv
 	}
 	s.log("    answers %s with %s %s", req.label(), a.Status, a.Reason)
 	req.answered = req.answered || arrives
+	if in != nil && in.storeFailed && a.Status == "FAILED" {
+		s.failed[a.RequestId] = true
+	}
+	s.checkHeldAnswer(req, body)
 	id := req.ResourceProperties.RequestId
 	opens := laws.Approved(s.store.records[id], req.StackId)
 	if req.RequestType == "Create" && id != "" && a.Status == "SUCCESS" && !opens {
@@ -336,10 +379,8 @@ func (s *simulation) checkAnswer(in *invocation, path string, body []byte, arriv
 	}
 	_, recorded := s.store.records[a.PhysicalResourceId]
 	mayFollow := in != nil && in.unread || req.waits || accountOf(a.StackId) != sandbox.Account // recorded once the answer is accepted
-	if status, _, _ := s.sandbox.CloudFormation.Status(a.StackId); status != fakecfn.CreateInProgress {
-		req.waits = false
-	}
-	req.waits = req.waits || arrives && req.RequestType == "Create" && id == "" && a.Status == "SUCCESS"
+	status, _, _ := s.sandbox.CloudFormation.Status(a.StackId)
+	req.waits = status == fakecfn.CreateInProgress && (req.waits || arrives && req.RequestType == "Create" && id == "" && a.Status == "SUCCESS")
 	if req.RequestType == "Create" && id == "" && a.Status == "SUCCESS" && !recorded && !mayFollow {
 		s.violation(laws.RecordActMark, "a launch waits only for a stored request", "%s succeeded without one", req.LogicalResourceId)
 	}

@@ -33,6 +33,9 @@ type Environment struct {
 	Interleaving float64       // probability that others act during a call
 	NoFaults     []Fault       // faults that do not happen, and so excuse nothing
 	Freezes      bool          // time may pass during a call
+
+	GrantFor         time.Duration // of late approvals; 0: none
+	CancelUnapproved bool          // updates that bypass the gate are cancelled
 }
 
 // Step is one action, and whether the events that it causes are then delivered.
@@ -66,6 +69,11 @@ const (
 	FollowMailLink  Kind = "follows a mailed link"
 	PutWaitHandle   Kind = "PUTs to the wait handle"
 	DeleteStack     Kind = "deletes the stack"
+	UpdateStack     Kind = "updates the stack"
+	CancelUpdate    Kind = "cancels the update"
+	Relaunch        Kind = "launches the same again"
+	ClickRelaunch   Kind = "approves for relaunch"
+	ClickRevoke     Kind = "revokes the approval for relaunch"
 	DeleteMessage   Kind = "deletes a message"
 	DeliverEvent    Kind = "an event is delivered"
 	RedeliverEvent  Kind = "an event is delivered again"
@@ -147,6 +155,8 @@ func Draw(seed uint64) Plan {
 			p.Env.NoFaults = append(p.Env.NoFaults, f)
 		}
 	}
+	p.Env.GrantFor = pick(r, 0, time.Hour, 6*time.Hour, 72*time.Hour, 72*time.Hour)
+	p.Env.CancelUnapproved = r.IntN(2) == 0
 	launches, steps := 1+r.IntN(3), 6+r.IntN(18)
 	if r.IntN(2) == 0 { // most failures need few steps
 		steps = 3 + r.IntN(5)
@@ -158,7 +168,53 @@ func Draw(seed uint64) Plan {
 		}
 		p.Steps = append(p.Steps, Step{N: n, Action: a, Hold: r.IntN(5) == 0})
 	}
+	p.Steps = weave(r, p.Steps, pick(r, nil, updated, relaunched))
 	return p
+}
+
+// A script is what must happen in order for a rare case to come up at all.
+type script []Action
+
+// updated launches a product, has it approved and updates it.
+var updated = script{
+	{Kind: Launch, Who: sandbox.Rita},
+	{Kind: ClickApprove, Who: sandbox.Ann}, {Kind: ClickApprove, Who: sandbox.Bob},
+	{Kind: UpdateStack, Who: sandbox.Rita},
+	{Kind: ClickApprove, Who: sandbox.Ann}, {Kind: ClickApprove, Who: sandbox.Bob},
+	{Kind: UpdateStack, Who: sandbox.Rita},
+	{Kind: PassTime, D: 70 * time.Minute},
+}
+
+// relaunched lets a launch expire, approves it late and launches it again, twice.
+var relaunched = script{
+	{Kind: Launch, Who: sandbox.Rita},
+	{Kind: PassTime, D: 12 * time.Hour},
+	{Kind: ClickRelaunch, Who: sandbox.Ann}, {Kind: ClickRelaunch, Who: sandbox.Bob},
+	{Kind: Relaunch, Who: sandbox.Rita},
+	{Kind: Relaunch, Who: sandbox.Rita},
+}
+
+// weave puts the actions of a script between steps, in order, and leaves some out.
+func weave(r *rand.Rand, steps []Step, s script) []Step {
+	if len(s) == 0 {
+		return steps
+	}
+	woven := []Step{}
+	for len(s) > 0 || len(steps) > 0 {
+		if len(s) == 0 || len(steps) > 0 && r.IntN(3) == 0 {
+			woven, steps = append(woven, steps[0]), steps[1:]
+		} else {
+			a := s[0]
+			s = s[1:]
+			a.A, a.B = r.IntN(1<<20), r.IntN(1<<20)
+			if r.IntN(8) == 0 {
+				continue
+			}
+			woven = append(woven, Step{Action: a, Hold: r.IntN(6) == 0})
+		}
+		woven[len(woven)-1].N = len(woven) - 1
+	}
+	return woven
 }
 
 func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
@@ -192,6 +248,11 @@ var betweenCalls = []weightedAction{
 	{3, PutWaitHandle, []string{sandbox.Rita}, 0, 0},
 	{3, DeleteStack, []string{sandbox.Rita}, 0, 0},
 	{1, DeleteMessage, nil, 0, 0},
+	{10, UpdateStack, []string{sandbox.Rita}, 0, 0},
+	{3, CancelUpdate, []string{sandbox.Rita}, 0, 0},
+	{4, Relaunch, []string{sandbox.Rita}, 0, 0},
+	{8, ClickRelaunch, voters, 0, 0},
+	{2, ClickRevoke, everyone, 0, 0},
 	{5, RedeliverEvent, nil, 0, 0},
 	{5, ForgeEvent, anyone, 0, 0},
 	{2, ThrottleReads, []string{sandbox.Rita, sandbox.Ann}, time.Second, time.Hour},
@@ -215,6 +276,11 @@ var duringCalls = []weightedAction{
 	{2, FollowMailLink, []string{"an admin"}, 0, 0},
 	{3, PutWaitHandle, []string{sandbox.Rita}, 0, 0},
 	{5, DeleteStack, []string{sandbox.Rita}, 0, 0},
+	{4, UpdateStack, []string{sandbox.Rita}, 0, 0},
+	{4, CancelUpdate, []string{sandbox.Rita}, 0, 0},
+	{4, Relaunch, []string{sandbox.Rita}, 0, 0},
+	{6, ClickRelaunch, voters, 0, 0},
+	{3, ClickRevoke, everyone, 0, 0},
 	{12, DeliverEvent, nil, 0, 0},
 	{8, RedeliverEvent, nil, 0, 0},
 	{6, ForgeEvent, anyone, 0, 0},

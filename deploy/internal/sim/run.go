@@ -68,6 +68,7 @@ type simulation struct {
 	seenMessages map[string]bool     // by channel and ts
 	version      uint64
 	recorded     []slacktest.Interaction
+	oldGrants    map[handle.Verdict][]slacktest.Message // with a button for it, as shown before
 
 	// answered holds each answer that a person gave, whether or not it reached the bot.
 	answered map[answer]bool
@@ -89,6 +90,8 @@ type answer struct {
 type launchedStack struct {
 	stack string
 	product
+	launch   sandbox.Launch
+	contents []content // that the stack was asked to have, in order
 }
 
 const (
@@ -116,7 +119,7 @@ func Run(p Plan, story bool) (out Outcome, err error) {
 	s.sandbox, err = sandbox.New(sandbox.Config{
 		Clock: sandbox.ManualClock(start), InProcess: true, Log: slog.New(slog.NewTextHandler(logs{s}, nil)),
 		Defaults: func(d *notifier.Defaults) {
-			d.SelfApproval = p.Env.SelfApproval
+			d.SelfApproval, d.GrantFor = p.Env.SelfApproval, p.Env.GrantFor
 			if p.Env.MailOnly {
 				d.Channel, d.Approvers = "", nil
 			}
@@ -202,6 +205,7 @@ func (s *simulation) restart() {
 	n, b := s.sandbox.Functions.Notifier, s.sandbox.Functions.Bot
 	n.Stacks, n.Mail = s.clouds, s.topic
 	n.Workers = 1
+	n.CancelUnapproved = s.plan.Env.CancelUnapproved
 	n.Wait = s.wait
 	b.After = func(ctx context.Context, r handle.Request, holder string) {
 		parent := invocationOf(ctx)
@@ -311,7 +315,7 @@ func (s *simulation) endFaults() {
 	s.faultsOver, s.step, s.call = true, -1, 0
 	s.slackBack, s.mailBack, s.storeBack, s.readsBack, s.lookupsBack = s.now(), s.now(), s.now(), s.now(), s.now()
 	s.log("%s all faults and outages end, and time passes", s.time())
-	s.advance(40 * time.Hour)
+	s.advance(40*time.Hour + s.plan.Env.GrantFor)
 	s.clickLeftovers()
 }
 

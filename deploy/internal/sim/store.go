@@ -29,6 +29,14 @@ func newStore(s *simulation) *store {
 	return st
 }
 
+// requestOf returns the request that the invocation is about, as stored.
+func (s *simulation) requestOf(in *invocation) handle.Request {
+	if in == nil {
+		return handle.Request{}
+	}
+	return s.store.records[in.request]
+}
+
 // storeFaults maps the simulation's faults to those of handletest.
 var storeFaults = []struct {
 	fault Fault
@@ -59,7 +67,7 @@ func call[T any](ctx context.Context, st *store, method handletest.Method, id st
 	}
 	in := invocationOf(ctx)
 	defer in.trackCall()()
-	if in != nil && id != "" {
+	if asking := st.sim.requestOf(in); in != nil && id != "" && !(asking.Decision == nil && asking.GrantFrom == id) { // taking a grant reads its request
 		in.request = id
 	}
 	what := "store " + string(method) + " " + short(id)
@@ -141,7 +149,7 @@ func (a checkedStore) checkWrite(ctx context.Context, r handle.Request) {
 	a.st.records[r.ID] = r.Clone()
 	if in := invocationOf(ctx); in != nil {
 		if r.Lease.Holder != old.Lease.Holder && r.Lease.Holder != "" {
-			in.holder = r.Lease.Holder
+			in.holder, in.request = r.Lease.Holder, r.ID
 		}
 		in.frozenAtLease = a.st.sim.frozen
 	}

@@ -20,6 +20,9 @@ type product struct {
 	timeout        int      // seconds
 	fails          bool     // the resource behind the gate fails
 	deletion       string   // DeletionPolicy of the request resource
+	asks           bool     // the gate passes Parameters and Template, so that its updates ask
+	edition        int      // of the template: what the queue is
+	passedEdition  int      // what the gate's Template says it is
 	borrowsRequest bool     // the verdict names the approved request of another stack, if there is one
 	borrowedID     string   // ID of that request
 }
@@ -27,6 +30,7 @@ type product struct {
 // drawProduct derives a product from two random numbers.
 func drawProduct(a, b int) product {
 	p := product{gates: 1, verdict: a%4 != 0, topic: a/4%4 == 0, approvals: 1, timeout: 39600, fails: b%8 == 0}
+	p.asks = a/122880%4 != 0
 	p.deletion = []string{"RetainExceptOnCreate", "Delete", "Retain"}[b/8%3]
 	if a/16%5 == 0 {
 		p.gates = 2
@@ -78,7 +82,8 @@ const hostileText = `<!channel> <@U0ANN> *urgent* & <https://example.com|Approve
 // text is the template.
 func (p product) text() string {
 	var b strings.Builder
-	b.WriteString("AWSTemplateFormatVersion: '2010-09-09'\nDescription: 'A <!channel> queue'\nParameters:\n  UserEmail: {Type: String}\nResources:\n")
+	b.WriteString("AWSTemplateFormatVersion: '2010-09-09'\nDescription: 'A <!channel> queue'\nParameters:\n  UserEmail: {Type: String}\n" +
+		"  Size: {Type: String, Default: '1'}\n  Note: {Type: String, Default: none}\nResources:\n")
 	token := "arn:aws:lambda:" + sandbox.Region + ":" + sandbox.Account + ":function:countersign-notifier"
 	if p.topic {
 		token = "arn:aws:sns:" + sandbox.Region + ":" + sandbox.Account + ":countersign-requests"
@@ -92,6 +97,9 @@ func (p product) text() string {
 		if p.approvers != nil {
 			fmt.Fprintf(&b, "      Approvers: [%s]\n", strings.Join(p.approvers, ", "))
 		}
+		if p.asks { // Note is not passed: its changes bypass the gate
+			fmt.Fprintf(&b, "      ServiceTimeout: '3600'\n      Parameters: {UserEmail: !Ref UserEmail, Size: !Ref Size}\n      Template: edition %d\n", p.passedEdition)
+		}
 		fmt.Fprintf(&b, "  Wait%d:\n    Type: AWS::CloudFormation::WaitCondition\n    DependsOn: Request%d\n    Properties: {Handle: !Ref Handle%d, Timeout: '%d'}\n", i, i, i, p.timeout)
 		last := fmt.Sprintf("Wait%d", i)
 		if p.verdict {
@@ -104,7 +112,7 @@ func (p product) text() string {
 		}
 		behind = append(behind, last)
 	}
-	fmt.Fprintf(&b, "  %s:\n    Type: AWS::SQS::Queue\n    DependsOn: [%s]\n", behindGate, strings.Join(behind, ", "))
+	fmt.Fprintf(&b, "  %s:\n    Type: AWS::SQS::Queue\n    DependsOn: [%s]\n    Properties: {Size: !Ref Size, Note: !Ref Note, Edition: '%d'}\n", behindGate, strings.Join(behind, ", "), p.edition)
 	return b.String()
 }
 
