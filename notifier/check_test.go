@@ -1,6 +1,7 @@
 package notifier_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -105,6 +106,30 @@ func TestUnapprovedUpdateIsCancelled(t *testing.T) {
 		r = w.load(r.ID)
 		if (w.stacks.cancelled == 1) != cancel || (r.Bypass != nil) != cancel {
 			t.Errorf("cancel %t: cancelled %d times, bypass %+v", cancel, w.stacks.cancelled, r.Bypass)
+		}
+	}
+}
+
+// bypassCount counts the bypasses that are reported besides the records.
+type bypassCount struct{ n int }
+
+func (*bypassCount) StepFailed(context.Context, handle.Step) {}
+func (c *bypassCount) Bypassed(context.Context, string)      { c.n++ }
+func (*bypassCount) Swept(context.Context)                   {}
+
+// The record keeps the first bypass. Later ones raise the alarm all the same.
+func TestEachBypassingUpdateIsReported(t *testing.T) {
+	w := newWorld(t)
+	counted := &bypassCount{}
+	w.notifier.Observer = counted
+	r := w.running()
+	w.stacks.description.Status = "UPDATE_COMPLETE"
+	for i, template := range []string{"another", "yet another", "a fourth"} {
+		w.advance(time.Hour)
+		w.stacks.description.Updated, w.stacks.template = w.Now(), template
+		w.stackEvent("UPDATE_COMPLETE")
+		if r = w.load(r.ID); r.Bypass == nil || counted.n != i || !r.Stack.UpdateAt.IsZero() {
+			t.Errorf("update %d: bypass %+v, %d others reported, want %d", i+1, r.Bypass, counted.n, i)
 		}
 	}
 }

@@ -62,6 +62,9 @@ func (u *run) check(ctx context.Context, s handle.Step) {
 			how += "; it was cancelled"
 		}
 	}
+	if u.r.Bypass != nil && u.c.Observer != nil {
+		u.c.Observer.Bypassed(ctx, u.r.Stack.ID) // the record keeps only the first bypass
+	}
 	u.mark(Bypassed{how, u.c.Now()})
 	u.mark(updateChecked{})
 }

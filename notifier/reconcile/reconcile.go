@@ -65,8 +65,9 @@ type Observer interface {
 	// StepFailed reports a failed step. The record holds when to try again.
 	StepFailed(ctx context.Context, s handle.Step)
 
-	// Bypassed reports a verdict that found no approval and no record to note it
-	// on. A bypass on record (handle.Bypass) is not reported here.
+	// Bypassed reports a bypass that the record does not show: of a verdict that
+	// found no approval and no record to note it on, or of an update after another
+	// bypass. The first bypass on record (handle.Bypass) is not reported here.
 	Bypassed(ctx context.Context, stackID string)
 
 	// Swept reports the end of a sweep.

@@ -19,7 +19,7 @@ import (
 //	Decisions            count    a decision was stored, by State
 //	TimeToDecision       seconds  from launch to decision
 //	StepFailures         count    a step failed and will be retried, by Step
-//	Bypassed             count    a launch bypassed approval
+//	Bypassed             count    a launch or update bypassed approval
 //	OldestPending        seconds  age of the oldest undecided request, 0 if none; published by every sweep
 //	ConfigurationFaults  count    an invocation found an invalid configuration
 //
