@@ -22,6 +22,21 @@ const waitLimit = 100 * time.Second
 // waits.
 func (l *launch) expectRequest() {
 	l.t.Helper()
+	l.expectButtons()
+	eventually(l.t, waitLimit, "the wait condition", func(ctx context.Context) error {
+		for _, e := range l.events(ctx) {
+			if e.Type == "AWS::CloudFormation::WaitCondition" {
+				return nil
+			}
+		}
+		return errors.New("the stack does not wait yet")
+	})
+}
+
+// expectButtons waits until Slack shows one message of the newest request, with both
+// buttons.
+func (l *launch) expectButtons() {
+	l.t.Helper()
 	eventually(l.t, waitLimit, "the request in Slack", func(ctx context.Context) error {
 		r, err := l.request(ctx)
 		if err != nil {
@@ -35,17 +50,9 @@ func (l *launch) expectRequest() {
 		}
 		return nil
 	})
-	eventually(l.t, waitLimit, "the wait condition", func(ctx context.Context) error {
-		for _, e := range l.events(ctx) {
-			if e.Type == "AWS::CloudFormation::WaitCondition" {
-				return nil
-			}
-		}
-		return errors.New("the stack does not wait yet")
-	})
 }
 
-// message returns the channel's only message of the launch.
+// message returns the channel's only message of the newest request.
 func (l *launch) message() slacktest.Message {
 	l.t.Helper()
 	var own []slacktest.Message
@@ -54,10 +61,10 @@ func (l *launch) message() slacktest.Message {
 			own = append(own, m)
 		}
 	}
-	if len(own) != 1 {
-		l.t.Fatalf("the channel has %d messages of the launch, not 1", len(own))
+	if len(own) != 1+l.updates {
+		l.t.Fatalf("the channel has %d messages of the launch, not %d", len(own), 1+l.updates)
 	}
-	return own[0]
+	return own[len(own)-1]
 }
 
 // stackName returns the stack's name, from its ARN.
@@ -110,6 +117,7 @@ func (l *launch) approveByTwo() {
 	if r := l.expectState(handle.Pending); len(r.Votes) != 1 {
 		l.t.Fatalf("%d votes are on record, want 1", len(r.Votes))
 	}
+	l.expectThread("approved by <@" + sandbox.Ann + ">; 1 more approval is needed")
 	l.click(sandbox.Bob, handle.Approve)
 	l.expectState(handle.Approved)
 	l.expectThread("<@"+sandbox.Ann+">", "<@"+sandbox.Bob+">")
@@ -194,7 +202,7 @@ func (l *launch) expectEvent(logicalID, status, words string) {
 }
 
 // stackEvent is one event of a stack.
-type stackEvent struct{ LogicalID, Type, Status, Reason string }
+type stackEvent struct{ LogicalID, PhysicalID, Type, Status, Reason string }
 
 // events returns the events of the stack, oldest first.
 func (l *launch) events(ctx context.Context) (list []stackEvent) {
@@ -207,6 +215,9 @@ func (l *launch) events(ctx context.Context) (list []stackEvent) {
 		}
 		for _, e := range page.StackEvents {
 			one := stackEvent{LogicalID: *e.LogicalResourceId, Type: *e.ResourceType, Status: string(e.ResourceStatus)}
+			if e.PhysicalResourceId != nil {
+				one.PhysicalID = *e.PhysicalResourceId
+			}
 			if e.ResourceStatusReason != nil {
 				one.Reason = *e.ResourceStatusReason
 			}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +38,8 @@ type launch struct {
 	channel   string
 	requester slacktest.User
 	stack     string // ID
+	updates   int    // updates of the stack that have asked for an approval
+	relay     *relay // in the notifier's place; nil if there is none
 }
 
 // product reads a product's template and applies changes, given as pairs of old and
@@ -86,10 +89,16 @@ func (d *deployment) launchUnproven(t *testing.T, channel, template string, para
 // launchIn launches a product in an account.
 func (d *deployment) launchIn(t *testing.T, c aws.Config, account string, tags []cfn.Tag, channel, template string, parameters ...cfn.Parameter) *launch {
 	t.Helper()
+	return d.launchNamed(t, launchName(t, account), c, tags, channel, template, parameters...)
+}
+
+// launchNamed launches a product as a stack with a given name.
+func (d *deployment) launchNamed(t *testing.T, name string, c aws.Config, tags []cfn.Tag, channel, template string, parameters ...cfn.Parameter) *launch {
+	t.Helper()
 	rita := ritaOf(t)
 	d.slack.AddUser(rita)
 	out, err := cloudformation.NewFromConfig(c).CreateStack(t.Context(), &cloudformation.CreateStackInput{
-		StackName: aws.String(launchName(t, account)), TemplateBody: &template, Tags: tags,
+		StackName: &name, TemplateBody: &template, Tags: tags,
 		Parameters: append(parameters, parameter("UserEmail", rita.Email)),
 	})
 	if err != nil {
@@ -140,6 +149,7 @@ func (l *launch) logOnFailure() {
 		l.t.Logf("record: %v", err)
 		return
 	}
+	l.t.Logf("record: %+v", r)
 	for _, m := range l.mailbox.all() {
 		if strings.Contains(m.Body, r.ID) {
 			l.t.Logf("mail: %s\n%s", m.Subject, m.Body)
@@ -375,14 +385,25 @@ func (l *launch) resource(ctx context.Context, logicalID string) string {
 	return *out.StackResourceDetail.PhysicalResourceId
 }
 
-// request returns the launch's only request.
+// request returns the newest request of the launch: its own, or that of its latest
+// update.
 func (l *launch) request(ctx context.Context) (handle.Request, error) {
-	list, err := l.store.OfStack(ctx, l.stack)
+	list, err := l.requests(ctx)
 	if err != nil {
 		return handle.Request{}, err
 	}
-	if len(list) != 1 {
-		return handle.Request{}, fmt.Errorf("the launch has %d requests, not 1", len(list))
+	return list[len(list)-1], nil
+}
+
+// requests returns the request of the launch and those of its updates, oldest first.
+func (l *launch) requests(ctx context.Context) ([]handle.Request, error) {
+	list, err := l.store.OfStack(ctx, l.stack)
+	if err != nil {
+		return nil, err
 	}
-	return list[0], nil
+	if len(list) != 1+l.updates {
+		return nil, fmt.Errorf("the stack has %d requests, not %d", len(list), 1+l.updates)
+	}
+	slices.SortFunc(list, func(a, b handle.Request) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	return list, nil
 }

@@ -29,28 +29,71 @@ func (l *launch) checkMessages() {
 	l.t.Helper()
 	checker := laws.Checker{Team: sandbox.Team, Slack: l.slack}
 	eventually(l.t, waitLimit, "the laws", func(ctx context.Context) error {
-		r, err := l.request(ctx)
+		requests, err := l.requests(ctx)
 		if err != nil {
 			return err
 		}
-		if due := r.Due(time.Now()); len(due) > 0 {
-			return fmt.Errorf("still due: %v", due)
+		for _, r := range requests {
+			if due := r.Due(time.Now()); len(due) > 0 {
+				return fmt.Errorf("still due of %s: %v", r.ID, due)
+			}
+			if r.GrantFrom == "" {
+				continue
+			}
+			given, err := l.store.Load(ctx, r.GrantFrom)
+			if err != nil {
+				return err
+			}
+			requests = append(requests, given)
 		}
-		if found := checker.Check([]handle.Request{r}, time.Now()); len(found) > 0 {
+		if found := checker.Check(requests, time.Now()); len(found) > 0 {
 			return fmt.Errorf("violations: %v", found)
 		}
 		return nil
 	})
 }
 
-// decidedOnce: of our signals one arrived, and it says what the record says.
-// MiniStack tells of every signal that arrives while the stack waits.
+// checkOneDecision checks that one of our signals arrived for each request, and that
+// it says what the record says.
 func (l *launch) checkOneDecision() {
 	l.t.Helper()
-	r, err := l.request(l.t.Context())
+	requests, err := l.requests(l.t.Context())
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	for _, r := range requests {
+		if r.Update == nil {
+			l.checkOneSignal(r)
+		} else if l.relay != nil {
+			l.checkOneAnswer(r)
+		}
+	}
+}
+
+// checkOneAnswer checks that the held event of an update got one answer.
+func (l *launch) checkOneAnswer(r handle.Request) {
+	l.t.Helper()
+	signal, _ := r.StackSignal()
+	want, ok := signal.(handle.Response)
+	if !ok {
+		l.t.Errorf("the signal of the update's request %s is %+v", r.ID, signal)
+	}
+	for _, e := range l.relay.all(r.Stack.Gate) {
+		if e.requestID != r.Update.RequestID {
+			continue
+		}
+		if got := l.answers.at(e.answer); len(got) != 1 || got[0] != (answer{want.Status, want.Reason, want.PhysicalResourceID}) {
+			l.t.Errorf("CloudFormation got the answers %+v, want only %+v", got, want)
+		}
+		return
+	}
+	l.t.Errorf("no event %s was delivered", r.Update.RequestID)
+}
+
+// checkOneSignal checks the signals to the launch's wait handle. MiniStack has an
+// event for every signal that arrives while the stack waits.
+func (l *launch) checkOneSignal(r handle.Request) {
+	l.t.Helper()
 	want, _ := r.SignalBody()
 	var arrived []string
 	for _, e := range l.events(l.t.Context()) {
@@ -61,6 +104,7 @@ func (l *launch) checkOneDecision() {
 	one := fmt.Sprintf("Received %s signal with UniqueId %s", want.Status, want.UniqueID)
 	switch {
 	case r.State() == handle.Withdrawn && len(arrived) == 0: // the stack no longer waited
+	case r.GrantFrom != "" && len(arrived) == 0: // the stack did not wait yet
 	case len(arrived) != 1 || arrived[0] != one:
 		l.t.Errorf("the wait handle received %q, want only %q", arrived, one)
 	}
@@ -70,7 +114,7 @@ func (l *launch) checkOneDecision() {
 // Slack, in mail, or in the functions' logs.
 func (l *launch) checkSecrets() {
 	l.t.Helper()
-	hidden := []string{"/_ministack/", botToken, signingSecret, mailKey}
+	hidden := []string{"/_ministack/", l.answers.origin, botToken, signingSecret, mailKey}
 	look := func(where, text string) {
 		for _, s := range hidden {
 			if strings.Contains(text, s) {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"sync"
 	"testing"
 
@@ -21,18 +22,20 @@ type relay struct {
 	deliver  func(event []byte)
 
 	mu     sync.Mutex
-	events map[string]relayed // by logical ID
+	events map[string][]relayed // by logical ID, oldest first
 }
 
 type relayed struct {
-	event  []byte
-	answer string // path at the answer server
+	event       []byte
+	requestType string
+	requestID   string
+	answer      string // path at the answer server
 }
 
 // newRelay creates a relay in the account of c.
 func (d *deployment) newRelay(t *testing.T, c aws.Config, function string, deliver func(event []byte)) *relay {
 	t.Helper()
-	r := &relay{function: function, answers: d.answers, deliver: deliver, events: map[string]relayed{}}
+	r := &relay{function: function, answers: d.answers, deliver: deliver, events: map[string][]relayed{}}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		event, err := io.ReadAll(io.LimitReader(req.Body, 1<<20))
 		if err == nil {
@@ -69,18 +72,23 @@ func (r *relay) receive(event []byte) ([]byte, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.events[text("LogicalResourceId")] = relayed{event, unescaped}
+	r.events[text("LogicalResourceId")] = append(r.events[text("LogicalResourceId")], relayed{event, text("RequestType"), text("RequestId"), unescaped})
 	return event, nil
 }
 
 // event returns the latest event of a resource.
 func (r *relay) event(t *testing.T, logicalID string) relayed {
 	t.Helper()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	e, ok := r.events[logicalID]
-	if !ok {
+	list := r.all(logicalID)
+	if len(list) == 0 {
 		t.Fatalf("no event of %s has arrived", logicalID)
 	}
-	return e
+	return list[len(list)-1]
+}
+
+// all returns all events of a resource, oldest first.
+func (r *relay) all(logicalID string) []relayed {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.events[logicalID])
 }

@@ -19,7 +19,8 @@ func TestLaunches(t *testing.T) {
 			name string
 			run  func(*testing.T)
 		}{
-			{"Expired", d.expired}, // takes the longest
+			{"Expired", d.expired},             // takes the longest
+			{"UpdateExpired", d.updateExpired}, // and this
 			{"Rejected", d.rejected},
 			{"Bypassed", d.bypassed},
 			{"ByMail", d.byMail},
@@ -32,6 +33,9 @@ func TestLaunches(t *testing.T) {
 			{"ListedLate", d.listedLate},
 			{"Forged", d.forged},
 			{"OtherAccount", d.otherAccount},
+			{"Updated", d.updated},
+			{"UpdateBypassed", d.updateBypassed},
+			{"UpdateCancelled", d.updateCancelled},
 		} {
 			t.Run(scenario.name, func(t *testing.T) {
 				t.Parallel()
@@ -83,15 +87,17 @@ func (d *deployment) rejected(t *testing.T) {
 }
 
 // Without a decision, the deployed sweep fails the stack with a reason before
-// CloudFormation's timeout.
+// CloudFormation's timeout. An approval after that lets one relaunch through.
 func (d *deployment) expired(t *testing.T) {
-	l := d.launch(t, d.newChannel("C0EXPIRED"), gated(t, "C0EXPIRED", "Wait: {Seconds: '39600'}", "Wait: {Seconds: '180'}"), purposeParameter)
+	template := gated(t, "C0EXPIRED", "Wait: {Seconds: '39600'}", "Wait: {Seconds: '180'}")
+	l := d.launch(t, d.newChannel("C0EXPIRED"), template, purposeParameter)
 	l.expectRequest()
 	l.expectStateWithin(150*time.Second, handle.Expired)
 	l.expectEvent("ApprovalWait", "CREATE_FAILED", "Expired: no decision was made by")
 	l.expectStackStatus("ROLLBACK_COMPLETE")
 	l.expectThread("expired without a decision", "the stack was rolled back")
 	l.checkLaws()
+	d.relaunched(t, l, template)
 }
 
 // Rita PUTs to the wait handle herself. The wait ends, but the verdict fails.
