@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -23,6 +24,7 @@ import (
 type engine struct {
 	client     *cloudformation.Client
 	create     func(ctx context.Context, name, template string) (id string, err error)
+	update     func(ctx context.Context, id, template string) error
 	delete     func(ctx context.Context, id string) error
 	settleTime time.Duration // between the event that a wait has begun and its beginning
 }
@@ -69,6 +71,13 @@ func newSimulated(t *testing.T, p *provider) *engine {
 			}
 			return fake.CreateStack(fakecfn.CreateStackInput{Name: name, Template: parsed})
 		},
+		update: func(_ context.Context, id, template string) error {
+			parsed, err := gate.Parse([]byte(template))
+			if err != nil {
+				return err
+			}
+			return fake.UpdateStack(fakecfn.UpdateStackInput{Stack: id, Template: parsed})
+		},
 		delete: func(_ context.Context, id string) error { return fake.DeleteStack(id) },
 	}
 }
@@ -86,6 +95,10 @@ func newMiniStackEngine(t *testing.T, m *program) *engine {
 			}
 			return *out.StackId, nil
 		},
+		update: func(ctx context.Context, id, template string) error {
+			_, err := client.UpdateStack(ctx, &cloudformation.UpdateStackInput{StackName: &id, TemplateBody: &template})
+			return err
+		},
 		delete: func(ctx context.Context, id string) error {
 			_, err := client.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &id})
 			return err
@@ -96,6 +109,7 @@ func newMiniStackEngine(t *testing.T, m *program) *engine {
 // run runs a scenario and returns its transcript.
 func (w *engine) run(t *testing.T, s scenario, p *provider, name string) transcript {
 	t.Helper()
+	s.failures = maps.Clone(s.failures)
 	script := &script{scenario: s, client: w.client}
 	p.expect(name, script)
 	id, err := w.create(t.Context(), name, s.template)
@@ -125,6 +139,12 @@ func (w *engine) run(t *testing.T, s scenario, p *provider, name string) transcr
 		}
 	}
 	w.expectStatus(t, id, s.status)
+	if s.update != "" {
+		if err := w.update(t.Context(), id, s.update); err != nil {
+			t.Fatal(err)
+		}
+		w.expectStatus(t, id, s.statusAfterUpdate)
+	}
 	out, err := w.client.DescribeStacks(t.Context(), &cloudformation.DescribeStacksInput{StackName: &id})
 	if err != nil {
 		t.Fatal(err)

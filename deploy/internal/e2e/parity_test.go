@@ -14,17 +14,22 @@ import (
 // scenario is what happens to one stack.
 type scenario struct {
 	name, template     string
-	failures           map[string]string // reasons of failed custom resource requests, by "RequestType LogicalId"
+	failures           map[string]string // reasons of failed custom resource requests, by "RequestType LogicalId"; each fails once
 	earlySignals       []string          // sent before the wait begins
 	signals            []string          // sent while ApprovalWait waits
 	deleteWhileWaiting bool
 	status             string // the stack's final status
-	statusAfterDelete  string // if set, the stack is then deleted and ends with this status
+	update             string // if set, the template of an update that follows
+	statusAfterUpdate  string
+	replaced           []string // custom resources that answer an update with a new physical ID, and its rollback with the old one
+	statusAfterDelete  string   // if set, the stack is then deleted and ends with this status
 }
 
 // The simulated CloudFormation behaves like MiniStack's: same events and reasons,
 // same requests to custom resources, same outputs. Where they differ, the simulated
-// one follows AWS's documentation, and the difference is listed in differences.
+// one follows AWS's documentation, and the difference is listed in differences. The
+// events of updates are not compared: MiniStack has events for resources that do not
+// change.
 func TestSimulatedCloudFormationMatchesMiniStack(t *testing.T) {
 	m := startMiniStack(t)
 	p := newProvider(t)
@@ -44,6 +49,9 @@ func TestSimulatedCloudFormationMatchesMiniStack(t *testing.T) {
 						seen.Store(d.description, nil)
 					}
 				}
+				if s.update != "" {
+					got.Events, want.Events = nil, nil
+				}
 				if diff := cmp.Diff(want, got); diff != "" {
 					t.Errorf("MiniStack (-) and the simulated CloudFormation (+) differ:\n%s", diff)
 				}
@@ -61,6 +69,7 @@ func scenarios(t *testing.T) []scenario {
 	sample := product(t, "deploy/product.yaml", "function:countersign-notifier", "function:provider",
 		"  UserEmail:\n", "  UserEmail:\n    Default: rita@example.com\n", "  Purpose:\n", "  Purpose:\n    Default: Orders <!channel> & returns\n")
 	original := product(t, "deploy/gate/testdata/sample-gate.yaml", "sns:${AWS::Region}:${AWS::AccountId}:approvals", "lambda:${AWS::Region}:${AWS::AccountId}:function:provider")
+	changed := strings.ReplaceAll(sample, "    Default: 4\n", "    Default: 7\n")
 	approve, reject := signal("SUCCESS", "approved-1", "Approved by Ann"), signal("FAILURE", "rejected-1", `Rejected by Ann: it's "too" big <&> “so”`)
 	return []scenario{
 		{name: "approved and terminated", template: sample, signals: []string{approve}, status: "CREATE_COMPLETE", statusAfterDelete: "DELETE_COMPLETE"},
@@ -85,6 +94,16 @@ func scenarios(t *testing.T) []scenario {
 		{name: "the original approved", template: original, earlySignals: []string{approve}, status: "CREATE_COMPLETE", statusAfterDelete: "DELETE_COMPLETE"},
 		{name: "the original rejected", template: original, earlySignals: []string{reject}, status: "ROLLBACK_COMPLETE"},
 		{name: "parallel creation", template: diamond, status: "CREATE_COMPLETE"},
+		{name: "update approved", template: sample, earlySignals: []string{approve}, status: "CREATE_COMPLETE",
+			update: changed, replaced: []string{"ApprovalRequest"}, statusAfterUpdate: "UPDATE_COMPLETE", statusAfterDelete: "DELETE_COMPLETE"},
+		{name: "update that the gate keeps", template: sample, earlySignals: []string{approve}, status: "CREATE_COMPLETE",
+			update: changed, statusAfterUpdate: "UPDATE_COMPLETE"},
+		{name: "update rejected", template: sample, earlySignals: []string{approve}, status: "CREATE_COMPLETE",
+			update: changed, failures: map[string]string{"Update ApprovalRequest": "Rejected by Ann"}, statusAfterUpdate: "UPDATE_ROLLBACK_COMPLETE"},
+		{name: "update without a verdict", template: sample, earlySignals: []string{approve}, status: "CREATE_COMPLETE", update: changed,
+			replaced: []string{"ApprovalRequest"}, failures: map[string]string{"Update ApprovalVerdict": "no approval"}, statusAfterUpdate: "UPDATE_ROLLBACK_COMPLETE"},
+		{name: "update past the gate", template: sample, earlySignals: []string{approve}, status: "CREATE_COMPLETE",
+			update: strings.ReplaceAll(sample, "MessageRetentionPeriod: 1209600", "MessageRetentionPeriod: 60"), statusAfterUpdate: "UPDATE_COMPLETE"},
 	}
 }
 

@@ -38,7 +38,7 @@ type provider struct {
 type request struct {
 	RequestType, ServiceToken, ResourceType, LogicalResourceId, PhysicalResourceId string
 
-	ResourceProperties map[string]any
+	ResourceProperties, OldResourceProperties map[string]any
 
 	Listed string `json:"-"` // the resource's status in DescribeStackResources during its creation; empty if not listed
 }
@@ -139,6 +139,9 @@ func (s *script) listed(ctx context.Context, stack, logicalID string) string {
 func (s *script) answer(ctx context.Context, r request) (map[string]any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if _, ok := r.OldResourceProperties["WaitUrl"]; ok {
+		r.OldResourceProperties["WaitUrl"] = "the handle's"
+	}
 	if url, ok := r.ResourceProperties["WaitUrl"].(string); ok {
 		r.ResourceProperties["WaitUrl"] = "the handle's"
 		if s.url == "" {
@@ -153,7 +156,14 @@ func (s *script) answer(ctx context.Context, r request) (map[string]any, error) 
 	if id == "" {
 		id = "id-" + r.LogicalResourceId
 	}
+	if r.RequestType == "Update" && slices.Contains(s.replaced, r.LogicalResourceId) {
+		var back bool
+		if id, back = strings.CutSuffix(id, "-updated"); !back {
+			id += "-updated"
+		}
+	}
 	if why, refused := s.failures[r.RequestType+" "+r.LogicalResourceId]; refused {
+		delete(s.failures, r.RequestType+" "+r.LogicalResourceId)
 		return map[string]any{"Status": "FAILED", "Reason": why, "PhysicalResourceId": id}, nil
 	}
 	return map[string]any{

@@ -34,6 +34,7 @@ func TestLaunches(t *testing.T) {
 			{"Forged", d.forged},
 			{"OtherAccount", d.otherAccount},
 			{"Updated", d.updated},
+			{"UpdateWithNewHandle", d.updateWithNewHandle},
 			{"UpdateBypassed", d.updateBypassed},
 			{"UpdateCancelled", d.updateCancelled},
 		} {

@@ -82,6 +82,25 @@ func (d *deployment) updateExpired(t *testing.T) {
 	l.checkLaws()
 }
 
+// An update that brings a new wait handle and wait condition, because CloudFormation
+// can't update those, asks and waits as a launch does.
+func (d *deployment) updateWithNewHandle(t *testing.T) {
+	channel := d.newChannel("C0UPDATEWITHNEWHANDLE")
+	l := d.launch(t, channel, gated(t, channel), purposeParameter)
+	l.approveLaunch()
+	l.update(gated(t, channel, "ApprovalHandle", "SecondHandle", "ApprovalWait", "SecondWait"), purposeParameter)
+	l.updates++
+	l.expectButtons()
+	l.expectEvent("SecondWait", "CREATE_IN_PROGRESS", "")
+	if r := l.newest(); r.Update != nil || r.Requester.Proven {
+		t.Errorf("the request is one of a held update (%+v), or its requester is proven: %+v", r.Update, r.Requester)
+	}
+	l.approveByTwo()
+	l.expectStackStatus("UPDATE_COMPLETE")
+	l.expectThread("the stack is ready (")
+	l.checkLaws()
+}
+
 // An update changes a queue but nothing of the gate, so CloudFormation does not call
 // it. It is found by the stack's status.
 func (d *deployment) updateBypassed(t *testing.T) {
