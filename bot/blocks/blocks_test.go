@@ -48,6 +48,26 @@ func sample() handle.Request {
 	}.RecordCreation()
 }
 
+// sampleUpdate is a request of an update of sample's product.
+func sampleUpdate() handle.Request {
+	r := sample()
+	r.Update = &handle.Update{Approved: r.ID, RequestID: "8c1d7f00-update", PhysicalID: r.ID, Unshown: true, Changes: []handle.Change{
+		{Name: "Environment", Old: "test", New: "production"}, {Name: "MaxReceives", New: "5"},
+	}}
+	r.ID, r.Stack.Updating = "bcdefghijkmnpqra-tuvwxyzs", true
+	r.Terms.UnprovenRequester = handle.UnprovenTwoApprovers
+	r.Requester.Launcher, r.Requester.Principal, r.Requester.Proven = r.Requester.Principal, "", false
+	return r
+}
+
+// expiredLaunch is a launch that may still be approved for relaunch.
+func expiredLaunch() handle.Request {
+	r := sample()
+	r.Terms.GrantForSeconds = int((72 * time.Hour).Seconds())
+	r.Content = handle.Content{Product: r.Product.ID, Template: handle.TemplateDigest("Resources: {}"), Account: account, Region: "us-east-1", Principal: r.Requester.Principal}
+	return r.Expire(r.Terms.Deadline)
+}
+
 func must(r handle.Request, err error) handle.Request {
 	if err != nil {
 		panic(err)
@@ -81,7 +101,33 @@ func states() map[string]handle.Request {
 	rejected := must(pending.VoteBySlack(voter(ann), handle.Reject, "Use the shared queue, please", at))
 	up := handle.Ended{Status: "CREATE_COMPLETE", At: at.Add(time.Minute), Outputs: []handle.Field{{Name: "QueueUrl", Value: "https://sqs.example.com/q"}}}
 	down := handle.Ended{Status: "ROLLBACK_COMPLETE", At: at.Add(time.Minute), Reason: "Queue: You have reached the quota of your account."}
+	updated := sampleUpdate()
+	unknown := sampleUpdate()
+	unknown.Update.Approved, unknown.Update.Changes, unknown.Update.Unshown = "", nil, false
+	expired := expiredLaunch()
+	late := expired.Decision.At.Add(48 * time.Hour)
+	granted := must(expired.VoteBySlack(voter(ann), handle.Approve, "", late))
+	again := sample()
+	again.ID, again.GrantFrom, again.Content = "zyxwvutsrqpnmkjh-gfedcba9", granted.ID, granted.Content
+	used, _ := granted.UseGrant(again.ID, late.Add(time.Hour))
+	updateApproved := must(must(updated.VoteBySlack(voter(ann), handle.Approve, "", at)).VoteBySlack(voter("U0BOB"), handle.Approve, "", at))
 	return map[string]handle.Request{
+		"update":           updated,
+		"update-unknown":   unknown,
+		"update-approved":  updateApproved,
+		"update-refused":   updateApproved.MarkSignalled("couldn't answer CloudFormation: it answered 403 Forbidden", at),
+		"update-completed": updateApproved.RecordEnd(handle.Ended{Status: "UPDATE_COMPLETE", At: at.Add(time.Minute)}),
+		"update-rejected":  must(updated.VoteBySlack(voter(ann), handle.Reject, "Keep it in test, please", at)),
+		"update-expired":   updated.Expire(updated.Terms.Deadline),
+		"update-bypassed":  approved.RecordEnd(up).RecordBypass("an update changed its template without an approval", late),
+
+		"relaunch-awaited": expired,
+		"relaunch-granted": granted,
+		"relaunch-used":    used,
+		"relaunch-revoked": must(granted.RevokeGrant(voter("U0BOB"), late.Add(time.Hour))),
+		"relaunch-lapsed":  granted.LapseGrant(granted.Grant.Until),
+		"by-grant":         again.ApproveByGrant(used, late.Add(time.Hour)),
+
 		"pending":     pending,
 		"claimed":     claimed,
 		"another":     another, // is claimed than is proven

@@ -33,8 +33,8 @@ func detailsButton(r handle.Request) *slack.Accessory {
 	return slack.NewAccessory(b)
 }
 
-// Details is the modal with all that the record holds of a launch: purpose, details,
-// parameters and outputs, secrets hidden. What does not fit into a modal is counted.
+// Details is the modal with all that the record holds of a launch: purpose, changes,
+// details, parameters and outputs, secrets hidden. What does not fit into a modal is counted.
 // See https://docs.slack.dev/surfaces/modals
 func Details(r handle.Request) slack.ModalViewRequest {
 	var lines []string
@@ -51,6 +51,13 @@ func Details(r handle.Request) slack.ModalViewRequest {
 	if r.Purpose != "" {
 		lines = append(lines, detail("Purpose", r.WaitURL.Redact(r.Purpose))...)
 	}
+	if r.Update != nil && len(r.Update.Changes) > 0 {
+		lines = append(lines, "*Changes*")
+		for _, c := range r.Update.Changes {
+			c.Old, c.New = r.WaitURL.Redact(c.Old), r.WaitURL.Redact(c.New)
+			lines = append(lines, "• "+change(c, maxPiece/2))
+		}
+	}
 	add("Details", r.Details)
 	add("Parameters", r.Parameters)
 	if r.Ended != nil {
@@ -60,7 +67,7 @@ func Details(r handle.Request) slack.ModalViewRequest {
 	return slack.ModalViewRequest{
 		Type:       slack.VTModal,
 		CallbackID: DetailsModal,
-		Title:      plain("Launch details"),
+		Title:      plain(strings.ToUpper(operation(r)[:1]) + operation(r)[1:] + " details"),
 		Close:      plain("Close"),
 		Blocks:     slack.Blocks{BlockSet: sections(lines)},
 	}

@@ -1,6 +1,7 @@
 package blocks
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -39,14 +40,22 @@ func (l Links) to(r handle.Request, v handle.Verdict) (link, code string) {
 func Mail(r handle.Request, n handle.Notification, links *Links) (subject, body string) {
 	var b strings.Builder
 	word := states[r.State()].word // how it was decided: the stack's end is not mailed
+	if isUpdate(r) {
+		r.Ended = nil
+		word = updateHeadline(r).word
+	}
 	switch n.Kind() {
 	case handle.NotifyAsked:
-		fmt.Fprintf(&b, "%s wants to launch %s. Slack could not be reached, so this request comes by mail.\n\n", defang(requesterName(r)), defang(Title(r)))
+		what := requesterName(r) + " wants to launch " + Title(r) + "."
+		if isUpdate(r) {
+			what = "An update of " + Title(r) + " needs approval. AWS doesn't prove who updates."
+		}
+		fmt.Fprintf(&b, "%s Slack could not be reached, so this request comes by mail.\n\n", defang(what))
 		writeFacts(&b, r)
 		writeLinks(&b, r, links)
 	case handle.NotifyLocked:
 		word = "Mailed link locked"
-		fmt.Fprintf(&b, "The mailed link to %s the launch of %s was locked after %d wrong codes. Nothing was decided.\n\n", n.Verdict, defang(Title(r)), handle.MaxWrongCodes)
+		fmt.Fprintf(&b, "The mailed link to %s the %s of %s was locked after %d wrong codes. Nothing was decided.\n\n", n.Verdict, operation(r), defang(Title(r)), handle.MaxWrongCodes)
 		if r.Terms.Channel != "" {
 			b.WriteString("Decide in Slack instead.")
 		} else {
@@ -112,6 +121,15 @@ func writeFacts(b *strings.Builder, r handle.Request) {
 	}
 	for _, f := range Facts(r) {
 		write(f.Name, f.Value)
+	}
+	if r.Update != nil && r.Update.Approved != "" {
+		for _, c := range r.Update.Changes {
+			write("Change of "+c.Name, cmp.Or(shorten(c.Old, maxMailed/2), "none")+" → "+cmp.Or(shorten(c.New, maxMailed/2), "none"))
+		}
+		if r.Update.Unshown {
+			write("Change", "of the template, or of a value that isn't shown here")
+		}
+		return
 	}
 	for _, f := range shown(r, r.Details) {
 		write(f.Name, f.Value)

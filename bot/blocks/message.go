@@ -75,13 +75,12 @@ func headline(r handle.Request) head {
 	switch {
 	case r.Bypass != nil:
 		return head{"🚨", "Bypassed approval"}
+	case isUpdate(r):
+		return updateHeadline(r)
 	case r.State() == handle.Approved && r.Ended != nil && r.Ended.Succeeded():
 		return head{"✅", "Approved and launched"}
 	case r.State() == handle.Approved && r.Ended != nil:
 		return head{"⚠️", "Approved, but the launch failed"}
-	}
-	if r.Stack.Updating && r.State() == handle.Pending {
-		return head{"🟡", "Update needs approval"}
 	}
 	if r.Grant != nil && r.State() == handle.Expired {
 		switch {
@@ -92,6 +91,32 @@ func headline(r handle.Request) head {
 		}
 	}
 	return states[r.State()]
+}
+
+// isUpdate reports whether r is of an update of a launched product.
+func isUpdate(r handle.Request) bool { return r.Update != nil || r.Stack.Updating }
+
+// operation names what r asks for: a launch or an update.
+func operation(r handle.Request) string {
+	if isUpdate(r) {
+		return "update"
+	}
+	return "launch"
+}
+
+func updateHeadline(r handle.Request) head {
+	h := states[r.State()]
+	switch {
+	case r.State() == handle.Pending:
+		h.word = "Update needs approval"
+	case r.State() == handle.Approved && r.Ended != nil && r.Ended.Succeeded():
+		h.word = "Approved and updated"
+	case r.State() == handle.Approved && r.Ended != nil:
+		h = head{"⚠️", "Approved, but the update failed"}
+	default:
+		h.word = "Update " + string(r.State())
+	}
+	return h
 }
 
 var states = map[handle.State]head{
@@ -105,7 +130,7 @@ var states = map[handle.State]head{
 // summary says who wants to launch what, and how well the requester is known.
 func summary(r handle.Request) string {
 	s := requester(r) + " wants to launch " + bold(Title(r), maxTitle) + ".\n" + identity(r, Mrkdwn)
-	if r.Stack.Updating {
+	if isUpdate(r) {
 		what := " needs a new approval"
 		if r.Update != nil && r.Update.Approved != "" {
 			what = " changes what was approved"
@@ -174,10 +199,7 @@ func button(r handle.Request, verdict handle.Verdict, label string, style slack.
 }
 
 func buttons(r handle.Request) slack.Block {
-	what := "the launch of"
-	if r.Update != nil {
-		what = "the update of"
-	}
+	what := "the " + operation(r) + " of"
 	return slack.NewActionBlock("decide",
 		button(r, handle.Approve, "Approve", slack.StylePrimary, "Approve "+what),
 		button(r, handle.Reject, "Reject", slack.StyleDanger, "Reject "+what))
@@ -186,19 +208,13 @@ func buttons(r handle.Request) slack.Block {
 // changes lists what an update changes, and nothing else.
 func changes(u *handle.Update) string {
 	if u.Approved == "" {
-		return "*Changes*\n:warning: No approved launch of this stack is on record, so what changes can't be shown. See the stack in the AWS console."
+		return "*Changes*\n:warning: No approved launch of this stack is on record, so what changes can't be shown. Details has all values."
 	}
 	s := "*Changes*"
-	value := func(v string) string {
-		if v == "" {
-			return "none"
-		}
-		return code(v, 120)
-	}
 	for i, c := range u.Changes {
-		line := "\n• " + code(c.Name, 60) + ": " + value(c.Old) + " → " + value(c.New)
+		line := "\n• " + change(c, 120)
 		if i == maxShown || len(s)+len(line) > maxSection {
-			return s + fmt.Sprintf("\n… and %d more, in the stack's console page", len(u.Changes)-i)
+			return s + fmt.Sprintf("\n… and %d more: see Details", len(u.Changes)-i)
 		}
 		s += line
 	}
@@ -208,8 +224,19 @@ func changes(u *handle.Update) string {
 	return s
 }
 
-// relaunch offers the late approval of an expired launch, or shows what became of
-// it.
+// change shows one change, with at most n bytes of each value.
+func change(c handle.Change, n int) string {
+	value := func(v string) string {
+		if v == "" {
+			return "none"
+		}
+		return code(shorten(v, n), n)
+	}
+	return code(c.Name, 60) + ": " + value(c.Old) + " → " + value(c.New)
+}
+
+// relaunch offers the late approval of an expired launch, or shows whether it was
+// given, used or revoked.
 func relaunch(r handle.Request) []slack.Block {
 	g := r.Grant
 	switch {
@@ -219,24 +246,31 @@ func relaunch(r handle.Request) []slack.Block {
 		return []slack.Block{section("*Relaunched* " + Mrkdwn.Date(g.UsedAt) + ": request " + code(g.UsedBy, 40) + " used this approval.")}
 	case !g.RevokedAt.IsZero():
 		return []slack.Block{section("*Approval for relaunch revoked* by " + Mrkdwn.Person(g.RevokedBy, handle.ViaSlack) + ", " + Mrkdwn.Date(g.RevokedAt))}
+	case g.Lapsed && !g.At.IsZero():
+		return []slack.Block{section("*Approval for relaunch not used* by " + Mrkdwn.Date(g.Until) + ": it is no longer valid.")}
 	case g.Lapsed:
 		return nil
 	case g.At.IsZero():
-		text := "Approvers may still approve until " + Mrkdwn.Date(g.Until) + ". The requester can then launch the same values again, once, without waiting."
+		text := "Approvers can still approve until " + Mrkdwn.Date(g.Until) + ". The requester can then launch the same values again, once, without waiting."
 		if n := len(r.ApprovedBy()); n > 0 {
-			text += fmt.Sprintf(" %d of %d approved.", n, r.ApprovalsNeeded())
+			text += fmt.Sprintf("\n%d of %d have approved.", n, r.ApprovalsNeeded())
 		}
 		return []slack.Block{section(text), slack.NewActionBlock("relaunch",
 			button(r, handle.Approve, "Approve for relaunch", slack.StylePrimary, "Approve for relaunch:"))}
 	}
+	return []slack.Block{
+		section("*Approved for relaunch* by " + approvedBy(r) + ", " + Mrkdwn.Date(g.At) + ". Valid once, until " + Mrkdwn.Date(g.Until) + "."),
+		slack.NewActionBlock("relaunch", button(r, handle.Revoke, "Revoke", slack.StyleDanger, "Revoke the approval for relaunch of")),
+	}
+}
+
+// approvedBy mentions those who have approved in Slack.
+func approvedBy(r handle.Request) string {
 	var by []string
 	for _, p := range r.ApprovedBy() {
 		by = append(by, mention(p.ID))
 	}
-	return []slack.Block{
-		section("*Approved for relaunch* by " + strings.Join(by, ", ") + ", " + Mrkdwn.Date(g.At) + ". Valid once, until " + Mrkdwn.Date(g.Until) + "."),
-		slack.NewActionBlock("relaunch", button(r, handle.Revoke, "Revoke", slack.StyleDanger, "Revoke the approval for relaunch of")),
-	}
+	return strings.Join(by, ", ")
 }
 
 // outcome says how the request was decided, when and why, and what happened to
@@ -252,14 +286,18 @@ func outcome(r handle.Request) []slack.Block {
 			by = append(by, Mrkdwn.Person(p, d.Via))
 		}
 		line += " by " + strings.Join(by, ", ")
-		if d.Via == handle.ViaGrant {
-			line += ", for the expired request " + code(r.GrantFrom, 40)
-		}
 	case handle.Rejected:
 		line += " by " + Mrkdwn.Person(d.By, d.Via)
 	}
 	line += ", " + Mrkdwn.Date(d.At)
-	if r.Signal != nil && r.Signal.Undeliverable != "" {
+	if d.Via == handle.ViaGrant {
+		line += ": approved for relaunch after request " + code(r.GrantFrom, 40) + " expired"
+	}
+	switch {
+	case r.Signal == nil || r.Signal.Undeliverable == "":
+	case r.Update != nil:
+		line += "\n:warning: CloudFormation no longer accepts the answer. The update will fail when it times out."
+	default:
 		line += "\n:warning: CloudFormation no longer accepts the signal. The stack will fail when its wait condition times out."
 	}
 	if r.Bypass != nil {

@@ -3,6 +3,7 @@ package blocks
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/slack-go/slack"
 
@@ -38,11 +39,7 @@ func word(r handle.Request, n handle.Notification, direct bool) sentence {
 	approvers := mentions(r.Terms.Approvers)
 	switch n.Kind() {
 	case handle.NotifyAsked:
-		what := "launch"
-		if r.Update != nil {
-			what = "update"
-		}
-		text := "this " + what + " is waiting for approval by " + approvers + "."
+		text := "this " + operation(r) + " is waiting for approval by " + approvers + "."
 		if r.ApprovalsNeeded() > 1 {
 			text += " " + count(r.ApprovalsNeeded(), "approval is", "approvals are") + " needed, each from a different person."
 		}
@@ -51,14 +48,18 @@ func word(r handle.Request, n handle.Notification, direct bool) sentence {
 		missing := r.ApprovalsNeeded() - approvalsUpTo(r, n.Vote)
 		return sentence{toRequester: true, text: "approved by " + mention(r.Votes[n.Vote].By.ID) + "; " + count(missing, "more approval is", "more approvals are") + " needed."}
 	case handle.NotifyReminder:
-		return sentence{text: approvers + ": this launch has been waiting for your decision since " + Mrkdwn.Date(r.CreatedAt) +
+		return sentence{text: approvers + ": this " + operation(r) + " has been waiting for your decision since " + Mrkdwn.Date(r.CreatedAt) +
 			". Without one it expires " + Mrkdwn.Date(r.Terms.Deadline) + " and is rolled back."}
 	case handle.NotifyLocked:
-		return sentence{text: fmt.Sprintf(":lock: the mailed link to %s this launch was locked after %d wrong codes; nothing was decided. Decide here in Slack. If no approver mistyped the code, someone else may have the mail: check who receives it.", n.Verdict, handle.MaxWrongCodes)}
+		return sentence{text: fmt.Sprintf(":lock: the mailed link to %s this %s was locked after %d wrong codes; nothing was decided. Decide here in Slack. If no approver mistyped the code, someone else may have the mail: check who receives it.", n.Verdict, operation(r), handle.MaxWrongCodes)}
 	case handle.NotifyDecided:
 		return decided(r)
 	case handle.NotifyBypass:
-		text := ":rotating_light: this launch bypassed approval: " + escape(handle.OneLine(r.Bypass.How, 300)) + ". "
+		what := "launch"
+		if r.State() == handle.Approved { // and an update has bypassed the gate since
+			what = "product"
+		}
+		text := ":rotating_light: this " + what + " bypassed approval: " + escape(handle.OneLine(r.Bypass.How, 300)) + ". "
 		if direct {
 			return sentence{text: text + "The approvers have been notified."}
 		}
@@ -66,8 +67,8 @@ func word(r handle.Request, n handle.Notification, direct bool) sentence {
 	case handle.NotifyEnded:
 		return ended(r, direct)
 	case handle.NotifyGranted:
-		return sentence{toRequester: true, text: "approved for relaunch by " + mention(r.Votes[len(r.Votes)-1].By.ID) + ". Launch it again with the same values by " + Mrkdwn.Date(r.Grant.Until) +
-			" and it will continue at once: " + link(productPage(r), "the product in Service Catalog") + "."}
+		return sentence{toRequester: true, text: "approved for relaunch by " + approvedBy(r) + ". Launch it again with the same values by " + Mrkdwn.Date(r.Grant.Until) +
+			" and it continues at once: " + link(productPage(r), "the product in Service Catalog") + "."}
 	}
 	return sentence{}
 }
@@ -76,14 +77,14 @@ func decided(r handle.Request) sentence {
 	d := r.Decision
 	by := Mrkdwn.Person(d.By, d.Via)
 	switch {
-	case r.Update != nil && d.State == handle.Approved:
+	case isUpdate(r) && d.State == handle.Approved:
 		return sentence{true, "the update was approved by " + by + " and continues; the result will be posted here.", d.Reason}
-	case r.Update != nil && d.State == handle.Rejected:
+	case isUpdate(r) && d.State == handle.Rejected:
 		return sentence{true, "the update was rejected by " + by + " and is being rolled back. Reason:", d.Reason}
-	case r.Update != nil && d.State == handle.Expired:
-		return sentence{true, "the update expired without a decision and is being rolled back. Update again to ask again.", ""}
+	case isUpdate(r) && d.State == handle.Expired:
+		return sentence{true, "the update expired without a decision and is being rolled back. To try again, update the product again.", ""}
 	case d.Via == handle.ViaGrant:
-		return sentence{true, "approved at once: " + by + " had approved the same content for relaunch. The launch continues; the result will be posted here.", ""}
+		return sentence{true, "approved for relaunch by " + approvedBy(r) + ", so the launch continues at once; the result will be posted here.", ""}
 	}
 	switch d.State {
 	case handle.Approved:
@@ -91,7 +92,12 @@ func decided(r handle.Request) sentence {
 	case handle.Rejected:
 		return sentence{true, "rejected by " + by + ". The launch is being rolled back. Reason:", d.Reason}
 	case handle.Expired:
-		return sentence{true, "expired without a decision. The launch is being rolled back. To try again, terminate the failed product and launch it again.", ""}
+		text := "expired without a decision. The launch is being rolled back. To try again, terminate the failed product and launch it again."
+		if r.Grant != nil {
+			text += " Approvers can still approve it until " + Mrkdwn.Date(r.Decision.At.Add(time.Duration(r.Terms.GrantForSeconds)*time.Second)) +
+				"; the same values can then be launched again without waiting."
+		}
+		return sentence{true, text, ""}
 	}
 	return sentence{true, "withdrawn, so no decision is needed anymore. Reason:", d.Reason}
 }

@@ -27,7 +27,7 @@ const (
 func (f Format) Refused(r handle.Request, reason handle.RefusalReason) string {
 	switch reason {
 	case handle.RefusedNotApprover:
-		return "You aren't an approver of this launch, so your decision was not recorded. " + f.approvers(r)
+		return "You aren't an approver of this " + operation(r) + ", so your decision was not recorded. " + f.approvers(r)
 	case handle.RefusedOwnRequest:
 		return "This is your own request, and requesters can't decide their own. " + f.approvers(r)
 	case handle.RefusedOtherWorkspace:
@@ -37,11 +37,15 @@ func (f Format) Refused(r handle.Request, reason handle.RefusalReason) string {
 	case handle.RefusedDecided:
 		return f.AlreadyDecided(r)
 	case handle.RefusedExpired:
-		return "This request expired without a decision (" + f.Date(r.Terms.Deadline) + "). " + relaunchState(r.Grant)
+		text := "This request expired without a decision (" + f.Date(r.Terms.Deadline) + "). "
+		if isUpdate(r) {
+			return text + "The requester can update again."
+		}
+		return text + relaunchState(r.Grant)
 	case handle.RefusedNoReason:
 		return ReasonMissing
 	case handle.RefusedNotByMail:
-		return fmt.Sprintf("This launch needs %d different approvers, and mail can't tell people apart. Approve it in Slack.", r.ApprovalsNeeded())
+		return fmt.Sprintf("This %s needs %d different approvers, and mail can't tell people apart. Approve it in Slack.", operation(r), r.ApprovalsNeeded())
 	case handle.RefusedUnverified:
 		return PersonUnverified
 	}

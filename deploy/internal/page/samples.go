@@ -34,6 +34,7 @@ func samples() []sample {
 		{"Pending, launched in another account", "The stack cannot be read, so nothing proves the requester and no parameters are shown.", otherAccount(pending(1))},
 		{"Pending, hostile text", "Every text that a launch controls tries to mention people, forge a field or break out of its markup.", hostile(pending(1))},
 		{"Pending, mailed link locked", "Five wrong codes were entered at one of the mailed links.", linkLocked(pending(3))},
+		{"Pending, template not readable", "CloudFormation denies GetTemplate, so an approval does not bind the template.", withoutTemplate(pending(1))},
 		{"Approved", "The launch continues.", approved(pending(1), ann)},
 		{"Approved by two", "Both are named.", approved(approved(pending(2), ann), bob)},
 		{"Approved, requester claimed", "Nothing proved the requester, so one more person than usual approved.", approved(approved(claimed(pending(1)), ann), bob)},
@@ -46,6 +47,27 @@ func samples() []sample {
 		{"Bypassed approval", "The wait handle was signalled without an approval.", bypassed(pending(1))},
 		{"Approved and launched", "The stack was created.", launched(approved(pending(1), ann))},
 		{"Approved, but the launch failed", "A resource behind the gate failed; the thread says which.", launchFailed(approved(pending(1), ann))},
+
+		{"Update pending", "An update of the launched product waits. Two people must approve, because AWS does not prove who updates.", updating()},
+		{"Update pending, one of two", "Ann has approved; one more person must.", approved(updating(), ann)},
+		{"Update pending, not all shown", "The template changes too, or a NoEcho value.", unshown(updating())},
+		{"Update pending, no earlier approval", "The stack has no approved request on record, so there is nothing to compare with.", unknownBefore(updating())},
+		{"Update approved", "The held answer is SUCCESS.", approved(approved(updating(), ann), bob)},
+		{"Approved and updated", "The stack was updated.", updated(approved(approved(updating(), ann), bob))},
+		{"Update rejected", "The held answer is FAILED with the reason, and the update rolls back.", rejected(updating())},
+		{"Update expired", "CloudFormation waits for an hour at most.", expired(updating())},
+		{"Update withdrawn", "The update was cancelled while it waited.", updating().Withdraw("the update was cancelled or rolled back before a decision", after(20*time.Minute))},
+		{"Bypassed by an update", "An update changed nothing that the gate passes on, and was found afterwards.", bypassedByUpdate(launched(approved(pending(1), ann)))},
+
+		{"Expired, late approval awaited", "The launch has rolled back; approvers can still approve it for relaunch.", grantable(1)},
+		{"Expired, one of two late approvals", "Ann has approved late; one more person must.", approvedLate(grantable(2), ann)},
+		{"Approved for relaunch", "The requester can launch the same values again, once.", approvedLate(grantable(1), ann)},
+		{"Approved for relaunch by two", "Both are named.", approvedLate(approvedLate(grantable(2), ann), bob)},
+		{"Relaunched", "The approval for relaunch was used.", used(approvedLate(grantable(1), ann))},
+		{"Approval for relaunch revoked", "Any approver can revoke it.", revoked(approvedLate(grantable(1), ann))},
+		{"Approval for relaunch lapsed", "It was not used in time.", lapsed(approvedLate(grantable(1), ann))},
+		{"Approved by grant", "The relaunch: no one was asked again.", byGrant(used(approvedLate(grantable(1), ann)))},
+		{"Approved by grant and launched", "The relaunch is done.", launched(byGrant(used(approvedLate(grantable(1), ann))))},
 	}
 }
 
@@ -197,4 +219,104 @@ func launched(r handle.Request) handle.Request {
 func launchFailed(r handle.Request) handle.Request {
 	return r.RecordEnd(handle.Ended{Status: "ROLLBACK_COMPLETE", At: after(12 * time.Minute),
 		Reason: "Resource handler returned message: \"You have reached the quota of your account.\""})
+}
+
+// updating returns a pending request of an update of the launched product.
+func updating() handle.Request {
+	r := launchedBefore()
+	r.Update = &handle.Update{Approved: r.ID, RequestID: "8c1d7f00", PhysicalID: r.ID, Changes: []handle.Change{
+		{Name: "Environment", Old: "test", New: "production"}, {Name: "RetentionDays", Old: "4", New: "14"},
+	}}
+	r.ID, r.Stack.Updating = handle.NewID(r.Stack.ID, r.Stack.Gate, "8c1d7f00"), true
+	r.Details[1].Value, r.Parameters[2].Value = "14 days", "14"
+	r.Terms.Deadline = after(time.Hour - handle.MinMargin)
+	r.Terms.RemindAt = handle.ReminderTime(sampleTime, r.Terms.Deadline)
+	r.Requester.Launcher, r.Requester.Principal = r.Requester.Principal, ""
+	return r.IdentifyRequester(sandbox.Rita, []string{sandbox.Rita}, false).RecordCreation()
+}
+
+// launchedBefore returns a request without events.
+func launchedBefore() handle.Request {
+	r := pending(1).Clone()
+	r.Events = nil
+	return r
+}
+
+func unshown(r handle.Request) handle.Request {
+	r = r.Clone()
+	r.Update.Unshown = true
+	return r
+}
+
+func unknownBefore(r handle.Request) handle.Request {
+	r = r.Clone()
+	r.Update.Approved, r.Update.Changes = "", nil
+	return r
+}
+
+func updated(r handle.Request) handle.Request {
+	return r.RecordEnd(handle.Ended{Status: "UPDATE_COMPLETE", At: after(22 * time.Minute)})
+}
+
+func bypassedByUpdate(r handle.Request) handle.Request {
+	return r.RecordBypass("an update changed its template without an approval", after(26*time.Hour))
+}
+
+// grantable returns an expired launch that n people may approve late.
+func grantable(n int) handle.Request {
+	r := pending(n).Clone()
+	r.Terms.GrantForSeconds = int((72 * time.Hour).Seconds())
+	r.Content = contentOf(r)
+	return expired(r)
+}
+
+// contentOf returns the content of a sample.
+func contentOf(r handle.Request) handle.Content {
+	return handle.Content{
+		Product: r.Product.ID, Version: r.Product.Version, Template: handle.TemplateDigest("the sample's template"),
+		Account: r.Stack.Account, Region: r.Stack.Region, Principal: r.Requester.Principal,
+	}
+}
+
+// withoutTemplate returns r where GetTemplate is denied.
+func withoutTemplate(r handle.Request) handle.Request {
+	r = r.Clone()
+	r.Content = contentOf(r)
+	r.Content.Template = ""
+	return r
+}
+
+// lateTime is when the samples' approvers approve an expired launch.
+var lateTime = after(50 * time.Hour)
+
+func approvedLate(r handle.Request, who handle.Person) handle.Request {
+	v := handle.Voter{Person: who, Home: true, Groups: []string{sandbox.Approvers}}
+	r, _ = r.VoteBySlack(v, handle.Approve, "", lateTime)
+	return r
+}
+
+func revoked(r handle.Request) handle.Request {
+	v := handle.Voter{Person: bob, Home: true, Groups: []string{sandbox.Approvers}}
+	r, _ = r.RevokeGrant(v, lateTime.Add(time.Hour))
+	return r
+}
+
+func lapsed(r handle.Request) handle.Request { return r.LapseGrant(r.Grant.Until) }
+
+func used(r handle.Request) handle.Request {
+	r, _ = r.UseGrant(relaunched(r).ID, lateTime.Add(time.Hour))
+	return r
+}
+
+// relaunched returns the request of a relaunch of given's content.
+func relaunched(given handle.Request) handle.Request {
+	r := launchedBefore()
+	r.Content, r.GrantFrom = given.Content, given.ID
+	r.ID, r.CreatedAt = handle.NewID(r.Stack.ID, r.Stack.Gate, "9e2f3a11"), lateTime.Add(time.Hour)
+	r.Terms.Deadline = r.CreatedAt.Add(11*time.Hour - handle.MinMargin)
+	return r.RecordCreation()
+}
+
+func byGrant(given handle.Request) handle.Request {
+	return relaunched(given).ApproveByGrant(given, lateTime.Add(time.Hour))
 }

@@ -69,6 +69,7 @@ func notificationTitle(n handle.Notification) string {
 	return map[string]string{
 		handle.NotifyAsked: "new request", handle.NotifyVote: "one approval", handle.NotifyReminder: "reminder",
 		handle.NotifyDecided: "outcome", handle.NotifyBypass: "bypass", handle.NotifyEnded: "stack finished", handle.NotifyLocked: "mailed link locked",
+		handle.NotifyGranted: "approved for relaunch",
 	}[n.Kind()]
 }
 

@@ -36,6 +36,10 @@ func TestStorybook(t *testing.T) {
 		"not been verified with CloudFormation yet", "not been looked up in Slack yet", "so 2 people must approve", "(claimed)", "can't prevent self-approval", "444455556666",
 		"Rejected: ", "Expired: ", "Withdrawn: ", "Bypassed approval: ", "Approved and launched: ", "Approved, but the launch failed: ",
 		"no longer accepts the signal", "this launch has been waiting for your decision", "1 more approval is needed",
+		"Update needs approval: ", "test → production", "The template changes, or a value", "No approved launch of this stack is on record", "Countersign may not read the template", "Update approved: ", "Approved and updated: ",
+		"Update rejected: ", "Update expired: ", "Update withdrawn: ", "the update was approved by", "this product bypassed approval",
+		"Approve for relaunch", "1 of 2 have approved", "Approved for relaunch by @Ann Approver", "Approved late and relaunched: ", "Approval for relaunch revoked by @Bob Approver",
+		"Approval for relaunch not used", "so the launch continues at once", "approved for relaunch by @Ann Approver, @Bob Approver",
 		"the mailed link to reject this launch was locked", "Mailed link locked", "Slack could not be reached", "ALARM: ", "mail can't tell people apart. Approve it in Slack.", "The links in the earlier mail no longer work",
 	} {
 		if !strings.Contains(visible(rendered), want) {
@@ -80,6 +84,10 @@ func TestSamplesHaveTheirState(t *testing.T) {
 		"Approved by mail": handle.Approved, "Rejected": handle.Rejected, "Expired": handle.Expired, "Withdrawn": handle.Withdrawn,
 		"Signal refused": handle.Approved, "Bypassed approval": handle.Withdrawn, "Approved and launched": handle.Approved,
 		"Approved, but the launch failed": handle.Approved,
+		"Update pending":                  handle.Pending, "Update pending, one of two": handle.Pending, "Update approved": handle.Approved, "Approved and updated": handle.Approved,
+		"Update rejected": handle.Rejected, "Update expired": handle.Expired, "Update withdrawn": handle.Withdrawn, "Bypassed by an update": handle.Approved,
+		"Expired, late approval awaited": handle.Expired, "Approved for relaunch": handle.Expired, "Relaunched": handle.Expired,
+		"Approval for relaunch revoked": handle.Expired, "Approval for relaunch lapsed": handle.Expired, "Approved by grant": handle.Approved,
 	}
 	for _, s := range samples() {
 		if state, ok := want[s.Name]; ok && s.Request.State() != state {

@@ -41,7 +41,7 @@ func weekend(ctx context.Context, run *runner) error {
 		run.signals(1),
 		run.messageHas("Approved* by "+mentionOf(sandbox.Ann)),
 		run.messageHas(expired.ID),
-		run.threadHas("approved at once: @Ann Approver had approved the same content for relaunch", "the stack is ready ("),
+		run.threadHas("approved for relaunch by @Ann Approver, so the launch continues at once", "the stack is ready ("),
 		run.expect("no question was asked", func(ctx context.Context) error {
 			r, err := run.request(ctx)
 			if err != nil {
