@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Attempts remembers the failed attempts at one step. Those of StepWatch include
-// answers that the stack operation is still in progress.
+// Attempts remembers the failed attempts at one step. Those of StepWatch and
+// StepCheck include answers that the stack operation is still in progress.
 type Attempts struct {
 	Count       int       `json:"n"`
 	Since       time.Time `json:"since,omitzero"` // the first of them
@@ -29,6 +29,8 @@ const (
 	firstBackoff = 10 * time.Second
 	maxBackoff   = 10 * time.Minute
 	watchBackoff = time.Hour // the longest, for StepWatch
+
+	checkAfter = 2 * time.Minute // how long after an update was seen in progress it is checked again
 
 	notifyFor = 24 * time.Hour // how long people are notified: after the end of the request or, if later, the first failed attempt
 	watchFor  = 72 * time.Hour // how long after the end of the request CloudFormation is asked
@@ -70,17 +72,27 @@ func (r Request) RecordFailure(s Step, f Failure, now time.Time) Request {
 // StillInProgress records that CloudFormation was asked and the stack operation
 // has not ended, and sets when to ask again.
 func (r Request) StillInProgress(now time.Time) Request {
-	s := Step{Kind: StepWatch}
+	return r.askAgain(StepWatch, watchAfter, watchBackoff, now)
+}
+
+// UpdateInProgress records that a reported update has not ended, and sets when to
+// check it again. Waiting for its end is not a failure.
+func (r Request) UpdateInProgress(now time.Time) Request {
+	return r.askAgain(StepCheck, checkAfter, maxBackoff, now)
+}
+
+func (r Request) askAgain(kind StepKind, shortest, longest time.Duration, now time.Time) Request {
+	s := Step{Kind: kind}
 	asked := r.Attempts[s.Key()]
 	if asked.Abandoned {
 		return r
 	}
 	r = r.Clone()
 	asked.Count++
-	asked.NotBefore = now.Add(max(watchAfter, backoff(asked.Count, watchBackoff)))
+	asked.NotBefore = now.Add(max(shortest, backoff(asked.Count, longest)))
 	if asked.NotBefore.After(r.lastAttemptAt(s, asked)) {
 		asked.Abandoned = true
-		r = r.appendEvent(Event{At: now, Kind: EventAbandoned, Text: "watch: the stack has not ended in " + watchFor.String()})
+		r = r.appendEvent(Event{At: now, Kind: EventAbandoned, Text: s.Key() + ": the stack has not ended in " + watchFor.String()})
 	}
 	r.setAttempts(s, asked)
 	return r

@@ -111,11 +111,11 @@ func TestUnapprovedUpdateIsCancelled(t *testing.T) {
 }
 
 // bypassCount counts the bypasses that are reported besides the records.
-type bypassCount struct{ n int }
+type bypassCount struct{ n, failures int }
 
-func (*bypassCount) StepFailed(context.Context, handle.Step) {}
-func (c *bypassCount) Bypassed(context.Context, string)      { c.n++ }
-func (*bypassCount) Swept(context.Context)                   {}
+func (c *bypassCount) StepFailed(context.Context, handle.Step) { c.failures++ }
+func (c *bypassCount) Bypassed(context.Context, string)        { c.n++ }
+func (*bypassCount) Swept(context.Context)                     {}
 
 // The record keeps the first bypass. Later ones raise the alarm all the same.
 func TestEachBypassingUpdateIsReported(t *testing.T) {
@@ -130,6 +130,32 @@ func TestEachBypassingUpdateIsReported(t *testing.T) {
 		w.stackEvent("UPDATE_COMPLETE")
 		if r = w.load(r.ID); r.Bypass == nil || counted.n != i || !r.Stack.UpdateAt.IsZero() {
 			t.Errorf("update %d: bypass %+v, %d others reported, want %d", i+1, r.Bypass, counted.n, i)
+		}
+	}
+}
+
+// An update that waits for its approval is no failure: it raises no alarm.
+func TestUpdateInProgressIsNoFailure(t *testing.T) {
+	for _, cancel := range []bool{true, false} {
+		w := newWorld(t)
+		counted := &bypassCount{}
+		w.notifier.Observer, w.notifier.CancelUnapproved = counted, cancel
+		launched := w.running()
+		w.stacks.description.Status = "UPDATE_IN_PROGRESS"
+		w.stackEvent("UPDATE_IN_PROGRESS")
+		if err := w.notifier.Handle(t.Context(), w.update(launched.ID, "u1", gateOf("production", "1"))); err != nil {
+			t.Fatal(err)
+		}
+		w.stacks.description.Parameters[0].Value = "production"
+		for range 5 {
+			w.sweep(10 * time.Minute)
+		}
+		r := w.load(launched.ID)
+		if counted.failures != 0 || counted.n != 0 || r.Bypass != nil || w.stacks.cancelled != 0 || w.held().ID == "" {
+			t.Errorf("cancel %t: %d failures, %d bypasses, bypass %+v, cancelled %d times", cancel, counted.failures, counted.n, r.Bypass, w.stacks.cancelled)
+		}
+		if r.Stack.UpdateAt.IsZero() || r.NextDue().IsZero() {
+			t.Errorf("the update is no longer checked: %+v", r.Attempts)
 		}
 	}
 }

@@ -31,10 +31,10 @@ func (u *run) check(ctx context.Context, s handle.Step) {
 		u.fail(ctx, s, handle.Failure{Reason: "CloudFormation could not be reached"})
 		return
 	case inProgress && !(u.c.CancelUnapproved && u.c.Now().Sub(d.Updated) >= checkGrace):
-		u.fail(ctx, s, handle.Failure{Reason: "the update is still in progress"})
+		u.mark(updateInProgress{u.c.Now()})
 		return
 	case !inProgress && strings.HasSuffix(d.Status, "_IN_PROGRESS") && !strings.HasPrefix(d.Status, "UPDATE_COMPLETE"):
-		u.fail(ctx, s, handle.Failure{Reason: "the update is rolling back"})
+		u.mark(updateInProgress{u.c.Now()}) // rolling back
 		return
 	case !inProgress && !strings.HasPrefix(d.Status, "UPDATE_COMPLETE"):
 		u.mark(updateChecked{}) // rolled back, or deleted: what runs is what ran before
@@ -47,7 +47,7 @@ func (u *run) check(ctx context.Context, s handle.Step) {
 		u.fail(ctx, s, handle.Failure{Reason: "the update could not be compared with what was approved"})
 		return
 	case how == "" && inProgress:
-		u.fail(ctx, s, handle.Failure{Reason: "the update is still in progress"})
+		u.mark(updateInProgress{u.c.Now()})
 		return
 	case how == "":
 		u.mark(updateChecked{})

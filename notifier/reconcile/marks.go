@@ -36,6 +36,8 @@ type UpdateSeen struct{ At time.Time }
 
 type updateChecked struct{}
 
+type updateInProgress struct{ at time.Time }
+
 type contentRecorded struct{ template, parameters string }
 
 type grantTaken struct {
@@ -99,6 +101,9 @@ func (m StackStatus) Apply(r handle.Request) handle.Request {
 }
 func (m UpdateSeen) Apply(r handle.Request) handle.Request  { return r.ObserveUpdate(m.At) }
 func (updateChecked) Apply(r handle.Request) handle.Request { return r.UpdateChecked() }
+func (m updateInProgress) Apply(r handle.Request) handle.Request {
+	return r.UpdateInProgress(m.at)
+}
 func (m contentRecorded) Apply(r handle.Request) handle.Request {
 	return r.RecordContent(m.template, m.parameters)
 }
