@@ -47,4 +47,23 @@ func TestScreenshots(t *testing.T) {
 	tab.do(chromedp.EmulateViewport(1280, 900, chromedp.EmulateScale(2)))
 	tab.is("the thread is removed", `(document.querySelectorAll("#slack .thread").forEach((el) => el.remove()), true)`)
 	tab.screenshot(filepath.Join(dir, "message.png"), maxMessageBytes, chromedp.Screenshot(chromedp.CSS("#slack .message")))
+
+	newest := func(name, words string) {
+		t.Helper()
+		tab.sees("#channel > .message:last-child", words)
+		tab.is("the thread is removed", `(document.querySelectorAll("#slack .thread").forEach((el) => el.remove()), true)`)
+		tab.screenshot(filepath.Join(dir, name), maxMessageBytes, chromedp.Screenshot(chromedp.CSS("#channel > .message:last-child")))
+	}
+	s.clickButton(sandbox.Ann, "approve")
+	s.do("advance", sandbox.Rita, body{"seconds": 3600})
+	s.do("update", sandbox.Rita, body{"stack": s.stack().ID, "parameters": map[string]string{"RetentionDays": "14", "MaxReceives": "10"}})
+	newest("update.png", "Update needs approval")
+
+	s.do("advance", sandbox.Rita, body{"deadline": true}) // the update expires
+	s.launch(sandbox.Rita, body{"name": "orders-queue-2"})
+	s.do("advance", sandbox.Rita, body{"deadline": true})
+	s.do("advance", sandbox.Rita, body{"seconds": 60}) // the sweep
+	newest("relaunch.png", "Approve for relaunch")
+	s.clickButton(sandbox.Ann, "approve")
+	newest("granted.png", "Approved for relaunch")
 }
