@@ -151,6 +151,10 @@ type Ended struct {
 	// Superseded means that the stack exists because a later request of the
 	// same stack was approved, so its success is not a bypass of this one.
 	Superseded bool `json:"superseded,omitempty"`
+
+	// Updated means that the stack has been updated since the launch, so its creation
+	// had succeeded, whatever the status says about the update.
+	Updated bool `json:"updated,omitempty"`
 }
 
 // Bypass means that the stack passed the gate, or tried to, without an approval.

@@ -33,7 +33,7 @@ func (r Request) RecordEnd(e Ended) Request {
 	e.Outputs = redactFields(r.WaitURL, e.Outputs, maxOutputs, maxOutput)
 	r.Ended = &e
 	r = r.appendEvent(Event{At: e.At, Kind: EventEnded, Text: e.Status})
-	if !e.Succeeded() {
+	if !e.Succeeded() && !e.Updated {
 		return r.Withdraw("the stack ended before a decision", e.At)
 	}
 	if r.State() != Approved && !e.Superseded {

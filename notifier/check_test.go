@@ -64,6 +64,57 @@ func TestUpdateThatBypassesTheGateIsFound(t *testing.T) {
 	}
 }
 
+// The end of a launch is first seen after an update of its stack has ended.
+func TestBypassBeforeTheEndWasSeenIsFound(t *testing.T) {
+	w := newWorld(t)
+	w.stacks.template = "the template"
+	launched := w.launchApproved()
+	w.advance(time.Minute)
+	w.stacks.description.Status, w.stacks.description.Updated = "UPDATE_COMPLETE", w.Now()
+	w.stacks.template = "another"
+	w.stackEvent("UPDATE_COMPLETE")
+	if r := w.load(launched.ID); r.Ended == nil || r.Bypass == nil {
+		t.Errorf("the launch: ended %+v, bypass %+v", r.Ended, r.Bypass)
+	}
+}
+
+// The end of an approved update is first seen after a later update, which bypassed
+// the gate: what runs by then is not what was approved.
+func TestLaterUpdateIsNotTakenForTheApprovedOne(t *testing.T) {
+	w := newWorld(t)
+	launched := w.running()
+	w.stacks.description.Status = "UPDATE_IN_PROGRESS"
+	if err := w.notifier.Handle(t.Context(), w.update(launched.ID, "u1", gateOf("production", "1"))); err != nil {
+		t.Fatal(err)
+	}
+	r := w.held()
+	w.vote(r.ID, handle.Approve, ann, "U0BEN")
+	w.advance(time.Second)
+	w.stacks.description.Status, w.stacks.description.Updated = "UPDATE_COMPLETE", w.Now()
+	w.stacks.template = "unapproved"
+	w.stackEvent("UPDATE_COMPLETE")
+	if r = w.load(r.ID); r.Ended == nil || r.Bypass == nil {
+		t.Errorf("the update: ended %+v, bypass %+v", r.Ended, r.Bypass)
+	}
+}
+
+// A stack is updated only once its creation has succeeded, even if the update fails.
+func TestLaunchThatWasUpdatedWithoutApprovalIsABypass(t *testing.T) {
+	for _, status := range []string{"UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"} {
+		w := newWorld(t)
+		got, err := w.handle(w.event(nil, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.advance(time.Minute)
+		w.stacks.description.Status, w.stacks.description.Updated = status, w.Now()
+		w.stackEvent(status)
+		if r := w.load(got.PhysicalResourceId); r.Bypass == nil || r.State() != handle.Withdrawn {
+			t.Errorf("%s: %s, bypass %+v", status, r.State(), r.Bypass)
+		}
+	}
+}
+
 func TestApprovedUpdateIsNoBypass(t *testing.T) {
 	w := newWorld(t)
 	launched := w.running()
@@ -89,6 +140,28 @@ func TestApprovedUpdateIsNoBypass(t *testing.T) {
 	w.stackEvent("UPDATE_COMPLETE")
 	if r = w.load(r.ID); r.Bypass == nil {
 		t.Error("a later update without approval was not found")
+	}
+}
+
+// An approved update fails and is rolled back; the next one changes nothing that runs.
+func TestUpdateAfterAFailedOneIsNoBypass(t *testing.T) {
+	for template, bypass := range map[string]bool{"the template": false, "another": true} {
+		w := newWorld(t)
+		launched := w.running()
+		w.stacks.description.Status, w.stacks.template = "UPDATE_IN_PROGRESS", "the new template"
+		if err := w.notifier.Handle(t.Context(), w.update(launched.ID, "u1", gateOf("production", "1"))); err != nil {
+			t.Fatal(err)
+		}
+		r := w.held()
+		w.vote(r.ID, handle.Approve, ann, "U0BEN")
+		w.stacks.description.Status = "UPDATE_ROLLBACK_COMPLETE"
+		w.stackEvent("UPDATE_ROLLBACK_COMPLETE")
+		w.advance(time.Hour)
+		w.stacks.description.Status, w.stacks.description.Updated, w.stacks.template = "UPDATE_COMPLETE", w.Now(), template
+		w.stackEvent("UPDATE_COMPLETE")
+		if r = w.load(r.ID); (r.Bypass != nil) != bypass {
+			t.Errorf("%s: bypass %+v", template, r.Bypass)
+		}
 	}
 }
 

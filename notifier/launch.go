@@ -58,6 +58,11 @@ func (n *Notifier) request(ctx context.Context, ev customResource, p properties)
 				return nil
 			}
 		}
+		var unread *unreadContradiction
+		if errors.As(err, &unread) {
+			refused.again = true
+			return refused, fmt.Errorf("couldn't look up a request that CloudFormation does not wait for: %w", unread.load)
+		}
 		return refused, nil
 	}
 	if !verified {
@@ -100,6 +105,15 @@ func (n *Notifier) askUnverified(ctx context.Context, r handle.Request) error {
 	return err
 }
 
+// unreadContradiction is a contradiction while the store could not be read: perhaps
+// CloudFormation was answered before, and its launch waits without a record.
+type unreadContradiction struct {
+	*reconcile.Contradiction
+	load error
+}
+
+func (e *unreadContradiction) Unwrap() error { return e.Contradiction }
+
 const verifyAttempts = 5 // at launch; 7.5 s of waiting in all
 
 // verify asks CloudFormation about a new request, and asks again while it cannot
@@ -125,6 +139,9 @@ func (n *Notifier) verify(ctx context.Context, r handle.Request) (_ handle.Reque
 				continue
 			}
 			n.Log.ErrorContext(ctx, "CloudFormation contradicts an event", "stack", r.Stack.ID, "resource", r.Stack.Gate, "reason", contradiction.Reason)
+			if !errors.Is(loadErr, handle.ErrNotFound) {
+				return r, false, &unreadContradiction{contradiction, loadErr}
+			}
 			return r, false, err
 		case errors.Is(err, reconcile.ErrDenied):
 			n.Log.WarnContext(ctx, "the stack can't be read, so nothing proves the requester", "request", r.ID, "stack", r.Stack.ID)

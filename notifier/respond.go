@@ -55,6 +55,7 @@ type reply struct {
 	held     bool // CloudFormation is answered later, when the request is decided
 	response handle.Response
 	then     func(ctx context.Context) error // optional
+	again    bool                            // Lambda must deliver the event again even if the response is FAILED
 }
 
 // answerRequest answers one custom resource request, even after a panic, a store
@@ -124,7 +125,7 @@ func (n *Notifier) finish(ctx context.Context, ev customResource, r reply, undon
 	if r.then != nil {
 		undone = errors.Join(undone, n.afterwards(ctx, r.then))
 	}
-	if r.response.Status == "FAILED" {
+	if r.response.Status == "FAILED" && !r.again {
 		return nil
 	}
 	return undone

@@ -16,8 +16,9 @@ const checkGrace = 2 * time.Minute
 
 // check compares an updated stack with what was approved. An update that changes no
 // property of the gate does not ask, so this is the only way to find one that
-// bypasses it.
-func (u *run) check(ctx context.Context, s handle.Step) {
+// bypasses it. It reports whether the marks must be made durable at once: people are
+// told about a bypass that is on record.
+func (u *run) check(ctx context.Context, s handle.Step) bool {
 	d, err := Description{}, ErrDenied
 	if u.c.Account == "" || u.r.Stack.Account == u.c.Account {
 		d, err = u.c.Stacks.Describe(ctx, u.r.Stack.ID)
@@ -26,32 +27,32 @@ func (u *run) check(ctx context.Context, s handle.Step) {
 	switch {
 	case errors.Is(err, ErrDenied), errors.Is(err, ErrNoStack):
 		u.mark(updateChecked{}) // it can never be compared
-		return
+		return false
 	case err != nil:
 		u.fail(ctx, s, handle.Failure{Reason: "CloudFormation could not be reached"})
-		return
+		return false
 	case inProgress && !(u.c.CancelUnapproved && u.c.Now().Sub(d.Updated) >= checkGrace):
 		u.mark(updateInProgress{u.c.Now()})
-		return
+		return false
 	case !inProgress && strings.HasSuffix(d.Status, "_IN_PROGRESS") && !strings.HasPrefix(d.Status, "UPDATE_COMPLETE"):
 		u.mark(updateInProgress{u.c.Now()}) // rolling back
-		return
+		return false
 	case !inProgress && !strings.HasPrefix(d.Status, "UPDATE_COMPLETE"):
 		u.mark(updateChecked{}) // rolled back, or deleted: what runs is what ran before
-		return
+		return false
 	}
 	how, err := u.unapproved(ctx, d)
 	switch {
 	case err != nil:
 		u.c.Log.WarnContext(ctx, "couldn't compare an updated stack with what was approved", "request", u.r.ID, "error", err)
 		u.fail(ctx, s, handle.Failure{Reason: "the update could not be compared with what was approved"})
-		return
+		return false
 	case how == "" && inProgress:
 		u.mark(updateInProgress{u.c.Now()})
-		return
+		return false
 	case how == "":
 		u.mark(updateChecked{})
-		return
+		return false
 	}
 	u.c.Log.ErrorContext(ctx, "update without approval", "alarm", "bypass", "stack", u.r.Stack.ID, "request", u.r.ID)
 	if inProgress {
@@ -67,6 +68,7 @@ func (u *run) check(ctx context.Context, s handle.Step) {
 	}
 	u.mark(Bypassed{how, u.c.Now()})
 	u.mark(updateChecked{})
+	return true
 }
 
 // unapproved says how the stack differs from what was approved; empty if it does
@@ -76,13 +78,7 @@ func (u *run) unapproved(ctx context.Context, d Description) (string, error) {
 	if err != nil && !errors.Is(err, ErrDenied) {
 		return "", err
 	}
-	var parts []string
-	if body := handle.TemplateDigest(template); body != "" && body != u.r.Content.Template {
-		parts = append(parts, "its template")
-	}
-	if handle.ParametersDigest(d.Parameters) != u.r.Content.Parameters {
-		parts = append(parts, "its parameters")
-	}
+	parts := differences(u.r.Content, template, d)
 	if len(parts) == 0 {
 		return "", nil
 	}
@@ -95,5 +91,22 @@ func (u *run) unapproved(ctx context.Context, d Description) (string, error) {
 	}) {
 		return "", nil
 	}
+	if slices.ContainsFunc(requests, func(r handle.Request) bool {
+		rolledBack := u.r.Update != nil && u.r.Update.Approved == r.ID // what the stack returned to if the approved update failed
+		return rolledBack && r.State() == handle.Approved && len(differences(r.Content, template, d)) == 0
+	}) {
+		return "", nil
+	}
 	return "an update changed " + strings.Join(parts, " and ") + " without an approval", nil
+}
+
+// differences names what a stack has that is not in the approved content.
+func differences(c handle.Content, template string, d Description) (parts []string) {
+	if body := handle.TemplateDigest(template); body != "" && c.Template != "" && body != c.Template {
+		parts = append(parts, "its template")
+	}
+	if handle.ParametersDigest(d.Parameters) != c.Parameters {
+		parts = append(parts, "its parameters")
+	}
+	return parts
 }

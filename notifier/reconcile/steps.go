@@ -33,7 +33,7 @@ func (u *run) step(ctx context.Context, s handle.Step) error {
 	case handle.StepMail:
 		sent = u.mail(ctx, s)
 	case handle.StepCheck:
-		u.check(ctx, s)
+		sent = u.check(ctx, s)
 	case handle.StepWatch:
 		return u.watch(ctx, s)
 	default:
@@ -312,7 +312,9 @@ func (u *run) watch(ctx context.Context, s handle.Step) error {
 			e.Reason = first
 		}
 	}
-	if u.r.Update != nil && u.r.State() == handle.Approved && e.Succeeded() && err == nil {
+	// A later update that began before this end was seen may have bypassed the gate.
+	later := d.Updated.After(u.r.CreatedAt)
+	if u.r.Update != nil && u.r.State() == handle.Approved && e.Succeeded() && err == nil && !later {
 		template, err := u.c.Stacks.Template(ctx, u.r.Stack.ID)
 		if err != nil && !errors.Is(err, ErrDenied) {
 			u.fail(ctx, s, handle.Failure{Reason: "the updated template could not be read"})
@@ -321,7 +323,11 @@ func (u *run) watch(ctx context.Context, s handle.Step) error {
 		u.mark(contentRecorded{handle.TemplateDigest(template), handle.ParametersDigest(d.Parameters)})
 	}
 	e.Superseded = e.Succeeded() && u.superseded(ctx, d.Updated)
+	e.Updated = later && u.r.Update == nil && !u.r.Stack.Updating && strings.HasPrefix(e.Status, "UPDATE_")
 	u.mark(stackEnded{e})
+	if later {
+		u.mark(UpdateSeen{now})
+	}
 	return u.write(ctx, renew) // notifications report only what is durable
 }
 
