@@ -596,3 +596,24 @@ func TestLinksAreNotLogged(t *testing.T) {
 		}
 	}
 }
+
+// The page of an update says so, and shows what changes before anything else that
+// the template's user wrote.
+func TestPageOfUpdate(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch(func(r *handle.Request) {
+		r.Update = &handle.Update{
+			Approved: "before", RequestID: "u1", PhysicalID: "before", Unshown: true,
+			Changes: []handle.Change{{Name: "Environment", Old: "test", New: "<b>production</b>"}, {Name: "Owner", New: r.WaitURL.Expose()}},
+		}
+	})
+	link := w.mailLink(r, handle.Approve)
+	res := w.do(w.request("GET", link, ""))
+	w.wantPage(res, 200, "Approve the update of Analytics workbench?", "This link can only approve this update.", "<h2>The update</h2>", "<h2>Changes</h2>",
+		"Environment</dt><dd>test → &lt;b&gt;production&lt;/b&gt;", "Owner</dt><dd>none → ", "The template changes, or a value that isn&#39;t shown here.")
+	if strings.Contains(res.body, "X-Amz-Signature") || strings.Index(res.body, "<h2>Changes</h2>") > strings.Index(res.body, "<h2>Details from the template</h2>") {
+		t.Errorf("the page: %s", res.body)
+	}
+	w.wantPage(w.post(link, form("Kim", code(link), "")), 200, "Recorded: approved by Kim (by mail)", "The update of Analytics workbench was approved.")
+	w.wantVotes(r.ID, 1, handle.Approved)
+}

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -133,10 +134,10 @@ func (m *mailDecision) page(r handle.Request, refused handle.RefusalReason) page
 	if m.ticket.Verdict == handle.Reject {
 		verb = "Reject"
 	}
-	p.Title = verb + " the launch of " + blocks.Title(r) + "?"
+	p.Title = verb + " the " + blocks.Operation(r) + " of " + blocks.Title(r) + "?"
 	switch refused {
 	case "":
-		p.Lead = "This link can only " + string(m.ticket.Verdict) + " this launch. Opening it changed nothing."
+		p.Lead = "This link can only " + string(m.ticket.Verdict) + " this " + blocks.Operation(r) + ". Opening it changed nothing."
 		p.Form = m.form(nil)
 	case m.wrong:
 		if r.LinkLocked(m.wrong) {
@@ -149,13 +150,13 @@ func (m *mailDecision) page(r handle.Request, refused handle.RefusalReason) page
 		p.status = http.StatusForbidden
 		p.Title = "This mailed link is locked"
 		p.Lead = "Too many wrong codes were entered here. Nothing was recorded."
-		p.Next = "The requester can launch again."
+		p.Next = "The requester can " + blocks.Operation(r) + " again."
 		if r.Terms.Channel != "" {
-			p.Next = "Decide in Slack, or ask the requester to launch again."
+			p.Next = "Decide in Slack, or ask the requester to " + blocks.Operation(r) + " again."
 		}
 	case handle.RefusedNotByMail:
 		p.status = http.StatusForbidden
-		p.Title = "This launch can't be approved by mail"
+		p.Title = "This " + blocks.Operation(r) + " can't be approved by mail"
 		p.Lead = blocks.Plain.Refused(r, refused)
 	case handle.RefusedDecided:
 		p.status = http.StatusConflict
@@ -167,7 +168,7 @@ func (m *mailDecision) page(r handle.Request, refused handle.RefusalReason) page
 		p.Lead = blocks.Plain.Refused(r, refused)
 	case handle.RefusedUnverified:
 		p.status = http.StatusServiceUnavailable
-		p.Title = "This launch can't be decided yet"
+		p.Title = "This " + blocks.Operation(r) + " can't be decided yet"
 		p.Lead = blocks.RequesterPending
 	default:
 		p.status = http.StatusForbidden
@@ -196,7 +197,7 @@ func (m *mailDecision) donePage(r handle.Request) page {
 		return p
 	}
 	p.Title = "Recorded: " + string(r.State()) + " by " + r.Decider()
-	p.Lead = "The launch of " + blocks.Title(r) + " was " + string(r.State()) + "."
+	p.Lead = "The " + blocks.Operation(r) + " of " + blocks.Title(r) + " was " + string(r.State()) + "."
 	p.Next = "CloudFormation and the requester are being notified. You can close this page."
 	return p
 }
@@ -221,15 +222,15 @@ func (m *mailDecision) failedPage(o outcome) page {
 }
 
 const (
-	maxFields = 200  // of each group: all that the record keeps
+	maxFields = 201  // of each group: all that the record keeps, and a warning
 	maxValue  = 4096 // bytes
 )
 
 // groups lists what a person must know to decide.
 func groups(r handle.Request) []pageGroup {
-	list := []pageGroup{{Title: "The launch", Fields: blocks.Facts(r)}}
+	list := []pageGroup{{Title: "The " + blocks.Operation(r), Fields: blocks.Facts(r)}}
 	show := func(text string) string { return handle.Shorten(r.WaitURL.Redact(text), maxValue) }
-	for _, g := range []pageGroup{{"Details from the template", r.Details}, {"Parameters", r.Parameters}} {
+	for _, g := range []pageGroup{{"Changes", changes(r.Update)}, {"Details from the template", r.Details}, {"Parameters", r.Parameters}} {
 		shown := pageGroup{Title: g.Title}
 		for _, f := range g.Fields[:min(len(g.Fields), maxFields)] {
 			shown.Fields = append(shown.Fields, handle.Field{Name: show(f.Name), Value: show(f.Value)})
@@ -237,6 +238,23 @@ func groups(r handle.Request) []pageGroup {
 		if len(shown.Fields) > 0 {
 			list = append(list, shown)
 		}
+	}
+	return list
+}
+
+// changes lists what an update changes, or warns that this can't be shown.
+func changes(u *handle.Update) (list []handle.Field) {
+	switch {
+	case u == nil:
+		return nil
+	case u.Approved == "":
+		return []handle.Field{{Name: "Warning", Value: "No approved launch of this stack is on record, so what changes can't be shown."}}
+	}
+	if u.Unshown {
+		list = append(list, handle.Field{Name: "Warning", Value: "The template changes, or a value that isn't shown here. See the stack in the AWS console."})
+	}
+	for _, c := range u.Changes {
+		list = append(list, handle.Field{Name: c.Name, Value: cmp.Or(c.Old, "none") + " → " + cmp.Or(c.New, "none")})
 	}
 	return list
 }

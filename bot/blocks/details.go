@@ -67,7 +67,7 @@ func Details(r handle.Request) slack.ModalViewRequest {
 	return slack.ModalViewRequest{
 		Type:       slack.VTModal,
 		CallbackID: DetailsModal,
-		Title:      plain(strings.ToUpper(operation(r)[:1]) + operation(r)[1:] + " details"),
+		Title:      plain(strings.ToUpper(Operation(r)[:1]) + Operation(r)[1:] + " details"),
 		Close:      plain("Close"),
 		Blocks:     slack.Blocks{BlockSet: sections(lines)},
 	}

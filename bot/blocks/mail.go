@@ -55,7 +55,7 @@ func Mail(r handle.Request, n handle.Notification, links *Links) (subject, body 
 		writeLinks(&b, r, links)
 	case handle.NotifyLocked:
 		word = "Mailed link locked"
-		fmt.Fprintf(&b, "The mailed link to %s the %s of %s was locked after %d wrong codes. Nothing was decided.\n\n", n.Verdict, operation(r), defang(Title(r)), handle.MaxWrongCodes)
+		fmt.Fprintf(&b, "The mailed link to %s the %s of %s was locked after %d wrong codes. Nothing was decided.\n\n", n.Verdict, Operation(r), defang(Title(r)), handle.MaxWrongCodes)
 		if r.Terms.Channel != "" {
 			b.WriteString("Decide in Slack instead.")
 		} else {

@@ -96,8 +96,8 @@ func headline(r handle.Request) head {
 // isUpdate reports whether r is of an update of a launched product.
 func isUpdate(r handle.Request) bool { return r.Update != nil || r.Stack.Updating }
 
-// operation names what r asks for: a launch or an update.
-func operation(r handle.Request) string {
+// Operation names what r asks for: a launch or an update.
+func Operation(r handle.Request) string {
 	if isUpdate(r) {
 		return "update"
 	}
@@ -199,7 +199,7 @@ func button(r handle.Request, verdict handle.Verdict, label string, style slack.
 }
 
 func buttons(r handle.Request) slack.Block {
-	what := "the " + operation(r) + " of"
+	what := "the " + Operation(r) + " of"
 	return slack.NewActionBlock("decide",
 		button(r, handle.Approve, "Approve", slack.StylePrimary, "Approve "+what),
 		button(r, handle.Reject, "Reject", slack.StyleDanger, "Reject "+what))

@@ -39,7 +39,7 @@ func word(r handle.Request, n handle.Notification, direct bool) sentence {
 	approvers := mentions(r.Terms.Approvers)
 	switch n.Kind() {
 	case handle.NotifyAsked:
-		text := "this " + operation(r) + " is waiting for approval by " + approvers + "."
+		text := "this " + Operation(r) + " is waiting for approval by " + approvers + "."
 		if r.ApprovalsNeeded() > 1 {
 			text += " " + count(r.ApprovalsNeeded(), "approval is", "approvals are") + " needed, each from a different person."
 		}
@@ -48,10 +48,10 @@ func word(r handle.Request, n handle.Notification, direct bool) sentence {
 		missing := r.ApprovalsNeeded() - approvalsUpTo(r, n.Vote)
 		return sentence{toRequester: true, text: "approved by " + mention(r.Votes[n.Vote].By.ID) + "; " + count(missing, "more approval is", "more approvals are") + " needed."}
 	case handle.NotifyReminder:
-		return sentence{text: approvers + ": this " + operation(r) + " has been waiting for your decision since " + Mrkdwn.Date(r.CreatedAt) +
+		return sentence{text: approvers + ": this " + Operation(r) + " has been waiting for your decision since " + Mrkdwn.Date(r.CreatedAt) +
 			". Without one it expires " + Mrkdwn.Date(r.Terms.Deadline) + " and is rolled back."}
 	case handle.NotifyLocked:
-		return sentence{text: fmt.Sprintf(":lock: the mailed link to %s this %s was locked after %d wrong codes; nothing was decided. Decide here in Slack. If no approver mistyped the code, someone else may have the mail: check who receives it.", n.Verdict, operation(r), handle.MaxWrongCodes)}
+		return sentence{text: fmt.Sprintf(":lock: the mailed link to %s this %s was locked after %d wrong codes; nothing was decided. Decide here in Slack. If no approver mistyped the code, someone else may have the mail: check who receives it.", n.Verdict, Operation(r), handle.MaxWrongCodes)}
 	case handle.NotifyDecided:
 		return decided(r)
 	case handle.NotifyBypass:

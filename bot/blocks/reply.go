@@ -27,7 +27,7 @@ const (
 func (f Format) Refused(r handle.Request, reason handle.RefusalReason) string {
 	switch reason {
 	case handle.RefusedNotApprover:
-		return "You aren't an approver of this " + operation(r) + ", so your decision was not recorded. " + f.approvers(r)
+		return "You aren't an approver of this " + Operation(r) + ", so your decision was not recorded. " + f.approvers(r)
 	case handle.RefusedOwnRequest:
 		return "This is your own request, and requesters can't decide their own. " + f.approvers(r)
 	case handle.RefusedOtherWorkspace:
@@ -45,7 +45,7 @@ func (f Format) Refused(r handle.Request, reason handle.RefusalReason) string {
 	case handle.RefusedNoReason:
 		return ReasonMissing
 	case handle.RefusedNotByMail:
-		return fmt.Sprintf("This %s needs %d different approvers, and mail can't tell people apart. Approve it in Slack.", operation(r), r.ApprovalsNeeded())
+		return fmt.Sprintf("This %s needs %d different approvers, and mail can't tell people apart. Approve it in Slack.", Operation(r), r.ApprovalsNeeded())
 	case handle.RefusedUnverified:
 		return PersonUnverified
 	}

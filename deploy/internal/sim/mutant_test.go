@@ -129,7 +129,7 @@ var simMutants = []mutant{
 	{"an unverified launch is recorded before its answer is accepted", "notifier",
 		`if !verified \{`, "if !verified && false {"},
 	{"an answered launch is not recorded when its event comes again", "notifier",
-		`if !answered \{`, "if false {"},
+		`case !answered && errors\.Is\(loadErr, handle\.ErrNotFound\):`, "case false:"},
 	{"a bypass is recorded before the verdict's answer is accepted", "notifier",
 		`(\trefused\.then = func\(ctx context\.Context\) error \{\n\t\tn\.logBypass\(ctx, ev, id\)\n\t\tif !n\.recordBypass\((?:.*\n)+?\t\}\n)\treturn refused, nil\n`,
 		"$1\treturn reply{response: refused.response}, refused.then(ctx)\n"},
