@@ -111,6 +111,86 @@ func archive(t *testing.T) handle.Store {
 	return &m
 }
 
+// relaunches holds an expired launch, the launch that used its grant, and an update.
+func relaunches(t *testing.T) handle.Store {
+	t.Helper()
+	after := func(hours int) time.Time { return day.Add(time.Duration(hours) * time.Hour) }
+
+	late := asked("late", after(0), 1)
+	late.Terms.GrantForSeconds = 72 * 3600
+	late.Content = handle.Content{
+		Product: late.Product.ID, Version: late.Product.Version, Template: handle.TemplateDigest("Resources: {}"),
+		Parameters: handle.ParametersDigest([]handle.Field{{Name: "Environment", Value: "test"}}),
+		Account:    account, Region: region, Principal: late.Requester.Principal, GateTemplate: "54b5e7c42d348d72",
+	}
+	late = vote(t, late.Expire(late.Terms.Deadline), ann, handle.Approve, "", after(48))
+	again := asked("again", after(50), 1)
+	again.Content, again.GrantFrom = late.Content, late.ID
+	late, used := late.UseGrant(again.ID, after(50))
+	if !used {
+		t.Fatal("the grant can't be used")
+	}
+	again = again.ApproveByGrant(late, after(50))
+
+	update := asked("again", after(70), 2)
+	update.ID, update.Stack.Updating = handle.NewID(update.Stack.ID, update.Stack.Gate, "update"), true
+	update.Requester.Launcher, update.Requester.Principal, update.Requester.Proven = update.Requester.Principal, "", false
+	update.Update = &handle.Update{Approved: again.ID, RequestID: "update", PhysicalID: again.ID, Unshown: true, Changes: []handle.Change{
+		{Name: "Environment", Old: "test", New: "production"}, {Name: "Note", New: "=1+1"},
+	}}
+
+	var m handle.Memory
+	for _, r := range []handle.Request{late, again, update} {
+		if _, err := m.Create(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &m
+}
+
+// The audit shows what an approval binds, what an update changes, and who gave and
+// used a grant.
+func TestContentAndGrantsAreShown(t *testing.T) {
+	var ids []string
+	for r, err := range relaunches(t).Since(t.Context(), day) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, r.ID)
+	}
+	for name, o := range map[string]Command{
+		"content.csv":       {Format: "csv"},
+		"content.txt":       {},
+		"content-whole.txt": {Named: ids},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := audit(t, relaunches(t), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, name, got)
+		})
+	}
+}
+
+// golden compares got with a golden file.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // audit runs the command on a store.
 func audit(t *testing.T, store handle.Store, o Command) (string, error) {
 	t.Helper()
@@ -146,19 +226,7 @@ func TestOutputIsGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			path := filepath.Join("testdata", name)
-			if *update {
-				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Error(diff)
-			}
+			golden(t, name, got)
 		})
 	}
 }

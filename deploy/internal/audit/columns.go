@@ -46,6 +46,30 @@ var columns = []struct {
 	{"clicks refused", func(r handle.Request) string { return strconv.Itoa(refused(r)) }},
 	{"stack ended as", func(r handle.Request) string { return ended(r).Status }},
 	{"stack ended at", func(r handle.Request) string { return stamp(ended(r).At) }},
+	{"content digest", func(r handle.Request) string { return r.Content.Digest() }},
+	{"template digest", func(r handle.Request) string { return r.Content.Template }},
+	{"parameters digest", func(r handle.Request) string { return r.Content.Parameters }},
+	{"gate parameters digest", func(r handle.Request) string { return r.Content.GateParameters }},
+	{"gate template digest", func(r handle.Request) string { return r.Content.GateTemplate }},
+	{"launched by, proven by AWS", func(r handle.Request) string { return r.Requester.Launcher }},
+	{"update of request", func(r handle.Request) string { return value(r.Update).Approved }},
+	{"changes", report.Changes},
+	{"approved by grant of request", takenGrant},
+	{"grant by", report.GrantedBy},
+	{"granted at", func(r handle.Request) string { return stamp(value(r.Grant).At) }},
+	{"grant until", func(r handle.Request) string { return stamp(value(r.Grant).Until) }},
+	{"grant used by request", func(r handle.Request) string { return value(r.Grant).UsedBy }},
+	{"grant used at", func(r handle.Request) string { return stamp(value(r.Grant).UsedAt) }},
+	{"grant revoked by", func(r handle.Request) string { return report.Person(value(r.Grant).RevokedBy) }},
+	{"grant revoked at", func(r handle.Request) string { return stamp(value(r.Grant).RevokedAt) }},
+}
+
+// takenGrant is the ID of the expired request whose grant approved r.
+func takenGrant(r handle.Request) string {
+	if decision(r).Via != handle.ViaGrant {
+		return ""
+	}
+	return r.GrantFrom
 }
 
 func decision(r handle.Request) handle.Decision { return value(r.Decision) }

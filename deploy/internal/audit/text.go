@@ -53,9 +53,37 @@ func summary(r handle.Request) string {
 	if r.Bypass != nil {
 		line("BYPASSED", handle.OneLine(r.WaitURL.Redact(r.Bypass.How), 300))
 	}
+	if changes := report.Changes(r); changes != "" {
+		line("changes", handle.OneLine(changes, 300))
+	}
+	if text := grant(r); text != "" {
+		line("grant", text)
+	}
 	line("stack", fmt.Sprintf("%s in %s, %s: %s", r.Stack.Name, r.Stack.Account, r.Stack.Region, cmp.Or(ended(r).Status, "final status not recorded")))
 	line("request", r.ID)
 	return b.String()
+}
+
+// grant says what the record has of r's approval for relaunch, or by which one r was
+// approved; empty if there is none.
+func grant(r handle.Request) string {
+	if id := takenGrant(r); id != "" {
+		return "of request " + id
+	}
+	g := value(r.Grant)
+	switch {
+	case g.UsedBy != "":
+		return "by " + report.GrantedBy(r) + ", used by request " + g.UsedBy + " " + minute(g.UsedAt)
+	case !g.RevokedAt.IsZero():
+		return "revoked by " + report.Person(g.RevokedBy) + " " + minute(g.RevokedAt)
+	case g.Lapsed && !g.At.IsZero():
+		return "by " + report.GrantedBy(r) + ", not used until " + minute(g.Until)
+	case g.Lapsed, r.Grant == nil:
+		return ""
+	case g.At.IsZero():
+		return "possible until " + minute(g.Until)
+	}
+	return "by " + report.GrantedBy(r) + ", until " + minute(g.Until)
 }
 
 // decided says what was decided, when, by whom and why.
@@ -66,6 +94,10 @@ func decided(r handle.Request) string {
 		by, before = before, ""
 	case handle.Rejected:
 		by = voters(r, handle.Reject)
+	case handle.Expired: // later approvals are for a relaunch
+		early := r
+		early.Votes = slices.DeleteFunc(slices.Clone(r.Votes), func(v handle.Vote) bool { return v.At.After(at) })
+		before = voters(early, handle.Approve)
 	}
 	s := string(r.State())
 	if at.IsZero() {

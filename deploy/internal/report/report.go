@@ -45,7 +45,17 @@ func Facts(r handle.Request, names Names) []Fact {
 	}
 	add("Requested", "", r.CreatedAt)
 	add("Requester", Requester(r), time.Time{})
+	if r.Requester.Launcher != "" {
+		add("Launched by", r.Requester.Launcher+", proven by AWS", time.Time{})
+	}
 	add("Purpose", r.Purpose, time.Time{})
+	for _, f := range content(r) {
+		add(f.Name, f.Text, f.At)
+	}
+	if r.Update != nil {
+		add("Update of request", r.Update.Approved, time.Time{})
+		add("Changes", Changes(r), time.Time{})
+	}
 	add("Terms", terms(r, names), time.Time{})
 	add("Deadline", "", r.Terms.Deadline)
 	for _, v := range r.Votes {
@@ -53,6 +63,12 @@ func Facts(r handle.Request, names Names) []Fact {
 	}
 	if d := r.Decision; d != nil {
 		add("Decision", Decision(r), d.At)
+	}
+	if r.Decision != nil && r.Decision.Via == handle.ViaGrant {
+		add("By the grant of request", r.GrantFrom, time.Time{})
+	}
+	for _, f := range grant(r) {
+		add(f.Name, f.Text, f.At)
 	}
 	if s := r.Signal; s != nil {
 		add("Signal", signal(*s), s.At)

@@ -1,0 +1,100 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"countersign/handle"
+)
+
+// Digest names a digest's algorithm; empty for an empty digest.
+func Digest(sum string) string {
+	if sum == "" {
+		return ""
+	}
+	return "SHA-256 " + sum
+}
+
+// content returns what an approval of r binds. Requests of earlier releases have none.
+func content(r handle.Request) []Fact {
+	c := r.Content
+	if c.Digest() == "" {
+		return nil
+	}
+	var parts []string
+	for _, p := range [][2]string{
+		{"product", c.Product}, {"version", c.Version}, {"account", c.Account}, {"Region", c.Region}, {"requester", c.Principal},
+	} {
+		if p[1] != "" {
+			parts = append(parts, p[0]+" "+p[1])
+		}
+	}
+	list := []Fact{
+		{Name: "Content", Text: Digest(c.Digest())},
+		{Name: "Content of", Text: strings.Join(parts, ", ")},
+		{Name: "Content's template", Text: cmp.Or(Digest(c.Template), "not read, so not bound")},
+		{Name: "Content's parameters", Text: cmp.Or(Digest(c.Parameters), "none")},
+	}
+	if c.GateParameters != "" || c.GateTemplate != "" {
+		list = append(list,
+			Fact{Name: "Gate's parameters", Text: cmp.Or(Digest(c.GateParameters), "not passed on")},
+			Fact{Name: "Gate's template", Text: cmp.Or(c.GateTemplate, "not passed on")})
+	}
+	return list
+}
+
+// Changes says what an update changes; empty for a launch.
+func Changes(r handle.Request) string {
+	if r.Update == nil {
+		return ""
+	}
+	if r.Update.Approved == "" {
+		return "unknown: no approved request of the stack is on record"
+	}
+	var parts []string
+	for _, c := range r.Update.Changes {
+		parts = append(parts, c.Name+": "+cmp.Or(c.Old, "none")+" -> "+cmp.Or(c.New, "none"))
+	}
+	if r.Update.Unshown {
+		parts = append(parts, "the template or values that are not shown")
+	}
+	return show(r, strings.Join(parts, "; "))
+}
+
+// GrantedBy names those whose late approvals gave the grant; empty if it was not
+// given.
+func GrantedBy(r handle.Request) string {
+	if r.Grant == nil || r.Grant.At.IsZero() {
+		return ""
+	}
+	var names []string
+	for _, p := range r.ApprovedBy() {
+		names = append(names, Person(p))
+	}
+	return strings.Join(names, ", ")
+}
+
+// grant returns the state of r's approval for relaunch.
+func grant(r handle.Request) []Fact {
+	g := r.Grant
+	if g == nil {
+		return nil
+	}
+	var list []Fact
+	if by := GrantedBy(r); by != "" {
+		list = append(list, Fact{"Grant", fmt.Sprintf("by %s, until %s", by, g.Until.UTC().Format(time.RFC3339)), g.At})
+	}
+	switch {
+	case g.UsedBy != "":
+		list = append(list, Fact{"Grant used", "by request " + g.UsedBy, g.UsedAt})
+	case !g.RevokedAt.IsZero():
+		list = append(list, Fact{"Grant revoked", "by " + Person(g.RevokedBy), g.RevokedAt})
+	case g.Lapsed:
+		list = append(list, Fact{"Grant lapsed", "", g.Until})
+	case g.At.IsZero():
+		list = append(list, Fact{"Grant possible until", "", g.Until})
+	}
+	return list
+}
