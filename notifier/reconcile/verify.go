@@ -88,6 +88,16 @@ func (c *Reconciler) Verify(ctx context.Context, r handle.Request, answered bool
 	return f, nil
 }
 
+// StackStatus returns the present status of a stack. The error is ErrDenied for stacks
+// of other accounts, or that of Stacks.Describe.
+func (c *Reconciler) StackStatus(ctx context.Context, s handle.Stack) (string, error) {
+	if c.Account != "" && s.Account != c.Account {
+		return "", ErrDenied
+	}
+	d, err := c.Stacks.Describe(ctx, s.ID)
+	return d.Status, err
+}
+
 // GaveUp reports whether the stack of r is no longer creating or updating, but
 // rolling back, being deleted, or done. A stack that can never be read counts as
 // such. The error means that CloudFormation could not be asked.

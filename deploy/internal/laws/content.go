@@ -40,6 +40,9 @@ func (c *Checker) granted(r handle.Request, v handle.Vote) bool {
 // and for the same content by the same requester.
 func (c *Checker) grants(old, r handle.Request) {
 	const once = "a grant lets one launch through, once"
+	if _, proven := c.launcher(r); old.Grant == nil && r.Grant != nil && (r.State() != handle.Expired || r.Update != nil || c.CloudFormation != nil && !proven) {
+		c.add(BindsContent, "only an expired launch of a proven requester can be approved late", "%s is %s", r.ID, r.State())
+	}
 	if was, is := old.Grant, r.Grant; was != nil {
 		switch {
 		case is == nil:
@@ -151,6 +154,25 @@ func (c *Checker) unheld(r handle.Request) bool {
 	return c.Tolerance.Unheld != nil && c.Tolerance.Unheld(r)
 }
 
+// unread is Tolerance.Unread.
+func (c *Checker) unread(s fakecfn.Stack) bool {
+	return c.Tolerance.Unread != nil && c.Tolerance.Unread(s.ID)
+}
+
+// knowsRollback reports whether the rollback of an update of s can be told from an
+// update: the stack can be read, or something was approved that it returns to.
+func (c *Checker) knowsRollback(s fakecfn.Stack) bool {
+	if accountOf(s.ID) == c.Account {
+		return !c.unread(s)
+	}
+	for _, r := range c.records {
+		if r.Stack.ID == s.ID && r.State() == handle.Approved {
+			return !c.unread(s)
+		}
+	}
+	return false
+}
+
 // heldAnswer checks, in the end, that CloudFormation used one answer to the held
 // request of an update. It stops waiting when the update is cancelled or rolled back.
 func (c *Checker) heldAnswer(r handle.Request) {
@@ -199,7 +221,7 @@ func (c *Checker) gateChanges(s fakecfn.Stack) {
 			c.add(BindsContent, "no update proceeds before it is approved", "%s: %s was updated for %s, which is %q", s.Name, e.LogicalID, e.PhysicalID, r.State())
 			continue
 		}
-		if asked, ok := askedFor(s, r); ok && r.Bypass == nil && asked != passed(e.Properties) {
+		if asked, ok := askedFor(s, r); ok && r.Bypass == nil && asked != passed(e.Properties) && !c.unread(s) {
 			c.add(BindsContent, "what is approved is what runs", "%s: %s has %s, and %s approved %s", s.Name, e.LogicalID, passed(e.Properties), r.ID, asked)
 		}
 	}

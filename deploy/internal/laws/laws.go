@@ -81,6 +81,10 @@ type Tolerance struct {
 	// Unheld reports whether faults excuse that the held answer to the update of r came
 	// late, or did not state the decision. Optional.
 	Unheld func(r handle.Request) bool
+
+	// Unread reports whether an update of the stack's gate was answered without reading
+	// the store, which failed. Optional.
+	Unread func(stackID string) bool
 }
 
 // Check checks all laws that hold between two steps: over the records, which

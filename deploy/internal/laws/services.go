@@ -127,6 +127,9 @@ func (c *Checker) stack(s fakecfn.Stack) {
 		if strings.HasPrefix(e.Reason, "CloudFormation did not receive a response") && !c.unheldAt(s, e) {
 			c.add(AlwaysAnswered, "each custom resource request is answered", "%s: %s was not", s.Name, e.LogicalID)
 		}
+		if e.PhysicalID == s.ID && e.Status == fakecfn.UpdateRollbackFailed && c.knowsRollback(s) {
+			c.add(AlwaysAnswered, "the rollback of an update succeeds", "%s: %s", s.Name, e.Reason)
+		}
 		if id, ok := VerdictOf(e); ok && (e.Status == fakecfn.CreateComplete || e.Status == fakecfn.UpdateComplete) && !Approved(c.records[id], s.ID) {
 			c.add(SignalNoProof, "only an approval of its own stack opens a verdict", "%s: %s opened without one", s.Name, e.LogicalID)
 		}

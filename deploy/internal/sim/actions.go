@@ -181,6 +181,9 @@ func (s *simulation) launch(a Action) {
 		l.Requester = "ann@example.com"
 		l.Parameters["UserEmail"] = []string{"ann@example.com", "rita@example.com", "no-one@example.com"}[a.B/28%3]
 	}
+	if a.B/7%4 == 1 && a.B/28%3 == 0 { // Slack knows no one of that name
+		l.Requester = "no-one@example.com"
+	}
 	s.throttleLaunch(a.A / 2560)
 	if p.fails {
 		l.Failures = map[string]string{behindGate: "the queue failed"}

@@ -41,6 +41,7 @@ type observations struct {
 	lostEvents map[string]bool // stacks of which Lambda gave up on a status event
 
 	disturbed time.Time       // when a call last failed or a function was last frozen
+	unread    map[string]bool // stacks of which an Update was answered while the store failed
 	failed    map[string]bool // CloudFormation's requests that were answered FAILED because the store failed
 }
 
@@ -53,7 +54,7 @@ type post struct {
 }
 
 func newObservations() observations {
-	return observations{posted: map[string]post{}, markLost: map[string]int{}, decidedAt: map[string]int{}, outdated: map[string]bool{}, deleted: map[string]bool{}, alarms: map[string]bool{}, failed: map[string]bool{}, lostEvents: map[string]bool{}}
+	return observations{posted: map[string]post{}, markLost: map[string]int{}, decidedAt: map[string]int{}, outdated: map[string]bool{}, deleted: map[string]bool{}, alarms: map[string]bool{}, failed: map[string]bool{}, unread: map[string]bool{}, lostEvents: map[string]bool{}}
 }
 
 // configureChecker sets up the sandbox's checker for this run. checkPost decides what may be
@@ -72,6 +73,7 @@ func (s *simulation) configureChecker() *laws.Checker {
 		Deleted:  func(channel, ts string) bool { return s.deleted[channel+ts] },
 		Outdated: func(channel, ts string) bool { return s.outdated[channel+ts] },
 		Unheld:   s.unheld,
+		Unread:   func(stackID string) bool { return s.unread[stackID] },
 	}
 	return c
 }
@@ -366,6 +368,9 @@ func (s *simulation) checkAnswer(in *invocation, path string, body []byte, arriv
 	req.answered = req.answered || arrives
 	if in != nil && in.storeFailed && a.Status == "FAILED" {
 		s.failed[a.RequestId] = true
+	}
+	if req.RequestType == "Update" && in != nil && (in.storeFailed || in.unread) {
+		s.unread[a.StackId] = true
 	}
 	s.checkHeldAnswer(req, body)
 	id := req.ResourceProperties.RequestId

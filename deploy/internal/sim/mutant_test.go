@@ -137,6 +137,36 @@ var simMutants = []mutant{
 		`handle\.FinalStatus\(u\.r\.Stack\.Status\) && u\.r\.Decision != nil && !u\.bypassReported\(\):`, "handle.FinalStatus(u.r.Stack.Status):"},
 	{"a stack event raises an alarm", "notifier/reconcile",
 		`u\.r\.Decision != nil && !u\.bypassReported\(\):`, "u.r.Decision != nil:"},
+	{"an update with other content succeeds at once", "notifier",
+		`if approved && last\.Content\.SameGate\(r\.Content\) \{`, "if approved {"},
+	{"an update's content ignores parameters", "handle",
+		`return c\.GateParameters == d\.GateParameters && `, "return "},
+	{"an update's content ignores the template", "handle",
+		` && c\.GateTemplate == d\.GateTemplate\n`, "\n"},
+	{"a held answer is SUCCESS on rejection", "handle",
+		`if signal\.Status == SignalSuccess \{`, "if true {"},
+	{"an approved update keeps its physical ID", "handle",
+		`= "SUCCESS", "", r\.ID\n`, "= \"SUCCESS\", \"\", r.Update.PhysicalID\n"},
+	{"the rollback of an update fails", "notifier",
+		`return unchanged\(backTo\(requests, ev, r\)\), nil`, "return fail(err.Error()), nil"},
+	{"the time of a held answer runs from the event's arrival", "handle",
+		`if signed, ok := url\.SignedAt\(\); ok && `, "if signed, ok := url.SignedAt(); false && ok && "},
+	{"an update that bypasses its gate is not looked at", "notifier",
+		`if updated && r\.ID == newest && r\.Ended != nil \{`, "if false && updated && r.ID == newest {"},
+	{"a bypass is told before it is on record", "notifier/reconcile",
+		`sent = u\.check\(ctx, s\)`, "u.check(ctx, s)"},
+	{"a used grant is not recorded", "notifier/reconcile",
+		`if stored, err := u\.c\.Store\.Replace\(ctx, next\); err == nil \{\n\t\t\treturn stored`, "if err := ctx.Err(); err == nil {\n\t\t\treturn next"},
+	{"of two relaunches both use the grant", "handle",
+		`if !r\.GrantUsable\(now\) \{\n\t\treturn r, false`, "if r.Grant == nil {\n\t\treturn r, false"},
+	{"a revoked grant is used", "handle",
+		`g\.UsedBy == "" && g\.RevokedAt\.IsZero\(\) && !g\.Lapsed`, "g.UsedBy == \"\" && !g.Lapsed"},
+	{"a grant is for everyone", "notifier/reconcile",
+		`Region: r\.Stack\.Region, Principal: f\.Principal,`, "Region: r.Stack.Region, Principal: \"x\","},
+	{"an unproven requester gets a grant", "handle",
+		`r\.Update != nil \|\| !r\.Requester\.Proven \|\| `, "r.Update != nil || "},
+	{"anyone approves late", "handle",
+		`(VoteBySlack\(v Voter.*\n\tif err := r\.Authorize\(v\); err != nil) \{`, "$1 && r.Grant == nil {"},
 }
 
 // dynamoMutants are mutants of the DynamoDB store, which the simulation does not
@@ -157,6 +187,10 @@ var notifierMutants = []mutant{
 		`\} else if !gaveUp \{`, "} else if !gaveUp && false {"},
 	{"the second of two requests for a handle is recorded", "notifier",
 		`if other\.ID != r\.ID && other\.WaitURL\.Same\(r\.WaitURL\) \{`, "if false {"},
+	{"a cancelled update's request waits for the stack's event", "notifier",
+		`if err == nil && gaveUp \{`, "if err == nil && gaveUp && false {"},
+	{"what a later update changed counts as approved", "notifier/reconcile",
+		`e\.Succeeded\(\) && err == nil && !later \{`, "e.Succeeded() && err == nil {"},
 }
 
 // handleMutants are the same for the record's own tests.
@@ -165,6 +199,10 @@ var handleMutants = []mutant{
 		`case r\.Stack\.Unverified, `, "case "},
 	{"mail ignores that a launch is not verified", "handle",
 		`(return r, &Refusal\{RefusedNoName\}\n\t\}\n\tif) r\.Stack\.Unverified`, "$1 r.Stack.Unverified && false"},
+	{"a grant is used after its end", "handle",
+		`!r\.Grant\.At\.IsZero\(\) && now\.Before\(r\.Grant\.Until\)`, "!r.Grant.At.IsZero()"},
+	{"a grant opens each gate of the stack", "handle",
+		`r\.Stack\.Gate == given\.Stack\.Gate && `, ""},
 }
 
 const moduleRoot = "../../.."
