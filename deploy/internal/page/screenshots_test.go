@@ -64,4 +64,6 @@ func TestScreenshots(t *testing.T) {
 	s.do("advance", sandbox.Rita, body{"deadline": true})
 	s.do("advance", sandbox.Rita, body{"seconds": 60}) // the sweep
 	newest("relaunch.png", "Approve for relaunch")
+	s.clickButton(sandbox.Ann, "approve")
+	newest("granted.png", "Approved for relaunch")
 }
