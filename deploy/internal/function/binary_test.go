@@ -232,7 +232,7 @@ func TestResponseIsSentBeforeTimeout(t *testing.T) {
 	r.aws.set(func(a *fakeAWS) { a.hangs = true })
 	begun := time.Now()
 	o := r.notifier.invoke(cloud.event("Create", cloud.gateProperties()), 4500*time.Millisecond)
-	if o.failed != "" || time.Since(begun) > 4*time.Second {
+	if o.failed == timedOut || time.Since(begun) > 4*time.Second { // an error makes Lambda deliver the event again
 		t.Errorf("after %s: %q", time.Since(begun), o.failed)
 	}
 	if status, reason := cloud.answer(t, r.notifier); status != "FAILED" || reason == "" {

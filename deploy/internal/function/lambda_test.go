@@ -123,6 +123,8 @@ func (h *fakeLambda) serveAnswer(w http.ResponseWriter, r *http.Request) {
 	i.done <- outcome{answer: body}
 }
 
+const timedOut = "Task timed out"
+
 // invoke runs the function with one event and a timeout.
 func (h *fakeLambda) invoke(event []byte, limit time.Duration) outcome {
 	h.invoking.Lock()
@@ -154,7 +156,7 @@ func (h *fakeLambda) invoke(event []byte, limit time.Duration) outcome {
 			return h.forget(i, "Runtime exited")
 		case <-timeout:
 			h.stop(p)
-			return h.forget(i, "Task timed out")
+			return h.forget(i, timedOut)
 		}
 	}
 }
