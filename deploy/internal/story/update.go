@@ -95,17 +95,27 @@ func updateRejected(ctx context.Context, run *runner) error {
 }
 
 func updateBypass(ctx context.Context, run *runner) error {
-	return run.steps(ctx,
-		run.launchApproved(),
-		run.action("Rita", "updates it to a version with one more resource, whose gate is the same as before", func(context.Context) error {
-			changed, err := withResource(run.config.Template)
+	bypassBy := func(resource string) step {
+		return run.action("Rita", "updates it to a version that adds "+resource+", and whose gate is the same as before", func(context.Context) error {
+			changed, err := withResource(run.config.Template, resource)
 			if err != nil {
 				return err
 			}
 			return run.sandbox.UpdateProduct(run.stack, sandbox.Update{Template: changed})
-		}),
+		})
+	}
+	alarms := 0
+	alarmed := run.expect("the alarm", func(context.Context) error {
+		before := alarms
+		if alarms = run.alarms.count("bypass"); alarms == before {
+			return errors.New("it was not logged")
+		}
+		return nil
+	})
+	return run.steps(ctx,
+		run.launchApproved(),
+		bypassBy("FirstTopic"),
 		run.stackIs("UPDATE_COMPLETE"),
-		run.advance("by a quarter of an hour", func(handle.Request) time.Time { return run.sandbox.Clock.Now().Add(15 * time.Minute) }),
 		run.expect("the bypass is recorded", func(ctx context.Context) error {
 			r, err := run.request(ctx)
 			if err == nil && (r.Bypass == nil || !strings.Contains(r.Bypass.How, "changed its template without an approval")) {
@@ -113,16 +123,31 @@ func updateBypass(ctx context.Context, run *runner) error {
 			}
 			return err
 		}),
-		run.expect("the alarm", func(context.Context) error {
-			if run.alarms.count("bypass") == 0 {
-				return errors.New("it was not logged")
-			}
-			return nil
-		}),
+		alarmed,
 		run.noFurtherQuestion(),
 		run.messageHas("Bypassed approval"),
 		run.threadHas("changed its template without an approval", "please investigate"),
 		run.directMessagesHave(sandbox.Rita, "changed its template without an approval"),
+
+		run.action("CloudFormation's API", "is throttled", func(context.Context) error {
+			run.sandbox.CloudFormation.SetThrottled(true)
+			return nil
+		}),
+		bypassBy("SecondTopic"),
+		run.stackIs("UPDATE_COMPLETE"),
+		run.expect("the update is not compared yet", func(context.Context) error {
+			if n := run.alarms.count("bypass"); n != alarms {
+				return fmt.Errorf("%d alarms, want %d", n, alarms)
+			}
+			return nil
+		}),
+		run.action("CloudFormation's API", "answers again", func(context.Context) error {
+			run.sandbox.CloudFormation.SetThrottled(false)
+			return nil
+		}),
+		run.advance("by a quarter of an hour, until the sweep", func(handle.Request) time.Time { return run.sandbox.Clock.Now().Add(15 * time.Minute) }),
+		alarmed,
+		run.noFurtherQuestion(),
 	)
 }
 
@@ -267,9 +292,9 @@ func otherValue(p *gate.Parameter, current string) string {
 	return current + "-2"
 }
 
-// withResource returns the template with one more resource. Nothing that the gate
+// withResource returns the template with one more resource, a topic. Nothing that the gate
 // passes on changes.
-func withResource(t *gate.Template) (*gate.Template, error) {
+func withResource(t *gate.Template, logicalID string) (*gate.Template, error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(t.Source(), &document); err != nil {
 		return nil, err
@@ -282,7 +307,7 @@ func withResource(t *gate.Template) (*gate.Template, error) {
 		return nil, errors.New("the template has no resources")
 	}
 	var added yaml.Node
-	if err := added.Encode(map[string]map[string]string{"UnapprovedTopic": {"Type": "AWS::SNS::Topic"}}); err != nil {
+	if err := added.Encode(map[string]map[string]string{logicalID: {"Type": "AWS::SNS::Topic"}}); err != nil {
 		return nil, err
 	}
 	resources.Content = append(resources.Content, added.Content...)
