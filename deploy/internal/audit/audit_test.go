@@ -121,7 +121,8 @@ func relaunches(t *testing.T) handle.Store {
 	late.Content = handle.Content{
 		Product: late.Product.ID, Version: late.Product.Version, Template: handle.TemplateDigest("Resources: {}"),
 		Parameters: handle.ParametersDigest([]handle.Field{{Name: "Environment", Value: "test"}}),
-		Account:    account, Region: region, Principal: late.Requester.Principal, GateTemplate: "54b5e7c42d348d72",
+		Account:    account, Region: region, Principal: late.Requester.Principal,
+		GateParameters: handle.GateDigest([]byte("a key"), []handle.Field{{Name: "Environment", Value: "test"}}), GateTemplate: "54b5e7c42d348d72",
 	}
 	late = vote(t, late.Expire(late.Terms.Deadline), ann, handle.Approve, "", after(48))
 	again := asked("again", after(50), 1)

@@ -9,12 +9,20 @@ import (
 	"countersign/handle"
 )
 
-// Digest names a digest's algorithm; empty for an empty digest.
-func Digest(sum string) string {
+// digest names a digest's algorithm; empty for an empty digest.
+func digest(sum string) string {
 	if sum == "" {
 		return ""
 	}
 	return "SHA-256 " + sum
+}
+
+// keyed names the algorithm of a digest that only the functions can compute.
+func keyed(sum string) string {
+	if sum == "" {
+		return ""
+	}
+	return "HMAC-SHA-256 " + sum
 }
 
 // content returns what an approval of r binds. Requests of earlier releases have none.
@@ -32,14 +40,14 @@ func content(r handle.Request) []Fact {
 		}
 	}
 	list := []Fact{
-		{Name: "Content", Text: Digest(c.Digest())},
+		{Name: "Content", Text: digest(c.Digest())},
 		{Name: "Content of", Text: strings.Join(parts, ", ")},
-		{Name: "Content's template", Text: cmp.Or(Digest(c.Template), "not read, so not bound")},
-		{Name: "Content's parameters", Text: cmp.Or(Digest(c.Parameters), "none")},
+		{Name: "Content's template", Text: cmp.Or(digest(c.Template), "not read, so not bound")},
+		{Name: "Content's parameters", Text: cmp.Or(digest(c.Parameters), "none")},
 	}
 	if c.GateParameters != "" || c.GateTemplate != "" {
 		list = append(list,
-			Fact{Name: "Gate's parameters", Text: cmp.Or(Digest(c.GateParameters), "not passed on")},
+			Fact{Name: "Gate's parameters", Text: cmp.Or(keyed(c.GateParameters), "not passed on")},
 			Fact{Name: "Gate's template", Text: cmp.Or(c.GateTemplate, "not passed on")})
 	}
 	return list
