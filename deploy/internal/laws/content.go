@@ -197,8 +197,14 @@ func (c *Checker) heldAnswer(r handle.Request) {
 	}
 }
 
-// cancelled reports whether the update that sent q was rolled back before q had an answer.
+// cancelled reports whether the update that sent q was rolled back before q had an
+// answer, for another reason than that.
 func (c *Checker) cancelled(stack fakecfn.Stack, q fakecfn.Request) bool {
+	if slices.ContainsFunc(stack.Events, func(e fakecfn.Event) bool {
+		return strings.HasPrefix(e.Reason, noResponse) && strings.Contains(e.Reason, q.ID)
+	}) {
+		return false
+	}
 	return slices.ContainsFunc(stack.Events, func(e fakecfn.Event) bool {
 		late := len(q.Responses) == 0 || !e.Timestamp.After(q.Responses[0].Received)
 		return e.PhysicalID == stack.ID && e.Status == fakecfn.UpdateRollbackInProgress && !e.Timestamp.Before(q.Sent) && late

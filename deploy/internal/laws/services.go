@@ -119,12 +119,15 @@ func (c *Checker) replies(r handle.Request, m handle.Message, got slacktest.Mess
 	}
 }
 
+// noResponse starts the reason of a custom resource whose answer did not come in time.
+const noResponse = "CloudFormation did not receive a response"
+
 // stack checks that CloudFormation got its answers, and that each verdict was
 // opened by an approval of its own stack.
 func (c *Checker) stack(s fakecfn.Stack) {
 	c.gateChanges(s)
 	for _, e := range s.Events {
-		if strings.HasPrefix(e.Reason, "CloudFormation did not receive a response") && !c.unheldAt(s, e) {
+		if strings.HasPrefix(e.Reason, noResponse) && !c.unheldAt(s, e) {
 			c.add(AlwaysAnswered, "each custom resource request is answered", "%s: %s was not", s.Name, e.LogicalID)
 		}
 		if e.PhysicalID == s.ID && e.Status == fakecfn.UpdateRollbackFailed && c.knowsRollback(s) {
