@@ -313,7 +313,8 @@ func (u *run) watch(ctx context.Context, s handle.Step) error {
 		}
 	}
 	// A later update that began before this end was seen may have bypassed the gate.
-	later := d.Updated.After(u.r.CreatedAt)
+	launch := u.r.Update == nil && !u.r.Stack.Updating
+	later := d.Updated.After(u.r.CreatedAt) || launch && d.Updated.Equal(u.r.CreatedAt)
 	if u.r.Update != nil && u.r.State() == handle.Approved && e.Succeeded() && err == nil && !later {
 		template, err := u.c.Stacks.Template(ctx, u.r.Stack.ID)
 		if err != nil && !errors.Is(err, ErrDenied) {
@@ -323,7 +324,7 @@ func (u *run) watch(ctx context.Context, s handle.Step) error {
 		u.mark(contentRecorded{handle.TemplateDigest(template), handle.ParametersDigest(d.Parameters)})
 	}
 	e.Superseded = e.Succeeded() && u.superseded(ctx, d.Updated)
-	e.Updated = later && u.r.Update == nil && !u.r.Stack.Updating && strings.HasPrefix(e.Status, "UPDATE_")
+	e.Updated = later && launch && strings.HasPrefix(e.Status, "UPDATE_")
 	u.mark(stackEnded{e})
 	if later {
 		u.mark(UpdateSeen{now})
