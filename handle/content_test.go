@@ -92,9 +92,10 @@ func TestStackSignalOfAnUpdate(t *testing.T) {
 		status, id     string
 		reasonContains string
 	}{
-		"approved": {approved(t, update, at), "SUCCESS", update.ID, ""},
-		"rejected": {rejected(t, update, at), "FAILED", "before", "because"},
-		"expired":  {update.Expire(update.Terms.Deadline), "FAILED", "before", "xpired"},
+		"approved":     {approved(t, update, at), "SUCCESS", update.ID, ""},
+		"rejected":     {rejected(t, update, at), "FAILED", "before", "because"},
+		"rolling back": {update.WithdrawRollback("launch", "it rolls back", at), "SUCCESS", "launch", ""},
+		"expired":      {update.Expire(update.Terms.Deadline), "FAILED", "before", "xpired"},
 	} {
 		body, ok := tt.r.StackSignal()
 		if !ok {

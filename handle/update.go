@@ -15,7 +15,8 @@ type Update struct {
 	RequestID  string   `json:"requestId"`          // of the held event
 	PhysicalID string   `json:"physicalId"`         // of the resource, as the event names it
 	Changes    []Change `json:"changes,omitempty"`
-	Unshown    bool     `json:"unshown,omitempty"` // something else changed: the template, or values that are not shown
+	RolledBack bool     `json:"rolledBack,omitempty"` // withdrawn: the stack is rolling back, so the event may be the rollback's own, which must succeed
+	Unshown    bool     `json:"unshown,omitempty"`    // something else changed: the template, or values that are not shown
 }
 
 // MaxHold is how long CloudFormation waits for the answer to a custom resource
@@ -83,6 +84,19 @@ func (r Response) Encode() ([]byte, error) {
 	}
 }
 
+// WithdrawRollback closes the request of an update that turned out to be rolling
+// back. Its event may be that of the rollback itself, which must succeed, with the
+// physical ID of what the stack returns to. An update that CloudFormation no longer
+// waits for ignores the answer.
+func (r Request) WithdrawRollback(physicalID, reason string, now time.Time) Request {
+	if r.Update == nil || r.Decision != nil {
+		return r
+	}
+	r = r.Clone()
+	r.Update.PhysicalID, r.Update.RolledBack = physicalID, true
+	return r.Withdraw(reason, now)
+}
+
 // StackSignal returns what releases or fails the stack: the signal to the wait handle
 // or, of an update, the answer that was held. An approved update gets a new physical
 // ID, the request's own, so that everything that refers to it runs again, the
@@ -95,6 +109,9 @@ func (r Request) StackSignal() (body StackSignal, ok bool) {
 	answer := Response{
 		Status: "FAILED", Reason: signal.Reason, PhysicalResourceID: r.Update.PhysicalID,
 		StackID: r.Stack.ID, RequestID: r.Update.RequestID, LogicalResourceID: r.Stack.Gate,
+	}
+	if r.Update.RolledBack && r.State() == Withdrawn {
+		answer.Status, answer.Reason, answer.Data = "SUCCESS", "", map[string]string{"RequestId": r.Update.PhysicalID}
 	}
 	if signal.Status == SignalSuccess {
 		answer.Status, answer.Reason, answer.PhysicalResourceID = "SUCCESS", "", r.ID

@@ -56,7 +56,7 @@ func (n *Notifier) update(ctx context.Context, ev customResource, p properties) 
 	var contradiction *reconcile.Contradiction
 	switch {
 	case errors.As(err, &contradiction) && strings.HasPrefix(contradiction.Status, "UPDATE_ROLLBACK_"):
-		return unchanged(backTo(requests, ev, r)), nil
+		return unchanged(reconcile.ReturnsTo(requests, r)), nil
 	case err != nil:
 		return fail(err.Error()), nil
 	case !verified && !r.Stack.Unverified && approved && n.wasApproved(requests, last.Update, r):
@@ -177,17 +177,6 @@ func (n *Notifier) wasApproved(requests []handle.Request, u *handle.Update, r ha
 		}
 	}
 	return false
-}
-
-// backTo returns the physical ID to answer the rollback of an update with: the
-// approved request whose content the stack returns to, otherwise the present one.
-func backTo(requests []handle.Request, ev customResource, r handle.Request) string {
-	for _, other := range requests {
-		if other.Stack.Gate == ev.LogicalResourceID && other.State() == handle.Approved && other.Content.SameGate(r.Content) {
-			return other.ID
-		}
-	}
-	return ev.PhysicalResourceID
 }
 
 // withdrawCancelled withdraws the pending requests of updates at the gate of ev, if

@@ -19,6 +19,12 @@ type Withdrawn struct {
 	At     time.Time
 }
 
+// rolledBack closes the request of an update that is rolling back.
+type rolledBack struct {
+	physicalID, reason string
+	at                 time.Time
+}
+
 // Bypassed records that the stack went past its gate without an approval.
 type Bypassed struct {
 	How string
@@ -95,7 +101,10 @@ type stillInProgress struct{ at time.Time }
 type stackEnded struct{ end handle.Ended }
 
 func (m Withdrawn) Apply(r handle.Request) handle.Request { return r.Withdraw(m.Reason, m.At) }
-func (m Bypassed) Apply(r handle.Request) handle.Request  { return r.RecordBypass(m.How, m.At) }
+func (m rolledBack) Apply(r handle.Request) handle.Request {
+	return r.WithdrawRollback(m.physicalID, m.reason, m.at)
+}
+func (m Bypassed) Apply(r handle.Request) handle.Request { return r.RecordBypass(m.How, m.At) }
 func (m StackStatus) Apply(r handle.Request) handle.Request {
 	return r.ObserveStatus(m.Status, r.WaitURL.Redact(m.Reason), m.At)
 }

@@ -138,6 +138,15 @@ func (u *run) identify(ctx context.Context, s handle.Step) bool {
 		switch {
 		case errors.As(err, &contradiction):
 			u.c.Log.ErrorContext(ctx, "CloudFormation contradicts a launch", "request", u.r.ID, "reason", contradiction.Reason)
+			if u.r.Update != nil && strings.HasPrefix(contradiction.Status, "UPDATE_ROLLBACK_") {
+				requests, err := u.c.Store.OfStack(ctx, u.r.Stack.ID)
+				if err != nil {
+					u.fail(ctx, s, handle.Failure{Reason: "the stack's approvals could not be read"})
+					return false
+				}
+				u.mark(rolledBack{ReturnsTo(requests, u.r), contradiction.Reason, u.c.Now()})
+				return true
+			}
 			u.mark(Withdrawn{contradiction.Reason, u.c.Now()})
 			return true
 		case err != nil && !errors.Is(err, ErrDenied):

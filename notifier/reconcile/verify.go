@@ -114,3 +114,15 @@ func (c *Reconciler) GaveUp(ctx context.Context, r handle.Request) (bool, error)
 	}
 	return d.Status != "CREATE_IN_PROGRESS" && d.Status != "UPDATE_IN_PROGRESS", nil
 }
+
+// ReturnsTo returns the physical ID to answer the rollback of an update with, whose
+// event r was made of: the approved request whose content the stack returns to,
+// otherwise the present one.
+func ReturnsTo(requests []handle.Request, r handle.Request) string {
+	for _, other := range requests {
+		if other.Stack.Gate == r.Stack.Gate && other.State() == handle.Approved && other.Content.SameGate(r.Content) {
+			return other.ID
+		}
+	}
+	return r.Update.PhysicalID
+}

@@ -129,7 +129,7 @@ func (c *Checker) answers(r handle.Request) (list []handle.Response, known bool)
 // update.
 func StatesUpdate(r handle.Request, answer handle.Response) bool {
 	want, decided := r.StackSignal()
-	return decided && reflect.DeepEqual(want, answer) && (answer.Status == "SUCCESS") == (r.State() == handle.Approved)
+	return decided && reflect.DeepEqual(want, answer) && (answer.Status == "SUCCESS") == (r.State() == handle.Approved || r.Update.RolledBack && r.State() == handle.Withdrawn)
 }
 
 // updates checks that nothing of an update ran before it was approved: CloudFormation
@@ -138,7 +138,7 @@ func (c *Checker) updates(r handle.Request) {
 	list, known := c.answers(r)
 	for _, got := range list {
 		switch {
-		case got.Status == "SUCCESS" && r.State() != handle.Approved:
+		case got.Status == "SUCCESS" && r.State() != handle.Approved && !(r.Update.RolledBack && c.rolledBack(r)):
 			c.add(BindsContent, "no update proceeds before it is approved", "%s is %s, and the answer is %s %s", r.ID, r.State(), got.Status, got.Reason)
 		case !StatesUpdate(r, got) && !c.unheld(r):
 			c.add(RecordActMark, "a held answer states the recorded decision", "%s is %s, and the answer is %s %s", r.ID, r.State(), got.Status, got.Reason)
@@ -208,6 +208,15 @@ func (c *Checker) cancelled(stack fakecfn.Stack, q fakecfn.Request) bool {
 	return slices.ContainsFunc(stack.Events, func(e fakecfn.Event) bool {
 		late := len(q.Responses) == 0 || !e.Timestamp.After(q.Responses[0].Received)
 		return e.PhysicalID == stack.ID && e.Status == fakecfn.UpdateRollbackInProgress && !e.Timestamp.Before(q.Sent) && late
+	})
+}
+
+// rolledBack reports whether an update of r's stack has been rolled back since the
+// stack's launch.
+func (c *Checker) rolledBack(r handle.Request) bool {
+	stack, _ := c.CloudFormation.Stack(r.Stack.ID)
+	return slices.ContainsFunc(stack.Events, func(e fakecfn.Event) bool {
+		return e.PhysicalID == stack.ID && e.Status == fakecfn.UpdateRollbackInProgress
 	})
 }
 

@@ -148,7 +148,7 @@ var simMutants = []mutant{
 	{"an approved update keeps its physical ID", "handle",
 		`= "SUCCESS", "", r\.ID\n`, "= \"SUCCESS\", \"\", r.Update.PhysicalID\n"},
 	{"the rollback of an update fails", "notifier",
-		`return unchanged\(backTo\(requests, ev, r\)\), nil`, "return fail(err.Error()), nil"},
+		`return unchanged\(reconcile\.ReturnsTo\(requests, r\)\), nil`, "return fail(err.Error()), nil"},
 	{"the time of a held answer runs from the event's arrival", "handle",
 		`if signed, ok := url\.SignedAt\(\); ok && `, "if signed, ok := url.SignedAt(); false && ok && "},
 	{"an update that bypasses its gate is not looked at", "notifier",
