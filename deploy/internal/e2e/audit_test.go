@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The audit command reports the outcome of every launch, and everything that
-// happened to one.
+// The audit command reports the outcome of every launch and update, and everything
+// that happened to one.
 func (d *deployment) auditCommand(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "countersign")
 	build(t, program, "countersign/deploy/countersign")
@@ -28,18 +28,27 @@ func (d *deployment) auditCommand(t *testing.T) {
 			of[name] = row[i]
 		}
 		_, name, _ := strings.Cut(stackName(of["stack"]), "-pp-")
-		got[name] = strings.Join(strings.Fields(of["state"]+" "+of["approved by"]+" "+of["rejected by"]), " ")
+		outcome := strings.Join(strings.Fields(of["state"]+" "+of["approved by"]+" "+of["rejected by"]), " ")
 		if of["bypassed at"] != "" {
-			got[name] += ", bypassed"
+			outcome += ", bypassed"
 		}
+		if launch, ok := got[name]; ok { // an update
+			outcome = launch + "; " + outcome
+		}
+		got[name] = outcome
 		arns[name] = of["stack"]
 	}
 	const ann, bob = "Ann Approver (U0ANN)", "Bob Approver (U0BOB)"
 	want := map[string]string{
-		"approved": "approved " + ann, "expired": "expired", "rejected": "rejected " + ann,
+		"approved": "approved " + ann, "expired": "expired " + ann, "rejected": "rejected " + ann,
 		"bypassed": "withdrawn, bypassed", "bymail": "approved Ann Approver (by mail)", "twice": "approved " + ann,
 		"withdrawn": "withdrawn", "deleted": "withdrawn", "original": "approved " + bob,
 		"unproven": "approved " + ann + ", " + bob, "throttled": "approved " + bob, "listedlate": "approved " + ann, "forged": "approved " + ann, "otheraccount": "approved " + ann + ", " + bob,
+		"again-expired": "approved " + ann, "third-expired": "approved " + bob,
+		"updated":       "approved " + ann + "; approved " + ann + ", " + bob + "; rejected " + ann,
+		"updateexpired": "approved " + ann + "; expired", "updatebypassed": "approved " + ann + ", bypassed",
+		"updatecancelled":     "approved " + ann + "; approved " + ann + ", " + bob,
+		"updatewithnewhandle": "approved " + ann + "; approved " + ann + ", " + bob,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

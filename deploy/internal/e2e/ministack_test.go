@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -28,6 +29,9 @@ var ministack struct {
 func TestMain(m *testing.M) {
 	if os.Getenv(killedEnv) != "" {
 		startAndWait()
+	}
+	if err := flag.Set("test.parallel", "4"); err != nil { // scenarios mostly wait
+		panic(err)
 	}
 	code := m.Run()
 	if ministack.program != nil {

@@ -88,7 +88,7 @@ func (d *deployment) updateWithNewHandle(t *testing.T) {
 	channel := d.newChannel("C0UPDATEWITHNEWHANDLE")
 	l := d.launch(t, channel, gated(t, channel), purposeParameter)
 	l.approveLaunch()
-	l.update(gated(t, channel, "ApprovalHandle", "SecondHandle", "ApprovalWait", "SecondWait"), purposeParameter)
+	l.update(strings.NewReplacer("ApprovalHandle", "SecondHandle", "ApprovalWait", "SecondWait").Replace(gated(t, channel)), purposeParameter)
 	l.updates++
 	l.expectButtons()
 	l.expectEvent("SecondWait", "CREATE_IN_PROGRESS", "")
