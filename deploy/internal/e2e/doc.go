@@ -15,6 +15,8 @@
 // previous values. GetTemplate and DescribeStacks show an update's template and
 // parameters while it is in progress, and the previous ones once it is rolled back.
 //
+// Its events of an update differ: also unchanged and new resources have UPDATE_ events.
+//
 // Not played, because MiniStack differs from AWS:
 //   - CancelUpdateStack takes effect only once the held answer has arrived, so no
 //     request is withdrawn, and cancelling an unapproved update cannot be observed

@@ -91,7 +91,7 @@ func (d *deployment) updateWithNewHandle(t *testing.T) {
 	l.update(strings.NewReplacer("ApprovalHandle", "SecondHandle", "ApprovalWait", "SecondWait").Replace(gated(t, channel)), purposeParameter)
 	l.updates++
 	l.expectButtons()
-	l.expectEvent("SecondWait", "CREATE_IN_PROGRESS", "")
+	l.expectEvent("SecondWait", "UPDATE_IN_PROGRESS", "") // CREATE_IN_PROGRESS on AWS
 	if r := l.newest(); r.Update != nil || r.Requester.Proven {
 		t.Errorf("the request is one of a held update (%+v), or its requester is proven: %+v", r.Update, r.Requester)
 	}
@@ -161,7 +161,7 @@ func (d *deployment) relaunched(t *testing.T, l *launch, template string) {
 		t.Errorf("the relaunch was approved by %+v with %+v, by the grant of %q", r.Decision, r.Votes, r.GrantFrom)
 	}
 	again.expectStackStatus("CREATE_COMPLETE")
-	again.expectThread("approved at once", "<@"+sandbox.Ann+">", "the stack is ready (")
+	again.expectThread("approved for relaunch by <@"+sandbox.Ann+">, so the launch continues at once", "the stack is ready (")
 	if n := len(again.message().ButtonsIn("decide")); n != 0 {
 		t.Errorf("the relaunch's message has %d buttons", n)
 	}
