@@ -9,11 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"countersign/bot/blocks"
 	"countersign/bot/slacktest"
 	"countersign/deploy/gate"
 	"countersign/deploy/internal/fakecfn"
 	"countersign/deploy/internal/laws"
 	"countersign/handle"
+	"countersign/notifier/reconcile"
 )
 
 const asking = `
@@ -293,4 +295,42 @@ func TestCheckWriteComparesRelaunches(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCheckReportsRelaunchButtons checks that a message offers the late approval only
+// while it is possible.
+func TestCheckReportsRelaunchButtons(t *testing.T) {
+	const rule = "messages offer relaunch only while it is possible"
+	for name, revoked := range map[string]bool{"open": false, "revoked": true} {
+		slack := slacktest.New(slacktest.Config{
+			TeamID: "T0", AppID: "A0", BotID: "B0", BotUserID: "U0BOT", BotToken: "xoxb-made-up", Scopes: []string{"chat:write"}, Now: func() time.Time { return start },
+		})
+		slack.AddChannel(slacktest.Channel{ID: "C0APPROVALS", Name: "approvals", Members: []string{"U0BOT"}})
+		r := handle.Request{
+			ID: "r-1", Rev: 1, CreatedAt: start, Stack: handle.Stack{ID: "stack"}, Terms: handle.Terms{Channel: "C0APPROVALS", Deadline: start},
+			Decision: &handle.Decision{State: handle.Expired, At: start}, Grant: &handle.Grant{Until: start.Add(time.Hour)},
+		}
+		client := &http.Client{Transport: served{slack}}
+		channel, ts, err := reconcile.NewSlack("xoxb-made-up", "http://slack.localhost/api/", client, func() time.Time { return start }).Post(t.Context(), "C0APPROVALS", "", blocks.Message(r))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if revoked {
+			r.Grant.RevokedAt = start
+		}
+		r.Messages = []handle.Message{{Channel: channel, TS: ts, Shown: r.ViewHash()}}
+		checker := laws.Checker{Team: "T0", Slack: slack}
+		if got := fmt.Sprint(checker.Check([]handle.Request{r}, start)); strings.Contains(got, rule) != revoked {
+			t.Errorf("%s: got %s", name, got)
+		}
+	}
+}
+
+// served is a transport to a handler.
+type served struct{ http.Handler }
+
+func (s served) RoundTrip(req *http.Request) (*http.Response, error) {
+	rec := httptest.NewRecorder()
+	s.ServeHTTP(rec, req)
+	return rec.Result(), nil
 }

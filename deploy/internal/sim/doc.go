@@ -2,14 +2,15 @@
 // schedules drawn from seeds, and checks the design's laws throughout.
 //
 // A schedule is a list of actions: people launch products, click, submit forms,
-// follow mailed links, signal wait handles themselves and delete stacks; time
-// passes, functions restart, Slack and mail go down. Requesters throttle the reads
-// and look-ups that would identify them, in an Enterprise Grid people act under
-// either of their IDs, and an intruder forges events. At each call of the
-// functions to the outside, the store included, the call may fail, or succeed
-// and lose its response; the function may die; or another actor may act at that
-// moment. The interrupted function goes on afterwards, even if the functions
-// were restarted meanwhile.
+// follow mailed links, signal wait handles themselves and delete stacks; they
+// update stacks, openly or past the gate, cancel updates, approve expired
+// launches late and launch them again; time passes, functions restart, Slack and
+// mail go down. Requesters throttle the reads and look-ups that would identify
+// them, in an Enterprise Grid people act under either of their IDs, and an
+// intruder forges events. At each call of the functions to the outside, the
+// store included, the call may fail, or succeed and lose its response; the
+// function may die; or another actor may act at that moment. The interrupted
+// function goes on afterwards, even if the functions were restarted meanwhile.
 //
 // Package laws holds the laws. They are checked where they could be broken: each
 // write of the store as it becomes durable, each signal, answer, post and mail as
