@@ -232,7 +232,7 @@ func (l *launch) expectUnchanged(names ...string) {
 type eventKinds []string
 
 // expectUpdate waits until the relay has delivered exactly these requests to a
-// resource, each answered once, with SUCCESS unless it is a rejected update.
+// resource, each answered once.
 func (l *launch) expectUpdate(want eventKinds, logicalID string) {
 	l.t.Helper()
 	eventually(l.t, waitLimit, "the requests to "+logicalID, func(context.Context) error {
