@@ -181,7 +181,7 @@ func (s *simulation) checkUpdates(l launchedStack, stack fakecfn.Stack) {
 		}
 		asked := l.contents[0]
 		for _, c := range l.contents {
-			if !c.at.After(r.CreatedAt) {
+			if r.Update != nil && !c.at.After(r.CreatedAt) {
 				asked = c
 			}
 		}
