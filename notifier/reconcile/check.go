@@ -87,7 +87,8 @@ func (u *run) unapproved(ctx context.Context, d Description) (string, error) {
 		return "", err
 	}
 	if slices.ContainsFunc(requests, func(r handle.Request) bool {
-		return r.ID != u.r.ID && !r.CreatedAt.Before(d.Updated) && (r.State() == handle.Approved || r.State() == handle.Pending)
+		asked := r.CreatedAt.After(d.Updated) || r.Stack.Updating && r.CreatedAt.Equal(d.Updated) // by this update, not by another gate of the launch
+		return r.ID != u.r.ID && asked && (r.State() == handle.Approved || r.State() == handle.Pending)
 	}) {
 		return "", nil
 	}

@@ -36,8 +36,6 @@ var simMutants = []mutant{
 		`r\.Stack\.ID == stackID && r\.State\(\) == Approved`, "r.Stack.ID == stackID && r.Decision != nil"},
 	{"a decided request expires", "handle",
 		`if r\.Decision != nil \|\| now\.Before\(r\.Terms\.Deadline\) \{`, "if now.Before(r.Terms.Deadline) {"},
-	{"an empty list of approvers means everyone", "handle",
-		`named := v\.Has\(r\.Terms\.Approvers\.\.\.\)`, "named := len(r.Terms.Approvers) == 0 || v.Has(r.Terms.Approvers...)"},
 	{"requesters approve their own requests", "handle",
 		`case !r\.Terms\.SelfApproval && v\.Has\(r\.Requester\.SlackIDs\.\.\.\):`, "case false:"},
 	{"votes count past the deadline", "handle",
@@ -193,6 +191,8 @@ var notifierMutants = []mutant{
 
 // handleMutants are the same for the record's own tests.
 var handleMutants = []mutant{
+	{"an empty list of approvers means everyone", "handle",
+		`named := v\.Has\(r\.Terms\.Approvers\.\.\.\)`, "named := len(r.Terms.Approvers) == 0 || v.Has(r.Terms.Approvers...)"},
 	{"Authorize ignores that a launch is not verified", "handle",
 		`case r\.Stack\.Unverified, `, "case "},
 	{"mail ignores that a launch is not verified", "handle",
