@@ -26,7 +26,7 @@ func (n *Notifier) update(ctx context.Context, ev customResource, p properties) 
 	requests, err := n.Store.OfStack(ctx, ev.StackID)
 	if err != nil {
 		_, account, _, _ := parseStackID(ev.StackID)
-		if status, statusErr := n.StackStatus(ctx, handle.Stack{ID: ev.StackID, Account: account}); statusErr == nil && strings.HasPrefix(status, "UPDATE_ROLLBACK_") {
+		if status, statusErr := n.StackStatus(ctx, handle.Stack{ID: ev.StackID, Account: account}); statusErr == nil && status == "UPDATE_ROLLBACK_IN_PROGRESS" {
 			return keep(ev.PhysicalResourceID), err
 		}
 		return fail("the approvals of this stack could not be read, so no approver was asked; update again"), err

@@ -109,7 +109,7 @@ func (c *Checker) approvers(r handle.Request) int {
 
 // answers returns what CloudFormation got for the held request of an update. known
 // is false if the stack is not in this CloudFormation.
-func (c *Checker) answers(r handle.Request) (list []handle.Response, known bool) {
+func (c *Checker) answers(r handle.Request) (list []heldAnswer, known bool) {
 	if c.CloudFormation == nil {
 		return nil, false
 	}
@@ -118,11 +118,18 @@ func (c *Checker) answers(r handle.Request) (list []handle.Response, known bool)
 		for _, answer := range q.Responses {
 			var got handle.Response
 			if q.ID == r.Update.RequestID && json.Unmarshal([]byte(answer.Body), &got) == nil {
-				list = append(list, got)
+				list = append(list, heldAnswer{got, answer.Used})
 			}
 		}
 	}
 	return list, ok
+}
+
+// heldAnswer is an answer to the held request of an update. CloudFormation does not
+// use one that comes after the update was cancelled.
+type heldAnswer struct {
+	handle.Response
+	used bool
 }
 
 // StatesUpdate reports whether answer is the one for the recorded decision of an
@@ -138,9 +145,9 @@ func (c *Checker) updates(r handle.Request) {
 	list, known := c.answers(r)
 	for _, got := range list {
 		switch {
-		case got.Status == "SUCCESS" && r.State() != handle.Approved && !(r.Update.RolledBack && c.rolledBack(r)):
+		case got.Status == "SUCCESS" && got.used && r.State() != handle.Approved && !(r.Update.RolledBack && c.rolledBack(r)):
 			c.add(BindsContent, "no update proceeds before it is approved", "%s is %s, and the answer is %s %s", r.ID, r.State(), got.Status, got.Reason)
-		case !StatesUpdate(r, got) && !c.unheld(r):
+		case got.used && !StatesUpdate(r, got.Response) && !c.unheld(r):
 			c.add(RecordActMark, "a held answer states the recorded decision", "%s is %s, and the answer is %s %s", r.ID, r.State(), got.Status, got.Reason)
 		}
 	}

@@ -322,7 +322,9 @@ func (s *simulation) checkHeldAnswer(req *cfnRequest, body []byte) {
 	if !ok || r.Update == nil || json.Unmarshal(body, &got) != nil {
 		return
 	}
-	if got.Status == "SUCCESS" && !laws.Approved(r, req.StackId) && !r.Update.RolledBack {
+	status, _, _ := s.sandbox.CloudFormation.Status(req.StackId)
+	waits := status == fakecfn.UpdateInProgress // otherwise the update was cancelled, and CloudFormation ignores the answer
+	if got.Status == "SUCCESS" && waits && !laws.Approved(r, req.StackId) && !r.Update.RolledBack {
 		s.violation(laws.BindsContent, "no update proceeds before it is approved", "%s is %s, and SUCCESS is sent", short(r.ID), r.State())
 	}
 	if !laws.StatesUpdate(r, got) && !s.failed[req.RequestId] {
