@@ -6,6 +6,7 @@ import (
 	"math"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/slack-go/slack"
 
@@ -165,27 +166,33 @@ func same(f handle.Field, word, value string) bool {
 	return value != "" && strings.Contains(strings.ToLower(f.Name), word) && f.Value == handle.OneLine(value, math.MaxInt)
 }
 
+// The patterns are compiled on first use: only mail needs them, and a cold start
+// delays the first click.
 var (
-	address  = regexp.MustCompile(`(?i)\b([a-z][a-z0-9+.-]*)://([^\s/?#]*)`)
-	bareHost = regexp.MustCompile(`(?i)([\w.+-]*@)?\b(www[.。．｡][^\s/?#]+|(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?[.。．｡])+(?:com|net|org|info|biz|dev|app|xyz|online|site|top|shop|cloud|click|link|live|[a-z]{2}))\b`)
+	address  = pattern(`(?i)\b([a-z][a-z0-9+.-]*)://([^\s/?#]*)`)
+	bareHost = pattern(`(?i)([\w.+-]*@)?\b(www[.。．｡][^\s/?#]+|(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?[.。．｡])+(?:com|net|org|info|biz|dev|app|xyz|online|site|top|shop|cloud|click|link|live|[a-z]{2}))\b`)
 	dots     = strings.NewReplacer(".", "[.]", "。", "[.]", "．", "[.]", "｡", "[.]")
-	web      = regexp.MustCompile(`(?i)^http`)
+	web      = pattern(`(?i)^http`)
 )
+
+func pattern(s string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(s) })
+}
 
 // defang makes addresses in outside text unusable as links, because mail clients
 // turn them into links: https://evil.example becomes hxxps://evil[.]example.
 // E-mail addresses stay.
 func defang(s string) string {
-	s = address.ReplaceAllStringFunc(s, func(u string) string {
-		parts := address.FindStringSubmatch(u)
-		scheme := web.ReplaceAllString(parts[1], "hxxp")
+	s = address().ReplaceAllStringFunc(s, func(u string) string {
+		parts := address().FindStringSubmatch(u)
+		scheme := web().ReplaceAllString(parts[1], "hxxp")
 		if scheme == parts[1] {
 			scheme += "[:]"
 			return scheme + "//" + dots.Replace(parts[2])
 		}
 		return scheme + "://" + dots.Replace(parts[2])
 	})
-	return bareHost.ReplaceAllStringFunc(s, func(h string) string {
+	return bareHost().ReplaceAllStringFunc(s, func(h string) string {
 		if strings.Contains(h, "@") {
 			return h
 		}
