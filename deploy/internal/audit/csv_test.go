@@ -16,7 +16,7 @@ var formula = regexp.MustCompile(`^["\s]*[=+\-@＝＋－＠]`)
 
 func TestCSVCellsAreNoFormulas(t *testing.T) {
 	for _, text := range []string{
-		"=1+1", "+1", "-1", "@SUM(1)", "＝1", "ok;=1+1", "ok; =1+1", "ok;;-1", `ok;"=1+1"`, `";"=1+1`, `"=1+1`, "ok;＋1", "a;b;@c", "plain; text, with \"quotes\"", "",
+		"=1+1", "+1", "-1", "@SUM(1)", "＝1", "ok;=1+1", "ok; =1+1", "ok;;-1", `ok;"=1+1"`, `";"=1+1`, `"=1+1`, "ok;＋1", "a;b;@c", "\f+1", "\u200b=1", "plain; text, with \"quotes\"", "",
 	} {
 		checkCell(t, text)
 	}

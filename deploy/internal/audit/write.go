@@ -9,6 +9,7 @@ import (
 	"io"
 	"iter"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"countersign/handle"
@@ -107,10 +108,13 @@ func line(row []string) string {
 func cell(text string) string {
 	parts := strings.Split(text, ";")
 	for i, part := range parts {
-		first, _ := utf8.DecodeRuneInString(strings.TrimLeft(part, " \"\t\r\n"))
+		first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(part, skipped))
 		if strings.ContainsRune("=+-@＝＋－＠", first) {
 			parts[i] = "'" + part
 		}
 	}
 	return strings.Join(parts, ";")
 }
+
+// skipped reports whether a spreadsheet may skip r at the start of a cell.
+func skipped(r rune) bool { return r == '"' || unicode.IsSpace(r) || !unicode.IsGraphic(r) }
