@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"countersign/handle"
@@ -41,7 +40,7 @@ func (n *Notifier) request(ctx context.Context, ev customResource, p properties)
 	r, verified, err := n.verify(ctx, r)
 	var contradiction *reconcile.Contradiction
 	switch {
-	case ev.RequestType == "Update" && errors.As(err, &contradiction) && strings.HasPrefix(contradiction.Status, "UPDATE_ROLLBACK_"):
+	case ev.RequestType == "Update" && reconcile.RollingBack(err):
 		// Back to the old handle, whose gate was passed before. FAILED would leave
 		// the stack in UPDATE_ROLLBACK_FAILED.
 		return reply{response: ev.succeeded("", map[string]string{"RequestId": ev.PhysicalResourceID})}, nil
@@ -304,40 +303,49 @@ func (n *Notifier) askFailure(r handle.Request) string {
 // newRequest makes the record of a launch from the event, unverified. The error is
 // for the template's author.
 func (n *Notifier) newRequest(ctx context.Context, ev customResource, p properties) (handle.Request, error) {
-	now := n.Now().UTC()
+	r, _, err := n.newRecord(ctx, ev, p, func(r *handle.Request, a approval) (err error) {
+		if r.WaitURL, err = handle.ParseWaitURL(a.waitURL, ev.StackID, n.Origins, r.CreatedAt); err != nil {
+			return err
+		}
+		r.Terms.Deadline, err = handle.DecisionDeadline(r.CreatedAt, a.timeout, n.Defaults.Margin, r.WaitURL)
+		return err
+	})
+	return r, err
+}
+
+// newRecord makes a record from an event, unverified; setDeadline sets its URL and
+// its deadline. The error is for the template's author.
+func (n *Notifier) newRecord(ctx context.Context, ev customResource, p properties, setDeadline func(*handle.Request, approval) error) (handle.Request, approval, error) {
 	region, account, name, ok := parseStackID(ev.StackID)
 	if !ok {
-		return handle.Request{}, errors.New("the event's StackId is not a stack ARN")
+		return handle.Request{}, approval{}, errors.New("the event's StackId is not a stack ARN")
 	}
 	a, err := p.approval(n.Defaults)
 	if err != nil {
-		return handle.Request{}, err
+		return handle.Request{}, approval{}, err
 	}
 	r := handle.Request{
 		ID:        handle.NewID(ev.StackID, ev.LogicalResourceID, ev.RequestID),
-		CreatedAt: now,
+		CreatedAt: n.Now().UTC(),
 		Stack:     handle.Stack{ID: ev.StackID, Name: name, Account: account, Region: region, Gate: ev.LogicalResourceID, GateType: ev.ResourceType, Updating: ev.RequestType == "Update"},
 		Terms:     a.terms,
-	}
-	if r.WaitURL, err = handle.ParseWaitURL(a.waitURL, ev.StackID, n.Origins, now); err != nil {
-		return handle.Request{}, err
 	}
 	if n.Slack == nil {
 		r.Terms.Channel = ""
 	}
-	if r.Terms.Deadline, err = handle.DecisionDeadline(now, a.timeout, n.Defaults.Margin, r.WaitURL); err != nil {
-		return handle.Request{}, err
+	if err := setDeadline(&r, a); err != nil {
+		return handle.Request{}, approval{}, err
 	}
-	r.Terms.RemindAt = handle.ReminderTime(now, r.Terms.Deadline)
+	r.Terms.RemindAt = handle.ReminderTime(r.CreatedAt, r.Terms.Deadline)
 	if err := r.Terms.Check(); err != nil {
-		return handle.Request{}, err
+		return handle.Request{}, approval{}, err
 	}
 	// Redacted first whole, then cut: a part of a secret is not recognized.
 	r.Requester.Email, r.Purpose = r.WaitURL.Redact(a.email), handle.Shorten(r.WaitURL.Redact(a.purpose), maxPurpose)
 	r.Details = handle.RedactFields(r.WaitURL, a.details)
 	r.Product.Name = handle.OneLine(r.WaitURL.Redact(a.title), maxTitle)
 	r.Content.GateParameters, r.Content.GateTemplate = n.gateDigest(ctx, r.ID, p, a), a.template
-	return r.RecordCreation(), nil
+	return r.RecordCreation(), a, nil
 }
 
 // gateDigest returns the digest of the gate's property Parameters; empty if it has

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"countersign/handle"
 	"countersign/notifier/reconcile"
@@ -53,24 +52,18 @@ func (n *Notifier) update(ctx context.Context, ev customResource, p properties) 
 		return unchanged(ev.PhysicalResourceID), nil
 	}
 	r, verified, err := n.verify(ctx, r)
-	var contradiction *reconcile.Contradiction
 	switch {
-	case errors.As(err, &contradiction) && strings.HasPrefix(contradiction.Status, "UPDATE_ROLLBACK_"):
+	case reconcile.RollingBack(err):
 		return unchanged(reconcile.ReturnsTo(requests, r)), nil
 	case err != nil:
 		return fail(err.Error()), nil
-	case !verified && !r.Stack.Unverified && approved && n.wasApproved(requests, last.Update, r):
+	case !verified && !r.Stack.Unverified && approved && wasApproved(requests, last.Update, r):
 		return unchanged(last.Update.Approved), nil // another account's stack: presumably a rollback
-	}
-	// AWS does not prove who updates. Neither the launcher nor the claimed person
-	// may approve.
-	r.Update.Approved = ""
-	if approved {
-		r.Update.Approved = last.ID
-		r.Requester.SlackIDs = last.Requester.SlackIDs
 	}
 	r.Parameters = visible(r, parameters, verified, last)
 	if approved {
+		r.Update.Approved = last.ID
+		r.Requester.SlackIDs = last.Requester.SlackIDs // who launched may not approve the update
 		r.Update.Changes = handle.Changes(last.Parameters, r.Parameters)
 		r.Update.Unshown = len(r.Update.Changes) == 0 || last.Content.GateTemplate != r.Content.GateTemplate
 	}
@@ -113,42 +106,17 @@ func visible(r handle.Request, parameters []handle.Field, verified bool, last ha
 
 // newUpdate makes the record of an update from its event, and returns the gate's
 // parameters as the event has them, which may be secrets.
-func (n *Notifier) newUpdate(ctx context.Context, ev customResource, p properties) (r handle.Request, parameters []handle.Field, err error) {
-	now := n.Now().UTC()
-	region, account, name, ok := parseStackID(ev.StackID)
-	if !ok {
-		return r, nil, errors.New("the event's StackId is not a stack ARN")
-	}
-	a, err := p.approval(n.Defaults)
-	if err != nil {
-		return r, nil, err
-	}
-	if _, err := n.responseURL(ev); err != nil {
-		return r, nil, err
-	}
-	r = handle.Request{
-		ID:        handle.NewID(ev.StackID, ev.LogicalResourceID, ev.RequestID),
-		CreatedAt: now,
-		Stack:     handle.Stack{ID: ev.StackID, Name: name, Account: account, Region: region, Gate: ev.LogicalResourceID, GateType: ev.ResourceType, Updating: true},
-		Terms:     a.terms,
-		WaitURL:   handle.StoredWaitURL(ev.ResponseURL),
-		Update:    &handle.Update{RequestID: ev.RequestID, PhysicalID: ev.PhysicalResourceID},
-	}
-	if n.Slack == nil {
-		r.Terms.Channel = ""
-	}
-	if r.Terms.Deadline, err = handle.HoldDeadline(now, a.hold, n.Defaults.Margin, r.WaitURL); err != nil {
-		return r, nil, err
-	}
-	r.Terms.RemindAt = handle.ReminderTime(now, r.Terms.Deadline)
-	if err := r.Terms.Check(); err != nil {
-		return r, nil, err
-	}
-	r.Requester.Email, r.Purpose = r.WaitURL.Redact(a.email), handle.Shorten(r.WaitURL.Redact(a.purpose), maxPurpose)
-	r.Details = handle.RedactFields(r.WaitURL, a.details)
-	r.Product.Name = handle.OneLine(r.WaitURL.Redact(a.title), maxTitle)
-	r.Content.GateParameters, r.Content.GateTemplate = n.gateDigest(ctx, r.ID, p, a), a.template
-	return r.RecordCreation(), a.parameters, nil
+func (n *Notifier) newUpdate(ctx context.Context, ev customResource, p properties) (handle.Request, []handle.Field, error) {
+	r, a, err := n.newRecord(ctx, ev, p, func(r *handle.Request, a approval) (err error) {
+		if _, err := n.responseURL(ev); err != nil {
+			return err
+		}
+		r.WaitURL = handle.StoredWaitURL(ev.ResponseURL)
+		r.Update = &handle.Update{RequestID: ev.RequestID, PhysicalID: ev.PhysicalResourceID}
+		r.Terms.Deadline, err = handle.HoldDeadline(r.CreatedAt, a.hold, n.Defaults.Margin, r.WaitURL)
+		return err
+	})
+	return r, a.parameters, err
 }
 
 // lastApproved finds the request that was approved last at the gate of ev: its
@@ -170,7 +138,7 @@ func lastApproved(requests []handle.Request, ev customResource) (last handle.Req
 }
 
 // wasApproved reports whether the request before u has the content of r.
-func (n *Notifier) wasApproved(requests []handle.Request, u *handle.Update, r handle.Request) bool {
+func wasApproved(requests []handle.Request, u *handle.Update, r handle.Request) bool {
 	for _, before := range requests {
 		if u != nil && before.ID == u.Approved {
 			return before.State() == handle.Approved && before.Content.SameGate(r.Content)

@@ -68,8 +68,7 @@ func (n *Notifier) verdict(ctx context.Context, ev customResource, p properties)
 // rollingBack reports whether CloudFormation is rolling an update of the stack back.
 func (n *Notifier) rollingBack(ctx context.Context, r handle.Request) bool {
 	_, err := n.Verify(ctx, r, true)
-	var contradiction *reconcile.Contradiction
-	return errors.As(err, &contradiction) && strings.HasPrefix(contradiction.Status, "UPDATE_ROLLBACK_")
+	return reconcile.RollingBack(err)
 }
 
 func (n *Notifier) logBypass(ctx context.Context, ev customResource, id string) {

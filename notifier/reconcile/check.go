@@ -19,10 +19,7 @@ const checkGrace = 2 * time.Minute
 // bypasses it. It reports whether the marks must be made durable at once: people are
 // told about a bypass that is on record.
 func (u *run) check(ctx context.Context, s handle.Step) bool {
-	d, err := Description{}, ErrDenied
-	if u.c.Account == "" || u.r.Stack.Account == u.c.Account {
-		d, err = u.c.Stacks.Describe(ctx, u.r.Stack.ID)
-	}
+	d, err := u.c.describe(ctx, u.r.Stack)
 	inProgress := d.Status == "UPDATE_IN_PROGRESS"
 	switch {
 	case errors.Is(err, ErrDenied), errors.Is(err, ErrNoStack):
@@ -87,7 +84,8 @@ func (u *run) unapproved(ctx context.Context, d Description) (string, error) {
 		return "", err
 	}
 	if slices.ContainsFunc(requests, func(r handle.Request) bool {
-		asked := r.CreatedAt.After(d.Updated) || r.Stack.Updating && r.CreatedAt.Equal(d.Updated) // by this update, not by another gate of the launch
+		// Asked by this update, not by another gate at launch.
+		asked := r.CreatedAt.After(d.Updated) || r.Stack.Updating && r.CreatedAt.Equal(d.Updated)
 		return r.ID != u.r.ID && asked && (r.State() == handle.Approved || r.State() == handle.Pending)
 	}) {
 		return "", nil

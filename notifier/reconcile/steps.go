@@ -138,7 +138,7 @@ func (u *run) identify(ctx context.Context, s handle.Step) bool {
 		switch {
 		case errors.As(err, &contradiction):
 			u.c.Log.ErrorContext(ctx, "CloudFormation contradicts a launch", "request", u.r.ID, "reason", contradiction.Reason)
-			if u.r.Update != nil && strings.HasPrefix(contradiction.Status, "UPDATE_ROLLBACK_") {
+			if u.r.Update != nil && RollingBack(contradiction) {
 				requests, err := u.c.Store.OfStack(ctx, u.r.Stack.ID)
 				if err != nil {
 					u.fail(ctx, s, handle.Failure{Reason: "the stack's approvals could not be read"})
@@ -290,10 +290,7 @@ func (u *run) mail(ctx context.Context, s handle.Step) bool {
 // watch asks CloudFormation how the stack ended. If it cannot be asked, the
 // event that reported the end must do.
 func (u *run) watch(ctx context.Context, s handle.Step) error {
-	d, err := Description{}, ErrDenied
-	if u.c.Account == "" || u.r.Stack.Account == u.c.Account {
-		d, err = u.c.Stacks.Describe(ctx, u.r.Stack.ID)
-	}
+	d, err := u.c.describe(ctx, u.r.Stack)
 	now := u.c.Now()
 	switch {
 	case errors.Is(err, ErrNoStack) && handle.FinalStatus(u.r.Stack.Status),

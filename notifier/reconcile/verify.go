@@ -32,23 +32,26 @@ type Contradiction struct {
 
 func (e *Contradiction) Error() string { return e.Reason }
 
+// RollingBack reports whether err is a Contradiction because an update of the stack is
+// being rolled back, or has been.
+func RollingBack(err error) bool {
+	var c *Contradiction
+	return errors.As(err, &c) && strings.HasPrefix(c.Status, "UPDATE_ROLLBACK_")
+}
+
 // ErrNotListed means that CloudFormation does not list the gate's resources yet.
 var ErrNotListed = errors.New("CloudFormation does not list the gate's resources yet")
 
-// Verify asks CloudFormation about the launch of r, in three reads: what its content
-// is, whether the
-// stack is in progress, whether it is in the midst of creating or updating the
-// request resource (or, if answered, has since done so), and whether the wait URL
-// is the physical ID of one of its handles.
+// Verify asks CloudFormation about the launch of r, in three reads: whether the stack
+// is in progress, whether it is creating or updating the request resource (or, if
+// answered, has since done so), whether the wait URL is the physical ID of one of its
+// handles, and what is launched.
 //
 // The error is a *Contradiction; ErrDenied if the stack can never be read, as in
 // other accounts; or any other if CloudFormation could not be asked, or lags: then
 // ask again.
 func (c *Reconciler) Verify(ctx context.Context, r handle.Request, answered bool) (Facts, error) {
-	if c.Account != "" && r.Stack.Account != c.Account {
-		return Facts{}, ErrDenied // not even asked: AWS answers that there is no such stack
-	}
-	d, err := c.Stacks.Describe(ctx, r.Stack.ID)
+	d, err := c.describe(ctx, r.Stack)
 	switch {
 	case errors.Is(err, ErrNoStack):
 		return Facts{}, &Contradiction{Reason: "CloudFormation has no stack with the event's StackId"}
@@ -70,10 +73,7 @@ func (c *Reconciler) Verify(ctx context.Context, r handle.Request, answered bool
 	case g.Handle == HandleDiffers && r.Update == nil: // an update's URL is not a handle's
 		return Facts{}, &Contradiction{Reason: "WaitUrl is not the URL of a wait condition handle of this stack"}
 	}
-	f := Facts{Product: product(d), Principal: principal(d)}
-	// Digested before they are redacted, and from a copy: redacting sorts.
-	parameters := handle.ParametersDigest(d.Parameters)
-	f.Parameters = handle.RedactFields(r.WaitURL, d.Parameters)
+	f := Facts{Product: product(d), Principal: principal(d), Parameters: handle.RedactFields(r.WaitURL, d.Parameters)}
 	template, err := c.Stacks.Template(ctx, r.Stack.ID)
 	switch {
 	case errors.Is(err, ErrDenied):
@@ -82,19 +82,26 @@ func (c *Reconciler) Verify(ctx context.Context, r handle.Request, answered bool
 		return Facts{}, err
 	}
 	f.Content = handle.Content{
-		Product: f.Product.ID, Version: f.Product.Version, Template: handle.TemplateDigest(template), Parameters: parameters,
+		Product: f.Product.ID, Version: f.Product.Version,
+		Template: handle.TemplateDigest(template), Parameters: handle.ParametersDigest(d.Parameters),
 		Account: r.Stack.Account, Region: r.Stack.Region, Principal: f.Principal,
 	}
 	return f, nil
 }
 
-// StackStatus returns the present status of a stack. The error is ErrDenied for stacks
-// of other accounts, or that of Stacks.Describe.
-func (c *Reconciler) StackStatus(ctx context.Context, s handle.Stack) (string, error) {
+// describe reads a stack. Stacks in other accounts are not even asked for, because AWS
+// would answer that they do not exist: the error is ErrDenied.
+func (c *Reconciler) describe(ctx context.Context, s handle.Stack) (Description, error) {
 	if c.Account != "" && s.Account != c.Account {
-		return "", ErrDenied
+		return Description{}, ErrDenied
 	}
-	d, err := c.Stacks.Describe(ctx, s.ID)
+	return c.Stacks.Describe(ctx, s.ID)
+}
+
+// StackStatus returns the present status of a stack. The error is ErrDenied for stacks
+// in other accounts, or that of Stacks.Describe.
+func (c *Reconciler) StackStatus(ctx context.Context, s handle.Stack) (string, error) {
+	d, err := c.describe(ctx, s)
 	return d.Status, err
 }
 
@@ -102,10 +109,7 @@ func (c *Reconciler) StackStatus(ctx context.Context, s handle.Stack) (string, e
 // rolling back, being deleted, or done. A stack that can never be read counts as
 // such. The error means that CloudFormation could not be asked.
 func (c *Reconciler) GaveUp(ctx context.Context, r handle.Request) (bool, error) {
-	if c.Account != "" && r.Stack.Account != c.Account {
-		return true, nil
-	}
-	d, err := c.Stacks.Describe(ctx, r.Stack.ID)
+	d, err := c.describe(ctx, r.Stack)
 	switch {
 	case errors.Is(err, ErrNoStack), errors.Is(err, ErrDenied):
 		return true, nil
