@@ -28,7 +28,7 @@ type Member struct {
 	Guest       bool
 	Bot         bool
 	Deactivated bool
-	Stranger    bool // of another company, without a shared channel
+	Stranger    bool // from another company, without a shared channel
 }
 
 // NewMember reads a users.info answer.

@@ -102,7 +102,7 @@ func (b *Bot) interact(d deadlines, body []byte) reply {
 		return reply{status: http.StatusBadRequest}
 	}
 	if b.AppID != "" && head.AppID != b.AppID {
-		b.log().Warn("signed request of another app", "app", handle.OneLine(head.AppID, 40))
+		b.log().Warn("signed request for a different app", "app", handle.OneLine(head.AppID, 40))
 		return reply{status: http.StatusForbidden}
 	}
 	switch head.Type {

@@ -248,10 +248,10 @@ func changes(u *handle.Update) (list []handle.Field) {
 	case u == nil:
 		return nil
 	case u.Approved == "":
-		return []handle.Field{{Name: "Warning", Value: "No approved launch of this stack is on record, so what changes can't be shown."}}
+		return []handle.Field{{Name: "Warning", Value: blocks.ChangesUnknown}}
 	}
 	if u.Unshown {
-		list = append(list, handle.Field{Name: "Warning", Value: "The template changes, or a value that isn't shown here. See the stack in the AWS console."})
+		list = append(list, handle.Field{Name: "Warning", Value: blocks.ChangeNotShown})
 	}
 	for _, c := range u.Changes {
 		list = append(list, handle.Field{Name: c.Name, Value: cmp.Or(c.Old, "none") + " → " + cmp.Or(c.New, "none")})

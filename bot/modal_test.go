@@ -178,7 +178,7 @@ func TestSubmission(t *testing.T) {
 			d.set(map[string]any{"dial": 7, "list": []any{}}, "view", "state", "values", "x")
 		}, ""},
 		{"no metadata", metadata(""), "This form doesn't belong to a known request."},
-		{"metadata of another form", metadata("[]"), "This form doesn't belong"},
+		{"metadata from a different form", metadata("[]"), "This form doesn't belong"},
 		{"a ticket to approve", metadata(`{"ticket":"APPROVE"}`), "This form doesn't belong"},
 		{"a ticket of an unknown request", metadata(`{"ticket":"v1.abcdefghabcdefgh-abcdefgh.reject"}`), "This form doesn't belong"},
 	}

@@ -13,7 +13,7 @@ type Grant struct {
 	Until     time.Time `json:"until"`            // approvals count, and the grant can be used, before then
 	At        time.Time `json:"at,omitzero"`      // when enough people had approved; zero before
 	UsedBy    string    `json:"usedBy,omitempty"` // ID of the request that it decided
-	UsedAt    time.Time `json:"usedAt,omitzero"`  //
+	UsedAt    time.Time `json:"usedAt,omitzero"`
 	RevokedBy Person    `json:"revokedBy,omitzero"`
 	RevokedAt time.Time `json:"revokedAt,omitzero"`
 	Lapsed    bool      `json:"lapsed,omitempty"` // Until has passed, on record

@@ -143,7 +143,7 @@ func TestPostedAndAdoptedMessages(t *testing.T) {
 		t.Errorf("refreshed: got %+v, attempts %v, want only the second changed", r.Messages, r.Attempts)
 	}
 	if elsewhere := r.MarkRefreshed(want[2], "pending 1"); elsewhere.Messages[0].Shown != "pending" || elsewhere.Messages[2].Shown != "pending 1" {
-		t.Errorf("refreshed a message of another channel: got %+v", elsewhere.Messages)
+		t.Errorf("refreshed a message in another channel: got %+v", elsewhere.Messages)
 	}
 	r = r.MarkPosted("C0APPROVALS", "1.000002", "pending 2", at) // the post whose answer came late
 	if len(r.Messages) != 3 || r.Messages[1].Shown != "" {

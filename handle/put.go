@@ -19,7 +19,7 @@ var ErrUnusableURL = errors.New("the URL is unusable")
 // ctx with a deadline.
 //
 // The URL is a secret, so the error never quotes it. It is ErrUnusableURL if
-// raw is no URL; any other error means that the body may or may not have
+// raw is not a URL; any other error means that the body may or may not have
 // arrived.
 func Put(ctx context.Context, client *http.Client, raw string, body []byte) (status int, err error) {
 	// Given a bytes.Reader, net/http sets Content-Length and no Content-Type:

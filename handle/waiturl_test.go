@@ -184,7 +184,7 @@ func TestParseWaitURLAllowedPrefixes(t *testing.T) {
 		{name: "a path replaces the ARN", allowed: []string{"http://127.0.0.1:4566/_ministack/cfn-signal/"}, raw: "http://127.0.0.1:4566/_ministack/cfn-signal/0a344b71"},
 		{name: "a path without its slash", allowed: []string{"http://127.0.0.1:4566/signals"}, raw: "http://127.0.0.1:4566/signals/0a344b71"},
 		{name: "a path ends at a slash", allowed: []string{"http://127.0.0.1:4566/signals"}, raw: "http://127.0.0.1:4566/signals-of-others/0a344b71", want: handle.ErrWaitURLForm},
-		{name: "the path of another server", allowed: []string{"http://127.0.0.1:4566/signals/"}, raw: "http://127.0.0.1:4567/signals/0a344b71", want: handle.ErrWaitURLForm},
+		{name: "another server's path", allowed: []string{"http://127.0.0.1:4566/signals/"}, raw: "http://127.0.0.1:4567/signals/0a344b71", want: handle.ErrWaitURLForm},
 		{name: "out of the path", allowed: []string{"http://127.0.0.1:4566/signals/"}, raw: "http://127.0.0.1:4566/signals/../admin/", want: handle.ErrWaitURLForm},
 		{name: "out of the path, escaped", allowed: []string{"http://127.0.0.1:4566/signals/"}, raw: "http://127.0.0.1:4566/signals/%2e%2e/admin/", want: handle.ErrWaitURLForm},
 		{name: "out of the path at the end", allowed: []string{"http://127.0.0.1:4566/signals/"}, raw: "http://127.0.0.1:4566/signals/..", want: handle.ErrWaitURLForm},

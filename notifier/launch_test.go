@@ -309,7 +309,7 @@ func TestVerdict(t *testing.T) {
 			}
 		})
 	}
-	t.Run("approval of another stack", func(t *testing.T) {
+	t.Run("another stack's approval", func(t *testing.T) {
 		w := newWorld(t)
 		r := w.launch()
 		w.decide(r.ID, handle.Approve, "")

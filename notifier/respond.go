@@ -110,8 +110,8 @@ func (n *Notifier) answerRequest(ctx context.Context, event json.RawMessage) err
 // finish answers, and then does what waits for the answer's acceptance. It returns
 // an error, so that Lambda delivers the event again, if the answer did not arrive
 // or work is unfinished. After a FAILED answer CloudFormation rolls back, so the
-// work is no longer needed: asking for an approval then would be about a dead
-// stack.
+// work is no longer needed: there is nothing left
+// to approve.
 func (n *Notifier) finish(ctx context.Context, ev customResource, r reply, undone error) error {
 	if undone != nil {
 		n.Log.ErrorContext(ctx, "request not finished", "stack", ev.StackID, "resource", ev.LogicalResourceID, "error", undone)

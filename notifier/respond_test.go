@@ -29,7 +29,7 @@ func TestInvalidRequestFailsWithReason(t *testing.T) {
 		{"WaitUrl at another host", map[string]any{"WaitUrl": "https://evil.example.com/" + stackID + "/u/h"}, nil, "does not lead to CloudFormation"},
 		{"WaitUrl with a user", map[string]any{"WaitUrl": "https://me@cloudformation-waitcondition-us-east-1.s3.amazonaws.com/" + stackID + "/u/h"}, nil, "is not a wait condition handle's URL"},
 		{"WaitUrl with a port", map[string]any{"WaitUrl": "https://cloudformation-waitcondition-us-east-1.s3.amazonaws.com:8443/" + stackID + "/u/h"}, nil, "is not a wait condition handle's URL"},
-		{"WaitUrl of another stack", map[string]any{"WaitUrl": "https://cloudformation-waitcondition-us-east-1.s3.amazonaws.com/arn%3Aaws%3Aother/u/h"}, nil, "belongs to another stack"},
+		{"another stack's WaitUrl", map[string]any{"WaitUrl": "https://cloudformation-waitcondition-us-east-1.s3.amazonaws.com/arn%3Aaws%3Aother/u/h"}, nil, "belongs to another stack"},
 		{"WaitUrl expired", map[string]any{"WaitUrl": "https://cloudformation-waitcondition-us-east-1.s3.amazonaws.com/" + stackID + "/u/h?X-Amz-Date=20200101T000000Z&X-Amz-Expires=43199"}, nil, "has expired"},
 		{"Timeout is not a number", map[string]any{"Timeout": "soon"}, nil, "Timeout must be a whole number"},
 		{"Timeout of the wrong type", map[string]any{"Timeout": []string{"1"}}, nil, "Timeout must be a string"},

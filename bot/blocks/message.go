@@ -205,10 +205,16 @@ func buttons(r handle.Request) slack.Block {
 		button(r, handle.Reject, "Reject", slack.StyleDanger, "Reject "+what))
 }
 
+// What an update changes that can't be shown.
+const (
+	ChangesUnknown = "No approved launch of this stack is on record, so what changes can't be shown."
+	ChangeNotShown = "The template changes, or a value that isn't shown here. See the stack in the AWS console."
+)
+
 // changes lists what an update changes, and nothing else.
 func changes(u *handle.Update) string {
 	if u.Approved == "" {
-		return "*Changes*\n:warning: No approved launch of this stack is on record, so what changes can't be shown. Details has all values."
+		return "*Changes*\n:warning: " + ChangesUnknown + " Details has all values."
 	}
 	s := "*Changes*"
 	for i, c := range u.Changes {
@@ -219,7 +225,7 @@ func changes(u *handle.Update) string {
 		s += line
 	}
 	if u.Unshown {
-		s += "\n:warning: The template changes, or a value that isn't shown here. See the stack in the AWS console."
+		s += "\n:warning: " + ChangeNotShown
 	}
 	return s
 }
@@ -251,7 +257,7 @@ func relaunch(r handle.Request) []slack.Block {
 	case g.Lapsed:
 		return nil
 	case g.At.IsZero():
-		text := "Approvers can still approve until " + Mrkdwn.Date(g.Until) + ". The requester can then launch the same values again, once, without waiting."
+		text := "Approvers can still approve until " + Mrkdwn.Date(g.Until) + ". The requester can then launch it again with the same values, once, without waiting."
 		if n := len(r.ApprovedBy()); n > 0 {
 			text += fmt.Sprintf("\n%d of %d have approved.", n, r.ApprovalsNeeded())
 		}
@@ -259,16 +265,16 @@ func relaunch(r handle.Request) []slack.Block {
 			button(r, handle.Approve, "Approve for relaunch", slack.StylePrimary, "Approve for relaunch:"))}
 	}
 	return []slack.Block{
-		section("*Approved for relaunch* by " + approvedBy(r) + ", " + Mrkdwn.Date(g.At) + ". Valid once, until " + Mrkdwn.Date(g.Until) + "."),
+		section("*Approved for relaunch* by " + approvedBy(r, handle.ViaSlack) + ", " + Mrkdwn.Date(g.At) + ". Valid once, until " + Mrkdwn.Date(g.Until) + "."),
 		slack.NewActionBlock("relaunch", button(r, handle.Revoke, "Revoke", slack.StyleDanger, "Revoke the approval for relaunch of")),
 	}
 }
 
-// approvedBy mentions those who have approved in Slack.
-func approvedBy(r handle.Request) string {
+// approvedBy names those who approved by way of via.
+func approvedBy(r handle.Request, via handle.Via) string {
 	var by []string
 	for _, p := range r.ApprovedBy() {
-		by = append(by, mention(p.ID))
+		by = append(by, Mrkdwn.Person(p, via))
 	}
 	return strings.Join(by, ", ")
 }
@@ -281,11 +287,7 @@ func outcome(r handle.Request) []slack.Block {
 	line := "*" + word + "*"
 	switch d.State {
 	case handle.Approved:
-		var by []string
-		for _, p := range r.ApprovedBy() {
-			by = append(by, Mrkdwn.Person(p, d.Via))
-		}
-		line += " by " + strings.Join(by, ", ")
+		line += " by " + approvedBy(r, d.Via)
 	case handle.Rejected:
 		line += " by " + Mrkdwn.Person(d.By, d.Via)
 	}

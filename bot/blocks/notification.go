@@ -67,7 +67,7 @@ func word(r handle.Request, n handle.Notification, direct bool) sentence {
 	case handle.NotifyEnded:
 		return ended(r, direct)
 	case handle.NotifyGranted:
-		return sentence{toRequester: true, text: "approved for relaunch by " + approvedBy(r) + ". Launch it again with the same values by " + Mrkdwn.Date(r.Grant.Until) +
+		return sentence{toRequester: true, text: "approved for relaunch by " + approvedBy(r, handle.ViaSlack) + ". Launch it again with the same values by " + Mrkdwn.Date(r.Grant.Until) +
 			" and it continues at once: " + link(productPage(r), "the product in Service Catalog") + "."}
 	}
 	return sentence{}
@@ -84,7 +84,7 @@ func decided(r handle.Request) sentence {
 	case isUpdate(r) && d.State == handle.Expired:
 		return sentence{true, "the update expired without a decision and is being rolled back. To try again, update the product again.", ""}
 	case d.Via == handle.ViaGrant:
-		return sentence{true, "approved for relaunch by " + approvedBy(r) + ", so the launch continues at once; the result will be posted here.", ""}
+		return sentence{true, "approved for relaunch by " + approvedBy(r, handle.ViaSlack) + ", so the launch continues at once; the result will be posted here.", ""}
 	}
 	switch d.State {
 	case handle.Approved:
@@ -95,7 +95,7 @@ func decided(r handle.Request) sentence {
 		text := "expired without a decision. The launch is being rolled back. To try again, terminate the failed product and launch it again."
 		if r.Grant != nil {
 			text += " Approvers can still approve it until " + Mrkdwn.Date(r.Decision.At.Add(time.Duration(r.Terms.GrantForSeconds)*time.Second)) +
-				"; the same values can then be launched again without waiting."
+				"; it can then be launched again with the same values, without waiting."
 		}
 		return sentence{true, text, ""}
 	}

@@ -133,7 +133,7 @@ func TestThreads(t *testing.T) {
 		"to nothing":                      {"1700000000.000000", "thread_not_found"},
 		"to a reply":                      {reply, "cannot_reply_to_message"},
 		"to no message":                   {"", ""},
-		"to a message of another channel": {w.secondChannel(), "thread_not_found"},
+		"to a message in another channel": {w.secondChannel(), "thread_not_found"},
 	} {
 		_, _, err := w.api.PostMessageContext(t.Context(), public, text("x"), api.MsgOptionTS(tt.ts))
 		wantCode(t, "replying "+name, err, tt.want)
@@ -239,7 +239,7 @@ func TestUpdateMessageRefused(t *testing.T) {
 		{"a DM by its D... ID", dm, ts, ""},
 		{"a DM by the person's ID", ann, ts, "channel_not_found"},
 		{"a channel by name", "approvals", ts, "channel_not_found"},
-		{"a message of another channel", public, ts, "message_not_found"},
+		{"a message in another channel", public, ts, "message_not_found"},
 		{"a person's message", public, theirs, "cant_update_message"},
 		{"an ephemeral message", public, eph, "message_not_found"},
 		{"in an archived channel", closed, ts, "is_inactive"},

@@ -315,7 +315,7 @@ func TestCommand(t *testing.T) {
 		t.Errorf("after 4 s: got %q, want operation_timeout", i.Notice)
 	}
 	if _, err := w.Command(olga, shared, "/approvals", ""); !errors.Is(err, slacktest.ErrNotAllowed) {
-		t.Errorf("by a user of another workspace: got %v, want %v", err, slacktest.ErrNotAllowed)
+		t.Errorf("by a user in another workspace: got %v, want %v", err, slacktest.ErrNotAllowed)
 	}
 	if _, err := w.Command(guest, public, "/approvals", ""); !errors.Is(err, slacktest.ErrNotVisible) {
 		t.Errorf("by a user outside the channel: got %v, want %v", err, slacktest.ErrNotVisible)

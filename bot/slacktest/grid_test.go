@@ -55,7 +55,7 @@ func TestGridIDs(t *testing.T) {
 		t.Errorf("a user without an ID in the organization: got %+v, %v", u, err)
 	}
 	_, err := w.api.GetUserByEmailContext(t.Context(), "tess@example.com")
-	wantCode(t, "users.lookupByEmail of another workspace's user", err, "users_not_found")
+	wantCode(t, "users.lookupByEmail for a user in another workspace", err, "users_not_found")
 }
 
 // Both IDs of a person name the same person.
@@ -143,7 +143,7 @@ func TestGridMembership(t *testing.T) {
 		{"of two workspaces", false, sam, false},
 		{"of the sister workspace", false, tess, true},
 		{"of the sister workspace, installed on the organization", true, tess, false},
-		{"of another company, installed on the organization", true, stranger, true},
+		{"from another company, installed on the organization", true, stranger, true},
 	} {
 		w := newGrid(t, func(c *slacktest.Config) { c.OrgInstall = tt.orgInstall })
 		u, err := w.api.GetUserInfoContext(t.Context(), tt.id)

@@ -22,7 +22,7 @@ const (
 	bot                  = "U0BOT"
 	ann, bob             = "U0ANN", "U0BOB"
 	guest, gone          = "U0GUEST", "U0GONE"
-	olga, stranger       = "U0OLGA", "U0STRANGER" // of another workspace; stranger shares no channel
+	olga, stranger       = "U0OLGA", "U0STRANGER" // in other workspaces; stranger shares no channel
 	public, private      = "C0PUBLIC", "C0PRIVATE"
 	open, closed, hidden = "C0OPEN", "C0CLOSED", "C0HIDDEN" // public without the bot, archived, private without the bot
 	shared               = "C0SHARED"

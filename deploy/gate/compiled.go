@@ -13,7 +13,7 @@ const (
 // program is a compiled template. It is immutable once built: all stacks of a template share it.
 type program struct {
 	extended bool // declares the AWS::LanguageExtensions transform
-	lenient  bool // declares another transform, which may add sections, parameters and resources: unknown names are no error
+	lenient  bool // declares another transform, which may add sections, parameters and resources: unknown names are then accepted
 
 	parameters     []*Parameter
 	parameterIndex map[string]int

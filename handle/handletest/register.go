@@ -67,7 +67,7 @@ func testReplace(t *testing.T, f *fixture) {
 		f.fails(fmt.Sprintf("Replace of revision %d when 4 is stored", rev), err, handle.ErrConflict)
 	}
 	f.stored("after conflicts", r)
-	f.stored("after conflicts of another request of the stack", untouched)
+	f.stored("after conflicts on the stack's other request", untouched)
 
 	for _, rev := range []int64{0, 1} {
 		missing := Request(2, at)

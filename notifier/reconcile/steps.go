@@ -301,7 +301,7 @@ func (u *run) watch(ctx context.Context, s handle.Step) error {
 		u.c.Log.WarnContext(ctx, "couldn't read the stack; using its event's status", "request", u.r.ID, "error", err)
 		d = Description{Status: u.r.Stack.Status, Reason: u.r.Stack.Reason}
 	case errors.Is(err, ErrDenied):
-		// Usually a stack of another account. An event of its end starts over.
+		// Usually a stack in another account. An event that reports its end starts over.
 		u.fail(ctx, s, handle.Failure{Reason: "reading the stack is denied", Permanent: true})
 		return nil
 	case err != nil:

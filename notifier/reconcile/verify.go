@@ -67,7 +67,7 @@ func (c *Reconciler) Verify(ctx context.Context, r handle.Request, answered bool
 	case g.Type == "" || g.Handle == HandleNotListed && r.Update == nil:
 		return Facts{}, ErrNotListed
 	case r.Stack.GateType != "" && g.Type != r.Stack.GateType:
-		return Facts{}, &Contradiction{Reason: fmt.Sprintf("the stack's resource %s is of another type", r.Stack.Gate)}
+		return Facts{}, &Contradiction{Reason: fmt.Sprintf("the stack's resource %s has a different type", r.Stack.Gate)}
 	case !strings.HasSuffix(g.Status, "_IN_PROGRESS") && !(answered && strings.HasSuffix(g.Status, "_COMPLETE")):
 		return Facts{}, &Contradiction{Reason: fmt.Sprintf("the stack's resource %s is %s: CloudFormation is not waiting for this request", r.Stack.Gate, handle.OneLine(g.Status, 60))}
 	case g.Handle == HandleDiffers && r.Update == nil: // an update's URL is not a handle's

@@ -102,7 +102,7 @@ func (d *doctor) checkSecret(context.Context) []Finding {
 		return []Finding{needs(nameSecret, nameBot)}
 	case errors.As(err, &gone):
 		return []Finding{fault(nameSecret, "secret "+s.arn+" does not exist or has no value",
-			"Create it as in step 1 of the installation, or set the stack parameter SecretArn to the ARN of another secret:"+redeploy)}
+			"Create it as in step 1 of the installation, or set the stack parameter SecretArn to another secret's ARN:"+redeploy)}
 	case errors.As(err, &deleted):
 		return []Finding{fault(nameSecret, "the secret is scheduled for deletion", "Restore it:"+d.cli("secretsmanager restore-secret --secret-id %s", s.arn))}
 	case err != nil:

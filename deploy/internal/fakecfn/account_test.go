@@ -23,7 +23,7 @@ func apiCode(err error) string {
 	return ""
 }
 
-// A stack of another account works, but cannot be read, and its EventBridge events
+// A stack in another account works, but cannot be read, and its EventBridge events
 // stay in that account.
 func TestStackOfAnotherAccount(t *testing.T) {
 	w, server := newHTTPFixture(t)

@@ -105,7 +105,7 @@ func (st *stack) swap() {
 	}
 }
 
-// without returns the resources of d that are not among those of another deployment.
+// without returns the resources of d that another deployment does not have.
 func (d *deployment) without(another *deployment) []*resource {
 	var only []*resource
 	for _, r := range d.resources {

@@ -5,7 +5,7 @@
 // plausible identifiers and attributes. Stacks are created, updated, rolled back and deleted.
 //
 // An update changes the resources whose evaluated properties differ. Simplified: changed stack tags are not passed on to
-// resources, a changed Metadata is no change, and a plain resource is replaced only if its name changes.
+// resources, a changed Metadata is not a change, and a plain resource is replaced only if its name changes.
 //
 // An [Engine] has no goroutines and no timers. CreateStack, UpdateStack, DeleteStack and each HTTP request take stacks as far as they
 // can go; the owner of the clock calls [Engine.Tick] at the time that [Engine.Next] returns. The same calls at the same

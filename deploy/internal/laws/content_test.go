@@ -223,7 +223,7 @@ func TestCheckWriteReportsUnlawfulGrants(t *testing.T) {
 		{"a late rejection", expired, func(r *handle.Request) {
 			r.Votes = []handle.Vote{{By: ann, Verdict: handle.Reject, Reason: "no", Via: handle.ViaSlack, At: late}}
 		}, "no vote counts past the deadline"},
-		{"a late vote of another", expired, func(r *handle.Request) {
+		{"a late vote by someone else", expired, func(r *handle.Request) {
 			r.Votes = []handle.Vote{{By: handle.Person{ID: "U0DAN"}, Verdict: handle.Approve, Via: handle.ViaSlack, At: late}}
 		}, "only approvers vote"},
 		{"no approver", expired, func(r *handle.Request) { r.Grant.At = late }, "the required number of approvers"},

@@ -50,7 +50,7 @@ func (c *Checker) finished(r handle.Request, now time.Time, unreachable bool) {
 	for _, key := range slices.Sorted(maps.Keys(r.Attempts)) {
 		try := r.Attempts[key]
 		if key == string(handle.StepWatch) && accountOf(r.Stack.ID) != c.Account {
-			continue // a stack of another account cannot be read
+			continue // a stack in another account cannot be read
 		}
 		if try.Abandoned && !(try.Reason == "thread_not_found" && unreachable) {
 			c.add(Recovery, "no step is abandoned", "%s: %s after %d attempts: %s", r.ID, key, try.Count, try.Reason)

@@ -10,7 +10,7 @@ import (
 // The page updates itself by server-sent events. See
 // https://html.spec.whatwg.org/multipage/server-sent-events.html
 //
-//	event: hello   {"build": "…"}             first; a page of another build reloads
+//	event: hello   {"build": "…"}             first; a page from a different build reloads
 //	event: panes   {"slack": "<h2>…", …}      the HTML of the panes that changed
 //	event: clock   1772442067000              the sandbox's time, Unix milliseconds; also a heartbeat
 const (

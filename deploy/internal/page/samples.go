@@ -61,7 +61,7 @@ func samples() []sample {
 
 		{"Expired, late approval awaited", "The launch has rolled back; approvers can still approve it for relaunch.", grantable(1)},
 		{"Expired, one of two late approvals", "Ann has approved late; one more person must.", approvedLate(grantable(2), ann)},
-		{"Approved for relaunch", "The requester can launch the same values again, once.", approvedLate(grantable(1), ann)},
+		{"Approved for relaunch", "The requester can launch it again with the same values, once.", approvedLate(grantable(1), ann)},
 		{"Approved for relaunch by two", "Both are named.", approvedLate(approvedLate(grantable(2), ann), bob)},
 		{"Relaunched", "The approval for relaunch was used.", used(approvedLate(grantable(1), ann))},
 		{"Approval for relaunch revoked", "Any approver can revoke it.", revoked(approvedLate(grantable(1), ann))},

@@ -283,7 +283,7 @@ func (s *simulation) checkClickResult(who string, m slacktest.Message) {
 	}
 }
 
-// notApproverPrefix starts the private reply to a person who is no approver.
+// notApproverPrefix starts the private reply to a person who is not an approver.
 var notApproverPrefix, _, _ = strings.Cut(blocks.Mrkdwn.Refused(handle.Request{}, handle.RefusedNotApprover), ",")
 
 // checkRefusal checks that a person who was refused as no approver, in a private

@@ -23,7 +23,7 @@ type product struct {
 	asks           bool     // the gate passes Parameters and Template, so that its updates ask
 	edition        int      // of the template: what the queue is
 	passedEdition  int      // what the gate's Template says it is
-	borrowsRequest bool     // the verdict names the approved request of another stack, if there is one
+	borrowsRequest bool     // the verdict names another stack's approved request, if there is one
 	borrowedID     string   // ID of that request
 }
 
