@@ -17,15 +17,8 @@ func (c *call) postMessage() (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := c.messageArgs(maxPostText)
+	m, threadTS, err := c.postArgs(r)
 	if err != nil {
-		return nil, err
-	}
-	if m.text == "" && m.blocks == nil {
-		return nil, errCode("no_text")
-	}
-	threadTS := c.form.Get("thread_ts")
-	if err := r.checkThread(threadTS); err != nil {
 		return nil, err
 	}
 	if r.deleted[threadTS] {
@@ -41,6 +34,19 @@ func (c *call) postMessage() (any, *apiError) {
 	}, m)
 	c.entry.Channel, c.entry.TS = r.ID, p.TS
 	return messageResponse{okEnvelope, r.ID, p.TS, p.Text, c.wire(p)}, nil
+}
+
+// postArgs returns the message to post in channel r, and the thread_ts.
+func (c *call) postArgs(r *channel) (m messageArgs, threadTS string, _ *apiError) {
+	m, err := c.messageArgs(maxPostText)
+	if err != nil {
+		return m, "", err
+	}
+	if m.text == "" && m.blocks == nil {
+		return m, "", errCode("no_text")
+	}
+	threadTS = c.form.Get("thread_ts")
+	return m, threadTS, r.checkThread(threadTS)
 }
 
 // checkThread refuses a thread_ts that is not a root message of the channel.

@@ -16,15 +16,8 @@ func (c *call) postEphemeral() (any, *apiError) {
 	case reader == nil || !r.hasMember(reader.ID) || reader.Deleted:
 		return nil, errCode("user_not_in_channel")
 	}
-	m, err := c.messageArgs(maxPostText)
+	m, threadTS, err := c.postArgs(r)
 	if err != nil {
-		return nil, err
-	}
-	if m.text == "" && m.blocks == nil {
-		return nil, errCode("no_text")
-	}
-	threadTS := c.form.Get("thread_ts")
-	if err := r.checkThread(threadTS); err != nil {
 		return nil, err
 	}
 	p := c.addEphemeral(r, reader.ID, Message{

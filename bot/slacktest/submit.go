@@ -39,16 +39,22 @@ func (w *Workspace) Submit(userID, viewID string, values map[string]map[string]s
 	return i, nil
 }
 
+// actorsView returns a person who acts, and one of their open views.
+func (w *Workspace) actorsView(userID, viewID string) (*User, *view, error) {
+	u, err := w.actor(userID)
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err := w.viewOf(u, viewID)
+	return u, v, err
+}
+
 // buildSubmission builds the view_submission payload and clears the errors shown.
 func (w *Workspace) buildSubmission(userID, viewID string, values map[string]map[string]string) (delivery, error) {
 	now := w.config.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	u, err := w.actor(userID)
-	if err != nil {
-		return delivery{}, err
-	}
-	v, err := w.viewOf(u, viewID)
+	u, v, err := w.actorsView(userID, viewID)
 	if err != nil {
 		return delivery{}, err
 	}
@@ -170,11 +176,7 @@ func (w *Workspace) CloseView(userID, viewID string) (Interaction, error) {
 func (w *Workspace) buildClose(userID, viewID string) (delivery, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	u, err := w.actor(userID)
-	if err != nil {
-		return delivery{}, err
-	}
-	v, err := w.viewOf(u, viewID)
+	u, v, err := w.actorsView(userID, viewID)
 	if err != nil {
 		return delivery{}, err
 	}
