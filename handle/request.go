@@ -72,15 +72,16 @@ type Request struct {
 
 // Stack is the CloudFormation stack that waits, and its last known status.
 type Stack struct {
-	ID       string    `json:"id"` // ARN
-	Name     string    `json:"name"`
-	Account  string    `json:"account"` // 12 digits
-	Region   string    `json:"region"`
-	Gate     string    `json:"gate"`               // logical ID of the request resource
-	GateType string    `json:"gateType,omitempty"` // its type, as the event says: Custom::…
-	Status   string    `json:"status,omitempty"`   // the last final status that an event reported, such as CREATE_COMPLETE
-	Reason   string    `json:"reason,omitempty"`
-	StatusAt time.Time `json:"heardAt,omitzero"` // when that event arrived; zero if none has
+	ID          string    `json:"id"` // ARN
+	Name        string    `json:"name"`
+	Account     string    `json:"account"`               // 12 digits
+	AccountName string    `json:"accountName,omitempty"` // the account's configured label, such as production
+	Region      string    `json:"region"`
+	Gate        string    `json:"gate"`               // logical ID of the request resource
+	GateType    string    `json:"gateType,omitempty"` // its type, as the event says: Custom::…
+	Status      string    `json:"status,omitempty"`   // the last final status that an event reported, such as CREATE_COMPLETE
+	Reason      string    `json:"reason,omitempty"`
+	StatusAt    time.Time `json:"heardAt,omitzero"` // when that event arrived; zero if none has
 
 	// UpdateAt is when an event reported an update of the stack after it had ended
 	// as approved; zero once that update has been checked.
@@ -90,22 +91,14 @@ type Stack struct {
 	// launched a stack, but not who updates it.
 	Updating bool `json:"updating,omitempty"`
 
+	// OtherAccount means that the stack is not in the account that Countersign runs
+	// in. It can't be read, and EventBridge doesn't report its end.
+	OtherAccount bool `json:"otherAccount,omitempty"`
+
 	// Unverified means that CloudFormation could not yet be asked about the
 	// launch, so what the event claims is unchecked and the requester unknown.
 	// Votes are refused until it has answered.
 	Unverified bool `json:"unverified,omitempty"`
-}
-
-// Product is the launch as Service Catalog's own stack tags describe it. Fields
-// are empty where the tags could not be read. See
-// https://docs.aws.amazon.com/servicecatalog/latest/adminguide/autotags.html
-type Product struct {
-	Name          string `json:"name,omitempty"`          // the template's Title, else the stack's description
-	ID            string `json:"id,omitempty"`            // prod-…
-	Version       string `json:"version,omitempty"`       // provisioning artifact, pa-…
-	Portfolio     string `json:"portfolio,omitempty"`     // port-…
-	Provisioned   string `json:"provisioned,omitempty"`   // name of the provisioned product
-	ProvisionedID string `json:"provisionedId,omitempty"` // pp-…
 }
 
 // Requester is who asks. Email is a claim that was typed in; Principal is proven

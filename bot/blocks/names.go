@@ -11,7 +11,7 @@ const maxTitle = 100 // bytes of a product's name
 
 // Title is the best name of what is launched, in plain text.
 func Title(r handle.Request) string {
-	for _, s := range []string{r.Product.Name, r.Product.Provisioned, r.Product.ID, r.Stack.Name} {
+	for _, s := range []string{r.Product.Title(), r.Stack.Name} {
 		if s = handle.OneLine(r.WaitURL.Redact(s), maxTitle); s != "" {
 			return s
 		}
