@@ -211,7 +211,7 @@ func TestSlackManifestOutputIsSlackYAML(t *testing.T) {
 func TestPoliciesHaveNoWildcards(t *testing.T) {
 	for _, name := range []string{"template.yaml", "catalog.yaml"} {
 		walk(read(t, name), func(m map[string]any) {
-			if m["Effect"] != "Allow" || m["Sid"] == "Templates" { // of stacks that do not exist yet
+			if m["Effect"] != "Allow" || m["Sid"] == "Templates" || m["Sid"] == "DescribeAlarms" { // of stacks that do not exist yet; of all alarms
 				return
 			}
 			for _, part := range []string{"Action", "Resource"} {

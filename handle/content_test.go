@@ -68,6 +68,9 @@ func TestHoldDeadline(t *testing.T) {
 	}{
 		{time.Hour, url, 58 * time.Minute},
 		{30 * time.Minute, url, 28 * time.Minute},
+		{3 * time.Minute, url, time.Minute},
+		{3 * time.Minute, handle.StoredWaitURL("https://x.example.com/x?X-Amz-Date=20261123T085955Z&X-Amz-Expires=7200"), 55 * time.Second}, // a cold start
+		{3 * time.Minute, handle.StoredWaitURL("https://x.example.com/x?X-Amz-Date=20261123T085900Z&X-Amz-Expires=7200"), 0},
 		{time.Hour, handle.StoredWaitURL("https://x.example.com/x?X-Amz-Date=20261123T090000Z&X-Amz-Expires=600"), 8 * time.Minute},
 		{time.Hour, handle.StoredWaitURL("https://x.example.com/x?X-Amz-Date=20261123T085000Z&X-Amz-Expires=7200"), 48 * time.Minute}, // the event came late
 		{2 * time.Hour, url, 0},
@@ -77,6 +80,28 @@ func TestHoldDeadline(t *testing.T) {
 		got, err := handle.HoldDeadline(at, tt.timeout, 0, tt.url)
 		if (err != nil) != (tt.want == 0) || err == nil && got.Sub(at) != tt.want {
 			t.Errorf("%s: got %s, %v; want %s", tt.timeout, got.Sub(at), err, tt.want)
+		}
+	}
+}
+
+// The deadline lies before CloudFormation's own for every ServiceTimeout and Margin, and
+// a ServiceTimeout that leaves no time to decide is refused, with the least that does.
+func TestHoldDeadlineIsBeforeCloudFormations(t *testing.T) {
+	url := handle.StoredWaitURL("https://x.example.com/x?X-Amz-Date=20261123T090000Z&X-Amz-Expires=7200")
+	for seconds := 1; seconds <= 3600; seconds++ {
+		for _, margin := range []time.Duration{0, 2 * time.Minute, 10 * time.Minute, 59 * time.Minute} {
+			timeout := time.Duration(seconds) * time.Second
+			got, err := handle.HoldDeadline(at, timeout, margin, url)
+			switch {
+			case seconds < 180:
+				if err == nil || !strings.Contains(err.Error(), "at least 180 seconds") || !strings.Contains(err.Error(), timeout.String()) {
+					t.Fatalf("%d s: got %v, %v; want an error", seconds, got, err)
+				}
+			case err != nil:
+				t.Fatalf("%d s, margin %s: %v", seconds, margin, err)
+			case at.Add(timeout).Sub(got) < handle.MinMargin || got.Sub(at) < time.Minute:
+				t.Fatalf("%d s, margin %s: the deadline is after %s", seconds, margin, got.Sub(at))
+			}
 		}
 	}
 }

@@ -24,14 +24,21 @@ type Update struct {
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-cloudformation-customresource.html
 const MaxHold = time.Hour
 
+// minHold is the least ServiceTimeout with which an update can be approved.
+const minHold = MinMargin + minDecide
+
 // HoldDeadline returns when the request of an update closes: at the resource's
 // ServiceTimeout (an hour at most) or at the expiry of its response URL, whichever
-// comes first, less margin (at least MinMargin). The timeout runs from when
-// CloudFormation signed the URL: the event can arrive later, if Lambda tries again. The error is for the author of the
-// template.
+// comes first, less margin: MinMargin at least, and otherwise half of the timeout at
+// most. The timeout runs from when CloudFormation signed the URL: the event can
+// arrive later, if Lambda tries again. The error is for the author of the template.
 func HoldDeadline(now time.Time, timeout, margin time.Duration, url WaitURL) (time.Time, error) {
 	if timeout <= 0 || timeout > MaxHold {
 		return time.Time{}, fmt.Errorf("property ServiceTimeout must be from 1 to %d seconds", int(MaxHold.Seconds()))
+	}
+	if timeout < minHold {
+		return time.Time{}, fmt.Errorf("the update can't be approved: CloudFormation waits only %s for it; set ServiceTimeout to at least %d seconds",
+			timeout, int(minHold.Seconds()))
 	}
 	sent := now
 	if signed, ok := url.SignedAt(); ok && signed.Before(now) {
@@ -41,10 +48,10 @@ func HoldDeadline(now time.Time, timeout, margin time.Duration, url WaitURL) (ti
 	if expires, ok := url.Expires(); ok && expires.Before(end) {
 		end = expires
 	}
-	deadline := end.Add(-max(margin, MinMargin))
-	if deadline.Sub(now) < minDecide {
-		return time.Time{}, fmt.Errorf("the update can't be approved: CloudFormation waits only %s for it; set ServiceTimeout to at least %d seconds",
-			end.Sub(now).Round(time.Second), int((max(margin, MinMargin) + minDecide).Seconds()))
+	deadline := end.Add(-max(min(margin, timeout/2), MinMargin))
+	if deadline.Sub(now) < minDecide/2 {
+		return time.Time{}, fmt.Errorf("too little time is left to approve the update: CloudFormation's request arrived %s after it was sent; update again",
+			now.Sub(sent).Round(time.Second))
 	}
 	return deadline, nil
 }

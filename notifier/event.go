@@ -133,6 +133,10 @@ type customResource struct {
 	PhysicalResourceID string `json:"PhysicalResourceId"`
 	StackID            string `json:"StackId"`
 
+	// ServiceTimeout is the resource's, in seconds. Events have been seen with it here
+	// and not among the properties. It is read leniently: a string or a number.
+	ServiceTimeout json.RawMessage
+
 	ResourceProperties    json.RawMessage
 	OldResourceProperties json.RawMessage
 }

@@ -41,7 +41,7 @@ func (p properties) has(name string) bool {
 // text is the property as a string; empty if it is absent.
 func (p properties) text(name string) (string, error) {
 	raw, ok := p[name]
-	if !ok || string(raw) == "null" {
+	if !ok || len(raw) == 0 || string(raw) == "null" {
 		return "", nil
 	}
 	s, ok := scalar(raw)
@@ -146,7 +146,6 @@ type approval struct {
 	details        []handle.Field
 	terms          handle.Terms
 	timeout        time.Duration
-	hold           time.Duration // how long CloudFormation waits for an Update: ServiceTimeout
 
 	// What the gate passes on, so that every change of it is an Update.
 	parameters []handle.Field // as they are, secrets too
@@ -176,11 +175,6 @@ func (p properties) approval(d Defaults) (a approval, err error) {
 		return a, err
 	}
 	a.template = handle.OneLine(text("Template", 200), 200)
-	hold, err := p.number("ServiceTimeout", int(handle.MaxHold/time.Second))
-	if err != nil {
-		return a, err
-	}
-	a.hold = time.Duration(hold) * time.Second
 	if a.terms.Approvers, err = p.list("Approvers"); err != nil {
 		return a, err
 	}

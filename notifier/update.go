@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"countersign/handle"
 	"countersign/notifier/reconcile"
@@ -67,6 +68,14 @@ func (n *Notifier) update(ctx context.Context, ev customResource, p properties) 
 		r.Update.Changes = handle.Changes(last.Parameters, r.Parameters)
 		r.Update.Unshown = len(r.Update.Changes) == 0 || last.Content.GateTemplate != r.Content.GateTemplate
 	}
+	hold, err := serviceTimeout(ev, p)
+	if err != nil {
+		return fail(err.Error()), nil
+	}
+	if r.Terms.Deadline, err = handle.HoldDeadline(r.CreatedAt, hold, n.Defaults.Margin, r.WaitURL); err != nil {
+		return fail(err.Error()), nil
+	}
+	r.Terms.RemindAt = handle.ReminderTime(r.CreatedAt, r.Terms.Deadline)
 	holder := reconcile.NewHolder()
 	stored, err := n.create(ctx, r, holder)
 	if err != nil {
@@ -104,17 +113,28 @@ func visible(r handle.Request, parameters []handle.Field, verified bool, last ha
 	return list
 }
 
-// newUpdate makes the record of an update from its event, and returns the gate's
-// parameters as the event has them, which may be secrets.
+// serviceTimeout is how long CloudFormation waits for the answer to an event: the
+// shorter one, should the event and its properties differ.
+func serviceTimeout(ev customResource, p properties) (time.Duration, error) {
+	const name = "ServiceTimeout"
+	property, err := p.number(name, int(handle.MaxHold/time.Second))
+	if err != nil {
+		return 0, err
+	}
+	root, err := properties{name: ev.ServiceTimeout}.number(name, property)
+	return time.Duration(min(root, property)) * time.Second, err
+}
+
+// newUpdate makes the record of an update from its event, without a deadline, and
+// returns the gate's parameters as the event has them, which may be secrets.
 func (n *Notifier) newUpdate(ctx context.Context, ev customResource, p properties) (handle.Request, []handle.Field, error) {
-	r, a, err := n.newRecord(ctx, ev, p, func(r *handle.Request, a approval) (err error) {
+	r, a, err := n.newRecord(ctx, ev, p, func(r *handle.Request, _ approval) error {
 		if _, err := n.responseURL(ev); err != nil {
 			return err
 		}
 		r.WaitURL = handle.StoredWaitURL(ev.ResponseURL)
 		r.Update = &handle.Update{RequestID: ev.RequestID, PhysicalID: ev.PhysicalResourceID}
-		r.Terms.Deadline, err = handle.HoldDeadline(r.CreatedAt, a.hold, n.Defaults.Margin, r.WaitURL)
-		return err
+		return nil
 	})
 	return r, a.parameters, err
 }

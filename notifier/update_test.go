@@ -156,6 +156,71 @@ func TestUpdateThatSucceedsAtOnce(t *testing.T) {
 	}
 }
 
+// An update waits for two minutes less than CloudFormation, whether its event has
+// ServiceTimeout at its root, among the properties, at both places or, from a template
+// of an earlier release, at neither.
+func TestUpdateWaitsForServiceTimeout(t *testing.T) {
+	for _, tt := range []struct {
+		name           string
+		root, property any
+		want           time.Duration // 0: refused
+		reason         string
+	}{
+		{"none", nil, nil, 58 * time.Minute, ""},
+		{"among the properties", nil, "1800", 28 * time.Minute, ""},
+		{"at the root", "600", nil, 8 * time.Minute, ""},
+		{"a number", 600, nil, 8 * time.Minute, ""},
+		{"at both", "600", "600", 8 * time.Minute, ""},
+		{"the shorter one", "600", "3600", 8 * time.Minute, ""},
+		{"the least", "180", nil, time.Minute, ""},
+		{"too short", "179", nil, 0, "CloudFormation waits only 2m59s for it; set ServiceTimeout to at least 180 seconds"},
+		{"too long", nil, "7200", 0, "ServiceTimeout must be from 1 to 3600 seconds"},
+		{"not a number", nil, "1h", 0, `ServiceTimeout must be a whole number, not "1h"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			launched := w.launchApproved()
+			event := func(id string, properties map[string]any) []byte {
+				var ev map[string]any
+				if err := json.Unmarshal(w.update(launched.ID, id, mergeProperties(properties, map[string]any{"ServiceTimeout": tt.property})), &ev); err != nil {
+					t.Fatal(err)
+				}
+				b, err := json.Marshal(merge(ev, map[string]any{"ServiceTimeout": tt.root}))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return b
+			}
+			// What changes nothing succeeds whatever the timeout is.
+			if got, err := w.handle(event("same", gateOf("test", "1"))); err != nil || got.Status != "SUCCESS" || got.PhysicalResourceId != launched.ID {
+				t.Errorf("the same content: answered %+v, error %v", got, err)
+			}
+			err := w.notifier.Handle(t.Context(), event("u1", gateOf("production", "1")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.want == 0 {
+				if got := w.bucket.last(t); got.Status != "FAILED" || got.PhysicalResourceId != launched.ID || !strings.Contains(got.Reason, tt.reason) {
+					t.Errorf("answered %+v", got)
+				}
+				// The rollback that follows.
+				w.stacks.description.Status = "UPDATE_ROLLBACK_IN_PROGRESS"
+				if got, err := w.handle(event("back", gateOf("rollback", "1"))); err != nil || got.Status != "SUCCESS" || got.PhysicalResourceId != launched.ID {
+					t.Errorf("the rollback: answered %+v, error %v", got, err)
+				}
+				return
+			}
+			r := w.held()
+			if got := r.Terms.Deadline.Sub(r.CreatedAt); got != tt.want {
+				t.Errorf("the deadline is after %s, want %s", got, tt.want)
+			}
+			if at := r.Terms.RemindAt; !at.After(r.CreatedAt) || !at.Before(r.Terms.Deadline) {
+				t.Errorf("the reminder is at %s, the deadline at %s", at, r.Terms.Deadline)
+			}
+		})
+	}
+}
+
 func mergeProperties(a, b map[string]any) map[string]any { return merge(a, b) }
 
 func TestHeldUpdateExpires(t *testing.T) {

@@ -114,7 +114,7 @@ func signal(status, id, reason string) string {
 
 // withTimeout sets the timeout of a template's wait condition.
 func withTimeout(template, seconds string) string {
-	return strings.ReplaceAll(template, "'39600'", "'"+seconds+"'")
+	return strings.ReplaceAll(template, "'28800'", "'"+seconds+"'")
 }
 
 // twoSignals is a template that waits for two signals.
@@ -127,7 +127,7 @@ Resources:
   ApprovalWait:
     Type: AWS::CloudFormation::WaitCondition
     DependsOn: ApprovalRequest
-    Properties: {Handle: !Ref ApprovalHandle, Timeout: '39600', Count: 2}
+    Properties: {Handle: !Ref ApprovalHandle, Timeout: '28800', Count: 2}
 Outputs:
   Data: {Value: !GetAtt ApprovalWait.Data}
   Request: {Value: !Ref ApprovalRequest}

@@ -90,7 +90,7 @@ func (d *deployment) rejected(t *testing.T) {
 // Without a decision, the deployed sweep fails the stack with a reason before
 // CloudFormation's timeout. An approval after that lets one relaunch through.
 func (d *deployment) expired(t *testing.T) {
-	template := gated(t, "C0EXPIRED", "Wait: {Seconds: '39600'}", "Wait: {Seconds: '180'}")
+	template := gated(t, "C0EXPIRED", "Wait: {Seconds: '28800'}", "Wait: {Seconds: '180'}")
 	l := d.launch(t, d.newChannel("C0EXPIRED"), template, purposeParameter)
 	l.expectRequest()
 	l.expectStateWithin(150*time.Second, handle.Expired)
