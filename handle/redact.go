@@ -19,8 +19,8 @@ const Hidden = "(hidden)"
 var (
 	// A name is matched as words in lower case with hyphens, such as db-password.
 	secretName = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`passw|pass-?(phrase|code)|pass$|pwd$|psk$|secret|token|credential` +
-			`|(private|api|access|auth|signing|licen[cs]e)-?key` +
+		return regexp.MustCompile(`passw|pass-?(phrase|code)|pass$|(pwd|psk)\d*$|(^|-)(pw|pin|pat|salt)\d*$|secret|token|credential` +
+			`|(private|api|access|auth|signing|hmac|insert|ingest(ion)?|licen[cs]e)-?key` +
 			`|(encryption|pre-?shared|shared|master|account|webhook)-?key(-?(value|material|base64))?$` +
 			`|conn(ection)?-?str|web-?hooks?(-?(ur[il]s?|endpoint|address))?$`)
 	})
@@ -28,11 +28,13 @@ var (
 	// What such a name describes, but is not.
 	plainName = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`(bypass|compass|overpass|underpass|trespass)$` +
-			`|-(arns?|names?|size|length|count|limit|rate|ttl|days|hours|minutes|seconds|expiry|expiration|lifetime|validity|enabled|required|type|version|policy|rotation|region)$`)
+			`|-(arns?|names?|size|length|count|limit|rate|capacity|bucket|ttl|age|days|hours|minutes|seconds?|units?|expiry|expiration|lifetime|validity|enabled|required` +
+			`|type|algorithm|version|stage|policy|prevention|rotation|region|issuer|path)$` +
+			`|^(max|min)(imum)?-(\w+-)?tokens$|tokenizer|token-(endpoint|url)$|reset-(page|url)$`)
 	})
 
 	plainValue = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?i)^(|true|false|yes|no|none|enabled|disabled)$`)
+		return regexp.MustCompile(`(?i)^(|true|false|yes|no|none|enabled|disabled|arn:aws[\w-]*:[\w-]+:[\w-]*:\d*:\S+|alias/\S+)$`)
 	})
 
 	// Asterisks are how DescribeStacks shows a NoEcho parameter.
@@ -72,12 +74,17 @@ var secretForms = []secretForm{
 	form(`\b(npm_|pypi-)[\w-]{20,}`, Hidden, "npm_", "pypi-"),
 	form(`\bAIza[\w-]{30,}`, Hidden, "aiza"),                                          // Google
 	form(`\b([srp]k_(live|test)|whsec)_\w{8,}`, Hidden, "_live_", "_test_", "whsec_"), // Stripe
-	form(`\bsk-(proj|ant|svcacct)-[\w-]{8,}`, Hidden, "sk-"),                          // OpenAI, Anthropic
-	form(`\bSG\.[\w-]{16,}(\.[\w-]+)?`, Hidden, "sg."),                                // SendGrid
-	form(`\beyJ[\w-]+\.[\w-]+\.[\w-]*`, Hidden, "eyj"),                                // JSON Web Tokens
-	form(`(?i)https?://(hooks\.slack(-gov)?\.com/|[\w.-]*webhook\.office\.com/|outlook\.office(365)?\.com/webhook|hooks\.chime\.aws/|(\w+\.)?discord(app)?\.com/api/webhooks/)\S+`,
-		Hidden, "hook"),
-	form(`(?i)(\b(X-Amz-Signature|X-Amz-Security-Token|X-Amz-Credential|Signature|sig|AccountKey|SharedAccessKey|SharedAccessSignature|client_secret|password|passwd|pwd)\s*(=|%3D)\s*)[^\s&;,"'<>|]+`,
+	form(`\bsk-((proj|ant|svcacct)-[\w-]{8,}|[A-Za-z0-9]{32,})`, Hidden, "sk-"),       // OpenAI, Anthropic
+	form(`\b(hv[sbr]\.[\w-]{20,}|dckr_pat_[\w-]{12,}|do[opr]_v1_[0-9a-f]{16,}|shp(at|ca|pa|ss)_[0-9a-fA-F]{16,}|hf_[A-Za-z]{30,}|dapi[0-9a-f]{32}|key-[0-9a-f]{32}|ya29\.[\w.-]{16,})`,
+		Hidden, "hvs.", "hvb.", "hvr.", "dckr_pat_", "_v1_", "shpat_", "shpca_", "shppa_", "shpss_", "hf_", "dapi", "key-", "ya29."), // Vault, Docker, DigitalOcean, Shopify, Hugging Face, Databricks, Mailgun, Google
+	form(`\bAGE-SECRET-KEY-1[A-Z0-9]+`, Hidden, "age-secret-key-1"),
+	form(`\bSG\.[\w-]{16,}(\.[\w-]+)?`, Hidden, "sg."), // SendGrid
+	form(`\beyJ[\w-]+\.[\w-]+\.[\w-]*`, Hidden, "eyj"), // JSON Web Tokens
+	form(`(?i)https?://(hooks\.slack(-gov)?\.com/|[\w.-]*webhook\.office\.com/|outlook\.office(365)?\.com/webhook|hooks\.chime\.aws/|(\w+\.)?discord(app)?\.com/api/webhooks/|hooks\.zapier\.com/hooks/`+
+		`|[\w.-]+(:\d+)?/hooks/[a-z0-9]{20,}|events\.(\w+\.)?pagerduty\.com/integration/)\S*`,
+		Hidden, "hook", "pagerduty"),
+	form(`(?i)([?&](key|code|token|secret)=)[^\s&"'<>]+`, "${1}"+Hidden, "key=", "code=", "token=", "secret="),
+	form(`(?i)(\b(X-Amz-Signature|X-Amz-Security-Token|X-Amz-Credential|Signature|sig|AccountKey|SharedAccessKey|SharedAccessSignature|client_secret|(access|refresh|id|auth)[_-]?token|api[_-]?key|password|passwd|pwd)\s*(=|%3D)\s*)[^\s&;,"'<>|]+`,
 		"${1}"+Hidden, "=", "%3d"),
 	form(`(://[^/\s:@]*:)[^/\s@]+@`, "${1}"+Hidden+"@", "://"),
 	form(`(?i)(\bbearer\s+)[\w.~+/-]{20,}=*`, "${1}"+Hidden, "bearer"),
@@ -151,6 +158,19 @@ func RedactFields(u WaitURL, list []Field) []Field {
 	return redactFields(u, list, maxFields, maxValue)
 }
 
+// notStored is the name of the field that counts those that a list had no room for.
+const notStored = "(not stored)"
+
+// Represents returns how many fields of the template or stack f stands for: one, or
+// all that RedactFields had no room for.
+func (f Field) Represents() int {
+	n := 1
+	if f.Name == notStored {
+		_, _ = fmt.Sscanf(f.Value, "%d more", &n)
+	}
+	return max(n, 1)
+}
+
 func redactFields(u WaitURL, list []Field, most, longest int) []Field {
 	out := make([]Field, 0, len(list))
 	for _, f := range list {
@@ -164,7 +184,7 @@ func redactFields(u WaitURL, list []Field, most, longest int) []Field {
 	slices.SortStableFunc(out, func(a, b Field) int { return cmp.Compare(a.Name, b.Name) })
 	if len(out) > most {
 		left := len(out) - most + 1
-		out = append(out[:most-1], Field{Name: "(not stored)", Value: fmt.Sprintf("%d more", left)})
+		out = append(out[:most-1], Field{Name: notStored, Value: fmt.Sprintf("%d more", left)})
 	}
 	for storage(out, longest) > maxStorage {
 		longest = longest * 3 / 4
