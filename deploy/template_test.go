@@ -432,6 +432,72 @@ func TestCustomDomainIsTheOnlyAddress(t *testing.T) {
 	}
 }
 
+// No alarm rings at installation, before its metric has any data, or on a quiet weekend.
+// A new alarm is in INSUFFICIENT_DATA. Without data it goes to ALARM if missing data is
+// breaching; it stays there if missing data is missing or ignored; otherwise it is OK. See
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+func TestNoAlarmRingsWithoutData(t *testing.T) {
+	withoutData := map[string]string{"missing": "INSUFFICIENT_DATA", "ignore": "INSUFFICIENT_DATA", "notBreaching": "OK", "breaching": "ALARM"}
+	const perSweep = "OldestPending" // the one metric with data at all times, at a normal value of 0
+	alarms := 0
+	for id, r := range at(read(t, "template.yaml"), "Resources").(map[string]any) {
+		if at(r, "Type") != "AWS::CloudWatch::Alarm" {
+			continue
+		}
+		alarms++
+		p := at(r, "Properties").(map[string]any)
+		treat, _ := p["TreatMissingData"].(string)
+		state, known := withoutData[treat]
+		if !known || state == "ALARM" {
+			t.Errorf("%s: missing data is %q, so at installation it is in %q", id, treat, state)
+		}
+		if p["MetricName"] != perSweep && state != "OK" {
+			t.Errorf("%s: %v has no data in quiet times, so missing data must be notBreaching, not %q", id, p["MetricName"], treat)
+		}
+		// An alarm that goes to INSUFFICIENT_DATA must say so.
+		if (treat == "missing") != (p["InsufficientDataActions"] != nil) {
+			t.Errorf("%s: missing data is %q, InsufficientDataActions are %v", id, treat, p["InsufficientDataActions"])
+		}
+		if state == "OK" && p["ComparisonOperator"] != "GreaterThanThreshold" {
+			t.Errorf("%s would ring at 0: %v", id, p["ComparisonOperator"])
+		}
+	}
+	if alarms < 13 {
+		t.Errorf("%d alarms", alarms)
+	}
+	sweep := at(read(t, "template.yaml"), "Resources", "SweepAlarm", "Properties").(map[string]any)
+	got := fmt.Sprint(sweep["Statistic"], sweep["ComparisonOperator"], sweep["Threshold"], sweep["TreatMissingData"])
+	if got != "SampleCountLessThanThreshold1missing" {
+		t.Errorf("SweepAlarm must ring for missing data only: %s", got)
+	}
+}
+
+// A new account can reserve no concurrency, so by default nothing is reserved.
+func TestConcurrencyIsNotReservedByDefault(t *testing.T) {
+	template := read(t, "template.yaml")
+	for _, f := range []struct{ function, parameter, condition string }{
+		{"BotFunction", "BotConcurrency", "KeepsForBot"}, {"NotifierFunction", "NotifierConcurrency", "KeepsForNotifier"},
+	} {
+		if got := at(template, "Parameters", f.parameter, "Default"); got != "none" {
+			t.Errorf("%s: the default is %v", f.parameter, got)
+		}
+		allowed := regexp.MustCompile(pattern(t, at(template, "Parameters", f.parameter)))
+		for _, value := range []string{"none", "1", "10", "20", "999"} {
+			if !allowed.MatchString(value) {
+				t.Errorf("%s does not allow %s, which earlier releases did", f.parameter, value)
+			}
+		}
+		want := map[string]any{"If": []any{f.condition, map[string]any{"Ref": f.parameter}, map[string]any{"Ref": "AWS::NoValue"}}}
+		if d := cmp.Diff(want, at(template, "Resources", f.function, "Properties", "ReservedConcurrentExecutions")); d != "" {
+			t.Errorf("%s: %s", f.function, d)
+		}
+		none := map[string]any{"Not": []any{map[string]any{"Equals": []any{map[string]any{"Ref": f.parameter}, "none"}}}}
+		if d := cmp.Diff(none, at(template, "Conditions", f.condition)); d != "" {
+			t.Errorf("%s: %s", f.condition, d)
+		}
+	}
+}
+
 // Floods of requests and of refusals raise alarms, at either kind of endpoint. The
 // doctor, tests of the installation and passing scanners do not.
 func TestFloodsRaiseAlarms(t *testing.T) {

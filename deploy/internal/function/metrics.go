@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -62,9 +63,17 @@ type directive struct {
 type definition struct{ Name, Unit string }
 
 // put writes metrics as one line. about are properties of the line, which can be
-// searched for and are not metrics.
+// searched for and are not metrics. With LogFormat JSON, Lambda takes a line as it is
+// only if timestamp and level are at its root; otherwise it may rewrite it, and
+// CloudWatch finds no metric in it. See
+// https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
 func (m *Metrics) put(ctx context.Context, about map[string]string, list ...metric) {
-	root := map[string]any{"FunctionName": m.Function}
+	at := m.Now()
+	root := map[string]any{
+		"FunctionName": m.Function,
+		"timestamp":    at.UTC().Format(time.RFC3339Nano),
+		"level":        slog.LevelInfo.String(),
+	}
 	for name, value := range about {
 		root[name] = value
 	}
@@ -83,7 +92,7 @@ func (m *Metrics) put(ctx context.Context, about map[string]string, list ...metr
 		}
 		directives = append(directives, directive{Namespace, dimensions, []definition{{one.name, one.unit}}})
 	}
-	root["_aws"] = map[string]any{"Timestamp": m.Now().UnixMilli(), "CloudWatchMetrics": directives}
+	root["_aws"] = map[string]any{"Timestamp": at.UnixMilli(), "CloudWatchMetrics": directives}
 	line, err := json.Marshal(root)
 	if err != nil {
 		return // cannot happen: strings and finite numbers always encode

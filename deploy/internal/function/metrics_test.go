@@ -3,6 +3,7 @@ package function
 import (
 	"bytes"
 	"encoding/json"
+	"log/slog"
 	"os"
 	"regexp"
 	"slices"
@@ -48,6 +49,7 @@ func allMetrics(t *testing.T) map[string][][]string {
 		if time.Since(time.UnixMilli(meta.AWS.Timestamp)).Abs() > time.Hour {
 			t.Errorf("timestamp %d is not in milliseconds", meta.AWS.Timestamp)
 		}
+		checkLogLine(t, root)
 		for _, d := range meta.AWS.CloudWatchMetrics {
 			if d.Namespace != Namespace {
 				t.Errorf("namespace %q", d.Namespace)
@@ -68,6 +70,39 @@ func allMetrics(t *testing.T) map[string][][]string {
 		}
 	}
 	return found
+}
+
+// checkLogLine checks that a line has what Lambda's JSON log format requires.
+func checkLogLine(t *testing.T, root map[string]any) {
+	t.Helper()
+	text, _ := root["timestamp"].(string)
+	if at, err := time.Parse(time.RFC3339, text); err != nil || time.Since(at).Abs() > time.Hour || at.Location() != time.UTC {
+		t.Errorf("timestamp %v (%v)", root["timestamp"], err)
+	}
+	if levels := []any{"TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"}; !slices.Contains(levels, root["level"]) {
+		t.Errorf("level %v is none of %v", root["level"], levels)
+	}
+}
+
+// Log lines have the same form as metrics.
+func TestLogLinesHaveTimestampAndLevel(t *testing.T) {
+	var out bytes.Buffer
+	log := NewLog(&out, "DEBUG")
+	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
+		log.Log(t.Context(), level, "a line")
+	}
+	lines := 0
+	for line := range strings.Lines(out.String()) {
+		var root map[string]any
+		if err := json.Unmarshal([]byte(line), &root); err != nil {
+			t.Fatal(err)
+		}
+		checkLogLine(t, root)
+		lines++
+	}
+	if lines != 4 {
+		t.Errorf("%d lines", lines)
+	}
 }
 
 // The comment on Metrics lists all of them.
