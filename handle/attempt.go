@@ -14,6 +14,7 @@ type Attempts struct {
 	NotBefore   time.Time `json:"notBefore"`      // when to try again
 	Reason      string    `json:"why,omitempty"`
 	RateLimited bool      `json:"limited,omitempty"`   // the last one was only asked to wait
+	Refusals    int       `json:"refusals,omitempty"`  // of them, those with Failure.Refused
 	Abandoned   bool      `json:"abandoned,omitempty"` // it will not be tried again
 }
 
@@ -22,10 +23,13 @@ type Failure struct {
 	Reason      string        // short, for the record; must contain no secret
 	RetryAfter  time.Duration // the least time to wait, if the other side gave one (Retry-After)
 	RateLimited bool          // the other side works and only asks to wait (429)
+	Refused     bool          // the other side refuses, and may do so for good
 	Permanent   bool          // trying again is useless
 }
 
 const (
+	maxRefusals = 5 // so many count as permanent: the last comes 2.5 minutes after the first
+
 	firstBackoff = 10 * time.Second
 	maxBackoff   = 10 * time.Minute
 	watchBackoff = time.Hour // the longest, for StepWatch
@@ -37,8 +41,8 @@ const (
 )
 
 // RecordFailure records a failed attempt at s and sets the time of the next one,
-// with exponential backoff. It abandons the step if the failure is permanent, or
-// if the next attempt would come too late to be of use. An abandoned signal is
+// with exponential backoff. It abandons the step if the failure is permanent, if it
+// was refused several times, or if the next attempt would come too late to be of use. An abandoned signal is
 // marked as undeliverable.
 func (r Request) RecordFailure(s Step, f Failure, now time.Time) Request {
 	failed := r.Attempts[s.Key()]
@@ -58,7 +62,10 @@ func (r Request) RecordFailure(s Step, f Failure, now time.Time) Request {
 	if f.RateLimited {
 		failed.NotBefore = now.Add(max(firstBackoff, f.RetryAfter))
 	}
-	failed.Abandoned = f.Permanent || failed.NotBefore.After(r.lastAttemptAt(s, failed))
+	if f.Refused {
+		failed.Refusals++
+	}
+	failed.Abandoned = f.Permanent || failed.Refusals >= maxRefusals || failed.NotBefore.After(r.lastAttemptAt(s, failed))
 	r.setAttempts(s, failed)
 	if s.Kind == StepSignal && failed.Abandoned {
 		return r.MarkSignalled(failed.Reason, now)

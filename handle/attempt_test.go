@@ -17,6 +17,7 @@ func TestFailingStepsAreAbandonedInTime(t *testing.T) {
 		"asked to wait long":   {Reason: "rate limited", RateLimited: true, RetryAfter: 2 * time.Hour},
 		"asked to wait longer": {Reason: "rate limited", RateLimited: true, RetryAfter: 1000 * time.Hour},
 		"permanent":            {Reason: "refused", Permanent: true},
+		"refused":              {Reason: "a new code", Refused: true},
 	}
 	starts := closedRequests(t, launch())
 	starts[handle.Pending] = launch()
@@ -114,6 +115,21 @@ func TestStackIsWatchedForThreeDays(t *testing.T) {
 	run.runUntil(t, run.r.Terms.Deadline.Add(74*time.Hour))
 	if !run.r.NextDue().IsZero() {
 		t.Errorf("74 hours after the deadline: still outstanding: %v", run.r.Outstanding())
+	}
+}
+
+// A refusal with an unknown code is tried a few times, not for a day; other failures
+// in between do not count.
+func TestRepeatedRefusalIsPermanent(t *testing.T) {
+	s := handle.Step{Kind: handle.StepPost}
+	r, now, refusals := launch(), at, 0
+	for ; needs(r, s.Key()); refusals++ {
+		r = r.RecordFailure(s, handle.Failure{Reason: "no answer"}, now)
+		r = r.RecordFailure(s, handle.Failure{Reason: "a new code", Refused: true}, now)
+		now = r.Attempts[s.Key()].NotBefore
+	}
+	if refusals != 5 || !r.Attempts[s.Key()].Abandoned {
+		t.Errorf("abandoned after %d refusals, want 5: %+v", refusals, r.Attempts[s.Key()])
 	}
 }
 

@@ -125,6 +125,12 @@ func (m *model) takeStep(t *rapid.T) {
 		m.mark(t, "MarkRefreshed", func(r handle.Request) handle.Request { return r.MarkRefreshed(s.Message, viewHash) })
 	case handle.StepNotify:
 		reply, direct := m.r.PendingDeliveries(s.Notification)
+		if root, _ := m.r.Root(); reply && rapid.IntRange(0, 3).Draw(t, "at root") == 0 {
+			m.mark(t, "MoveRoot", func(r handle.Request) handle.Request {
+				return r.MoveRoot(root, s.Notification, "C0APPROVALS", ts, now)
+			})
+			return
+		}
 		if reply {
 			m.mark(t, "MarkDelivered", func(r handle.Request) handle.Request {
 				return r.MarkDelivered(s.Notification.ReplyKey(), "C0APPROVALS", ts, now)

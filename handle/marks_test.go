@@ -31,6 +31,16 @@ func TestMarksAreIdempotent(t *testing.T) {
 		{"MarkRefreshed", approvedReq, func(r handle.Request) handle.Request { return r.MarkRefreshed(approvedReq.Messages[0], "approved") }},
 		{"MarkRefreshed, of no message", approvedReq, func(r handle.Request) handle.Request { return r.MarkRefreshed(handle.Message{TS: "9"}, "approved") }},
 		{"MarkMessageGone", approvedReq, func(r handle.Request) handle.Request { return r.MarkMessageGone(posted, at) }},
+		{"MarkMessageGone, of a pending one", postAndNotify(launch()), func(r handle.Request) handle.Request { return r.MarkMessageGone(posted, at) }},
+		{"MoveRoot", postAndNotify(launch()), func(r handle.Request) handle.Request {
+			return r.MoveRoot(posted, reminder, "C0APPROVALS", "1.000007", at)
+		}},
+		{"MoveRoot, by a vote", postAndNotify(launch()), func(r handle.Request) handle.Request {
+			return r.MoveRoot(posted, handle.Notification{Name: "vote-0"}, "C0APPROVALS", "1.000007", at)
+		}},
+		{"MoveRoot, decided", approvedReq, func(r handle.Request) handle.Request {
+			return r.MoveRoot(posted, handle.Notification{Name: handle.NotifyDecided}, "C0APPROVALS", "1.000007", at)
+		}},
 		{"MarkDelivered", approvedReq, func(r handle.Request) handle.Request {
 			return r.MarkDelivered("reply/decided", "C0APPROVALS", "1.000003", at)
 		}},
@@ -163,6 +173,63 @@ func TestPostedAndAdoptedMessages(t *testing.T) {
 	r = r.MarkMessageGone(want[1], at).MarkMessageGone(want[2], at)
 	if _, ok := r.Root(); ok || !needs(r, "post") {
 		t.Errorf("all were deleted: outstanding %q, want another post", keys(r.Outstanding()))
+	}
+}
+
+var reminder = handle.Notification{Name: handle.NotifyReminder}
+
+// A pending request whose message was deleted is posted again, and its new thread
+// mentions the approvers, who may not have seen the first.
+func TestDeletedQuestionIsAskedAgain(t *testing.T) {
+	r := postAndNotify(launch())
+	gone := r.MarkMessageGone(posted, at)
+	if !needs(gone, "post") || needs(gone, "tell/asked") {
+		t.Errorf("outstanding %q, want the post", keys(gone.Outstanding()))
+	}
+	again := gone.MarkPosted("C0APPROVALS", "1.000005", gone.ViewHash(), at)
+	if root, _ := again.Root(); root.TS != "1.000005" || !needs(again, "tell/reasked-0") {
+		t.Errorf("posted again: root %+v, outstanding %q, want the new root and a mention", root, keys(again.Outstanding()))
+	}
+	for _, before := range []handle.Request{launch().MarkPosted(posted.Channel, posted.TS, "pending", at), approved(t, r, at)} {
+		if gone := before.MarkMessageGone(posted, at); len(gone.Reasked) > 0 {
+			t.Errorf("%s: the approvers are mentioned again, without a mention before or a question", gone.State())
+		}
+	}
+	if copied := r.AdoptMessage("C0APPROVALS", "1.000009").MarkMessageGone(handle.Message{Channel: "C0APPROVALS", TS: "1.000009"}, at); len(copied.Reasked) > 0 {
+		t.Error("a copy was deleted, and the approvers are mentioned again in the same thread")
+	}
+}
+
+// A reply whose parent was deleted lands in the channel. It becomes the message of the
+// question; of a decided request it stays what it is.
+func TestReplyAtRootBecomesTheQuestion(t *testing.T) {
+	r := postAndNotify(launch()).RecordFailure(handle.Step{Kind: handle.StepNotify, Notification: handle.Notification{Name: "vote-0"}}, handle.Failure{Permanent: true}, at)
+	moved := r.MoveRoot(posted, reminder, "C0APPROVALS", "1.000007", at)
+	root, _ := moved.Root()
+	if root.TS != "1.000007" || len(moved.Messages) != 1 || !needs(moved, "refresh/C0APPROVALS/1.000007") {
+		t.Errorf("messages %+v, outstanding %q, want the reply as root, to be refreshed", moved.Messages, keys(moved.Outstanding()))
+	}
+	if needs(moved, "tell/reminder") || needs(moved, "tell/reasked-0") || len(moved.Attempts) > 0 {
+		t.Errorf("the reply mentioned the approvers, and outstanding are %q, attempts %v", keys(moved.Outstanding()), moved.Attempts)
+	}
+	if vote := r.MoveRoot(posted, handle.Notification{Name: "vote-0"}, "C0APPROVALS", "1.000007", at); !needs(vote, "tell/reasked-0") {
+		t.Errorf("the reply mentioned only the requester, and outstanding are %q", keys(vote.Outstanding()))
+	}
+	decided := approved(t, r, at)
+	if kept := decided.MoveRoot(posted, handle.Notification{Name: handle.NotifyDecided}, "C0APPROVALS", "1.000007", at); len(kept.Messages) != 1 || kept.Messages[0].TS != posted.TS || kept.Delivered["reply/decided"].TS != "1.000007" {
+		t.Errorf("decided: messages %+v, delivered %+v, want them as they were, and the reply as delivered", kept.Messages, kept.Delivered)
+	}
+}
+
+// Something that deletes each message makes no flood of mentions.
+func TestMentionsAfterDeletionsAreBounded(t *testing.T) {
+	r := postAndNotify(launch())
+	for range 20 {
+		root, _ := r.Root()
+		r = r.MarkMessageGone(root, at).MarkPosted("C0APPROVALS", root.TS+"1", "pending", at)
+	}
+	if len(r.Reasked) != 3 {
+		t.Errorf("the approvers are mentioned %d more times, want 3", len(r.Reasked))
 	}
 }
 

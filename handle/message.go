@@ -1,8 +1,10 @@
 package handle
 
 import (
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -77,12 +79,41 @@ func (r Request) MarkRefreshed(m Message, viewHash string) Request {
 	return r
 }
 
+// maxReasked is how often approvers are mentioned again because the question was
+// deleted, so that a bot that deletes each message ends nowhere in a flood.
+const maxReasked = 3
+
 // MarkMessageGone records that m was deleted in Slack. If it was the only one,
-// the request must be posted again.
+// the request must be posted again. If it was the root of a pending request, whose
+// thread mentions the approvers, they are mentioned again in the next one's.
 func (r Request) MarkMessageGone(m Message, now time.Time) Request {
+	root, _ := r.Root()
+	_, mentioned := r.Delivered[Notification{Name: NotifyAsked}.ReplyKey()]
 	r = r.clearAttempts(Step{Kind: StepRefresh, Message: m})
+	if r.Decision == nil && root.Channel == m.Channel && root.TS == m.TS {
+		maps.DeleteFunc(r.Attempts, func(key string, _ Attempts) bool { return strings.HasPrefix(key, string(StepNotify)+"/") })
+		if mentioned && len(r.Reasked) < maxReasked {
+			r.Reasked = append(r.Reasked, now)
+		}
+	}
 	r.Messages = slices.DeleteFunc(r.Messages, func(stored Message) bool { return stored.Channel == m.Channel && stored.TS == m.TS })
 	return r.appendEvent(Event{At: now, Kind: EventFailed, Text: "refresh: the message was deleted"})
+}
+
+// MoveRoot records that n was posted as a reply to root, but at channel and ts,
+// outside any thread, because root was deleted. If the request is pending, that
+// message becomes one that shows the question, and is refreshed to do so.
+func (r Request) MoveRoot(root Message, n Notification, channel, ts string, now time.Time) Request {
+	r = r.MarkDelivered(n.ReplyKey(), channel, ts, now)
+	if r.Decision != nil {
+		return r
+	}
+	reasked := len(r.Reasked)
+	r = r.MarkMessageGone(root, now)
+	if n.mentionsApprovers() {
+		r.Reasked = r.Reasked[:min(reasked, len(r.Reasked))]
+	}
+	return r.AdoptMessage(channel, ts)
 }
 
 // ViewHash identifies all that a posted message shows and that can change. Two

@@ -12,7 +12,7 @@ import (
 // a direct message to the requester, and by mail. Delivered has a key for each,
 // such as reply/decided, direct/decided and mail/decided.
 type Notification struct {
-	Name    string // one of the names below; for a vote and a locked link followed by "-" and which, such as vote-0
+	Name    string // one of the names below; for a vote, a locked link and a repeated question followed by "-" and which, such as vote-0
 	At      time.Time
 	Vote    int     // for NotifyVote: index into Votes
 	Verdict Verdict // for NotifyLocked: the link's
@@ -24,10 +24,18 @@ func (n Notification) Kind() string {
 	return kind
 }
 
+// mentionsApprovers reports whether n mentions the approvers in the thread of a
+// pending request.
+func (n Notification) mentionsApprovers() bool {
+	kind := n.Kind()
+	return kind == NotifyAsked || kind == NotifyReasked || kind == NotifyReminder
+}
+
 // Names of notifications. They are part of stored keys.
 const (
 	NotifyAsked    = "asked"
-	NotifyVote     = "vote" // an approval that does not decide yet
+	NotifyReasked  = "reasked" // the question's message was deleted, and the question is asked again
+	NotifyVote     = "vote"    // an approval that does not decide yet
 	NotifyReminder = "reminder"
 	NotifyLocked   = "locked" // too many wrong codes at a mailed link
 	NotifyDecided  = "decided"
@@ -52,6 +60,9 @@ func (r Request) Notifications() []Notification {
 		list = append(list, Notification{Name: NotifyDecided, At: r.Decision.At})
 	} else {
 		list = append(list, Notification{Name: NotifyAsked, At: r.CreatedAt})
+		if n := len(r.Reasked); n > 0 { // the last one supersedes those before
+			list = append(list, Notification{Name: NotifyReasked + "-" + strconv.Itoa(n-1), At: r.Reasked[n-1]})
+		}
 		for i, v := range r.Votes {
 			list = append(list, Notification{Name: NotifyVote + "-" + strconv.Itoa(i), At: v.At, Vote: i})
 		}
@@ -86,8 +97,9 @@ func (r Request) PendingDeliveries(n Notification) (reply, direct bool) {
 }
 
 // mailDueAt returns when n is due by mail. The question is mailed at once when
-// Slack is not configured or has failed, and after a while when Slack only asks
-// to wait. A decision, bypass or locked link is mailed if the question was. ok is false if n
+// Slack is not configured or has failed, when it asks to wait past the deadline, or
+// when it will not let the approvers be mentioned in the thread; and after a while
+// when it only asks to wait. A decision, bypass or locked link is mailed if the question was. ok is false if n
 // needs no mail.
 func (r Request) mailDueAt(n Notification) (at time.Time, ok bool) {
 	if _, mailed := r.Delivered[n.MailKey()]; mailed {
@@ -99,8 +111,8 @@ func (r Request) mailDueAt(n Notification) (at time.Time, ok bool) {
 		posting := r.Attempts[string(StepPost)]
 		switch {
 		case posted:
-			return at, false
-		case r.Terms.Channel == "", posting.Count > 0 && !posting.RateLimited:
+			return n.At, r.unmentioned()
+		case r.Terms.Channel == "", posting.Count > 0 && !r.PostingWaits():
 			return n.At, true
 		}
 		return n.At.Add(min(mailAfter, r.Terms.Deadline.Sub(r.CreatedAt)/4)), true
@@ -109,6 +121,23 @@ func (r Request) mailDueAt(n Notification) (at time.Time, ok bool) {
 		return n.At, asked
 	}
 	return at, false
+}
+
+// PostingWaits reports whether the message is not posted yet only because Slack
+// asked to wait, but not past the deadline.
+func (r Request) PostingWaits() bool {
+	posting := r.Attempts[string(StepPost)]
+	return posting.RateLimited && !posting.Abandoned && posting.NotBefore.Before(r.Terms.Deadline)
+}
+
+// unmentioned reports whether a pending request's thread took no reply that mentions
+// the approvers, and will take none.
+func (r Request) unmentioned() bool {
+	return slices.ContainsFunc(r.Notifications(), func(n Notification) bool {
+		tried := r.Attempts[Step{Kind: StepNotify, Notification: n}.Key()]
+		late := tried.RateLimited && !tried.NotBefore.Before(r.Terms.Deadline)
+		return n.mentionsApprovers() && (tried.Abandoned || late)
+	})
 }
 
 // ReplyKey is the key in Delivered of the reply in the thread.

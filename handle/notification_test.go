@@ -11,6 +11,7 @@ func TestQuestionIsMailedWhenSlackFails(t *testing.T) {
 	post := handle.Step{Kind: handle.StepPost}
 	limited := handle.Failure{Reason: "rate limited", RateLimited: true, RetryAfter: 30 * time.Second}
 	const notDue = -1
+	askedReply := handle.Step{Kind: handle.StepNotify, Notification: handle.Notification{Name: handle.NotifyAsked}}
 	for _, tt := range []struct {
 		name string
 		r    func(handle.Request) handle.Request
@@ -30,7 +31,19 @@ func TestQuestionIsMailedWhenSlackFails(t *testing.T) {
 		}, 0},
 		{"asked to wait beyond the deadline", func(r handle.Request) handle.Request {
 			return r.RecordFailure(post, handle.Failure{RateLimited: true, RetryAfter: 100 * time.Hour}, at)
-		}, time.Hour},
+		}, 0},
+		{"asked to wait until the deadline", func(r handle.Request) handle.Request {
+			return r.RecordFailure(post, handle.Failure{RateLimited: true, RetryAfter: r.Terms.Deadline.Sub(at)}, at)
+		}, 0},
+		{"posted, but the thread takes no mention", func(r handle.Request) handle.Request {
+			return r.MarkPosted("C0APPROVALS", "1.000001", "pending", at).RecordFailure(askedReply, handle.Failure{Permanent: true}, at)
+		}, 0},
+		{"posted, but the thread takes no mention yet", func(r handle.Request) handle.Request {
+			return r.MarkPosted("C0APPROVALS", "1.000001", "pending", at).RecordFailure(askedReply, handle.Failure{Reason: "no answer"}, at)
+		}, notDue},
+		{"posted, but the reminder is refused", func(r handle.Request) handle.Request {
+			return postAndNotify(r).RecordFailure(handle.Step{Kind: handle.StepNotify, Notification: handle.Notification{Name: handle.NotifyReminder}}, handle.Failure{Permanent: true}, at)
+		}, 0},
 		{"posted", func(r handle.Request) handle.Request { return postAndNotify(r) }, notDue},
 		{"failed, then posted", func(r handle.Request) handle.Request {
 			return postAndNotify(r.RecordFailure(post, handle.Failure{}, at))

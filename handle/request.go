@@ -59,6 +59,7 @@ type Request struct {
 	Ended    *Ended    `json:"ended,omitempty"`
 	Grant    *Grant    `json:"grant,omitempty"` // set when a launch expires and may still be approved for relaunch
 
+	Reasked   []time.Time         `json:"reasked,omitempty"`  // when the question's message was found deleted, after its thread had mentioned the approvers
 	Messages  []Message           `json:"messages,omitempty"` // the first is the root of the thread; the others are duplicate posts, found when they were clicked
 	Delivered map[string]Delivery `json:"told,omitempty"`     // by delivery key, such as reply/decided: see Notification
 	Attempts  map[string]Attempts `json:"tries,omitempty"`    // by Step.Key: what failed so far
@@ -234,6 +235,7 @@ func (r Request) Clone() Request {
 	if r.Ended != nil {
 		r.Ended.Outputs = slices.Clone(r.Ended.Outputs)
 	}
+	r.Reasked = slices.Clone(r.Reasked)
 	r.Messages = slices.Clone(r.Messages)
 	r.Delivered = maps.Clone(r.Delivered)
 	r.Attempts = maps.Clone(r.Attempts)

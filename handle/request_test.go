@@ -3,6 +3,7 @@ package handle_test
 import (
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -18,6 +19,7 @@ func fullRequest(t *testing.T) handle.Request {
 	r = r.RecordRefusal(voter(sam).Person, handle.RefusedDecided, at).MarkSignalled("", at)
 	r = r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", Outputs: []handle.Field{{Name: "Queue", Value: "q"}}, At: at})
 	r.Votes[0].By.Aliases, r.Decision.By.Aliases, r.Events[0].By.Aliases = []string{"W0ANN"}, []string{"W0BEN"}, []string{"W0SAM"}
+	r.Reasked = []time.Time{at}
 	r.Update = &handle.Update{Changes: []handle.Change{{Name: "A"}}}
 	r.Grant = &handle.Grant{RevokedBy: handle.Person{Aliases: []string{"W0ANN"}}}
 	r, _ = r.Claim("one", at)

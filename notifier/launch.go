@@ -256,7 +256,7 @@ func (n *Notifier) findGrant(ctx context.Context, r handle.Request) (string, err
 // wait.
 func (n *Notifier) asking(r handle.Request, holder string) bool {
 	busy := r.Lease.Holder != holder && n.Now().Before(r.Lease.Until)
-	return r.Decision != nil || r.Asked() || postAttempts(r).RateLimited || busy
+	return r.Decision != nil || r.Asked() || r.PostingWaits() || busy
 }
 
 // launched answers by how far the request has come. If no approver could be

@@ -91,6 +91,8 @@ func states() map[string]handle.Request {
 	quorum := sample()
 	quorum.Terms.Approvals = 2
 	quorum = must(quorum.VoteBySlack(voter(ann), handle.Approve, "", at))
+	reasked := pending.MarkPosted(channel, "1.000001", "", at).MarkDelivered("reply/asked", channel, "1.000002", at).
+		MarkMessageGone(handle.Message{Channel: channel, TS: "1.000001"}, at)
 	locked := pending
 	for range handle.MaxWrongCodes {
 		locked = locked.RecordRefusal(handle.Person{Name: "Kim"}, handle.Ticket{ID: pending.ID, Verdict: handle.Approve}.WrongCode("sealed"), at)
@@ -132,6 +134,7 @@ func states() map[string]handle.Request {
 		"claimed":     claimed,
 		"another":     another, // is claimed than is proven
 		"quorum":      quorum,
+		"reasked":     reasked,
 		"locked":      locked,
 		"approved":    approved,
 		"unsignalled": unsignalled,

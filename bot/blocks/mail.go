@@ -50,7 +50,11 @@ func Mail(r handle.Request, n handle.Notification, links *Links) (subject, body 
 		if isUpdate(r) {
 			what = "An update of " + Title(r) + " needs approval. AWS doesn't prove who updates."
 		}
-		fmt.Fprintf(&b, "%s Slack could not be reached, so this request comes by mail.\n\n", defang(what))
+		why := "Slack could not be reached, so this request comes by mail."
+		if _, posted := r.Root(); posted {
+			why = "Slack did not let Countersign notify the approvers, so this request comes by mail too."
+		}
+		fmt.Fprintf(&b, "%s %s\n\n", defang(what), why)
 		writeFacts(&b, r)
 		writeLinks(&b, r, links)
 	case handle.NotifyLocked:

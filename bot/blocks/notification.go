@@ -44,6 +44,8 @@ func word(r handle.Request, n handle.Notification, direct bool) sentence {
 			text += " " + count(r.ApprovalsNeeded(), "approval is", "approvals are") + " needed, each from a different person."
 		}
 		return sentence{toRequester: true, text: text + " Expires " + Mrkdwn.Date(r.Terms.Deadline) + ". Updates will appear in this thread."}
+	case handle.NotifyReasked:
+		return sentence{text: approvers + ": the earlier message about this " + Operation(r) + " was deleted, so the question is repeated here. Expires " + Mrkdwn.Date(r.Terms.Deadline) + "."}
 	case handle.NotifyVote:
 		missing := r.ApprovalsNeeded() - approvalsUpTo(r, n.Vote)
 		return sentence{toRequester: true, text: "approved by " + mention(r.Votes[n.Vote].By.ID) + "; " + count(missing, "more approval is", "more approvals are") + " needed."}

@@ -91,6 +91,14 @@ type messageGone struct {
 	at      time.Time
 }
 
+// rootMoved records a reply that Slack posted outside the thread.
+type rootMoved struct {
+	root         handle.Message
+	notification handle.Notification
+	channel, ts  string
+	at           time.Time
+}
+
 type delivered struct {
 	key, channel, ts string
 	at               time.Time
@@ -140,6 +148,9 @@ func (m refreshed) Apply(r handle.Request) handle.Request {
 }
 func (m messageGone) Apply(r handle.Request) handle.Request {
 	return r.MarkMessageGone(m.message, m.at)
+}
+func (m rootMoved) Apply(r handle.Request) handle.Request {
+	return r.MoveRoot(m.root, m.notification, m.channel, m.ts, m.at)
 }
 func (m delivered) Apply(r handle.Request) handle.Request {
 	return r.MarkDelivered(m.key, m.channel, m.ts, m.at)

@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,19 +39,18 @@ type lookedUp struct {
 }
 
 const (
-	callTimeout       = 5 * time.Second
-	userTTL           = 10 * time.Minute // of look-ups by e-mail
-	maxUsers          = 10_000
-	maxFailures       = 3                // transport failures in a row
-	outagePause       = 10 * time.Second // without calls after maxFailures
-	defaultRetryAfter = 30 * time.Second // of a 429 without Retry-After
+	callTimeout = 5 * time.Second
+	userTTL     = 10 * time.Minute // of look-ups by e-mail
+	maxUsers    = 10_000
+	maxFailures = 3                // transport failures in a row
+	outagePause = 10 * time.Second // without calls after maxFailures
 )
 
 // NewSlack returns a Slack that calls the Web API at apiURL (ending in a slash;
 // empty means Slack's own) with a bot token.
 func NewSlack(token, apiURL string, client *http.Client, now func() time.Time) *Slack {
 	recording := *client
-	recording.Transport = recorder{client.Transport}
+	recording.Transport = recorder{client.Transport, now}
 	options := []slack.Option{slack.OptionHTTPClient(&recording)}
 	if apiURL != "" {
 		options = append(options, slack.OptionAPIURL(apiURL))
@@ -64,15 +66,25 @@ func NewSlack(token, apiURL string, client *http.Client, now func() time.Time) *
 // slackError is a failed call, converted for the record.
 type slackError struct {
 	handle.Failure
-	gone bool // the message was deleted
+	gone bool // the message, or the parent of the reply, was deleted
 }
 
 func (e *slackError) Error() string { return "slack: " + e.Reason }
 
-// Post posts v to a channel, as a reply in thread if that is not empty. It
-// returns the channel's ID, which an update needs, and the message's timestamp.
-// The error is a *slackError.
-func (s *Slack) Post(ctx context.Context, channel, thread string, v blocks.View) (id, ts string, err error) {
+// Posted is a posted message.
+type Posted struct {
+	Channel string // its ID, which an update needs
+	TS      string
+
+	// AtRoot means that the message was posted as a reply, but its parent was
+	// deleted: Slack posted it in the channel instead. See
+	// https://github.com/slack-go/slack/issues/1571
+	AtRoot bool
+}
+
+// Post posts v to a channel, as a reply in thread if that is not empty. The error
+// is a *slackError.
+func (s *Slack) Post(ctx context.Context, channel, thread string, v blocks.View) (p Posted, err error) {
 	options := []slack.MsgOption{
 		slack.MsgOptionText(v.Text, false), // escaped already
 		slack.MsgOptionBlocks(v.Blocks...),
@@ -84,17 +96,19 @@ func (s *Slack) Post(ctx context.Context, channel, thread string, v blocks.View)
 	}
 	err = s.call(ctx, "chat.postMessage "+channel, func(ctx context.Context) error {
 		ctx, response := recordResponse(ctx)
-		id, ts, err = s.api.PostMessageContext(ctx, channel, options...)
-		if posted := response.decode(); err != nil && posted.OK && posted.TS != "" {
+		p.Channel, p.TS, err = s.api.PostMessageContext(ctx, channel, options...)
+		posted := response.decode()
+		if err != nil && posted.OK && posted.TS != "" {
 			// Posted: slack-go only failed to decode the echoed message.
-			id, ts, err = posted.Channel, posted.TS, nil
+			p.Channel, p.TS, err = posted.Channel, posted.TS, nil
 		}
-		if err == nil && ts == "" {
+		if err == nil && p.TS == "" {
 			return errors.New("the response has no ts")
 		}
+		p.AtRoot = thread != "" && posted.Message != nil && posted.Message.ThreadTS == ""
 		return err
 	})
-	return id, ts, err
+	return p, err
 }
 
 // Update replaces a posted message by v. The error is a *slackError.
@@ -196,12 +210,10 @@ func translate(err error) *slackError {
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &limited):
-		return &slackError{Failure: handle.Failure{Reason: "rate limited", RetryAfter: max(limited.RetryAfter, time.Second), RateLimited: true}}
+	case errors.As(err, &limited): // every 429: recorder makes its Retry-After readable
+		return &slackError{Failure: handle.Failure{Reason: "rate limited", RetryAfter: limited.RetryAfter, RateLimited: true}}
 	case errors.As(err, &answer):
 		return fromCode(answer.Err)
-	case errors.As(err, &status) && status.Code == http.StatusTooManyRequests:
-		return &slackError{Failure: handle.Failure{Reason: "rate limited", RetryAfter: defaultRetryAfter, RateLimited: true}}
 	case errors.As(err, &status):
 		return &slackError{Failure: handle.Failure{Reason: fmt.Sprintf("HTTP status %d", status.Code)}}
 	}
@@ -209,29 +221,67 @@ func translate(err error) *slackError {
 }
 
 // fromCode classifies Slack's error codes. See
-// https://docs.slack.dev/reference/methods/chat.postMessage and chat.update
+// https://docs.slack.dev/reference/methods/chat.postMessage and chat.update. A code
+// that is not listed is retried a few times only: most refusals are lasting.
 func fromCode(code string) *slackError {
 	f := &slackError{Failure: handle.Failure{Reason: handle.OneLine(code, 60)}}
 	switch code {
 	case "ratelimited", "rate_limited":
 		f.RateLimited, f.RetryAfter = true, defaultRetryAfter
-	case "message_not_found":
+	case "internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org", "org_login_required":
+		// Slack's own trouble, which passes.
+	case "message_not_found", "thread_not_found":
 		f.gone, f.Permanent = true, true
-	case "thread_not_found", "cant_update_message", "edit_window_closed", "is_inactive",
-		"cannot_dm_bot", "user_disabled", "user_not_found", "invalid_blocks", "msg_too_long", "no_text":
+	case "channel_not_found", "not_in_channel", "is_archived", "is_inactive",
+		"cant_update_message", "edit_window_closed", "cannot_reply_to_message", "invalid_blocks", "msg_too_long", "msg_blocks_too_long", "no_text",
+		"cannot_dm_bot", "user_disabled", "user_not_found", "messages_tab_disabled", "account_inactive", "token_revoked":
 		f.Permanent = true
+	default:
+		f.Permanent = strings.HasPrefix(code, "restricted_action")
+		f.Refused = true
 	}
 	return f
 }
 
-// response is the body of an answer, for when slack-go cannot decode the message
-// that Slack echoes: it is posted all the same.
+const (
+	defaultRetryAfter = 30 * time.Second // of a 429 that does not say how long to wait
+	maxRetryAfter     = 24 * time.Hour
+)
+
+// parseRetryAfter reads a Retry-After header, which in the field can be missing,
+// fractional, a list or a date. The result is from one second to a day. A negative
+// number says nothing.
+func parseRetryAfter(values []string, now time.Time) time.Duration {
+	var wait time.Duration
+	for _, value := range values {
+		if at, err := http.ParseTime(strings.TrimSpace(value)); err == nil {
+			wait = max(wait, at.Sub(now), time.Second)
+			continue
+		}
+		for part := range strings.SplitSeq(value, ",") {
+			seconds, err := strconv.ParseFloat(strings.TrimSpace(part), 64)
+			if (err == nil || errors.Is(err, strconv.ErrRange)) && seconds >= 0 {
+				wait = max(wait, time.Duration(math.Ceil(min(max(seconds, 1), maxRetryAfter.Seconds())))*time.Second)
+			}
+		}
+	}
+	if wait == 0 {
+		return defaultRetryAfter
+	}
+	return min(wait, maxRetryAfter)
+}
+
+// response is the body of an answer. It is read where slack-go hides a field, or
+// cannot decode the message that Slack echoes: that is posted all the same.
 type response struct{ body bytes.Buffer }
 
 type posting struct {
 	OK      bool   `json:"ok"`
 	Channel string `json:"channel"`
 	TS      string `json:"ts"`
+	Message *struct {
+		ThreadTS string `json:"thread_ts"` // empty for a reply whose parent was deleted
+	} `json:"message"`
 }
 
 func (r *response) decode() (p posting) {
@@ -250,8 +300,12 @@ func recordResponse(ctx context.Context) (context.Context, *response) {
 	return context.WithValue(ctx, responseKey{}, r), r
 }
 
-// recorder is a RoundTripper that fills responses, and bounds every answer.
-type recorder struct{ base http.RoundTripper }
+// recorder is a RoundTripper that fills responses, bounds every answer, and makes
+// every 429 one that slack-go takes for such: with whole seconds in Retry-After.
+type recorder struct {
+	base http.RoundTripper
+	now  func() time.Time
+}
 
 const maxAnswer = 1 << 20 // bytes
 
@@ -263,6 +317,14 @@ func (t recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	res, err := base.RoundTrip(req)
 	if err != nil {
 		return nil, err
+	}
+	if res.StatusCode == http.StatusTooManyRequests {
+		wait := parseRetryAfter(res.Header.Values("Retry-After"), t.now())
+		res.Header = res.Header.Clone()
+		if res.Header == nil {
+			res.Header = http.Header{}
+		}
+		res.Header.Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
 	}
 	body := io.LimitReader(res.Body, maxAnswer)
 	if r, ok := req.Context().Value(responseKey{}).(*response); ok {

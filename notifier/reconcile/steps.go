@@ -99,17 +99,17 @@ func (u *run) post(ctx context.Context, s handle.Step) bool {
 	if _, found := u.r.Root(); found {
 		return true // a click revealed a message whose posting was never marked
 	}
-	var channel, ts string
+	var p Posted
 	hash := u.r.ViewHash()
 	err := u.retryRateLimited(ctx, func() (err error) {
-		channel, ts, err = u.c.Slack.Post(ctx, u.r.Terms.Channel, "", blocks.Message(u.r))
+		p, err = u.c.Slack.Post(ctx, u.r.Terms.Channel, "", blocks.Message(u.r))
 		return err
 	})
 	if err != nil {
 		u.fail(ctx, s, failure(err))
 		return false
 	}
-	u.mark(posted{channel, ts, hash, u.c.Now()})
+	u.mark(posted{p.Channel, p.TS, hash, u.c.Now()})
 	return true
 }
 
@@ -166,7 +166,7 @@ func (u *run) identify(ctx context.Context, s handle.Step) bool {
 	}
 	found, err := u.findRequester(ctx)
 	if err != nil {
-		u.fail(ctx, s, failure(err))
+		u.fail(ctx, s, unanswered(err))
 		return posted && learned
 	}
 	u.mark(found)
@@ -218,11 +218,10 @@ func (u *run) refresh(ctx context.Context, s handle.Step) {
 	err := u.retryRateLimited(ctx, func() error {
 		return u.c.Slack.Update(ctx, s.Message.Channel, s.Message.TS, blocks.Message(u.r))
 	})
-	var slack *slackError
 	switch {
 	case err == nil:
 		u.mark(refreshed{s.Message, hash})
-	case errors.As(err, &slack) && slack.gone:
+	case gone(err):
 		u.mark(messageGone{s.Message, u.c.Now()})
 	default:
 		u.fail(ctx, s, failure(err))
@@ -233,33 +232,75 @@ func (u *run) refresh(ctx context.Context, s handle.Step) {
 // anything went out: one write marks both.
 func (u *run) notify(ctx context.Context, s handle.Step) bool {
 	sent := false
-	send := func(key, channel, thread string, v blocks.View) error {
+	send := func(channel, thread string, v blocks.View, posted func(Posted) Mark) error {
 		return u.retryRateLimited(ctx, func() error {
-			channel, ts, err := u.c.Slack.Post(ctx, channel, thread, v)
+			p, err := u.c.Slack.Post(ctx, channel, thread, v)
 			if err != nil {
 				return err
 			}
 			sent = true
-			u.mark(delivered{key, channel, ts, u.c.Now()})
+			u.mark(posted(p))
 			return nil
 		})
 	}
 	var errs []error
 	reply, direct := u.r.PendingDeliveries(s.Notification)
 	if root, ok := u.r.Root(); ok && reply {
-		errs = append(errs, send(s.Notification.ReplyKey(), root.Channel, root.TS, blocks.Notification(u.r, s.Notification, false)))
+		if u.threadMayBeGone(s.Notification) && u.lost(ctx, root) {
+			return true // the question is posted again next, and this in its thread
+		}
+		err := send(root.Channel, root.TS, blocks.Notification(u.r, s.Notification, false), func(p Posted) Mark {
+			if p.AtRoot {
+				return rootMoved{root, s.Notification, p.Channel, p.TS, u.c.Now()}
+			}
+			return delivered{s.Notification.ReplyKey(), p.Channel, p.TS, u.c.Now()}
+		})
+		if gone(err) && u.r.Decision == nil {
+			u.mark(messageGone{root, u.c.Now()})
+			return true
+		}
+		errs = append(errs, err)
 	}
 	if direct {
 		channel, thread, begun := u.r.DirectThread()
 		if !begun {
 			channel = u.r.Requester.SlackID // opens the conversation
 		}
-		errs = append(errs, send(s.Notification.DirectKey(), channel, thread, blocks.Notification(u.r, s.Notification, true)))
+		message := blocks.Notification(u.r, s.Notification, true)
+		posted := func(p Posted) Mark {
+			return delivered{s.Notification.DirectKey(), p.Channel, p.TS, u.c.Now()}
+		}
+		err := send(channel, thread, message, posted)
+		if thread != "" && gone(err) {
+			err = send(channel, "", message, posted)
+		}
+		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
 		u.fail(ctx, s, failure(err))
 	}
 	return sent
+}
+
+// gone reports whether err means that a message, or the parent of a reply, was deleted.
+func gone(err error) bool {
+	var slack *slackError
+	return errors.As(err, &slack) && slack.gone
+}
+
+// threadMayBeGone reports whether n is what comes long after the message of a pending
+// request was last written. A deleted message with replies stays as a placeholder
+// that takes replies, so only an update shows that it is gone.
+func (u *run) threadMayBeGone(n handle.Notification) bool {
+	return u.r.Decision == nil && (n.Kind() == handle.NotifyReminder || n.Kind() == handle.NotifyLocked)
+}
+
+// lost updates the root of the thread and reports whether it was deleted, which it
+// marks.
+func (u *run) lost(ctx context.Context, root handle.Message) bool {
+	u.refresh(ctx, handle.Step{Kind: handle.StepRefresh, Message: root})
+	now, ok := u.r.Root()
+	return !ok || now.Channel != root.Channel || now.TS != root.TS
 }
 
 // mail publishes a notification to the mail topic.
@@ -380,6 +421,14 @@ func (u *run) retryRateLimited(ctx context.Context, call func() error) error {
 			return err
 		}
 	}
+}
+
+// unanswered is failure for a question that must be answered: that Slack refuses to
+// answer is never taken for an answer, so it is asked until the request closes.
+func unanswered(err error) handle.Failure {
+	f := failure(err)
+	f.Refused, f.Permanent = false, false
+	return f
 }
 
 // failure converts an error for the record. Of several, one that can be retried

@@ -311,14 +311,14 @@ func TestCheckReportsRelaunchButtons(t *testing.T) {
 			Decision: &handle.Decision{State: handle.Expired, At: start}, Grant: &handle.Grant{Until: start.Add(time.Hour)},
 		}
 		client := &http.Client{Transport: served{slack}}
-		channel, ts, err := reconcile.NewSlack("xoxb-made-up", "http://slack.localhost/api/", client, func() time.Time { return start }).Post(t.Context(), "C0APPROVALS", "", blocks.Message(r))
+		posted, err := reconcile.NewSlack("xoxb-made-up", "http://slack.localhost/api/", client, func() time.Time { return start }).Post(t.Context(), "C0APPROVALS", "", blocks.Message(r))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if revoked {
 			r.Grant.RevokedAt = start
 		}
-		r.Messages = []handle.Message{{Channel: channel, TS: ts, Shown: r.ViewHash()}}
+		r.Messages = []handle.Message{{Channel: posted.Channel, TS: posted.TS, Shown: r.ViewHash()}}
 		checker := laws.Checker{Team: "T0", Slack: slack}
 		if got := fmt.Sprint(checker.Check([]handle.Request{r}, start)); strings.Contains(got, rule) != revoked {
 			t.Errorf("%s: got %s", name, got)
