@@ -25,7 +25,7 @@ func (c *call) channelToRead() (*channel, *apiError) {
 	if r == nil {
 		return nil, errCode("channel_not_found")
 	}
-	return r, c.requireScope(r.readScope())
+	return r, c.requireScope(r.readScope(), false)
 }
 
 // conversationInfo implements conversations.info.
@@ -59,7 +59,7 @@ func (c *call) listConversations() (any, *apiError) {
 		if !known {
 			return nil, errCode("invalid_types")
 		}
-		if err := c.requireScope(scope); err != nil {
+		if err := c.requireScope(scope, false); err != nil {
 			return nil, err
 		}
 		wanted[scope] = true

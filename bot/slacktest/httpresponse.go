@@ -28,9 +28,14 @@ func invalidArguments(problems []Problem) *apiError {
 	return &apiError{code: "invalid_arguments", messages: messages(problems)}
 }
 
-// requireScope refuses a call whose token was not granted scope.
-func (c *call) requireScope(scope string) *apiError {
-	if scope == "" || slices.Contains(c.config.Scopes, scope) {
+// requireScope refuses a call whose token was not granted scope. appLevel says that
+// the token is the app's own, not the bot's.
+func (c *call) requireScope(scope string, appLevel bool) *apiError {
+	granted := c.config.Scopes
+	if appLevel {
+		granted = c.config.AppScopes
+	}
+	if scope == "" || slices.Contains(granted, scope) {
 		return nil
 	}
 	return &apiError{code: "missing_scope", needed: scope}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -55,32 +56,76 @@ type Interaction struct {
 	url    string
 	header http.Header
 	body   []byte
+
+	envelope socketEnvelope // in Socket Mode
 }
 
 // delivery is an interaction to be sent.
 type delivery struct {
 	url   string
-	field string // the form field for the payload; empty if the payload is the form
+	field string // the form field for the payload; empty if the payload is the form, or the event
+	event bool   // of the Events API: JSON
 	i     Interaction
 }
 
-// deliver signs the interaction and POSTs it to the app, without holding the lock.
+// deliver sends the interaction to the app, without holding the lock: over a Socket
+// Mode connection, else signed and POSTed.
 func (w *Workspace) deliver(d delivery) Interaction {
-	body := []byte(d.i.Payload)
-	if d.field != "" {
+	if w.config.SocketMode {
+		return w.deliverEnvelope(d)
+	}
+	return w.post3s(d, nil)
+}
+
+// post3s signs the interaction and POSTs it to the app, which has three seconds to
+// answer. more are headers.
+func (w *Workspace) post3s(d delivery, more http.Header) Interaction {
+	body, kind := []byte(d.i.Payload), "application/x-www-form-urlencoded"
+	switch {
+	case d.event:
+		kind = "application/json"
+	case d.field != "":
 		body = []byte(d.field + "=" + url.QueryEscape(string(d.i.Payload)))
 	}
 	at := w.config.Now()
 	i := d.i
 	i.url, i.body = d.url, body
 	i.header = http.Header{
-		"Content-Type":              {"application/x-www-form-urlencoded"},
+		"Content-Type":              {kind},
 		"User-Agent":                {"Slackbot 1.0 (+https://api.slack.com/robots)"},
 		"X-Slack-Request-Timestamp": {strconv.FormatInt(at.Unix(), 10)},
 		"X-Slack-Signature":         {Sign(w.signingSecret(), at, body)},
 	}
+	maps.Copy(i.header, more)
 	w.send(&i, at)
 	return i
+}
+
+// deliverEnvelope sends the interaction in Socket Mode. The payload of a slash command
+// is an object there, with the fields of the form.
+func (w *Workspace) deliverEnvelope(d delivery) Interaction {
+	w.mu.Lock()
+	i := d.i
+	i.envelope = socketEnvelope{ID: w.newID("envelope-"), Type: "interactive", Payload: i.Payload, AcceptsResponse: true}
+	w.mu.Unlock()
+	switch {
+	case d.event:
+		i.envelope.Type, i.envelope.AcceptsResponse = "events_api", false
+	case d.field == "":
+		i.envelope.Type, i.envelope.Payload = "slash_commands", commandObject(i.Payload)
+	}
+	w.deliverBySocket(&i)
+	return i
+}
+
+// commandObject returns a form as a JSON object.
+func commandObject(form []byte) json.RawMessage {
+	values, _ := url.ParseQuery(string(form)) // cannot fail: it was encoded here
+	fields := make(map[string]string, len(values))
+	for name := range values {
+		fields[name] = values.Get(name)
+	}
+	return encode(fields)
 }
 
 // Replay sends the same request again with its old timestamp and signature, as an
@@ -127,7 +172,7 @@ func (w *Workspace) actor(userID string) (*User, error) {
 	switch {
 	case w.down:
 		return nil, ErrDown
-	case w.client == nil:
+	case w.client == nil && !w.config.SocketMode:
 		return nil, errNoClient
 	case u == nil || u.Deleted || u.Bot:
 		return nil, fmt.Errorf("%w: %s", ErrNoUser, userID)

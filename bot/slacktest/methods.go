@@ -4,36 +4,39 @@ import "strconv"
 
 // method is one method of the Web API.
 type method struct {
-	scope string // the required scope; empty if none, or if it depends on the arguments
-	do    func(*call) (any, *apiError)
+	scope    string // the required scope; empty if none, or if it depends on the arguments
+	do       func(*call) (any, *apiError)
+	appLevel bool // takes an app-level token, not the bot's
 }
 
 // methods are the simulated methods with the scopes that their pages under
 // https://docs.slack.dev/reference/methods name for bot tokens.
 var methods = map[string]method{
-	"auth.test": {"", (*call).authTest},
-	"bots.info": {"users:read", (*call).botInfo},
+	"auth.test": {do: (*call).authTest},
+	"bots.info": {scope: "users:read", do: (*call).botInfo},
 
-	"chat.postMessage":   {"chat:write", (*call).postMessage},
-	"chat.postEphemeral": {"chat:write", (*call).postEphemeral},
-	"chat.update":        {"chat:write", (*call).updateMessage},
-	"chat.getPermalink":  {"", (*call).getPermalink},
+	"apps.connections.open": {scope: "connections:write", do: (*call).openConnection, appLevel: true},
 
-	"conversations.info": {"", (*call).conversationInfo},
-	"conversations.list": {"", (*call).listConversations},
+	"chat.postMessage":   {scope: "chat:write", do: (*call).postMessage},
+	"chat.postEphemeral": {scope: "chat:write", do: (*call).postEphemeral},
+	"chat.update":        {scope: "chat:write", do: (*call).updateMessage},
+	"chat.getPermalink":  {do: (*call).getPermalink},
 
-	"users.info":          {"users:read", (*call).userInfo},
-	"users.lookupByEmail": {"users:read.email", (*call).lookupByEmail},
+	"conversations.info": {do: (*call).conversationInfo},
+	"conversations.list": {do: (*call).listConversations},
 
-	"usergroups.users.list": {"usergroups:read", (*call).listGroupUsers},
+	"users.info":          {scope: "users:read", do: (*call).userInfo},
+	"users.lookupByEmail": {scope: "users:read.email", do: (*call).lookupByEmail},
 
-	"reactions.add":    {"reactions:write", (*call).addReaction},
-	"reactions.remove": {"reactions:write", (*call).removeReaction},
+	"usergroups.users.list": {scope: "usergroups:read", do: (*call).listGroupUsers},
 
-	"views.open":    {"", (*call).openView},
-	"views.push":    {"", (*call).pushView},
-	"views.update":  {"", (*call).updateView},
-	"views.publish": {"", (*call).publishView},
+	"reactions.add":    {scope: "reactions:write", do: (*call).addReaction},
+	"reactions.remove": {scope: "reactions:write", do: (*call).removeReaction},
+
+	"views.open":    {do: (*call).openView},
+	"views.push":    {do: (*call).pushView},
+	"views.update":  {do: (*call).updateView},
+	"views.publish": {do: (*call).publishView},
 }
 
 func (c *call) authTest() (any, *apiError) {

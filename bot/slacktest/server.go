@@ -20,6 +20,10 @@ func (w *Workspace) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		w.serveResponseURL(id, r).write(rw)
 		return
 	}
+	if ticket, ok := strings.CutPrefix(r.URL.Path, socketPath); ok {
+		w.serveSocket(ticket, rw, r)
+		return
+	}
 	method, ok := strings.CutPrefix(r.URL.Path, "/api/")
 	if !ok {
 		http.NotFound(rw, r)
@@ -104,16 +108,29 @@ func (c *call) invoke(token string) (any, *apiError) {
 		return nil, errCode("unknown_method")
 	case token == "":
 		return nil, errCode("not_authed")
-	case token != c.config.BotToken:
-		return nil, errCode("invalid_auth")
 	}
-	if err := c.requireScope(m.scope); err != nil {
+	if err := c.authenticate(token, m.appLevel); err != nil {
+		return nil, err
+	}
+	if err := c.requireScope(m.scope, m.appLevel); err != nil {
 		return nil, err
 	}
 	if err := c.limitMethod(); err != nil {
 		return nil, err
 	}
 	return m.do(c)
+}
+
+// authenticate checks the token, and that it is of the kind that the method takes.
+func (c *call) authenticate(token string, appLevel bool) *apiError {
+	isApp := c.config.AppToken != "" && token == c.config.AppToken
+	switch {
+	case !isApp && token != c.config.BotToken:
+		return errCode("invalid_auth")
+	case isApp != appLevel:
+		return errCode("not_allowed_token_type")
+	}
+	return nil
 }
 
 // readCall reads a call's arguments from a form, a query or a JSON object, and its
@@ -141,6 +158,9 @@ func readBody(r *http.Request, form url.Values) error {
 	}
 	if len(body) > maxRequestBytes {
 		return errors.New("request body too large")
+	}
+	if len(body) == 0 {
+		return nil
 	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {

@@ -124,6 +124,9 @@ func (c *call) updateView() (any, *apiError) {
 
 // publishView implements views.publish, which sets a user's Home tab.
 func (c *call) publishView() (any, *apiError) {
+	if !c.config.HomeTab {
+		return nil, errCode("not_enabled")
+	}
 	u := c.userByID(c.form.Get("user_id"))
 	if u == nil || u.Bot || u.Deleted {
 		return nil, invalidArguments([]Problem{{"/user_id", "invalid `user_id`"}})

@@ -40,9 +40,18 @@ type Config struct {
 	BotToken  string   // xoxb-...
 	Scopes    []string // granted to the token
 
+	// With SocketMode, interactions reach the app through the connections that it opens with
+	// AppToken, and never by HTTP. See
+	// https://docs.slack.dev/apis/events-api/using-socket-mode
+	SocketMode bool
+	AppToken   string   // xapp-...
+	AppScopes  []string // granted to AppToken, such as connections:write
+
 	// MessagesTab allows the app to send DMs: its manifest sets
 	// features.app_home.messages_tab_enabled.
 	MessagesTab bool
+
+	HomeTab bool // the manifest sets features.app_home.home_tab_enabled
 
 	// Origin is the URL of this server without a trailing slash, such as
 	// http://127.0.0.1:4312. Permalinks and response URLs begin with it.
@@ -53,6 +62,7 @@ type Config struct {
 	SigningSecret string
 	RequestURL    string // interactivity
 	CommandURL    string // slash commands; RequestURL if empty
+	EventsURL     string // events; RequestURL if empty
 	Client        *http.Client
 
 	// RateLimits defaults to none. [PublishedRateLimits] returns Slack's.
@@ -92,6 +102,7 @@ type Workspace struct {
 	responseURLs map[string]*responseURL
 	rateUsed     map[string]time.Time
 	calls        callLog
+	sockets      sockets
 }
 
 // New returns a workspace whose only user is the bot. Empty names and IDs get
@@ -105,6 +116,7 @@ func New(c Config) *Workspace {
 	c.BotUserID = cmp.Or(c.BotUserID, "U0BOT")
 	c.BotName = cmp.Or(c.BotName, "bot")
 	c.CommandURL = cmp.Or(c.CommandURL, c.RequestURL)
+	c.EventsURL = cmp.Or(c.EventsURL, c.RequestURL)
 
 	w := &Workspace{
 		config:       c,

@@ -177,7 +177,7 @@ func newWorld(t testing.TB, change ...func(*slacktest.Config)) *world {
 	w.origin = server.URL
 	c := slacktest.Config{
 		Now: w.clock.Now, TeamID: team, TeamName: "Here", Domain: "here", AppID: "A0APP", BotID: "B0BOT",
-		BotUserID: bot, BotName: "countersign", BotToken: token, Scopes: allScopes, MessagesTab: true, Origin: server.URL,
+		BotUserID: bot, BotName: "countersign", BotToken: token, Scopes: allScopes, MessagesTab: true, HomeTab: true, Origin: server.URL,
 		SigningSecret: secret, RequestURL: appServer.URL + "/slack/interactivity", Client: appServer.Client(),
 	}
 	for _, f := range change {
