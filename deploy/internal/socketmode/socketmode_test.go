@@ -185,13 +185,14 @@ func TestEnvelopeDeliveredTwiceCountsOnce(t *testing.T) {
 func TestRefusedEventIsTakenWhenSentAgain(t *testing.T) {
 	f := start(t)
 	f.connected(t, 1)
-	status := http.StatusServiceUnavailable
-	f.bot.Answer = func(string) (int, string) { return status, "" }
+	var status atomic.Int32
+	status.Store(http.StatusServiceUnavailable)
+	f.bot.Answer = func(string) (int, string) { return int(status.Load()), "" }
 	i, err := f.OpenHome(ann)
 	if err != nil || !i.Failed {
 		t.Fatalf("Home tab: %+v, %v; want no acknowledgement", i, err)
 	}
-	status = http.StatusOK
+	status.Store(http.StatusOK)
 	if again := f.RetryEvent(i, 1); again.Failed {
 		t.Errorf("the retry failed: %v", again.Err)
 	}
