@@ -8,3 +8,8 @@ import _ "embed"
 //
 //go:embed product.yaml
 var Product []byte
+
+// SlackManifest is the manifest of the Slack app, slack.yaml.
+//
+//go:embed slack.yaml
+var SlackManifest []byte

@@ -33,7 +33,7 @@ func (d *doctor) checkChannel(ctx context.Context) []Finding {
 	}
 	id := name
 	if bare, ok := strings.CutPrefix(name, "#"); ok {
-		found, err := findChannel(ctx, w.client, bare)
+		found, err := FindChannel(ctx, w.client, bare)
 		if err != nil {
 			return []Finding{slackError(nameChannel, err)}
 		}
@@ -86,8 +86,8 @@ func judgeChannel(w workspace, name string, c *slack.Channel) []Finding {
 	return []Finding{ok(nameChannel, "the bot is a member of %s", label)}
 }
 
-// findChannel returns the ID of the public channel with that name, or "".
-func findChannel(ctx context.Context, client *slack.Client, name string) (id string, err error) {
+// FindChannel returns the ID of the public channel with that name, or "".
+func FindChannel(ctx context.Context, client *slack.Client, name string) (id string, err error) {
 	const pages = 20 // of 1,000 channels
 	input := &slack.GetConversationsParameters{Limit: 1000, Types: []string{"public_channel"}}
 	for range pages {

@@ -15,10 +15,15 @@ func (d *doctor) manifestScopes() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return scopesOf(s.outputs["SlackManifest"])
+	scopes, err := ManifestScopes(s.outputs["SlackManifest"])
+	if err != nil {
+		return nil, fmt.Errorf("the stack output SlackManifest: %w", err)
+	}
+	return scopes, nil
 }
 
-func scopesOf(manifest string) ([]string, error) {
+// ManifestScopes returns the bot scopes of an app manifest.
+func ManifestScopes(manifest string) ([]string, error) {
 	var m struct {
 		OAuth struct {
 			Scopes struct {
@@ -27,10 +32,10 @@ func scopesOf(manifest string) ([]string, error) {
 		} `yaml:"oauth_config"`
 	}
 	if err := yaml.Unmarshal([]byte(manifest), &m); err != nil {
-		return nil, fmt.Errorf("the stack output SlackManifest cannot be parsed: %w", err)
+		return nil, fmt.Errorf("the app manifest cannot be parsed: %w", err)
 	}
 	if len(m.OAuth.Scopes.Bot) == 0 {
-		return nil, errors.New("the stack output SlackManifest names no bot scopes")
+		return nil, errors.New("the app manifest names no bot scopes")
 	}
 	return m.OAuth.Scopes.Bot, nil
 }

@@ -1,7 +1,7 @@
 // Package local is the command "countersign local": the real bot and notifier on
 // this machine, with the embedded store and simulated CloudFormation, Slack and
 // mail. It serves a web page to drive them, or plays a story. Nothing leaves this
-// machine.
+// machine, except that --slack uses a real Slack workspace.
 package local
 
 import (
@@ -28,6 +28,8 @@ type Command struct {
 	Story     string            `help:"Play this story without a browser, and exit 0 if all laws held; \"all\" plays every story." placeholder:"NAME"`
 	Parameter map[string]string `help:"Template parameter, for stories. Others get their default or a made-up value." placeholder:"NAME=VALUE"`
 	Verbose   bool              `help:"Print the functions' logs." short:"v"`
+
+	SlackFlags
 }
 
 // Help implements kong.HelpProvider.
@@ -40,7 +42,8 @@ Examples:
 
     countersign local
     countersign local --story all
-    countersign local --story bypass --template my-product.yaml`
+    countersign local --story bypass --template my-product.yaml
+    countersign local --slack --requester you@example.com`
 }
 
 // Run serves the page until ctx ends, or plays a story.

@@ -24,6 +24,12 @@ const resourceDelay = 1500 * time.Millisecond
 
 // serve runs the simulation and its page until ctx ends.
 func (c Command) serve(ctx context.Context, w io.Writer, template *gate.Template, log *slog.Logger) (err error) {
+	var slack *workspace
+	if c.Slack {
+		if slack, err = c.check(ctx, log); err != nil {
+			return err
+		}
+	}
 	store, done, err := c.store()
 	if err != nil {
 		return err
@@ -34,16 +40,31 @@ func (c Command) serve(ctx context.Context, w io.Writer, template *gate.Template
 		return err
 	}
 	defer listener.Close()
-	sim, err := sandbox.New(sandbox.Config{Store: store, Delay: resourceDelay, Log: log})
+	config := sandbox.Config{Store: store, Delay: resourceDelay, Log: log}
+	if slack != nil {
+		config.Workspace = &slack.Workspace
+	}
+	sim, err := sandbox.New(config)
 	if err != nil {
 		return err
 	}
 	defer sim.Close()
-	p := page.New(page.Config{Sandbox: sim, Store: store, Template: template, Log: log})
+	look := page.Config{Sandbox: sim, Store: store, Template: template, Log: log}
+	if slack != nil {
+		look.Workspace = &page.Workspace{Name: slack.name, URL: slack.url, Requester: page.Person{Name: slack.requester.RealName, Email: c.Requester}}
+	}
+	p := page.New(look)
 	server := &http.Server{Handler: p, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
-	ended := make(chan error, 2)
+	ended := make(chan error, 3)
 	go func() { ended <- server.Serve(listener) }()
 	go func() { ended <- p.Run(ctx) }()
+	if slack != nil {
+		slack.client.Bot, slack.client.Now = sim.Functions.Bot, sim.Clock.Now
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		go func() { ended <- slack.client.Run(ctx) }()
+		slack.announce(w)
+	}
 	fmt.Fprintf(w, "Countersign is at http://%s/ (stop with Ctrl-C)\n", listener.Addr())
 	err = <-ended
 	closing, cancel := context.WithTimeout(context.Background(), 2*time.Second)

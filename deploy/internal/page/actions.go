@@ -19,7 +19,7 @@ import (
 func (p *Page) form(s snapshot, viewer person) form {
 	return form{
 		Title: p.template.Description, Viewer: viewer, Name: suggestName(s.Stacks),
-		Fields: fieldsOf(p.template.Parameters(), viewer), Failures: failureOptions, First: len(s.Stacks) == 0,
+		Fields: fieldsOf(p.template.Parameters(), viewer), Failures: p.failures(), First: len(s.Stacks) == 0,
 	}
 }
 
@@ -194,7 +194,7 @@ func (p *Page) clear(context.Context, action) error {
 
 // person returns the acting person.
 func (p *Page) person(id string) (person, error) {
-	who, ok := findPerson(id, namesOf(p.sandbox.Slack).users)
+	who, ok := findPerson(p.people(), id, namesOf(p.sandbox.Slack).users)
 	if !ok {
 		return person{}, refuse("There is no such person.")
 	}

@@ -15,6 +15,7 @@ type channel struct {
 	Viewer  person
 	Outside bool // the viewer is not in it
 	Outage  outage
+	Real    *Workspace // where the messages are instead; nil: here
 
 	Messages     []message
 	Direct       []message

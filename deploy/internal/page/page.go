@@ -12,12 +12,14 @@ import (
 	"countersign/handle"
 )
 
-// Config configures a Page. All fields but Log are required.
+// Config configures a Page. All fields but Log and Workspace are required.
 type Config struct {
 	Sandbox  *sandbox.Sandbox
 	Store    handle.Store // that the functions write to
 	Template *gate.Template
 	Log      *slog.Logger // nil: none
+
+	Workspace *Workspace // nil: the simulated one
 }
 
 // Page serves the page of a sandbox. Nothing happens in the sandbox, and open
@@ -27,6 +29,8 @@ type Page struct {
 	store    handle.Store
 	template *gate.Template
 	log      *slog.Logger
+
+	workspace *Workspace
 
 	handler      http.Handler
 	seed         maphash.Seed
@@ -39,12 +43,15 @@ type Page struct {
 // New returns a page.
 func New(c Config) *Page {
 	p := &Page{
-		sandbox: c.Sandbox, store: c.Store, template: c.Template, log: c.Log,
+		sandbox: c.Sandbox, store: c.Store, template: c.Template, log: c.Log, workspace: c.Workspace,
 		seed: maphash.MakeSeed(), outage: outageControl{slack: c.Sandbox.Slack},
 		hub: newHub(), woken: make(chan struct{}, 1),
 	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
+	}
+	if c.Workspace != nil {
+		c.Workspace.adopt(c.Sandbox)
 	}
 	p.handler = guard(p.routes())
 	return p

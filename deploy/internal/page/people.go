@@ -27,8 +27,8 @@ var people = []person{
 	{ID: sandbox.Olga, Short: "Olga", Role: "external"},
 }
 
-// findPerson finds one of people by Slack user ID.
-func findPerson(id string, users map[string]slacktest.User) (p person, ok bool) {
+// findPerson finds one of the people by Slack user ID.
+func findPerson(people []person, id string, users map[string]slacktest.User) (p person, ok bool) {
 	i := slices.IndexFunc(people, func(p person) bool { return p.ID == id })
 	if i < 0 {
 		return person{}, false

@@ -47,9 +47,10 @@ func (p *Page) view(r *http.Request) (view, error) {
 func (p *Page) draw(s snapshot, who viewParams) view {
 	w := p.sandbox.Slack
 	n := namesOf(w)
-	viewer, ok := findPerson(who.Person, n.users)
+	people := p.people()
+	viewer, ok := findPerson(people, who.Person, n.users)
 	if !ok {
-		viewer, _ = findPerson(people[0].ID, n.users)
+		viewer, _ = findPerson(people, people[0].ID, n.users)
 	}
 	rd := reader{names: n, viewer: viewer.ID}
 	v := view{
@@ -61,6 +62,10 @@ func (p *Page) draw(s snapshot, who viewParams) view {
 		Slack:  rd.channel(w, sandbox.Channel, viewer, p.buttonErrors.snapshot(), s.Outage),
 		Mail:   mailPane{s.Mails},
 		Record: newRecordPane(s.Requests, n),
+	}
+	v.Slack.Real = p.workspace
+	if p.workspace != nil {
+		v.Hints = nil
 	}
 	if open, ok := w.Modal(viewer.ID); ok {
 		m := rd.modal(open)

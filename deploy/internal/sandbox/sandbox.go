@@ -47,8 +47,31 @@ type Config struct {
 
 	Grid *Grid // nil: the workspace belongs to no Enterprise Grid
 
+	Workspace *Workspace // nil: the simulated one
+
 	// NewID returns a UUID; nil: a random one.
 	NewID func() string
+}
+
+// Workspace is a Slack workspace that the functions use instead of the simulated one.
+type Workspace struct {
+	Origin        string // https://slack.com
+	Token         string // the bot's
+	TeamID        string
+	EnterpriseID  string
+	AppID         string
+	SigningSecret string // with which requests to the bot are signed
+
+	Channel      string   // ID
+	Approvers    []string // IDs of users and user groups
+	SelfApproval bool
+}
+
+// configure makes the functions use the workspace.
+func (w *Workspace) configure(c *localfn.Config) {
+	c.Slack, c.Token, c.TeamID, c.EnterpriseID, c.AppID = w.Origin, w.Token, w.TeamID, w.EnterpriseID, w.AppID
+	c.SigningSecrets = []string{w.SigningSecret}
+	c.Defaults.Channel, c.Defaults.Approvers, c.Defaults.SelfApproval = w.Channel, w.Approvers, w.SelfApproval
 }
 
 // Sandbox is the simulated environment with the functions in it. Close it after use.
@@ -93,6 +116,9 @@ func New(c Config) (*Sandbox, error) {
 	w.FunctionsConfig = functionsConfig(origins[0], origins[1], origins[2], origins[3])
 	if c.Grid != nil && c.Grid.Configured {
 		w.FunctionsConfig.EnterpriseID = Organization
+	}
+	if c.Workspace != nil {
+		c.Workspace.configure(&w.FunctionsConfig)
 	}
 	if c.Defaults != nil {
 		c.Defaults(&w.FunctionsConfig.Defaults)
