@@ -48,6 +48,9 @@ Examples:
 
 // Run serves the page until ctx ends, or plays a story.
 func (c Command) Run(ctx context.Context, w io.Writer) error {
+	if c.Slack && c.Story != "" {
+		return errors.New("--story plays with the simulated Slack: leave out --slack")
+	}
 	template, err := c.template()
 	if err != nil {
 		return err
