@@ -30,22 +30,39 @@ type loops struct {
 	program *program // parameters and mappings only, for the collections
 	scope   *Instance
 	budget  int
+	known   bool // leave out the loops inside a resource whose collections are not known
+	depth   int  // of the node being expanded: 1 for the template, 2 for a section
 }
 
 // unroll returns root with its loops expanded. A nil value means that the parameter has none yet.
 func unroll(env Environment, root *yaml.Node, defs []*Parameter, values []Value) (*yaml.Node, error) {
+	return newLoops(env, root, defs, values).unroll(root)
+}
+
+// unrollKnown returns root with those loops expanded whose collections are the same in every stack. It leaves out others
+// inside a resource, and returns errNeedsValue if another makes resources.
+func unrollKnown(root *yaml.Node, defs []*Parameter) (*yaml.Node, error) {
+	l := newLoops(&nowhere{}, root, defs, make([]Value, len(defs)))
+	l.known = true
+	return l.unroll(root)
+}
+
+func newLoops(env Environment, root *yaml.Node, defs []*Parameter, values []Value) *loops {
 	p := &program{parameters: defs, parameterIndex: map[string]int{}}
 	for i, def := range defs {
 		p.parameterIndex[def.Name] = i
 	}
 	p.extended, p.lenient = transforms(root)
-	if !p.extended {
+	return &loops{program: p, scope: &Instance{env: env, program: p, parameters: values}, budget: maxExpanded}
+}
+
+func (l *loops) unroll(root *yaml.Node) (*yaml.Node, error) {
+	if !l.program.extended {
 		return root, nil // the loops' keys are then refused as invalid names
 	}
-	if err := p.readMappings(root); err != nil {
+	if err := l.program.readMappings(root); err != nil {
 		return nil, err
 	}
-	l := &loops{program: p, scope: &Instance{env: env, program: p, parameters: values}, budget: maxExpanded}
 	return l.expand(root, nil)
 }
 
@@ -58,6 +75,8 @@ type binding struct {
 
 // expand copies n, expands the loops in it and replaces the identifiers in b.
 func (l *loops) expand(n *yaml.Node, b *binding) (*yaml.Node, error) {
+	l.depth++
+	defer func() { l.depth-- }()
 	out := *n
 	out.Content = nil
 	var err error
@@ -117,6 +136,9 @@ func (l *loops) expandLoop(out *yaml.Node, name string, v *yaml.Node, b *binding
 		return malformed
 	}
 	items, err := l.collection(name, v.Content[1], b)
+	if l.known && l.depth > 2 && errors.Is(err, errNeedsValue) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

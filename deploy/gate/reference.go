@@ -28,6 +28,7 @@ type dependency struct {
 	resource int
 	guards   []guard
 	order    bool
+	unsure   bool // in a default value, which is used only if a lookup finds nothing
 }
 
 // earlyLookup is an Fn::FindInMap or Fn::ImportValue that needs no resource, so that it fails before the first one is
@@ -62,11 +63,11 @@ func (r *references) addCondition(i int) {
 // addResource records a dependency, once for each set of guards.
 func (r *references) addResource(i int, guards []guard, order bool) {
 	for _, d := range r.resources {
-		if d.resource == i && d.order == order && slices.Equal(d.guards, guards) {
+		if d.resource == i && d.order == order && !d.unsure && slices.Equal(d.guards, guards) {
 			return
 		}
 	}
-	r.resources = append(r.resources, dependency{i, slices.Clone(guards), order})
+	r.resources = append(r.resources, dependency{resource: i, guards: slices.Clone(guards), order: order})
 }
 
 func (r *references) addMissing(name string) {
@@ -229,7 +230,12 @@ func (c *compiler) defaultValue(arg *yaml.Node) (expr, error) {
 	if n == nil || !c.program.extended {
 		return nil, invalid("Template error: every Fn::FindInMap object requires three parameters, the map name, map key and the attribute for return value")
 	}
-	return c.member("DefaultValue", n)
+	before := len(c.uses.resources)
+	e, err := c.member("DefaultValue", n)
+	for i := range c.uses.resources[before:] {
+		c.uses.resources[before+i].unsure = true
+	}
+	return e, err
 }
 
 // importValue compiles Fn::ImportValue.

@@ -12,6 +12,7 @@ type Template struct {
 	Description string
 
 	source     []byte
+	root       *yaml.Node
 	parameters []*Parameter
 	program    *program   // nil if Fn::ForEach makes each stack compile its own
 	loopSource *yaml.Node // the tree with its loops, if program is nil
@@ -28,7 +29,7 @@ func Parse(src []byte) (*Template, error) {
 	if err := checkHeader(root); err != nil {
 		return nil, err
 	}
-	t := &Template{source: bytes.Clone(src)}
+	t := &Template{source: bytes.Clone(src), root: root}
 	t.Description, _ = literal(member(root, "Description"))
 	if t.parameters, err = readParameters(root); err != nil {
 		return nil, err
@@ -48,13 +49,7 @@ func Parse(src []byte) (*Template, error) {
 // over parameters without default is first checked by Instantiate.
 func (t *Template) checkLoops(root *yaml.Node) error {
 	t.loopSource = root
-	values := make([]Value, len(t.parameters))
-	for i, def := range t.parameters {
-		if def.HasDefault {
-			values[i] = def.value(def.Default)
-		}
-	}
-	flat, err := unroll(&nowhere{}, root, t.parameters, values)
+	flat, err := unroll(&nowhere{}, root, t.parameters, t.defaultValues())
 	if errors.Is(err, errNeedsValue) {
 		return nil
 	}
@@ -63,6 +58,17 @@ func (t *Template) checkLoops(root *yaml.Node) error {
 	}
 	t.defaults, err = build(flat, t.parameters)
 	return err
+}
+
+// defaultValues returns the parameters' defaults; nil for those without.
+func (t *Template) defaultValues() []Value {
+	values := make([]Value, len(t.parameters))
+	for i, def := range t.parameters {
+		if def.HasDefault {
+			values[i] = def.value(def.Default)
+		}
+	}
+	return values
 }
 
 // instance returns the program of a stack with the given parameter values.

@@ -27,6 +27,7 @@ const (
 	BindsContent  Law = "an approval binds content"
 	EventUnproven Law = "an event proves nothing about its sender"
 	SignalNoProof Law = "a signal is no proof"
+	GateHolds     Law = "the gate holds back every resource" // of the product's template
 
 	Secrets        Law = "the wait URL and the response URL are secrets"
 	AlwaysAnswered Law = "CloudFormation always gets an answer"

@@ -126,6 +126,7 @@ const noResponse = "CloudFormation did not receive a response"
 // opened by an approval of its own stack.
 func (c *Checker) stack(s fakecfn.Stack) {
 	c.gateChanges(s)
+	c.gateHolds(s)
 	for _, e := range s.Events {
 		if strings.HasPrefix(e.Reason, noResponse) && !c.unheldAt(s, e) {
 			c.add(AlwaysAnswered, "each custom resource request is answered", "%s: %s was not", s.Name, e.LogicalID)

@@ -118,6 +118,8 @@ func Run(ctx context.Context, out io.Writer, name string, c Config) error {
 
 func (s Story) run(ctx context.Context, out io.Writer, c Config) (err error) {
 	fmt.Fprintf(out, "%s: %s\n", s.Name, s.About)
+	gateErr := gateHolds(out, c.Template)
+	defer func() { err = errors.Join(gateErr, err) }()
 	dir, err := os.MkdirTemp("", "countersign-story-")
 	if err != nil {
 		return err

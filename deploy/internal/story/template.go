@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"countersign/deploy/gate"
@@ -37,6 +38,28 @@ func parameters(t *gate.Template, given map[string]string) (map[string]string, e
 		}
 	}
 	return values, nil
+}
+
+// gateHolds returns an error that names the resources that can start before the verdict, in any stack of the template. If
+// that cannot be decided, it prints why, and the story shows what happens in one stack.
+func gateHolds(out io.Writer, t *gate.Template) error {
+	leaks, err := t.Leaks()
+	var unproven *gate.UnprovenError
+	if errors.As(err, &unproven) {
+		fmt.Fprintf(out, "  note: %v\n", err)
+		err = nil
+	}
+	if errors.Is(err, gate.ErrNoRequest) {
+		return nil // the launch creates no request, and fails for that
+	}
+	if err != nil || len(leaks) == 0 {
+		return err
+	}
+	var names []string
+	for _, l := range leaks {
+		names = append(names, l.String())
+	}
+	return fmt.Errorf("the gate does not hold back %s: make each depend on the verdict, by DependsOn or through a resource that does", strings.Join(names, ", "))
 }
 
 func title(t *gate.Template) string {

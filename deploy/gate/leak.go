@@ -1,0 +1,261 @@
+package gate
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Leak is a resource that can start before the verdict.
+type Leak struct {
+	*Resource
+
+	// When is an example of when that happens, such as "Environment=production"; empty: in every stack that has the
+	// resource.
+	When string
+
+	// Needed is the logical ID of the request that depends on the resource, so that the resource cannot wait for the
+	// verdict; empty if there is none.
+	Needed string
+
+	// Generated says what a transform makes of the resource that does not wait, although the resource does; empty for
+	// the resource itself.
+	Generated string
+}
+
+func (l Leak) String() string {
+	s := l.LogicalID
+	if l.Generated != "" {
+		s = l.Generated + " of " + s
+	}
+	if l.When != "" {
+		s += " (if " + l.When + ")"
+	}
+	return s
+}
+
+// UnprovenError means that it cannot be shown that no resource starts before the verdict. The leaks that were found are
+// leaks all the same.
+type UnprovenError struct{ Reason string }
+
+func (e *UnprovenError) Error() string {
+	return "it cannot be shown that the gate holds back every resource: " + e.Reason
+}
+
+// Leaks returns the resources that can start before the verdict, or before the wait if the template has no verdict, in
+// template order. Each starts so in some stack that CloudFormation accepts: all combinations of conditions are decided,
+// and dependencies inside an Fn::If count only where their branch is taken. The gate's own resources may start at any
+// time; those that the request depends on may not: they exist before anyone has approved.
+//
+// The error is ErrNoRequest if the template has no gate, or an *UnprovenError.
+func (t *Template) Leaks() ([]Leak, error) {
+	m, err := t.model()
+	if m == nil {
+		return nil, err
+	}
+	if len(m.parts.requests) == 0 {
+		return nil, ErrNoRequest
+	}
+	leaks := m.leaks()
+	if m.full {
+		leaks, err = nil, &UnprovenError{"its conditions have too many combinations"}
+	}
+	return leaks, err
+}
+
+// model is a template without loops and the circumstances under which its resources exist and depend on each other.
+type model struct {
+	*circumstances
+	root  *yaml.Node
+	parts *parts
+
+	exists []diagram // by index of program.resources
+	held   []diagram // where the verdict holds it back, if it exists
+}
+
+// model returns the model of a template. A loop over values that only a stack has is left out of a resource, where it can
+// only add dependencies. Where it makes resources, the model has those of the parameters' defaults, and the error is an
+// *UnprovenError. So it is with transforms that can add resources. The model is nil if the loops have no default.
+func (t *Template) model() (*model, error) {
+	p, root := t.program, t.root
+	var err error
+	if p == nil {
+		if p, root, err = t.flat(); p == nil {
+			return nil, err
+		}
+	}
+	m := &model{circumstances: newCircumstances(p, root), root: root, parts: findParts(p)}
+	m.trace()
+	return m, cmp.Or(err, unknownTransform(t.root), m.unknownSAM())
+}
+
+// flat compiles a template with loops.
+func (t *Template) flat() (*program, *yaml.Node, error) {
+	root, err := unrollKnown(t.loopSource, t.parameters)
+	if errors.Is(err, errNeedsValue) {
+		unproven := &UnprovenError{"Fn::ForEach makes resources of values that differ from stack to stack"}
+		if root, err = unroll(&nowhere{}, t.loopSource, t.parameters, t.defaultValues()); err == nil {
+			err = unproven
+		} else {
+			return nil, nil, unproven
+		}
+		p, compileErr := build(root, t.parameters)
+		if compileErr != nil {
+			return nil, nil, unproven
+		}
+		return p, root, err
+	}
+	if err != nil {
+		return nil, nil, &UnprovenError{err.Error()}
+	}
+	p, err := build(root, t.parameters)
+	if err != nil {
+		return nil, nil, &UnprovenError{err.Error()}
+	}
+	return p, root, nil
+}
+
+// unknownTransform returns an *UnprovenError if the template has a transform that may add resources of its own: any but
+// AWS::LanguageExtensions, and but SAM, whose resources are known.
+func unknownTransform(root *yaml.Node) error {
+	var names []string
+	if declared := member(root, "Transform"); declared != nil {
+		list := []*yaml.Node{declared}
+		if declared.Kind == yaml.SequenceNode {
+			list = declared.Content
+		}
+		for _, n := range list {
+			name := n.Value
+			if n.Kind == yaml.MappingNode {
+				name, _ = literal(member(n, "Name"))
+			}
+			names = append(names, name)
+		}
+	}
+	if mentions(root, func(key string) bool { return key == fnTransform }) {
+		names = append(names, fnTransform)
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return name == "AWS::LanguageExtensions" || name == samTransform })
+	if len(names) == 0 {
+		return nil
+	}
+	return &UnprovenError{fmt.Sprintf("the transform %s can add resources and change others", strings.Join(names, ", "))}
+}
+
+// unknownSAM returns an *UnprovenError if the template has a SAM resource of which it is not known what SAM makes.
+func (m *model) unknownSAM() error {
+	for _, r := range m.program.resources {
+		if _, known := samGenerates(m.root, r); !known {
+			return &UnprovenError{fmt.Sprintf("it is not known what SAM makes of %s, a resource of type %s", r.LogicalID, r.Type)}
+		}
+	}
+	return nil
+}
+
+// trace decides where each resource exists and is held back.
+func (m *model) trace() {
+	p := m.program
+	m.exists, m.held = make([]diagram, len(p.resources)), make([]diagram, len(p.resources))
+	for i, r := range p.resources {
+		m.exists[i] = m.included(r.condition)
+	}
+	m.refuse()
+	holds := make([]bool, len(p.resources))
+	var work []int
+	for _, r := range m.parts.holding() {
+		holds[r.Index], work = true, append(work, r.Index)
+	}
+	dependents := make([][]int, len(p.resources))
+	for i, r := range p.resources {
+		for _, d := range r.uses.resources {
+			if !slices.Contains(dependents[d.resource], i) {
+				dependents[d.resource] = append(dependents[d.resource], i)
+			}
+		}
+	}
+	for len(work) > 0 && !m.full {
+		target := work[0]
+		work = work[1:]
+		through := m.held[target]
+		if holds[target] {
+			through = always
+		}
+		through = m.and(through, m.exists[target])
+		for _, i := range dependents[target] {
+			before := m.held[i]
+			for _, d := range p.resources[i].uses.resources {
+				if d.resource == target && !d.unsure {
+					m.held[i] = m.or(m.held[i], m.and(m.satisfied(d.guards), through))
+				}
+			}
+			if m.held[i] != before && !slices.Contains(work, i) {
+				work = append(work, i)
+			}
+		}
+	}
+}
+
+// refuse takes out what CloudFormation does not accept: a Ref or Fn::GetAtt to a resource that does not exist.
+func (m *model) refuse() {
+	check := func(exists diagram, uses *references) {
+		for _, d := range uses.resources {
+			if !d.order && !d.unsure && m.exists[d.resource] != always {
+				m.possible = m.and(m.possible, m.implies(m.and(exists, m.satisfied(d.guards)), m.exists[d.resource]))
+			}
+		}
+	}
+	for i, r := range m.program.resources {
+		check(m.exists[i], &r.uses)
+	}
+	for _, o := range m.program.outputs {
+		check(m.included(o.condition), &o.uses)
+	}
+}
+
+func (m *model) leaks() []Leak {
+	var leaks []Leak
+	needed := m.neededByRequests()
+	for i, r := range m.program.resources {
+		if m.parts.of[i] != partNone {
+			continue
+		}
+		exists := m.and(m.possible, m.exists[i])
+		l := Leak{Resource: r, Needed: needed[r]}
+		if open := m.and(exists, m.not(m.held[i])); open != never {
+			if open != exists {
+				l.When = m.describe(m.and(m.exists[i], m.not(m.held[i])))
+			}
+			leaks = append(leaks, l)
+			continue
+		}
+		generated, _ := samGenerates(m.root, r)
+		for _, generated := range generated {
+			l.Generated = generated
+			leaks = append(leaks, l)
+		}
+	}
+	return leaks
+}
+
+// neededByRequests returns the resources that requests depend on, with one such request each.
+func (m *model) neededByRequests() map[*Resource]string {
+	needed := map[*Resource]string{}
+	for _, request := range m.parts.requests {
+		work := []*Resource{request}
+		for len(work) > 0 {
+			for _, d := range work[0].uses.resources {
+				r := m.program.resources[d.resource]
+				if needed[r] == "" && r != request {
+					needed[r] = request.LogicalID
+					work = append(work, r)
+				}
+			}
+			work = work[1:]
+		}
+	}
+	return needed
+}
