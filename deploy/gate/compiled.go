@@ -28,6 +28,7 @@ type program struct {
 
 	resources     []*Resource
 	resourceIndex map[string]int
+	modules       map[string]bool // the logical IDs of modules
 
 	outputs []*outputDefinition
 

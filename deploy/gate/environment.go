@@ -15,6 +15,9 @@ type Environment interface {
 	// ImportValue returns the value of another stack's export.
 	ImportValue(name string) (Value, error)
 
+	// StackOutput returns an output of a stack. local is true if the stack must be in the same account and Region.
+	StackOutput(stack, output string, local bool) (Value, error)
+
 	// Zones returns the names of a Region's Availability Zones.
 	Zones(region string) []string
 
@@ -22,9 +25,9 @@ type Environment interface {
 	// that names it.
 	StoredParameter(name, typ string) (value string, ok bool)
 
-	// Transformed returns the physical ID of a resource that a transform other than AWS::LanguageExtensions would
-	// have added to the template.
-	Transformed(name string) string
+	// Transformed returns the physical ID of a resource that a transform other than AWS::LanguageExtensions or a module
+	// would have added to the template, or an attribute of it.
+	Transformed(name, attribute string) Value
 }
 
 // Pseudo parameters.
@@ -55,10 +58,13 @@ type nowhere struct {
 	asked bool // whether an expression needed one
 }
 
-func (n *nowhere) Pseudo(string) Value                           { n.asked = true; return nil }
-func (n *nowhere) Ref(*Resource) Value                           { n.asked = true; return nil }
-func (n *nowhere) GetAtt(*Resource, string) (Value, error)       { return nil, errNeedsValue }
-func (n *nowhere) ImportValue(string) (Value, error)             { return nil, errNeedsValue }
+func (n *nowhere) Pseudo(string) Value                     { n.asked = true; return nil }
+func (n *nowhere) Ref(*Resource) Value                     { n.asked = true; return nil }
+func (n *nowhere) GetAtt(*Resource, string) (Value, error) { return nil, errNeedsValue }
+func (n *nowhere) ImportValue(string) (Value, error)       { return nil, errNeedsValue }
+func (n *nowhere) StackOutput(string, string, bool) (Value, error) {
+	return nil, errNeedsValue
+}
 func (n *nowhere) Zones(string) []string                         { n.asked = true; return nil }
 func (n *nowhere) StoredParameter(string, string) (string, bool) { return "", false }
-func (n *nowhere) Transformed(string) string                     { n.asked = true; return "" }
+func (n *nowhere) Transformed(string, string) Value              { n.asked = true; return nil }

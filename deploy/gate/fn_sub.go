@@ -84,7 +84,7 @@ func (c *compiler) variable(name string, vars map[string]expr) (expr, error) {
 	if !dotted {
 		return c.lookup(name), nil
 	}
-	if _, ok := c.program.resourceIndex[resource]; !ok && !c.program.lenient && !c.beforeResources() {
+	if _, ok := c.program.resourceIndex[resource]; !ok && !c.program.lenient && !c.beforeResources() && !c.inModule(resource) {
 		return nil, invalid("Template error: instance of Fn::Sub references invalid resource attribute %s", name)
 	}
 	return c.attribute(resource, []expr{constant{attribute}})
@@ -93,11 +93,13 @@ func (c *compiler) variable(name string, vars map[string]expr) (expr, error) {
 // substitute joins the parts, which must evaluate to scalars.
 func substitute(parts []expr, s *Instance) (Value, error) {
 	var plain, masked strings.Builder
+	madeUp := false
 	for _, e := range parts {
 		v, err := e.eval(s)
 		if err != nil {
 			return nil, err
 		}
+		madeUp = madeUp || isSample(v)
 		p, sh, ok := scalar(v)
 		if !ok {
 			if _, none := v.(noValue); none {
@@ -110,6 +112,9 @@ func substitute(parts []expr, s *Instance) (Value, error) {
 		if plain.Len() > maxText {
 			return nil, errTooLong()
 		}
+	}
+	if madeUp && plain.String() == masked.String() {
+		return Sample(plain.String()), nil
 	}
 	return newText(plain.String(), masked.String()), nil
 }

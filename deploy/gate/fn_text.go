@@ -25,7 +25,7 @@ func errTooLong() error {
 // join is Fn::Join.
 func join(_ *Instance, args []Value) (Value, error) {
 	delimiter, _, ok := scalar(args[0])
-	items, isList := args[1].(List)
+	items, isList := itemsOf(args[1])
 	if !ok || !isList {
 		return nil, invalid("%s", usageJoin)
 	}
@@ -48,12 +48,15 @@ func join(_ *Instance, args []Value) (Value, error) {
 	return newText(plain.String(), masked.String()), nil
 }
 
-// pick is Fn::Select.
+// selectItem is Fn::Select.
 func selectItem(_ *Instance, args []Value) (Value, error) {
 	index, err := strconv.Atoi(Text(args[0]))
-	items, ok := args[1].(List)
+	items, ok := itemsOf(args[1])
 	if err != nil || !ok {
 		return nil, invalid("%s", usageSelect)
+	}
+	if n := len(items); index >= n && n > 0 && isSample(items[n-1]) {
+		return items[n-1], nil
 	}
 	if index < 0 || index >= len(items) {
 		return nil, invalid("Template error: Fn::Select cannot select nonexistent value at index %d", index)
@@ -69,6 +72,11 @@ func split(_ *Instance, args []Value) (Value, error) {
 		return nil, invalid("%s", usageSplit)
 	}
 	parts := Strings(strings.Split(plain, delimiter))
+	if isSample(args[1]) {
+		for i, p := range parts {
+			parts[i] = Sample(Text(p))
+		}
+	}
 	if plain != masked {
 		for i, p := range parts {
 			parts[i] = newText(Text(p), mask)
@@ -115,6 +123,20 @@ func jsonString(_ *Instance, v Value) (Value, error) {
 		return newText(string(plain), string(appendJSON(nil, v, style{typed: true, masked: true}))), nil
 	}
 	return nil, invalid("Template error: every Fn::ToJsonString object requires an object or an array.") // own words
+}
+
+// stackOutput is Fn::GetStackOutput.
+//
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-getstackoutput.html
+func stackOutput(s *Instance, v Value) (Value, error) {
+	arguments, _ := v.(*Object)
+	stack, output := Text(arguments.Get("StackName")), Text(arguments.Get("OutputName"))
+	if stack == "" || output == "" {
+		return nil, invalid("Template error: every Fn::GetStackOutput object requires a StackName and an OutputName.") // own words
+	}
+	region := arguments.Get("Region")
+	here := region == nil || Text(region) == Text(s.env.Pseudo(pseudoRegion))
+	return s.env.StackOutput(stack, output, here && arguments.Get("RoleArn") == nil)
 }
 
 // zones is Fn::GetAZs. An empty Region means the stack's own.

@@ -19,6 +19,7 @@ const (
 	fnForEach          = "Fn::ForEach"
 	fnGetAtt           = "Fn::GetAtt"
 	fnGetAZs           = "Fn::GetAZs"
+	fnGetStackOutput   = "Fn::GetStackOutput"
 	fnIf               = "Fn::If"
 	fnImportValue      = "Fn::ImportValue"
 	fnJoin             = "Fn::Join"
@@ -44,7 +45,7 @@ const supported = "[Fn::Base64, Fn::GetAtt, Fn::GetAZs, Fn::ImportValue, Fn::Joi
 func isFunction(name string) bool {
 	switch name {
 	case fnRef, fnCondition, fnAnd, fnBase64, fnCidr, fnContains, fnEachMemberEquals, fnEachMemberIn, fnEquals,
-		fnFindInMap, fnGetAtt, fnGetAZs, fnIf, fnImportValue, fnJoin, fnLength, fnNot, fnOr, fnRefAll, fnSelect,
+		fnFindInMap, fnGetAtt, fnGetAZs, fnGetStackOutput, fnIf, fnImportValue, fnJoin, fnLength, fnNot, fnOr, fnRefAll, fnSelect,
 		fnSplit, fnSub, fnToJSONString, fnTransform, fnValueOf, fnValueOfAll:
 		return true
 	}
@@ -75,7 +76,7 @@ func (c *compiler) function(name string, arg *yaml.Node) (expr, error) {
 			break
 		}
 		fallthrough
-	case fnBase64, fnGetAZs, fnRefAll:
+	case fnBase64, fnGetAZs, fnGetStackOutput, fnRefAll:
 		return c.unary(name, arg)
 	case fnJoin, fnSelect, fnSplit, fnCidr, fnEquals, fnAnd, fnOr, fnNot,
 		fnContains, fnEachMemberEquals, fnEachMemberIn, fnValueOf, fnValueOfAll:
@@ -96,6 +97,8 @@ func (c *compiler) unary(name string, arg *yaml.Node) (expr, error) {
 		apply = base64Of
 	case fnGetAZs:
 		apply = zones
+	case fnGetStackOutput:
+		apply = stackOutput
 	case fnLength:
 		apply = length
 	case fnToJSONString:

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -97,10 +98,15 @@ func (p *program) checkCycles() error {
 
 // acyclic refuses cycles. It removes resources without remaining dependencies, then those without remaining dependents:
 // the rest are the cycles and the resources between them.
+//
+// A transform replaces the resources that it understands, so that a cycle through them may be none in the result. SAM,
+// for example, makes resources of their own of a function's Events. The references that close such a cycle are dropped.
 func (p *program) acyclic(pl *plan) error {
-	removed := make([]bool, len(p.resources))
-	peel(removed, pl.needs, pl.neededBy)
-	peel(removed, pl.neededBy, pl.needs)
+	removed := p.cyclic(pl)
+	if p.lenient && slices.Contains(removed, false) {
+		p.dropTransformed(pl, removed)
+		removed = p.cyclic(pl)
+	}
 	var names []string
 	for i, def := range p.resources {
 		if !removed[i] {
@@ -111,6 +117,30 @@ func (p *program) acyclic(pl *plan) error {
 		return invalid("Circular dependency between resources: [%s]", sortedJoin(names))
 	}
 	return nil
+}
+
+// cyclic returns false for the resources in cycles and between them.
+func (p *program) cyclic(pl *plan) (removed []bool) {
+	removed = make([]bool, len(p.resources))
+	peel(removed, pl.needs, pl.neededBy)
+	peel(removed, pl.neededBy, pl.needs)
+	return removed
+}
+
+// dropTransformed removes the dependencies of SAM's resources on other resources of a cycle.
+func (p *program) dropTransformed(pl *plan, removed []bool) {
+	for i, def := range p.resources {
+		if removed[i] || !strings.HasPrefix(def.Type, "AWS::Serverless::") {
+			continue
+		}
+		pl.needs[i] = slices.DeleteFunc(slices.Clone(pl.needs[i]), func(j int) bool {
+			if removed[j] {
+				return false
+			}
+			pl.neededBy[j] = slices.DeleteFunc(slices.Clone(pl.neededBy[j]), func(k int) bool { return k == i })
+			return true
+		})
+	}
 }
 
 // peel repeatedly marks as removed each resource without an edge to a remaining one.

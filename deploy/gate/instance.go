@@ -36,6 +36,9 @@ func (t *Template) Instantiate(env Environment, given map[string]string) (*Insta
 			return nil, err
 		}
 	}
+	if err := in.checkPolicies(); err != nil {
+		return nil, err
+	}
 	return in, in.checkEarly(false)
 }
 
@@ -109,8 +112,6 @@ func (s *Instance) checkEarly(imports bool) error {
 	return nil
 }
 
-func (s *Instance) transformedRef(name string) Value { return s.env.Transformed(name) }
-
 func (s *Instance) findInMap(keys [3]expr, fallback expr) (Value, error) {
 	var words [3]string
 	for i, e := range keys {
@@ -127,7 +128,7 @@ func (s *Instance) findInMap(keys [3]expr, fallback expr) (Value, error) {
 		return fallback.eval(s)
 	}
 	if s.program.lenient {
-		return s.transformedRef(strings.Join(words[:], "-")), nil
+		return s.env.Transformed(strings.Join(words[:], "-"), ""), nil
 	}
 	return nil, invalid("Template error: Unable to get mapping for %s", strings.Join(words[:], "::"))
 }

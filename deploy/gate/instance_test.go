@@ -22,13 +22,19 @@ func (account) GetAtt(r *gate.Resource, attribute string) (gate.Value, error) {
 
 func (account) ImportValue(name string) (gate.Value, error) { return "export-" + name, nil }
 
+func (account) StackOutput(stack, output string, _ bool) (gate.Value, error) {
+	return stack + "." + output, nil
+}
+
 func (account) Zones(region string) []string { return []string{region + "a", region + "b"} }
 
 func (account) StoredParameter(name, _ string) (string, bool) {
 	return "stored-" + name, name != "missing"
 }
 
-func (account) Transformed(name string) string { return "transformed-" + name }
+func (account) Transformed(name, attribute string) gate.Value {
+	return "transformed-" + name + attribute
+}
 
 const evaluated = `
 Parameters:

@@ -32,6 +32,7 @@ func normalize(n *yaml.Node, at *nodePath, depth int) error {
 	if err := normalizeKeys(n, at); err != nil {
 		return err
 	}
+	dropDuplicates(n)
 	if n.Kind == yaml.MappingNode {
 		for k, v := range members(n) {
 			if err := normalize(v, &nodePath{at, k.Value}, depth+1); err != nil {
@@ -60,6 +61,24 @@ func normalizeKeys(n *yaml.Node, at *nodePath) error {
 		}
 	}
 	return nil
+}
+
+// dropDuplicates removes all but the last of the members of a mapping with the same key, as CloudFormation does in every
+// section. The last takes the place of the first.
+func dropDuplicates(n *yaml.Node) {
+	if n.Kind != yaml.MappingNode {
+		return
+	}
+	at, kept := map[string]int{}, n.Content[:0]
+	for k, v := range members(n) {
+		if i, again := at[k.Value]; again {
+			kept[i], kept[i+1] = k, v
+			continue
+		}
+		at[k.Value] = len(kept)
+		kept = append(kept, k, v)
+	}
+	n.Content = kept
 }
 
 // expandShortForm rewrites "!Name x" to "{Fn::Name: x}", in place.

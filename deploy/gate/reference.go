@@ -110,8 +110,28 @@ func (c *compiler) lookup(name string) expr {
 		c.uses.addResource(i, c.guards, false)
 		return function(func(s *Instance) (Value, error) { return s.env.Ref(s.program.resources[i]), nil })
 	}
-	c.uses.addMissing(name)
-	return function(func(s *Instance) (Value, error) { return s.transformedRef(name), nil })
+	if !c.inModule(name) {
+		c.uses.addMissing(name)
+	}
+	return function(func(s *Instance) (Value, error) { return s.env.Transformed(name, ""), nil })
+}
+
+// inModule reports whether name is that of a resource in a module, which is the module's followed by its own. The
+// resource being compiled then depends on the module.
+//
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/module-ref-resources.html
+func (c *compiler) inModule(name string) bool {
+	module := ""
+	for id := range c.program.modules {
+		if strings.HasPrefix(name, id) && len(id) < len(name) && len(id) > len(module) {
+			module = id
+		}
+	}
+	if module == "" || c.beforeResources() {
+		return false
+	}
+	c.uses.addResource(c.program.resourceIndex[module], c.guards, false)
+	return true
 }
 
 // beforeResources reports whether the section is evaluated before the stack has resources.
@@ -151,28 +171,35 @@ func (c *compiler) getAtt(arg *yaml.Node) (expr, error) {
 // attribute compiles a resource's attribute. parts are joined with dots to its name.
 func (c *compiler) attribute(name string, parts []expr) (expr, error) {
 	i, ok := c.program.resourceIndex[name]
-	switch {
-	case c.beforeResources():
+	if c.beforeResources() {
 		c.uses.addMissing(name)
 		return constant{""}, nil
-	case !ok && !c.program.lenient:
-		return nil, invalid("Template error: instance of Fn::GetAtt references undefined resource %s", name)
-	case !ok:
-		return function(func(s *Instance) (Value, error) { return s.transformedRef(name), nil }), nil
 	}
-	c.uses.addResource(i, c.guards, false)
-	if allConstant(parts) {
-		attribute, err := dotted(parts, nil)
-		c.uses.attributes = append(c.uses.attributes, attributeUse{i, attribute})
-		return function(func(s *Instance) (Value, error) { return s.env.GetAtt(s.program.resources[i], attribute) }), err
-	}
-	return function(func(s *Instance) (Value, error) {
-		attribute, err := dotted(parts, s)
-		if err != nil {
-			return nil, err
-		}
+	get := func(s *Instance, attribute string) (Value, error) {
 		return s.env.GetAtt(s.program.resources[i], attribute)
-	}), nil
+	}
+	switch {
+	case ok:
+		c.uses.addResource(i, c.guards, false)
+	case c.program.lenient || c.inModule(name):
+		get = func(s *Instance, attribute string) (Value, error) { return s.env.Transformed(name, attribute), nil }
+	default:
+		return nil, invalid("Template error: instance of Fn::GetAtt references undefined resource %s", name)
+	}
+	if !allConstant(parts) {
+		return function(func(s *Instance) (Value, error) {
+			attribute, err := dotted(parts, s)
+			if err != nil {
+				return nil, err
+			}
+			return get(s, attribute)
+		}), nil
+	}
+	attribute, err := dotted(parts, nil)
+	if ok {
+		c.uses.attributes = append(c.uses.attributes, attributeUse{i, attribute})
+	}
+	return function(func(s *Instance) (Value, error) { return get(s, attribute) }), err
 }
 
 // dotted evaluates the parts of an attribute's name and joins them with dots.

@@ -52,16 +52,6 @@ const (
 	typeCustom = "AWS::CloudFormation::CustomResource"
 )
 
-// Deletion policies.
-//
-// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html
-const (
-	policyDelete               = "Delete"
-	PolicyRetain               = "Retain"
-	PolicyRetainExceptOnCreate = "RetainExceptOnCreate"
-	policySnapshot             = "Snapshot"
-)
-
 func (p *program) readResources(root *yaml.Node) error {
 	n, err := p.section(root, blockResources)
 	if err != nil {
@@ -77,7 +67,7 @@ func (p *program) readResources(root *yaml.Node) error {
 		if err != nil {
 			return locate(err, []string{blockResources, k.Value}, k)
 		}
-		if !isTypeName(def.Type) && !slices.Contains(unknown, def.Type) {
+		if !p.lenient && !isTypeName(def.Type) && !slices.Contains(unknown, def.Type) {
 			unknown = append(unknown, def.Type)
 		}
 		p.resources[p.resourceIndex[k.Value]] = def
@@ -196,72 +186,6 @@ func (c *compiler) properties(n *yaml.Node) (expr, error) {
 		return nil, invalid("Template format error: [/%s] Properties must be an object.", strings.Join(c.path, "/")) // own words
 	}
 	return c.member("Properties", v)
-}
-
-// deletionPolicy compiles the DeletionPolicy and checks the UpdateReplacePolicy.
-func (c *compiler) deletionPolicy(n *yaml.Node, typ string) (expr, error) {
-	for _, attribute := range []string{"UpdateReplacePolicy", "DeletionPolicy"} {
-		v := member(n, attribute)
-		if v == nil {
-			continue
-		}
-		if err := c.checkPolicies(v, attribute, typ); err != nil {
-			return nil, err
-		}
-		e, err := c.member(attribute, v)
-		if err != nil {
-			return nil, err
-		}
-		if attribute == "DeletionPolicy" {
-			return e, nil
-		}
-	}
-	return nil, nil
-}
-
-// checkPolicies checks the policies that n can evaluate to. Without AWS::LanguageExtensions only Fn::If may compute them.
-func (c *compiler) checkPolicies(n *yaml.Node, attribute, typ string) error {
-	if policy, ok := literal(n); ok {
-		return checkPolicy(policy, attribute, typ)
-	}
-	name, arg, _ := c.call(n)
-	switch {
-	case name == fnIf && arg.Kind == yaml.SequenceNode && len(arg.Content) == 3:
-		for _, branch := range arg.Content[1:] {
-			if err := c.checkPolicies(branch, attribute, typ); err != nil {
-				return err
-			}
-		}
-	case name == fnRef && arg.Value == pseudoNoValue:
-	case !c.program.extended:
-		return invalid("Template format error: Every %s member must be a string.", attribute)
-	}
-	return nil
-}
-
-func checkPolicy(policy, attribute, typ string) error {
-	switch policy {
-	case policyDelete, PolicyRetain:
-		return nil
-	case PolicyRetainExceptOnCreate:
-		if attribute == "DeletionPolicy" {
-			return nil
-		}
-	case policySnapshot:
-		if slices.Contains(snapshotTypes, typ) {
-			return nil
-		}
-		return invalid("Template error: resource type %s does not support deletion policy Snapshot", typ)
-	}
-	return invalid("Template format error: Unrecognized %s %s", attribute, policy) // own words
-}
-
-// snapshotTypes are the resource types that support the policy Snapshot.
-//
-// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html
-var snapshotTypes = []string{
-	"AWS::DocDB::DBCluster", "AWS::EC2::Volume", "AWS::ElastiCache::CacheCluster", "AWS::ElastiCache::ReplicationGroup",
-	"AWS::Neptune::DBCluster", "AWS::RDS::DBCluster", "AWS::RDS::DBInstance", "AWS::Redshift::Cluster",
 }
 
 func sortedJoin(names []string) string {

@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -62,12 +61,7 @@ func checkHeader(root *yaml.Node) error {
 
 func checkSections(root *yaml.Node, lenient bool) error {
 	var unknown []string
-	seen := map[string]bool{}
 	for k := range members(root) {
-		if seen[k.Value] {
-			return errDuplicate(k, "the template")
-		}
-		seen[k.Value] = true
 		switch k.Value {
 		case "AWSTemplateFormatVersion", "Description", "Metadata", blockParameters, blockMappings, blockConditions,
 			"Transform", blockResources, blockOutputs, blockRules, "Hooks":
@@ -121,7 +115,7 @@ func (p *program) section(root *yaml.Node, name string) (*yaml.Node, error) {
 	return n, nil
 }
 
-// index numbers the members of a section in template order.
+// index numbers the members of a section in template order. Only loops can have made two members of the same name.
 func (p *program) index(root *yaml.Node, block string, limit int) (map[string]int, error) {
 	index := map[string]int{}
 	n, err := p.section(root, block)
@@ -133,7 +127,7 @@ func (p *program) index(root *yaml.Node, block string, limit int) (map[string]in
 			continue
 		}
 		if _, duplicate := index[k.Value]; duplicate {
-			return nil, errDuplicate(k, "the "+block+" block of the template")
+			return nil, invalid("Template format error: Duplicate key %s in the %s block of the template", k.Value, block) // own words
 		}
 		index[k.Value] = len(index)
 	}
@@ -143,15 +137,6 @@ func (p *program) index(root *yaml.Node, block string, limit int) (map[string]in
 	return index, nil
 }
 
-// errDuplicate is in own words: CloudFormation silently takes the last of two members with the same name, which is
-// always a mistake.
-func errDuplicate(k *yaml.Node, where string) error {
-	if k.Line > 0 {
-		where += fmt.Sprintf(" (line %d, column %d)", k.Line, k.Column)
-	}
-	return invalid("Template format error: Duplicate key %s in %s", k.Value, where)
-}
-
 // readNames collects the names of conditions and resources, which may be used before they are declared.
 func (p *program) readNames(root *yaml.Node) (err error) {
 	if p.conditionIndex, err = p.index(root, blockConditions, maxResources); err != nil {
@@ -159,6 +144,12 @@ func (p *program) readNames(root *yaml.Node) (err error) {
 	}
 	if p.resourceIndex, err = p.index(root, blockResources, maxResources); err != nil {
 		return err
+	}
+	p.modules = map[string]bool{}
+	for id, r := range members(member(root, blockResources)) {
+		if typ, _ := literal(member(r, "Type")); strings.HasSuffix(typ, "::MODULE") {
+			p.modules[id.Value] = true
+		}
 	}
 	for _, name := range sortedKeys(p.resourceIndex) {
 		if !isAlphanumeric(name) {

@@ -12,6 +12,7 @@ import (
 //	unquoted  a number or boolean written without quotes
 //	bool      the result of a condition function
 //	secret    a text that contains the value of a NoEcho parameter or response
+//	sample    a made-up text
 //	List      contains no noValue
 //	*Object   contains no noValue
 //	noValue   AWS::NoValue
@@ -26,6 +27,13 @@ type (
 
 	// secret is a text and its masked form.
 	secret struct{ plain, masked string }
+
+	// sample is a text in place of a value that only AWS knows, as parts of it are too. Functions that want a list take
+	// it as one of any length if list is true.
+	sample struct {
+		text string
+		list bool
+	}
 
 	Object struct {
 		keys []string
@@ -76,6 +84,8 @@ func scalar(v Value) (plain, masked string, ok bool) {
 		return s, s, true
 	case secret:
 		return v.plain, v.masked, true
+	case sample:
+		return v.text, v.text, true
 	}
 	return "", "", false
 }
@@ -92,6 +102,28 @@ func newText(plain, masked string) Value {
 		return plain
 	}
 	return secret{plain, masked}
+}
+
+// Sample returns a made-up text. If it is split, each index of the result has a value.
+func Sample(s string) Value { return sample{text: s} }
+
+// SampleOfAnyType returns a made-up value that is a text, or a list where a function wants one.
+func SampleOfAnyType(s string) Value { return sample{text: s, list: true} }
+
+func isSample(v Value) bool {
+	_, ok := v.(sample)
+	return ok
+}
+
+// itemsOf returns the items of a list.
+func itemsOf(v Value) (List, bool) {
+	switch v := v.(type) {
+	case List:
+		return v, true
+	case sample:
+		return List{v}, v.list
+	}
+	return nil, false
 }
 
 // Secret returns s as a value that AppendMaskedJSON writes as ****.

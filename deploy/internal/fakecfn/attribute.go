@@ -46,6 +46,17 @@ func (r *resource) plainAttribute(name string) gate.Value {
 	if v := r.properties.Get(name); v != nil {
 		return v
 	}
+	v := r.guess(name)
+	if s, ok := v.(string); ok && (strings.HasSuffix(name, "s") || strings.HasSuffix(name, ".List") || r.def.Kind == gate.KindCustom) {
+		return gate.SampleOfAnyType(s)
+	} else if ok {
+		return gate.Sample(s)
+	}
+	return v
+}
+
+// guess returns a value that fits an attribute's name.
+func (r *resource) guess(name string) gate.Value {
 	last := name[strings.LastIndexByte(name, '.')+1:]
 	service, typ := r.service()
 	region := r.stack.engine.cfg.Region

@@ -93,7 +93,7 @@ func TestDeletionPolicyFromParameter(t *testing.T) {
 	}
 }
 
-// Without a transform, Fn::If may compute a deletion policy, and no other function may.
+// Functions compute a deletion policy without a transform, too. It must not depend on a resource.
 func TestDeletionPolicyByIf(t *testing.T) {
 	const src = "Parameters: {Keep: {Type: String}}\nConditions: {Keeps: !Equals [!Ref Keep, 'yes']}\n" +
 		"Resources:\n  Q: {Type: AWS::SQS::Queue, DeletionPolicy: !If [Keeps, %s, !Ref AWS::NoValue], UpdateReplacePolicy: !If [Keeps, Retain, Delete]}\n"
@@ -108,12 +108,33 @@ func TestDeletionPolicyByIf(t *testing.T) {
 		}
 	}
 	for policy, want := range map[string]string{
-		"Retian":           "Template format error: Unrecognized DeletionPolicy Retian",
-		"!Ref AWS::Region": "Template format error: Every DeletionPolicy member must be a string.",
+		"Retian":   "Template format error: Unrecognized DeletionPolicy Retian",
+		"[Retain]": "Template format error: Every DeletionPolicy member must be a string.",
+		"!Ref Q":   "Unsupported expression for DeletionPolicy in resource Q",
 	} {
 		if got := newFixture(t).refusal(fmt.Sprintf(src, policy)); got != want {
 			t.Errorf("%s: got %q, want %q", policy, got, want)
 		}
+	}
+}
+
+func TestDeletionPolicyByParameter(t *testing.T) {
+	tpl := mustParse(t, "Parameters: {Policy: {Type: String}}\nMappings: {Policies: {us-east-1: {Logs: Retain}}}\nResources:\n"+
+		"  Q: {Type: AWS::SQS::Queue, DeletionPolicy: !Ref Policy, UpdateReplacePolicy: !Ref Policy}\n"+
+		"  Logs: {Type: AWS::Logs::LogGroup, DeletionPolicy: !FindInMap [Policies, !Ref AWS::Region, Logs]}\n")
+	for policy, want := range map[string]fakecfn.Status{"Retain": fakecfn.DeleteSkipped, "Delete": fakecfn.DeleteComplete} {
+		w := newFixture(t)
+		id := w.create(fakecfn.CreateStackInput{Template: tpl, Parameters: map[string]string{"Policy": policy}})
+		if err := w.engine.DeleteStack(id); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.stack(id); got.Resource("Q").Status != want || got.Resource("Logs").Status != fakecfn.DeleteSkipped {
+			t.Errorf("Policy=%s: got %s and %s", policy, got.Resource("Q").Status, got.Resource("Logs").Status)
+		}
+	}
+	_, err := newFixture(t).engine.CreateStack(fakecfn.CreateStackInput{Name: "stack", Template: tpl, Parameters: map[string]string{"Policy": "Keep"}})
+	if got, want := refusalMessage(t, err), "Template format error: Unrecognized DeletionPolicy Keep"; got != want {
+		t.Errorf("refusal: got %q, want %q", got, want)
 	}
 }
 

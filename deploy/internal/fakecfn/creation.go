@@ -125,6 +125,9 @@ func (e *Engine) completeResource(r *resource) {
 		e.setResourceStatus(r, UpdateComplete, "")
 	} else {
 		e.setResourceStatus(r, CreateComplete, "")
+		if r.kind == gate.KindPlain {
+			e.signalHandles(r)
+		}
 	}
 	e.release(r)
 }

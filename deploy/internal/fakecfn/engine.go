@@ -38,6 +38,10 @@ type Config struct {
 	// Delay is the creation time of a plain resource.
 	Delay time.Duration
 
+	// ScriptsSignal makes plain resources signal the wait handles that they refer to, as the scripts of instances do. Handles
+	// that a custom resource refers to are left to its provider.
+	ScriptsSignal bool
+
 	// NewID generates UUIDs; nil means random ones. Simulations pass a seeded source.
 	NewID func() string
 

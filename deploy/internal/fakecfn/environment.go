@@ -34,7 +34,16 @@ func (st *stack) Pseudo(name string) gate.Value {
 }
 
 // Ref returns the physical ID of a created resource.
-func (st *stack) Ref(r *gate.Resource) gate.Value { return st.resources[r.Index].physicalID }
+func (st *stack) Ref(def *gate.Resource) gate.Value {
+	r := st.resources[def.Index]
+	switch {
+	case r.kind != gate.KindPlain:
+		return r.physicalID
+	case r.physicalID == "": // in a cycle that a transform would resolve
+		return gate.Sample(r.makePhysicalID())
+	}
+	return gate.Sample(r.physicalID)
+}
 
 // GetAtt returns an attribute of a created resource.
 func (st *stack) GetAtt(r *gate.Resource, attribute string) (gate.Value, error) {
@@ -85,7 +94,34 @@ func (st *stack) StoredParameter(name, typ string) (string, bool) {
 	return path.Base(name), true
 }
 
-// Transformed returns a physical ID for a resource that a transform would have added.
-func (st *stack) Transformed(name string) string {
-	return st.name + "-" + name + "-" + makeID(st.uuid+name, 12, upperAlnum)
+// StackOutput returns an output of a stack. Outputs of other accounts and Regions are made up. The reasons are in own
+// words.
+func (st *stack) StackOutput(name, output string, local bool) (gate.Value, error) {
+	if !local {
+		return gate.Sample(name + "-" + output), nil
+	}
+	other, ok := st.engine.find(name)
+	if !ok {
+		return nil, invalid("Stack with id %s does not exist", name)
+	}
+	for _, o := range other.outputs {
+		if o.Key == output {
+			return o.Value, nil
+		}
+	}
+	return nil, invalid("Stack %s has no output %s", name, output)
+}
+
+// Transformed returns a physical ID or an attribute of a resource that a transform or a module would have added.
+func (st *stack) Transformed(name, attribute string) gate.Value {
+	typ := "AWS::Transformed::Resource"
+	if strings.HasSuffix(name, "Role") {
+		typ = "AWS::IAM::Role"
+	}
+	r := &resource{stack: st, def: &gate.Resource{LogicalID: name, Type: typ}}
+	r.physicalID = r.generatedName()
+	if attribute == "" {
+		return gate.SampleOfAnyType(r.physicalID)
+	}
+	return r.plainAttribute(attribute)
 }

@@ -77,7 +77,7 @@ func TestSamples(t *testing.T) {
 			resources: []string{"Hello", "Table", "Alarm"},
 			outputs: map[string]string{
 				"Url":      "https://stack-ServerlessRestApi-*.execute-api.us-east-1.amazonaws.com/Prod/",
-				"Function": "arn:aws:lambda:us-east-1:111122223333:function:stack-Hello-*", "Role": "stack-HelloRole-*",
+				"Function": "arn:aws:lambda:us-east-1:111122223333:function:stack-Hello-*", "Role": "arn:aws:iam::111122223333:role/stack-HelloRole-*",
 			},
 		},
 	}

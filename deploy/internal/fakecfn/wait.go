@@ -3,6 +3,7 @@ package fakecfn
 import (
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -62,6 +63,10 @@ func (e *Engine) startWait(r *resource) {
 	r.wait = w
 	r.physicalID = w.handle.key
 	e.setResourceStatus(r, CreateInProgress, initiated)
+	if w.count == 0 {
+		r.wait, r.data, r.done = nil, &w.data, true
+		return
+	}
 	e.timers.set(r, e.now.Add(seconds(timeout)))
 	w.handle.listeners = append(w.handle.listeners, r)
 	for _, body := range w.handle.signals {
@@ -69,6 +74,57 @@ func (e *Engine) startWait(r *resource) {
 			return
 		}
 		e.countSignal(r, body)
+	}
+	for _, sender := range w.handle.senders() {
+		if sender.status == CreateComplete {
+			e.fulfil(r, sender)
+		}
+	}
+}
+
+// senders returns the plain resources that signal a handle: see Config.ScriptsSignal.
+func (h *handle) senders() []*resource {
+	var all []*resource
+	st := h.r.stack
+	if !st.engine.cfg.ScriptsSignal {
+		return nil
+	}
+	for _, i := range st.instance.NeededBy(h.r.def) {
+		switch r := st.resources[i]; r.kind {
+		case gate.KindCustom:
+			return nil
+		case gate.KindPlain:
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// signalHandles sends the signals of a plain resource that has been created.
+func (e *Engine) signalHandles(r *resource) {
+	for _, i := range r.stack.instance.Needs(r.def) {
+		needed := r.stack.resources[i]
+		if needed.kind != gate.KindHandle {
+			continue
+		}
+		u, err := url.Parse(needed.physicalID)
+		if err != nil {
+			continue
+		}
+		h := e.targets[strings.TrimPrefix(u.Path, "/")].handle
+		if h == nil || !slices.Contains(h.senders(), r) {
+			continue
+		}
+		for _, wait := range slices.Clone(h.listeners) {
+			e.fulfil(wait, r)
+		}
+	}
+}
+
+// fulfil sends all signals that a wait condition still needs.
+func (e *Engine) fulfil(wait, sender *resource) {
+	for n := 0; wait.wait != nil; n++ {
+		e.countSignal(wait, `{"Status":"SUCCESS","UniqueId":"`+sender.def.LogicalID+strconv.Itoa(n)+`","Data":"","Reason":""}`)
 	}
 }
 
@@ -88,8 +144,8 @@ func (e *Engine) readWait(r *resource) (w *waitState, timeout int, reason string
 	}
 	w = &waitState{handle: d.handle, count: 1}
 	if v := r.properties.Get("Count"); v != nil {
-		if w.count, err = strconv.Atoi(gate.Text(v)); err != nil || w.count < 1 {
-			return nil, 0, "Count must be a number greater than 0"
+		if w.count, err = strconv.Atoi(gate.Text(v)); err != nil || w.count < 0 {
+			return nil, 0, "Count must be a number of at least 0"
 		}
 	}
 	return w, timeout, ""

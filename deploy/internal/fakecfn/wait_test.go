@@ -54,7 +54,8 @@ func TestSignals(t *testing.T) {
 		{"data no text", timeout, nil, []string{`{"Status":"SUCCESS","UniqueId":"u","Data":{"a":1}}`}, "CREATE_FAILED", "Unparsable WaitCondition data", ""},
 		{"timeout too long", "Timeout: '43201'", nil, nil, "CREATE_FAILED", "Timeout must be a number of seconds between 0 and 43200", ""},
 		{"no timeout", "Count: 1", nil, nil, "CREATE_FAILED", "Timeout must be a number of seconds between 0 and 43200", ""},
-		{"count of none", timeout + ", Count: 0", nil, nil, "CREATE_FAILED", "Count must be a number greater than 0", ""},
+		{"no signal needed", timeout + ", Count: 0", nil, nil, "CREATE_COMPLETE", "", `{}`},
+		{"negative count", timeout + ", Count: -1", nil, nil, "CREATE_FAILED", "Count must be a number of at least 0", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

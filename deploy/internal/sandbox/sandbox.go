@@ -130,6 +130,8 @@ func New(c Config) (*Sandbox, error) {
 		Emit:   w.enqueue,
 		Delay:  c.Delay,
 		NewID:  c.NewID,
+
+		ScriptsSignal: true,
 	})
 	w.Slack = newWorkspace(w.Clock.Now, origins[1], origins[3], w.client, c.RateLimits, c.Grid)
 	w.Mail = newTopic(w.Clock.Now)

@@ -1,0 +1,62 @@
+package fakecfn_test
+
+import (
+	"strings"
+	"testing"
+
+	"countersign/deploy/gate"
+	"countersign/deploy/internal/fakecfn"
+)
+
+// Functions accept a made-up value wherever AWS would have one.
+func TestMadeUpValues(t *testing.T) {
+	w := newFixture(t, func(c *fakecfn.Config) {
+		c.Serves = func(token string, _ *gate.Object) bool {
+			return token == "arn:aws:lambda:us-east-1:111122223333:function:probe"
+		}
+	})
+	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, `
+Resources:
+  Environment: {Type: AWS::Cloud9::EnvironmentEC2}
+  Broker: {Type: AWS::AmazonMQ::Broker}
+  Other: {Type: Custom::Zones, Properties: {ServiceToken: 'arn:aws:lambda:us-east-1:111122223333:function:zones'}}
+  Topic:
+    Type: AWS::SNS::Topic
+    Properties:
+      A: !Select [6, !Split [':', !GetAtt Environment.Arn]]
+      B: !Select [2, !Split ['/', !Ref Environment]]
+      C: !Select [0, !GetAtt Broker.AmqpEndpoints]
+      D: !Join [',', !GetAtt Other.Zones]
+      E: !Select [3, !Split ['/', !Sub '${Other.Url}']]
+`)})
+	if got := w.stack(id); got.Status != fakecfn.CreateComplete {
+		t.Errorf("stack: got %s: %v", got.Status, w.log(id))
+	}
+	w = newFixture(t)
+	got := w.refusal("Resources:\n  Q: {Type: AWS::SQS::Queue}\n  T: {Type: AWS::SNS::Topic, Properties: {A: !Join [',', !Ref Q]}}")
+	if want := "Template error: every Fn::Join object requires two parameters"; !strings.HasPrefix(got, want) {
+		t.Errorf("refusal: got %q, want %q...", got, want)
+	}
+}
+
+func TestStackOutput(t *testing.T) {
+	w := newFixture(t)
+	_, err := w.engine.CreateStack(fakecfn.CreateStackInput{Name: "network", Template: mustParse(t,
+		"Resources: {V: {Type: AWS::EC2::VPC}}\nOutputs: {Cidr: {Value: 10.0.0.0/16}}")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, `
+Resources: {Q: {Type: AWS::SQS::Queue}}
+Outputs:
+  Here: {Value: !GetStackOutput {StackName: network, OutputName: Cidr}}
+  There: {Value: {Fn::GetStackOutput: {StackName: network, OutputName: Id, Region: !Sub eu-west-1}}}
+`)})
+	if got := w.stack(id); got.Output("Here") != "10.0.0.0/16" || got.Output("There") == "" {
+		t.Errorf("outputs: got %v", got.Outputs)
+	}
+	const src = "Resources: {Q: {Type: AWS::SQS::Queue, Properties: {A: !GetStackOutput {StackName: network, OutputName: Id}}}}"
+	if got, want := newFixture(t).refusal(src), "Stack with id network does not exist"; got != want {
+		t.Errorf("refusal: got %q, want %q", got, want)
+	}
+}
