@@ -77,7 +77,7 @@ func TestSlacktestIsForTests(t *testing.T) {
 // profiles, no SSO. Each one costs size and start time.
 func TestFunctionsLinkFewClients(t *testing.T) {
 	const sdk = "github.com/aws/aws-sdk-go-v2/"
-	allowed := []string{"cloudformation", "dynamodb", "dynamodbstreams", "secretsmanager", "sns", "internal"} // dynamodbstreams: attributevalue names its types
+	allowed := []string{"cloudformation", "dynamodb", "dynamodbstreams", "secretsmanager", "servicecatalog", "sns", "internal"} // dynamodbstreams: attributevalue names its types
 	for _, path := range []string{"countersign/deploy/bot", "countersign/deploy/notifier"} {
 		for _, dep := range deps(t, path) {
 			client, found := strings.CutPrefix(dep, sdk+"service/")

@@ -130,6 +130,7 @@ func TestTemplateAllowsTypicalValues(t *testing.T) {
 		"Timeout":    {"1h 12h 60m 90m 720m", "59m 3m 13h 0h 721m 60 3600s -1h"},
 		"GrantFor":   {"0 0h 00h 1h 60m 90m 72h 336h 20160m", "337h 1000h 30m 59m 20161m 1 -1h 3d"},
 		"Margin":     {"2m 3m 10m 59m", "1m 60m 1h 2 -2m"},
+		"Accounts":   {"111122223333=production 111122223333=production,444455556666=sandbox_2", "production=111122223333 11112222333=production 111122223333= 111122223333 111122223333==production"},
 		"MailDomain": {"example.com sub.example-bank.co", "@example.com example .example.com -a.com example.c"},
 	} {
 		allowed := regexp.MustCompile(pattern(t, at(template, "Parameters", name)))

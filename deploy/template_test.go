@@ -211,7 +211,7 @@ func TestSlackManifestOutputIsSlackYAML(t *testing.T) {
 func TestPoliciesHaveNoWildcards(t *testing.T) {
 	for _, name := range []string{"template.yaml", "catalog.yaml"} {
 		walk(read(t, name), func(m map[string]any) {
-			if m["Effect"] != "Allow" || m["Sid"] == "Templates" || m["Sid"] == "DescribeAlarms" { // of stacks that do not exist yet; of all alarms
+			if m["Effect"] != "Allow" || m["Sid"] == "Templates" || m["Sid"] == "DescribeAlarms" || m["Sid"] == "Names" { // of stacks that do not exist yet; of all alarms; of any account's products
 				return
 			}
 			for _, part := range []string{"Action", "Resource"} {
@@ -334,6 +334,20 @@ func TestFunctionsMayReadStacks(t *testing.T) {
 		if text := at(resource, "Sub").(string); !strings.HasSuffix(text, "${StackPrefix}*/*") {
 			t.Errorf("%s is not limited to StackPrefix", text)
 		}
+	}
+}
+
+// Both functions may read the names of products, which other accounts may own, and
+// nothing else of Service Catalog.
+func TestFunctionsMayReadProductNames(t *testing.T) {
+	template := read(t, "template.yaml")
+	statement := sid(t, at(template, "Resources", "SettlePolicy", "Properties", "PolicyDocument"), "Names")
+	want := map[string]any{"Sid": "Names", "Effect": "Allow", "Action": "servicecatalog:DescribeProductAsAdmin", "Resource": "*"}
+	if d := cmp.Diff(want, statement); d != "" {
+		t.Error(d)
+	}
+	if n := strings.Count(fmt.Sprint(template), "servicecatalog:"); n != 1 {
+		t.Errorf("the template names %d actions of Service Catalog, want 1", n)
 	}
 }
 

@@ -330,6 +330,7 @@ func (n *Notifier) newRecord(ctx context.Context, ev customResource, p propertie
 		Stack:     handle.Stack{ID: ev.StackID, Name: name, Account: account, Region: region, Gate: ev.LogicalResourceID, GateType: ev.ResourceType, Updating: ev.RequestType == "Update"},
 		Terms:     a.terms,
 	}
+	r.Stack.AccountName, r.Stack.OtherAccount = n.Accounts[account], n.OtherAccount(account)
 	if n.Slack == nil {
 		r.Terms.Channel = ""
 	}

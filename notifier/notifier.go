@@ -21,6 +21,10 @@ type Notifier struct {
 	// besides AWS's own. Simulations set it; on AWS it is empty.
 	Origins []string
 
+	// Accounts are labels of AWS accounts by their IDs, such as production, for
+	// messages. Optional.
+	Accounts map[string]string
+
 	// DigestKey returns the key of handle.GateDigest. While it can't be read, or once
 	// it changes, gates that pass on Parameters ask although nothing has changed.
 	DigestKey func(ctx context.Context) ([]byte, error)

@@ -270,6 +270,7 @@ type stacks struct {
 	template    string
 	templateErr error
 	cancelled   int
+	reads       int
 }
 
 func (s *stacks) CancelUpdate(context.Context, string) error {
@@ -278,10 +279,12 @@ func (s *stacks) CancelUpdate(context.Context, string) error {
 }
 
 func (s *stacks) Template(context.Context, string) (string, error) {
+	s.reads++
 	return s.template, s.templateErr
 }
 
 func (s *stacks) Gate(context.Context, string, string, handle.WaitURL) (reconcile.Gate, error) {
+	s.reads++
 	if s.gate != (reconcile.Gate{}) || s.err != nil {
 		return s.gate, s.err
 	}
@@ -289,6 +292,7 @@ func (s *stacks) Gate(context.Context, string, string, handle.WaitURL) (reconcil
 }
 
 func (s *stacks) Describe(context.Context, string) (reconcile.Description, error) {
+	s.reads++
 	d := s.description
 	if d.Status == "" {
 		d.Status = "CREATE_IN_PROGRESS"
@@ -296,7 +300,10 @@ func (s *stacks) Describe(context.Context, string) (reconcile.Description, error
 	return d, s.err
 }
 
-func (s *stacks) FirstFailure(context.Context, string) (string, error) { return s.firstFailure, nil }
+func (s *stacks) FirstFailure(context.Context, string) (string, error) {
+	s.reads++
+	return s.firstFailure, nil
+}
 
 // inbox fakes the mail topic.
 type inbox struct {

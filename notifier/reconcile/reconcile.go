@@ -37,6 +37,10 @@ type Reconciler struct {
 	// CloudFormation is asked about all.
 	Account string
 
+	// Names finds the names of products and versions. Optional: without it, messages
+	// show their IDs.
+	Names *ProductNames
+
 	// CancelUnapproved cancels an update that bypasses its gate, when it is first
 	// seen. It needs cloudformation:CancelUpdateStack.
 	CancelUnapproved bool

@@ -42,7 +42,8 @@ func RollingBack(err error) bool {
 // ErrNotListed means that CloudFormation does not list the gate's resources yet.
 var ErrNotListed = errors.New("CloudFormation does not list the gate's resources yet")
 
-// Verify asks CloudFormation about the launch of r, in three reads: whether the stack
+// Verify asks CloudFormation about the launch of r, in three reads, and Service
+// Catalog for the names of its product: whether the stack
 // is in progress, whether it is creating or updating the request resource (or, if
 // answered, has since done so), whether the wait URL is the physical ID of one of its
 // handles, and what is launched.
@@ -86,16 +87,23 @@ func (c *Reconciler) Verify(ctx context.Context, r handle.Request, answered bool
 		Template: handle.TemplateDigest(template), Parameters: handle.ParametersDigest(d.Parameters),
 		Account: r.Stack.Account, Region: r.Stack.Region, Principal: f.Principal,
 	}
+	f.Product.ProductName, f.Product.VersionName = c.Names.Find(ctx, f.Product.ID, f.Product.Version)
 	return f, nil
 }
 
 // describe reads a stack. Stacks in other accounts are not even asked for, because AWS
 // would answer that they do not exist: the error is ErrDenied.
 func (c *Reconciler) describe(ctx context.Context, s handle.Stack) (Description, error) {
-	if c.Account != "" && s.Account != c.Account {
+	if c.OtherAccount(s.Account) {
 		return Description{}, ErrDenied
 	}
 	return c.Stacks.Describe(ctx, s.ID)
+}
+
+// OtherAccount reports whether the stacks of account are in another account than the
+// functions.
+func (c *Reconciler) OtherAccount(account string) bool {
+	return c.Account != "" && account != c.Account
 }
 
 // StackStatus returns the present status of a stack. The error is ErrDenied for stacks

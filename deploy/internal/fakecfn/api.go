@@ -18,7 +18,7 @@ const (
 //
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/CommonParameters.html
 func (e *Engine) serveQuery(w http.ResponseWriter, r *http.Request) {
-	if err := e.authenticate(r); err != nil {
+	if err := e.authenticate(r, "cloudformation"); err != nil {
 		e.writeError(w, http.StatusForbidden, err)
 		return
 	}
@@ -82,9 +82,9 @@ func (e *Engine) requestID() string {
 	return e.cfg.NewID()
 }
 
-// authenticate requires a Signature Version 4 for this service and Region. It does not verify the signature: the
+// authenticate requires a Signature Version 4 for a service and this Region. It does not verify the signature: the
 // simulated account has no secret keys.
-func (e *Engine) authenticate(r *http.Request) *Error {
+func (e *Engine) authenticate(r *http.Request, service string) *Error {
 	header := r.Header.Get("Authorization")
 	if !strings.HasPrefix(header, "AWS4-HMAC-SHA256 ") {
 		return &Error{Code: "MissingAuthenticationToken", Message: "Request is missing Authentication Token"}
@@ -97,8 +97,8 @@ func (e *Engine) authenticate(r *http.Request) *Error {
 		return &Error{Code: "IncompleteSignature", Message: "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term"}
 	case parts[2] != e.cfg.Region:
 		return &Error{Code: "SignatureDoesNotMatch", Message: "Credential should be scoped to a valid region."}
-	case parts[3] != "cloudformation":
-		return &Error{Code: "SignatureDoesNotMatch", Message: "Credential should be scoped to correct service: 'cloudformation'."}
+	case parts[3] != service:
+		return &Error{Code: "SignatureDoesNotMatch", Message: "Credential should be scoped to correct service: '" + service + "'."}
 	}
 	return nil
 }

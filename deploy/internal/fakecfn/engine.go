@@ -71,6 +71,9 @@ type Engine struct {
 
 	throttled bool // see SetThrottled
 
+	products     map[string]Product // by ID
+	catalogError string             // see SetCatalogError
+
 	outbox     []delivery
 	delivering bool
 }
@@ -109,6 +112,7 @@ func New(cfg Config) *Engine {
 		byName:    map[string]*stack{},
 		targets:   map[string]uploadTarget{},
 		exports:   map[string]*export{},
+		products:  map[string]Product{},
 	}
 }
 

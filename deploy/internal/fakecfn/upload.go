@@ -36,7 +36,11 @@ var errSignatureMismatch = &s3Error{
 // DescribeStacks, DescribeStackEvents, DescribeStackResources, GetTemplate and CancelUpdateStack in the AWS Query protocol.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost && (r.URL.Path == "/" || r.URL.Path == "") {
-		e.serveQuery(w, r)
+		if strings.HasPrefix(r.Header.Get("X-Amz-Target"), catalogTarget) {
+			e.serveCatalog(w, r)
+		} else {
+			e.serveQuery(w, r)
+		}
 		return
 	}
 	if failed := e.put(w, r); failed != nil {

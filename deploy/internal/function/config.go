@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/caarlos0/env/v11"
@@ -38,6 +39,10 @@ type Config struct {
 	// Account is the ID of the AWS account that the function runs in. Stacks of other
 	// accounts cannot be read. Required.
 	Account string `env:"ACCOUNT"`
+
+	// Accounts are labels of AWS accounts for messages, as 111122223333=production,
+	// separated by commas. Empty: messages show account IDs only.
+	Accounts []string `env:"ACCOUNTS"`
 
 	// URL is the bot's public URL, such as https://approvals.example.com, for the
 	// links in mails. The notifier needs it. It is empty for a bot behind a Function
@@ -223,7 +228,7 @@ func hasForm(text, start, alphabet string) bool {
 func isARN(text, service, start, alphabet string) bool {
 	a, err := arn.Parse(text)
 	return err == nil && strings.HasPrefix(a.Partition, "aws") && a.Service == service && a.Region != "" &&
-		len(a.AccountID) == 12 && hasForm(a.AccountID, "", digits) && hasForm(a.Resource, start, alphabet)
+		isAccount(a.AccountID) && hasForm(a.Resource, start, alphabet)
 }
 
 func isChannel(text string) bool {
@@ -270,7 +275,8 @@ func (c *checker) config(conf Config, role Role) {
 	must("SECRET", conf.Secret != "", "is missing: set it to the ARN of the secret in Secrets Manager")
 	form("SECRET", conf.Secret, isARN(conf.Secret, "secretsmanager", "secret:", letters+digits+"/_+=.@-"), "the ARN of a secret, such as arn:aws:secretsmanager:eu-west-1:123456789012:secret:countersign-AbCdEf")
 	must("ACCOUNT", conf.Account != "", "is missing: set it to the ID of the AWS account that the function runs in")
-	form("ACCOUNT", conf.Account, len(conf.Account) == 12 && hasForm(conf.Account, "", digits), "the ID of an AWS account: 12 digits")
+	form("ACCOUNT", conf.Account, isAccount(conf.Account), "the ID of an AWS account: 12 digits")
+	must("ACCOUNTS", validAccounts(conf.Accounts), "must be 12-digit account IDs with labels of at most 40 characters, each account once, such as 111122223333=production,444455556666=sandbox")
 	form("TOPIC", conf.Topic, isARN(conf.Topic, "sns", "", letters+digits+"_-"), "the ARN of an SNS topic, such as arn:aws:sns:eu-west-1:123456789012:countersign-mail")
 	form("SLACK_TEAM", conf.SlackTeam, hasForm(conf.SlackTeam, "T", upper+digits), "the ID of a Slack workspace, such as T0123ABCD")
 	form("SLACK_ENTERPRISE", conf.SlackEnterprise, hasForm(conf.SlackEnterprise, "E", upper+digits), "the ID of an Enterprise Grid organization, such as E0123ABCD")
@@ -294,6 +300,42 @@ func (c *checker) config(conf Config, role Role) {
 	case RoleNotifier:
 		must("URL", conf.URL != "" || conf.Topic == "", "is missing: set it to the bot's URL, which mails link to")
 	}
+}
+
+const maxAccountLabel = 40 // characters
+
+// account splits an entry of Config.Accounts.
+func account(entry string) (id, label string, ok bool) {
+	id, label, ok = strings.Cut(entry, "=")
+	id, label = strings.TrimSpace(id), strings.TrimSpace(label)
+	ok = ok && isAccount(id) && label != "" && utf8.RuneCountInString(label) <= maxAccountLabel &&
+		!strings.Contains(label, "=") && !strings.ContainsFunc(label, func(c rune) bool { return !unicode.IsPrint(c) })
+	return id, label, ok
+}
+
+func isAccount(id string) bool { return len(id) == 12 && hasForm(id, "", digits) }
+
+func validAccounts(entries []string) bool {
+	seen := map[string]bool{}
+	for _, entry := range entries {
+		id, _, ok := account(entry)
+		if !ok || seen[id] {
+			return false
+		}
+		seen[id] = true
+	}
+	return true
+}
+
+// accounts returns the labels of accounts by their IDs.
+func (c Config) accounts() map[string]string {
+	labels := map[string]string{}
+	for _, entry := range c.Accounts {
+		if id, label, ok := account(entry); ok {
+			labels[id] = label
+		}
+	}
+	return labels
 }
 
 // isHTTPS reports whether raw is an https URL, or http on loopback.

@@ -41,6 +41,7 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 		"COUNTERSIGN_TOPIC=arn:aws-us-gov:sns:us-gov-west-1:123456789012:mail", "COUNTERSIGN_URL=https://approvals.example.com",
 		"COUNTERSIGN_SLACK_API=https://slack-gov.com/api/", "COUNTERSIGN_SLACK_ENTERPRISE=E0123ABCD", "COUNTERSIGN_SLACK_APP=A0123ABCD",
 		"COUNTERSIGN_CHANNEL=#approvals", "COUNTERSIGN_APPROVERS=U0123ABCD,S0123ABCD", "COUNTERSIGN_APPROVALS=2", "COUNTERSIGN_SELF_APPROVAL=true",
+		"COUNTERSIGN_ACCOUNTS=111122223333=production, 444455556666 = Sandbox (EU)",
 		"COUNTERSIGN_MAIL_DOMAIN=example.com", "COUNTERSIGN_UNPROVEN_REQUESTER=refuse", "COUNTERSIGN_GRANT_FOR=24h", "COUNTERSIGN_CANCEL_UNAPPROVED_UPDATES=true", "COUNTERSIGN_TIMEOUT=11h", "COUNTERSIGN_MARGIN=4m", "COUNTERSIGN_ORIGINS=http://127.0.0.1:4566/,https://made.example"))
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +51,8 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 		Topic: "arn:aws-us-gov:sns:us-gov-west-1:123456789012:mail", URL: "https://approvals.example.com",
 		SlackAPI: "https://slack-gov.com/api/", SlackTeam: "T0123ABCD", SlackEnterprise: "E0123ABCD", SlackApp: "A0123ABCD",
 		Channel: "#approvals", Approvers: []string{"U0123ABCD", "S0123ABCD"}, Approvals: 2, SelfApproval: true,
-		Account: "123456789012", UnprovenRequester: "refuse", GrantFor: 24 * time.Hour, CancelUnapprovedUpdates: true,
+		Accounts: []string{"111122223333=production", " 444455556666 = Sandbox (EU)"},
+		Account:  "123456789012", UnprovenRequester: "refuse", GrantFor: 24 * time.Hour, CancelUnapprovedUpdates: true,
 		MailDomain: "example.com", Timeout: 11 * time.Hour, Margin: 4 * time.Minute, Origins: []string{"http://127.0.0.1:4566/", "https://made.example"},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
@@ -122,6 +124,14 @@ func TestConfigReportsEachProblem(t *testing.T) {
 		{bot, "COUNTERSIGN_GRANT_FOR=-1h", "COUNTERSIGN_GRANT_FOR must be from"},
 		{notifier, "COUNTERSIGN_CANCEL_UNAPPROVED_UPDATES=perhaps", "COUNTERSIGN_CANCEL_UNAPPROVED_UPDATES must be true or false"},
 		{bot, "COUNTERSIGN_MAIL_DOMAIN=@example.com", "COUNTERSIGN_MAIL_DOMAIN must be"},
+		{notifier, "COUNTERSIGN_ACCOUNTS=production", "COUNTERSIGN_ACCOUNTS must be"},
+		{notifier, "COUNTERSIGN_ACCOUNTS=11112222333=production", "COUNTERSIGN_ACCOUNTS must be"},
+		{notifier, "COUNTERSIGN_ACCOUNTS=111122223333=", "COUNTERSIGN_ACCOUNTS must be"},
+		{notifier, "COUNTERSIGN_ACCOUNTS=111122223333=production;444455556666=sandbox", "COUNTERSIGN_ACCOUNTS must be"},
+		{notifier, "COUNTERSIGN_ACCOUNTS=111122223333=production,111122223333=sandbox", "COUNTERSIGN_ACCOUNTS must be"},
+		{notifier, "COUNTERSIGN_ACCOUNTS=111122223333=production,", "COUNTERSIGN_ACCOUNTS must be"},
+		{notifier, "COUNTERSIGN_ACCOUNTS=111122223333=" + strings.Repeat("x", 41), "COUNTERSIGN_ACCOUNTS must be"},
+		{notifier, "COUNTERSIGN_ACCOUNTS=111122223333=\u202eproduction", "COUNTERSIGN_ACCOUNTS must be"},
 		{bot, "COUNTERSIGN_URL=http://approvals.example.com", "COUNTERSIGN_URL must be"},
 		{bot, "COUNTERSIGN_URL=https://approvals.example.com/decide", "COUNTERSIGN_URL must be"},
 		{bot, "COUNTERSIGN_SLACK_API=https://slack.com/api", "COUNTERSIGN_SLACK_API must be"},

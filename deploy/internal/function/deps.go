@@ -20,8 +20,9 @@ import (
 type Deps struct {
 	Store  handle.Store
 	Stacks reconcile.Stacks
-	Mail   reconcile.MailTopic // nil: no mail
-	Client *http.Client        // for the wait handle and for answers to CloudFormation
+	Names  *reconcile.ProductNames // optional
+	Mail   reconcile.MailTopic     // nil: no mail
+	Client *http.Client            // for the wait handle and for answers to CloudFormation
 	Now    func() time.Time
 	Log    *slog.Logger
 
@@ -34,9 +35,10 @@ type Deps struct {
 	DigestKey      func(ctx context.Context) ([]byte, error) // see notifier.Notifier
 	Address        func(ctx context.Context) string          // the bot's URL; empty if unknown
 
-	Account               string // the AWS account that the functions run in
-	CancelUnapproved      bool   // see reconcile.Reconciler
-	Team, Enterprise, App string // Slack IDs
+	Account               string            // the AWS account that the functions run in
+	Accounts              map[string]string // see notifier.Notifier
+	CancelUnapproved      bool              // see reconcile.Reconciler
+	Team, Enterprise, App string            // Slack IDs
 	Defaults              notifier.Defaults
 	MailDomain            string // see reconcile.Reconciler
 	Origins               []string
@@ -50,6 +52,7 @@ func (d Deps) Reconciler() *reconcile.Reconciler {
 	return &reconcile.Reconciler{
 		Store:      d.Store,
 		Stacks:     d.Stacks,
+		Names:      d.Names,
 		Slack:      reconcile.NewSlack(d.Token, d.SlackAPI, d.Slack, d.Now),
 		Mail:       d.Mail,
 		Client:     d.Client,
@@ -71,6 +74,7 @@ func (d Deps) Notifier(r *reconcile.Reconciler) *notifier.Notifier {
 		Reconciler: r,
 		Defaults:   d.Defaults,
 		Origins:    d.Origins,
+		Accounts:   d.Accounts,
 		DigestKey:  d.DigestKey,
 		Workers:    workers,
 	}

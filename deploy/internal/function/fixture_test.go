@@ -55,7 +55,7 @@ func newFixture(t testing.TB, more ...string) *fixture {
 	a := newFakeAWS(t)
 	a.set(func(a *fakeAWS) { a.secret = secretText(c.Token, c.SigningSecrets, mailKey) })
 	env := append(a.env(),
-		"AWS_ENDPOINT_URL_CLOUDFORMATION="+c.CloudFormation, "AWS_ENDPOINT_URL_SNS="+c.Mail,
+		"AWS_ENDPOINT_URL_CLOUDFORMATION="+c.CloudFormation, "AWS_ENDPOINT_URL_SERVICE_CATALOG="+c.CloudFormation, "AWS_ENDPOINT_URL_SNS="+c.Mail,
 		"COUNTERSIGN_ACCOUNT=111122223333", "COUNTERSIGN_TABLE="+tableName, "COUNTERSIGN_SECRET="+secretARN, "COUNTERSIGN_TOPIC="+c.TopicARN, "COUNTERSIGN_URL="+c.Bot,
 		"COUNTERSIGN_SLACK_API="+c.Slack+"/api/", "COUNTERSIGN_SLACK_TEAM="+c.TeamID, "COUNTERSIGN_SLACK_APP="+c.AppID,
 		"COUNTERSIGN_CHANNEL="+c.Defaults.Channel, "COUNTERSIGN_APPROVERS="+strings.Join(c.Defaults.Approvers, ","), "COUNTERSIGN_MARGIN=2m",

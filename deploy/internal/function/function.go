@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/servicecatalog"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"countersign/deploy/internal/awsfix"
@@ -97,6 +98,7 @@ func (f *Function) deps(sdk aws.Config, secrets *SecretCache) Deps {
 	d := Deps{
 		Store:          store,
 		Stacks:         reconcile.CloudFormation{Client: cloudformation.NewFromConfig(sdk)},
+		Names:          &reconcile.ProductNames{Client: servicecatalog.NewFromConfig(sdk), Now: now, Log: f.log},
 		Client:         f.transport.Client,
 		Now:            now,
 		Log:            f.log,
@@ -107,6 +109,7 @@ func (f *Function) deps(sdk aws.Config, secrets *SecretCache) Deps {
 		DigestKey:      secrets.DigestKey,
 		Address:        f.address,
 		Account:        c.Account,
+		Accounts:       c.accounts(),
 
 		CancelUnapproved: c.CancelUnapprovedUpdates,
 		Team:             c.SlackTeam,

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/servicecatalog"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"countersign/bot"
@@ -27,7 +28,7 @@ import (
 
 // Config configures the functions. It is passed to a child process as JSON.
 type Config struct {
-	CloudFormation, Slack, Mail string // origins, such as http://127.0.0.1:4310
+	CloudFormation, Slack, Mail string // origins, such as http://127.0.0.1:4310; CloudFormation's has Service Catalog too
 	Bot                         string // origin of the bot's public URL
 
 	Region       string
@@ -66,8 +67,12 @@ func New(c Config, store handle.Store, now func() time.Time, client *http.Client
 	}
 	keys := []handle.MailKey{handle.MailKey(c.MailKey)}
 	deps := function.Deps{
-		Store:          store,
-		Stacks:         reconcile.CloudFormation{Client: cloudformation.NewFromConfig(aws, func(o *cloudformation.Options) { o.BaseEndpoint = &c.CloudFormation })},
+		Store:  store,
+		Stacks: reconcile.CloudFormation{Client: cloudformation.NewFromConfig(aws, func(o *cloudformation.Options) { o.BaseEndpoint = &c.CloudFormation })},
+		Names: &reconcile.ProductNames{
+			Client: servicecatalog.NewFromConfig(aws, func(o *servicecatalog.Options) { o.BaseEndpoint = &c.CloudFormation }),
+			Now:    now, Log: log,
+		},
 		Mail:           reconcile.SNSTopic{Client: sns.NewFromConfig(aws, func(o *sns.Options) { o.BaseEndpoint = &c.Mail }), ARN: c.TopicARN},
 		Client:         client,
 		Now:            now,

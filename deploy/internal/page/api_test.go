@@ -19,7 +19,7 @@ func TestApprove(t *testing.T) {
 	s.launch(sandbox.Rita, nil)
 	s.shows(sandbox.Rita, "stacks", "orders-queue", "waiting for approval", "Cancel the launch", "Send SUCCESS without approval")
 	s.hides(sandbox.Ann, "stacks", "Cancel the launch", "Send SUCCESS")
-	s.shows(sandbox.Ann, "slack", "Approval needed: Message queue (test)", "@Rita Requester wants to launch", "Approve", "Reject", "1 reply", "@platform-approvers")
+	s.shows(sandbox.Ann, "slack", "Approval needed: Message queue, v3", "@Rita Requester wants to launch", "Approve", "Reject", "1 reply", "@platform-approvers")
 	s.shows(sandbox.Ann, "record", "pending", "proven by AWS", "1 of @platform-approvers in #launch-approvals")
 	s.hides(sandbox.Ann, "hints", "Launch as Rita")
 	s.clickButton(sandbox.Ann, "approve")
@@ -250,7 +250,7 @@ func TestSlackIsDown(t *testing.T) {
 	s := newFixture(t)
 	s.launch(sandbox.Rita, body{"failure": "slack-down"})
 	s.shows(sandbox.Ann, "slack", "Slack is down.", "End the outage")
-	s.shows(sandbox.Ann, "mail", "Approval needed: Message queue (test)", "To approve, open this page and type the code:")
+	s.shows(sandbox.Ann, "mail", "Approval needed: Message queue, v3", "To approve, open this page and type the code:")
 	if !strings.Contains(s.panes(sandbox.Ann)["mail"], `<a href="http://127.0.0.1:`) {
 		t.Error("the mail has no links")
 	}

@@ -35,7 +35,7 @@ func story(t *testing.T, s *fixture, tab *tab) {
 
 	tab.click("#launch-form button.primary")
 	tab.sees("#stacks .stack .state", "waiting for approval")
-	tab.sees("#slack", "Approval needed: Message queue (test)")
+	tab.sees("#slack", "Approval needed: Message queue, v3")
 	tab.hidesWaitURL("while it is pending")
 	tab.is("the launch form is closed after the launch", `!document.querySelector("#launch-fold").open`)
 

@@ -133,6 +133,7 @@ func New(c Config) (*Sandbox, error) {
 
 		ScriptsSignal: true,
 	})
+	w.CloudFormation.AddProduct(fakecfn.Product{ID: ProductID, Name: ProductName, Versions: []fakecfn.ProductVersion{{ID: ProvisioningArtifactID, Name: VersionName}}})
 	w.Slack = newWorkspace(w.Clock.Now, origins[1], origins[3], w.client, c.RateLimits, c.Grid)
 	w.Mail = newTopic(w.Clock.Now)
 	w.Laws = &laws.Checker{Team: Team, Enterprise: w.FunctionsConfig.EnterpriseID, Account: Account, Slack: w.Slack, CloudFormation: w.CloudFormation, Mail: w.Mail}
@@ -365,8 +366,10 @@ func (w *Sandbox) PutWaitHandle(ctx context.Context, stackID string) (int, error
 	return 0, fmt.Errorf("stack %s has no wait handle", stack.Name)
 }
 
-// The sample product's IDs in Service Catalog.
+// The sample product's IDs and names in Service Catalog.
 const (
+	ProductName            = "Message queue"
+	VersionName            = "v3"
 	ProductID              = "prod-4a7bexample1"
 	ProvisioningArtifactID = "pa-6e8fexample1"
 	PortfolioID            = "port-2c5dexample1"

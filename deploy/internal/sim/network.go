@@ -255,6 +255,9 @@ func (s *simulation) callCloudFormation(req *http.Request, next http.RoundTrippe
 	body := bodyOf(req)
 	switch {
 	case req.Method != http.MethodPut:
+		if req.Header.Get("X-Amz-Target") != "" {
+			return s.callCatalog(req, next)
+		}
 		action := "CloudFormation's API"
 		if q, err := url.ParseQuery(string(body)); err == nil {
 			action = q.Get("Action")
@@ -284,6 +287,16 @@ func (s *simulation) callCloudFormation(req *http.Request, next http.RoundTrippe
 		return nil, errKilled
 	}
 	s.checkSignal(body)
+	return s.transmit(req, next, i)
+}
+
+// callCatalog looks up a product's names. It may fail in any way: messages then show
+// IDs, and nothing else changes.
+func (s *simulation) callCatalog(req *http.Request, next http.RoundTripper) (*http.Response, error) {
+	i, ok := s.beforeCall(req.Context(), "DescribeProductAsAdmin", s.orDeath(invocationOf(req.Context()), NotDone, ResponseLost, RateLimited, Unavailable, DoneThen500, Truncated, NotJSON))
+	if !ok {
+		return nil, errKilled
+	}
 	return s.transmit(req, next, i)
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/servicecatalog"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"countersign/bot/slacktest"
@@ -41,6 +42,7 @@ type simulation struct {
 	checker *laws.Checker
 	writes  int // of the store, so far
 	clouds  reconcile.CloudFormation
+	catalog *servicecatalog.Client
 	topic   reconcile.SNSTopic
 	rng     *rand.Rand // for injections
 
@@ -194,6 +196,7 @@ func (s *simulation) clients() {
 		Retryer:     func() aws.Retryer { return aws.NopRetryer{} },
 	}
 	s.clouds = reconcile.CloudFormation{Client: cloudformation.NewFromConfig(sdk, func(o *cloudformation.Options) { o.BaseEndpoint = &c.CloudFormation })}
+	s.catalog = servicecatalog.NewFromConfig(sdk, func(o *servicecatalog.Options) { o.BaseEndpoint = &c.CloudFormation })
 	s.topic = reconcile.SNSTopic{Client: sns.NewFromConfig(sdk, func(o *sns.Options) { o.BaseEndpoint = &c.Mail }), ARN: c.TopicARN}
 }
 
@@ -204,6 +207,7 @@ func (s *simulation) restart() {
 	s.sandbox.Restart(s.store)
 	n, b := s.sandbox.Functions.Notifier, s.sandbox.Functions.Bot
 	n.Stacks, n.Mail = s.clouds, s.topic
+	n.Names = &reconcile.ProductNames{Client: s.catalog, Now: s.now, Log: n.Log}
 	n.Workers = 1
 	n.CancelUnapproved = s.plan.Env.CancelUnapproved
 	n.Wait = s.wait
