@@ -282,6 +282,11 @@ func TestEveryOutsideCallMayFailOnce(t *testing.T) {
 					client := &http.Client{Transport: b, Timeout: 10 * time.Second}
 					w.notifier.Client, w.notifier.Store = client, failOnceStore{w.store, b}
 					w.notifier.Slack = reconcile.NewSlack("xoxb-test", w.slackURL(), client, w.Now)
+					w.notifier.SideBySide = func(calls []func()) { // so that each run fails another call
+						for _, call := range calls {
+							call()
+						}
+					}
 					w.runLaunch(verdict)
 					calls = b.calls
 				})

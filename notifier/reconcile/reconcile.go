@@ -59,6 +59,11 @@ type Reconciler struct {
 	// uses the real clock.
 	Wait func(ctx context.Context, d time.Duration) error
 
+	// SideBySide makes calls that do not depend on each other, and returns when all
+	// of them have. Optional: nil makes them at the same time. Tests make them one
+	// by one, in an order that they choose.
+	SideBySide func(calls []func())
+
 	// Observer counts what cannot be read off the records. Optional.
 	Observer Observer
 }
@@ -135,14 +140,18 @@ func (c *Reconciler) Change(ctx context.Context, r handle.Request, m Mark) (hand
 
 // run does the steps that are due on one record.
 //
-// Marks are applied to r at once and made durable together: after every message
-// that must go out only once, and at the end. A crash between such a message and
-// its write sends the message twice: Slack has no idempotency key.
+// Marks are applied to r at once and made durable together: after messages that
+// must go out only once, and at the end. Messages that left side by side share one
+// write. A crash between them and their write sends them twice: Slack has no
+// idempotency key.
 type run struct {
-	c      *Reconciler
-	holder string
-	r      handle.Request // as stored, plus marks
-	marks  []Mark         // not yet durable
+	c       *Reconciler
+	holder  string
+	r       handle.Request  // as stored, plus marks
+	marks   []Mark          // not yet durable
+	limited map[string]bool // steps that Slack asked to wait with, by key: see sideBySide
+
+	rootSeen bool // the root was updated, so it is known whether it was deleted
 }
 
 const (
@@ -183,12 +192,28 @@ func (u *run) do(ctx context.Context) error {
 				return err
 			}
 		default:
-			if err := u.step(ctx, step); err != nil {
+			if err := u.take(ctx, due); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// take takes the first of the steps that are due. Messages that do not depend on
+// each other leave side by side.
+func (u *run) take(ctx context.Context, due []handle.Step) error {
+	if steps := u.independent(due); len(steps) > 0 {
+		if root, posted := u.r.Root(); posted && !u.rootSeen && u.threadMayBeGone(steps) {
+			u.rootSeen = true
+			return u.sideBySide(ctx, []handle.Step{{Kind: handle.StepRefresh, Message: root}}, true)
+		}
+		return u.sideBySide(ctx, steps, false)
+	}
+	if isMessage(due[0]) { // Slack asked to wait
+		return u.sideBySide(ctx, due[:1], true)
+	}
+	return u.step(ctx, due[0])
 }
 
 // Short reports whether less than d is left until the deadline of ctx.

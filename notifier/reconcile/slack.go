@@ -29,7 +29,7 @@ type Slack struct {
 
 	mu        sync.Mutex
 	notBefore map[string]time.Time // by method and channel
-	failures  int                  // transport failures in a row
+	failures  int                  // transport failures in a row; those of calls made at the same time count once
 	users     map[string]lookedUp  // by e-mail
 }
 
@@ -164,6 +164,9 @@ func (s *Slack) call(ctx context.Context, key string, do func(context.Context) e
 	if s.waiting("") > 0 {
 		return &slackError{Failure: handle.Failure{Reason: "Slack does not answer"}}
 	}
+	s.mu.Lock()
+	failures := s.failures
+	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	err := do(ctx)
@@ -176,7 +179,7 @@ func (s *Slack) call(ctx context.Context, key string, do func(context.Context) e
 		return nil
 	case failed.RateLimited:
 		s.notBefore[key] = s.now().Add(failed.RetryAfter)
-	case failed.Reason == unreachable:
+	case failed.Reason == unreachable && s.failures == failures:
 		if s.failures++; s.failures >= maxFailures {
 			s.notBefore[""] = s.now().Add(outagePause)
 		}

@@ -28,10 +28,8 @@ func (u *run) step(ctx context.Context, s handle.Step) error {
 		u.mark(grantLapsed{u.c.Now()})
 	case handle.StepIdentify:
 		sent = u.identify(ctx, s)
-	case handle.StepPost, handle.StepRefresh, handle.StepNotify:
-		sent = u.slackStep(ctx, s)
-	case handle.StepMail:
-		sent = u.mail(ctx, s)
+	case handle.StepPost:
+		sent = u.post(ctx, s)
 	case handle.StepCheck:
 		sent = u.check(ctx, s)
 	case handle.StepWatch:
@@ -43,22 +41,6 @@ func (u *run) step(ctx context.Context, s handle.Step) error {
 		return u.write(ctx, renew)
 	}
 	return nil
-}
-
-// slackStep takes a step that needs Slack. It reports whether the marks must be
-// made durable at once.
-func (u *run) slackStep(ctx context.Context, s handle.Step) bool {
-	switch {
-	case u.c.Slack == nil:
-		u.fail(ctx, s, handle.Failure{Reason: "Slack is not configured"})
-		return false
-	case s.Kind == handle.StepPost:
-		return u.post(ctx, s)
-	case s.Kind == handle.StepNotify:
-		return u.notify(ctx, s)
-	}
-	u.refresh(ctx, s) // repeating it is harmless
-	return false
 }
 
 // fail marks a failed step.
@@ -93,6 +75,10 @@ func (u *run) signal(ctx context.Context, s handle.Step) {
 // reports whether a message went out, or the request was withdrawn because too
 // few people can approve it.
 func (u *run) post(ctx context.Context, s handle.Step) bool {
+	if u.c.Slack == nil {
+		u.fail(ctx, s, handle.Failure{Reason: "Slack is not configured"})
+		return false
+	}
 	if u.withdrawUnapprovable() {
 		return true
 	}
@@ -171,161 +157,6 @@ func (u *run) identify(ctx context.Context, s handle.Step) bool {
 	}
 	u.mark(found)
 	return u.withdrawUnapprovable() || posted
-}
-
-// findRequester looks the requester up in Slack, by the name that AWS proves and
-// by the e-mail as typed; of an update, also who launched the stack. None of them
-// may approve, under any of their IDs.
-func (u *run) findRequester(ctx context.Context) (found identified, err error) {
-	proven, launcher := u.c.address(u.r.Requester.PrincipalName()), u.c.address(u.r.Requester.LauncherName())
-	for i, email := range []string{proven, u.r.Requester.Email, launcher} {
-		if !strings.Contains(email, "@") {
-			continue
-		}
-		user, err := u.c.Slack.UserByEmail(ctx, email)
-		if err != nil {
-			return identified{}, err
-		}
-		if user == nil || slices.Contains(found.all, user.ID) {
-			continue
-		}
-		for _, id := range []string{user.ID, user.Enterprise.ID} {
-			if handle.IsUser(id) && !slices.Contains(found.all, id) {
-				found.all = append(found.all, id)
-			}
-		}
-		if found.main == "" && !user.Deleted && !user.IsBot && i < 2 {
-			found.main, found.proven = user.ID, i == 0
-		}
-	}
-	return found, nil
-}
-
-// address returns the e-mail address of a principal's name; empty if there is none.
-func (c *Reconciler) address(name string) string {
-	switch {
-	case name == "" || strings.Contains(name, "@"):
-		return name
-	case c.MailDomain == "":
-		return ""
-	}
-	return name + "@" + c.MailDomain
-}
-
-// refresh updates a posted message. What is marked is what was shown.
-func (u *run) refresh(ctx context.Context, s handle.Step) {
-	hash := u.r.ViewHash()
-	err := u.retryRateLimited(ctx, func() error {
-		return u.c.Slack.Update(ctx, s.Message.Channel, s.Message.TS, blocks.Message(u.r))
-	})
-	switch {
-	case err == nil:
-		u.mark(refreshed{s.Message, hash})
-	case gone(err):
-		u.mark(messageGone{s.Message, u.c.Now()})
-	default:
-		u.fail(ctx, s, failure(err))
-	}
-}
-
-// notify replies in the thread and writes to the requester. It reports whether
-// anything went out: one write marks both.
-func (u *run) notify(ctx context.Context, s handle.Step) bool {
-	sent := false
-	send := func(channel, thread string, v blocks.View, posted func(Posted) Mark) error {
-		return u.retryRateLimited(ctx, func() error {
-			p, err := u.c.Slack.Post(ctx, channel, thread, v)
-			if err != nil {
-				return err
-			}
-			sent = true
-			u.mark(posted(p))
-			return nil
-		})
-	}
-	var errs []error
-	reply, direct := u.r.PendingDeliveries(s.Notification)
-	if root, ok := u.r.Root(); ok && reply {
-		if u.threadMayBeGone(s.Notification) && u.lost(ctx, root) {
-			return true // the question is posted again next, and this in its thread
-		}
-		err := send(root.Channel, root.TS, blocks.Notification(u.r, s.Notification, false), func(p Posted) Mark {
-			if p.AtRoot {
-				return rootMoved{root, s.Notification, p.Channel, p.TS, u.c.Now()}
-			}
-			return delivered{s.Notification.ReplyKey(), p.Channel, p.TS, u.c.Now()}
-		})
-		if gone(err) && u.r.Decision == nil {
-			u.mark(messageGone{root, u.c.Now()})
-			return true
-		}
-		errs = append(errs, err)
-	}
-	if direct {
-		channel, thread, begun := u.r.DirectThread()
-		if !begun {
-			channel = u.r.Requester.SlackID // opens the conversation
-		}
-		message := blocks.Notification(u.r, s.Notification, true)
-		posted := func(p Posted) Mark {
-			return delivered{s.Notification.DirectKey(), p.Channel, p.TS, u.c.Now()}
-		}
-		err := send(channel, thread, message, posted)
-		if thread != "" && gone(err) {
-			err = send(channel, "", message, posted)
-		}
-		errs = append(errs, err)
-	}
-	if err := errors.Join(errs...); err != nil {
-		u.fail(ctx, s, failure(err))
-	}
-	return sent
-}
-
-// gone reports whether err means that a message, or the parent of a reply, was deleted.
-func gone(err error) bool {
-	var slack *slackError
-	return errors.As(err, &slack) && slack.gone
-}
-
-// threadMayBeGone reports whether n is what comes long after the message of a pending
-// request was last written. A deleted message with replies stays as a placeholder
-// that takes replies, so only an update shows that it is gone.
-func (u *run) threadMayBeGone(n handle.Notification) bool {
-	return u.r.Decision == nil && (n.Kind() == handle.NotifyReminder || n.Kind() == handle.NotifyLocked)
-}
-
-// lost updates the root of the thread and reports whether it was deleted, which it
-// marks.
-func (u *run) lost(ctx context.Context, root handle.Message) bool {
-	u.refresh(ctx, handle.Step{Kind: handle.StepRefresh, Message: root})
-	now, ok := u.r.Root()
-	return !ok || now.Channel != root.Channel || now.TS != root.TS
-}
-
-// mail publishes a notification to the mail topic.
-func (u *run) mail(ctx context.Context, s handle.Step) bool {
-	links, err := u.c.links(ctx)
-	switch {
-	case u.c.Mail == nil:
-		u.fail(ctx, s, handle.Failure{Reason: "no mail topic is configured", Permanent: true})
-		return false
-	case err != nil:
-		u.c.Log.WarnContext(ctx, "couldn't sign the links of a mail", "request", u.r.ID, "error", err)
-		u.fail(ctx, s, handle.Failure{Reason: "the mail key could not be read"})
-		return false
-	case links == nil && u.r.Terms.Channel == "" && s.Notification.Name == handle.NotifyAsked:
-		u.fail(ctx, s, handle.Failure{Reason: "the request could not be decided by mail: no mail key is configured", Permanent: true})
-		return false
-	}
-	subject, body := blocks.Mail(u.r, s.Notification, links)
-	if err := u.c.Mail.Publish(ctx, subject, body); err != nil {
-		u.c.Log.WarnContext(ctx, "couldn't publish a mail", "request", u.r.ID, "error", err)
-		u.fail(ctx, s, handle.Failure{Reason: "the mail topic did not accept it"})
-		return false
-	}
-	u.mark(delivered{key: s.Notification.MailKey(), at: u.c.Now()})
-	return true
 }
 
 // watch asks CloudFormation how the stack ended. If it cannot be asked, the
@@ -445,8 +276,11 @@ func failure(err error) handle.Failure {
 		return f
 	}
 	var slack *slackError
-	if errors.As(err, &slack) {
+	switch {
+	case errors.As(err, &slack):
 		return slack.Failure
+	case errors.Is(err, errMail):
+		return handle.Failure{Reason: "the mail topic did not accept it"}
 	}
 	return handle.Failure{Reason: "an internal error"}
 }

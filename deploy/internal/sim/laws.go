@@ -25,6 +25,7 @@ const works laws.Law = "the functions and the simulation run without errors"
 type observations struct {
 	order      []string        // IDs of requests in the order of creation
 	posted     map[string]post // the last post of a text at a place, by postKey
+	signalSent map[string]bool // requests whose signal was sent, whether or not it arrived
 	decidedAt  map[string]int  // the number of the last call before the decision, by request
 	markLost   map[string]int  // the number of the last call at which a mark may have been lost, by request
 	frozen     time.Duration   // how long functions have been frozen inside calls, in all
@@ -54,7 +55,7 @@ type post struct {
 }
 
 func newObservations() observations {
-	return observations{posted: map[string]post{}, markLost: map[string]int{}, decidedAt: map[string]int{}, outdated: map[string]bool{}, deleted: map[string]bool{}, alarms: map[string]bool{}, failed: map[string]bool{}, unread: map[string]bool{}, lostEvents: map[string]bool{}}
+	return observations{posted: map[string]post{}, signalSent: map[string]bool{}, markLost: map[string]int{}, decidedAt: map[string]int{}, outdated: map[string]bool{}, deleted: map[string]bool{}, alarms: map[string]bool{}, failed: map[string]bool{}, unread: map[string]bool{}, lostEvents: map[string]bool{}}
 }
 
 // configureChecker sets up the sandbox's checker for this run. checkPost decides what may be
@@ -130,6 +131,18 @@ func (s *simulation) checkPost(in *invocation, key string, i Injection) {
 		s.violation(laws.RecordActMark, "each message is sent once", "%s: %q", name, key)
 	}
 	s.posted[key] = post{request: in.request, call: s.out.Calls, frozen: in.frozenAtLease, responseBad: i.Fault != ""}
+}
+
+// checkSignalFirst checks, as a message is sent by an invocation that knows of the
+// decision, that the signal was sent before it.
+func (s *simulation) checkSignalFirst(in *invocation, what string) {
+	if in == nil || in.kind == click || in.decided == "" || in.decided != in.request {
+		return
+	}
+	r := s.store.records[in.request]
+	if _, required := r.SignalBody(); required && r.Signal == nil && !s.signalSent[r.ID] {
+		s.violation(laws.Recovery, "the signal leaves before all messages", "%s: %s was sent first", short(r.ID), what)
+	}
 }
 
 // noteUpdate notes whether a process that may have lost its lease updates a
@@ -322,6 +335,7 @@ func (s *simulation) checkHeldAnswer(req *cfnRequest, body []byte) {
 	if !ok || r.Update == nil || json.Unmarshal(body, &got) != nil {
 		return
 	}
+	s.signalSent[r.ID] = true
 	status, _, _ := s.sandbox.CloudFormation.Status(req.StackId)
 	waits := status == fakecfn.UpdateInProgress // otherwise the update was cancelled, and CloudFormation ignores the answer
 	if got.Status == "SUCCESS" && waits && !laws.Approved(r, req.StackId) && !r.Update.RolledBack {
@@ -341,6 +355,7 @@ func (s *simulation) checkSignal(body []byte) {
 		s.violation(laws.RecordActMark, "a signal states the recorded decision", "a signal names no request")
 		return
 	}
+	s.signalSent[r.ID] = true
 	if !laws.StatesDecision(r, got) {
 		s.violation(laws.RecordActMark, "a signal states the recorded decision", "%s is %s, and %s is sent", short(r.ID), r.State(), got.Status)
 	}

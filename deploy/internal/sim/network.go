@@ -36,6 +36,7 @@ type invocation struct {
 
 	lastCall      string        // name of its last call
 	request       string        // ID of the request that it last read or wrote
+	decided       string        // the same, if it saw a decision on it
 	holder        string        // its name in leases
 	frozenAtLease time.Duration // observations.frozen when it last wrote its lease
 
@@ -204,6 +205,9 @@ func (s *simulation) callSlack(req *http.Request, next http.RoundTripper) (*http
 	if method == "users.lookupByEmail" && !s.lookupsBack.IsZero() {
 		i.Fault, i.Wait = []Fault{RateLimited, Unavailable}[s.out.Calls%2], 30*time.Second
 	}
+	if method == "chat.postMessage" || method == "chat.update" {
+		s.checkSignalFirst(in, method)
+	}
 	if strings.HasPrefix(method, "chat.") && s.slackBack.IsZero() {
 		s.checkPost(in, s.postKey(method, form), i)
 		if method == "chat.update" {
@@ -246,6 +250,7 @@ func (s *simulation) callMail(req *http.Request, next http.RoundTripper) (*http.
 	case !s.mailBack.IsZero():
 		return fakeResponse(req, http.StatusServiceUnavailable, "down"), nil
 	}
+	s.checkSignalFirst(in, "mail")
 	s.checkPost(in, body, i)
 	return s.transmit(req, next, i)
 }

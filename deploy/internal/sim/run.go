@@ -211,10 +211,13 @@ func (s *simulation) restart() {
 	n.Workers = 1
 	n.CancelUnapproved = s.plan.Env.CancelUnapproved
 	n.Wait = s.wait
+	n.SideBySide = s.oneByOne
 	b.After = func(ctx context.Context, r handle.Request, holder string) {
 		parent := invocationOf(ctx)
 		defer parent.trackCall()()
-		ctx = withInvocation(context.WithoutCancel(ctx), &invocation{kind: afterClick, generation: parent.generation, request: r.ID, holder: holder, frozenAtLease: parent.frozenAtLease})
+		after := &invocation{kind: afterClick, generation: parent.generation, request: r.ID, holder: holder, frozenAtLease: parent.frozenAtLease}
+		after.see(r)
+		ctx = withInvocation(context.WithoutCancel(ctx), after)
 		i, ok := s.beforeCall(ctx, "reconciling after the click", []Fault{DiesBefore})
 		if !ok {
 			return
@@ -223,6 +226,16 @@ func (s *simulation) restart() {
 		if _, err := n.ReconcileRecord(ctx, r, holder); err != nil {
 			n.Log.ErrorContext(ctx, "couldn't reconcile after a decision", "request", r.ID, "error", err)
 		}
+	}
+}
+
+// oneByOne makes calls that leave side by side one after the other, in an order
+// drawn for each batch: a function that dies in the middle has made any of them.
+// The order depends on the place in the schedule alone, so that a replay has it too.
+func (s *simulation) oneByOne(calls []func()) {
+	order := rand.New(rand.NewPCG(s.plan.Seed, uint64(s.step)<<32|uint64(s.call)))
+	for _, i := range order.Perm(len(calls)) {
+		calls[i]()
 	}
 }
 

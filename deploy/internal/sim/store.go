@@ -82,11 +82,19 @@ func call[T any](ctx context.Context, st *store, method handletest.Method, id st
 	st.fault = storeFault(i.Fault)
 	v, err = do()
 	st.fault = handletest.NoFault
+	in.see(v)
 	if i.Fault == DiesAfter {
 		in.dead = true
 	}
 	st.sim.afterCall(i)
 	return v, err
+}
+
+// see notes a decision on the request that the invocation is about.
+func (in *invocation) see(v any) {
+	if r, ok := v.(handle.Request); ok && in != nil && r.ID == in.request && r.Decision != nil {
+		in.decided = r.ID
+	}
 }
 
 func (st *store) Create(ctx context.Context, r handle.Request) (handle.Request, error) {

@@ -1,0 +1,275 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"slices"
+	"sync"
+
+	"countersign/bot/blocks"
+	"countersign/handle"
+)
+
+// message is one call that updates or sends a message, to Slack or by mail. It
+// depends on no other message of its batch.
+type message struct {
+	step   handle.Step
+	once   bool           // sent twice, people see it twice
+	thread handle.Message // of a reply
+	send   func(ctx context.Context) (Mark, error)
+}
+
+// maxAtOnce bounds the steps of one batch.
+const maxAtOnce = 8
+
+func isMessage(s handle.Step) bool {
+	return s.Kind == handle.StepRefresh || s.Kind == handle.StepNotify || s.Kind == handle.StepMail
+}
+
+// independent returns the messages at the head of due that do not depend on each
+// other: updates of posted messages, one notification in Slack and one by mail. A
+// later notification waits, so that each conversation stays in order. Steps that
+// Slack asked to wait with are left out.
+func (u *run) independent(due []handle.Step) (steps []handle.Step) {
+	seen := map[handle.StepKind]bool{}
+	for _, s := range due {
+		if !isMessage(s) || len(steps) == maxAtOnce {
+			break
+		}
+		if s.Kind != handle.StepRefresh && seen[s.Kind] {
+			continue
+		}
+		seen[s.Kind] = true
+		if !u.limited[s.Key()] {
+			steps = append(steps, s)
+		}
+	}
+	return steps
+}
+
+// sideBySide takes steps that send messages, all at once, and marks their results
+// together. All of them show the record as it is when the first one leaves. One
+// that fails stops no other.
+//
+// With wait, it waits if Slack asks it to. Without, such a step stays due and is
+// taken again alone, so that the marks of the others are not kept waiting.
+func (u *run) sideBySide(ctx context.Context, steps []handle.Step, wait bool) error {
+	var messages []message
+	for _, s := range steps {
+		messages = append(messages, u.messages(ctx, s)...)
+	}
+	marks, errs := make([]Mark, len(messages)), make([]error, len(messages))
+	calls := make([]func(), len(messages))
+	for i, m := range messages {
+		send := func() (err error) {
+			marks[i], err = m.send(ctx)
+			return err
+		}
+		calls[i] = func() {
+			errs[i] = u.c.guard(ctx, func() error {
+				if wait {
+					return u.retryRateLimited(ctx, send)
+				}
+				return send()
+			})
+		}
+	}
+	u.c.sideBySide(calls)
+	sent := u.markAll(messages, marks, errs)
+	for _, s := range steps {
+		var failed []error
+		for i, m := range messages {
+			if m.step.Key() == s.Key() {
+				failed = append(failed, errs[i])
+			}
+		}
+		err := errors.Join(failed...)
+		switch {
+		case err == nil:
+		case !wait && failure(err).RateLimited:
+			u.postpone(s)
+		default:
+			u.fail(ctx, s, failure(err))
+		}
+	}
+	if sent {
+		return u.write(ctx, renew)
+	}
+	return nil
+}
+
+// markAll marks the messages that have no error. It reports whether the marks must
+// be made durable at once. A reply in a thread whose root turned out to be deleted
+// is not marked: it is sent again in the next one's.
+func (u *run) markAll(messages []message, marks []Mark, errs []error) (sent bool) {
+	var deleted []handle.Message
+	for i, mark := range marks {
+		if m, ok := mark.(messageGone); ok && errs[i] == nil {
+			deleted = append(deleted, m.message)
+		}
+	}
+	for _, last := range []bool{false, true} { // a deletion comes after what the others say about the message
+		for i, m := range messages {
+			_, gone := marks[i].(messageGone)
+			_, replied := marks[i].(delivered)
+			lost := replied && slices.ContainsFunc(deleted, m.thread.Same)
+			if errs[i] != nil || gone != last || lost {
+				continue
+			}
+			u.mark(marks[i])
+			sent = sent || m.once
+		}
+	}
+	return sent
+}
+
+// postpone leaves s to be taken alone.
+func (u *run) postpone(s handle.Step) {
+	if u.limited == nil {
+		u.limited = map[string]bool{}
+	}
+	u.limited[s.Key()] = true
+}
+
+// messages returns the calls of one step. If nothing can be sent, it marks the
+// step as failed.
+func (u *run) messages(ctx context.Context, s handle.Step) []message {
+	switch {
+	case s.Kind == handle.StepMail:
+		return u.mail(ctx, s)
+	case u.c.Slack == nil:
+		u.fail(ctx, s, handle.Failure{Reason: "Slack is not configured"})
+		return nil
+	case s.Kind == handle.StepRefresh:
+		return []message{u.refresh(s)}
+	}
+	return u.notify(s)
+}
+
+// refresh updates a posted message. What is marked is what was shown. Repeating it
+// is harmless.
+func (u *run) refresh(s handle.Step) message {
+	hash, view := u.r.ViewHash(), blocks.Message(u.r)
+	return message{step: s, send: func(ctx context.Context) (Mark, error) {
+		err := u.c.Slack.Update(ctx, s.Message.Channel, s.Message.TS, view)
+		if gone(err) {
+			return messageGone{s.Message, u.c.Now()}, nil
+		}
+		return refreshed{s.Message, hash}, err
+	}}
+}
+
+// notify replies in the thread and writes to the requester.
+func (u *run) notify(s handle.Step) (messages []message) {
+	reply, direct := u.r.PendingDeliveries(s.Notification)
+	if root, ok := u.r.Root(); ok && reply {
+		messages = append(messages, u.reply(s, root))
+	}
+	if direct {
+		messages = append(messages, u.direct(s))
+	}
+	return messages
+}
+
+// reply replies in the thread of root.
+func (u *run) reply(s handle.Step, root handle.Message) message {
+	view, pending := blocks.Notification(u.r, s.Notification, false), u.r.Decision == nil
+	return message{step: s, once: true, thread: root, send: func(ctx context.Context) (Mark, error) {
+		p, err := u.c.Slack.Post(ctx, root.Channel, root.TS, view)
+		switch {
+		case err == nil && p.AtRoot:
+			return rootMoved{root, s.Notification, p.Channel, p.TS, u.c.Now()}, nil
+		case gone(err) && pending:
+			return messageGone{root, u.c.Now()}, nil // the question is posted again next, and this in its thread
+		}
+		return delivered{s.Notification.ReplyKey(), p.Channel, p.TS, u.c.Now()}, err
+	}}
+}
+
+// direct writes to the requester.
+func (u *run) direct(s handle.Step) message {
+	view := blocks.Notification(u.r, s.Notification, true)
+	channel, thread, begun := u.r.DirectThread()
+	if !begun {
+		channel = u.r.Requester.SlackID // opens the conversation
+	}
+	return message{step: s, once: true, send: func(ctx context.Context) (Mark, error) {
+		p, err := u.c.Slack.Post(ctx, channel, thread, view)
+		if thread != "" && gone(err) {
+			p, err = u.c.Slack.Post(ctx, channel, "", view)
+		}
+		return delivered{s.Notification.DirectKey(), p.Channel, p.TS, u.c.Now()}, err
+	}}
+}
+
+// gone reports whether err means that a message, or the parent of a reply, was deleted.
+func gone(err error) bool {
+	var slack *slackError
+	return errors.As(err, &slack) && slack.gone
+}
+
+// threadMayBeGone reports whether one of steps is what comes long after the message
+// of a pending request was last written. A deleted message with replies stays as a
+// placeholder that takes replies, so only an update shows that it is gone.
+func (u *run) threadMayBeGone(steps []handle.Step) bool {
+	return u.r.Decision == nil && u.c.Slack != nil && slices.ContainsFunc(steps, func(s handle.Step) bool {
+		kind := s.Notification.Kind()
+		return s.Kind == handle.StepNotify && (kind == handle.NotifyReminder || kind == handle.NotifyLocked)
+	})
+}
+
+// mail publishes a notification to the mail topic.
+func (u *run) mail(ctx context.Context, s handle.Step) []message {
+	links, err := u.c.links(ctx)
+	switch {
+	case u.c.Mail == nil:
+		u.fail(ctx, s, handle.Failure{Reason: "no mail topic is configured", Permanent: true})
+		return nil
+	case err != nil:
+		u.c.Log.WarnContext(ctx, "couldn't sign the links of a mail", "request", u.r.ID, "error", err)
+		u.fail(ctx, s, handle.Failure{Reason: "the mail key could not be read"})
+		return nil
+	case links == nil && u.r.Terms.Channel == "" && s.Notification.Name == handle.NotifyAsked:
+		u.fail(ctx, s, handle.Failure{Reason: "the request could not be decided by mail: no mail key is configured", Permanent: true})
+		return nil
+	}
+	subject, body := blocks.Mail(u.r, s.Notification, links)
+	return []message{{step: s, once: true, send: func(ctx context.Context) (Mark, error) {
+		if err := u.c.Mail.Publish(ctx, subject, body); err != nil {
+			u.c.Log.WarnContext(ctx, "couldn't publish a mail", "request", u.r.ID, "error", err)
+			return nil, errMail
+		}
+		return delivered{key: s.Notification.MailKey(), at: u.c.Now()}, nil
+	}}}
+}
+
+var (
+	errMail     = errors.New("the mail topic did not accept it")
+	errPanicked = errors.New("it panicked")
+)
+
+// guard makes a call that may run on a goroutine of its own. A panic is a failure
+// of this call alone. Its value may quote anything, so only the stack is logged.
+func (c *Reconciler) guard(ctx context.Context, call func() error) (err error) {
+	defer func() {
+		if recover() != nil {
+			c.Log.ErrorContext(ctx, "panic", "at", string(debug.Stack()))
+			err = errPanicked
+		}
+	}()
+	return call()
+}
+
+// sideBySide makes calls, which must not panic, and returns when all of them have.
+func (c *Reconciler) sideBySide(calls []func()) {
+	if c.SideBySide != nil {
+		c.SideBySide(calls)
+		return
+	}
+	var running sync.WaitGroup
+	for _, call := range calls {
+		running.Go(call)
+	}
+	running.Wait()
+}
