@@ -131,7 +131,8 @@ func (w *world) afterCalls() []afterCall {
 func posted(r *handle.Request) {
 	*r = r.IdentifyRequester(requester, []string{requester}, true)
 	*r = r.MarkPosted(channel, rootTS, r.ViewHash(), r.CreatedAt)
-	*r = r.MarkDelivered(handle.Notification{Name: handle.NotifyAsked}.ReplyKey(), channel, "1795341601.000100", r.CreatedAt)
+	asked := handle.Notification{Name: handle.NotifyAsked}
+	*r = r.MarkDelivered(asked.ReplyKey(), channel, "1795341601.000100", r.CreatedAt).MarkDelivered(asked.DirectKey(), "D0REQUESTER", "1795341601.000200", r.CreatedAt)
 }
 
 func quorum(n int) func(*handle.Request) {

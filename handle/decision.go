@@ -5,7 +5,7 @@ import "time"
 // Decision is what closed the request. Once made, it never changes.
 type Decision struct {
 	State  State     `json:"state"`
-	By     Person    `json:"by,omitzero"` // the last voter; zero if expired or withdrawn
+	By     Person    `json:"by,omitzero"` // the last voter, or the requester who withdrew; zero if no person did
 	Reason string    `json:"reason,omitempty"`
 	Via    Via       `json:"via,omitempty"`
 	At     time.Time `json:"at"`
@@ -49,7 +49,7 @@ func (r Request) closedReason(now time.Time) RefusalReason {
 // decide closes the request. Callers make sure that it is pending, and pass a
 // clone.
 func (r Request) decide(d Decision) Request {
-	r.Decision = &d
+	r.Decision, r.Reviews = &d, nil
 	return r.clearRefreshAttempts().appendEvent(Event{At: d.At, Kind: EventDecided, By: d.By, Text: string(d.State)})
 }
 

@@ -19,6 +19,14 @@ const (
 	EventGrantUsed    EventKind = "grant used" // Text: ID of the request that it decided
 	EventGrantRevoked EventKind = "grant revoked"
 	EventEnded        EventKind = "ended" // Text: the stack's final status
+
+	EventQuestion   EventKind = "question" // Text: the question's ID and text; By asked
+	EventAnswer     EventKind = "answer"   // Text: the question's ID and the answer
+	EventReviewing  EventKind = "reviewing"
+	EventReviewed   EventKind = "stopped reviewing" // before the review's time had passed
+	EventNudged     EventKind = "nudged"
+	EventReassigned EventKind = "reassigned" // Text: the new approvers
+	EventEscalated  EventKind = "escalated"  // Text: the added approvers
 )
 
 // Event is one entry of the request's history.
@@ -34,14 +42,14 @@ type Event struct {
 // that no number of clicks makes the record too large for its store.
 const maxRepeatable = 100
 
-// appendEvent adds e to the history. A refusal or failure that repeats an
-// earlier one is counted on that event instead. After maxRepeatable events of
+// appendEvent adds e to the history. A repeatable event that repeats an earlier one
+// is counted on that event instead. After maxRepeatable events of
 // its kind, it is counted regardless of the person; after twice as many,
 // regardless of the text too. Events are never removed. r must be a clone.
 func (r Request) appendEvent(e Event) Request {
 	e.Text = Truncate(e.Text, 300)
 	e.By.Name = OneLine(e.By.Name, maxName)
-	if e.Kind != EventRefused && e.Kind != EventFailed {
+	if !e.Kind.repeatable() {
 		r.Events = append(r.Events, e)
 		return r
 	}
@@ -64,6 +72,12 @@ func (r Request) appendEvent(e Event) Request {
 		r.Events = append(r.Events, e)
 	}
 	return r
+}
+
+// repeatable reports whether people or failures can cause any number of events of
+// kind k.
+func (k EventKind) repeatable() bool {
+	return k == EventRefused || k == EventFailed || k == EventReviewing || k == EventReviewed
 }
 
 // countRepeat counts e on the event that it repeats. It returns false if there

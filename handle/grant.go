@@ -81,9 +81,13 @@ func (r Request) RevokeGrant(v Voter, now time.Time) (Request, error) {
 	if !r.AwaitsRelaunchApproval(now) && !r.GrantUsable(now) {
 		return r, ErrNoGrant
 	}
+	return r.revokeGrant(v.Person, now), nil
+}
+
+func (r Request) revokeGrant(by Person, now time.Time) Request {
 	r = r.Clone()
-	r.Grant.RevokedBy, r.Grant.RevokedAt = v.Person, now
-	return r.clearRefreshAttempts().appendEvent(Event{At: now, Kind: EventGrantRevoked, By: v.Person}), nil
+	r.Grant.RevokedBy, r.Grant.RevokedAt = by, now
+	return r.clearRefreshAttempts().appendEvent(Event{At: now, Kind: EventGrantRevoked, By: by})
 }
 
 // LapseGrant records that the time of an open grant has passed.
@@ -96,11 +100,14 @@ func (r Request) LapseGrant(now time.Time) Request {
 	return r.clearRefreshAttempts()
 }
 
-// SameQuestion reports whether r asks the same people at the same gate as given did.
-// The content does not tell: a stack can have several gates, and the approvers can be
-// defaults that have changed since.
+// SameQuestion reports whether r asks the same people at the same gate as given did
+// at first, and lets it be passed on to the same people. The content does not tell: a
+// stack can have several gates, and the approvers can be defaults that have changed
+// since.
 func (r Request) SameQuestion(given Request) bool {
-	return r.Stack.Gate == given.Stack.Gate && slices.Equal(r.Terms.Approvers, given.Terms.Approvers)
+	return r.Stack.Gate == given.Stack.Gate && slices.Equal(r.AskedAtFirst(), given.AskedAtFirst()) &&
+		(given.EscalatedAt.IsZero() || slices.Equal(r.Terms.EscalateTo, given.Terms.EscalateTo)) &&
+		(len(given.Reassignments) == 0 || slices.Equal(r.Terms.ReassignTo, given.Terms.ReassignTo))
 }
 
 // ApproveByGrant approves a pending request by the grant that it has taken: given

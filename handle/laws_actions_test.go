@@ -21,6 +21,7 @@ var people = []struct {
 	{voter: voter(gil, guards), entitled: true},
 	{voter: voter("U0HAL", guards), entitled: true},
 	{voter: voter(rob), entitled: true, self: true},
+	{voter: voter("U0EVE"), entitled: true}, // after an escalation or a reassignment
 	{voter: voter(sam)},
 	{voter: voter(sam, "S0OTHERS")},
 	{voter: handle.Voter{Person: handle.Person{Team: "T0AWAY", ID: ann}, Groups: []string{guards}}},
@@ -32,8 +33,7 @@ func (m *model) voteInSlack(t *rapid.T) {
 	who := rapid.SampledFrom(people).Draw(t, "who")
 	verdict := rapid.SampledFrom([]handle.Verdict{handle.Approve, handle.Approve, handle.Approve, handle.Reject, "maybe"}).Draw(t, "verdict")
 	reason := rapid.SampledFrom([]string{"", " ", "because"}).Draw(t, "reason")
-	may := who.entitled && !m.r.Stack.Unverified && (m.r.Terms.SelfApproval || !who.self && m.r.Requester.LookedUp) &&
-		slices.Contains(m.r.Terms.Approvers, guards) && verdict != "maybe"
+	may := m.mayDecide(who.voter, who.entitled) && verdict != "maybe"
 
 	before := m.r
 	var err error
@@ -45,6 +45,12 @@ func (m *model) voteInSlack(t *rapid.T) {
 	if err == nil && verdict == handle.Approve && len(m.r.Votes) > len(before.Votes) {
 		m.approvers[who.voter.ID] = true
 	}
+}
+
+// mayDecide reports whether v, if entitled at all, is an approver at present.
+func (m *model) mayDecide(v handle.Voter, entitled bool) bool {
+	named := slices.Contains(m.r.Terms.Approvers, v.ID) || slices.Contains(v.Groups, guards) && slices.Contains(m.r.Terms.Approvers, guards)
+	return entitled && named && !m.r.Stack.Unverified && (m.r.Terms.SelfApproval || v.ID != rob && m.r.Requester.LookedUp)
 }
 
 func (m *model) voteByMail(t *rapid.T) {
@@ -102,6 +108,10 @@ func (m *model) takeStep(t *rapid.T) {
 	case handle.StepSignal:
 		refused := rapid.SampledFrom([]string{"", "", "403"}).Draw(t, "answer")
 		m.mark(t, "MarkSignalled", func(r handle.Request) handle.Request { return r.MarkSignalled(refused, now) })
+	case handle.StepEscalate:
+		m.mark(t, "Escalate", func(r handle.Request) handle.Request { return r.Escalate(now) })
+	case handle.StepReviews:
+		m.mark(t, "EndReviews", func(r handle.Request) handle.Request { return r.EndReviews(now) })
 	case handle.StepIdentify:
 		if m.r.Stack.Unverified {
 			m.mark(t, "VerifyStack", func(r handle.Request) handle.Request {
@@ -215,4 +225,85 @@ func (m *model) useLease(t *rapid.T) {
 	if ok == taken || ok != m.r.HeldBy(who, m.now) || m.r.HeldBy(who, m.now) && m.r.HeldBy(other, m.now) {
 		t.Fatalf("%s claims the lease, %s holds it: %t; got %t, %+v", who, other, taken, ok, m.r.Lease)
 	}
+}
+
+// act makes a change that may be refused, and checks that it is refused to those who
+// may not, and that a refusal changes nothing. Done twice it changes nothing more.
+func (m *model) act(t *rapid.T, what string, may bool, f func(handle.Request) (handle.Request, error)) {
+	before := m.r
+	var err error
+	m.apply(t, what, func(r handle.Request) (next handle.Request) {
+		next, err = f(r)
+		return next
+	})
+	open := before.Decision == nil && m.now.Before(before.Terms.Deadline)
+	changed := encode(t, before) != encode(t, m.r)
+	switch {
+	case err == nil && changed && !(may && open):
+		t.Fatalf("%s was accepted that is not allowed", what)
+	case err != nil && changed:
+		t.Fatalf("a refused %s (%v) changed the request", what, err)
+	}
+	if again, err2 := f(m.r); err == nil && (err2 != nil || encode(t, again) != encode(t, m.r)) {
+		t.Fatalf("%s again changed the request, or got error %v", what, err2)
+	}
+}
+
+func (m *model) anyone(t *rapid.T) (v handle.Voter, mayDecide, isRequester bool) {
+	who := rapid.SampledFrom(people).Draw(t, "who")
+	return who.voter, m.mayDecide(who.voter, who.entitled), who.voter.ID == rob && m.r.Requester.LookedUp && !m.r.Stack.Unverified
+}
+
+func (m *model) ask(t *rapid.T) {
+	v, may, _ := m.anyone(t)
+	text := rapid.SampledFrom([]string{"why?", "for how long?", " ", "\u200b\u2060"}).Draw(t, "text")
+	visible := text == "why?" || text == "for how long?"
+	m.act(t, "Ask", may && visible && m.r.Requester.SlackID != "", func(r handle.Request) (handle.Request, error) {
+		next, q, err := r.Ask(v, text, m.now)
+		if err == nil && !slices.ContainsFunc(next.Questions, func(p handle.Question) bool { return p.ID == q.ID && p.Text == text }) {
+			t.Fatalf("the question %+v is not on record", q)
+		}
+		return next, err
+	})
+}
+
+func (m *model) answer(t *rapid.T) {
+	v, _, requester := m.anyone(t)
+	id := rapid.SampledFrom([]string{"q1", "q2", "q9", ""}).Draw(t, "question")
+	text := rapid.SampledFrom([]string{"because", "an hour", ""}).Draw(t, "text")
+	m.act(t, "AnswerQuestion", requester && text != "", func(r handle.Request) (handle.Request, error) {
+		return r.AnswerQuestion(id, v, text, m.now)
+	})
+}
+
+func (m *model) review(t *rapid.T) {
+	v, may, _ := m.anyone(t)
+	if rapid.Bool().Draw(t, "stop") {
+		m.apply(t, "StopReview", func(r handle.Request) (next handle.Request) {
+			next, _ = r.StopReview(v, m.now)
+			return next
+		})
+		return
+	}
+	m.act(t, "StartReview", may, func(r handle.Request) (handle.Request, error) { return r.StartReview(v, m.now) })
+}
+
+func (m *model) nudge(t *rapid.T) {
+	v, _, requester := m.anyone(t)
+	m.act(t, "Nudge", requester, func(r handle.Request) (handle.Request, error) { return r.Nudge(v, m.now) })
+}
+
+func (m *model) withdraw(t *rapid.T) {
+	v, _, requester := m.anyone(t)
+	reason := rapid.SampledFrom([]string{"", "no longer needed"}).Draw(t, "reason")
+	m.act(t, "WithdrawByRequester", requester, func(r handle.Request) (handle.Request, error) {
+		return r.WithdrawByRequester(v, reason, m.now)
+	})
+}
+
+func (m *model) reassign(t *rapid.T) {
+	v, may, _ := m.anyone(t)
+	to := rapid.SampledFrom([][]string{nil, {ben}, {rob}, {sam}, {"U0EVE"}, {ben, "U0EVE"}, {guards}}).Draw(t, "to")
+	may = may && len(to) > 0 && !slices.Contains(to, rob) && !slices.Contains(to, sam) && len(m.r.Terms.ReassignTo) > 0
+	m.act(t, "Reassign", may, func(r handle.Request) (handle.Request, error) { return r.Reassign(v, to, m.now) })
 }

@@ -41,9 +41,16 @@ func newModel(t *rapid.T) *model {
 	}
 	r.Stack.Unverified = rapid.IntRange(0, 3).Draw(t, "unverified") == 0
 	r.Terms.UnprovenRequester = rapid.SampledFrom([]string{"", handle.UnprovenTwoApprovers, handle.UnprovenWarn}).Draw(t, "unproven requester")
-	if rapid.Bool().Draw(t, "no reminder") {
+	switch rapid.IntRange(0, 2).Draw(t, "reminders") {
+	case 0:
 		r.Terms.RemindAt = time.Time{}
+	case 1:
+		r.Terms.RemindAt, r.Terms.Reminders = time.Time{}, handle.ReminderTimes(at, r.Terms.Deadline, handle.DefaultReminders(), handle.WorkingHours{})
 	}
+	if rapid.Bool().Draw(t, "escalate") {
+		r.Terms.EscalateAt, r.Terms.EscalateTo = at.Add(2*time.Hour), []string{ann, "U0EVE"}
+	}
+	r.Terms.ReassignTo = rapid.SampledFrom([][]string{nil, {ben, rob, "U0EVE", guards}}).Draw(t, "reassign to")
 	if rapid.IntRange(0, 3).Draw(t, "without Slack") == 0 {
 		withoutSlack(&r)
 	}
@@ -79,6 +86,11 @@ func (m *model) apply(t *rapid.T, what string, change func(handle.Request) handl
 // does not copy them.
 func withSpareCapacity(r handle.Request) handle.Request {
 	r.Votes, r.Events, r.Messages = slices.Grow(r.Votes, 4), slices.Grow(r.Events, 4), slices.Grow(r.Messages, 4)
+	r.Questions, r.Reviews, r.Nudges = slices.Grow(r.Questions, 4), slices.Grow(r.Reviews, 4), slices.Grow(r.Nudges, 4)
+	r.Reassignments = slices.Grow(r.Reassignments, 4)
+	if r.Terms.Approvers != nil { // which Encode tells from an empty list
+		r.Terms.Approvers = slices.Grow(r.Terms.Approvers, 4)
+	}
 	return r
 }
 
@@ -96,6 +108,17 @@ func (m *model) applyElsewhere(r handle.Request) {
 	r.RecordFailure(handle.Step{Kind: handle.StepWatch}, handle.Failure{Reason: "elsewhere"}, at)
 	r.RecordEnd(handle.Ended{Status: "DELETE_FAILED", At: at})
 	r.Terms.SelfApproval, r.Terms.Approvers = true, []string{other.ID}
+	r.RecordGroups(map[string]handle.Group{guards: {Name: "elsewhere"}})
+	r.Escalate(at.AddDate(1, 0, 0))
+	r.EndReviews(at.AddDate(1, 0, 0))
+	requester := handle.Voter{Person: handle.Person{ID: r.Requester.SlackID}, Home: true}
+	_, _, _ = r.Ask(voter(ann), "elsewhere", at)
+	_, _ = r.AnswerQuestion("q1", requester, "elsewhere", at)
+	_, _ = r.StartReview(voter(ann), at.Add(time.Minute))
+	_, _ = r.StopReview(voter(ann), at)
+	_, _ = r.Nudge(requester, at)
+	_, _ = r.Reassign(voter(ann), r.Terms.ReassignTo, at)
+	_, _ = r.WithdrawByRequester(requester, "elsewhere", at)
 	_, _ = r.VoteBySlack(handle.Voter{Person: other, Home: true}, handle.Approve, "", at)
 }
 

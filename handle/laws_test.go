@@ -34,6 +34,12 @@ func TestRandomChangesKeepTheLaws(t *testing.T) {
 			"close without vote":    m.closeWithoutVote,
 			"run all steps":         m.runAllSteps,
 			"encode and decode":     m.encodeAndDecode,
+			"ask":                   m.ask,
+			"answer":                m.answer,
+			"review":                m.review,
+			"nudge":                 m.nudge,
+			"withdraw":              m.withdraw,
+			"reassign":              m.reassign,
 		})
 		m.checkSnapshots(t)
 	})
@@ -69,8 +75,74 @@ func checkChange(t *rapid.T, what string, old, next handle.Request) {
 		}
 	}
 	if next.Rev != old.Rev || next.ID != old.ID || !next.CreatedAt.Equal(old.CreatedAt) || next.WaitURL.Expose() != old.WaitURL.Expose() ||
-		next.Stack.ID != old.Stack.ID || !reflect.DeepEqual(next.Terms, old.Terms) {
+		next.Stack.ID != old.Stack.ID {
 		fail("a field that never changes was changed")
+	}
+	checkTerms(fail, old, next)
+	checkActions(fail, old, next)
+}
+
+// checkTerms checks that nothing but a reassignment or an escalation of a pending
+// request changes the terms, and only the approvers.
+func checkTerms(fail func(string, ...any), old, next handle.Request) {
+	terms := next.Terms
+	terms.Approvers = old.Terms.Approvers
+	if !reflect.DeepEqual(terms, old.Terms) {
+		fail("the terms were changed from %+v to %+v", old.Terms, next.Terms)
+	}
+	if next.ApprovalsNeeded() < old.ApprovalsNeeded() && next.Requester.LookedUp == old.Requester.LookedUp {
+		fail("fewer approvals are needed: %d, not %d", next.ApprovalsNeeded(), old.ApprovalsNeeded())
+	}
+	if !slices.Equal(next.AskedAtFirst(), old.AskedAtFirst()) {
+		fail("who was asked at first was changed from %v to %v", old.AskedAtFirst(), next.AskedAtFirst())
+	}
+	if slices.Equal(next.Terms.Approvers, old.Terms.Approvers) {
+		return
+	}
+	allowed := slices.Concat(old.Terms.Approvers, old.Terms.EscalateTo)
+	switch {
+	case old.Decision != nil:
+		fail("the approvers were changed after the decision")
+	case len(next.Reassignments) == len(old.Reassignments)+1:
+		allowed = slices.Concat(old.Terms.ReassignTo)
+		for _, v := range old.Votes {
+			allowed = append(allowed, v.By.ID)
+		}
+	case !old.EscalatedAt.IsZero() || next.EscalatedAt.IsZero():
+		fail("the approvers were changed without a reassignment or an escalation")
+	}
+	for _, id := range next.Terms.Approvers {
+		if !slices.Contains(allowed, id) {
+			fail("%s became an approver, who is not among %v", id, allowed)
+		}
+	}
+}
+
+// checkActions checks that what people said and did stays on record.
+func checkActions(fail func(string, ...any), old, next handle.Request) {
+	changed := len(next.Questions) < len(old.Questions) || len(next.Nudges) < len(old.Nudges) || len(next.Reassignments) < len(old.Reassignments)
+	for i := 0; !changed && i < len(old.Questions); i++ {
+		was, is := old.Questions[i], next.Questions[i]
+		if was.Answer == nil {
+			is.Answer = nil
+		}
+		changed = !reflect.DeepEqual(was, is)
+	}
+	changed = changed || len(old.Nudges) > 0 && !reflect.DeepEqual(next.Nudges[:len(old.Nudges)], old.Nudges) ||
+		len(old.Reassignments) > 0 && !reflect.DeepEqual(next.Reassignments[:len(old.Reassignments)], old.Reassignments)
+	if changed {
+		fail("what people did was changed from %+v %+v %+v to %+v %+v %+v", old.Questions, old.Nudges, old.Reassignments, next.Questions, next.Nudges, next.Reassignments)
+	}
+	if old.Decision != nil && (len(next.Questions) > len(old.Questions) || len(next.Nudges) > len(old.Nudges) || next.EscalatedAt != old.EscalatedAt || len(next.Reviews) > 0) {
+		fail("something was done after the decision")
+	}
+	for i := 1; i < len(next.Nudges); i++ {
+		if d := next.Nudges[i].At.Sub(next.Nudges[i-1].At); d < handle.NudgeInterval {
+			fail("nudged twice in %s", d)
+		}
+	}
+	if !old.EscalatedAt.IsZero() && !next.EscalatedAt.Equal(old.EscalatedAt) {
+		fail("escalated twice")
 	}
 }
 
@@ -132,6 +204,9 @@ func (m *model) checkDecision(t *rapid.T) {
 			t.Fatalf("expired %s before the deadline", r.Terms.Deadline.Sub(d.At))
 		}
 	case handle.Withdrawn:
+		if d.By.ID != "" && (!d.By.Has(r.Requester.SlackID) || !before) {
+			t.Fatalf("withdrawn by %+v, who is not the requester, or after the deadline", d.By)
+		}
 	default:
 		t.Fatalf("decided to be %s", d.State)
 	}

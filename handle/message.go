@@ -139,6 +139,21 @@ func (r Request) ViewHash() string {
 	if r.Decision == nil && len(r.Votes) > 0 {
 		hash += " " + strconv.Itoa(len(r.ApprovedBy()))
 	}
+	if r.Decision == nil && len(r.Groups) > 0 {
+		hash += " groups " + strconv.Itoa(len(r.Groups))
+	}
+	if n := len(r.Questions); n > 0 {
+		hash += " questions " + strconv.Itoa(n) + " answers " + strconv.Itoa(r.answers())
+	}
+	for _, v := range r.Reviews {
+		hash += " review " + v.By.ID + " " + strconv.FormatInt(v.Until.Unix(), 10)
+	}
+	if n := len(r.Reassignments); n > 0 {
+		hash += " reassigned " + strconv.Itoa(n)
+	}
+	if !r.EscalatedAt.IsZero() {
+		hash += " escalated"
+	}
 	if r.Signal != nil && r.Signal.Undeliverable != "" {
 		hash += " unsignalled"
 	}

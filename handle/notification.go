@@ -12,9 +12,10 @@ import (
 // a direct message to the requester, and by mail. Delivered has a key for each,
 // such as reply/decided, direct/decided and mail/decided.
 type Notification struct {
-	Name    string // one of the names below; for a vote, a locked link and a repeated question followed by "-" and which, such as vote-0
+	Name    string // one of the names below; where there can be several, followed by "-" and which, such as vote-0
 	At      time.Time
 	Vote    int     // for NotifyVote: index into Votes
+	Index   int     // for NotifyReminder, NotifyQuestion, NotifyAnswer, NotifyNudge and NotifyReassigned: index into Terms.Reminders, Questions, Nudges or Reassignments
 	Verdict Verdict // for NotifyLocked: the link's
 }
 
@@ -42,6 +43,12 @@ const (
 	NotifyBypass   = "bypass"
 	NotifyEnded    = "ended"
 	NotifyGranted  = "granted" // approved for relaunch
+
+	NotifyQuestion   = "question" // of an approver to the requester
+	NotifyAnswer     = "answer"
+	NotifyNudge      = "nudge" // a reminder at the wish of the requester
+	NotifyReassigned = "reassigned"
+	NotifyEscalated  = "escalated"
 )
 
 // Delivery records that a notification went out one way.
@@ -52,8 +59,8 @@ type Delivery struct {
 }
 
 // Notifications lists what there is to tell, in order of time, delivered or not.
-// It includes a reminder whose time has not come. Once the request is decided,
-// the question, the votes, the reminder and locked links are no longer in it.
+// It includes reminders whose time has not come. Once the request is decided, only
+// the decision and what follows it is in it.
 func (r Request) Notifications() []Notification {
 	var list []Notification
 	if r.Decision != nil {
@@ -68,6 +75,24 @@ func (r Request) Notifications() []Notification {
 		}
 		if !r.Terms.RemindAt.IsZero() {
 			list = append(list, Notification{Name: NotifyReminder, At: r.Terms.RemindAt})
+		}
+		for i, at := range r.Terms.Reminders {
+			list = append(list, Notification{Name: NotifyReminder + "-" + strconv.Itoa(i), At: at, Index: i})
+		}
+		for i, q := range r.Questions {
+			list = append(list, Notification{Name: NotifyQuestion + "-" + q.ID, At: q.At, Index: i})
+			if q.Answer != nil {
+				list = append(list, Notification{Name: NotifyAnswer + "-" + q.ID, At: q.Answer.At, Index: i})
+			}
+		}
+		for i, nudge := range r.Nudges {
+			list = append(list, Notification{Name: NotifyNudge + "-" + strconv.Itoa(i), At: nudge.At, Index: i})
+		}
+		for i, m := range r.Reassignments {
+			list = append(list, Notification{Name: NotifyReassigned + "-" + strconv.Itoa(i), At: m.At, Index: i})
+		}
+		if !r.EscalatedAt.IsZero() {
+			list = append(list, Notification{Name: NotifyEscalated, At: r.EscalatedAt})
 		}
 		list = append(list, r.lockedLinks()...)
 	}
@@ -85,15 +110,49 @@ func (r Request) Notifications() []Notification {
 }
 
 // PendingDeliveries reports which Slack messages for n are still unsent: the
-// reply in the thread, which needs a posted message, and the direct message,
-// which only outcomes have and which needs a known requester. A person whom a
-// typed e-mail names gets none where AWS proves another principal.
+// reply in the thread, which needs a posted message, and the direct message, which
+// needs a known requester and, while the request is pending, that approvers were asked.
+// What the requester did themselves, and what is only for approvers, has no direct
+// message. A person whom a typed e-mail names gets none where AWS proves another
+// principal.
 func (r Request) PendingDeliveries(n Notification) (reply, direct bool) {
 	_, posted := r.Root()
 	_, replied := r.Delivered[n.ReplyKey()]
 	_, written := r.Delivered[n.DirectKey()]
-	outcome := n.Name == NotifyDecided || n.Name == NotifyBypass || n.Name == NotifyEnded || n.Name == NotifyGranted
-	return posted && !replied, outcome && r.Requester.Addressable() && !written
+	return posted && !replied, n.isForRequester() && r.Requester.Addressable() && !written && (r.Decision != nil || r.Asked())
+}
+
+// isForRequester reports whether n is told to the requester by direct message too.
+func (n Notification) isForRequester() bool {
+	switch n.Kind() {
+	case NotifyReminder, NotifyLocked, NotifyAnswer, NotifyNudge:
+		return false
+	}
+	return true
+}
+
+// needless reports whether the reminder n would say nothing new, because the approvers
+// were asked or nudged at its time or later, or are still to be asked, or because a
+// later reminder has gone out or was tried.
+func (r Request) needless(n Notification) bool {
+	asked := Notification{Name: NotifyAsked}
+	if _, told := r.Delivered[asked.ReplyKey()]; !told && !r.Attempts[Step{Kind: StepNotify, Notification: asked}.Key()].Abandoned {
+		return true
+	}
+	for key, d := range r.Delivered {
+		if (key == asked.ReplyKey() || strings.HasPrefix(key, "reply/"+NotifyNudge+"-")) && !d.At.Before(n.At) {
+			return true
+		}
+	}
+	for i := n.Index + 1; i < len(r.Terms.Reminders); i++ {
+		later := Notification{Name: NotifyReminder + "-" + strconv.Itoa(i)}
+		_, told := r.Delivered[later.ReplyKey()]
+		_, tried := r.Attempts[Step{Kind: StepNotify, Notification: later}.Key()]
+		if told || tried {
+			return true
+		}
+	}
+	return false
 }
 
 // mailDueAt returns when n is due by mail. The question is mailed at once when

@@ -30,7 +30,7 @@ const (
 	Approved  State = "approved"
 	Rejected  State = "rejected"
 	Expired   State = "expired"   // the deadline passed without a decision
-	Withdrawn State = "withdrawn" // the stack ended, or there was no one to ask
+	Withdrawn State = "withdrawn" // the requester took it back, the stack ended, or there was no one to ask
 )
 
 // Request is the durable record of one gated launch. The notifier fills it once,
@@ -51,6 +51,16 @@ type Request struct {
 	Content    Content   `json:"content,omitzero"`
 	Update     *Update   `json:"update,omitempty"`    // set if this is the update of a launched product
 	GrantFrom  string    `json:"grantFrom,omitempty"` // ID of the request whose grant lets this one through
+
+	// What people did while the request was pending. Functions of earlier releases drop
+	// these fields when they write the request; Terms.Approvers stays.
+	Questions      []Question       `json:"questions,omitempty"`
+	Reviews        []Review         `json:"reviews,omitempty"` // those under way
+	Nudges         []Nudge          `json:"nudges,omitempty"`
+	Reassignments  []Reassignment   `json:"reassignments,omitempty"`
+	EscalatedAt    time.Time        `json:"escalatedAt,omitzero"`
+	FirstApprovers []string         `json:"firstApprovers,omitempty"` // Terms.Approvers before they were first changed; see AskedAtFirst
+	Groups         map[string]Group `json:"groups,omitempty"`         // by ID, as far as Slack could be asked; see RecordGroups
 
 	Votes    []Vote    `json:"votes,omitempty"`
 	Decision *Decision `json:"decision,omitempty"`
@@ -213,6 +223,33 @@ func (r Request) Clone() Request {
 	r.Details = slices.Clone(r.Details)
 	r.Parameters = slices.Clone(r.Parameters)
 	r.Terms.Approvers = slices.Clone(r.Terms.Approvers)
+	r.Terms.Reminders = slices.Clone(r.Terms.Reminders)
+	r.Terms.EscalateTo = slices.Clone(r.Terms.EscalateTo)
+	r.Terms.ReassignTo = slices.Clone(r.Terms.ReassignTo)
+	r.Questions = slices.Clone(r.Questions)
+	for i := range r.Questions {
+		q := &r.Questions[i]
+		q.By.Aliases = slices.Clone(q.By.Aliases)
+		if q.Answer = clonePointer(q.Answer); q.Answer != nil {
+			q.Answer.By.Aliases = slices.Clone(q.Answer.By.Aliases)
+		}
+	}
+	r.Reviews = slices.Clone(r.Reviews)
+	for i := range r.Reviews {
+		r.Reviews[i].By.Aliases = slices.Clone(r.Reviews[i].By.Aliases)
+	}
+	r.Nudges = slices.Clone(r.Nudges)
+	r.Reassignments = slices.Clone(r.Reassignments)
+	for i := range r.Reassignments {
+		m := &r.Reassignments[i]
+		m.By.Aliases, m.To = slices.Clone(m.By.Aliases), slices.Clone(m.To)
+	}
+	r.FirstApprovers = slices.Clone(r.FirstApprovers)
+	r.Groups = maps.Clone(r.Groups)
+	for id, g := range r.Groups {
+		g.Members = slices.Clone(g.Members)
+		r.Groups[id] = g
+	}
 	r.Votes = slices.Clone(r.Votes)
 	for i := range r.Votes {
 		r.Votes[i].By.Aliases = slices.Clone(r.Votes[i].By.Aliases)

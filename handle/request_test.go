@@ -22,6 +22,12 @@ func fullRequest(t *testing.T) handle.Request {
 	r.Reasked = []time.Time{at}
 	r.Update = &handle.Update{Changes: []handle.Change{{Name: "A"}}}
 	r.Grant = &handle.Grant{RevokedBy: handle.Person{Aliases: []string{"W0ANN"}}}
+	r.Terms.Reminders, r.Terms.EscalateTo, r.Terms.ReassignTo, r.FirstApprovers = []time.Time{at}, []string{sam}, []string{sam}, []string{ann}
+	alias := handle.Person{ID: "U0ANN", Aliases: []string{"W0ANN"}}
+	r.Questions = []handle.Question{{By: alias, Answer: &handle.Answer{By: alias}}}
+	r.Reviews, r.Nudges = []handle.Review{{By: alias}}, []handle.Nudge{{At: at}}
+	r.Reassignments = []handle.Reassignment{{By: alias, To: []string{sam}}}
+	r.Groups = map[string]handle.Group{guards: {Members: []string{gil}}}
 	r, _ = r.Claim("one", at)
 	return r.RecordFailure(handle.Step{Kind: handle.StepNotify, Notification: handle.Notification{Name: handle.NotifyEnded}}, handle.Failure{Reason: "no answer"}, at)
 }

@@ -12,7 +12,7 @@ import (
 type Signal struct {
 	Status        string    `json:"status"` // SUCCESS or FAILURE
 	At            time.Time `json:"at"`
-	Undeliverable string    `json:"never,omitempty"` // why AWS will never accept it; empty if it did, or if the request was withdrawn
+	Undeliverable string    `json:"never,omitempty"` // why AWS will never accept it; empty if it did, or if the request was withdrawn because the stack no longer waits
 }
 
 // SignalBody is the JSON document that a wait condition handle accepts. See
@@ -35,8 +35,9 @@ const (
 const maxSignalReason = 1500 // bytes; twice as many when all of them are quotes
 
 // SignalBody returns the signal that the decision requires. ok is false while
-// the request is pending. A withdrawn request signals FAILURE too: usually the
-// stack has ended and ignores it, but if not, the stack must not wait in vain.
+// the request is pending. A withdrawn request signals FAILURE too: unless the
+// requester withdrew it, the stack has usually ended and ignores it, but if not, it
+// must not wait in vain.
 func (r Request) SignalBody() (body SignalBody, ok bool) {
 	d := r.Decision
 	if d == nil {
@@ -53,6 +54,9 @@ func (r Request) SignalBody() (body SignalBody, ok bool) {
 		body.Reason = "Expired: no decision was made by " + r.Terms.Deadline.UTC().Format("2006-01-02 15:04 MST")
 	case Withdrawn:
 		body.Reason = "Withdrawn: " + OneLine(d.Reason, maxSignalReason)
+		if r.WithdrawnByRequester() {
+			body.Reason = "Withdrawn by " + r.Decider() + ": " + OneLine(d.Reason, maxSignalReason)
+		}
 	}
 	body.Reason = Truncate(body.Reason, maxSignalReason)
 	return body, true
@@ -84,8 +88,8 @@ func (r Request) MarkSignalled(undeliverable string, now time.Time) Request {
 	}
 	r = r.clearAttempts(Step{Kind: StepSignal})
 	r.Signal = &Signal{Status: body.Status, At: now, Undeliverable: undeliverable}
-	if undeliverable != "" && r.State() == Withdrawn {
-		r.Signal.Undeliverable = "" // expected: a withdrawn request's stack no longer waits
+	if undeliverable != "" && r.State() == Withdrawn && !r.WithdrawnByRequester() {
+		r.Signal.Undeliverable = "" // expected: the stack no longer waits
 	}
 	if undeliverable != "" {
 		return r.appendEvent(Event{At: now, Kind: EventAbandoned, Text: "signal: " + undeliverable})

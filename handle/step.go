@@ -13,6 +13,8 @@ const (
 	StepSignal   StepKind = "signal"   // send the decision to CloudFormation
 	StepGrant    StepKind = "grant"    // take the grant that lets the launch through
 	StepLapse    StepKind = "lapse"    // record that a grant's time has passed
+	StepEscalate StepKind = "escalate" // add the second approvers
+	StepReviews  StepKind = "reviews"  // remove the reviews whose time has passed
 	StepIdentify StepKind = "identify" // ask CloudFormation about the launch, and Slack about the requester
 	StepPost     StepKind = "post"     // post the message
 	StepRefresh  StepKind = "refresh"  // update a posted message that shows an old state
@@ -44,9 +46,14 @@ func (s Step) Key() string {
 }
 
 // NeedsLease reports whether only the holder of the lease may take the step.
-// Expiring, signalling and lapsing do no harm when done twice, so they need none.
+// Signalling does no harm when done twice, and changes of the record alone happen
+// once, so they need none.
 func (s Step) NeedsLease() bool {
-	return s.Kind != StepExpire && s.Kind != StepSignal && s.Kind != StepLapse
+	switch s.Kind {
+	case StepExpire, StepSignal, StepLapse, StepEscalate, StepReviews:
+		return false
+	}
+	return true
 }
 
 const (
@@ -75,6 +82,13 @@ func (r Request) Outstanding() []Step {
 	if _, ok := r.SignalBody(); ok && r.Signal == nil {
 		add(Step{Kind: StepSignal, At: r.Decision.At})
 	}
+	if r.escalates() {
+		add(Step{Kind: StepEscalate, At: r.Terms.EscalateAt})
+	}
+	if len(r.Reviews) > 0 {
+		first := slices.MinFunc(r.Reviews, func(a, b Review) int { return a.Until.Compare(b.Until) })
+		add(Step{Kind: StepReviews, At: first.Until})
+	}
 	if r.Decision == nil && r.GrantFrom != "" {
 		add(Step{Kind: StepGrant, At: r.CreatedAt})
 	}
@@ -94,6 +108,9 @@ func (r Request) Outstanding() []Step {
 		}
 	}
 	for _, n := range r.Notifications() {
+		if n.Kind() == NotifyReminder && r.needless(n) {
+			continue
+		}
 		if reply, direct := r.PendingDeliveries(n); reply || direct {
 			add(Step{Kind: StepNotify, Notification: n, At: n.At})
 		}
@@ -132,9 +149,17 @@ func (r Request) watchDueAt() (at time.Time, ok bool) {
 }
 
 // Due lists the steps that are due at now, the most important first: expiry and
-// signal come before all messages.
+// signal come before all messages. Of several reminders, as after an outage, only the
+// last is due.
 func (r Request) Due(now time.Time) []Step {
-	return slices.DeleteFunc(r.Outstanding(), func(s Step) bool { return s.At.After(now) })
+	due := slices.DeleteFunc(r.Outstanding(), func(s Step) bool { return s.At.After(now) })
+	last := ""
+	for _, s := range due {
+		if s.Notification.Kind() == NotifyReminder {
+			last = s.Key()
+		}
+	}
+	return slices.DeleteFunc(due, func(s Step) bool { return s.Notification.Kind() == NotifyReminder && s.Key() != last })
 }
 
 // NextDue returns when to look at the request again; zero if no step is

@@ -30,7 +30,8 @@ var (
 
 // postAndNotify posts the message and its first reply.
 func postAndNotify(r handle.Request) handle.Request {
-	return r.MarkPosted(posted.Channel, posted.TS, r.ViewHash(), at).MarkDelivered(asked.ReplyKey(), "C0APPROVALS", "1.000002", at)
+	return r.MarkPosted(posted.Channel, posted.TS, r.ViewHash(), at).MarkDelivered(asked.ReplyKey(), "C0APPROVALS", "1.000002", at).
+		MarkDelivered(asked.DirectKey(), "D0ROB", "1.000002", at)
 }
 
 func TestOutstandingSteps(t *testing.T) {
@@ -43,9 +44,9 @@ func TestOutstandingSteps(t *testing.T) {
 		{"new", func() handle.Request { return launch() }, []string{"expire", "post", "mail/asked"}},
 		{"new, without Slack", func() handle.Request { return launch(withoutSlack) }, []string{"expire", "mail/asked"}},
 		{"posted", func() handle.Request { r := launch(); return r.MarkPosted("C0APPROVALS", "1.000001", r.ViewHash(), at) },
-			[]string{"expire", "tell/asked", "tell/reminder"}},
+			[]string{"expire", "tell/asked"}}, // no reminder of what was not asked yet
 		{"posted, showing an old state", func() handle.Request { return launch().MarkPosted("C0APPROVALS", "1.000001", "?", at) },
-			[]string{"expire", "refresh/C0APPROVALS/1.000001", "tell/asked", "tell/reminder"}},
+			[]string{"expire", "refresh/C0APPROVALS/1.000001", "tell/asked"}},
 		{"asked", func() handle.Request { return postAndNotify(launch()) }, []string{"expire", "tell/reminder"}},
 		{"asked, no reminder", func() handle.Request {
 			return postAndNotify(launch(func(r *handle.Request) { r.Terms.RemindAt = time.Time{} }))

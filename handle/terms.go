@@ -8,14 +8,23 @@ import (
 )
 
 // Terms are what a request needs to be decided. They are resolved once, at
-// launch, and stored on the request; later configuration changes do not apply.
+// launch, and stored on the request; later configuration changes do not apply. Only
+// Approvers can change, by Request.Reassign and Request.Escalate.
 type Terms struct {
 	Channel      string    `json:"channel,omitempty"` // Slack channel ID or #name; empty if Slack is not configured
-	Approvers    []string  `json:"approvers"`         // Slack user IDs (U…, W…) and user group IDs (S…); if empty, no one may approve in Slack
+	Approvers    []string  `json:"approvers"`         // Slack user IDs (U…, W…) and user group IDs (S…); if empty, no one may approve in Slack. Reassign and Escalate change them
 	Approvals    int       `json:"approvals"`         // how many people must approve, at least 1
 	SelfApproval bool      `json:"selfApproval,omitempty"`
 	Deadline     time.Time `json:"deadline"`          // from then on, votes are refused
 	RemindAt     time.Time `json:"remindAt,omitzero"` // zero for no reminder
+
+	// Reminders are when approvers are reminded, in order; see ReminderTimes. Requests of
+	// earlier releases have RemindAt instead.
+	Reminders []time.Time `json:"reminders,omitempty"`
+
+	EscalateAt time.Time `json:"escalateAt,omitzero"`  // when EscalateTo join the approvers; zero for never
+	EscalateTo []string  `json:"escalateTo,omitempty"` // users and user groups
+	ReassignTo []string  `json:"reassignTo,omitempty"` // users and user groups that an approver may name instead
 
 	// UnprovenRequester is what happens if nothing proves who the requester is in
 	// Slack. Requests of earlier releases have none, which means UnprovenWarn.
@@ -90,6 +99,14 @@ func (t Terms) Check() error {
 	for _, a := range t.Approvers {
 		if !IsUser(a) && !IsUserGroup(a) {
 			return fmt.Errorf("property Approvers contains %q, which is not a Slack user ID (U…) or user group ID (S…)", OneLine(a, 40))
+		}
+	}
+	if len(t.EscalateTo) > maxApprovers || len(t.ReassignTo) > maxApprovers {
+		return fmt.Errorf("a request can be escalated, and reassigned, to at most %d users and groups: use a Slack user group", maxApprovers)
+	}
+	for _, a := range slices.Concat(t.EscalateTo, t.ReassignTo) {
+		if !IsUser(a) && !IsUserGroup(a) {
+			return fmt.Errorf("%q is not a Slack user ID (U…) or user group ID (S…), so a request can't be escalated or reassigned to it", OneLine(a, 40))
 		}
 	}
 	if t.Approvals < 1 || t.Approvals > maxApprovals {

@@ -76,7 +76,8 @@ type Voter struct {
 	Groups      []string // the request's approver groups that the person is in
 }
 
-// RefusalReason is why a vote was refused. The strings are stored in events.
+// RefusalReason is why a vote or another action was refused. The strings are stored
+// in events.
 type RefusalReason string
 
 const (
@@ -90,12 +91,25 @@ const (
 	RefusedNoName         RefusalReason = "no name given" // by mail
 	RefusedNotByMail      RefusalReason = "cannot be approved by mail"
 	RefusedUnverified     RefusalReason = "could not be verified"
+	RefusedNotRequester   RefusalReason = "not the requester"
+	RefusedNoRequester    RefusalReason = "requester unknown in Slack" // there is no one to ask
+	RefusedNoText         RefusalReason = "no text given"
+	RefusedNoQuestion     RefusalReason = "no such question"
+	RefusedAnswered       RefusalReason = "already answered"
+	RefusedTooMany        RefusalReason = "too many"
+	RefusedTooSoon        RefusalReason = "too soon" // see Refusal.RetryAt
+	RefusedNotReviewing   RefusalReason = "not reviewing"
+	RefusedNotReassigned  RefusalReason = "cannot be reassigned to them"
+	RefusedTooFew         RefusalReason = "too few approvers"
 )
 
-// Refusal is the error of a vote that the laws do not allow.
-type Refusal struct{ Reason RefusalReason }
+// Refusal is the error of a vote or another action that the laws do not allow.
+type Refusal struct {
+	Reason  RefusalReason
+	RetryAt time.Time // of RefusedTooSoon: from when on it is allowed
+}
 
-func (e *Refusal) Error() string { return "vote refused: " + string(e.Reason) }
+func (e *Refusal) Error() string { return "refused: " + string(e.Reason) }
 
 const (
 	maxReason = 2000 // bytes kept of a typed reason: 500 characters of any script
@@ -107,9 +121,9 @@ const (
 func (r Request) Authorize(v Voter) error {
 	switch {
 	case !v.Home:
-		return &Refusal{RefusedOtherWorkspace}
+		return &Refusal{Reason: RefusedOtherWorkspace}
 	case !IsUser(v.ID) || v.Guest || v.Bot || v.Deactivated:
-		return &Refusal{RefusedNotMember}
+		return &Refusal{Reason: RefusedNotMember}
 	}
 	named := v.Has(r.Terms.Approvers...)
 	for _, g := range v.Groups {
@@ -117,11 +131,11 @@ func (r Request) Authorize(v Voter) error {
 	}
 	switch {
 	case !named:
-		return &Refusal{RefusedNotApprover}
+		return &Refusal{Reason: RefusedNotApprover}
 	case !r.Terms.SelfApproval && v.Has(r.Requester.SlackIDs...):
-		return &Refusal{RefusedOwnRequest}
+		return &Refusal{Reason: RefusedOwnRequest}
 	case r.Stack.Unverified, !r.Requester.LookedUp && !r.Terms.SelfApproval:
-		return &Refusal{RefusedUnverified} // until the requester is known, v could be the requester
+		return &Refusal{Reason: RefusedUnverified} // until the requester is known, v could be the requester
 	}
 	return nil
 }
@@ -141,13 +155,13 @@ func (r Request) VoteBySlack(v Voter, verdict Verdict, reason string, now time.T
 // name prove no identity, so mail cannot approve where several people must.
 func (r Request) VoteByMail(name string, verdict Verdict, reason string, now time.Time) (Request, error) {
 	if !r.mailAllows(verdict) {
-		return r, &Refusal{RefusedNotByMail}
+		return r, &Refusal{Reason: RefusedNotByMail}
 	}
 	if OneLine(name, maxName) == "" {
-		return r, &Refusal{RefusedNoName}
+		return r, &Refusal{Reason: RefusedNoName}
 	}
 	if r.Stack.Unverified {
-		return r, &Refusal{RefusedUnverified}
+		return r, &Refusal{Reason: RefusedUnverified}
 	}
 	return r.vote(Vote{By: Person{Name: name}, Verdict: verdict, Reason: reason, Via: ViaMail, At: now})
 }
@@ -165,13 +179,13 @@ func (r Request) vote(v Vote) (Request, error) {
 	}
 	late := v.Verdict == Approve && v.Via == ViaSlack && r.AwaitsRelaunchApproval(v.At)
 	if reason := r.closedReason(v.At); reason != "" && !late {
-		return r, &Refusal{reason}
+		return r, &Refusal{Reason: reason}
 	}
 	switch {
 	case v.Verdict != Approve && v.Verdict != Reject:
 		return r, fmt.Errorf("unknown verdict %q", v.Verdict)
 	case v.Verdict == Reject && OneLine(v.Reason, maxReason) == "":
-		return r, &Refusal{RefusedNoReason}
+		return r, &Refusal{Reason: RefusedNoReason}
 	}
 	r = r.Clone()
 	r.Votes = append(r.Votes, v)

@@ -234,7 +234,7 @@ func TestRefusalCarriesItsReason(t *testing.T) {
 	if got := refusalReason(err); got != handle.RefusedOwnRequest {
 		t.Errorf("got %q, want %q", got, handle.RefusedOwnRequest)
 	}
-	if want := "couldn't vote: vote refused: own request"; err.Error() != want {
+	if want := "couldn't vote: refused: own request"; err.Error() != want {
 		t.Errorf("got %q, want %q", err, want)
 	}
 }

@@ -107,8 +107,8 @@ func TestApprovedLaunchIsReportedToItsEnd(t *testing.T) {
 		t.Errorf("%d replies, want 3: %q", len(replies), replies)
 	}
 	direct := w.slack.DMs(rita)
-	if len(direct) != 1 || len(direct[0].Replies) != 1 {
-		t.Errorf("the requester got %+v, want two messages in one thread", direct)
+	if len(direct) != 1 || len(direct[0].Replies) != 2 {
+		t.Errorf("the requester got %+v, want three messages in one thread", direct)
 	}
 	if len(w.bucket.signals) != 1 || w.bucket.signals[0].Status != handle.SignalSuccess {
 		t.Errorf("signals: %+v", w.bucket.signals)
@@ -165,7 +165,7 @@ func TestCallsPerApproval(t *testing.T) {
 	}
 	count.reads = 0
 	w.bucket.override = func(*http.Request) int { // the signal's arrival
-		if n := w.slack.Counts()["chat.update"]; n != 0 || w.slack.Counts()["chat.postMessage"] != 2 {
+		if n := w.slack.Counts()["chat.update"]; n != 0 || w.slack.Counts()["chat.postMessage"] != 3 { // the message, a reply, and one to the requester
 			t.Errorf("Slack was called before the signal was sent: %v", w.slack.Counts())
 		}
 		if count.reads != 0 {
@@ -179,8 +179,8 @@ func TestCallsPerApproval(t *testing.T) {
 		t.Errorf("after the decision: %d writes, %d reads; at most 1 and 0", got, count.reads)
 	}
 	calls := w.slack.Counts()
-	if got := calls["chat.postMessage"] + calls["chat.update"]; got > 5 {
-		t.Errorf("%d messages and updates: %v", got, calls)
+	if got := calls["chat.postMessage"] + calls["chat.update"] - 3; got > 3 {
+		t.Errorf("after the decision: %d messages and updates, at most 3: %v", got, calls)
 	}
 }
 
@@ -472,8 +472,8 @@ func TestLockedLinkIsReportedOnce(t *testing.T) {
 			if told != 1 || mails != want {
 				t.Errorf("%d replies and %d mails, want 1 and %d", told, mails, want)
 			}
-			if len(w.slack.DMs(rita)) != 0 {
-				t.Error("the requester is written to")
+			if direct := w.slack.DMs(rita); len(direct) != 1 || len(direct[0].Replies) != 0 { // that it waits for approval
+				t.Errorf("the requester was written to: %+v", direct)
 			}
 		})
 	}

@@ -50,8 +50,21 @@ func word(r handle.Request, n handle.Notification, direct bool) sentence {
 		missing := r.ApprovalsNeeded() - approvalsUpTo(r, n.Vote)
 		return sentence{toRequester: true, text: "approved by " + mention(r.Votes[n.Vote].By.ID) + "; " + count(missing, "more approval is", "more approvals are") + " needed."}
 	case handle.NotifyReminder:
-		return sentence{text: approvers + ": this " + Operation(r) + " has been waiting for your decision since " + Mrkdwn.Date(r.CreatedAt) +
+		return sentence{text: awaited(r) + ": this " + Operation(r) + " has been waiting for your decision since " + Mrkdwn.Date(r.CreatedAt) +
 			". Without one it expires " + Mrkdwn.Date(r.Terms.Deadline) + " and is rolled back."}
+	case handle.NotifyNudge:
+		return sentence{text: awaited(r) + ": the requester asks for your decision on this " + Operation(r) + ". Without one it expires " + Mrkdwn.Date(r.Terms.Deadline) + " and is rolled back."}
+	case handle.NotifyQuestion:
+		q := r.Questions[n.Index]
+		return sentence{true, mention(q.By.ID) + " asks:", q.Text}
+	case handle.NotifyAnswer:
+		q := r.Questions[n.Index]
+		return sentence{false, mention(q.By.ID) + ": the requester answered:", q.Answer.Text}
+	case handle.NotifyReassigned:
+		m := r.Reassignments[n.Index]
+		return sentence{toRequester: true, text: mention(m.By.ID) + " reassigned this " + Operation(r) + " to " + mentions(m.To) + "."}
+	case handle.NotifyEscalated:
+		return sentence{toRequester: true, text: "this " + Operation(r) + " was escalated to " + mentions(r.Terms.EscalateTo) + ", who may now approve it too. Expires " + Mrkdwn.Date(r.Terms.Deadline) + "."}
 	case handle.NotifyLocked:
 		return sentence{text: fmt.Sprintf(":lock: the mailed link to %s this %s was locked after %d wrong codes; nothing was decided. Decide here in Slack. If no approver mistyped the code, someone else may have the mail: check who receives it.", n.Verdict, Operation(r), handle.MaxWrongCodes)}
 	case handle.NotifyDecided:
@@ -120,6 +133,15 @@ func ended(r handle.Request, direct bool) sentence {
 		text += " First failure:"
 	}
 	return sentence{true, text, e.Reason}
+}
+
+// awaited mentions those who have not voted.
+func awaited(r handle.Request) string {
+	var ids []string
+	for _, a := range r.WaitingFor() {
+		ids = append(ids, a.ID)
+	}
+	return mentions(ids)
 }
 
 // approvalsUpTo counts the approvals among the votes up to and including i.

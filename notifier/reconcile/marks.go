@@ -57,6 +57,10 @@ type grantLapsed struct{ at time.Time }
 
 type expired struct{ at time.Time }
 
+type escalated struct{ at time.Time }
+
+type reviewsEnded struct{ at time.Time }
+
 type signalled struct {
 	undeliverable string
 	at            time.Time
@@ -128,6 +132,10 @@ func (m grantTaken) Apply(r handle.Request) handle.Request  { return r.ApproveBy
 func (grantSkipped) Apply(r handle.Request) handle.Request  { return r.SkipGrant() }
 func (m grantLapsed) Apply(r handle.Request) handle.Request { return r.LapseGrant(m.at) }
 func (m expired) Apply(r handle.Request) handle.Request     { return r.Expire(m.at) }
+func (m escalated) Apply(r handle.Request) handle.Request   { return r.Escalate(m.at) }
+func (m reviewsEnded) Apply(r handle.Request) handle.Request {
+	return r.EndReviews(m.at)
+}
 func (m signalled) Apply(r handle.Request) handle.Request {
 	return r.MarkSignalled(m.undeliverable, m.at)
 }

@@ -26,6 +26,11 @@ func (u *run) step(ctx context.Context, s handle.Step) error {
 		return u.takeGrant(ctx, s)
 	case handle.StepLapse:
 		u.mark(grantLapsed{u.c.Now()})
+	case handle.StepEscalate:
+		u.mark(escalated{u.c.Now()})
+		return u.write(ctx, take) // people are told what is durable
+	case handle.StepReviews:
+		u.mark(reviewsEnded{u.c.Now()})
 	case handle.StepIdentify:
 		sent = u.identify(ctx, s)
 	case handle.StepPost:
