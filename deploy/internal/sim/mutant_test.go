@@ -205,7 +205,7 @@ var handleMutants = []mutant{
 	{"Authorize ignores that a launch is not verified", "handle",
 		`case r\.Stack\.Unverified, `, "case "},
 	{"mail ignores that a launch is not verified", "handle",
-		`(return r, &Refusal\{RefusedNoName\}\n\t\}\n\tif) r\.Stack\.Unverified`, "$1 r.Stack.Unverified && false"},
+		`(return r, &Refusal\{Reason: RefusedNoName\}\n\t\}\n\tif) r\.Stack\.Unverified`, "$1 r.Stack.Unverified && false"},
 	{"of two relaunches both use the grant", "handle",
 		`if !r\.GrantUsable\(now\) \{\n\t\treturn r, false`, "if r.Grant == nil {\n\t\treturn r, false"},
 	{"a grant is used after its end", "handle",
