@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 )
 
 // This file has what people can do to a pending request besides voting: approvers
@@ -100,7 +99,7 @@ func (r Request) Ask(v Voter, text string, now time.Time) (Request, Question, er
 		return refuse(&Refusal{Reason: RefusedNoRequester})
 	}
 	text = Truncate(r.WaitURL.Redact(strings.TrimSpace(text)), maxText)
-	if isBlank(text) {
+	if Blank(text) {
 		return refuse(&Refusal{Reason: RefusedNoText})
 	}
 	for _, q := range r.Questions {
@@ -127,7 +126,7 @@ func (r Request) AnswerQuestion(id string, v Voter, text string, now time.Time) 
 	switch {
 	case i < 0:
 		return r, &Refusal{Reason: RefusedNoQuestion}
-	case isBlank(text):
+	case Blank(text):
 		return r, &Refusal{Reason: RefusedNoText}
 	case r.Questions[i].Answer != nil && r.Questions[i].Answer.Text == text:
 		return r, nil
@@ -219,7 +218,7 @@ func (r Request) WithdrawByRequester(v Voter, reason string, now time.Time) (Req
 		return r, &Refusal{Reason: reason}
 	}
 	reason = Truncate(r.WaitURL.Redact(strings.TrimSpace(reason)), maxReason)
-	if isBlank(reason) {
+	if Blank(reason) {
 		reason = "the requester no longer needs it"
 	}
 	return r.Clone().decide(Decision{State: Withdrawn, By: r.recorded(v), Reason: reason, Via: ViaSlack, At: now}), nil
@@ -339,16 +338,4 @@ func (r Request) recorded(v Voter) Person {
 	p := v.Person
 	p.Name, p.Aliases = OneLine(r.WaitURL.Redact(p.Name), maxName), slices.Clone(p.Aliases)
 	return p
-}
-
-// isBlank reports whether s shows nothing. Some letters and symbols are blank: the
-// Hangul fillers and the empty Braille pattern.
-func isBlank(s string) bool {
-	return !strings.ContainsFunc(s, func(c rune) bool {
-		switch c {
-		case '\u115F', '\u1160', '\u2800', '\u3164', '\uFFA0':
-			return false
-		}
-		return unicode.IsGraphic(c) && !unicode.IsSpace(c) && !unicode.IsMark(c)
-	})
 }

@@ -28,8 +28,11 @@ func (n Notification) Kind() string {
 // mentionsApprovers reports whether n mentions the approvers in the thread of a
 // pending request.
 func (n Notification) mentionsApprovers() bool {
-	kind := n.Kind()
-	return kind == NotifyAsked || kind == NotifyReasked || kind == NotifyReminder
+	switch n.Kind() {
+	case NotifyAsked, NotifyReasked, NotifyReminder, NotifyNudge, NotifyReassigned, NotifyEscalated:
+		return true
+	}
+	return false
 }
 
 // Names of notifications. They are part of stored keys.
@@ -111,7 +114,7 @@ func (r Request) Notifications() []Notification {
 
 // PendingDeliveries reports which Slack messages for n are still unsent: the
 // reply in the thread, which needs a posted message, and the direct message, which
-// needs a known requester and, while the request is pending, that approvers were asked.
+// needs a known requester and, while the request is pending, the posted message.
 // What the requester did themselves, and what is only for approvers, has no direct
 // message. A person whom a typed e-mail names gets none where AWS proves another
 // principal.
@@ -119,13 +122,13 @@ func (r Request) PendingDeliveries(n Notification) (reply, direct bool) {
 	_, posted := r.Root()
 	_, replied := r.Delivered[n.ReplyKey()]
 	_, written := r.Delivered[n.DirectKey()]
-	return posted && !replied, n.isForRequester() && r.Requester.Addressable() && !written && (r.Decision != nil || r.Asked())
+	return posted && !replied, n.isForRequester() && r.Requester.Addressable() && !written && (r.Decision != nil || posted)
 }
 
 // isForRequester reports whether n is told to the requester by direct message too.
 func (n Notification) isForRequester() bool {
 	switch n.Kind() {
-	case NotifyReminder, NotifyLocked, NotifyAnswer, NotifyNudge:
+	case NotifyReasked, NotifyReminder, NotifyLocked, NotifyAnswer, NotifyNudge:
 		return false
 	}
 	return true
@@ -135,12 +138,12 @@ func (n Notification) isForRequester() bool {
 // were asked or nudged at its time or later, or are still to be asked, or because a
 // later reminder has gone out or was tried.
 func (r Request) needless(n Notification) bool {
-	asked := Notification{Name: NotifyAsked}
-	if _, told := r.Delivered[asked.ReplyKey()]; !told && !r.Attempts[Step{Kind: StepNotify, Notification: asked}.Key()].Abandoned {
-		return true
-	}
-	for key, d := range r.Delivered {
-		if (key == asked.ReplyKey() || strings.HasPrefix(key, "reply/"+NotifyNudge+"-")) && !d.At.Before(n.At) {
+	for _, other := range r.Notifications() {
+		kind := other.Kind()
+		d, told := r.Delivered[other.ReplyKey()]
+		abandoned := r.Attempts[Step{Kind: StepNotify, Notification: other}.Key()].Abandoned
+		asked := kind == NotifyAsked || kind == NotifyReasked
+		if asked && !told && !abandoned || (asked || kind == NotifyNudge) && told && !d.At.Before(n.At) {
 			return true
 		}
 	}

@@ -182,7 +182,7 @@ func TestStepsOfWholeRequests(t *testing.T) {
 			{9*time.Hour + 5*time.Minute, nil, []string{"watch"}},
 		}},
 		{name: "Slack comes back", edit: approvals(1), endsAs: "CREATE_COMPLETE", steps: []step{
-			{0, func(_ *testing.T, run *runner) { run.fail = slackFails }, []string{"post", "mail/asked", "tell/asked"}}, // the latter to the requester
+			{0, func(_ *testing.T, run *runner) { run.fail = slackFails }, []string{"post", "mail/asked"}},
 			{70 * time.Second, func(_ *testing.T, run *runner) { run.fail = nil }, []string{"post", "tell/asked"}},
 			{time.Hour, approve(ann), []string{"signal", "refresh/C0APPROVALS/20261123090110.000000000", "tell/decided", "mail/decided"}},
 		}},
