@@ -402,6 +402,18 @@ func TestEachFaultIsFound(t *testing.T) {
 			withSession("", "", "")(p)
 			p.aws.trust["Requesters"] = "{"
 		}, []expectation{{"role sessions", Unchecked, "trust policy of role Requesters", "get-role --role-name Requesters"}}},
+		{"one trust policy unreadable, one loose, one tight", func(p *fixture) {
+			withSession(`"AWS":"111122223333"`, "sts:AssumeRole", "")(p)
+			p.aws.requests = append(p.aws.requests, recentRequest("Broken/bob@example.com", true), recentRequest("Tight/eve@example.com", true))
+			p.aws.trust["Broken"] = "{"
+			p.aws.trust["Tight"] = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"sts:AssumeRole","Condition":{"StringLike":{"sts:RoleSessionName":"${aws:username}"}}}}`
+		}, []expectation{
+			{"role sessions", Unchecked, "trust policy of role Broken", "get-role --role-name Broken"},
+			{"role sessions", OK, "the session name of Tight is not the caller's choice", ""},
+			{"role sessions", Warning, "callers of Requesters choose their session name", "sts:RoleSessionName"},
+		}},
+		{"session name of any form", withSession(`"AWS":"111122223333"`, "sts:AssumeRole", `{"StringLike":{"sts:RoleSessionName":"*"}}`),
+			[]expectation{{"role sessions", Warning, "callers of Requesters choose their session name", "sts:RoleSessionName"}}},
 
 		// Denied reads are reported and are not faults.
 		{"secret denied", func(p *fixture) { p.aws.denied = []string{"secretsmanager:GetSecretValue"} }, []expectation{{"secret", Unchecked, "secretsmanager:GetSecretValue", "--print-policy"}}},

@@ -2,17 +2,13 @@ package doctor
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
-
-	"countersign/handle"
 )
 
 const (
@@ -108,10 +104,8 @@ func judgeMailPolicy(text string) Finding {
 	if err != nil {
 		return unchecked(nameMailPolicy, "the topic's policy cannot be parsed", do)
 	}
-	for _, s := range p {
-		if s.isPublic() && s.allows("sns:Subscribe", "sns:Publish", "sns:SetTopicAttributes") {
-			return fault(nameMailPolicy, "anyone in AWS may subscribe to the mail topic, publish to it or change it"+s.label(), do)
-		}
+	if s, open := p.openTo("sns:Subscribe", "sns:Publish", "sns:SetTopicAttributes"); open {
+		return fault(nameMailPolicy, "anyone in AWS may subscribe to the mail topic, publish to it or change it"+s.label(), do)
 	}
 	return ok(nameMailPolicy, "only this account has access")
 }
@@ -153,96 +147,15 @@ func judgeLaunchTopic(text string, subscriptions []types.Subscription, notifier 
 	if err != nil {
 		return unchecked(nameLaunchTopic, "the topic's policy cannot be parsed", "Look at it:\n  AWS console > Amazon SNS > Topics > the topic > Access policy")
 	}
-	narrowed := true // to launch roles
-	for _, s := range p {
-		if s.Effect == "Allow" && s.allows("sns:Publish") && !s.limitsPrincipal() {
-			narrowed = false
-		}
-		if s.isPublic() && s.allows("sns:Publish") {
-			return fault(nameLaunchTopic, "anyone in AWS may publish to it"+s.label(), "Set the stack parameter OrganizationId, so that only accounts of your organization may publish:"+redeploy)
-		}
+	if s, open := p.openTo("sns:Publish"); open {
+		return fault(nameLaunchTopic, "anyone in AWS may publish to it"+s.label(), "Set the stack parameter OrganizationId, so that only accounts of your organization may publish:"+redeploy)
 	}
-	if !narrowed {
+	if slices.ContainsFunc(p.Statements, func(s statement) bool {
+		return s.Effect == "Allow" && s.covers("sns:Publish") && !s.limitsPrincipal()
+	}) {
 		return ok(nameLaunchTopic, "the notifier is subscribed; every principal of the organization may publish, unless the stack parameter LaunchRoles names the launch roles")
 	}
 	return ok(nameLaunchTopic, "the notifier is subscribed, and only launch roles may publish")
-}
-
-// statement is the part of an IAM policy statement that the doctor reads.
-type statement struct {
-	Sid, Effect string
-	Principal   json.RawMessage
-	Action      stringList
-	Resource    stringList
-	Condition   map[string]map[string]stringList
-}
-
-// stringList is a string, or a list of strings.
-type stringList []string
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (t *stringList) UnmarshalJSON(b []byte) error {
-	var s string
-	if json.Unmarshal(b, &s) == nil {
-		*t = stringList{s}
-		return nil
-	}
-	return json.Unmarshal(b, (*[]string)(t))
-}
-
-func parsePolicy(text string) ([]statement, error) {
-	var p struct{ Statement []statement }
-	if text == "" {
-		return nil, nil
-	}
-	if err := json.Unmarshal([]byte(text), &p); err != nil {
-		return nil, fmt.Errorf("couldn't parse a policy: %w", err)
-	}
-	return p.Statement, nil
-}
-
-// isPublic reports whether s allows everyone, without a condition.
-func (s statement) isPublic() bool {
-	if s.Effect != "Allow" || len(s.Condition) > 0 {
-		return false
-	}
-	var all string
-	var some map[string]stringList
-	if json.Unmarshal(s.Principal, &all) == nil {
-		return all == "*"
-	}
-	return json.Unmarshal(s.Principal, &some) == nil && slices.Contains(some["AWS"], "*")
-}
-
-// limitsPrincipal reports whether s has a condition on the principal's ARN.
-func (s statement) limitsPrincipal() bool {
-	for _, keys := range s.Condition {
-		for key := range keys {
-			if strings.EqualFold(key, "aws:PrincipalArn") {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func (s statement) allows(actions ...string) bool {
-	for _, a := range s.Action {
-		prefix, wild := strings.CutSuffix(a, "*")
-		for _, wanted := range actions {
-			if strings.EqualFold(a, wanted) || wild && strings.HasPrefix(strings.ToLower(wanted), strings.ToLower(prefix)) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func (s statement) label() string {
-	if s.Sid == "" {
-		return ""
-	}
-	return " (statement " + handle.OneLine(s.Sid, 60) + ")"
 }
 
 // sameFunction reports whether two ARNs name the same function, ignoring version

@@ -2,13 +2,13 @@ package doctor
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -71,7 +71,10 @@ func (d *doctor) checkRule(ctx context.Context, name, harm string, is func(rule)
 		if out != nil {
 			policy = aws.ToString(out.Policy)
 		}
-		if !mayInvoke(policy, rules[i].arn) {
+		switch may, err := mayInvoke(policy, rules[i].arn); {
+		case err != nil:
+			return []Finding{f, unchecked(name+" permission", "the notifier's policy cannot be parsed", "Look at it:"+d.cli("lambda get-policy --function-name %s", n.name))}
+		case !may:
 			return []Finding{fault(name, "EventBridge may not invoke the notifier: "+harm, "The permission was removed by hand. "+restore)}
 		}
 	}
@@ -93,45 +96,22 @@ func (d *doctor) judgeRule(name, harm string, r rule, notifier string) Finding {
 
 // mayInvoke reports whether a function's policy lets EventBridge invoke it for a
 // rule.
-func mayInvoke(policy, ruleARN string) bool {
-	statements, err := parsePolicy(policy)
+func mayInvoke(policy, ruleARN string) (bool, error) {
+	p, err := parsePolicy(policy)
 	if err != nil {
-		return false
+		return false, err
 	}
-	return slices.ContainsFunc(statements, func(s statement) bool {
-		var principal map[string]stringList
-		if s.Effect != "Allow" || json.Unmarshal(s.Principal, &principal) != nil || !slices.Contains(principal["Service"], "events.amazonaws.com") || !s.allows("lambda:InvokeFunction") {
-			return false
-		}
-		for _, keys := range s.Condition {
-			for key, values := range keys {
-				if strings.EqualFold(key, "AWS:SourceArn") && !slices.ContainsFunc(values, func(v string) bool { return matchesPattern(v, ruleARN) }) {
-					return false
-				}
-			}
-		}
-		return true
-	})
-}
-
-// matchesPattern reports whether s matches pattern, where * stands for any characters.
-func matchesPattern(pattern, s string) bool {
-	parts := strings.Split(pattern, "*")
-	if !strings.HasPrefix(s, parts[0]) {
-		return false
+	keys := map[string]string{"aws:sourcearn": ruleARN}
+	if parsed, err := arn.Parse(ruleARN); err == nil {
+		keys["aws:sourceaccount"] = parsed.AccountID
 	}
-	s = s[len(parts[0]):]
-	for i, part := range parts[1:] {
-		if i == len(parts)-2 {
-			return strings.HasSuffix(s, part)
-		}
-		at := strings.Index(s, part)
-		if at < 0 {
-			return false
-		}
-		s = s[at+len(part):]
+	holds := func(c condition) truth { return c.holds(keys, nil) }
+	about := func(s statement, effect string) bool {
+		return s.Effect == effect && s.covers("lambda:InvokeFunction") &&
+			(s.includesEveryone() || slices.Contains(s.of("service"), "events.amazonaws.com"))
 	}
-	return s == ""
+	denied := slices.ContainsFunc(p.Statements, func(s statement) bool { return about(s, "Deny") && s.Condition.all(holds) == yes })
+	return !denied && slices.ContainsFunc(p.Statements, func(s statement) bool { return about(s, "Allow") && s.Condition.all(holds) != no }), nil
 }
 
 // readRules reads the stack's rules. missing are the names of those that were
