@@ -2,6 +2,7 @@ package handle_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,7 @@ func TestHoldDeadline(t *testing.T) {
 		{3 * time.Minute, handle.StoredWaitURL("https://x.example.com/x?X-Amz-Date=20261123T085955Z&X-Amz-Expires=7200"), 55 * time.Second}, // a cold start
 		{3 * time.Minute, handle.StoredWaitURL("https://x.example.com/x?X-Amz-Date=20261123T085900Z&X-Amz-Expires=7200"), 0},
 		{time.Hour, handle.StoredWaitURL("https://x.example.com/x?X-Amz-Date=20261123T090000Z&X-Amz-Expires=600"), 8 * time.Minute},
+		{time.Hour, handle.StoredWaitURL(fmt.Sprintf("https://x.example.com/x?AWSAccessKeyId=A&Expires=%d&Signature=x", at.Unix()+600)), 8 * time.Minute},
 		{time.Hour, handle.StoredWaitURL("https://x.example.com/x?X-Amz-Date=20261123T085000Z&X-Amz-Expires=7200"), 48 * time.Minute}, // the event came late
 		{2 * time.Hour, url, 0},
 		{0, url, 0},

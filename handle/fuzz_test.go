@@ -17,6 +17,8 @@ func FuzzParseWaitURL(f *testing.F) {
 	for _, seed := range []string{
 		host + handlePath(own) + signed,
 		host + "/" + own + "/x/H?X-Amz-Date=20261123T080000Z&X-Amz-Expires=3600",
+		host + handlePath(own) + "?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Expires=1795467599&Signature=vjbyPxybdZaNmGa%2ByT272YEAiv4%3D",
+		host + handlePath(own) + "?Expires=1", host + handlePath(own) + "?Expires=-9223372036854775808",
 		host + handlePath(own) + "/../../x",
 		host + ":443" + handlePath(own), "https://u@" + host[8:] + handlePath(own), "HTTPS://" + host[8:] + handlePath(own),
 		host + ".evil.example" + handlePath(own), "https://evil.example" + handlePath(own), "http://127.0.0.1:4310" + handlePath(own),
@@ -55,6 +57,11 @@ func FuzzParseWaitURL(f *testing.F) {
 		case origin == "http://127.0.0.1:4310":
 		case !strictOrigin.MatchString(origin):
 			t.Errorf("accepted another host: %q", raw)
+		}
+		if expires, ok := w.Expires(); ok {
+			if _, err := expires.MarshalJSON(); err != nil {
+				t.Errorf("%q expires at a time that can't be stored: %v", raw, err)
+			}
 		}
 		if expires, ok := w.Expires(); ok && !at.Before(expires) {
 			t.Errorf("accepted a URL that expired at %s", expires)

@@ -161,16 +161,30 @@ func (u WaitURL) SignedAt() (t time.Time, ok bool) {
 	return t, err == nil
 }
 
-// Expires returns when the URL's signature expires: X-Amz-Date plus X-Amz-Expires
-// (seconds). ok is false if the URL does not say.
+// Expires returns when the URL's signature expires: by Signature Version 4 X-Amz-Date
+// plus X-Amz-Expires (seconds), by Version 2 Expires (seconds since 1970). ok is
+// false if the URL does not say. See
+// https://docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html#RESTAuthenticationQueryStringAuth
 func (u WaitURL) Expires() (t time.Time, ok bool) {
+	q := u.query()
+	if !q.Has("X-Amz-Date") && !q.Has("X-Amz-Expires") {
+		seconds, err := strconv.ParseInt(q.Get("Expires"), 10, 64)
+		if err != nil || seconds < 0 || seconds > maxEpoch {
+			return time.Time{}, false
+		}
+		return time.Unix(seconds, 0).UTC(), true
+	}
 	signed, ok := u.SignedAt()
-	seconds, err := strconv.Atoi(u.query().Get("X-Amz-Expires"))
+	seconds, err := strconv.Atoi(q.Get("X-Amz-Expires"))
 	if !ok || err != nil || seconds < 0 || seconds > 7*24*3600 {
 		return time.Time{}, false
 	}
 	return signed.Add(time.Duration(seconds) * time.Second), true
 }
+
+// maxEpoch is the end of the year 9999, in seconds since 1970: JSON can't hold later
+// times.
+const maxEpoch = 253402300799
 
 func (u WaitURL) query() url.Values {
 	parsed, err := url.Parse(u.Expose())

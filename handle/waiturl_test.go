@@ -127,6 +127,8 @@ func TestParseWaitURL(t *testing.T) {
 
 		// Expired.
 		{name: "expired long ago", raw: "https://" + west + key + "?X-Amz-Date=20261122T085500Z&X-Amz-Expires=43199&X-Amz-Signature=" + signature, want: handle.ErrWaitURLExpired},
+		{name: "Signature Version 2", raw: "https://" + west + key + "?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Expires=1795467599&Signature=vjbyPxybdZaNmGa%2ByT272YEAiv4%3D"},
+		{name: "Signature Version 2, expired", raw: "https://" + west + key + "?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Expires=1763888400&Signature=vjbyPxybdZaNmGa%2ByT272YEAiv4%3D", want: handle.ErrWaitURLExpired},
 		{name: "expires now", raw: "https://" + west + key + "?X-Amz-Date=20261123T080000Z&X-Amz-Expires=3600&X-Amz-Signature=" + signature, want: handle.ErrWaitURLExpired},
 		{name: "expires in a second", raw: "https://" + west + key + "?X-Amz-Date=20261123T080000Z&X-Amz-Expires=3601&X-Amz-Signature=" + signature},
 		{name: "valid for no time", raw: "https://" + west + key + "?X-Amz-Date=20261123T085959Z&X-Amz-Expires=0&X-Amz-Signature=" + signature, want: handle.ErrWaitURLExpired},
@@ -221,6 +223,14 @@ func TestWaitURLExpires(t *testing.T) {
 		{"not a number", "X-Amz-Date=20261123T090000Z&X-Amz-Expires=x", time.Time{}},
 		{"no date", "X-Amz-Expires=43199", time.Time{}},
 		{"no expiry", "X-Amz-Date=20261123T090000Z", time.Time{}},
+		{"Signature Version 2", "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Expires=1795467599&Signature=vjbyPxybdZaNmGa%2ByT272YEAiv4%3D", time.Unix(1795467599, 0).UTC()},
+		{"Signature Version 2, expired in 1970", "Expires=0&Signature=x", time.Unix(0, 0).UTC()},
+		{"Signature Version 2, in the past of time", "Expires=-1&Signature=x", time.Time{}},
+		{"Signature Version 2, after the year 9999", "Expires=253402300800&Signature=x", time.Time{}},
+		{"Signature Version 2, longer than a number", "Expires=99999999999999999999&Signature=x", time.Time{}},
+		{"Signature Version 2, a date", "Expires=2026-11-23&Signature=x", time.Time{}},
+		{"both versions: 4 counts", "X-Amz-Date=20261123T090000Z&X-Amz-Expires=60&Expires=1", at.Add(time.Minute)},
+		{"both versions, 4 broken", "X-Amz-Date=x&X-Amz-Expires=60&Expires=1", time.Time{}},
 		{"another form of date", "X-Amz-Date=2026-11-23T09:00:00Z&X-Amz-Expires=43199", time.Time{}},
 		{"nothing", "", time.Time{}},
 	} {

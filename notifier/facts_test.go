@@ -131,3 +131,23 @@ func TestNamesComeWithTheLateVerification(t *testing.T) {
 		t.Errorf("messages %+v", m)
 	}
 }
+
+// CloudFormation returns characters outside ASCII as question marks.
+func TestGarbledDescriptionIsNoTitle(t *testing.T) {
+	for description, want := range map[string]string{
+		"?????????? ???????": "my-queue", "S3 ????????": "my-queue", "Warteschlange f?r alle": "Warteschlange f?r alle", "": "my-queue", "Ready?": "Ready?",
+	} {
+		w := newWorld(t)
+		w.stacks.description = proven(ritaSession)
+		w.stacks.description.Description = description
+		if got := w.launch().Product.Title(); got != want {
+			t.Errorf("description %q: title %q, want %q", description, got, want)
+		}
+	}
+	w := newWorld(t)
+	w.stacks.description = reconcile.Description{Status: "CREATE_IN_PROGRESS", Description: "????"}
+	w.launch()
+	if m := w.slack.Messages(channel); len(m) != 1 || !strings.Contains(m[0].Text, "SC-111122223333-pp-abcdefghijklm") {
+		t.Errorf("messages %+v, want the stack's name", m)
+	}
+}

@@ -64,7 +64,7 @@ func marshal(r handle.Request) (map[string]types.AttributeValue, error) {
 		CreatedAt: stamp(r.CreatedAt),
 		StackName: r.Stack.Name,
 		StackID:   r.Stack.ID,
-		Product:   r.Product.Name,
+		Product:   r.Product.Title(),
 		Principal: r.Requester.Principal,
 		Email:     r.Requester.Email,
 		DecidedBy: r.Decider(),

@@ -64,10 +64,17 @@ func description(s types.Stack) Description {
 		d.Parameters = append(d.Parameters, handle.Field{Name: aws.ToString(p.ParameterKey), Value: value})
 	}
 	for _, o := range s.Outputs {
-		d.Outputs = append(d.Outputs, handle.Field{Name: aws.ToString(o.OutputKey), Value: aws.ToString(o.OutputValue)})
+		value := aws.ToString(o.OutputValue)
+		if handle.Garbled(value) {
+			value += garbledNote
+		}
+		d.Outputs = append(d.Outputs, handle.Field{Name: aws.ToString(o.OutputKey), Value: value})
 	}
 	return d
 }
+
+// garbledNote follows the value of an output that CloudFormation has made unreadable.
+const garbledNote = " (CloudFormation returns characters outside ASCII as question marks)"
 
 func errorCode(err error) string {
 	var api smithy.APIError

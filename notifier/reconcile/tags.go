@@ -22,10 +22,12 @@ const (
 // product reads the product from the stack's tags.
 func product(d Description) handle.Product {
 	p := handle.Product{
-		Name:      handle.OneLine(d.Description, maxTitle),
 		ID:        lastPart(d.Tags[tagProduct]),
 		Version:   handle.OneLine(d.Tags[tagArtifact], 100),
 		Portfolio: lastPart(d.Tags[tagPortfolio]),
+	}
+	if !handle.Garbled(d.Description) {
+		p.Name = handle.OneLine(d.Description, maxTitle)
 	}
 	// arn:aws:servicecatalog:REGION:ACCOUNT:stack/NAME/pp-ID
 	if parts := strings.Split(d.Tags[tagProvisioned], "/"); len(parts) == 3 {
