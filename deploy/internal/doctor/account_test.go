@@ -28,7 +28,7 @@ type fakeAWS struct {
 	t testing.TB
 
 	mu     sync.Mutex
-	denied []string // IAM actions
+	denied []string // IAM actions; some with a resource's name behind them
 	calls  []string // such as sns:GetTopicAttributes
 
 	stackName, stackStatus string
@@ -183,6 +183,10 @@ func (a *fakeAWS) serveJSON(w http.ResponseWriter, target string, body []byte) {
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
 		a.t.Error(err)
+	}
+	if slices.Contains(a.denied, prefix+":"+operation+" "+cmp.Or(in.Name, in.Rule, in.Key["StackKey"]["S"]+"-"+in.Key["GateKey"]["S"])) {
+		a.writeJSON(w, nil, &apiError{http.StatusForbidden, "AccessDeniedException", "not authorized to perform " + operation})
+		return
 	}
 	var answer any
 	var no *apiError

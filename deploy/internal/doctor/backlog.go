@@ -54,13 +54,17 @@ func (d *doctor) checkOverdue(ctx context.Context) []Finding {
 		return []Finding{awsError(nameOverdue, "dynamodb:Query and dynamodb:GetItem", err)}
 	}
 	var late, failing []handle.Request
+	var unread []Finding
 	for _, id := range ids {
 		r, err := store.Load(ctx, id)
 		if errors.Is(err, handle.ErrNotFound) {
 			continue
 		}
 		if err != nil {
-			return []Finding{awsError(nameOverdue, "dynamodb:GetItem", err)}
+			if f := awsError(nameOverdue, "dynamodb:GetItem", err); !slices.Contains(unread, f) {
+				unread = append(unread, f)
+			}
+			continue
 		}
 		if due := r.NextDue(); !due.IsZero() && due.Before(now.Add(-grace)) {
 			late = append(late, r)
@@ -68,7 +72,11 @@ func (d *doctor) checkOverdue(ctx context.Context) []Finding {
 			failing = append(failing, r)
 		}
 	}
-	return append([]Finding{d.judgeOverdue(late, n, now)}, d.judgeFailingSteps(failing, n, now)...)
+	findings := append(unread, d.judgeFailingSteps(failing, n, now)...)
+	if len(late) == 0 && len(unread) > 0 {
+		return findings // those that could not be read may be overdue
+	}
+	return append([]Finding{d.judgeOverdue(late, n, now)}, findings...)
 }
 
 // judgeFailingSteps reports steps that keep failing, and why.
@@ -173,18 +181,27 @@ func (d *doctor) checkAlarms(ctx context.Context) []Finding {
 		return []Finding{needs(nameAlarms, nameStack)}
 	}
 	names := s.ofKind("AWS::CloudWatch::Alarm")
+	if len(names) == 0 && s.resourcesErr != nil {
+		return []Finding{needs(nameAlarms, nameResources)}
+	}
 	if len(names) == 0 {
 		return []Finding{warning(nameAlarms, "the stack has no alarms: failures go unnoticed", "Redeploy this version:"+redeploy)}
 	}
 	var alarms []cloudwatchtypes.MetricAlarm
+	var unread []Finding
+	asked := []string{}
 	for batch := range slices.Chunk(names, 100) {
 		out, err := d.aws.cloudWatch.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: batch})
 		if err != nil {
-			return []Finding{awsError(nameAlarms, "cloudwatch:DescribeAlarms", err)}
+			unread = []Finding{awsError(nameAlarms, "cloudwatch:DescribeAlarms", err)}
+			continue
 		}
-		alarms = append(alarms, out.MetricAlarms...)
+		asked, alarms = append(asked, batch...), append(alarms, out.MetricAlarms...)
 	}
-	return d.judgeAlarms(names, alarms)
+	if len(asked) == 0 {
+		return unread
+	}
+	return append(unread, d.judgeAlarms(asked, alarms)...)
 }
 
 func (d *doctor) judgeAlarms(names []string, alarms []cloudwatchtypes.MetricAlarm) []Finding {

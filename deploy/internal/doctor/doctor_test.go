@@ -419,6 +419,44 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"secret denied", func(p *fixture) { p.aws.denied = []string{"secretsmanager:GetSecretValue"} }, []expectation{{"secret", Unchecked, "secretsmanager:GetSecretValue", "--print-policy"}}},
 		{"table denied", func(p *fixture) { p.aws.denied = []string{"dynamodb:DescribeTable", "dynamodb:Query"} },
 			[]expectation{{"table", Unchecked, "dynamodb:DescribeTable", "--print-policy"}, {"overdue requests", Unchecked, "dynamodb:Query", ""}, {"requesters", Unchecked, "dynamodb:Query", ""}, {"updates", Unchecked, "dynamodb:Query", ""}}},
+		// A read that fails hides nothing that others found.
+		{"one rule denied, another disabled", func(p *fixture) {
+			p.aws.denied = []string{"events:DescribeRule countersign-status"}
+			p.aws.rules["countersign-sweep"].State = "DISABLED"
+		}, []expectation{{"sweep schedule", Fault, "countersign-sweep is disabled", "enable-rule"}, {"stack status rule", Unchecked, "events:DescribeRule", "--print-policy"}}},
+		{"targets of one rule denied", func(p *fixture) { p.aws.denied = []string{"events:ListTargetsByRule countersign-sweep"} },
+			[]expectation{{"sweep schedule", Unchecked, "events:ListTargetsByRule", "--print-policy"}}},
+		{"one request denied, another overdue", func(p *fixture) {
+			unread := failingRequest(t, "x", time.Hour)
+			p.aws.requests = []handle.Request{unread, overdueRequest(t)}
+			p.aws.denied = []string{"dynamodb:GetItem " + unread.ID}
+		}, []expectation{{"overdue requests", Unchecked, "dynamodb:GetItem", "--print-policy"}, {"overdue requests", Fault, "1 request with overdue work", "log-of-countersign-notifier"}}},
+		{"the only request denied", func(p *fixture) {
+			r := overdueRequest(t)
+			p.aws.requests, p.aws.denied = []handle.Request{r}, []string{"dynamodb:GetItem " + r.ID}
+		}, []expectation{{"overdue requests", Unchecked, "dynamodb:GetItem", "--print-policy"}}},
+		{"resources denied, secret broken", func(p *fixture) {
+			p.aws.denied = []string{"cloudformation:ListStackResources"}
+			p.aws.secretText = "{}"
+		}, []expectation{{"stack resources", Unchecked, "cloudformation:ListStackResources", "--print-policy"}, {"secret", Fault, "slackToken is missing", ""},
+			{"secret", Fault, "slackToken is empty", ""}, {"secret", Fault, "signingSecrets is empty", ""}, {"secret", Fault, "mailKeys is empty", ""},
+			{"launch role", Unchecked, "cloudformation:ListStackResources", ""}}},
+		{"table description denied, no recovery", func(p *fixture) {
+			p.aws.denied, p.aws.backups = []string{"dynamodb:DescribeTable"}, "DISABLED"
+		}, []expectation{{"table", Unchecked, "dynamodb:DescribeTable", "--print-policy"}, {"table", Warning, "point-in-time", ""}}},
+		{"index missing, no recovery", func(p *fixture) {
+			p.aws.table["GlobalSecondaryIndexes"], p.aws.backups = nil, "DISABLED"
+		}, []expectation{{"table", Fault, "no index Due", ""}, {"table", Warning, "point-in-time", ""}}},
+		{"topic attributes denied, not subscribed", func(p *fixture) {
+			p.aws.denied = []string{"sns:GetTopicAttributes"}
+			p.aws.topics[launchTopicARN].subscriptions = nil
+		}, []expectation{{"mail topic policy", Unchecked, "sns:GetTopicAttributes", "--print-policy"}, {"launch topic", Unchecked, "sns:GetTopicAttributes", ""}, {"launch topic", Fault, "the notifier is not subscribed", "drift-aware"}}},
+		{"subscriptions denied, open to everyone", func(p *fixture) {
+			p.aws.denied = []string{"sns:ListSubscriptionsByTopic"}
+			p.aws.topics[launchTopicARN].policy = `{"Statement":{"Effect":"Allow","Principal":"*","Action":"sns:*"}}`
+		}, []expectation{{"mail", Unchecked, "sns:ListSubscriptionsByTopic", ""}, {"launch topic", Unchecked, "sns:ListSubscriptionsByTopic", ""}, {"launch topic", Fault, "anyone in AWS may publish", "OrganizationId"}}},
+		{"a function's policy that cannot be parsed", func(p *fixture) { notifier(p).policy = "{" },
+			[]expectation{{"sweep schedule permission", Unchecked, "cannot be parsed", "get-policy"}, {"stack status rule permission", Unchecked, "cannot be parsed", "get-policy"}}},
 		{"metrics denied", func(p *fixture) { p.aws.denied = []string{"cloudwatch:ListMetrics"} }, []expectation{{"sweep", Unchecked, "cloudwatch:ListMetrics", ""}}},
 		{"simulation denied", func(p *fixture) { p.aws.denied = []string{"iam:SimulatePrincipalPolicy"} }, []expectation{{"launch role", Unchecked, "iam:SimulatePrincipalPolicy", ""}}},
 	} {

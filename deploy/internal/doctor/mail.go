@@ -38,18 +38,13 @@ func (d *doctor) checkMail(ctx context.Context) []Finding {
 	if findings != nil {
 		return findings
 	}
-	var subscriptions []types.Subscription
-	pages := sns.NewListSubscriptionsByTopicPaginator(d.aws.sns, &sns.ListSubscriptionsByTopicInput{TopicArn: &topic})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		var gone *types.NotFoundException
-		if errors.As(err, &gone) {
-			return []Finding{fault(nameMail, "topic "+topic+" does not exist", "It was deleted by hand. "+restore)}
-		}
-		if err != nil {
-			return []Finding{awsError(nameMail, "sns:ListSubscriptionsByTopic", err)}
-		}
-		subscriptions = append(subscriptions, page.Subscriptions...)
+	subscriptions, err := d.subscriptions(ctx, topic)
+	var gone *types.NotFoundException
+	switch {
+	case errors.As(err, &gone):
+		return []Finding{fault(nameMail, "topic "+topic+" does not exist", "It was deleted by hand. "+restore)}
+	case err != nil:
+		return []Finding{awsError(nameMail, "sns:ListSubscriptionsByTopic", err)}
 	}
 	return []Finding{d.judgeSubscriptions(topic, subscriptions)}
 }
@@ -124,25 +119,44 @@ func (d *doctor) checkLaunchTopic(ctx context.Context) []Finding {
 	if err != nil {
 		return []Finding{needs(nameLaunchTopic, nameNotifier)}
 	}
+	var findings []Finding
 	out, err := d.aws.sns.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &topic})
 	var gone *types.NotFoundException
 	switch {
 	case errors.As(err, &gone):
 		return []Finding{fault(nameLaunchTopic, "topic "+topic+" does not exist: launches in other accounts hang for an hour, then fail", restore)}
 	case err != nil:
-		return []Finding{awsError(nameLaunchTopic, "sns:GetTopicAttributes", err)}
+		findings = append(findings, awsError(nameLaunchTopic, "sns:GetTopicAttributes", err))
+	default:
+		findings = append(findings, judgeLaunchPolicy(out.Attributes["Policy"]))
 	}
-	page, err := d.aws.sns.ListSubscriptionsByTopic(ctx, &sns.ListSubscriptionsByTopicInput{TopicArn: &topic})
-	if err != nil {
-		return []Finding{awsError(nameLaunchTopic, "sns:ListSubscriptionsByTopic", err)}
+	subscriptions, err := d.subscriptions(ctx, topic)
+	subscribed := slices.ContainsFunc(subscriptions, func(s types.Subscription) bool { return sameFunction(aws.ToString(s.Endpoint), n.arn) })
+	switch {
+	case subscribed && findings[0].Level == OK:
+		findings[0].Found = "the notifier is subscribed; " + findings[0].Found
+	case err != nil && !subscribed:
+		findings = append(findings, awsError(nameLaunchTopic, "sns:ListSubscriptionsByTopic", err))
+	case !subscribed:
+		findings = append(findings, fault(nameLaunchTopic, "the notifier is not subscribed: launches in other accounts hang for an hour, then fail", restore))
 	}
-	return []Finding{judgeLaunchTopic(out.Attributes["Policy"], page.Subscriptions, n.arn)}
+	return findings
 }
 
-func judgeLaunchTopic(text string, subscriptions []types.Subscription, notifier string) Finding {
-	if !slices.ContainsFunc(subscriptions, func(s types.Subscription) bool { return sameFunction(aws.ToString(s.Endpoint), notifier) }) {
-		return fault(nameLaunchTopic, "the notifier is not subscribed: launches in other accounts hang for an hour, then fail", restore)
+// subscriptions returns a topic's subscriptions, as far as they could be read.
+func (d *doctor) subscriptions(ctx context.Context, topic string) (list []types.Subscription, err error) {
+	pages := sns.NewListSubscriptionsByTopicPaginator(d.aws.sns, &sns.ListSubscriptionsByTopicInput{TopicArn: &topic})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return list, err
+		}
+		list = append(list, page.Subscriptions...)
 	}
+	return list, nil
+}
+
+func judgeLaunchPolicy(text string) Finding {
 	p, err := parsePolicy(text)
 	if err != nil {
 		return unchecked(nameLaunchTopic, "the topic's policy cannot be parsed", "Look at it:\n  AWS console > Amazon SNS > Topics > the topic > Access policy")
@@ -153,9 +167,9 @@ func judgeLaunchTopic(text string, subscriptions []types.Subscription, notifier 
 	if slices.ContainsFunc(p.Statements, func(s statement) bool {
 		return s.Effect == "Allow" && s.covers("sns:Publish") && !s.limitsPrincipal()
 	}) {
-		return ok(nameLaunchTopic, "the notifier is subscribed; every principal of the organization may publish, unless the stack parameter LaunchRoles names the launch roles")
+		return ok(nameLaunchTopic, "every principal of the organization may publish, unless the stack parameter LaunchRoles names the launch roles")
 	}
-	return ok(nameLaunchTopic, "the notifier is subscribed, and only launch roles may publish")
+	return ok(nameLaunchTopic, "only launch roles may publish")
 }
 
 // sameFunction reports whether two ARNs name the same function, ignoring version

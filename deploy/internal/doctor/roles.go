@@ -23,19 +23,20 @@ func (d *doctor) checkLaunchRoles(ctx context.Context) []Finding {
 		return []Finding{needs(nameRoles, nameNotifier)}
 	}
 	roles := slices.Clone(d.LaunchRole)
+	var findings []Finding
 	catalog, err := d.readStackNamed(ctx, d.Catalog)
-	if err == nil {
-		for _, r := range catalog.resources {
-			if r.kind == "AWS::IAM::Role" && strings.Contains(r.logical, "Launch") {
-				roles = append(roles, r.physical)
-			}
+	if err != nil && !errors.Is(err, errNoStack) {
+		findings = append(findings, awsError(nameRoles, "cloudformation:DescribeStacks and cloudformation:ListStackResources", err))
+	}
+	for _, r := range catalog.resources {
+		if r.kind == "AWS::IAM::Role" && strings.Contains(r.logical, "Launch") {
+			roles = append(roles, r.physical)
 		}
 	}
-	if len(roles) == 0 {
+	if len(roles) == 0 && len(findings) == 0 {
 		return []Finding{skipped(nameRoles, "none given: check a product's launch role with --launch-role NAME")}
 	}
 	slices.Sort(roles)
-	var findings []Finding
 	for _, role := range slices.Compact(roles) {
 		findings = append(findings, d.checkLaunchRole(ctx, role, n))
 	}

@@ -49,10 +49,13 @@ func (d *doctor) checkRule(ctx context.Context, name, harm string, is func(rule)
 		return []Finding{needs(name, nameNotifier)}
 	}
 	rules, missing, err := d.readRules(ctx, s)
-	if err != nil {
+	i := slices.IndexFunc(rules, is)
+	if i < 0 && err != nil {
 		return []Finding{awsError(name, "events:DescribeRule and events:ListTargetsByRule", err)}
 	}
-	i := slices.IndexFunc(rules, is)
+	if i < 0 && s.resourcesErr != nil {
+		return []Finding{needs(name, nameResources)}
+	}
 	if i < 0 {
 		found := "the stack has no such rule: "
 		if len(missing) > 0 {
@@ -115,21 +118,21 @@ func mayInvoke(policy, ruleARN string) (bool, error) {
 }
 
 // readRules reads the stack's rules. missing are the names of those that were
-// deleted by hand.
+// deleted by hand; err is why others could not be read.
 func (d *doctor) readRules(ctx context.Context, s stack) (rules []rule, missing []string, err error) {
 	for _, id := range s.ofKind("AWS::Events::Rule") {
-		r, err := d.readRule(ctx, id)
+		r, readErr := d.readRule(ctx, id)
 		var gone *types.ResourceNotFoundException
-		if errors.As(err, &gone) {
+		switch {
+		case errors.As(readErr, &gone):
 			missing = append(missing, id)
-			continue
+		case readErr != nil:
+			err = readErr
+		default:
+			rules = append(rules, r)
 		}
-		if err != nil {
-			return nil, nil, err
-		}
-		rules = append(rules, r)
 	}
-	return rules, missing, nil
+	return rules, missing, err
 }
 
 // readRule reads a rule by its physical ID: NAME, or BUS|NAME on a bus other than

@@ -42,18 +42,29 @@ type stack struct {
 	changed        time.Time
 	outputs        map[string]string
 	resources      []resource
+	resourcesErr   error // why resources are not all
 }
 
 type resource struct{ kind, logical, physical string }
 
 var errNoStack = errors.New("the stack does not exist")
 
-const nameStack = "stack"
+const (
+	nameStack     = "stack"
+	nameResources = "stack resources"
+
+	actionResources = "cloudformation:ListStackResources"
+)
 
 // readStack reads the stack, its outputs and its resources. The error is
 // errNoStack if it does not exist.
 func (d *doctor) readStack(ctx context.Context) (stack, error) {
-	return d.readStackNamed(ctx, d.Stack)
+	s, err := d.readStackNamed(ctx, d.Stack)
+	if err != nil && s.outputs != nil { // most checks need the outputs only
+		s.resourcesErr = err
+		return s, nil
+	}
+	return s, err
 }
 
 func (d *doctor) readStackNamed(ctx context.Context, name string) (stack, error) {
@@ -112,7 +123,11 @@ func (d *doctor) checkStack(context.Context) []Finding {
 	case err != nil:
 		return []Finding{awsError(nameStack, "cloudformation:DescribeStacks and cloudformation:ListStackResources", err)}
 	}
-	return []Finding{d.judgeStack(s)}
+	findings := []Finding{d.judgeStack(s)}
+	if s.resourcesErr != nil {
+		findings = append(findings, awsError(nameResources, actionResources, s.resourcesErr))
+	}
+	return findings
 }
 
 // requiredOutputs are the stack outputs that the other checks read.

@@ -39,13 +39,16 @@ func (d *doctor) checkTable(ctx context.Context) []Finding {
 		return append(findings, fault(nameTable, "table "+name+" does not exist: requests can be neither stored nor decided",
 			"The table holds every decision, so do not replace it with an empty one. DynamoDB keeps a backup of a deleted table for 35 days. Restore it under the same name:"+
 				d.cli("dynamodb list-backups --backup-type ALL --table-name %s", name)+d.cli("dynamodb restore-table-from-backup --target-table-name %s --backup-arn ARN", name)))
-	case err != nil:
-		return append(findings, awsError(nameTable, "dynamodb:DescribeTable", err))
 	}
-	if bad := judgeTable(dynamo.Table(name), out.Table); bad != "" {
-		return append(findings, fault(nameTable, name+": "+bad, "Redeploy, to use the table that the stack creates:"+redeploy))
+	var safe []Finding
+	if err != nil {
+		safe = append(safe, awsError(nameTable, "dynamodb:DescribeTable", err))
+	} else {
+		if bad := judgeTable(dynamo.Table(name), out.Table); bad != "" {
+			safe = append(safe, fault(nameTable, name+": "+bad, "Redeploy, to use the table that the stack creates:"+redeploy))
+		}
+		safe = append(safe, d.judgeDeletionProtection(name, aws.ToBool(out.Table.DeletionProtectionEnabled))...)
 	}
-	safe := d.judgeDeletionProtection(name, aws.ToBool(out.Table.DeletionProtectionEnabled))
 	backups, err := d.aws.dynamoDB.DescribeContinuousBackups(ctx, &dynamodb.DescribeContinuousBackupsInput{TableName: &name})
 	if err != nil {
 		safe = append(safe, awsError("table backups", "dynamodb:DescribeContinuousBackups", err))
