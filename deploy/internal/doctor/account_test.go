@@ -45,6 +45,7 @@ type fakeAWS struct {
 	topics                 map[string]*fakeTopic
 	rules                  map[string]*fakeRule
 	heartbeat              time.Time // of the last datapoint; zero if none
+	invoked                time.Time // when the bot was invoked last; zero if not within hours
 	pending                float64
 	alarms                 []map[string]any
 	messages               int // in the failure queue
@@ -308,6 +309,17 @@ func (a *fakeAWS) serveCBOR(w http.ResponseWriter, operation string, body []byte
 		}
 		answer["Metrics"] = metrics
 	case "GetMetricStatistics":
+		in, err := cbor.Decode(body)
+		if err != nil {
+			a.t.Error(err)
+		}
+		if in.(cbor.Map)["MetricName"] == cbor.String("Invocations") {
+			answer["Datapoints"] = cbor.List{}
+			if !a.invoked.IsZero() {
+				answer["Datapoints"] = cbor.List{cbor.Map{"Timestamp": &cbor.Tag{ID: 1, Value: cbor.Float64(a.invoked.Truncate(time.Minute).Unix())}, "Sum": cbor.Float64(2), "Unit": cbor.String("Count")}}
+			}
+			break
+		}
 		answer["Label"] = cbor.String(function.OldestPending)
 		answer["Datapoints"] = cbor.List{}
 		if time.Since(a.heartbeat) < heartbeatWindow {

@@ -30,8 +30,8 @@ type reply struct {
 	err    error
 }
 
-// checkAPI sends the bot three probes: unsigned, signed as Slack signs now, and
-// signed ten minutes ago, as in a replay.
+// checkAPI sends the bot four probes: signed with a wrong secret, which is timed;
+// unsigned; signed as Slack signs now; and signed ten minutes ago, as in a replay.
 func (d *doctor) checkAPI(ctx context.Context) []Finding {
 	s, err := d.stack()
 	if err != nil || s.outputs["SlackRequestUrl"] == "" {
@@ -42,15 +42,20 @@ func (d *doctor) checkAPI(ctx context.Context) []Finding {
 		return []Finding{fault(nameAPI, "the stack's output SlackRequestUrl is not an https URL: "+address, "Redeploy:"+redeploy)}
 	}
 	d.clocks.name(address, clockAPI)
+	b, _ := d.bot() // for its metrics and its log
+	idle := d.idleSince(ctx, b)
+	first := d.probe(ctx, address, wrongSecret, d.now())
 	unsigned := d.probe(ctx, address, "", time.Time{})
 	// Sign by the API's clock, so that a wrong clock on this machine does not look
 	// like a wrong secret.
 	ahead, _ := d.clocks.offset(clockAPI)
 	now := d.now().Add(ahead)
-	b, _ := d.bot() // for its log
 	findings := []Finding{d.judgeUnsigned(address, b, unsigned)}
 	if findings[0].Level != OK {
 		return findings
+	}
+	if first.err == nil {
+		findings = append(findings, d.judgeResponseTime(first.took, idle, b))
 	}
 	sec, err := d.secret()
 	switch {
@@ -129,7 +134,7 @@ func (d *doctor) judgeSigned(address string, b deployedFunction, signed, replay 
 		return fault(name, "the bot accepts requests that were signed ten minutes ago, so they can be replayed", "It runs a different version. Redeploy:"+redeploy)
 	case signed.took > slowReply:
 		return warning(name, fmt.Sprintf("the bot takes %s to answer a signed request; Slack gives up after 3 s", signed.took.Round(100*time.Millisecond)),
-			"This may have been a cold start: run the doctor again. If it is still slow, look at the bot's log:"+d.logs(b))
+			"It was not a cold start, as the bot had just answered others. Run the doctor again. If it is still slow, look at the bot's log:"+d.logs(b))
 	}
 	return ok(name, "the bot accepts requests signed with the signing secret, and refuses replays after 10 minutes")
 }

@@ -19,7 +19,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 // volatile matches what differs between runs.
-var volatile = regexp.MustCompile(`127\.0\.0\.1:\d+|within \d+s`)
+var volatile = regexp.MustCompile(`127\.0\.0\.1:\d+|within \d+s|in \d\.\d\d s`)
 
 func TestReportIsGolden(t *testing.T) {
 	for _, test := range []struct {
