@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -22,10 +21,7 @@ type CloudFormation struct{ Client *cloudformation.Client }
 
 var _ Stacks = CloudFormation{}
 
-const (
-	describeTimeout = 5 * time.Second
-	maxEventPages   = 10 // of up to 100 events each
-)
+const describeTimeout = 5 * time.Second
 
 func (c CloudFormation) Describe(ctx context.Context, stackID string) (Description, error) {
 	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
@@ -173,35 +169,4 @@ func (c CloudFormation) resources(ctx context.Context, stackID, logicalID string
 		return nil, fmt.Errorf("couldn't read the stack's resources: %w", err)
 	}
 	return out.StackResources, nil
-}
-
-// FirstFailure reads the stack's events, newest first, back to the start of its
-// last creation or update. Resources that were cancelled because another one
-// failed are not a cause.
-func (c CloudFormation) FirstFailure(ctx context.Context, stackID string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
-	defer cancel()
-	first := ""
-	pages := cloudformation.NewDescribeStackEventsPaginator(c.Client, &cloudformation.DescribeStackEventsInput{StackName: &stackID})
-	for range maxEventPages {
-		if !pages.HasMorePages() {
-			break
-		}
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return first, fmt.Errorf("couldn't read the stack's events: %w", err)
-		}
-		for _, e := range page.StackEvents {
-			status, reason := string(e.ResourceStatus), aws.ToString(e.ResourceStatusReason)
-			own := aws.ToString(e.PhysicalResourceId) == stackID
-			if own && (status == "CREATE_IN_PROGRESS" || status == "UPDATE_IN_PROGRESS") {
-				return first, nil
-			}
-			failed := status == "CREATE_FAILED" || status == "UPDATE_FAILED" || status == "DELETE_FAILED"
-			if failed && !own && reason != "" && !strings.HasSuffix(reason, "cancelled") {
-				first = aws.ToString(e.LogicalResourceId) + ": " + reason
-			}
-		}
-	}
-	return first, nil
 }

@@ -26,8 +26,9 @@ type Stacks interface {
 	// CancelUpdate cancels the update of a stack, which then rolls back.
 	CancelUpdate(ctx context.Context, stackID string) error
 
-	// FirstFailure returns the logical ID and reason of the resource whose failure
-	// ended the stack's latest operation; empty if there is none.
+	// FirstFailure returns what ended the stack's latest operation: the logical ID and
+	// reason of the resource or hook that failed first, in a nested stack too, or the
+	// stack's own reason; empty if nothing failed.
 	FirstFailure(ctx context.Context, stackID string) (string, error)
 }
 
