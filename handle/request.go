@@ -69,6 +69,10 @@ type Request struct {
 	Ended    *Ended    `json:"ended,omitempty"`
 	Grant    *Grant    `json:"grant,omitempty"` // set when a launch expires and may still be approved for relaunch
 
+	// ApproversChecked means that Slack was asked, at launch, whether enough people are
+	// left who may approve.
+	ApproversChecked bool `json:"approversChecked,omitempty"`
+
 	Reasked   []time.Time         `json:"reasked,omitempty"`  // when the question's message was found deleted, after its thread had mentioned the approvers
 	Messages  []Message           `json:"messages,omitempty"` // the first is the root of the thread; the others are duplicate posts, found when they were clicked
 	Delivered map[string]Delivery `json:"told,omitempty"`     // by delivery key, such as reply/decided: see Notification
@@ -196,6 +200,13 @@ func (r Request) IdentifyRequester(main string, all []string, proven bool) Reque
 	}
 	r.Requester.SlackID, r.Requester.SlackIDs, r.Requester.LookedUp = main, ids, true
 	r.Requester.Proven = proven && main != ""
+	return r
+}
+
+// MarkApproversChecked records that enough people were found who may approve.
+func (r Request) MarkApproversChecked() Request {
+	r = r.clearAttempts(Step{Kind: StepApprovers})
+	r.ApproversChecked = true
 	return r
 }
 

@@ -9,19 +9,20 @@ import (
 type StepKind string
 
 const (
-	StepExpire   StepKind = "expire"   // close the request: its deadline has passed
-	StepSignal   StepKind = "signal"   // send the decision to CloudFormation
-	StepGrant    StepKind = "grant"    // take the grant that lets the launch through
-	StepLapse    StepKind = "lapse"    // record that a grant's time has passed
-	StepEscalate StepKind = "escalate" // add the second approvers
-	StepReviews  StepKind = "reviews"  // remove the reviews whose time has passed
-	StepIdentify StepKind = "identify" // ask CloudFormation about the launch, and Slack about the requester
-	StepPost     StepKind = "post"     // post the message
-	StepRefresh  StepKind = "refresh"  // update a posted message that shows an old state
-	StepNotify   StepKind = "tell"     // reply in the thread, and write to the requester
-	StepMail     StepKind = "mail"     // the same by mail
-	StepCheck    StepKind = "check"    // compare an updated stack with what was approved
-	StepWatch    StepKind = "watch"    // ask CloudFormation how the stack operation ended
+	StepExpire    StepKind = "expire"    // close the request: its deadline has passed
+	StepSignal    StepKind = "signal"    // send the decision to CloudFormation
+	StepGrant     StepKind = "grant"     // take the grant that lets the launch through
+	StepLapse     StepKind = "lapse"     // record that a grant's time has passed
+	StepEscalate  StepKind = "escalate"  // add the second approvers
+	StepReviews   StepKind = "reviews"   // remove the reviews whose time has passed
+	StepIdentify  StepKind = "identify"  // ask CloudFormation about the launch, and Slack about the requester
+	StepApprovers StepKind = "approvers" // ask Slack whether enough people are left who may approve
+	StepPost      StepKind = "post"      // post the message
+	StepRefresh   StepKind = "refresh"   // update a posted message that shows an old state
+	StepNotify    StepKind = "tell"      // reply in the thread, and write to the requester
+	StepMail      StepKind = "mail"      // the same by mail
+	StepCheck     StepKind = "check"     // compare an updated stack with what was approved
+	StepWatch     StepKind = "watch"     // ask CloudFormation how the stack operation ended
 )
 
 // Step is one piece of work that a request needs.
@@ -97,6 +98,9 @@ func (r Request) Outstanding() []Step {
 	}
 	if r.Decision == nil && r.identityPending() {
 		add(Step{Kind: StepIdentify, At: r.CreatedAt})
+	}
+	if r.Decision == nil && r.Requester.LookedUp && !r.ApproversChecked && r.Terms.Channel != "" {
+		add(Step{Kind: StepApprovers, At: r.CreatedAt})
 	}
 	if _, posted := r.Root(); !posted && r.Terms.Channel != "" && r.State() != Withdrawn {
 		add(Step{Kind: StepPost, At: r.CreatedAt})

@@ -35,6 +35,7 @@ const (
 	group   = "S0PLATFORM"
 	rita    = "U0RITA"
 	ann     = "U0ANN"
+	bob     = "U0BOB"
 )
 
 type testWorld struct {
@@ -63,8 +64,9 @@ func newWorld(t *testing.T) *testWorld {
 	w.slack.AddUser(slacktest.User{ID: "U0BOT", Name: "countersign", Bot: true})
 	w.slack.AddUser(slacktest.User{ID: rita, Name: "rita", RealName: "Rita", Email: "rita@example.com"})
 	w.slack.AddUser(slacktest.User{ID: ann, Name: "ann", RealName: "Ann", Email: "ann@example.com"})
-	w.slack.AddUserGroup(slacktest.UserGroup{ID: group, Handle: "platform", Users: []string{ann}})
-	w.slack.AddChannel(slacktest.Channel{ID: channel, Name: "approvals", Members: []string{"U0BOT", rita, ann}})
+	w.slack.AddUser(slacktest.User{ID: bob, Name: "bob", RealName: "Bob", Email: "bob@example.com"})
+	w.slack.AddUserGroup(slacktest.UserGroup{ID: group, Handle: "platform", Users: []string{ann, bob}})
+	w.slack.AddChannel(slacktest.Channel{ID: channel, Name: "approvals", Members: []string{"U0BOT", rita, ann, bob}})
 	bucketServer, slackServer := httptest.NewServer(w.bucket), httptest.NewServer(w.slack)
 	t.Cleanup(bucketServer.Close)
 	t.Cleanup(slackServer.Close)

@@ -80,6 +80,8 @@ type identified struct {
 	proven bool
 }
 
+type approversChecked struct{}
+
 type posted struct {
 	channel, ts, viewHash string
 	at                    time.Time
@@ -148,6 +150,7 @@ func (m verified) Apply(r handle.Request) handle.Request {
 func (m identified) Apply(r handle.Request) handle.Request {
 	return r.IdentifyRequester(m.main, m.all, m.proven)
 }
+func (approversChecked) Apply(r handle.Request) handle.Request { return r.MarkApproversChecked() }
 func (m posted) Apply(r handle.Request) handle.Request {
 	return r.MarkPosted(m.channel, m.ts, m.viewHash, m.at)
 }

@@ -24,24 +24,34 @@ import (
 // call of that method and channel before Retry-After is over, for any request.
 // Create it with NewSlack.
 type Slack struct {
+	// Team is the workspace whose user groups are read, which a token of an Enterprise
+	// Grid organization must name. Optional.
+	Team string
+
 	api *slack.Client
 	now func() time.Time
 
 	mu        sync.Mutex
 	notBefore map[string]time.Time // by method and channel
 	failures  int                  // transport failures in a row; those of calls made at the same time count once
-	users     map[string]lookedUp  // by e-mail
+	emails    answers[*slack.User] // by e-mail; nil if Slack has no such user
+	users     answers[*slack.User] // by ID; nil if Slack has no such user
+	groups    answers[group]       // by ID
 }
 
-type lookedUp struct {
-	user  *slack.User // nil if Slack has no such user
+// answers are cached answers to look-ups.
+type answers[V any] map[string]answer[V]
+
+type answer[V any] struct {
+	v     V
 	until time.Time
 }
 
 const (
 	callTimeout = 5 * time.Second
-	userTTL     = 10 * time.Minute // of look-ups by e-mail
-	maxUsers    = 10_000
+	userTTL     = 10 * time.Minute // of look-ups of users
+	groupTTL    = time.Minute      // of look-ups of groups
+	maxAnswers  = 10_000           // of one kind
 	maxFailures = 3                // transport failures in a row
 	outagePause = 10 * time.Second // without calls after maxFailures
 )
@@ -59,7 +69,9 @@ func NewSlack(token, apiURL string, client *http.Client, now func() time.Time) *
 		api:       slack.New(token, options...),
 		now:       now,
 		notBefore: map[string]time.Time{},
-		users:     map[string]lookedUp{},
+		emails:    answers[*slack.User]{},
+		users:     answers[*slack.User]{},
+		groups:    answers[group]{},
 	}
 }
 
@@ -128,31 +140,83 @@ func (s *Slack) Update(ctx context.Context, channel, ts string, v blocks.View) e
 // or they are deactivated. Answers are cached for ten minutes. The error is a
 // *slackError.
 func (s *Slack) UserByEmail(ctx context.Context, email string) (*slack.User, error) {
-	s.mu.Lock()
-	k, ok := s.users[email]
-	s.mu.Unlock()
-	if ok && s.now().Before(k.until) {
-		return k.user, nil
-	}
-	var user *slack.User
-	err := s.call(ctx, "users.lookupByEmail", func(ctx context.Context) (err error) {
-		user, err = s.api.GetUserByEmailContext(ctx, email)
-		var answer slack.SlackErrorResponse
-		if errors.As(err, &answer) && answer.Err == "users_not_found" {
-			user, err = nil, nil
+	return lookUp(ctx, s, s.emails, email, userTTL, "users.lookupByEmail", func(ctx context.Context) (*slack.User, error) {
+		user, err := s.api.GetUserByEmailContext(ctx, email)
+		if code(err) == "users_not_found" {
+			return nil, nil
 		}
+		return user, err
+	})
+}
+
+// User returns the user with an ID, or nil if Slack has none. Answers are cached for
+// ten minutes. The error is a *slackError.
+func (s *Slack) User(ctx context.Context, id string) (*slack.User, error) {
+	return lookUp(ctx, s, s.users, id, userTTL, "users.info", func(ctx context.Context) (*slack.User, error) {
+		user, err := s.api.GetUserInfoContext(ctx, id)
+		if code(err) == "user_not_found" {
+			return nil, nil
+		}
+		return user, err
+	})
+}
+
+// group is a user group.
+type group struct {
+	members []string // IDs of users
+	empty   string   // why it has none
+}
+
+// Group returns a user group. Answers are cached for a minute. The error is a
+// *slackError.
+func (s *Slack) Group(ctx context.Context, id string) (group, error) {
+	return lookUp(ctx, s, s.groups, id, groupTTL, "usergroups.users.list", func(ctx context.Context) (group, error) {
+		var options []slack.GetUserGroupMembersOption
+		if s.Team != "" {
+			options = append(options, slack.GetUserGroupMembersOptionTeamID(s.Team))
+		}
+		members, err := s.api.GetUserGroupMembersContext(ctx, id, options...)
+		switch code(err) {
+		case "no_such_subteam", "subteam_not_found":
+			return group{empty: "does not exist or is disabled"}, nil
+		case "plan_upgrade_required":
+			return group{empty: "can't be used, because this Slack plan has no user groups"}, nil
+		}
+		return group{members, "has no members"}, err
+	})
+}
+
+// lookUp returns a cached answer, or calls method and keeps its answer for ttl.
+func lookUp[V any](ctx context.Context, s *Slack, cache answers[V], key string, ttl time.Duration, method string, do func(context.Context) (V, error)) (v V, err error) {
+	s.mu.Lock()
+	known, ok := cache[key]
+	s.mu.Unlock()
+	if ok && s.now().Before(known.until) {
+		return known.v, nil
+	}
+	err = s.call(ctx, method, func(ctx context.Context) (err error) {
+		v, err = do(ctx)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return v, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.users) >= maxUsers {
-		clear(s.users)
+	if len(cache) >= maxAnswers {
+		clear(cache)
 	}
-	s.users[email] = lookedUp{user, s.now().Add(userTTL)}
-	return user, nil
+	cache[key] = answer[V]{v, s.now().Add(ttl)}
+	return v, nil
+}
+
+// code returns Slack's error code; empty if err is nil or another error.
+func code(err error) string {
+	var answer slack.SlackErrorResponse
+	if errors.As(err, &answer) {
+		return answer.Err
+	}
+	return ""
 }
 
 // call makes one call with a timeout, unless Slack asked to wait or is down, and

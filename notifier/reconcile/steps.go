@@ -33,6 +33,8 @@ func (u *run) step(ctx context.Context, s handle.Step) error {
 		u.mark(reviewsEnded{u.c.Now()})
 	case handle.StepIdentify:
 		sent = u.identify(ctx, s)
+	case handle.StepApprovers:
+		sent = u.checkApprovers(ctx, s)
 	case handle.StepPost:
 		sent = u.post(ctx, s)
 	case handle.StepCheck:

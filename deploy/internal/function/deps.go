@@ -49,11 +49,15 @@ const workers = 4 // requests that a sweep reconciles at a time
 
 // Reconciler returns the reconciler that both functions use.
 func (d Deps) Reconciler() *reconcile.Reconciler {
+	slack := reconcile.NewSlack(d.Token, d.SlackAPI, d.Slack, d.Now)
+	if d.Enterprise != "" {
+		slack.Team = d.Team
+	}
 	return &reconcile.Reconciler{
 		Store:      d.Store,
 		Stacks:     d.Stacks,
 		Names:      d.Names,
-		Slack:      reconcile.NewSlack(d.Token, d.SlackAPI, d.Slack, d.Now),
+		Slack:      slack,
 		Mail:       d.Mail,
 		Client:     d.Client,
 		Now:        d.Now,

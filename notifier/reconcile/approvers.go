@@ -1,0 +1,160 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"countersign/handle"
+)
+
+const (
+	maxGroupsRead = 10 // by one check
+	maxUsersRead  = 25
+	maxReasons    = 5 // that are named
+)
+
+// checkApprovers withdraws a request that too few people can approve, as Slack says
+// now: people can be deactivated, and groups empty. It is done once, at launch. What
+// Slack can't answer is asked again, and fails no launch. It reports whether the marks
+// must be made durable at once.
+func (u *run) checkApprovers(ctx context.Context, s handle.Step) bool {
+	if u.c.Slack == nil {
+		u.fail(ctx, s, handle.Failure{Reason: "Slack is not configured"})
+		return false
+	}
+	missing, err := u.c.tooFewApprovers(ctx, u.r)
+	if err != nil {
+		u.fail(ctx, s, unanswered(err))
+		return false
+	}
+	u.mark(approversChecked{})
+	if missing == "" {
+		return false
+	}
+	u.mark(Withdrawn{missing, u.c.Now()})
+	return true
+}
+
+// tooFewApprovers says why too few people can approve r; empty if enough can, or if
+// that would take too many calls to find out. The error means that Slack could not be
+// asked about someone who matters.
+func (c *Reconciler) tooFewApprovers(ctx context.Context, r handle.Request) (string, error) {
+	s := search{c: c, r: r, needed: r.ApprovalsNeeded()}
+	for _, p := range r.ApprovedBy() {
+		s.found = append(s.found, p.IDs())
+	}
+	groups := r.Terms.Groups()
+	for _, id := range r.Terms.Approvers {
+		if !handle.IsUserGroup(id) {
+			s.person(ctx, id)
+		}
+	}
+	for i, id := range groups {
+		if s.enough() {
+			break
+		}
+		if i == maxGroupsRead {
+			return "", nil
+		}
+		g, err := c.Slack.Group(ctx, id)
+		switch {
+		case err != nil:
+			s.errs = append(s.errs, err)
+		case len(g.members) == 0:
+			s.leaveOut("user group " + id + " " + g.empty)
+		}
+		for _, member := range g.members {
+			s.person(ctx, member)
+		}
+	}
+	switch {
+	case s.enough():
+		return "", nil
+	case len(s.errs) > 0:
+		return "", errors.Join(s.errs...)
+	}
+	if len(s.leftOut) > maxReasons {
+		s.leftOut = append(s.leftOut[:maxReasons], fmt.Sprintf("and %d more", len(s.leftOut)-maxReasons))
+	}
+	missing := "no one is left who can approve this launch"
+	if len(s.found) > 0 {
+		missing = fmt.Sprintf("this launch needs %d approvers, but only %d can approve it", s.needed, len(s.found))
+	}
+	if len(s.leftOut) > 0 {
+		missing += ": " + strings.Join(s.leftOut, ", ")
+	}
+	return missing, nil
+}
+
+// search looks for people who can approve r.
+type search struct {
+	c       *Reconciler
+	r       handle.Request
+	needed  int
+	read    int        // users
+	seen    []string   // IDs
+	found   [][]string // the IDs of each person
+	leftOut []string   // who can't approve, and why
+	errs    []error
+}
+
+// enough reports whether enough people are found, or no more may be looked up.
+func (s *search) enough() bool { return len(s.found) >= s.needed || s.read > maxUsersRead }
+
+func (s *search) leaveOut(why string) { s.leftOut = append(s.leftOut, why) }
+
+// person looks one person up, unless enough are found.
+func (s *search) person(ctx context.Context, id string) {
+	if s.enough() || slices.Contains(s.seen, id) || !handle.IsUser(id) {
+		return
+	}
+	s.seen = append(s.seen, id)
+	if !s.r.Terms.SelfApproval && slices.Contains(s.r.Requester.SlackIDs, id) {
+		s.leaveOut(id + " is the requester")
+		return
+	}
+	s.read++
+	user, err := s.c.Slack.User(ctx, id)
+	if err != nil {
+		s.errs = append(s.errs, err)
+		return
+	}
+	if why := s.unable(user); why != "" {
+		s.leaveOut(id + " " + why)
+		return
+	}
+	ids := []string{id, user.ID}
+	if user.Enterprise.ID != "" {
+		ids = append(ids, user.Enterprise.ID)
+	}
+	if !slices.ContainsFunc(s.found, func(other []string) bool { return common(other, ids) }) {
+		s.found = append(s.found, ids)
+	}
+}
+
+// unable says why a user can't approve; empty if they can.
+func (s *search) unable(user *slack.User) string {
+	switch {
+	case user == nil:
+		return "does not exist"
+	case user.Deleted:
+		return "is deactivated"
+	case user.IsBot:
+		return "is a bot"
+	case user.IsRestricted, user.IsUltraRestricted:
+		return "is a guest"
+	case !s.r.Terms.SelfApproval && common(s.r.Requester.SlackIDs, []string{user.ID, user.Enterprise.ID}):
+		return "is the requester"
+	}
+	return ""
+}
+
+// common reports whether a and b have an ID in common.
+func common(a, b []string) bool {
+	return slices.ContainsFunc(a, func(id string) bool { return id != "" && slices.Contains(b, id) })
+}
