@@ -69,9 +69,9 @@ type Request struct {
 	Ended    *Ended    `json:"ended,omitempty"`
 	Grant    *Grant    `json:"grant,omitempty"` // set when a launch expires and may still be approved for relaunch
 
-	// ApproversChecked means that Slack was asked, at launch, whether enough people are
-	// left who may approve.
-	ApproversChecked bool `json:"approversChecked,omitempty"`
+	// ApproversUnchecked means that Slack has not answered yet whether enough people are
+	// left who may approve. It is asked once, at launch.
+	ApproversUnchecked bool `json:"approversUnchecked,omitempty"`
 
 	Reasked   []time.Time         `json:"reasked,omitempty"`  // when the question's message was found deleted, after its thread had mentioned the approvers
 	Messages  []Message           `json:"messages,omitempty"` // the first is the root of the thread; the others are duplicate posts, found when they were clicked
@@ -203,10 +203,10 @@ func (r Request) IdentifyRequester(main string, all []string, proven bool) Reque
 	return r
 }
 
-// MarkApproversChecked records that enough people were found who may approve.
+// MarkApproversChecked records that Slack has answered who is left to approve.
 func (r Request) MarkApproversChecked() Request {
 	r = r.clearAttempts(Step{Kind: StepApprovers})
-	r.ApproversChecked = true
+	r.ApproversUnchecked = false
 	return r
 }
 

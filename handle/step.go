@@ -99,7 +99,7 @@ func (r Request) Outstanding() []Step {
 	if r.Decision == nil && r.identityPending() {
 		add(Step{Kind: StepIdentify, At: r.CreatedAt})
 	}
-	if r.Decision == nil && r.Requester.LookedUp && !r.ApproversChecked && r.Terms.Channel != "" {
+	if r.Decision == nil && r.Requester.LookedUp && r.ApproversUnchecked {
 		add(Step{Kind: StepApprovers, At: r.CreatedAt})
 	}
 	if _, posted := r.Root(); !posted && r.Terms.Channel != "" && r.State() != Withdrawn {

@@ -104,8 +104,8 @@ func TestUnansweredApproversFailNoLaunch(t *testing.T) {
 				w.refuse(method, code)
 				r := w.launch()
 				w.sweep(5 * time.Hour)
-				if r = w.load(r.ID); r.State() != handle.Pending || r.ApproversChecked {
-					t.Fatalf("%s, checked %t, want it pending and not checked", r.State(), r.ApproversChecked)
+				if r = w.load(r.ID); r.State() != handle.Pending || !r.ApproversUnchecked {
+					t.Fatalf("%s, unchecked %t, want it pending and unchecked", r.State(), r.ApproversUnchecked)
 				}
 				w.slack.AddUserGroup(slacktest.UserGroup{ID: group, Handle: "platform"})
 				w.refuse("", "")

@@ -337,6 +337,7 @@ func (n *Notifier) newRecord(ctx context.Context, ev customResource, p propertie
 	if err := setDeadline(&r, a); err != nil {
 		return handle.Request{}, approval{}, err
 	}
+	r.ApproversUnchecked = r.Terms.Channel != ""
 	r.Terms.RemindAt = handle.ReminderTime(r.CreatedAt, r.Terms.Deadline)
 	if err := r.Terms.Check(); err != nil {
 		return handle.Request{}, approval{}, err
