@@ -40,17 +40,23 @@ func (u *run) checkApprovers(ctx context.Context, s handle.Step) bool {
 	return true
 }
 
-// tooFewApprovers says why too few people can approve r; empty if enough can, or if
-// that would take too many calls to find out. The error means that Slack could not be
+// tooFewApprovers says why too few people can approve r, now or once it is escalated;
+// empty if enough can, or if that would take too many calls to find out. The error means that Slack could not be
 // asked about someone who matters.
 func (c *Reconciler) tooFewApprovers(ctx context.Context, r handle.Request) (string, error) {
 	s := search{c: c, r: r, needed: r.ApprovalsNeeded()}
 	for _, p := range r.ApprovedBy() {
 		s.found = append(s.found, p.IDs())
 	}
-	groups := r.Terms.Groups()
-	for _, id := range r.Terms.Approvers {
-		if !handle.IsUserGroup(id) {
+	var groups []string
+	approvers := r.Terms.Approvers
+	if !r.Terms.EscalateAt.IsZero() {
+		approvers = slices.Concat(approvers, r.Terms.EscalateTo)
+	}
+	for _, id := range approvers {
+		if handle.IsUserGroup(id) {
+			groups = append(groups, id)
+		} else {
 			s.person(ctx, id)
 		}
 	}

@@ -214,8 +214,11 @@ func gone(err error) bool {
 // placeholder that takes replies, so only an update shows that it is gone.
 func (u *run) threadMayBeGone(steps []handle.Step) bool {
 	return u.r.Decision == nil && u.c.Slack != nil && slices.ContainsFunc(steps, func(s handle.Step) bool {
-		kind := s.Notification.Kind()
-		return s.Kind == handle.StepNotify && (kind == handle.NotifyReminder || kind == handle.NotifyLocked)
+		switch s.Notification.Kind() {
+		case handle.NotifyAsked, handle.NotifyReasked, handle.NotifyVote: // these follow a post or an update
+			return false
+		}
+		return s.Kind == handle.StepNotify
 	})
 }
 
