@@ -1,9 +1,6 @@
 package gate
 
 import (
-	"bytes"
-	"errors"
-	"io"
 	"iter"
 
 	"go.yaml.in/yaml/v4"
@@ -41,33 +38,6 @@ func decode(src []byte) (*yaml.Node, error) {
 		return nil, err
 	}
 	return root, nil
-}
-
-// decodeYAML returns the root of src's first document; nil if there is none.
-func decodeYAML(src []byte) (*yaml.Node, error) {
-	loader, err := yaml.NewLoader(bytes.NewReader(src))
-	if err != nil {
-		return nil, invalid("Template format error: YAML not well-formed.")
-	}
-	var doc yaml.Node
-	if err := loader.Load(&doc); errors.Is(err, io.EOF) {
-		return nil, nil
-	} else if err != nil {
-		return nil, malformedYAML(err)
-	}
-	retag(&doc)
-	if doc.Kind == yaml.DocumentNode && len(doc.Content) == 1 {
-		return doc.Content[0], nil
-	}
-	return &doc, nil
-}
-
-func malformedYAML(err error) error {
-	var at *yaml.LoadError
-	if errors.As(err, &at) && at.Mark.Line > 0 {
-		return invalid("Template format error: YAML not well-formed. (line %d, column %d)", at.Mark.Line, at.Mark.Column)
-	}
-	return invalid("Template format error: YAML not well-formed.")
 }
 
 func scalarNode(tag, text string) *yaml.Node {

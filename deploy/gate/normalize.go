@@ -85,10 +85,10 @@ func dropDuplicates(n *yaml.Node) {
 func expandShortForm(n *yaml.Node) error {
 	if !strings.HasPrefix(n.Tag, "!") || strings.HasPrefix(n.Tag, "!!") {
 		switch n.Tag {
-		case "!!binary", "!!omap", "!!pairs", "!!set":
-			return malformedAt(n)
+		case "", "!!str", "!!int", "!!float", "!!bool", "!!null", "!!map", "!!seq":
+			return nil
 		}
-		return nil
+		return malformedAt(n)
 	}
 	name := strings.TrimPrefix(n.Tag, "!")
 	if name == "" { // YAML's non-specific tag

@@ -17,7 +17,7 @@ var (
 	yamlTrue  = regexp.MustCompile(`^(yes|Yes|YES|true|True|TRUE|on|On|ON)$`)
 	yamlFalse = regexp.MustCompile(`^(no|No|NO|false|False|FALSE|off|Off|OFF)$`)
 	yamlInt   = regexp.MustCompile(`^[-+]?(0b[01_]+|0[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+|[1-9][0-9_]*(:[0-5]?[0-9])+)$`)
-	yamlFloat = regexp.MustCompile(`^[-+]?([0-9][0-9_]*\.[0-9_]*([eE][-+]?[0-9]+)?|\.[0-9][0-9_]*([eE][-+]?[0-9]+)?|[0-9][0-9_]*[eE][-+]?[0-9]+)$`)
+	yamlFloat = regexp.MustCompile(`^[-+]?([0-9][0-9_]*\.[0-9_]*([eE][-+]?[0-9]+)?|[0-9][0-9_]*[eE][-+]?[0-9]+|[0-9][0-9_]*(:[0-5]?[0-9])+\.[0-9_]*)$|^\.[0-9][0-9_]*([eE][-+]?[0-9]+)?$`)
 )
 
 // maxNumber is the longest text that is read as a number, in bytes. It bounds the time that converting takes.
@@ -55,11 +55,28 @@ func scalarText(n *yaml.Node) string {
 	case "!!int":
 		return decimal(n.Value)
 	case "!!float":
-		if f, err := strconv.ParseFloat(strings.ReplaceAll(n.Value, "_", ""), 64); err == nil {
+		if f, ok := parseFloat(strings.ReplaceAll(n.Value, "_", "")); ok {
 			return formatFloat(f)
 		}
 	}
 	return n.Value
+}
+
+// parseFloat converts a float of YAML 1.1: decimal, or sexagesimal as in 1:30.5.
+func parseFloat(s string) (float64, bool) {
+	parts := strings.Split(s, ":")
+	sum := 0.0
+	for _, part := range parts {
+		f, err := strconv.ParseFloat(strings.TrimLeft(part, "+-"), 64)
+		if err != nil {
+			return 0, false
+		}
+		sum = sum*60 + f
+	}
+	if strings.HasPrefix(s, "-") {
+		sum = -sum
+	}
+	return sum, true
 }
 
 // decimal converts an integer of YAML 1.1: binary 0b11, octal 017, hexadecimal 0x1F, sexagesimal 1:30, or decimal.
