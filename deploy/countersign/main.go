@@ -36,7 +36,7 @@ func (*commandLine) Help() string {
     countersign local
     countersign doctor --stack countersign --region eu-west-1
     countersign audit --since 7d
-    countersign gate digest my-product.yaml`
+    countersign gate lint my-product.yaml`
 }
 
 const about = "Countersign puts approvals for AWS Service Catalog launches into Slack."
@@ -85,18 +85,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // status maps a command's error to the exit status, and prints the error unless
 // the command has printed all there is to say.
 func status(command string, err error, stderr io.Writer) int {
-	var exit *doctor.ExitError
-	switch {
-	case err == nil:
+	if err == nil {
 		return 0
-	case errors.As(err, &exit) && exit.Err == nil:
-		return exit.Status
 	}
-	fmt.Fprintf(stderr, "%s: %v\n", command, err)
-	if exit != nil {
-		return exit.Status
+	code, said := 1, false
+	var checked *doctor.ExitError
+	var linted *gates.ExitError
+	switch {
+	case errors.As(err, &checked):
+		code, said = checked.Status, checked.Err == nil
+	case errors.As(err, &linted):
+		code, said = linted.Status, linted.Err == nil
 	}
-	return 1
+	if !said {
+		fmt.Fprintf(stderr, "%s: %v\n", command, err)
+	}
+	return code
 }
 
 // usage describes a command line that cannot be parsed in one line, with the

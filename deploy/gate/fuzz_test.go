@@ -38,6 +38,11 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
+		for _, found := range template.Lint() {
+			if found.Line < 1 || found.Column < 1 {
+				t.Errorf("a finding at %d:%d", found.Line, found.Column)
+			}
+		}
 		resources := template.Resources()
 		known := map[string]bool{}
 		for i, r := range resources {

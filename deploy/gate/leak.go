@@ -73,8 +73,10 @@ type model struct {
 	root  *yaml.Node
 	parts *parts
 
-	exists []diagram // by index of program.resources
-	held   []diagram // where the verdict holds it back, if it exists
+	// By index of program.resources.
+	exists     []diagram
+	held       []diagram // where the verdict holds it back, if it exists
+	dependents [][]int   // under any condition
 }
 
 // model returns the model of a template. A loop over values that only a stack has is left out of a resource, where it can
@@ -159,44 +161,50 @@ func (m *model) unknownSAM() error {
 // trace decides where each resource exists and is held back.
 func (m *model) trace() {
 	p := m.program
-	m.exists, m.held = make([]diagram, len(p.resources)), make([]diagram, len(p.resources))
+	m.exists = make([]diagram, len(p.resources))
 	for i, r := range p.resources {
 		m.exists[i] = m.included(r.condition)
 	}
 	m.refuse()
-	holds := make([]bool, len(p.resources))
-	var work []int
-	for _, r := range m.parts.holding() {
-		holds[r.Index], work = true, append(work, r.Index)
-	}
-	dependents := make([][]int, len(p.resources))
+	m.dependents = make([][]int, len(p.resources))
 	for i, r := range p.resources {
 		for _, d := range r.uses.resources {
-			if !slices.Contains(dependents[d.resource], i) {
-				dependents[d.resource] = append(dependents[d.resource], i)
+			if !d.unsure && !slices.Contains(m.dependents[d.resource], i) {
+				m.dependents[d.resource] = append(m.dependents[d.resource], i)
 			}
 		}
 	}
+	m.held = m.dependsOn(m.parts.holding()...)
+}
+
+// dependsOn returns where each resource depends on one of the targets that exists, if the resource exists itself.
+func (m *model) dependsOn(targets ...*Resource) []diagram {
+	depends := make([]diagram, len(m.program.resources))
+	isTarget := make([]bool, len(m.program.resources))
+	var work []int
+	for _, r := range targets {
+		isTarget[r.Index], work = true, append(work, r.Index)
+	}
 	for len(work) > 0 && !m.full {
-		target := work[0]
+		on := work[0]
 		work = work[1:]
-		through := m.held[target]
-		if holds[target] {
-			through = always
+		through := m.exists[on]
+		if !isTarget[on] {
+			through = m.and(through, depends[on])
 		}
-		through = m.and(through, m.exists[target])
-		for _, i := range dependents[target] {
-			before := m.held[i]
-			for _, d := range p.resources[i].uses.resources {
-				if d.resource == target && !d.unsure {
-					m.held[i] = m.or(m.held[i], m.and(m.satisfied(d.guards), through))
+		for _, i := range m.dependents[on] {
+			before := depends[i]
+			for _, d := range m.program.resources[i].uses.resources {
+				if d.resource == on && !d.unsure {
+					depends[i] = m.or(depends[i], m.and(m.satisfied(d.guards), through))
 				}
 			}
-			if m.held[i] != before && !slices.Contains(work, i) {
+			if depends[i] != before && !slices.Contains(work, i) {
 				work = append(work, i)
 			}
 		}
 	}
+	return depends
 }
 
 // refuse takes out what CloudFormation does not accept: a Ref or Fn::GetAtt to a resource that does not exist.

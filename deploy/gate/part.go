@@ -7,7 +7,7 @@ type part int
 
 const (
 	partNone    part = iota
-	partHandle       // any wait condition handle: it creates nothing
+	partNothing      // creates nothing
 	partRequest      // a custom resource with the property WaitUrl
 	partWait         // a wait condition for the handle of a request
 	partVerdict      // a custom resource with the property RequestId
@@ -29,8 +29,8 @@ func findParts(p *program) *parts {
 	asked := map[*Resource]bool{} // handles of requests
 	for _, r := range p.resources {
 		switch {
-		case r.Kind == KindHandle:
-			g.of[r.Index] = partHandle
+		case CreatesNothing(r.Type):
+			g.of[r.Index] = partNothing
 		case r.Kind == KindCustom && r.property("WaitUrl") != nil:
 			g.of[r.Index], g.requests = partRequest, append(g.requests, r)
 			if h := p.referred(r.property("WaitUrl")); h != nil && h.Kind == KindHandle {
@@ -85,3 +85,6 @@ func (p *program) referred(n *yaml.Node) *Resource {
 	}
 	return nil
 }
+
+// CreatesNothing reports whether resources of a type create nothing, so that they need not wait for an approval.
+func CreatesNothing(typ string) bool { return typ == typeHandle || typ == "AWS::CDK::Metadata" }

@@ -4,6 +4,7 @@ package gates
 
 // Command is the command line.
 type Command struct {
+	Lint   Lint   `cmd:"" help:"Find every way in which the gates of templates are wrong, and say how to fix it."`
 	Digest Digest `cmd:"" help:"Print a template's digest, check the gate's, or write it."`
 }
 
@@ -11,5 +12,6 @@ type Command struct {
 func (Command) Help() string {
 	return `Examples:
 
+    countersign gate lint my-product.yaml
     countersign gate digest my-product.yaml --write`
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/fakecfn"
 )
 
@@ -58,7 +59,7 @@ func (o *operation) add(e fakecfn.Event) {
 	succeeds := e.Status == fakecfn.CreateComplete || e.Status == fakecfn.UpdateComplete
 	_, isVerdict := VerdictOf(e)
 	switch {
-	case !starts && !succeeds, e.Type == "AWS::CloudFormation::WaitConditionHandle":
+	case !starts && !succeeds, gate.CreatesNothing(e.Type):
 	case isVerdict:
 		o.hasVerdict, o.open = true, o.open || succeeds
 	case isRequest(e):

@@ -17,16 +17,18 @@ import (
 
 	"countersign/deploy"
 	"countersign/deploy/gate"
+	"countersign/deploy/internal/gates"
 	"countersign/deploy/internal/story"
 )
 
 // Command is the command line.
 type Command struct {
-	Addr      string            `help:"Loopback address of the web page." default:"127.0.0.1:8080"`
-	Data      string            `help:"Keep the requests in this file. Default: a temporary file." type:"path" placeholder:"FILE"`
-	Template  string            `help:"Product template to launch, YAML or JSON. Default: the sample product." type:"path" placeholder:"FILE"`
-	Story     string            `help:"Play this story without a browser, and exit 0 if all laws held; \"all\" plays every story." placeholder:"NAME"`
-	Parameter map[string]string `help:"Template parameter, for stories. Others get their default or a made-up value." placeholder:"NAME=VALUE"`
+	Addr      string            `help:"Loopback address of the page." default:"127.0.0.1:8080"`
+	Data      string            `help:"Keep the requests in this file." type:"path" placeholder:"FILE"`
+	Template  string            `help:"Product template, YAML or JSON. Default: the sample product." type:"path" placeholder:"FILE"`
+	Unchecked bool              `help:"Launch the template even if its gate is wrong."`
+	Story     string            `help:"Play this story; exit 0 if all laws held." placeholder:"NAME"`
+	Parameter map[string]string `help:"Template parameter, for stories." placeholder:"NAME=VALUE"`
 	Verbose   bool              `help:"Print the functions' logs." short:"v"`
 
 	SlackFlags
@@ -41,7 +43,6 @@ Stories: ` + strings.Join(story.Names(), ", ") + `, all.
 Examples:
 
     countersign local
-    countersign local --story all
     countersign local --story bypass --template my-product.yaml
     countersign local --slack --requester you@example.com`
 }
@@ -53,6 +54,9 @@ func (c Command) Run(ctx context.Context, w io.Writer) error {
 	}
 	template, err := c.template()
 	if err != nil {
+		return err
+	}
+	if err := c.lint(w, template); err != nil {
 		return err
 	}
 	log := slog.New(slog.DiscardHandler)
@@ -88,4 +92,23 @@ func (c Command) template() (*gate.Template, error) {
 		return nil, fmt.Errorf("couldn't load %s: %w", name, err)
 	}
 	return t, nil
+}
+
+// lint refuses a template whose gate does not hold, or which no launch can pass. It prints the other warnings.
+func (c Command) lint(w io.Writer, t *gate.Template) error {
+	if c.Template == "" || c.Unchecked {
+		return nil
+	}
+	name, findings := filepath.Base(c.Template), t.Lint()
+	for _, f := range gates.OfLevel(findings, gate.LevelWarning) {
+		fmt.Fprintln(w, gates.Line(name, f))
+	}
+	var lines []string
+	for _, f := range gates.OfLevel(findings, gate.LevelError) {
+		lines = append(lines, gates.Line(name, f)+"\n    "+f.Fix)
+	}
+	if len(lines) > 0 {
+		return fmt.Errorf("the template's gate is wrong; fix it, or add --unchecked to launch it all the same:\n%s", strings.Join(lines, "\n"))
+	}
+	return nil
 }
