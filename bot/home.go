@@ -35,7 +35,7 @@ type Member struct {
 func NewMember(u *slack.User) Member {
 	return Member{
 		ID:          u.ID,
-		Name:        handle.OneLine(cmp.Or(u.Profile.RealName, u.RealName, u.Name), maxName),
+		Name:        cmp.Or(handle.OneLine(u.Profile.RealName, maxName), handle.OneLine(u.RealName, maxName), handle.OneLine(u.Name, maxName)),
 		Team:        u.TeamID,
 		OrgID:       u.Enterprise.ID,
 		Enterprise:  u.Enterprise.EnterpriseID,

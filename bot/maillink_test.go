@@ -129,7 +129,8 @@ func TestPage(t *testing.T) {
 	res := w.do(w.request("GET", w.mailLink(r, handle.Reject), ""))
 	w.wantPage(res, 200,
 		"Reject the launch of Workbench &lt;script&gt;alert(1)&lt;/script&gt;?", "Opening it changed nothing",
-		"Requester (proven by AWS)</dt><dd>arn:aws:sts::111122223333:assumed-role/Developers/robin.requester@example.com",
+		"Requester (proven by AWS)</dt><dd>Developers/robin.requester@example.com",
+		"Principal</dt><dd>arn:aws:sts::111122223333:assumed-role/Developers/robin.requester@example.com",
 		"E-mail (as typed, not verified)</dt><dd>robin.requester@example.com",
 		"111122223333", "us-east-1", r.Stack.Name, "Monthly report &lt;draft&gt; &amp; review", "m7i.large", "MasterPassword", "****",
 		r.Terms.Deadline.Format("2006-01-02 15:04 UTC"), "Details from the template", "Parameters", `class="reject"`)

@@ -230,7 +230,7 @@ const (
 func groups(r handle.Request) []pageGroup {
 	list := []pageGroup{{Title: "The " + blocks.Operation(r), Fields: blocks.Facts(r)}}
 	show := func(text string) string { return handle.Shorten(r.WaitURL.Redact(text), maxValue) }
-	for _, g := range []pageGroup{{"Changes", changes(r.Update)}, {"Details from the template", r.Details}, {"Parameters", r.Parameters}} {
+	for _, g := range []pageGroup{{"Changes", changes(r.Update)}, {"Details from the template", r.Details}, {"Parameters", r.Parameters}, {"Identifiers", blocks.Identifiers(r)}} {
 		shown := pageGroup{Title: g.Title}
 		for _, f := range g.Fields[:min(len(g.Fields), maxFields)] {
 			shown.Fields = append(shown.Fields, handle.Field{Name: show(f.Name), Value: show(f.Value)})

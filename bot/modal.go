@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/slack-go/slack"
 
@@ -109,7 +108,7 @@ func (b *Bot) submitted(d deadlines, payload viewSubmission) (answer reply) {
 		b.log().Warn("modal without a valid ticket", "user", i.user.ID)
 		return invalid(blocks.UnknownForm)
 	}
-	if utf8.RuneCountInString(i.reason) < blocks.MinReason {
+	if handle.Visible(i.reason) < blocks.MinReason {
 		return invalid(blocks.ReasonMissing)
 	}
 	o := b.decide(i.work, i.attempt())

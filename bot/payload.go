@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/url"
@@ -34,10 +35,7 @@ type user struct {
 }
 
 func (u user) name() string {
-	if u.Name == "" {
-		return handle.OneLine(u.Username, maxName)
-	}
-	return handle.OneLine(u.Name, maxName)
+	return cmp.Or(handle.OneLine(u.Name, maxName), handle.OneLine(u.Username, maxName))
 }
 
 type ident struct {
@@ -118,9 +116,28 @@ type viewSubmission struct {
 		CallbackID      string `json:"callback_id"`
 		PrivateMetadata string `json:"private_metadata"`
 		State           struct {
-			Values map[string]map[string]json.RawMessage `json:"values"`
+			Values inputs `json:"values"`
 		} `json:"state"`
 	} `json:"view"`
+}
+
+// inputs are the elements of a modal's input blocks, by block_id and action_id. Slack
+// sends [] if there are none, so what is not an object has none.
+type inputs map[string]map[string]json.RawMessage
+
+func (v *inputs) UnmarshalJSON(b []byte) error {
+	*v = inputs{}
+	var byBlock map[string]json.RawMessage
+	if json.Unmarshal(b, &byBlock) != nil {
+		return nil
+	}
+	for id, raw := range byBlock {
+		var byAction map[string]json.RawMessage
+		if json.Unmarshal(raw, &byAction) == nil {
+			(*v)[id] = byAction
+		}
+	}
+	return nil
 }
 
 // input is the text of an input block; empty if there is none.

@@ -73,7 +73,7 @@ func newWorld(t *testing.T) *world {
 	w.bot.Budget = time.Minute
 	slackServer := httptest.NewServer(w.slack)
 	t.Cleanup(slackServer.Close)
-	w.bot.Slack = slack.New(token, slack.OptionAPIURL(slackServer.URL+"/api/"), slack.OptionHTTPClient(slackServer.Client()))
+	w.bot.Slack = slack.New(token, slack.OptionAPIURL(slackServer.URL+"/api/"), slack.OptionHTTPClient(&http.Client{Transport: bot.Answers(slackServer.Client().Transport)}))
 	server := httptest.NewServer(w.bot)
 	t.Cleanup(server.Close)
 	w.url = server.URL
@@ -89,7 +89,7 @@ func newInMemoryWorld(t *testing.T) *world {
 	w.bot = &bot.Bot{
 		Store:          w.store,
 		Now:            w.clock,
-		Slack:          slack.New(token, slack.OptionAPIURL("http://slack.test/api/"), slack.OptionHTTPClient(&http.Client{Transport: w.slack})),
+		Slack:          slack.New(token, slack.OptionAPIURL("http://slack.test/api/"), slack.OptionHTTPClient(&http.Client{Transport: bot.Answers(w.slack)})),
 		SigningSecrets: func(context.Context, bool) ([]string, error) { return []string{secret}, nil },
 		TeamID:         "T0HOME",
 		AppID:          "A0COUNTERSIGN",

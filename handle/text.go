@@ -97,7 +97,14 @@ func isBidi(c rune) bool {
 // Blank reports whether s shows nothing, in any script: it has only spaces, control and
 // format characters, fillers, variation selectors, tags, or marks without a letter.
 // What must be given, such as a reason or a name, must not be blank.
-func Blank(s string) bool { return Visible(s) == 0 }
+func Blank(s string) bool {
+	for _, c := range s {
+		if isVisible(c) {
+			return false
+		}
+	}
+	return true
+}
 
 // Visible counts the characters of s that a reader sees, each mark on a letter
 // included.
@@ -105,19 +112,24 @@ func Visible(s string) int {
 	letters, marks := 0, 0
 	for _, c := range s {
 		switch {
-		case unicode.Is(unicode.M, c):
-			if letters > 0 && !unicode.In(c, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) {
-				marks++
-			}
-		case unicode.IsSpace(c), !unicode.IsGraphic(c), unicode.Is(unicode.Zs, c), unicode.Is(unicode.Other_Default_Ignorable_Code_Point, c), unicode.Is(blanks, c):
-		default:
+		case isVisible(c):
 			letters++
+		case letters > 0 && unicode.Is(unicode.M, c) && !unicode.In(c, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point):
+			marks++
 		}
 	}
 	if letters == 0 {
 		return 0
 	}
 	return letters + marks
+}
+
+// isVisible reports whether c alone shows anything. A mark does so on a letter only.
+func isVisible(c rune) bool {
+	if c < unicode.MaxASCII {
+		return c > ' '
+	}
+	return unicode.IsGraphic(c) && !unicode.In(c, unicode.M, unicode.Zs, unicode.Other_Default_Ignorable_Code_Point, blanks)
 }
 
 // blanks are characters that Unicode counts as letters or symbols but that show

@@ -208,7 +208,7 @@ func TestMessageIsPostedWhenSlackRecovers(t *testing.T) {
 	w.slack.SetDown(false)
 	w.sweep(30 * time.Minute)
 	r = w.load(r.ID)
-	if root, ok := r.Root(); !ok || len(w.message(root).ButtonsIn("decide")) != 2 {
+	if root, ok := r.Root(); !ok || len(w.message(root).ButtonsIn("decide")) != 3 {
 		t.Errorf("not posted after Slack recovered: %+v", r.Messages)
 	}
 	if len(w.mail.sent) != 1 {

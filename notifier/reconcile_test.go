@@ -77,8 +77,8 @@ func TestApprovedLaunchIsReportedToItsEnd(t *testing.T) {
 	w := newWorld(t)
 	w.stacks.description = proven("arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com")
 	r := w.launch()
-	if root, ok := r.Root(); !ok || len(w.message(root).ButtonsIn("decide")) != 2 {
-		t.Fatalf("no message with two buttons: %+v", r.Messages)
+	if root, ok := r.Root(); !ok || len(w.message(root).ButtonsIn("decide")) != 3 {
+		t.Fatalf("no message with its buttons: %+v", r.Messages)
 	}
 	w.decide(r.ID, handle.Approve, "")
 	w.stacks.description.Outputs = []handle.Field{{Name: "QueueUrl", Value: "https://sqs.example.com/q"}, {Name: "Stolen", Value: w.waitURL()}}

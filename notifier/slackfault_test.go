@@ -23,8 +23,8 @@ func (w *testWorld) askedBySlack(id string) handle.Message {
 	if !ok {
 		w.Fatalf("the question has no message: %+v", r.Outstanding())
 	}
-	if m := w.message(root); m.Deleted || m.ThreadTS != "" || len(m.ButtonsIn("decide")) != 2 {
-		w.Errorf("the root is %+v, want a message with two buttons", m)
+	if m := w.message(root); m.Deleted || m.ThreadTS != "" || len(m.ButtonsIn("decide")) != 3 {
+		w.Errorf("the root is %+v, want a message with its buttons", m)
 	}
 	for _, m := range w.slack.Messages(channel) {
 		if m.TS != root.TS && !m.Deleted {

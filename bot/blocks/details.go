@@ -21,57 +21,116 @@ const DetailsAction = "details"
 const DetailsModal = "details"
 
 const (
-	maxDetailBlocks = 95        // Slack takes 100 blocks
-	maxDetailBytes  = 200 << 10 // of the blocks; Slack takes 250 KB for the view
+	maxDetailBlocks = 90        // Slack takes 100 blocks; one more entry can fill maxSections
+	maxDetailBytes  = 200 << 10 // of the blocks as JSON; Slack takes 250 KB for the view
 	maxPiece        = 2000      // bytes of a value in one line, escaped
 )
 
-// detailsButton opens the details. Its value names the request only, not a
-// verdict.
-func detailsButton(r handle.Request) *slack.Accessory {
-	b := slack.NewButtonBlockElement(DetailsAction, handle.DetailsValue(r.ID), plain("Details"))
-	b.AccessibilityLabel = handle.Truncate("Show all details of "+Title(r), 75)
-	return slack.NewAccessory(b)
+// Details is the modal with all that the record holds of a launch: purpose, changes,
+// details, parameters, outputs and identifiers, secrets hidden. What does not fit into a
+// modal is counted. See https://docs.slack.dev/surfaces/modals
+func Details(r handle.Request) slack.ModalViewRequest {
+	d := details{redact: r.WaitURL.Redact}
+	d.add("", 1, subject(r))
+	if !handle.Blank(r.Purpose) {
+		d.add("", 1, d.lines("Purpose", r.Purpose)...)
+	}
+	if r.Update != nil {
+		for _, c := range r.Update.Changes {
+			c.Old, c.New = d.redact(c.Old), d.redact(c.New)
+			d.add("Changes", c.Represents(), "• "+change(c, maxPiece/2))
+		}
+	}
+	d.fields("Details", r.Details)
+	d.fields("Parameters", r.Parameters)
+	if r.Ended != nil {
+		d.fields("Outputs", r.Ended.Outputs)
+	}
+	d.fields("Identifiers", Identifiers(r))
+	d.fields("An approval binds", bound(r.Content))
+	d.flush()
+	if d.left > 0 {
+		d.section("", fmt.Sprintf("… and %d more on the stack's page in the AWS console.", d.left))
+	}
+	return d.modal(DetailsModal, strings.ToUpper(Operation(r)[:1])+Operation(r)[1:]+" details", "Close")
 }
 
-// Details is the modal with all that the record holds of a launch: purpose, changes,
-// details, parameters and outputs, secrets hidden. What does not fit into a modal is counted.
-// See https://docs.slack.dev/surfaces/modals
-func Details(r handle.Request) slack.ModalViewRequest {
-	var lines []string
-	add := func(heading string, list []handle.Field) {
-		if len(list) == 0 {
+// Identifiers lists what AWS and Countersign call the launch: for searching, not for
+// deciding.
+func Identifiers(r handle.Request) (list []handle.Field) {
+	for _, f := range []handle.Field{
+		{Name: "Request", Value: r.ID},
+		{Name: "Principal", Value: r.Requester.Principal},
+		{Name: "Launched by", Value: r.Requester.Launcher},
+		{Name: "Product ID", Value: r.Product.ID},
+		{Name: "Version ID", Value: r.Product.Version},
+		{Name: "Portfolio", Value: r.Product.Portfolio},
+		{Name: "Provisioned product ID", Value: r.Product.ProvisionedID},
+		{Name: "Stack", Value: r.Stack.Name},
+	} {
+		if f.Value = shorten(r.WaitURL.Redact(f.Value), 2000); f.Value != "" {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// details collects lines, packs them into section blocks, and counts what the modal has
+// no room for.
+type details struct {
+	layout
+	redact  func(string) string
+	heading string
+	text    string // of the block being filled
+	bytes   int    // of all blocks, with text, as JSON
+	left    int
+}
+
+// add adds the lines of one entry, which stands for n, under a heading. Once an entry
+// has no room, it and all that follow are only counted.
+func (d *details) add(heading string, n int, lines ...string) {
+	if heading != d.heading && heading != "" {
+		lines = append([]string{"*" + heading + "*"}, lines...)
+	}
+	before := *d
+	for _, line := range lines {
+		encoded, err := json.Marshal(line)
+		if units(d.text)+units(line)+1 > maxSection {
+			d.flush()
+		}
+		if d.text != "" {
+			d.text += "\n"
+		}
+		d.text, d.bytes = d.text+line, d.bytes+len(encoded)
+		if d.left > 0 || err != nil || d.bytes+100*len(d.blocks) > maxDetailBytes || len(d.blocks) >= maxDetailBlocks {
+			before.left += n
+			*d = before
 			return
 		}
-		lines = append(lines, "*"+heading+"*")
-		for _, f := range list {
-			lines = append(lines, detail(f.Name, r.WaitURL.Redact(f.Value))...)
-		}
 	}
-	lines = append(lines, subject(r))
-	if r.Purpose != "" {
-		lines = append(lines, detail("Purpose", r.WaitURL.Redact(r.Purpose))...)
+	d.heading = heading
+}
+
+func (d *details) flush() {
+	d.section("", d.text)
+	d.text = ""
+}
+
+func (d *details) fields(heading string, list []handle.Field) {
+	for _, f := range list {
+		d.add(heading, f.Represents(), d.lines(f.Name, f.Value)...)
 	}
-	if r.Update != nil && len(r.Update.Changes) > 0 {
-		lines = append(lines, "*Changes*")
-		for _, c := range r.Update.Changes {
-			c.Old, c.New = r.WaitURL.Redact(c.Old), r.WaitURL.Redact(c.New)
-			lines = append(lines, "• "+change(c, maxPiece/2))
-		}
+}
+
+// lines shows an outside name and value in one line, or a long value in several.
+func (d *details) lines(name, value string) []string {
+	name = code(name, 120)
+	pieces := split(handle.OneLine(d.redact(value), math.MaxInt))
+	lines := []string{"• " + name + " = " + code(pieces[0], maxPiece)}
+	for _, piece := range pieces[1:] {
+		lines = append(lines, "• "+name+" continued: "+code(piece, maxPiece))
 	}
-	add("Details", r.Details)
-	add("Parameters", r.Parameters)
-	if r.Ended != nil {
-		add("Outputs", r.Ended.Outputs)
-	}
-	add("An approval binds", bound(r.Content))
-	return slack.ModalViewRequest{
-		Type:       slack.VTModal,
-		CallbackID: DetailsModal,
-		Title:      plain(strings.ToUpper(Operation(r)[:1]) + Operation(r)[1:] + " details"),
-		Close:      plain("Close"),
-		Blocks:     slack.Blocks{BlockSet: sections(lines)},
-	}
+	return lines
 }
 
 // bound lists the digests of the content that an approval binds.
@@ -85,66 +144,21 @@ func bound(c handle.Content) (list []handle.Field) {
 	return list
 }
 
-// detail shows an outside name and value in one line, or a long value in several.
-func detail(name, value string) []string {
-	name = code(name, 120)
-	pieces := split(handle.OneLine(value, math.MaxInt))
-	lines := []string{"• " + name + " = " + code(pieces[0], maxPiece)}
-	for _, piece := range pieces[1:] {
-		lines = append(lines, "• "+name+" continued: "+code(piece, maxPiece))
-	}
-	return lines
-}
-
 // split cuts s into pieces of at most maxPiece bytes each, escaped.
 func split(s string) []string {
 	var pieces []string
 	start, size := 0, 0
-	for i, c := range s {
-		n := len(escape(string(c)))
-		if c == '`' {
-			n = len("ˋ")
-		}
+	for i := 0; i < len(s); {
+		next := cluster(s[i:])
+		n := len(escape(next))
 		if size+n > maxPiece {
 			pieces = append(pieces, s[start:i])
 			start, size = i, 0
 		}
 		size += n
+		i += len(next)
 	}
 	return append(pieces, s[start:])
-}
-
-// sections packs lines into section blocks, as far as a modal holds them.
-func sections(lines []string) []slack.Block {
-	var blocks []slack.Block
-	size, text := 0, ""
-	flush := func() {
-		if text == "" {
-			return
-		}
-		b := section(text)
-		encoded, err := json.Marshal(b)
-		if err != nil {
-			return
-		}
-		size, text = size+len(encoded)+1, ""
-		blocks = append(blocks, b)
-	}
-	for i, line := range lines {
-		if text != "" && len(text)+len(line)+1 > maxSection {
-			flush()
-		}
-		if len(blocks) >= maxDetailBlocks || size > maxDetailBytes {
-			more := fmt.Sprintf("… and %s on the stack's page in the AWS console.", count(len(lines)-i, "more line", "more lines"))
-			return append(blocks, section(more))
-		}
-		if text != "" {
-			text += "\n"
-		}
-		text += line
-	}
-	flush()
-	return blocks
 }
 
 // shown returns the fields that a message shows, without those that repeat the

@@ -43,13 +43,13 @@ func TestDetailsModalShowsAllOrCounts(t *testing.T) {
 	for i := range 200 {
 		r.Parameters = append(r.Parameters, handle.Field{Name: fmt.Sprintf("P%03d", i), Value: strings.Repeat("x", 400)})
 	}
-	if got := modalJSON(t, r); !strings.Contains(got, "P199") || strings.Contains(got, "more line") {
+	if got := modalJSON(t, r); !strings.Contains(got, "P199") || strings.Contains(got, "more on the stack") {
 		t.Error("parameters of 80 KB are not shown whole")
 	}
 	for i := range r.Parameters {
 		r.Parameters[i].Value = strings.Repeat("x", 4096) // no record holds this much
 	}
-	if got := modalJSON(t, r); !strings.Contains(got, "more lines on the stack's page in the AWS console.") {
+	if got := modalJSON(t, r); !strings.Contains(got, " more on the stack's page in the AWS console.") {
 		t.Error("what is left out is not counted")
 	}
 }

@@ -34,9 +34,9 @@ func (l Links) to(r handle.Request, v handle.Verdict) (link, code string) {
 	return strings.TrimSuffix(l.Base, "/") + "/decide/" + sealed, l.Key.Code(sealed)
 }
 
-// Mail words n as a mail: the question with its links, or how it was decided.
-// The subject is what SNS takes: at most 99 characters of printable ASCII.
-// links may be nil.
+// Mail words n as a mail: the question with its links, or how it was decided. Both parts
+// are what SNS takes: a subject of at most 99 characters of printable ASCII, and less
+// than 256 KB in all. links may be nil.
 func Mail(r handle.Request, n handle.Notification, links *Links) (subject, body string) {
 	var b strings.Builder
 	word := states[r.State()].word // how it was decided: the stack's end is not mailed
@@ -46,9 +46,9 @@ func Mail(r handle.Request, n handle.Notification, links *Links) (subject, body 
 	}
 	switch n.Kind() {
 	case handle.NotifyAsked:
-		what := requesterName(r) + " wants to launch " + Title(r) + "."
+		what := requesterName(r) + " wants to " + Operation(r) + " " + Title(r) + " in " + where(r, Plain) + "."
 		if isUpdate(r) {
-			what = "An update of " + Title(r) + " needs approval. AWS doesn't prove who updates."
+			what += " AWS doesn't prove who updates."
 		}
 		why := "Slack could not be reached, so this request comes by mail."
 		if _, posted := r.Root(); posted {
@@ -76,17 +76,19 @@ func Mail(r handle.Request, n handle.Notification, links *Links) (subject, body 
 		if who := r.Decider(); who != "" {
 			fmt.Fprintf(&b, " Decided by %s.", defang(who))
 		}
-		if r.Decision.Reason != "" {
+		if !handle.Blank(r.Decision.Reason) {
 			fmt.Fprintf(&b, "\nReason: %s", defang(handle.OneLine(r.Decision.Reason, 2000)))
 		}
 		b.WriteString("\n\nNo action is needed. The links in the earlier mail no longer work.\n\n")
 		writeFacts(&b, r)
 	}
+	writeIdentifiers(&b, r)
 	return ascii(word + ": " + Title(r)), b.String()
 }
 
-// Facts are what a person must know to decide, in plain text, without the
-// template's details and the parameters. Empty ones are left out.
+// Facts are what a person decides on, in plain text: who, what, where, why and until
+// when. The template's details and the parameters are not in it. Empty ones are left
+// out.
 func Facts(r handle.Request) []handle.Field {
 	var facts []handle.Field
 	add := func(name, value string) {
@@ -94,53 +96,89 @@ func Facts(r handle.Request) []handle.Field {
 			facts = append(facts, handle.Field{Name: name, Value: value})
 		}
 	}
+	if r.Requester.Principal != "" {
+		add("Requester (proven by AWS)", principal(r.Requester.Principal))
+	}
+	add("E-mail (as typed, not verified)", r.Requester.Email)
 	add("Product", Title(r))
 	add("Provisioned product", r.Product.Provisioned)
-	add("Requester (proven by AWS)", r.Requester.Principal)
-	add("E-mail (as typed, not verified)", r.Requester.Email)
-	add("Purpose", r.Purpose)
-	add("Account", r.Stack.Account)
+	add("Account", r.Stack.AccountLabel())
 	add("Region", r.Stack.Region)
-	add("Stack", r.Stack.Name)
-	add("Product ID", r.Product.ID)
-	add("Version", r.Product.Version)
-	add("Portfolio", r.Product.Portfolio)
+	add("Purpose", r.Purpose)
 	add("Expires", Plain.Date(r.Terms.Deadline))
-	add("Request", r.ID)
 	return facts
 }
 
-const maxMailed = 300 // bytes of a value
+const (
+	maxMailed = 300       // bytes of a value
+	maxBody   = 160 << 10 // bytes of all facts and values; SNS takes 256 KB
+)
 
-// writeFacts writes each name and value on a line, or a long value indented on the
-// next, so that it wraps legibly.
+// writeFacts writes what a person decides on, then what is launched or changed. What
+// has no room is counted.
 func writeFacts(b *strings.Builder, r handle.Request) {
-	write := func(name, value string) {
-		name, value = defang(handle.OneLine(name, 120)), defang(shorten(r.WaitURL.Redact(value), maxMailed))
-		separator := " "
-		if len(name)+len(value) > 72 {
-			separator = "\n      "
-		}
-		fmt.Fprintf(b, "  %s:%s%s\n", name, separator, value)
-	}
 	for _, f := range Facts(r) {
-		write(f.Name, f.Value)
+		b.WriteString(fact(r, f.Name, f.Value))
+	}
+	left := 0
+	for _, f := range mailed(r) {
+		if line := fact(r, f.Name, f.Value); left > 0 || b.Len()+len(line) > maxBody {
+			left += f.represents
+		} else {
+			b.WriteString(line)
+		}
+	}
+	if left > 0 {
+		fmt.Fprintf(b, "  … and %d more: see the stack in the AWS console.\n", left)
+	}
+}
+
+// writeIdentifiers ends a mail.
+func writeIdentifiers(b *strings.Builder, r handle.Request) {
+	b.WriteString("\n")
+	for _, f := range Identifiers(r) {
+		b.WriteString(fact(r, f.Name, f.Value))
+	}
+}
+
+// fact is a name and value on a line, or a long value indented on the next, so that it
+// wraps legibly.
+func fact(r handle.Request, name, value string) string {
+	name, value = defang(handle.OneLine(name, 120)), defang(shorten(r.WaitURL.Redact(value), maxMailed))
+	separator := " "
+	if len(name)+len(value) > 72 {
+		separator = "\n      "
+	}
+	return "  " + name + ":" + separator + value + "\n"
+}
+
+// mailedField is one detail, parameter or change, and how many it stands for.
+type mailedField struct {
+	handle.Field
+	represents int
+}
+
+// mailed lists what is launched, or what an update changes.
+func mailed(r handle.Request) (list []mailedField) {
+	add := func(name, value string, represents int) {
+		list = append(list, mailedField{handle.Field{Name: name, Value: value}, represents})
 	}
 	if r.Update != nil && r.Update.Approved != "" {
-		for _, c := range r.Update.Changes {
-			write("Change of "+c.Name, cmp.Or(shorten(c.Old, maxMailed/2), "none")+" → "+cmp.Or(shorten(c.New, maxMailed/2), "none"))
-		}
 		if r.Update.Unshown {
-			write("Change", "of the template, or of a value that isn't shown here")
+			add("Change", "of the template, or of a value that isn't shown here", 1)
 		}
-		return
+		for _, c := range r.Update.Changes {
+			add("Change of "+c.Name, cmp.Or(shorten(c.Old, maxMailed/2), "none")+" → "+cmp.Or(shorten(c.New, maxMailed/2), "none"), c.Represents())
+		}
+		return list
 	}
 	for _, f := range shown(r, r.Details) {
-		write(f.Name, f.Value)
+		add(f.Name, f.Value, f.Represents())
 	}
 	for _, f := range shown(r, r.Parameters) {
-		write("Parameter "+f.Name, f.Value)
+		add("Parameter "+f.Name, f.Value, f.Represents())
 	}
+	return list
 }
 
 func writeLinks(b *strings.Builder, r handle.Request, links *Links) {

@@ -4,6 +4,7 @@
 package blocks
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -20,52 +21,42 @@ type View struct {
 }
 
 const (
-	maxShown   = 12   // details and parameters shown each
-	maxSection = 2900 // bytes; Slack takes 3,000 characters
+	maxShown = 12   // details, parameters, changes or outputs in a list
+	maxList  = 2900 // characters of a list: each fits in one section
 )
 
-// Message is the one message of a request: with buttons while it is pending,
-// without them afterwards. It shows what handle.Request.ViewHash digests, and
-// what never changes.
+// Message is the one message of a request: with the buttons to decide while it is
+// pending, without them afterwards. It begins with what approvers decide on, in the order
+// in which they read it on a phone; identifiers come last. It shows what
+// handle.Request.ViewHash digests, and what never changes.
 func Message(r handle.Request) View {
-	title := Title(r)
-	head := headline(r)
-	v := View{Text: escape(head.word + ": " + title + ", requested by " + requesterName(r))}
-	v.Blocks = append(v.Blocks, slack.NewHeaderBlock(plain(head.sign+" "+head.word+": "+title)))
-	v.Blocks = append(v.Blocks, slack.NewSectionBlock(markdown(summary(r)), nil, detailsButton(r), slack.SectionBlockOptionBlockID("summary")))
-	v.Blocks = append(v.Blocks, slack.NewSectionBlock(nil, facts(r), nil, slack.SectionBlockOptionBlockID("facts")))
-	if r.Purpose != "" {
-		v.Blocks = append(v.Blocks, slack.NewSectionBlock(quote(r.Purpose, 400), nil, nil))
+	var l layout
+	head, title := headline(r), Title(r)
+	l.header(head.sign + " " + head.word + ": " + title)
+	l.section("summary", summary(r)) // who wants to launch what, and where
+	l.quote(r.Purpose, 400)          // why
+	l.section("status", status(r))   // until when; later, how it was decided
+	if r.Decision != nil && r.State() != handle.Expired {
+		l.quote(r.Decision.Reason, 2000)
 	}
-	if r.Update != nil {
-		v.Blocks = append(v.Blocks, section(changes(r.Update)))
-	} else {
-		v.Blocks = append(v.Blocks, content(r)...)
+	l.section("relaunching", relaunch(r))
+	for _, text := range content(r) {
+		l.section("", text)
 	}
-	if r.State() == handle.Pending {
-		v.Blocks = append(v.Blocks, buttons(r))
-	} else {
-		v.Blocks = append(v.Blocks, outcome(r)...)
-	}
-	v.Blocks = append(v.Blocks, relaunch(r)...)
 	if r.Content.Account != "" && r.Content.Template == "" {
-		v.Blocks = append(v.Blocks, slack.NewContextBlock("template", markdown(":warning: Countersign may not read the template, so an approval does not bind it.")))
+		l.context("template", ":warning: Countersign may not read the template, so an approval does not bind it.")
 	}
-	v.Blocks = append(v.Blocks, slack.NewContextBlock("footer", markdown(footer(r))))
-	return v
+	buttons(&l, r)
+	l.context("footer", footer(r)...)
+	return l.view(escape(fmt.Sprintf("%s: %s, requested by %s, in %s", head.word, title, requesterName(r), where(r, Plain))))
 }
 
-// content shows what is launched.
-func content(r handle.Request) (list []slack.Block) {
-	for _, group := range []struct {
-		heading string
-		fields  []handle.Field
-	}{{"Details", r.Details}, {"Parameters", r.Parameters}} {
-		if text := fields(group.heading, shown(r, group.fields)); text != "" {
-			list = append(list, section(text))
-		}
+// content lists what is launched, or what an update changes.
+func content(r handle.Request) []string {
+	if r.Update != nil {
+		return []string{changes(r.Update)}
 	}
-	return list
+	return []string{fields("Details", shown(r, r.Details)), fields("Parameters", shown(r, r.Parameters))}
 }
 
 type head struct{ sign, word string }
@@ -127,15 +118,11 @@ var states = map[handle.State]head{
 	handle.Withdrawn: {"↩️", "Withdrawn"},
 }
 
-// summary says who wants to launch what, and how well the requester is known.
+// summary says who wants to launch what, where, and how well the requester is known.
 func summary(r handle.Request) string {
-	s := requester(r) + " wants to launch " + bold(Title(r), maxTitle) + ".\n" + identity(r, Mrkdwn)
+	s := requester(r) + " wants to " + Operation(r) + " " + bold(Title(r), maxTitle) + as(r) + " in " + where(r, Mrkdwn) + ".\n" + identity(r, Mrkdwn)
 	if isUpdate(r) {
-		what := " needs a new approval"
-		if r.Update != nil && r.Update.Approved != "" {
-			what = " changes what was approved"
-		}
-		s = "An update of " + bold(Title(r), maxTitle) + what + ". AWS doesn't prove who updates.\n" + identity(r, Mrkdwn)
+		s += "\nAWS doesn't prove who updates."
 	}
 	switch {
 	case r.Terms.SelfApproval:
@@ -150,59 +137,75 @@ func summary(r handle.Request) string {
 	return s
 }
 
-func facts(r handle.Request) []*slack.TextBlockObject {
-	approvals := fmt.Sprintf("%d of %d", len(r.ApprovedBy()), r.ApprovalsNeeded())
-	if r.State() == handle.Pending && r.ApprovalsMissing() > 0 && r.ApprovalsNeeded() > 1 {
-		approvals += fmt.Sprintf(" (%d more needed)", r.ApprovalsMissing())
+// status says until when the request can be decided and by how many; once it is
+// decided, how.
+func status(r handle.Request) string {
+	if r.Decision != nil {
+		return outcome(r)
 	}
-	list := []struct{ name, value string }{
-		{"Provisioned product", r.Product.Provisioned},
-		{"Product", r.Product.ID},
-		{"Version", r.Product.Version},
-		{"Portfolio", r.Product.Portfolio},
-		{"Account", r.Stack.Account},
-		{"Region", r.Stack.Region},
-	}
-	var out []*slack.TextBlockObject
-	for _, f := range list {
-		if f.value != "" {
-			out = append(out, markdown("*"+f.name+"*\n"+code(f.value, 200)))
-		}
-	}
-	return append(out,
-		markdown("*Approvals*\n"+approvals),
-		markdown("*Expires*\n"+Mrkdwn.Date(r.Terms.Deadline)))
+	return "*Expires* " + Mrkdwn.Date(r.Terms.Deadline) + " · *Approvals* " + approvals(r)
 }
 
-// fields lists outside names and values, one a line, as far as a section block
-// holds them.
-func fields(heading string, list []handle.Field) string {
-	if len(list) == 0 {
-		return ""
-	}
-	s := "*" + heading + "*"
-	for i, f := range list {
-		line := "\n• " + code(f.Name, 60) + " = " + code(shorten(f.Value, 120), 120)
-		if i == maxShown || len(s)+len(line) > maxSection {
-			return s + fmt.Sprintf("\n… and %d more: see Details", len(list)-i)
-		}
-		s += line
+// approvals says how many of the people needed have approved.
+func approvals(r handle.Request) string {
+	s := fmt.Sprintf("%d of %d", len(r.ApprovedBy()), r.ApprovalsNeeded())
+	if r.State() == handle.Pending && r.ApprovalsMissing() > 0 && r.ApprovalsNeeded() > 1 {
+		s += fmt.Sprintf(" (%d more needed)", r.ApprovalsMissing())
 	}
 	return s
 }
 
-// button is one of the message's buttons.
-func button(r handle.Request, verdict handle.Verdict, label string, style slack.Style, aloud string) *slack.ButtonBlockElement {
-	b := slack.NewButtonBlockElement(string(verdict), handle.Ticket{ID: r.ID, Verdict: verdict}.String(), plain(label)).WithStyle(style)
-	b.AccessibilityLabel = handle.Truncate(aloud+" "+Title(r), 75)
-	return b
+// fields lists outside names and values, one a line, and counts those that have no
+// room. It is empty if list is.
+func fields(heading string, list []handle.Field) string {
+	lines := make([]string, len(list))
+	for i, f := range list {
+		lines[i] = code(f.Name, 60) + " = " + code(shorten(f.Value, 120), 120)
+	}
+	return bullets(heading, lines, func(i int) int { return list[i].Represents() })
 }
 
-func buttons(r handle.Request) slack.Block {
-	what := "the " + Operation(r) + " of"
-	return slack.NewActionBlock("decide",
-		button(r, handle.Approve, "Approve", slack.StylePrimary, "Approve "+what),
-		button(r, handle.Reject, "Reject", slack.StyleDanger, "Reject "+what))
+// bullets lists lines as far as they have room, and counts the others. represents
+// returns how many a line stands for.
+func bullets(heading string, lines []string, represents func(i int) int) string {
+	if len(lines) == 0 {
+		return ""
+	}
+	s := "*" + heading + "*"
+	size := units(s)
+	for i, line := range lines {
+		if size += units(line) + len("\n• "); i == maxShown || size > maxList {
+			left := 0
+			for j := i; j < len(lines); j++ {
+				left += represents(j)
+			}
+			return s + fmt.Sprintf("\n… and %d more: see Details", left)
+		}
+		s += "\n• " + line
+	}
+	return s
+}
+
+// buttons adds those that can be pressed in the present state.
+func buttons(l *layout, r handle.Request) {
+	about := " the " + Operation(r) + " of " + Title(r)
+	vote := func(verdict handle.Verdict, label, aloud string, style slack.Style) slack.BlockElement {
+		return button(string(verdict), handle.Ticket{ID: r.ID, Verdict: verdict}.String(), label, aloud, style)
+	}
+	details := button(DetailsAction, handle.DetailsValue(r.ID), "Details", "Show all details of"+about, slack.StyleDefault)
+	switch g := r.Grant; {
+	case r.State() == handle.Pending:
+		l.actions("decide",
+			vote(handle.Approve, "Approve", "Approve"+about, slack.StylePrimary),
+			vote(handle.Reject, "Reject", "Reject"+about, slack.StyleDanger),
+			details)
+	case g == nil, g.UsedBy != "", !g.RevokedAt.IsZero(), g.Lapsed:
+		l.actions("details", details)
+	case g.At.IsZero():
+		l.actions("relaunch", vote(handle.Approve, "Approve for relaunch", "Approve for relaunch: "+Title(r), slack.StylePrimary), details)
+	default:
+		l.actions("relaunch", vote(handle.Revoke, "Revoke", "Revoke the approval for relaunch of "+Title(r), slack.StyleDanger), details)
+	}
 }
 
 // What an update changes that can't be shown.
@@ -216,14 +219,11 @@ func changes(u *handle.Update) string {
 	if u.Approved == "" {
 		return "*Changes*\n:warning: " + ChangesUnknown + " Details has all values."
 	}
-	s := "*Changes*"
+	lines := make([]string, len(u.Changes))
 	for i, c := range u.Changes {
-		line := "\n• " + change(c, 120)
-		if i == maxShown || len(s)+len(line) > maxSection {
-			return s + fmt.Sprintf("\n… and %d more: see Details", len(u.Changes)-i)
-		}
-		s += line
+		lines[i] = change(c, 120)
 	}
+	s := cmp.Or(bullets("Changes", lines, func(i int) int { return u.Changes[i].Represents() }), "*Changes*")
 	if u.Unshown {
 		s += "\n:warning: " + ChangeNotShown
 	}
@@ -241,33 +241,27 @@ func change(c handle.Change, n int) string {
 	return code(c.Name, 60) + ": " + value(c.Old) + " → " + value(c.New)
 }
 
-// relaunch offers the late approval of an expired launch, or shows whether it was
-// given, used or revoked.
-func relaunch(r handle.Request) []slack.Block {
+// relaunch says until when an expired launch can still be approved for relaunch, or
+// whether that approval was given, used or revoked.
+func relaunch(r handle.Request) string {
 	g := r.Grant
 	switch {
-	case g == nil:
-		return nil
+	case g == nil, g.Lapsed && g.At.IsZero():
+		return ""
 	case g.UsedBy != "":
-		return []slack.Block{section("*Relaunched* " + Mrkdwn.Date(g.UsedAt) + ": request " + code(g.UsedBy, 40) + " used this approval.")}
+		return "*Relaunched* " + Mrkdwn.Date(g.UsedAt) + ": request " + code(g.UsedBy, 40) + " used this approval."
 	case !g.RevokedAt.IsZero():
-		return []slack.Block{section("*Approval for relaunch revoked* by " + Mrkdwn.Person(g.RevokedBy, handle.ViaSlack) + ", " + Mrkdwn.Date(g.RevokedAt))}
-	case g.Lapsed && !g.At.IsZero():
-		return []slack.Block{section("*Approval for relaunch not used* by " + Mrkdwn.Date(g.Until) + ": it is no longer valid.")}
+		return "*Approval for relaunch revoked* by " + Mrkdwn.Person(g.RevokedBy, handle.ViaSlack) + ", " + Mrkdwn.Date(g.RevokedAt)
 	case g.Lapsed:
-		return nil
+		return "*Approval for relaunch not used* by " + Mrkdwn.Date(g.Until) + ": it is no longer valid."
 	case g.At.IsZero():
 		text := "Approvers can still approve until " + Mrkdwn.Date(g.Until) + ". The requester can then launch it again with the same values, once, without waiting."
 		if n := len(r.ApprovedBy()); n > 0 {
 			text += fmt.Sprintf("\n%d of %d have approved.", n, r.ApprovalsNeeded())
 		}
-		return []slack.Block{section(text), slack.NewActionBlock("relaunch",
-			button(r, handle.Approve, "Approve for relaunch", slack.StylePrimary, "Approve for relaunch:"))}
+		return text
 	}
-	return []slack.Block{
-		section("*Approved for relaunch* by " + approvedBy(r, handle.ViaSlack) + ", " + Mrkdwn.Date(g.At) + ". Valid once, until " + Mrkdwn.Date(g.Until) + "."),
-		slack.NewActionBlock("relaunch", button(r, handle.Revoke, "Revoke", slack.StyleDanger, "Revoke the approval for relaunch of")),
-	}
+	return "*Approved for relaunch* by " + approvedBy(r, handle.ViaSlack) + ", " + Mrkdwn.Date(g.At) + ". Valid once, until " + Mrkdwn.Date(g.Until) + "."
 }
 
 // approvedBy names those who approved by way of via.
@@ -279,9 +273,8 @@ func approvedBy(r handle.Request, via handle.Via) string {
 	return strings.Join(by, ", ")
 }
 
-// outcome says how the request was decided, when and why, and what happened to
-// the stack.
-func outcome(r handle.Request) []slack.Block {
+// outcome says how the request was decided and when, and what happened to the stack.
+func outcome(r handle.Request) string {
 	d := r.Decision
 	word := strings.ToUpper(string(d.State[:1])) + string(d.State[1:])
 	line := "*" + word + "*"
@@ -290,6 +283,8 @@ func outcome(r handle.Request) []slack.Block {
 		line += " by " + approvedBy(r, d.Via)
 	case handle.Rejected:
 		line += " by " + Mrkdwn.Person(d.By, d.Via)
+	case handle.Expired:
+		line += " without a decision"
 	}
 	line += ", " + Mrkdwn.Date(d.At)
 	if d.Via == handle.ViaGrant {
@@ -308,11 +303,7 @@ func outcome(r handle.Request) []slack.Block {
 	if r.Ended != nil {
 		line += "\n" + stackEnd(r.Ended)
 	}
-	blocks := []slack.Block{section(line)}
-	if d.Reason != "" {
-		blocks = append(blocks, slack.NewSectionBlock(quote(d.Reason, 2000), nil, nil))
-	}
-	return blocks
+	return line
 }
 
 // stackEnd says in one sentence how the stack ended.
@@ -329,26 +320,17 @@ func stackEnd(e *handle.Ended) string {
 	}
 }
 
-func footer(r handle.Request) string {
-	return "Request " + code(r.ID, 40) + " · " + link(stackPage(r), "Stack in the AWS console")
-}
-
-func section(text string) slack.Block {
-	return slack.NewSectionBlock(markdown(text), nil, nil)
-}
-
-// markdown is verbatim mrkdwn: Slack adds no links or mentions of its own.
-func markdown(text string) *slack.TextBlockObject {
-	return slack.NewTextBlockObject(slack.MarkdownType, text, false, true)
-}
-
-// quote shows outside text as a quotation in a block of its own, where it cannot
-// imitate our lines.
-func quote(s string, n int) *slack.TextBlockObject {
-	return plain("“" + shorten(s, n) + "”")
-}
-
-// plain is text that Slack does not interpret.
-func plain(text string) *slack.TextBlockObject {
-	return slack.NewTextBlockObject(slack.PlainTextType, text, false, false)
+// footer identifies the request: for searching and for reading on, not for deciding.
+func footer(r handle.Request) []string {
+	first := "Request " + code(r.ID, 40)
+	if url := stackPage(r); url != "" {
+		first += " · " + link(url, "Stack in the AWS console")
+	}
+	lines := []string{first}
+	for _, f := range []handle.Field{{Name: "Principal", Value: r.Requester.Principal}, {Name: "Launched by", Value: r.Requester.Launcher}} {
+		if !handle.Blank(f.Value) {
+			lines = append(lines, f.Name+" "+code(f.Value, 300))
+		}
+	}
+	return lines
 }

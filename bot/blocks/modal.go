@@ -22,24 +22,16 @@ const (
 func Reject(r handle.Request, metadata string) slack.ModalViewRequest {
 	input := slack.NewPlainTextInputBlockElement(plain("For example: use the shared cluster instead"), ReasonAction)
 	input.Multiline, input.MinLength, input.MaxLength, input.FocusOnLoad = true, MinReason, MaxReason, true
-	return slack.ModalViewRequest{
-		Type:            slack.VTModal,
-		CallbackID:      RejectModal,
-		PrivateMetadata: metadata,
-		Title:           plain("Reject this launch?"),
-		Submit:          plain("Reject"),
-		Close:           plain("Cancel"),
-		Blocks: slack.Blocks{BlockSet: []slack.Block{
-			section(subject(r)),
-			slack.NewInputBlock(ReasonBlock, plain("Reason"), plain("The requester will see it. It also becomes the stack's failure reason."), input),
-		}},
-	}
+	var l layout
+	l.section("", subject(r))
+	l.quote(r.Purpose, 400)
+	l.blocks = append(l.blocks, slack.NewInputBlock(ReasonBlock, plain("Reason"), plain("The requester will see it. It also becomes the stack's failure reason."), input))
+	v := l.modal(RejectModal, "Reject this "+Operation(r)+"?", "Cancel")
+	v.PrivateMetadata, v.Submit = metadata, plain("Reject")
+	return v
 }
 
-// subject says what is rejected, who requested it, and where it runs.
+// subject says who wants what, and where.
 func subject(r handle.Request) string {
-	return "*Product:* " + code(Title(r), 150) +
-		"\n*Requested by:* " + requester(r) +
-		"\n" + identity(r, Mrkdwn) +
-		"\n*Account:* " + code(r.Stack.Account, 20) + " in " + code(r.Stack.Region, 30)
+	return requester(r) + " wants to " + Operation(r) + " " + launch(r) + ".\n" + identity(r, Mrkdwn)
 }

@@ -40,7 +40,46 @@ func requester(r handle.Request) string {
 	case r.Requester.Addressable():
 		return mention(r.Requester.SlackID) + " (claimed)"
 	}
-	return code(requesterName(r), 100)
+	if name := handle.OneLine(r.Requester.PrincipalName(), 100); name != "" {
+		return code(name, 100)
+	}
+	if claim := handle.OneLine(r.WaitURL.Redact(r.Requester.Email), 100); claim != "" {
+		return code(claim, 100) + " (claimed)"
+	}
+	return "An unknown requester"
+}
+
+// as names the provisioned product, unless the title does.
+func as(r handle.Request) string {
+	if name := handle.OneLine(r.WaitURL.Redact(r.Product.Provisioned), 100); name != "" && name != Title(r) {
+		return " as " + code(name, 100)
+	}
+	return ""
+}
+
+// where names the account, by its label if it has one, and the Region.
+func where(r handle.Request, f Format) string {
+	if f == Plain {
+		account := r.Stack.AccountLabel()
+		if handle.Blank(r.Stack.AccountName) {
+			account = "account " + r.Stack.Account
+		}
+		return handle.OneLine(account, 100) + ", " + handle.OneLine(r.Stack.Region, 30)
+	}
+	account := "account " + code(r.Stack.Account, 20)
+	if label := handle.OneLine(r.Stack.AccountName, 60); label != "" {
+		account = bold(label, 60) + " (" + account + ")"
+	}
+	return account + ", " + code(r.Stack.Region, 30)
+}
+
+// principal is the readable end of a principal's ARN: role and session, or the user.
+// Identity sources choose the session's name, so the role belongs to it.
+func principal(arn string) string {
+	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 && parts[0] == "arn" {
+		return handle.OneLine(strings.TrimPrefix(parts[5], "assumed-role/"), 200)
+	}
+	return handle.OneLine(arn, 200)
 }
 
 // identity says how the requester is known: proven by AWS, typed, or not at all.
@@ -48,7 +87,7 @@ func identity(r handle.Request, f Format) string {
 	claim := handle.OneLine(r.WaitURL.Redact(r.Requester.Email), 150)
 	switch {
 	case r.Requester.Principal != "":
-		s := "Proven by AWS: " + f.Text(r.Requester.Principal, 300)
+		s := "Proven by AWS: " + f.Text(r.WaitURL.Redact(principal(r.Requester.Principal)), 200)
 		if claim != "" && claim != r.Requester.PrincipalName() {
 			s += "\nE-mail as typed, not verified: " + f.Text(claim, 150)
 		}
@@ -74,35 +113,43 @@ func (f Format) warning() string {
 
 // launch names the launch where no thread does: in private messages.
 func launch(r handle.Request) string {
-	s := bold(Title(r), maxTitle)
-	if r.Product.Provisioned != "" {
-		s += " (" + code(r.Product.Provisioned, 100) + ")"
-	}
-	return s + " in account " + code(r.Stack.Account, 20)
+	return bold(Title(r), maxTitle) + as(r) + " in " + where(r, Mrkdwn)
 }
 
-// stackPage is the URL of the stack in the AWS console.
+// stackPage is the URL of the stack in the AWS console; empty if that is not public.
 func stackPage(r handle.Request) string {
-	return console(r, "cloudformation") + "#/stacks/stackinfo?stackId=" + url.QueryEscape(r.Stack.ID)
+	return console(r, "cloudformation", "#/stacks/stackinfo?stackId="+url.QueryEscape(r.Stack.ID))
 }
 
 // productPage is the URL of the product in the Service Catalog console, where it is
-// launched.
+// launched; empty if that is not public.
 func productPage(r handle.Request) string {
 	if r.Product.ID == "" {
-		return console(r, "servicecatalog") + "#/products"
+		return console(r, "servicecatalog", "#/products")
 	}
-	return console(r, "servicecatalog") + "#/products/" + url.PathEscape(r.Product.ID)
+	return console(r, "servicecatalog", "#/products/"+url.PathEscape(r.Product.ID))
 }
 
-// console is the URL of one service's console in the stack's Region.
-func console(r handle.Request, service string) string {
-	domain := "console.aws.amazon.com"
-	switch {
-	case strings.HasPrefix(r.Stack.ID, "arn:aws-cn:"):
-		domain = "console.amazonaws.cn"
-	case strings.HasPrefix(r.Stack.ID, "arn:aws-us-gov:"):
-		domain = "console.amazonaws-us-gov.com"
+// consoles are the console's hosts by partition. Those of the isolated partitions are
+// not public. See
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
+var consoles = map[string]string{
+	"aws":        "console.aws.amazon.com",
+	"aws-cn":     "console.amazonaws.cn",
+	"aws-us-gov": "console.amazonaws-us-gov.com",
+	"aws-eusc":   "console.amazonaws-eusc.eu",
+}
+
+// console is the URL of a page of one service's console in the stack's Region; empty if
+// it is unknown.
+func console(r handle.Request, service, page string) string {
+	partition := "aws" // of a stack whose ARN is unknown
+	if parts := strings.SplitN(r.Stack.ID, ":", 3); parts[0] == "arn" && len(parts) == 3 {
+		partition = parts[1]
 	}
-	return "https://" + domain + "/" + service + "/home?region=" + url.QueryEscape(r.Stack.Region)
+	host := consoles[partition]
+	if host == "" {
+		return ""
+	}
+	return "https://" + host + "/" + service + "/home?region=" + url.QueryEscape(r.Stack.Region) + page
 }

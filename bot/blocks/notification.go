@@ -5,16 +5,16 @@ import (
 	"strings"
 	"time"
 
-	"github.com/slack-go/slack"
-
 	"countersign/handle"
 )
 
 // sentence is what a notification says.
 type sentence struct {
+	sign        string // of the state, beside its word
 	toRequester bool   // addresses the requester
 	text        string // our own words, in mrkdwn
 	quote       string // outside text: a reason, or the first failure
+	list        string // in mrkdwn, in a block of its own
 }
 
 // Notification words n: as a reply in the request's thread or, if direct, as a
@@ -27,12 +27,40 @@ func Notification(r handle.Request, n handle.Notification, direct bool) View {
 	case s.toRequester:
 		s.text = requester(r) + ": " + s.text
 	}
-	v := View{Text: s.text, Blocks: []slack.Block{section(s.text)}}
-	if s.quote != "" {
-		v.Blocks = append(v.Blocks, slack.NewSectionBlock(quote(s.quote, 2000), nil, nil))
-		v.Text += " " + code(s.quote, 300)
+	if s.sign != "" {
+		s.text = s.sign + " " + s.text
 	}
-	return v
+	var l layout
+	l.section("", s.text)
+	l.quote(s.quote, 2000)
+	l.section("", s.list)
+	text := s.text
+	if !handle.Blank(s.quote) {
+		text += " " + code(s.quote, 300)
+	}
+	if s.list != "" {
+		text += "\n" + s.list
+	}
+	return l.view(text)
+}
+
+// The signs of what is neither a state nor an end.
+const (
+	reminderSign = "⏰"
+	questionSign = "❓"
+	answerSign   = "💬"
+	lockedSign   = "🔒"
+	bypassSign   = "🚨"
+	failedSign   = "⚠️"
+)
+
+// result says where the requester reads how an approved launch ends. Countersign can't
+// follow stacks in other accounts.
+func result(r handle.Request) string {
+	if r.Stack.OtherAccount {
+		return "see CloudFormation in its account for the result."
+	}
+	return "the result will be posted here."
 }
 
 func word(r handle.Request, n handle.Notification, direct bool) sentence {
@@ -43,30 +71,30 @@ func word(r handle.Request, n handle.Notification, direct bool) sentence {
 		if r.ApprovalsNeeded() > 1 {
 			text += " " + count(r.ApprovalsNeeded(), "approval is", "approvals are") + " needed, each from a different person."
 		}
-		return sentence{toRequester: true, text: text + " Expires " + Mrkdwn.Date(r.Terms.Deadline) + ". Updates will appear in this thread."}
+		return sentence{sign: states[handle.Pending].sign, toRequester: true, text: text + " Expires " + Mrkdwn.Date(r.Terms.Deadline) + ". Updates will appear in this thread."}
 	case handle.NotifyReasked:
-		return sentence{text: approvers + ": the earlier message about this " + Operation(r) + " was deleted, so the question is repeated here. Expires " + Mrkdwn.Date(r.Terms.Deadline) + "."}
+		return sentence{sign: states[handle.Pending].sign, text: approvers + ": the earlier message about this " + Operation(r) + " was deleted, so the question is repeated here. Expires " + Mrkdwn.Date(r.Terms.Deadline) + "."}
 	case handle.NotifyVote:
 		missing := r.ApprovalsNeeded() - approvalsUpTo(r, n.Vote)
-		return sentence{toRequester: true, text: "approved by " + mention(r.Votes[n.Vote].By.ID) + "; " + count(missing, "more approval is", "more approvals are") + " needed."}
+		return sentence{sign: states[handle.Pending].sign, toRequester: true, text: "approved by " + mention(r.Votes[n.Vote].By.ID) + "; " + count(missing, "more approval is", "more approvals are") + " needed."}
 	case handle.NotifyReminder:
-		return sentence{text: awaited(r) + ": this " + Operation(r) + " has been waiting for your decision since " + Mrkdwn.Date(r.CreatedAt) +
+		return sentence{sign: reminderSign, text: awaited(r) + ": this " + Operation(r) + " has been waiting for your decision since " + Mrkdwn.Date(r.CreatedAt) +
 			". Without one it expires " + Mrkdwn.Date(r.Terms.Deadline) + " and is rolled back."}
 	case handle.NotifyNudge:
-		return sentence{text: awaited(r) + ": the requester asks for your decision on this " + Operation(r) + ". Without one it expires " + Mrkdwn.Date(r.Terms.Deadline) + " and is rolled back."}
+		return sentence{sign: reminderSign, text: awaited(r) + ": the requester asks for your decision on this " + Operation(r) + ". Without one it expires " + Mrkdwn.Date(r.Terms.Deadline) + " and is rolled back."}
 	case handle.NotifyQuestion:
 		q := r.Questions[n.Index]
-		return sentence{true, mention(q.By.ID) + " asks:", q.Text}
+		return sentence{sign: questionSign, toRequester: true, text: mention(q.By.ID) + " asks:", quote: q.Text}
 	case handle.NotifyAnswer:
 		q := r.Questions[n.Index]
-		return sentence{false, mention(q.By.ID) + ": the requester answered:", q.Answer.Text}
+		return sentence{sign: answerSign, text: mention(q.By.ID) + ": the requester answered:", quote: q.Answer.Text}
 	case handle.NotifyReassigned:
 		m := r.Reassignments[n.Index]
-		return sentence{toRequester: true, text: mention(m.By.ID) + " reassigned this " + Operation(r) + " to " + mentions(m.To) + "."}
+		return sentence{sign: states[handle.Pending].sign, toRequester: true, text: mention(m.By.ID) + " reassigned this " + Operation(r) + " to " + mentions(m.To) + "."}
 	case handle.NotifyEscalated:
-		return sentence{toRequester: true, text: "this " + Operation(r) + " was escalated to " + mentions(r.Terms.EscalateTo) + ", who may now approve it too. Expires " + Mrkdwn.Date(r.Terms.Deadline) + "."}
+		return sentence{sign: states[handle.Pending].sign, toRequester: true, text: "this " + Operation(r) + " was escalated to " + mentions(r.Terms.EscalateTo) + ", who may now approve it too. Expires " + Mrkdwn.Date(r.Terms.Deadline) + "."}
 	case handle.NotifyLocked:
-		return sentence{text: fmt.Sprintf(":lock: the mailed link to %s this %s was locked after %d wrong codes; nothing was decided. Decide here in Slack. If no approver mistyped the code, someone else may have the mail: check who receives it.", n.Verdict, Operation(r), handle.MaxWrongCodes)}
+		return sentence{sign: lockedSign, text: fmt.Sprintf("the mailed link to %s this %s was locked after %d wrong codes; nothing was decided. Decide here in Slack. If no approver mistyped the code, someone else may have the mail: check who receives it.", n.Verdict, Operation(r), handle.MaxWrongCodes)}
 	case handle.NotifyDecided:
 		return decided(r)
 	case handle.NotifyBypass:
@@ -74,16 +102,19 @@ func word(r handle.Request, n handle.Notification, direct bool) sentence {
 		if r.State() == handle.Approved { // and an update has bypassed the gate since
 			what = "product"
 		}
-		text := ":rotating_light: this " + what + " bypassed approval: " + escape(handle.OneLine(r.Bypass.How, 300)) + ". "
+		text := "this " + what + " bypassed approval: " + escape(handle.OneLine(r.Bypass.How, 300)) + ". "
 		if direct {
-			return sentence{text: text + "The approvers have been notified."}
+			return sentence{sign: bypassSign, text: text + "The approvers have been notified."}
 		}
-		return sentence{toRequester: true, text: text + approvers + ", please investigate."}
+		return sentence{sign: bypassSign, toRequester: true, text: text + approvers + ", please investigate."}
 	case handle.NotifyEnded:
 		return ended(r, direct)
 	case handle.NotifyGranted:
-		return sentence{toRequester: true, text: "approved for relaunch by " + approvedBy(r, handle.ViaSlack) + ". Launch it again with the same values by " + Mrkdwn.Date(r.Grant.Until) +
-			" and it continues at once: " + link(productPage(r), "the product in Service Catalog") + "."}
+		text := "approved for relaunch by " + approvedBy(r, handle.ViaSlack) + ". Launch it again with the same values by " + Mrkdwn.Date(r.Grant.Until) + " and it continues at once"
+		if url := productPage(r); url != "" {
+			text += ": " + link(url, "the product in Service Catalog")
+		}
+		return sentence{sign: states[handle.Approved].sign, toRequester: true, text: text + "."}
 	}
 	return sentence{}
 }
@@ -91,30 +122,36 @@ func word(r handle.Request, n handle.Notification, direct bool) sentence {
 func decided(r handle.Request) sentence {
 	d := r.Decision
 	by := Mrkdwn.Person(d.By, d.Via)
+	s := sentence{sign: states[d.State].sign, toRequester: true}
 	switch {
 	case isUpdate(r) && d.State == handle.Approved:
-		return sentence{true, "the update was approved by " + by + " and continues; the result will be posted here.", d.Reason}
+		s.text, s.quote = "the update was approved by "+by+" and continues; "+result(r), d.Reason
+		return s
 	case isUpdate(r) && d.State == handle.Rejected:
-		return sentence{true, "the update was rejected by " + by + " and is being rolled back. Reason:", d.Reason}
+		s.text, s.quote = "the update was rejected by "+by+" and is being rolled back. Reason:", d.Reason
+		return s
 	case isUpdate(r) && d.State == handle.Expired:
-		return sentence{true, "the update expired without a decision and is being rolled back. To try again, update the product again.", ""}
+		s.text = "the update expired without a decision and is being rolled back. To try again, update the product again."
+		return s
 	case d.Via == handle.ViaGrant:
-		return sentence{true, "approved for relaunch by " + approvedBy(r, handle.ViaSlack) + ", so the launch continues at once; the result will be posted here.", ""}
+		s.text = "approved for relaunch by " + approvedBy(r, handle.ViaSlack) + ", so the launch continues at once; " + result(r)
+		return s
 	}
 	switch d.State {
 	case handle.Approved:
-		return sentence{true, "approved by " + by + ". The launch continues; the result will be posted here.", d.Reason}
+		s.text, s.quote = "approved by "+by+". The launch continues; "+result(r), d.Reason
 	case handle.Rejected:
-		return sentence{true, "rejected by " + by + ". The launch is being rolled back. Reason:", d.Reason}
+		s.text, s.quote = "rejected by "+by+". The launch is being rolled back. Reason:", d.Reason
 	case handle.Expired:
-		text := "expired without a decision. The launch is being rolled back. To try again, terminate the failed product and launch it again."
+		s.text = "expired without a decision. The launch is being rolled back. To try again, terminate the failed product and launch it again."
 		if r.Grant != nil {
-			text += " Approvers can still approve it until " + Mrkdwn.Date(r.Decision.At.Add(time.Duration(r.Terms.GrantForSeconds)*time.Second)) +
+			s.text += " Approvers can still approve it until " + Mrkdwn.Date(r.Decision.At.Add(time.Duration(r.Terms.GrantForSeconds)*time.Second)) +
 				"; it can then be launched again with the same values, without waiting."
 		}
-		return sentence{true, text, ""}
+	default:
+		s.text, s.quote = "withdrawn, so no decision is needed anymore. Reason:", d.Reason
 	}
-	return sentence{true, "withdrawn, so no decision is needed anymore. Reason:", d.Reason}
+	return s
 }
 
 // ended words the stack's end. A person whom only a typed e-mail names gets no
@@ -122,17 +159,18 @@ func decided(r handle.Request) sentence {
 func ended(r handle.Request, direct bool) sentence {
 	e := r.Ended
 	text := stackEnd(e)
-	text = strings.ToLower(text[:1]) + text[1:]
+	s := sentence{sign: failedSign, toRequester: true, text: strings.ToLower(text[:1]) + text[1:]}
 	if e.Succeeded() {
-		if outputs := fields("Outputs", e.Outputs); outputs != "" && (r.Requester.Proven || !direct) {
-			text += "\n" + outputs
+		s.sign = states[handle.Approved].sign
+		if r.Requester.Proven || !direct {
+			s.list = fields("Outputs", e.Outputs)
 		}
-		return sentence{true, text, ""}
+		return s
 	}
-	if e.Reason != "" {
-		text += " First failure:"
+	if !handle.Blank(e.Reason) {
+		s.text, s.quote = s.text+" First failure:", e.Reason
 	}
-	return sentence{true, text, e.Reason}
+	return s
 }
 
 // awaited mentions those who have not voted.

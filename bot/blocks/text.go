@@ -60,15 +60,15 @@ func shorten(s string, n int) string { return handle.Shorten(handle.OneLine(s, m
 
 const maxName = 80 // bytes of a person's name
 
-var controls = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+var controls = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "`", "ˋ")
 
-// escape escapes the three characters that start mentions, links and dates.
+// escape escapes the three characters that start mentions, links and dates. A backtick,
+// which starts and ends code, becomes its look-alike.
 func escape(s string) string { return controls.Replace(s) }
 
-// code shows outside text of at most n bytes as inline code. A backtick would
-// end the code, so it becomes its look-alike.
+// code shows outside text of at most n bytes as inline code.
 func code(s string, n int) string {
-	s = strings.ReplaceAll(handle.OneLine(s, n), "`", "ˋ")
+	s = handle.OneLine(s, n)
 	if s == "" {
 		s = "–"
 	}

@@ -24,6 +24,18 @@ func ValidateMessage(blocks json.RawMessage) []Problem {
 	return in.result()
 }
 
+// ValidateText returns why Slack would not show this text of a message as one message:
+// chat.update refuses more than 4,000 characters, and chat.postMessage splits more than
+// 4,040.
+func ValidateText(text string) []Problem {
+	in := &validator{path: []string{"text"}}
+	str(1, maxUpdateText)(in, text)
+	if !utf8.ValidString(text) {
+		in.failf("must be valid UTF-8")
+	}
+	return in.result()
+}
+
 var messageBlocks = mergeRules(commonBlocks, map[string]rule{
 	"markdown": block(required("text", all(str(1, 12000), collectText))),
 	"table":    all(oneTable, block(required("rows", list(1, 100, list(1, 20, tableCell))), optional("column_settings", list(1, 20, column)))),

@@ -9,6 +9,9 @@ const maxViewBytes = 250_000
 // accept it. The pointers begin with /view.
 func ValidateView(view json.RawMessage) []Problem {
 	in := &validator{path: []string{"view"}}
+	if len(view) > maxViewBytes {
+		in.failf("view_too_large")
+	}
 	in.view(view)
 	return in.result()
 }

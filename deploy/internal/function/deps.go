@@ -49,7 +49,7 @@ const workers = 4 // requests that a sweep reconciles at a time
 
 // Reconciler returns the reconciler that both functions use.
 func (d Deps) Reconciler() *reconcile.Reconciler {
-	slack := reconcile.NewSlack(d.Token, d.SlackAPI, d.Slack, d.Now)
+	slack := reconcile.NewSlack(d.Token, d.SlackAPI, d.slackClient(), d.Now)
 	if d.Enterprise != "" {
 		slack.Team = d.Team
 	}
@@ -70,6 +70,13 @@ func (d Deps) Reconciler() *reconcile.Reconciler {
 		Links:    d.links,
 		Observer: d.Observer,
 	}
+}
+
+// slackClient is the client for all calls of Slack. It reads the answers.
+func (d Deps) slackClient() *http.Client {
+	client := *d.Slack
+	client.Transport = bot.Answers(client.Transport)
+	return &client
 }
 
 // Notifier returns the notifier. It reconciles with r.
@@ -103,7 +110,7 @@ func (d Deps) Bot(r *reconcile.Reconciler) *bot.Bot {
 	return &bot.Bot{
 		Store:          d.Store,
 		Now:            d.Now,
-		Slack:          slack.New(d.Token, slack.OptionAPIURL(d.SlackAPI), slack.OptionHTTPClient(d.Slack)),
+		Slack:          slack.New(d.Token, slack.OptionAPIURL(d.SlackAPI), slack.OptionHTTPClient(d.slackClient())),
 		SigningSecrets: d.SigningSecrets,
 		MailKeys:       d.MailKeys,
 		TeamID:         d.Team,

@@ -119,7 +119,7 @@ func newLoad(t *testing.T, requests int) *load {
 	}
 	l.run(t.Context())
 	for _, m := range l.sandbox.Slack.Messages(sandbox.Channel) {
-		if b := m.ButtonsIn("decide"); len(b) == 2 {
+		if b := m.ButtonsIn("decide"); len(b) == 3 {
 			l.clicks = append(l.clicks, l.clicksFor(m, b, len(l.clicks)%8 == 0, approval, rejection)...)
 		}
 	}

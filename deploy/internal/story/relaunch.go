@@ -76,8 +76,8 @@ func (run *runner) clickRelaunch(who string) step {
 			return err
 		}
 		run.print(run.name(who), "clicks Approve for relaunch")
-		if m, ok := run.sandbox.Slack.Message(root.Channel, root.TS); !ok || len(m.ButtonsIn("relaunch")) != 1 || len(m.ButtonsIn("decide")) != 0 {
-			return errors.New("the message does not have that button alone")
+		if m, ok := run.sandbox.Slack.Message(root.Channel, root.TS); !ok || len(m.ButtonsIn("relaunch")) != 2 || len(m.ButtonsIn("decide")) != 0 {
+			return errors.New("the message does not have that button and Details alone")
 		}
 		i, err := run.sandbox.Slack.ClickButton(who, root.Channel, root.TS, string(handle.Approve))
 		if err == nil && i.Failed {

@@ -201,8 +201,8 @@ func (run *runner) posted() step {
 		if err != nil {
 			return err
 		}
-		if m, ok := run.sandbox.Slack.Message(root.Channel, root.TS); !ok || len(m.ButtonsIn("decide")) != 2 {
-			return errors.New("it does not show two buttons")
+		if m, ok := run.sandbox.Slack.Message(root.Channel, root.TS); !ok || len(m.ButtonsIn("decide")) != 3 {
+			return errors.New("it does not show its three buttons")
 		}
 		return run.threadHas("this launch is waiting for approval by")(ctx)
 	})
