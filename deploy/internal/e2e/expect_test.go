@@ -33,7 +33,7 @@ func (l *launch) expectRequest() {
 	})
 }
 
-// expectButtons waits until Slack shows one message of the newest request, with both
+// expectButtons waits until Slack shows one message of the newest request, with its
 // buttons.
 func (l *launch) expectButtons() {
 	l.t.Helper()
@@ -45,7 +45,7 @@ func (l *launch) expectButtons() {
 		if len(r.Messages) != 1 {
 			return fmt.Errorf("%d messages are on record", len(r.Messages))
 		}
-		if n := len(l.message().ButtonsIn("decide")); n != 2 {
+		if n := len(l.message().ButtonsIn("decide")); n != 3 {
 			return fmt.Errorf("the message has %d buttons", n)
 		}
 		return nil

@@ -86,7 +86,7 @@ var simMutants = []mutant{
 	{"nothing is ever due", "handle",
 		`if e\.at\.After\(now\) \|\| len\(ids\) == limit \{`, "if true {"},
 	{"a decided message keeps its buttons", "bot/blocks",
-		`if r\.State\(\) == handle\.Pending (\{\n\t\tv\.Blocks)`, "if r.State() != handle.Withdrawn $1"},
+		`case r\.State\(\) == handle\.Pending:(\n\t\tl\.actions\("decide")`, "case r.State() != handle.Withdrawn:$1"},
 	{"a withdrawal overrules a decision", "handle",
 		`\tif r\.Decision != nil \{\n\t\treturn r\n\t\}\n(\treturn r\.Clone\(\)\.decide\(Decision\{State: Withdrawn)`, "$1"},
 	{"a clicked copy of the message is not adopted", "bot",
