@@ -12,31 +12,60 @@ import (
 	"countersign/handle/handletest"
 )
 
+// localStores are the stores without a network.
+var localStores = []struct {
+	name string
+	open func(b *testing.B) handle.Store
+}{
+	{"memory", func(*testing.B) handle.Store { return new(handle.Memory) }},
+	{"bolt", func(b *testing.B) handle.Store {
+		s, err := bolt.Open(filepath.Join(b.TempDir(), "requests.db"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() {
+			if err := s.Close(); err != nil {
+				b.Error(err)
+			}
+		})
+		return s
+	}},
+}
+
+// BenchmarkOpen measures how long it takes to list a page of ten open requests. The
+// time must not grow with the number of stored requests.
+func BenchmarkOpen(b *testing.B) {
+	for _, stored := range []int{1_000, 100_000} {
+		for _, store := range localStores {
+			b.Run(fmt.Sprintf("%s/stored=%d", store.name, stored), func(b *testing.B) {
+				s := store.open(b)
+				now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+				for n := range stored {
+					edit := handletest.WithNothingDue
+					if n < 20 {
+						edit = handletest.WithNextDue(now.Add(time.Duration(n) * time.Second))
+					}
+					if _, err := s.Create(b.Context(), handletest.Request(n, now.Add(-time.Hour), edit)); err != nil {
+						b.Fatal(err)
+					}
+				}
+				for b.Loop() {
+					if page, next, err := s.Open(b.Context(), "", 10); err != nil || len(page) != 10 || next == "" {
+						b.Fatalf("Open: got %d requests, next %q and error %v, want ten and more", len(page), next, err)
+					}
+				}
+			})
+		}
+	}
+}
+
 // BenchmarkDue measures how long it takes to find ten due requests. The time must
 // not grow with the number of stored requests, because the sweep calls Due every
 // minute. The benchmark of the same name in package dynamo measures the cost in
 // DynamoDB.
 func BenchmarkDue(b *testing.B) {
-	stores := []struct {
-		name string
-		open func(b *testing.B) handle.Store
-	}{
-		{"memory", func(*testing.B) handle.Store { return new(handle.Memory) }},
-		{"bolt", func(b *testing.B) handle.Store {
-			s, err := bolt.Open(filepath.Join(b.TempDir(), "requests.db"))
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.Cleanup(func() {
-				if err := s.Close(); err != nil {
-					b.Error(err)
-				}
-			})
-			return s
-		}},
-	}
 	for _, stored := range []int{1_000, 100_000} {
-		for _, store := range stores {
+		for _, store := range localStores {
 			b.Run(fmt.Sprintf("%s/stored=%d", store.name, stored), func(b *testing.B) {
 				s := store.open(b)
 				now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)

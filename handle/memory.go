@@ -15,6 +15,7 @@ type Memory struct {
 	mu       sync.Mutex
 	requests map[string]Request
 	due      []dueEntry // of all requests with outstanding steps, in order
+	open     []Summary  // of all open requests, in order
 }
 
 type dueEntry struct {
@@ -37,7 +38,22 @@ func (m *Memory) put(r Request) {
 		i, _ := slices.BinarySearchFunc(m.due, e, dueEntry.compare)
 		m.due = slices.Insert(m.due, i, e)
 	}
+	if old, ok := m.requests[r.ID]; ok {
+		if s, ok := old.Summary(); ok {
+			i, _ := slices.BinarySearchFunc(m.open, s, compareSummaries)
+			m.open = slices.Delete(m.open, i, i+1)
+		}
+	}
+	if s, ok := r.Summary(); ok {
+		i, _ := slices.BinarySearchFunc(m.open, s, compareSummaries)
+		m.open = slices.Insert(m.open, i, s)
+	}
 	m.requests[r.ID] = r.Clone()
+}
+
+// compareSummaries orders the list of open requests.
+func compareSummaries(a, b Summary) int {
+	return cmp.Or(a.Deadline.Compare(b.Deadline), cmp.Compare(a.ID, b.ID))
 }
 
 var _ Store = (*Memory)(nil)
@@ -115,6 +131,33 @@ func (m *Memory) Grants(ctx context.Context, digest string) ([]Request, error) {
 		return nil, ctx.Err()
 	}
 	return m.list(ctx, func(r Request) bool { return r.GrantKey() == digest })
+}
+
+func (m *Memory) Open(ctx context.Context, after string, limit int) (page []Summary, next string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return nil, "", err
+	}
+	from := 0
+	if after != "" {
+		deadline, id, err := ParseCursor(after)
+		if err != nil {
+			return nil, "", err
+		}
+		i, found := slices.BinarySearchFunc(m.open, Summary{Deadline: deadline, ID: id}, compareSummaries)
+		if from = i; found {
+			from++
+		}
+	}
+	for _, s := range m.open[from:] {
+		if len(page) >= limit {
+			return page, after, nil
+		}
+		s, _ := m.requests[s.ID].Summary() // shares no memory
+		page, after = append(page, s), s.Cursor()
+	}
+	return page, "", nil
 }
 
 func (m *Memory) Since(ctx context.Context, t time.Time) iter.Seq2[Request, error] {

@@ -48,6 +48,14 @@ type Store interface {
 	// requests beyond MaxGrants.
 	Grants(ctx context.Context, digest string) ([]Request, error)
 
+	// Open lists the summaries of at most limit open requests (see Request.Summary), the
+	// earliest deadline first: those after the given cursor, or with an empty one from
+	// the beginning. next is the cursor of what follows, empty if nothing does; what
+	// follows can turn out to be nothing. Its cost grows with limit, not with what is
+	// stored. It may lag behind writes by seconds. The error is ErrCursor if after is
+	// not a cursor, and ErrNoIndex if the list is not ready yet.
+	Open(ctx context.Context, after string, limit int) (page []Summary, next string, err error)
+
 	// Since yields the requests created at or after t, oldest first. It may lag
 	// behind writes by seconds. It yields an error and then stops.
 	Since(ctx context.Context, t time.Time) iter.Seq2[Request, error]
@@ -62,4 +70,5 @@ var (
 	ErrNotFound = errors.New("no such request")
 	ErrExists   = errors.New("the request already exists")
 	ErrConflict = errors.New("the request has been changed")
+	ErrNoIndex  = errors.New("the table's index of open requests is missing or is still being created")
 )

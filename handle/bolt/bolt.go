@@ -202,6 +202,40 @@ func (s *Store) Grants(ctx context.Context, digest string) ([]handle.Request, er
 	return list, nil
 }
 
+// Open makes the summaries of the requests that the index lists: a release with other
+// summaries may have written the index.
+func (s *Store) Open(ctx context.Context, after string, limit int) (page []handle.Summary, next string, err error) {
+	err = s.view(ctx, func(t tables) error {
+		var from []byte
+		if after != "" {
+			deadline, id, err := handle.ParseCursor(after)
+			if err != nil {
+				return err
+			}
+			from = append(indexKey(deadline, id), 0) // the first key after it
+		}
+		c := t.open.Cursor()
+		for key, _ := c.Seek(from); key != nil; key, _ = c.Next() {
+			if len(page) >= limit {
+				next = after
+				return nil
+			}
+			r, err := t.get(indexID(key))
+			if err != nil {
+				return err
+			}
+			if summary, ok := r.Summary(); ok {
+				page, after = append(page, summary), summary.Cursor()
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("couldn't list the open requests: %w", err)
+	}
+	return page, next, nil
+}
+
 // pageSize is how many requests Since reads in one transaction.
 const pageSize = 100
 

@@ -47,6 +47,12 @@ func TestFileOfEarlierReleaseOpens(t *testing.T) {
 		t.Errorf("OfStack: got %d requests and error %v, want %s", len(list), err, late)
 	}
 
+	// The file has no buckets for open requests: they are filled when it is opened.
+	page, next, err := s.Open(ctx, "", 10)
+	if err != nil || next != "" || len(page) != 1 || page[0].ID != early || page[0].Kind != handle.OpenPending {
+		t.Errorf("Open: got %+v, next %q and error %v, want %s", page, next, err, early)
+	}
+
 	first, err := s.Load(ctx, early)
 	if err != nil || first.Rev != 2 || first.Purpose != "replaced once" {
 		t.Fatalf("got revision %d, purpose %q and error %v, want revision 2", first.Rev, first.Purpose, err)

@@ -20,18 +20,22 @@ import (
 //	          NextDue for the same request, so the key cannot be derived again
 //	grants    bucket: GrantKey, ID -> empty; only requests whose GrantKey is not empty
 //	granted   bucket: ID -> its key in grants, for the same reason as wakes
+//	open      bucket: stamp of Summary.Deadline, ID -> empty; only open requests
+//	opened    bucket: ID -> its key in open, for the same reason as wakes
 //
 // Files of earlier releases have neither grants nor granted, and no request with a
-// GrantKey.
+// GrantKey; and neither open nor opened, which are filled when the file is opened.
 var (
-	root     = []byte("countersign")
-	layout   = []byte("layout")
-	requests = []byte("requests")
-	created  = []byte("created")
-	due      = []byte("due")
-	wakes    = []byte("wakes")
-	grants   = []byte("grants")
-	granted  = []byte("granted")
+	root      = []byte("countersign")
+	layout    = []byte("layout")
+	requests  = []byte("requests")
+	created   = []byte("created")
+	due       = []byte("due")
+	wakes     = []byte("wakes")
+	grants    = []byte("grants")
+	granted   = []byte("granted")
+	opened    = []byte("opened") // the index itself is named openIndex: open is a function
+	openIndex = []byte("open")
 )
 
 const layoutVersion = "1"
@@ -43,7 +47,11 @@ func createBuckets(tx *bbolt.Tx) error {
 		if v := string(b.Get(layout)); v != layoutVersion {
 			return fmt.Errorf("its layout has version %q, but this release reads version %q", v, layoutVersion)
 		}
-		return createIn(b, grants, granted)
+		first := b.Bucket(openIndex) == nil
+		if err := createIn(b, grants, granted, openIndex, opened); err != nil || !first {
+			return err
+		}
+		return listOpen(open(tx))
 	}
 	if name, _ := tx.Cursor().First(); name != nil {
 		return ErrNotStore
@@ -52,7 +60,7 @@ func createBuckets(tx *bbolt.Tx) error {
 	if err != nil {
 		return err
 	}
-	if err := createIn(b, requests, created, due, wakes, grants, granted); err != nil {
+	if err := createIn(b, requests, created, due, wakes, grants, granted, openIndex, opened); err != nil {
 		return err
 	}
 	return b.Put(layout, []byte(layoutVersion))
@@ -69,7 +77,7 @@ func createIn(b *bbolt.Bucket, names ...[]byte) error {
 }
 
 // tables are the buckets, as one transaction sees them.
-type tables struct{ requests, created, due, wakes, grants, granted *bbolt.Bucket }
+type tables struct{ requests, created, due, wakes, grants, granted, open, opened *bbolt.Bucket }
 
 func open(tx *bbolt.Tx) tables {
 	b := tx.Bucket(root)
@@ -77,6 +85,7 @@ func open(tx *bbolt.Tx) tables {
 		requests: b.Bucket(requests), created: b.Bucket(created),
 		due: b.Bucket(due), wakes: b.Bucket(wakes),
 		grants: b.Bucket(grants), granted: b.Bucket(granted),
+		open: b.Bucket(openIndex), opened: b.Bucket(opened),
 	}
 }
 
@@ -110,7 +119,33 @@ func (t tables) put(r handle.Request) error {
 		}
 	}
 	if digest := r.GrantKey(); digest != "" {
-		return list(t.grants, t.granted, []byte(digest+r.ID), r.ID)
+		if err := list(t.grants, t.granted, []byte(digest+r.ID), r.ID); err != nil {
+			return err
+		}
+	}
+	return t.listOpen(r)
+}
+
+// listOpen adds r to the index of open requests, if it is open.
+func (t tables) listOpen(r handle.Request) error {
+	s, ok := r.Summary()
+	if !ok {
+		return nil
+	}
+	return list(t.open, t.opened, indexKey(s.Deadline, r.ID), r.ID)
+}
+
+// listOpen fills the index of open requests of a file that an earlier release wrote.
+func listOpen(t tables) error {
+	c := t.requests.Cursor()
+	for key, value := c.First(); key != nil; key, value = c.Next() {
+		r, err := handle.Decode(value)
+		if err != nil {
+			return err
+		}
+		if err := t.listOpen(r); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -131,7 +166,10 @@ func (t tables) unlist(r handle.Request) error {
 	if err := unlist(t.due, t.wakes, r.ID); err != nil {
 		return err
 	}
-	return unlist(t.grants, t.granted, r.ID)
+	if err := unlist(t.grants, t.granted, r.ID); err != nil {
+		return err
+	}
+	return unlist(t.open, t.opened, r.ID)
 }
 
 // unlist removes what list added, if anything.

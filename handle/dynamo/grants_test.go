@@ -32,7 +32,7 @@ func TestGrantsOfTableWithoutIndex(t *testing.T) {
 		}
 	}
 	update(types.GlobalSecondaryIndexUpdate{Delete: &types.DeleteGlobalSecondaryIndexAction{IndexName: aws.String("Grants")}})
-	eventually(t, "the index is deleted", func() bool { return indexStatus(t, client, table) == "" })
+	eventually(t, "the index is deleted", func() bool { return indexStatus(t, client, table, "Grants") == "" })
 
 	s := dynamo.New(cfg, slowClient(), table)
 	r, err := s.Create(t.Context(), handletest.Request(1, at, handletest.WithGrant("granted")))
@@ -48,22 +48,22 @@ func TestGrantsOfTableWithoutIndex(t *testing.T) {
 	update(types.GlobalSecondaryIndexUpdate{Create: &types.CreateGlobalSecondaryIndexAction{IndexName: index.IndexName, KeySchema: index.KeySchema, Projection: index.Projection}})
 	// Queries of an index that is being created fail in DynamoDB Local with an
 	// internal error, and on AWS with a ValidationException: see TestGrantsErrors.
-	eventually(t, "the index is active", func() bool { return indexStatus(t, client, table) == types.IndexStatusActive })
+	eventually(t, "the index is active", func() bool { return indexStatus(t, client, table, "Grants") == types.IndexStatusActive })
 	eventually(t, "the index lists the grant", func() bool {
 		list, err := s.Grants(t.Context(), r.GrantKey())
 		return err == nil && len(list) == 1 && list[0].ID == r.ID
 	})
 }
 
-// indexStatus returns the status of the index of grants; empty if there is none.
-func indexStatus(t *testing.T, client *dynamodb.Client, table string) types.IndexStatus {
+// indexStatus returns the status of an index; empty if there is none.
+func indexStatus(t *testing.T, client *dynamodb.Client, table, name string) types.IndexStatus {
 	t.Helper()
 	out, err := client.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: aws.String(table)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, index := range out.Table.GlobalSecondaryIndexes {
-		if *index.IndexName == "Grants" {
+		if *index.IndexName == name {
 			return index.IndexStatus
 		}
 	}

@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -22,6 +23,10 @@ type item struct {
 	Rev      int64
 	GrantKey string `dynamodbav:",omitempty"` // without it the item is not in the index Grants
 
+	OpenKey   string `dynamodbav:",omitempty"` // without it the item is not in the index Open
+	OpenUntil string `dynamodbav:",omitempty"`
+	OpenEntry string `dynamodbav:",omitempty"` // handle.Summary as JSON
+
 	ID        string `dynamodbav:"Id"`
 	State     string
 	CreatedAt string
@@ -36,6 +41,9 @@ type item struct {
 
 	Record string // as handle.Encode writes it; the only attribute with the wait URL
 }
+
+// openValue is the OpenKey of every item that has one.
+const openValue = "open"
 
 // requestKind is the Kind of every item.
 const requestKind = "request"
@@ -74,6 +82,13 @@ func marshal(r handle.Request) (map[string]types.AttributeValue, error) {
 		it.Wake = stamp(at)
 	}
 	it.GrantKey = r.GrantKey()
+	if summary, ok := r.Summary(); ok {
+		entry, err := json.Marshal(summary)
+		if err != nil {
+			return nil, fmt.Errorf("couldn't encode the summary of request %s: %w", r.ID, err)
+		}
+		it.OpenKey, it.OpenUntil, it.OpenEntry = openValue, stamp(summary.Deadline), string(entry)
+	}
 	if d := r.Decision; d != nil {
 		it.DecidedAt, it.DeciderID = stamp(d.At), d.By.ID
 	}

@@ -25,6 +25,7 @@ type brokenStore struct {
 	due     func(m *handle.Memory, ctx context.Context, now time.Time, limit int) ([]string, error)
 	ofStack func(m *handle.Memory, ctx context.Context, stackID string) ([]handle.Request, error)
 	grants  func(m *handle.Memory, ctx context.Context, digest string) ([]handle.Request, error)
+	open    func(m *handle.Memory, ctx context.Context, after string, limit int) ([]handle.Summary, string, error)
 	since   func(m *handle.Memory, ctx context.Context, t time.Time) iter.Seq2[handle.Request, error]
 }
 
@@ -68,6 +69,13 @@ func (b *brokenStore) Grants(ctx context.Context, digest string) ([]handle.Reque
 		return b.grants(&b.Memory, ctx, digest)
 	}
 	return b.Memory.Grants(ctx, digest)
+}
+
+func (b *brokenStore) Open(ctx context.Context, after string, limit int) ([]handle.Summary, string, error) {
+	if b.open != nil {
+		return b.open(&b.Memory, ctx, after, limit)
+	}
+	return b.Memory.Open(ctx, after, limit)
 }
 
 func (b *brokenStore) Since(ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
@@ -332,6 +340,61 @@ var brokenStores = []struct {
 	{"Grants ignores ctx", "Context", func() *brokenStore {
 		return &brokenStore{grants: func(m *handle.Memory, ctx context.Context, digest string) ([]handle.Request, error) {
 			return m.Grants(context.WithoutCancel(ctx), digest)
+		}}
+	}},
+	{"Open ignores the cursor", "OpenPages", func() *brokenStore {
+		return &brokenStore{open: func(m *handle.Memory, ctx context.Context, after string, limit int) ([]handle.Summary, string, error) {
+			page, _, err := m.Open(ctx, "", limit)
+			return page, "", err
+		}}
+	}},
+	{"Open skips one between pages", "OpenPages", func() *brokenStore {
+		return &brokenStore{open: func(m *handle.Memory, ctx context.Context, after string, limit int) ([]handle.Summary, string, error) {
+			page, next, err := m.Open(ctx, after, limit+1)
+			return page[:min(len(page), limit)], next, err
+		}}
+	}},
+	{"Open fails if the request at the cursor has left", "OpenPages", func() *brokenStore {
+		return &brokenStore{open: func(m *handle.Memory, ctx context.Context, after string, limit int) ([]handle.Summary, string, error) {
+			if after != "" {
+				_, id, _ := handle.ParseCursor(after)
+				if r, err := m.Load(ctx, id); err == nil && r.Decision != nil {
+					return nil, "", nil
+				}
+			}
+			return m.Open(ctx, after, limit)
+		}}
+	}},
+	{"Open accepts anything as a cursor", "Open", func() *brokenStore {
+		return &brokenStore{open: func(m *handle.Memory, ctx context.Context, after string, limit int) ([]handle.Summary, string, error) {
+			if _, _, err := handle.ParseCursor(after); err != nil {
+				after = ""
+			}
+			return m.Open(ctx, after, limit)
+		}}
+	}},
+	{"Open leaves grants out", "Open", func() *brokenStore {
+		return &brokenStore{open: func(m *handle.Memory, ctx context.Context, after string, limit int) ([]handle.Summary, string, error) {
+			page, next, err := m.Open(ctx, after, limit)
+			return slices.DeleteFunc(page, func(s handle.Summary) bool { return s.Kind != handle.OpenPending }), next, err
+		}}
+	}},
+	{"Open keeps old summaries", "OpenMoves", func() *brokenStore {
+		seen := map[string]handle.Summary{}
+		return &brokenStore{open: func(m *handle.Memory, ctx context.Context, after string, limit int) ([]handle.Summary, string, error) {
+			page, next, err := m.Open(ctx, after, limit)
+			for i, s := range page {
+				if old, ok := seen[s.ID]; ok {
+					page[i] = old
+				}
+				seen[s.ID] = page[i]
+			}
+			return page, next, err
+		}}
+	}},
+	{"Open ignores ctx", "Context", func() *brokenStore {
+		return &brokenStore{open: func(m *handle.Memory, ctx context.Context, after string, limit int) ([]handle.Summary, string, error) {
+			return m.Open(context.WithoutCancel(ctx), after, limit)
 		}}
 	}},
 	{"Since yields one page", "SincePages", func() *brokenStore {

@@ -38,6 +38,9 @@ func testContext(t *testing.T, f *fixture) {
 	_, err = f.Grants(cancelled, "")
 	f.fails("Grants of no content", err, context.Canceled)
 
+	_, _, err = f.Open(cancelled, "", 10)
+	f.fails("Open", err, context.Canceled)
+
 	yields := 0
 	for _, err := range f.Since(cancelled, at) {
 		yields++

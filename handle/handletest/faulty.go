@@ -22,6 +22,7 @@ const (
 	Due     Method = "Due"
 	OfStack Method = "OfStack"
 	Grants  Method = "Grants"
+	Open    Method = "Open"
 	Since   Method = "Since"
 )
 
@@ -44,9 +45,10 @@ const (
 	// write meets its own change and returns ErrExists or ErrConflict.
 	RetriedByClient
 
-	// Stale is for Due and Grants. Due returns what the previous call of Due found,
-	// for that call's now, and Grants what its previous call with the same digest
-	// found. For the first call this is nothing.
+	// Stale is for Due, Grants and Open. Due returns what the previous call of Due found,
+	// for that call's now, Grants what its previous call with the same digest found, and
+	// Open what its previous call with the same cursor and limit found. For the first
+	// call this is nothing.
 	Stale
 )
 
@@ -59,7 +61,7 @@ func Faults(m Method) []Fault {
 	switch m {
 	case Create, Replace:
 		return []Fault{NotApplied, ResponseLost, RetriedByClient}
-	case Due, Grants:
+	case Due, Grants, Open:
 		return []Fault{NotApplied, Stale}
 	case Since:
 		return []Fault{NotApplied, ResponseLost}
@@ -78,7 +80,7 @@ type FaultyStore struct {
 
 	// Fault, if not nil, is called at the beginning of every call and decides how
 	// it goes. id is the request's ID, for OfStack the stack's ARN, for Grants the
-	// digest, and empty for Due and Since. No lock is held, so Fault may itself use the store. It must
+	// digest, and empty for Due, Open and Since. No lock is held, so Fault may itself use the store. It must
 	// not be changed during a call.
 	Fault func(m Method, id string) Fault
 
@@ -86,6 +88,7 @@ type FaultyStore struct {
 	calls      map[Method]int
 	lastDue    []string                    // what the previous call of Due found
 	lastGrants map[string][]handle.Request // what the previous call of Grants with each digest found
+	lastOpen   map[openCall]openPage       // what the previous call of Open with each cursor and limit found
 }
 
 var _ handle.Store = (*FaultyStore)(nil)
@@ -94,7 +97,7 @@ var _ handle.Store = (*FaultyStore)(nil)
 type Counts struct {
 	Reads   int // Load, OfStack
 	Writes  int // Create, Replace
-	Queries int // Due, Since, Grants: each reads an index
+	Queries int // Due, Since, Grants, Open: each reads an index
 }
 
 // Counts returns the calls since the last Reset.
@@ -104,7 +107,7 @@ func (s *FaultyStore) Counts() Counts {
 	return Counts{
 		Reads:   s.calls[Load] + s.calls[OfStack],
 		Writes:  s.calls[Create] + s.calls[Replace],
-		Queries: s.calls[Due] + s.calls[Since] + s.calls[Grants],
+		Queries: s.calls[Due] + s.calls[Since] + s.calls[Grants] + s.calls[Open],
 	}
 }
 
@@ -237,6 +240,39 @@ func (s *FaultyStore) Due(ctx context.Context, now time.Time, limit int) ([]stri
 		return append([]string{}, old[:min(len(old), max(limit, 0))]...), nil
 	}
 	return append([]string{}, ids...), nil
+}
+
+type openCall struct {
+	after string
+	limit int
+}
+
+type openPage struct {
+	page []handle.Summary
+	next string
+}
+
+func (s *FaultyStore) Open(ctx context.Context, after string, limit int) (page []handle.Summary, next string, err error) {
+	fault := s.begin(Open, "")
+	if fault == NotApplied || fault == ResponseLost {
+		return nil, "", injected(Open, "")
+	}
+	page, next, err = s.Store.Open(ctx, after, limit)
+	if err != nil {
+		return nil, "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	call := openCall{after, limit}
+	old := s.lastOpen[call]
+	if s.lastOpen == nil {
+		s.lastOpen = map[openCall]openPage{}
+	}
+	s.lastOpen[call] = openPage{slices.Clone(page), next}
+	if fault == Stale {
+		return slices.Clone(old.page), old.next, nil
+	}
+	return page, next, nil
 }
 
 func (s *FaultyStore) Since(ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {

@@ -47,6 +47,9 @@ func (s *suite) run(t *testing.T) {
 		{"OfStackIsCurrent", testOfStackIsCurrent},
 		{"Grants", testGrants},
 		{"GrantsMany", testGrantsMany},
+		{"Open", testOpen},
+		{"OpenPages", testOpenPages},
+		{"OpenMoves", testOpenMoves},
 		{"Since", testSince},
 		{"SincePages", testSincePages},
 		{"SinceMonths", testSinceMonths},
@@ -159,6 +162,33 @@ func (f *fixture) grants(when, digest string, want ...string) {
 		slices.Sort(ids)
 		return ids
 	})
+}
+
+// open waits until the open requests are exactly want, in this order, read in pages of
+// the given size, and returns them.
+func (f *fixture) open(when string, size int, want ...string) (list []handle.Summary) {
+	f.Helper()
+	f.eventually(when+": Open", want, func() []string {
+		var ids []string
+		list = nil
+		for after := ""; ; {
+			page, next, err := f.Open(f.ctx, after, size)
+			if err != nil {
+				f.Fatalf("%s: Open: %v", when, err)
+			}
+			if len(page) > size {
+				f.Fatalf("%s: Open: got %d requests, want at most %d", when, len(page), size)
+			}
+			for _, s := range page {
+				ids, list = append(ids, s.ID), append(list, s)
+			}
+			if next == "" {
+				return ids
+			}
+			after = next
+		}
+	})
+	return list
 }
 
 // since waits until the requests since t are exactly want, in this order.

@@ -179,6 +179,9 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"no index of grants, as before an upgrade", func(p *fixture) {
 			p.aws.table["GlobalSecondaryIndexes"] = p.aws.table["GlobalSecondaryIndexes"].([]any)[:2]
 		}, []expectation{{"table", Fault, "no index Grants", "sam deploy"}}},
+		{"no index of open requests, as before an upgrade", func(p *fixture) {
+			p.aws.table["GlobalSecondaryIndexes"] = p.aws.table["GlobalSecondaryIndexes"].([]any)[:3]
+		}, []expectation{{"table", Fault, "no index Open", "sam deploy"}}},
 		{"index being created", func(p *fixture) {
 			p.aws.table["GlobalSecondaryIndexes"].([]any)[1].(map[string]any)["IndexStatus"] = "CREATING"
 		}, []expectation{{"table", Fault, "index Created is CREATING", "sam deploy"}}},

@@ -121,6 +121,18 @@ func (st *store) Grants(ctx context.Context, digest string) ([]handle.Request, e
 	return call(ctx, st, handletest.Grants, "", func() ([]handle.Request, error) { return st.faulty.Grants(ctx, digest) })
 }
 
+func (st *store) Open(ctx context.Context, after string, limit int) ([]handle.Summary, string, error) {
+	type found struct {
+		page []handle.Summary
+		next string
+	}
+	list, err := call(ctx, st, handletest.Open, "", func() (found, error) {
+		page, next, err := st.faulty.Open(ctx, after, limit)
+		return found{page, next}, err
+	})
+	return list.page, list.next, err
+}
+
 func (st *store) Since(ctx context.Context, t time.Time) iter.Seq2[handle.Request, error] {
 	return st.faulty.Since(ctx, t)
 }
