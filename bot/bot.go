@@ -76,6 +76,10 @@ type Bot struct {
 	// NewHolder returns a fresh name for a lease holder. Optional: random.
 	NewHolder func() string
 
+	// Go starts a look-up that will probably be needed. Optional: nil starts a
+	// goroutine. A simulation runs it at once, or not at all.
+	Go func(lookUp func())
+
 	// Budget is the time from the start of a request in which it is decided and
 	// reconciled; the sweep does the rest. A single outside call may take half of
 	// it, so that there is time to ask again. Optional: 2 s.

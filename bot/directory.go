@@ -26,13 +26,17 @@ type directory struct {
 const maxName = 80 // bytes of a person's name
 
 // lookUp asks Slack once who the person is. User groups are looked up only if
-// the person is not named as an approver.
+// the person is not named as an approver, and at the same time if the ID in the
+// payload is not.
 func (i *interaction) lookUp(ctx context.Context, r handle.Request) (handle.Voter, error) {
 	if i.voter != nil {
 		return *i.voter, nil
 	}
 	ctx, cancel := i.b.callTimeout(ctx)
 	defer cancel()
+	if notNamed(r.Authorize(handle.Voter{Person: i.person(), Home: true})) {
+		i.b.fetchAhead(ctx, r.Terms.Groups())
+	}
 	m, err := i.b.member(ctx, i.user.ID)
 	if err != nil {
 		return handle.Voter{}, err
@@ -118,6 +122,19 @@ func (b *Bot) fetchGroup(ctx context.Context, id string) ([]string, error) {
 }
 
 const groupsAtOnce = 4 // look-ups; usergroups.users.list allows about 20 a minute
+
+// fetchAhead begins the look-ups of the first groups. groupsOf waits for those that
+// it needs.
+func (b *Bot) fetchAhead(ctx context.Context, groups []string) {
+	for _, group := range groups[:min(len(groups), groupsAtOnce)] {
+		fetch := func() { _, _ = b.groupMembers(ctx, group) }
+		if b.Go != nil {
+			b.Go(fetch)
+		} else {
+			go fetch()
+		}
+	}
+}
 
 // groupsOf returns one of groups that a person, known by ids, belongs to, or
 // none. It looks up several groups side by side. An error counts only if no

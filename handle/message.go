@@ -15,9 +15,6 @@ type Message struct {
 	Shown   string `json:"shown"` // the ViewHash it last showed; empty if unknown
 }
 
-// Same reports whether m and n are one message in Slack.
-func (m Message) Same(n Message) bool { return m.Channel == n.Channel && m.TS == n.TS }
-
 // maxMessages bounds Messages: anyone in a channel with copies could add them.
 const maxMessages = 20
 

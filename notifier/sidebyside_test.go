@@ -169,28 +169,35 @@ func TestWaitForSlackHoldsUpNoMark(t *testing.T) {
 	}
 }
 
-// TestReplyToDeletedMessageIsSentAgain: the message was deleted, its thread not. The
-// update that leaves beside the reply shows it. The reply comes again where people
-// see it, in the thread of the next message.
-func TestReplyToDeletedMessageIsSentAgain(t *testing.T) {
-	for name, approvals := range map[string]int{"pending": 2, "decided": 1} {
+// TestDeletionSeenBesideReply: the message was deleted, its thread not, which takes the
+// reply. The update that leaves beside the reply shows the deletion, and a new
+// message says what the reply said. A withdrawn request needs none.
+func TestDeletionSeenBesideReply(t *testing.T) {
+	for name, tt := range map[string]struct {
+		approvals int
+		next      func(w *testWorld, id string)
+		shows     string
+	}{
+		"pending":   {2, func(w *testWorld, id string) { w.decide(id, handle.Approve, "") }, "1 of 2"},
+		"decided":   {1, func(w *testWorld, id string) { w.decide(id, handle.Approve, "") }, "pproved"},
+		"withdrawn": {1, func(w *testWorld, id string) { w.delete(id) }, ""},
+	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			w.notifier.Defaults.Approvals = approvals
+			w.notifier.Defaults.Approvals = tt.approvals
 			r := w.launch()
 			old := w.deleteRoot(r.ID, false)
-			w.decide(r.ID, handle.Approve, "")
+			tt.next(w, r.ID)
 			r = w.load(r.ID)
-			root, _ := r.Root()
-			if root.Same(old) || w.message(root).Deleted {
-				t.Fatalf("the root is %+v, deleted", root)
+			root, posted := r.Root()
+			if posted != (tt.shows != "") || root.TS == old.TS {
+				t.Fatalf("the root is %+v", root)
 			}
-			found := false
-			for _, reply := range w.message(root).Replies {
-				found = found || strings.Contains(reply.Text, "approved by <@U0ANN>")
+			if m := w.slack.Messages(channel); posted && (w.message(root).Deleted || !strings.Contains(string(w.message(root).Blocks), tt.shows)) {
+				t.Errorf("no new message shows %q: %+v", tt.shows, m)
 			}
-			if !found {
-				t.Errorf("the approval is not in the new thread: %+v", w.message(root).Replies)
+			if due := r.Due(w.Now()); len(due) > 0 {
+				t.Errorf("due: %+v", due)
 			}
 		})
 	}

@@ -14,10 +14,9 @@ import (
 // message is one call that updates or sends a message, to Slack or by mail. It
 // depends on no other message of its batch.
 type message struct {
-	step   handle.Step
-	once   bool           // sent twice, people see it twice
-	thread handle.Message // of a reply
-	send   func(ctx context.Context) (Mark, error)
+	step handle.Step
+	once bool // sent twice, people see it twice
+	send func(ctx context.Context) (Mark, error)
 }
 
 // maxAtOnce bounds the steps of one batch.
@@ -100,23 +99,11 @@ func (u *run) sideBySide(ctx context.Context, steps []handle.Step, wait bool) er
 }
 
 // markAll marks the messages that have no error. It reports whether the marks must
-// be made durable at once. A reply in a thread whose root turned out to be deleted
-// is not marked: it is sent again in the next one's.
+// be made durable at once. Replies come before updates: a reply that became the new
+// root says more about the old one than that it was deleted.
 func (u *run) markAll(messages []message, marks []Mark, errs []error) (sent bool) {
-	var deleted []handle.Message
-	for i, mark := range marks {
-		if m, ok := mark.(messageGone); ok && errs[i] == nil {
-			deleted = append(deleted, m.message)
-		}
-	}
-	for _, last := range []bool{false, true} { // a deletion comes after what the others say about the message
-		for i, m := range messages {
-			_, gone := marks[i].(messageGone)
-			_, replied := marks[i].(delivered)
-			lost := replied && slices.ContainsFunc(deleted, m.thread.Same)
-			if errs[i] != nil || gone != last || lost {
-				continue
-			}
+	for i, m := range slices.Backward(messages) {
+		if errs[i] == nil {
 			u.mark(marks[i])
 			sent = sent || m.once
 		}
@@ -175,7 +162,7 @@ func (u *run) notify(s handle.Step) (messages []message) {
 // reply replies in the thread of root.
 func (u *run) reply(s handle.Step, root handle.Message) message {
 	view, pending := blocks.Notification(u.r, s.Notification, false), u.r.Decision == nil
-	return message{step: s, once: true, thread: root, send: func(ctx context.Context) (Mark, error) {
+	return message{step: s, once: true, send: func(ctx context.Context) (Mark, error) {
 		p, err := u.c.Slack.Post(ctx, root.Channel, root.TS, view)
 		switch {
 		case err == nil && p.AtRoot:

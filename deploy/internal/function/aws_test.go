@@ -26,6 +26,7 @@ type fakeAWS struct {
 	items       map[string]map[string]attribute // by StackKey and GateKey
 	secret      string                          // empty if it does not exist
 	secretDelay time.Duration                   // before GetSecretValue responds
+	delay       time.Duration                   // before DynamoDB responds
 	down        bool                            // DynamoDB answers 500
 	hangs       bool                            // DynamoDB does not answer
 	calls       map[string]int                  // by operation
@@ -96,7 +97,7 @@ func (a *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	a.mu.Lock()
 	a.calls[operation]++
-	stall, hangs := a.secretDelay, a.hangs
+	stall, delay, hangs := a.secretDelay, a.delay, a.hangs
 	a.mu.Unlock()
 	switch {
 	case operation == "GetSecretValue":
@@ -104,6 +105,8 @@ func (a *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case hangs:
 		<-r.Context().Done()
 		return
+	default:
+		time.Sleep(delay)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -34,6 +34,9 @@ type fixture struct {
 	bot, notifier *fakeLambda
 	base64        bool         // the HTTP API sends bodies as base64
 	beforeEvent   func([]byte) // optional: sees an event before the notifier does
+
+	clickEvent []byte        // the last event of the bot
+	clickTook  time.Duration // until its response
 }
 
 const (
@@ -97,7 +100,10 @@ func (f *fixture) serveHTTPAPI(w http.ResponseWriter, req *http.Request) {
 	if err != nil {
 		f.t.Error(err)
 	}
-	o := f.bot.invoke(httpEvent(f.t, req, body, f.base64), clickTime)
+	f.clickEvent = httpEvent(f.t, req, body, f.base64)
+	begun := time.Now()
+	o := f.bot.invoke(f.clickEvent, clickTime)
+	f.clickTook = time.Since(begun)
 	var res events.APIGatewayV2HTTPResponse
 	if o.failed != "" || json.Unmarshal(o.answer, &res) != nil {
 		http.Error(w, `{"message":"Internal Server Error"}`, http.StatusInternalServerError)

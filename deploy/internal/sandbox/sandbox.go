@@ -486,6 +486,21 @@ func (w *Sandbox) KillBeforeSignal(kill func()) (died func() bool) {
 	}
 }
 
+// Delay makes each call to Slack and each signal to a wait handle take longer, as
+// over a network.
+func (w *Sandbox) Delay(slack, signal time.Duration) {
+	w.servers[0].serve(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if isSignal(r) {
+			time.Sleep(signal)
+		}
+		w.CloudFormation.ServeHTTP(rw, r)
+	}))
+	w.servers[1].serve(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		time.Sleep(slack)
+		w.Slack.ServeHTTP(rw, r)
+	}))
+}
+
 func drain(body io.ReadCloser) {
 	_, _ = io.CopyN(io.Discard, body, 1<<20)
 	_ = body.Close()

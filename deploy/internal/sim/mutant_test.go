@@ -38,7 +38,7 @@ var simMutants = []mutant{
 	{"the marks of messages that left side by side are mixed up", "notifier/reconcile",
 		`marks\[i\], err = m\.send\(ctx\)`, "marks[len(marks)-1-i], err = m.send(ctx)"},
 	{"a message that failed among others is marked", "notifier/reconcile",
-		`if errs\[i\] != nil \|\| gone`, "if errs[i] != nil && marks[i] == nil || gone"},
+		`if errs\[i\] == nil \{`, "if marks[i] != nil {"},
 	{"the lease excludes no other process", "handle",
 		`if r\.Lease\.Holder != "" && r\.Lease\.Holder != holder && now\.Before\(r\.Lease\.Until\) \{`, "if false {"},
 	{"any decision opens the verdict", "handle",

@@ -212,6 +212,7 @@ func (s *simulation) restart() {
 	n.CancelUnapproved = s.plan.Env.CancelUnapproved
 	n.Wait = s.wait
 	n.SideBySide = s.oneByOne
+	b.Go = s.nowOrNever
 	b.After = func(ctx context.Context, r handle.Request, holder string) {
 		parent := invocationOf(ctx)
 		defer parent.trackCall()()
@@ -236,6 +237,14 @@ func (s *simulation) oneByOne(calls []func()) {
 	order := rand.New(rand.NewPCG(s.plan.Seed, uint64(s.step)<<32|uint64(s.call)))
 	for _, i := range order.Perm(len(calls)) {
 		calls[i]()
+	}
+}
+
+// nowOrNever makes a look-up that the bot begins ahead either at once or only when
+// it is needed, as drawn for this place in the schedule.
+func (s *simulation) nowOrNever(lookUp func()) {
+	if rand.New(rand.NewPCG(s.plan.Seed, uint64(s.step)<<32|uint64(s.call))).IntN(2) == 0 {
+		lookUp()
 	}
 }
 
