@@ -3,6 +3,7 @@ package deploy
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -216,6 +217,9 @@ func TestDocumentedGatesHold(t *testing.T) {
 			t.Errorf("%s has no gate", name)
 		}
 		for _, lines := range gates {
+			if n := strings.Count(lines, "ServiceTimeout: '"); n != strings.Count(lines, "ServiceToken: ") {
+				t.Errorf("%s: %d custom resources of a gate have a ServiceTimeout", name, n)
+			}
 			source := "Parameters:\n  UserEmail: {Type: String}\nResources:\n" +
 				regexp.MustCompile(`(?m)^`).ReplaceAllString(lines, "  ") +
 				"\n  Queue: {Type: AWS::SQS::Queue, DependsOn: ApprovalVerdict}\n"
@@ -231,6 +235,19 @@ func TestDocumentedGatesHold(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// The page on costs counts the alarms that the stack has.
+func TestCostsCountEveryAlarm(t *testing.T) {
+	alarms := 0
+	for _, r := range at(read(t, "template.yaml"), "Resources").(map[string]any) {
+		if at(r, "Type") == "AWS::CloudWatch::Alarm" {
+			alarms++
+		}
+	}
+	if row := fmt.Sprintf("| alarms | %d |", alarms); !strings.Contains(readPage(t, "docs/costs.md").text, row) {
+		t.Errorf("costs.md has no row %q", row)
 	}
 }
 

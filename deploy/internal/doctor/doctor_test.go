@@ -159,6 +159,12 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"bot failed", func(p *fixture) { bot(p).config["State"] = "Failed" }, []expectation{{"bot function", Fault, "has failed", "sam deploy"}}},
 		{"update failed", func(p *fixture) { notifier(p).config["LastUpdateStatus"] = "Failed" }, []expectation{{"notifier function", Fault, "update of countersign-notifier failed", "sam deploy"}}},
 		{"old runtime", func(p *fixture) { bot(p).config["Runtime"] = "provided.al2" }, []expectation{{"bot function", Fault, "provided.al2", "provided.al2023"}}},
+		{"metrics not logged", func(p *fixture) {
+			notifier(p).config["LoggingConfig"] = map[string]string{"LogFormat": "JSON", "LogGroup": "log-of-countersign-notifier", "ApplicationLogLevel": "WARN"}
+		}, []expectation{{"notifier function", Fault, "logs at level WARN and above: its metrics", "ApplicationLogLevel=INFO,LogGroup=log-of-countersign-notifier"}}},
+		{"everything logged", func(p *fixture) {
+			notifier(p).config["LoggingConfig"] = map[string]string{"LogFormat": "JSON", "LogGroup": "log-of-countersign-notifier", "ApplicationLogLevel": "DEBUG"}
+		}, nil},
 		{"disabled", func(p *fixture) { notifier(p).concurrency = new(int) }, []expectation{{"notifier function", Fault, "disabled", "delete-function-concurrency"}}},
 		{"environment cannot be decrypted", func(p *fixture) { notifier(p).env = nil }, []expectation{{"notifier function", Fault, "KMSAccessDenied", "KMS key"}}},
 		{"no team", env(envTeam, ""), []expectation{{"bot function settings", Fault, envTeam, "sam deploy"}}},

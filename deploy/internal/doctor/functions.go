@@ -1,9 +1,11 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +29,7 @@ type deployedFunction struct {
 	env         map[string]string
 	envError    string // why Lambda cannot decrypt the environment
 	logGroup    string // log group
+	logLevel    string // the least level of the lines that Lambda keeps; empty for INFO
 
 	concurrency *int32 // reserved; nil if none is or it could not be read
 }
@@ -56,8 +59,8 @@ func (d *doctor) readFunction(ctx context.Context, which, output string) (deploy
 		runtime: string(out.Runtime), env: map[string]string{},
 	}
 	f.logGroup = "/aws/lambda/" + name
-	if l := out.LoggingConfig; l != nil && aws.ToString(l.LogGroup) != "" {
-		f.logGroup = *l.LogGroup
+	if l := out.LoggingConfig; l != nil {
+		f.logGroup, f.logLevel = cmp.Or(aws.ToString(l.LogGroup), f.logGroup), string(l.ApplicationLogLevel)
 	}
 	if f.update == types.LastUpdateStatusFailed {
 		f.stateReason = aws.ToString(out.LastUpdateStatusReason)
@@ -150,6 +153,9 @@ func (d *doctor) judgeFunction(name string, f deployedFunction) Finding {
 		return fault(name, f.name+" is disabled: its reserved concurrency is 0", "Enable it:"+d.cli("lambda delete-function-concurrency --function-name %s", f.name))
 	case !isSupported(f.runtime):
 		return fault(name, f.name+" uses the runtime "+f.runtime+", which AWS no longer updates", "Redeploy this version, which uses provided.al2023:"+redeploy)
+	case slices.Contains([]string{"WARN", "ERROR", "FATAL"}, f.logLevel):
+		return fault(name, f.name+" logs at level "+f.logLevel+" and above: its metrics are log lines at level INFO, so alarms stay silent", "Set the level to INFO:"+
+			d.cli("lambda update-function-configuration --function-name %s --logging-config %s", f.name, "LogFormat=JSON,ApplicationLogLevel=INFO,LogGroup="+f.logGroup))
 	case f.state == types.StatePending, f.update == types.LastUpdateStatusInProgress:
 		return warning(name, f.name+" is being created or updated", "Wait a minute, then run the doctor again.")
 	}
