@@ -34,7 +34,8 @@ type fakeAWS struct {
 	stackName, stackStatus string
 	outputs                map[string]string
 	resources              []resource
-	catalog                []resource // of the stack countersign-catalog; nil if it does not exist
+	catalog                []resource               // of the stack countersign-catalog; nil if it does not exist
+	products               map[string][]fakeVersion // by ID, the oldest version first
 	functions              map[string]*fakeFunction
 	secretText             string
 	secretChanged          time.Time
@@ -59,6 +60,45 @@ type fakeFunction struct {
 	env         map[string]string
 	concurrency *int
 	policy      string
+}
+
+// fakeVersion is a version of a product. Its template is missing if it is empty.
+type fakeVersion struct {
+	name, template string
+	inactive       bool
+}
+
+// product answers DescribeProductAsAdmin.
+func (a *fakeAWS) product(id string) (any, *apiError) {
+	versions, ok := a.products[id]
+	if !ok {
+		return nil, notFound("ResourceNotFoundException")
+	}
+	var summaries []map[string]any
+	for i, v := range versions {
+		summaries = append(summaries, map[string]any{"Id": fmt.Sprintf("pa-%d", i), "Name": v.name, "CreatedTime": 1_700_000_000 + i})
+	}
+	return map[string]any{
+		"ProductViewDetail":             map[string]any{"ProductViewSummary": map[string]any{"Name": "Name of " + id, "ProductId": id}},
+		"ProvisioningArtifactSummaries": summaries,
+	}, nil
+}
+
+// artifact answers DescribeProvisioningArtifact, which gives the template only if asked to be verbose.
+func (a *fakeAWS) artifact(product, id string, verbose bool) (any, *apiError) {
+	for i, v := range a.products[product] {
+		if fmt.Sprintf("pa-%d", i) != id {
+			continue
+		}
+		info := map[string]string{"TemplateUrl": "https://s3.amazonaws.com/templates/" + id}
+		if verbose && v.template != "" {
+			info["CloudFormationTemplate"] = v.template
+		}
+		return map[string]any{"Status": "AVAILABLE", "Info": info, "ProvisioningArtifactDetail": map[string]any{
+			"Id": id, "Name": v.name, "Active": !v.inactive, "Type": "CLOUD_FORMATION_TEMPLATE",
+		}}, nil
+	}
+	return nil, notFound("ResourceNotFoundException")
 }
 
 type fakeTopic struct {
@@ -173,14 +213,15 @@ func (a *fakeAWS) serveLambda(w http.ResponseWriter, r *http.Request) {
 // serveJSON answers the services that speak AWS's JSON protocols.
 func (a *fakeAWS) serveJSON(w http.ResponseWriter, target string, body []byte) {
 	service, operation, _ := strings.Cut(target, ".")
-	prefix := map[string]string{"secretsmanager": "secretsmanager", "DynamoDB_20120810": "dynamodb", "AWSEvents": "events", "AmazonSQS": "sqs"}[service]
+	prefix := map[string]string{"secretsmanager": "secretsmanager", "DynamoDB_20120810": "dynamodb", "AWSEvents": "events", "AmazonSQS": "sqs", "AWS242ServiceCatalogService": "servicecatalog"}[service]
 	if no := a.record(prefix + ":" + operation); no != nil {
 		a.writeJSON(w, nil, no)
 		return
 	}
 	var in struct {
-		SecretId, TableName, IndexName, Name, Rule, QueueUrl string //nolint: the services' names
-		Key                                                  map[string]map[string]string
+		SecretId, TableName, IndexName, Name, Rule, QueueUrl, Id, ProductId, ProvisioningArtifactId string //nolint: the services' names
+		Verbose                                                                                     bool
+		Key                                                                                         map[string]map[string]string
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
 		a.t.Error(err)
@@ -228,6 +269,10 @@ func (a *fakeAWS) serveJSON(w http.ResponseWriter, target string, body []byte) {
 			w.Header().Set("X-Amzn-Query-Error", "AWS.SimpleQueueService.NonExistentQueue;Sender")
 			no = notFound("com.amazonaws.sqs#QueueDoesNotExist")
 		}
+	case "AWS242ServiceCatalogService.DescribeProductAsAdmin":
+		answer, no = a.product(in.Id)
+	case "AWS242ServiceCatalogService.DescribeProvisioningArtifact":
+		answer, no = a.artifact(in.ProductId, in.ProvisioningArtifactId, in.Verbose)
 	default:
 		a.t.Errorf("unexpected call: %s", target)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/servicecatalog"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -33,6 +34,7 @@ type clients struct {
 	iam            *iam.Client
 	lambda         *lambda.Client
 	secrets        *secretsmanager.Client
+	serviceCatalog *servicecatalog.Client
 	sns            *sns.Client
 	sqs            *sqs.Client
 	sts            *sts.Client
@@ -49,6 +51,7 @@ func newClients(account awsconfig.Account) clients {
 		iam:            iam.NewFromConfig(c),
 		lambda:         lambda.NewFromConfig(c),
 		secrets:        secretsmanager.NewFromConfig(c),
+		serviceCatalog: servicecatalog.NewFromConfig(c),
 		sns:            sns.NewFromConfig(c),
 		sqs:            sqs.NewFromConfig(c),
 		sts:            sts.NewFromConfig(c),

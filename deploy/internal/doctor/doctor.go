@@ -61,6 +61,7 @@ var checks = []check{
 	(*doctor).checkMailPolicy,
 	(*doctor).checkLaunchTopic,
 	(*doctor).checkLaunchRoles,
+	(*doctor).checkProducts,
 	(*doctor).checkUpdates,
 	(*doctor).checkSweep,
 	(*doctor).checkHeartbeat,

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"countersign/bot/slacktest"
+	"countersign/deploy"
 	"countersign/deploy/internal/testtools"
 	"countersign/handle"
 	"countersign/handle/handletest"
@@ -380,6 +381,27 @@ func TestEachFaultIsFound(t *testing.T) {
 			p.aws.requests = []handle.Request{recentRequest("role/ann@example.com", true)}
 		}, []expectation{{"requesters", Unchecked, "dynamodb:Query and dynamodb:BatchGetItem", "--print-policy"}, {"updates", Unchecked, "dynamodb:BatchGetItem", ""}}},
 
+		// Products.
+		{"a gate that leaks", product(strings.Replace(string(deploy.Product), "    DependsOn: ApprovalVerdict\n", "", 1)),
+			[]expectation{{"products", Fault, "Name of prod-queue 3: DeadLetters can start before the verdict (line ", "countersign gate lint TEMPLATE"}}},
+		{"a product without a gate", product("Resources:\n  Q: {Type: AWS::SQS::Queue}"),
+			[]expectation{{"products", Fault, "Name of prod-queue 3: the template has no gate: nothing asks for an approval (line 1)", "publish a new version"}}},
+		{"a stale digest", product(strings.Replace(string(deploy.Product), "Description: Message queue", "Description: Queue", 1)),
+			[]expectation{{"products", Warning, "Name of prod-queue 3: Template is not the digest", "gate lint"}}},
+		{"a template that is none", product("{"), []expectation{{"products", Unchecked, "the template of Name of prod-queue 3 cannot be read: ValidationError", "gate lint"}}},
+		{"a template that Service Catalog does not give", product(""), []expectation{{"products", Unchecked, "did not give its template", "Save the template"}}},
+		{"a product of a recent launch", func(p *fixture) {
+			p.aws.requests = []handle.Request{gated("Queue", "p", "t"), gated("Queue", "p", "t")}
+			for i, id := range []string{"prod-disk", "prod-deleted"} {
+				p.aws.requests[i].Product.ID, p.aws.requests[i].Stack.ID = id, "arn:aws:cloudformation:eu-west-1:111122223333:stack/SC-1/1"
+			}
+			p.aws.products["prod-disk"] = []fakeVersion{{"1", "Resources: {Q: {Type: AWS::SQS::Queue}}", false}}
+		}, []expectation{{"products", Fault, "Name of prod-disk 1: the template has no gate", ""}}},
+		{"no products", func(p *fixture) { p.aws.catalog = p.aws.catalog[:1] }, []expectation{{"products", Skipped, "no products in the stack countersign-catalog", ""}}},
+		{"gates without a fault", func(*fixture) {}, []expectation{{"products", OK, "the gates of 1 product have no fault: 1 version", ""}}},
+		{"products denied", func(p *fixture) { p.aws.denied = []string{"servicecatalog:DescribeProvisioningArtifact"} },
+			[]expectation{{"products", Unchecked, "servicecatalog:DescribeProductAsAdmin and servicecatalog:DescribeProvisioningArtifact", "--print-policy"}}},
+
 		// Updates.
 		{"gate of an earlier release", func(p *fixture) {
 			p.aws.requests = []handle.Request{gated("Queue", "p", "t"), gated("Topic <b>", "", ""), gated("Topic", "p", "t"), gated("Disk", "", "")}
@@ -449,7 +471,7 @@ func TestEachFaultIsFound(t *testing.T) {
 			p.aws.secretText = "{}"
 		}, []expectation{{"stack resources", Unchecked, "cloudformation:ListStackResources", "--print-policy"}, {"secret", Fault, "slackToken is missing", ""},
 			{"secret", Fault, "slackToken is empty", ""}, {"secret", Fault, "signingSecrets is empty", ""}, {"secret", Fault, "mailKeys is empty", ""},
-			{"launch role", Unchecked, "cloudformation:ListStackResources", ""}}},
+			{"launch role", Unchecked, "cloudformation:ListStackResources", ""}, {"products", Unchecked, "cloudformation:ListStackResources", ""}}},
 		{"table description denied, no recovery", func(p *fixture) {
 			p.aws.denied, p.aws.backups = []string{"dynamodb:DescribeTable"}, "DISABLED"
 		}, []expectation{{"table", Unchecked, "dynamodb:DescribeTable", "--print-policy"}, {"table", Warning, "point-in-time", ""}}},
@@ -688,4 +710,11 @@ func TestGridWithoutSlackEnterpriseIsReported(t *testing.T) {
 		"enterprise_user": map[string]any{"id": "W0EVE", "enterprise_id": "E0HOLDING", "teams": []string{"T0EXAMPLE"}},
 	}})
 	p.want(p.checkAll(), expectation{nameApprovers, Warning, "the Enterprise Grid organization E0HOLDING", "SlackEnterprise to E0HOLDING"})
+}
+
+// product publishes a third version of the catalog's product.
+func product(template string) func(*fixture) {
+	return func(p *fixture) {
+		p.aws.products["prod-queue"] = append(p.aws.products["prod-queue"], fakeVersion{"3", template, false})
+	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"countersign/bot"
 	"countersign/bot/slacktest"
+	"countersign/deploy"
 	"countersign/deploy/internal/awsconfig"
 	"countersign/handle"
 )
@@ -163,7 +164,10 @@ func healthy(t testing.TB, slackURL, apiURL string) *fakeAWS {
 			{"AWS::CloudWatch::Alarm", "FailedAlarm", "countersign-failed"},
 			{"AWS::CloudWatch::Alarm", "BypassAlarm", "countersign-bypass"},
 		},
-		catalog:       []resource{{"AWS::IAM::Role", "LaunchRole", "CountersignLaunch"}},
+		catalog: []resource{
+			{"AWS::IAM::Role", "LaunchRole", "CountersignLaunch"}, {"AWS::ServiceCatalog::CloudFormationProduct", "Product", "prod-queue"},
+		},
+		products:      map[string][]fakeVersion{"prod-queue": {{"1", "Resources: {Q: {Type: AWS::SQS::Queue}}", true}, {"2", string(deploy.Product), false}}},
 		functions:     map[string]*fakeFunction{"countersign-bot": function("countersign-bot"), "countersign-notifier": notifier},
 		secretChanged: time.Now().Add(-10 * 24 * time.Hour),
 		table:         tableDescription("countersign"), backups: "ENABLED",

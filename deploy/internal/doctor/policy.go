@@ -50,6 +50,8 @@ func (d *doctor) policy() awsconfig.Policy {
 			arns(scope, "lambda", "function:", known(s.outputs["BotFunctionName"], s.outputs["NotifierFunctionName"]), "*")),
 		awsconfig.Allow("Secret", []string{"secretsmanager:GetSecretValue"},
 			[]string{cmp.Or(bot.env[envSecret], scope.ARN("secretsmanager", "secret:"+byName))}),
+		awsconfig.Allow("Products", []string{"servicecatalog:DescribeProductAsAdmin", "servicecatalog:DescribeProvisioningArtifact"},
+			[]string{scope.ARN("catalog", "product/*")}),
 		awsconfig.Allow("Topics", []string{"sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"}, topics),
 		awsconfig.Allow("FailureQueue", []string{"sqs:GetQueueAttributes"},
 			[]string{scope.ARN("sqs", cmp.Or(queue, byName))}),
