@@ -102,6 +102,7 @@ func (a *fakeAWS) artifact(product, id string, verbose bool) (any, *apiError) {
 }
 
 type fakeTopic struct {
+	byLink        bool // subscriptions were confirmed by their link
 	policy        string
 	subscriptions [][2]string // endpoint, and ARN or PendingConfirmation
 }
@@ -402,7 +403,7 @@ func (a *fakeAWS) serveQuery(w http.ResponseWriter, form url.Values) {
 	action := form.Get("Action")
 	prefix := map[string]string{
 		"GetCallerIdentity": "sts", "DescribeStacks": "cloudformation", "ListStackResources": "cloudformation",
-		"ListSubscriptionsByTopic": "sns", "GetTopicAttributes": "sns", "GetRole": "iam", "SimulatePrincipalPolicy": "iam",
+		"ListSubscriptionsByTopic": "sns", "GetSubscriptionAttributes": "sns", "GetTopicAttributes": "sns", "GetRole": "iam", "SimulatePrincipalPolicy": "iam",
 	}[action]
 	no := a.record(prefix + ":" + action)
 	var answer string
@@ -456,6 +457,13 @@ func (a *fakeAWS) query(action string, form url.Values) (string, *apiError) {
 			fmt.Fprintf(&b, "<member><TopicArn>%s</TopicArn><Protocol>email</Protocol><Endpoint>%s</Endpoint><SubscriptionArn>%s</SubscriptionArn><Owner>111122223333</Owner></member>", form.Get("TopicArn"), s[0], s[1])
 		}
 		b.WriteString("</Subscriptions>")
+	case "GetSubscriptionAttributes":
+		arn := form.Get("SubscriptionArn")
+		topic := a.topics[arn[:strings.LastIndex(arn, ":")]]
+		if topic == nil {
+			return "", &apiError{http.StatusNotFound, "NotFound", "Subscription does not exist"}
+		}
+		fmt.Fprintf(&b, "<Attributes><entry><key>SubscriptionArn</key><value>%s</value></entry><entry><key>ConfirmationWasAuthenticated</key><value>%t</value></entry></Attributes>", arn, !topic.byLink)
 	case "GetTopicAttributes":
 		topic := a.topics[form.Get("TopicArn")]
 		if topic == nil {

@@ -450,6 +450,11 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"secret denied", func(p *fixture) { p.aws.denied = []string{"secretsmanager:GetSecretValue"} }, []expectation{{"secret", Unchecked, "secretsmanager:GetSecretValue", "--print-policy"}}},
 		{"table denied", func(p *fixture) { p.aws.denied = []string{"dynamodb:DescribeTable", "dynamodb:Query"} },
 			[]expectation{{"table", Unchecked, "dynamodb:DescribeTable", "--print-policy"}, {"overdue requests", Unchecked, "dynamodb:Query", ""}, {"requesters", Unchecked, "dynamodb:Query", ""}, {"updates", Unchecked, "dynamodb:Query", ""}}},
+		{"mail subscription confirmed by its link", func(p *fixture) { p.aws.topics[mailTopicARN].byLink = true },
+			[]expectation{{"mail subscription", Warning, "the unsubscribe link in each mail to admins@example.com ends the subscription", "--authenticate-on-unsubscribe true"}}},
+		{"mail subscription denied", func(p *fixture) { p.aws.denied = []string{"sns:GetSubscriptionAttributes"} },
+			[]expectation{{"mail subscription", Unchecked, "sns:GetSubscriptionAttributes", "--print-policy"}}},
+
 		// A read that fails hides nothing that others found.
 		{"one rule denied, another disabled", func(p *fixture) {
 			p.aws.denied = []string{"events:DescribeRule countersign-status"}

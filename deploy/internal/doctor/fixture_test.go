@@ -172,8 +172,8 @@ func healthy(t testing.TB, slackURL, apiURL string) *fakeAWS {
 		secretChanged: time.Now().Add(-10 * 24 * time.Hour),
 		table:         tableDescription("countersign"), backups: "ENABLED",
 		topics: map[string]*fakeTopic{
-			mailTopicARN:   {own, [][2]string{{"admins@example.com", mailTopicARN + ":1"}}},
-			launchTopicARN: {org, [][2]string{{notifierARN, launchTopicARN + ":1"}}},
+			mailTopicARN:   {false, own, [][2]string{{"admins@example.com", mailTopicARN + ":1"}}},
+			launchTopicARN: {false, org, [][2]string{{notifierARN, launchTopicARN + ":1"}}},
 		},
 		rules: map[string]*fakeRule{
 			"countersign-sweep":  {"ENABLED", "rate(1 minute)", "", []string{notifierARN}},

@@ -12,9 +12,10 @@ import (
 )
 
 const (
-	nameMail        = "mail"
-	nameMailPolicy  = "mail topic policy"
-	nameLaunchTopic = "launch topic"
+	nameMail         = "mail"
+	nameMailPolicy   = "mail topic policy"
+	nameSubscription = "mail subscription"
+	nameLaunchTopic  = "launch topic"
 )
 
 // mailTopic returns the ARN of the topic that mails are sent to. Without one, it
@@ -46,7 +47,40 @@ func (d *doctor) checkMail(ctx context.Context) []Finding {
 	case err != nil:
 		return []Finding{awsError(nameMail, "sns:ListSubscriptionsByTopic", err)}
 	}
-	return []Finding{d.judgeSubscriptions(topic, subscriptions)}
+	return append([]Finding{d.judgeSubscriptions(topic, subscriptions)}, d.checkUnsubscribe(ctx, topic, subscriptions)...)
+}
+
+// checkUnsubscribe warns of subscriptions that anyone with the unsubscribe link of a
+// mail can end. Those that were confirmed with the subscriber's link can be. See
+// https://docs.aws.amazon.com/sns/latest/api/API_ConfirmSubscription.html
+func (d *doctor) checkUnsubscribe(ctx context.Context, topic string, subscriptions []types.Subscription) []Finding {
+	var open []types.Subscription
+	for _, s := range subscriptions {
+		if !strings.HasPrefix(aws.ToString(s.SubscriptionArn), "arn:") || !strings.HasPrefix(aws.ToString(s.Protocol), "email") {
+			continue
+		}
+		out, err := d.aws.sns.GetSubscriptionAttributes(ctx, &sns.GetSubscriptionAttributesInput{SubscriptionArn: s.SubscriptionArn})
+		var gone *types.NotFoundException
+		switch {
+		case errors.As(err, &gone): // it ended just now
+		case err != nil:
+			return []Finding{awsError(nameSubscription, "sns:GetSubscriptionAttributes", err)}
+		case out.Attributes["ConfirmationWasAuthenticated"] == "false":
+			open = append(open, s)
+		}
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	var addresses []string
+	for _, s := range open {
+		addresses = append(addresses, aws.ToString(s.Endpoint))
+	}
+	return []Finding{warning(nameSubscription, "the unsubscribe link in each mail to "+list(addresses, 3)+" ends the subscription for whoever opens it, a mail scanner too: mails then stop without notice",
+		"Subscribe again, and confirm with the token in AWS's mail instead of its link:"+
+			d.cli("sns unsubscribe --subscription-arn %s", aws.ToString(open[0].SubscriptionArn))+
+			d.cli("sns subscribe --topic-arn %s --protocol email --notification-endpoint %s", topic, addresses[0])+
+			d.cli("sns confirm-subscription --topic-arn %s --token TOKEN --authenticate-on-unsubscribe true", topic))}
 }
 
 // judgeSubscriptions reports who receives mails. Unconfirmed subscribers receive

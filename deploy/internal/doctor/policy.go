@@ -53,6 +53,7 @@ func (d *doctor) policy() awsconfig.Policy {
 		awsconfig.Allow("Products", []string{"servicecatalog:DescribeProductAsAdmin", "servicecatalog:DescribeProvisioningArtifact"},
 			[]string{scope.ARN("catalog", "product/*")}),
 		awsconfig.Allow("Topics", []string{"sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"}, topics),
+		awsconfig.Allow("Subscriptions", []string{"sns:GetSubscriptionAttributes"}, []string{"*"}), // has no resource type
 		awsconfig.Allow("FailureQueue", []string{"sqs:GetQueueAttributes"},
 			[]string{scope.ARN("sqs", cmp.Or(queue, byName))}),
 		scope.Decrypt("dynamodb", "secretsmanager"),
