@@ -148,13 +148,15 @@ func New(c Config) (*Sandbox, error) {
 }
 
 // serves reports whether a ServiceToken leads to the notifier. Its name is the Name of Countersign's stack, which the
-// template's author may have changed from the default, and "-notifier". Any topic leads to the notifier, but only for
-// the resources of a gate: products may have custom resources behind other topics.
+// template's author may have changed from the default, and "-notifier". Products may have custom resources of other
+// functions and topics: only the resources of a gate reach the notifier by any topic or a changed name.
 func serves(serviceToken string, properties *gate.Object) bool {
 	if strings.Contains(serviceToken, ":sns:") {
 		return gate.IsGate(properties)
 	}
-	return strings.HasSuffix(serviceToken, "-notifier")
+	_, function, _ := strings.Cut(serviceToken, ":function:")
+	function, _, _ = strings.Cut(function, ":") // without a version or alias
+	return function == "countersign-notifier" || strings.HasSuffix(function, "-notifier") && gate.IsGate(properties)
 }
 
 // listen starts the servers of CloudFormation, Slack, mail, the bot and the

@@ -17,18 +17,11 @@ func parameters(t *gate.Template, given map[string]string) (map[string]string, e
 	values := map[string]string{}
 	for _, p := range t.Parameters() {
 		v, ok := given[p.Name]
-		switch {
-		case ok:
-		case p.HasDefault:
-			continue
-		case len(p.AllowedValues) > 0:
-			v = p.AllowedValues[0]
-		case strings.Contains(strings.ToLower(p.Name), "mail"):
-			v = "rita@example.com"
-		case strings.Contains(p.Type, "Number"):
-			v = "1"
-		default:
-			v = "example"
+		if !ok {
+			if p.HasDefault {
+				continue
+			}
+			v = p.Example()
 		}
 		values[p.Name] = v
 	}
