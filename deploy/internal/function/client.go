@@ -2,9 +2,11 @@ package function
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path"
 	"strings"
@@ -26,8 +28,24 @@ import (
 type Transport struct {
 	Client *http.Client
 
+	dialer    net.Dialer
+	tlsConfig *tls.Config // of the server, without its name
+
 	mu        sync.Mutex
-	idleSince time.Time // the end of the last invocation
+	idleSince time.Time                  // the end of the last invocation
+	opened    map[target][]openingSocket // by Open, not yet used
+}
+
+// target is where a connection leads to.
+type target struct {
+	address string // host:port
+	secure  bool   // over TLS
+}
+
+// openingSocket is a connection that is being opened, or is open.
+type openingSocket struct {
+	begun time.Time     // wall time
+	conn  chan net.Conn // receives one value; nil if it could not be opened
 }
 
 const (
@@ -43,16 +61,120 @@ const (
 func NewTransport() *Transport {
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true) // with HTTP/2, one dropped connection would fail all calls
-	dialer := net.Dialer{Timeout: dialTimeout}
-	return &Transport{Client: &http.Client{Transport: retryTransport{&http.Transport{
+	w := &Transport{dialer: net.Dialer{Timeout: dialTimeout}, tlsConfig: &tls.Config{NextProtos: []string{"http/1.1"}}, opened: map[target][]openingSocket{}}
+	w.Client = &http.Client{Transport: retryTransport{&http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            dialer.DialContext,
+		DialContext:            w.dial,
+		DialTLSContext:         w.dialTLS,
 		TLSHandshakeTimeout:    dialTimeout,
 		IdleConnTimeout:        idleTimeout,
 		MaxIdleConnsPerHost:    maxIdleConns,
 		MaxResponseHeaderBytes: maxHeaders,
 		Protocols:              protocols,
-	}}}}
+	}}}
+	return w
+}
+
+func (w *Transport) dial(ctx context.Context, _, address string) (net.Conn, error) {
+	return w.connect(ctx, target{address, false})
+}
+
+func (w *Transport) dialTLS(ctx context.Context, _, address string) (net.Conn, error) {
+	return w.connect(ctx, target{address, true})
+}
+
+// connect returns a connection that Open has opened, or opens one.
+func (w *Transport) connect(ctx context.Context, to target) (net.Conn, error) {
+	for {
+		socket, ok := w.take(to)
+		if !ok {
+			return w.open(ctx, to)
+		}
+		select {
+		case conn := <-socket.conn:
+			if conn != nil {
+				return conn, nil
+			}
+		case <-ctx.Done():
+			socket.close()
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// take removes the oldest connection to a target. One that has not been used for
+// maxFrozen is closed, for the server may have dropped it.
+func (w *Transport) take(to target) (openingSocket, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.opened[to]) > 0 {
+		socket := w.opened[to][0]
+		w.opened[to] = w.opened[to][1:]
+		if age := time.Now().Round(0).Sub(socket.begun); age >= 0 && age < maxFrozen {
+			return socket, true
+		}
+		socket.close()
+	}
+	return openingSocket{}, false
+}
+
+// close closes the connection once it is open.
+func (s openingSocket) close() {
+	go func() {
+		if conn := <-s.conn; conn != nil {
+			_ = conn.Close()
+		}
+	}()
+}
+
+// open opens a connection, with the TLS handshake if it is secure.
+func (w *Transport) open(ctx context.Context, to target) (net.Conn, error) {
+	conn, err := w.dialer.DialContext(ctx, "tcp", to.address)
+	if err != nil || !to.secure {
+		return conn, err
+	}
+	c := w.tlsConfig.Clone()
+	if c.ServerName, _, err = net.SplitHostPort(to.address); err == nil {
+		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+		defer cancel()
+		secured := tls.Client(conn, c)
+		if err = secured.HandshakeContext(ctx); err == nil {
+			return secured, nil
+		}
+	}
+	_ = conn.Close()
+	return nil, err
+}
+
+// Open begins to open n connections to the server of a URL, for calls that follow
+// within maxFrozen. It sends no request, and a failure shows only in the calls. With
+// a proxy it does nothing.
+func (w *Transport) Open(n int, server string) {
+	u, err := url.Parse(server)
+	if err != nil || u.Hostname() == "" {
+		return
+	}
+	if proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u}); proxy != nil || err != nil {
+		return
+	}
+	to := target{u.Host, u.Scheme == "https"}
+	if u.Port() == "" {
+		to.address = net.JoinHostPort(u.Hostname(), map[bool]string{false: "80", true: "443"}[to.secure])
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.idleSince = time.Now().Round(0)
+	for range n {
+		socket := openingSocket{w.idleSince, make(chan net.Conn, 1)}
+		w.opened[to] = append(w.opened[to], socket)
+		go func() {
+			conn, err := w.open(context.Background(), to)
+			if err != nil {
+				conn = nil
+			}
+			socket.conn <- conn
+		}()
+	}
 }
 
 // BeginInvocation must be called when an invocation begins, and the returned func when
@@ -63,6 +185,12 @@ func (w *Transport) BeginInvocation(now func() time.Time) (end func()) {
 	defer w.mu.Unlock()
 	if gap := now().Round(0).Sub(w.idleSince); gap < 0 || gap > maxFrozen {
 		w.Client.CloseIdleConnections()
+		for _, sockets := range w.opened {
+			for _, socket := range sockets {
+				socket.close()
+			}
+		}
+		clear(w.opened)
 	}
 	return func() {
 		w.mu.Lock()

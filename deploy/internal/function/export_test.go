@@ -2,6 +2,7 @@ package function
 
 import (
 	"context"
+	"crypto/x509"
 	"net/http"
 
 	"countersign/handle"
@@ -18,3 +19,6 @@ func (f *Function) Address(ctx context.Context) string { return f.address(ctx) }
 
 // SlackClient is the client that carries the Slack token.
 var SlackClient = slackClient
+
+// Trust makes the transport trust the authorities of roots.
+func (w *Transport) Trust(roots *x509.CertPool) { w.tlsConfig.RootCAs = roots }

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/servicecatalog"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -68,7 +69,8 @@ func NewBot(environ []string, out io.Writer) *Function {
 
 // start reads the configuration and returns what both functions depend on. It also
 // reads the secret, so that the first click does not wait for it; if that fails,
-// it is read again when it is needed.
+// it is read again when it is needed. Meanwhile it opens the connections to DynamoDB
+// and Slack that the first event will use.
 func start(role Role, environ []string, out io.Writer) (*Function, Deps) {
 	f := &Function{
 		log:       NewLog(out, os.Getenv("AWS_LAMBDA_LOG_LEVEL")),
@@ -83,11 +85,27 @@ func start(role Role, environ []string, out io.Writer) (*Function, Deps) {
 		f.log.Error("invalid configuration", "error", f.configErr)
 		return f, Deps{}
 	}
+	f.transport.Open(1, tableEndpoint(sdk))
+	f.transport.Open(map[Role]int{RoleBot: 3, RoleNotifier: 1}[role], f.config.SlackAPI) // a decision makes three calls at once
 	secrets := &SecretCache{Client: secretsmanager.NewFromConfig(sdk), ARN: f.config.Secret, Now: now, Log: f.log}
 	begun := time.Now()
 	_, err := secrets.Secret(context.Background())
 	f.log.Info("ready", "secret", err == nil, "secretMillis", float64(time.Since(begun).Microseconds())/1000)
 	return f, f.deps(sdk, secrets)
+}
+
+// tableEndpoint returns the URL of DynamoDB; empty if it cannot be determined.
+func tableEndpoint(sdk aws.Config) string {
+	ctx := context.Background()
+	p := dynamodb.EndpointParameters{Region: &sdk.Region, Endpoint: sdk.BaseEndpoint}
+	if own, ok, _ := (endpoints{}).GetServiceBaseEndpoint(ctx, dynamodb.ServiceID); ok {
+		p.Endpoint = &own
+	}
+	e, err := dynamodb.NewDefaultEndpointResolverV2().ResolveEndpoint(ctx, p.WithDefaults())
+	if err != nil {
+		return ""
+	}
+	return e.URI.String()
 }
 
 func now() time.Time { return time.Now().UTC() }
