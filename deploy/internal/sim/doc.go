@@ -17,7 +17,8 @@
 // it is sent, and everything after each step. At the end all faults stop, and
 // after more than a day nothing may be due.
 //
-// A run does one thing at a time, on a clock that moves only when told to. So a
+// A run does one thing at a time, on a clock that moves only when told to; calls
+// that leave side by side are made one by one, in an order drawn from the seed. So a
 // seed always gives the same run, and a failing one is shrunk to the few steps
 // that it needs and printed as a story.
 package sim
