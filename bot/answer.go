@@ -76,8 +76,8 @@ func withoutEcho(body []byte) []byte {
 			continue
 		}
 		// Field by field: one of an unexpected type must not hide the others.
-		var all map[string]json.RawMessage
-		if json.Unmarshal(raw, &all) != nil || all == nil {
+		all := object(raw)
+		if all == nil {
 			delete(answer, name)
 			continue
 		}

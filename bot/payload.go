@@ -115,9 +115,7 @@ type viewSubmission struct {
 	View       struct {
 		CallbackID      string `json:"callback_id"`
 		PrivateMetadata string `json:"private_metadata"`
-		State           struct {
-			Values inputs `json:"values"`
-		} `json:"state"`
+		State           inputs `json:"state"`
 	} `json:"view"`
 }
 
@@ -127,17 +125,18 @@ type inputs map[string]map[string]json.RawMessage
 
 func (v *inputs) UnmarshalJSON(b []byte) error {
 	*v = inputs{}
-	var byBlock map[string]json.RawMessage
-	if json.Unmarshal(b, &byBlock) != nil {
-		return nil
-	}
-	for id, raw := range byBlock {
-		var byAction map[string]json.RawMessage
-		if json.Unmarshal(raw, &byAction) == nil {
-			(*v)[id] = byAction
-		}
+	for block, raw := range object(object(b)["values"]) {
+		(*v)[block] = object(raw)
 	}
 	return nil
+}
+
+// object decodes an object; nil if raw is none.
+func object(raw json.RawMessage) (fields map[string]json.RawMessage) {
+	if json.Unmarshal(raw, &fields) != nil {
+		return nil
+	}
+	return fields
 }
 
 // input is the text of an input block; empty if there is none.
@@ -145,7 +144,7 @@ func (p viewSubmission) input(block, action string) string {
 	var element struct {
 		Value string `json:"value"`
 	}
-	if json.Unmarshal(p.View.State.Values[block][action], &element) != nil {
+	if json.Unmarshal(p.View.State[block][action], &element) != nil {
 		return ""
 	}
 	return element.Value
