@@ -58,7 +58,7 @@ func story(t *testing.T, s *fixture, tab *tab) {
 	tab.click("#launch-fold > summary")
 	tab.do(chromedp.SetValue(chromedp.CSS("#f-Environment"), "production"))
 	tab.click("#launch-form button.primary")
-	tab.sees("#slack", "Approval needed: Message queue (production)")
+	tab.sees("#slack", "Approval needed: Message queue, v3")
 	tab.until("two launches are listed", `document.querySelectorAll(".launches li").length === 2`)
 
 	tab.become(sandbox.Dan)
@@ -240,6 +240,10 @@ func visitStates(t *testing.T, s *fixture, tab *tab, findings func() []string) {
 	tab.until("the modal is open", `document.querySelector("#modal").open`)
 	check("with a form open")
 	tab.do(chromedp.KeyEvent(kb.Escape))
+	s.clickButton(sandbox.Bob, "details")
+	tab.until("the details are open", `document.querySelector("#modal").open`)
+	check("with the details open")
+	tab.do(chromedp.KeyEvent(kb.Escape))
 	s.do("signal", sandbox.Rita, body{"stack": s.stack().ID})
 	tab.become(sandbox.Rita)
 	tab.sees("#stacks", "rolled back")
@@ -254,6 +258,20 @@ func visitStates(t *testing.T, s *fixture, tab *tab, findings func() []string) {
 	check("in the storybook")
 	tab.do(chromedp.Navigate(link))
 	check("on the mailed page of a closed request")
+	tab.do(chromedp.Navigate(link + "x"))
+	check("on the mailed page of an invalid link")
+	s.do("clear", sandbox.Rita, nil)
+	s.launch(sandbox.Rita, body{"name": "orders-queue-3", "failure": "slack-down"})
+	link, code = s.lastMailedDecision(handle.Approve)
+	tab.do(chromedp.Navigate(link), chromedp.Click(chromedp.CSS("button")))
+	check("on the mailed page that approves")
+	tab.do(
+		chromedp.SendKeys(chromedp.CSS("#name"), "Kim Lee"),
+		chromedp.SendKeys(chromedp.CSS("#code"), code),
+		chromedp.Click(chromedp.CSS("button")),
+		chromedp.WaitNotPresent(chromedp.CSS("form")),
+	)
+	check("on the mailed page, approved")
 }
 
 // A page that loses its connection says so, and continues when the program is back.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"countersign/deploy/internal/fakemail"
 	"countersign/deploy/internal/sandbox"
 	"countersign/handle"
 )
@@ -46,8 +47,21 @@ func mailPage(t *testing.T, s *fixture, tab *tab) {
 func (s *fixture) mailedDecision(v handle.Verdict) (link, code string) {
 	s.Helper()
 	s.run()
+	return s.mailedDecisionIn(s.sandbox.Mail.Messages(), v)
+}
+
+// lastMailedDecision is mailedDecision of the newest mail.
+func (s *fixture) lastMailedDecision(v handle.Verdict) (link, code string) {
+	s.Helper()
+	s.run()
+	all := s.sandbox.Mail.Messages()
+	return s.mailedDecisionIn(all[len(all)-1:], v)
+}
+
+func (s *fixture) mailedDecisionIn(mails []fakemail.Message, v handle.Verdict) (link, code string) {
+	s.Helper()
 	pattern := regexp.MustCompile(`To ` + string(v) + `,[^\n]*\n\s+(http\S+)\s+Code: (\d{6})`)
-	for _, m := range s.sandbox.Mail.Messages() {
+	for _, m := range mails {
 		if found := pattern.FindStringSubmatch(m.Text); found != nil {
 			return found[1], found[2]
 		}

@@ -88,9 +88,9 @@ func pending(n int) handle.Request {
 	r := handle.Request{
 		ID:        handle.NewID(id, "ApprovalRequest", "5f0c2c40"),
 		CreatedAt: sampleTime,
-		Stack:     handle.Stack{ID: id, Name: stack, Account: sandbox.Account, Region: sandbox.Region, Gate: "ApprovalRequest"},
+		Stack:     handle.Stack{ID: id, Name: stack, Account: sandbox.Account, AccountName: "production", Region: sandbox.Region, Gate: "ApprovalRequest"},
 		Product: handle.Product{
-			Name: "Message queue (production)", ID: sandbox.ProductID, Version: sandbox.ProvisioningArtifactID,
+			Name: "Message queue (production)", ID: sandbox.ProductID, ProductName: sandbox.ProductName, VersionName: sandbox.VersionName, Version: sandbox.ProvisioningArtifactID,
 			Portfolio: sandbox.PortfolioID, Provisioned: "orders-queue", ProvisionedID: "pp-7kq2example4x",
 		},
 		Requester: handle.Requester{
@@ -158,7 +158,7 @@ func otherAccount(r handle.Request) handle.Request {
 	const account = "444455556666"
 	r = unread(r).IdentifyRequester(sandbox.Rita, []string{sandbox.Rita}, false)
 	r.Stack.ID, r.Stack.Name = strings.ReplaceAll(r.Stack.ID, sandbox.Account, account), strings.ReplaceAll(r.Stack.Name, sandbox.Account, account)
-	r.Stack.Account = account
+	r.Stack.Account, r.Stack.AccountName, r.Stack.OtherAccount = account, "", true
 	return r
 }
 
@@ -170,7 +170,7 @@ func impersonating(r handle.Request) handle.Request {
 
 func hostile(r handle.Request) handle.Request {
 	r = r.Clone()
-	r.Product.Name = "Queue* <!channel> <@U0BOB> `x`"
+	r.Product.ProductName, r.Product.VersionName, r.Stack.AccountName = "Queue* <!channel> <@U0BOB> `x`", "", "*test*"
 	r.Product.Provisioned = "<https://evil.example.com|AWS console>"
 	r.Requester.Email = "rita@example.com\n*Approvals*\n1 of 1"
 	r.Requester.Principal = ""

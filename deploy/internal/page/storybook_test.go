@@ -32,7 +32,7 @@ func TestStorybook(t *testing.T) {
 		}
 	}
 	for _, want := range []string{ // one of each headline, reply and mail
-		"Approval needed: Message queue (production)", "1 of 2 (1 more needed)", "Identity not verified", "by mail, name as typed",
+		"Approval needed: Message queue, v3", "Approval needed: Message queue (production)", "production (account 111122223333)", "1 of 2 (1 more needed)", "Identity not verified", "by mail, name as typed",
 		"not been verified with CloudFormation yet", "not been looked up in Slack yet", "so 2 people must approve", "(claimed)", "can't prevent self-approval", "444455556666",
 		"Rejected: ", "Expired: ", "Withdrawn: ", "Bypassed approval: ", "Approved and launched: ", "Approved, but the launch failed: ",
 		"no longer accepts the signal", "this launch has been waiting for your decision", "1 more approval is needed",
