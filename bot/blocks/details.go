@@ -89,10 +89,11 @@ type details struct {
 // add adds the lines of one entry, which stands for n, under a heading. Once an entry
 // has no room, it and all that follow are only counted.
 func (d *details) add(heading string, n int, lines ...string) {
+	before := *d
 	if heading != d.heading && heading != "" {
 		lines = append([]string{"*" + heading + "*"}, lines...)
+		d.flush() // a block of its own
 	}
-	before := *d
 	for _, line := range lines {
 		encoded, err := json.Marshal(line)
 		if units(d.text)+units(line)+1 > maxSection {
