@@ -264,6 +264,9 @@ func (r Request) Reassign(v Voter, to []string, now time.Time) (Request, error) 
 	if err := r.allow(r.Authorize, v, now); err != nil {
 		return r, err
 	}
+	if !r.Requester.LookedUp { // who must not be among them is not known yet
+		return r, &Refusal{Reason: RefusedUnverified}
+	}
 	if len(r.Reassignments) >= maxReassignments {
 		return r, &Refusal{Reason: RefusedTooMany}
 	}

@@ -30,6 +30,7 @@ func launch(edits ...func(*handle.Request)) handle.Request {
 	known := func(r *handle.Request) {
 		r.Requester.SlackID, r.Requester.SlackIDs, r.Requester.LookedUp, r.Requester.Proven = rob, []string{rob}, true, true
 		r.Terms.Approvers, r.Terms.Approvals = []string{ann, ben, rob, guards}, 2
+		r.Terms.Reminders, r.Terms.RemindAt = nil, at.Add(8*time.Hour+13*time.Minute+30*time.Second) // as of an earlier release
 	}
 	return handletest.Request(1, at, slices.Concat([]func(*handle.Request){known}, edits)...)
 }

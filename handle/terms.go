@@ -16,10 +16,9 @@ type Terms struct {
 	Approvals    int       `json:"approvals"`         // how many people must approve, at least 1
 	SelfApproval bool      `json:"selfApproval,omitempty"`
 	Deadline     time.Time `json:"deadline"`          // from then on, votes are refused
-	RemindAt     time.Time `json:"remindAt,omitzero"` // zero for no reminder
+	RemindAt     time.Time `json:"remindAt,omitzero"` // of requests of earlier releases: when approvers are reminded, once
 
-	// Reminders are when approvers are reminded, in order; see ReminderTimes. Requests of
-	// earlier releases have RemindAt instead.
+	// Reminders are when approvers are reminded, in order; see ReminderTimes.
 	Reminders []time.Time `json:"reminders,omitempty"`
 
 	EscalateAt time.Time `json:"escalateAt,omitzero"`  // when EscalateTo join the approvers; zero for never
@@ -76,12 +75,6 @@ func DecisionDeadline(now time.Time, timeout, margin time.Duration, url WaitURL)
 			end.Sub(now).Round(time.Second), max(margin, MinMargin), int((max(margin, MinMargin) + minDecide).Seconds()))
 	}
 	return deadline, nil
-}
-
-// ReminderTime returns when approvers are reminded: after three quarters of the
-// time to decide.
-func ReminderTime(created, deadline time.Time) time.Time {
-	return created.Add(deadline.Sub(created) / 4 * 3)
 }
 
 // ErrNoApprovers means that the terms name no approvers.

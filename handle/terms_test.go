@@ -59,15 +59,6 @@ func TestDecisionDeadline(t *testing.T) {
 	}
 }
 
-func TestReminderTime(t *testing.T) {
-	for _, length := range []time.Duration{time.Minute, 11 * time.Hour, 7 * time.Nanosecond} {
-		got := handle.ReminderTime(at, at.Add(length)).Sub(at)
-		if want := length * 3 / 4; got > want || want-got > 3*time.Nanosecond {
-			t.Errorf("of %s: got %s, want %s", length, got, want)
-		}
-	}
-}
-
 func TestTermsCheck(t *testing.T) {
 	ids := func(n int) (list []string) {
 		for i := range n {

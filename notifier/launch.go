@@ -338,7 +338,7 @@ func (n *Notifier) newRecord(ctx context.Context, ev customResource, p propertie
 		return handle.Request{}, approval{}, err
 	}
 	r.ApproversUnchecked = r.Terms.Channel != ""
-	r.Terms.RemindAt = handle.ReminderTime(r.CreatedAt, r.Terms.Deadline)
+	r.Terms.Reminders = handle.ReminderTimes(r.CreatedAt, r.Terms.Deadline, handle.DefaultReminders(), handle.WorkingHours{})
 	if err := r.Terms.Check(); err != nil {
 		return handle.Request{}, approval{}, err
 	}

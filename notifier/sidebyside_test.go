@@ -78,7 +78,7 @@ func TestMessagesLeaveSideBySide(t *testing.T) {
 	root, _ := r.Root()
 	reply, direct := r.Delivered[decided.ReplyKey()], r.Delivered[decided.DirectKey()]
 	replies := w.message(root).Replies
-	if reply.TS != replies[len(replies)-1].TS || direct.TS != w.slack.DMs(rita)[0].TS {
+	if reply.TS != replies[len(replies)-1].TS || direct.TS != w.slack.DMs(rita)[0].Replies[0].TS {
 		t.Errorf("the marks are %+v and %+v", reply, direct)
 	}
 }
@@ -115,7 +115,7 @@ func TestOneFailureStopsNoOtherMessage(t *testing.T) {
 				done := map[string]bool{
 					"update": len(w.message(root).ButtonsIn("decide")) == 0,
 					"reply":  len(w.message(root).Replies) == 2,
-					"direct": len(w.slack.DMs(rita)) == 1,
+					"direct": len(w.slack.DMs(rita)[0].Replies) == 1, // to that of the question
 				}
 				for other, ok := range done {
 					if ok == (other == name) {
@@ -131,8 +131,8 @@ func TestOneFailureStopsNoOtherMessage(t *testing.T) {
 				}
 				w.slack.SetFault(nil)
 				w.sweep(30 * time.Minute)
-				if len(w.message(root).ButtonsIn("decide")) != 0 || len(w.message(root).Replies) != 2 || len(w.slack.DMs(rita)) != 1 {
-					t.Errorf("afterwards: %d replies and %d direct messages, want 2 and 1", len(w.message(root).Replies), len(w.slack.DMs(rita)))
+				if len(w.message(root).ButtonsIn("decide")) != 0 || len(w.message(root).Replies) != 2 || len(w.slack.DMs(rita)) != 1 || len(w.slack.DMs(rita)[0].Replies) != 1 {
+					t.Errorf("afterwards: %d replies and the direct messages %+v, want 2 and one thread of 2", len(w.message(root).Replies), w.slack.DMs(rita))
 				}
 			})
 		}
@@ -157,7 +157,7 @@ func TestWaitForSlackHoldsUpNoMark(t *testing.T) {
 	wait := w.notifier.Wait
 	w.notifier.Wait = func(ctx context.Context, d time.Duration) error {
 		waited = true
-		if got := w.load(r.ID).Delivered; len(got) != 3 { // the question's reply, the decision's, the direct message
+		if got := w.load(r.ID).Delivered; len(got) != 4 { // the question's reply and direct message, and the decision's
 			t.Errorf("marked before the wait: %+v", got)
 		}
 		return wait(ctx, d)

@@ -75,7 +75,7 @@ func (n *Notifier) update(ctx context.Context, ev customResource, p properties) 
 	if r.Terms.Deadline, err = handle.HoldDeadline(r.CreatedAt, hold, n.Defaults.Margin, r.WaitURL); err != nil {
 		return fail(err.Error()), nil
 	}
-	r.Terms.RemindAt = handle.ReminderTime(r.CreatedAt, r.Terms.Deadline)
+	r.Terms.Reminders = handle.ReminderTimes(r.CreatedAt, r.Terms.Deadline, handle.DefaultReminders(), handle.WorkingHours{})
 	holder := reconcile.NewHolder()
 	stored, err := n.create(ctx, r, holder)
 	if err != nil {

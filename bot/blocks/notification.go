@@ -78,10 +78,14 @@ func word(r handle.Request, n handle.Notification, direct bool) sentence {
 		missing := r.ApprovalsNeeded() - approvalsUpTo(r, n.Vote)
 		return sentence{sign: states[handle.Pending].sign, toRequester: true, text: "approved by " + mention(r.Votes[n.Vote].By.ID) + "; " + count(missing, "more approval is", "more approvals are") + " needed."}
 	case handle.NotifyReminder:
-		return sentence{sign: reminderSign, text: awaited(r) + ": this " + Operation(r) + " has been waiting for your decision since " + Mrkdwn.Date(r.CreatedAt) +
-			". Without one it expires " + Mrkdwn.Date(r.Terms.Deadline) + " and is rolled back."}
+		text := awaited(r) + ": this " + Operation(r) + " has been waiting for your decision since " + Mrkdwn.Date(r.CreatedAt) +
+			". Without one it expires " + Mrkdwn.Date(r.Terms.Deadline) + " and is rolled back."
+		if all := len(r.Terms.Reminders); all > 1 {
+			text += fmt.Sprintf(" Reminder %d of %d.", n.Index+1, all)
+		}
+		return sentence{sign: reminderSign, text: text}
 	case handle.NotifyNudge:
-		return sentence{sign: reminderSign, text: awaited(r) + ": the requester asks for your decision on this " + Operation(r) + ". Without one it expires " + Mrkdwn.Date(r.Terms.Deadline) + " and is rolled back."}
+		return sentence{sign: reminderSign, text: awaited(r) + ": at " + Mrkdwn.Date(n.At) + " the requester asked for your decision on this " + Operation(r) + ". Without one it expires " + Mrkdwn.Date(r.Terms.Deadline) + " and is rolled back."}
 	case handle.NotifyQuestion:
 		q := r.Questions[n.Index]
 		return sentence{sign: questionSign, toRequester: true, text: mention(q.By.ID) + " asks:", quote: q.Text}

@@ -54,7 +54,7 @@ func Request(n int, at time.Time, edits ...func(*handle.Request)) handle.Request
 			Approvers: []string{"U0APPROVER1", "S0APPROVERS"},
 			Approvals: 1,
 			Deadline:  deadline,
-			RemindAt:  handle.ReminderTime(at, deadline),
+			Reminders: handle.ReminderTimes(at, deadline, handle.DefaultReminders(), handle.WorkingHours{}),
 		},
 		WaitURL: waitURL,
 	}.RecordCreation()

@@ -105,7 +105,7 @@ func pending(n int) handle.Request {
 		},
 		Terms: handle.Terms{
 			Channel: sandbox.Channel, Approvers: []string{sandbox.Approvers}, Approvals: n,
-			Deadline: deadline, RemindAt: handle.ReminderTime(sampleTime, deadline),
+			Deadline: deadline, Reminders: handle.ReminderTimes(sampleTime, deadline, handle.DefaultReminders(), handle.WorkingHours{}),
 			UnprovenRequester: handle.UnprovenTwoApprovers,
 		},
 	}
@@ -230,7 +230,7 @@ func updating() handle.Request {
 	r.ID, r.Stack.Updating = handle.NewID(r.Stack.ID, r.Stack.Gate, "8c1d7f00"), true
 	r.Details[1].Value, r.Parameters[2].Value = "14 days", "14"
 	r.Terms.Deadline = after(time.Hour - handle.MinMargin)
-	r.Terms.RemindAt = handle.ReminderTime(sampleTime, r.Terms.Deadline)
+	r.Terms.Reminders = handle.ReminderTimes(sampleTime, r.Terms.Deadline, handle.DefaultReminders(), handle.WorkingHours{})
 	r.Requester.Launcher, r.Requester.Principal = r.Requester.Principal, ""
 	return r.IdentifyRequester(sandbox.Rita, []string{sandbox.Rita}, false).RecordCreation()
 }

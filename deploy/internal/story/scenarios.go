@@ -59,7 +59,7 @@ func expire(ctx context.Context, run *runner) error {
 	return run.steps(ctx,
 		run.launch(),
 		run.posted(),
-		run.advance("until three quarters of the time has passed", func(r handle.Request) time.Time { return r.Terms.RemindAt.Add(time.Minute) }),
+		run.advance("until half of the time has passed", func(r handle.Request) time.Time { return r.Terms.Reminders[0].Add(time.Minute) }),
 		run.threadHas("this launch has been waiting"),
 		run.requestIs(handle.Pending),
 		run.advance("until the deadline", func(r handle.Request) time.Time { return r.Terms.Deadline.Add(time.Minute) }),
