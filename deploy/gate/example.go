@@ -28,6 +28,9 @@ func (def *Parameter) samples() []string {
 	if strings.HasSuffix(def.Name, "ServiceToken") || strings.HasSuffix(def.Name, "LambdaArn") || strings.HasSuffix(def.Name, "FunctionArn") {
 		s = append(s, "arn:aws:lambda:us-east-1:111122223333:function:example")
 	}
+	if strings.Contains(def.Name, "S3VersionKey") { // of an asset of CDK v1
+		s = append(s, "example||example")
+	}
 	switch {
 	case strings.Contains(def.Type, typeNumber):
 		s = append(s, "1")
@@ -43,7 +46,7 @@ func (def *Parameter) samples() []string {
 	case strings.Contains(def.Type, "AvailabilityZone"):
 		s = append(s, "us-east-1a")
 	case def.isList():
-		s = append(s, "example1,example2,example3")
+		s = append(s, "example1,example2,example3,example4,example5,example6")
 	}
 	s = append(s, "example", "Example1", "Example1!", "10.0.0.0/16", "10.0.0.1", "111122223333", "example.com", "https://example.com/", "rita@example.com",
 		"arn:aws:iam::111122223333:role/example", "arn:aws:kms:us-east-1:111122223333:key/12345678-1234-1234-1234-123456789012",

@@ -18,7 +18,7 @@ func TestExample(t *testing.T) {
 		{"Type: String, AllowedPattern: '(\\d{1,3})\\.(\\d{1,3})\\.(\\d{1,3})\\.(\\d{1,3})/(\\d{1,2})'", "10.0.0.0/16"},
 		{"Type: String, AllowedPattern: '^ami-[0-9a-f]{8,17}$'", "ami-aaaaaaaa"},
 		{"Type: String, AllowedPattern: 'o-[a-z0-9]{10,32}'", "o-aaaaaaaaaa"},
-		{"Type: 'List<AWS::EC2::Subnet::Id>'", "example1,example2,example3"},
+		{"Type: 'List<AWS::EC2::Subnet::Id>'", "example1,example2,example3,example4,example5,example6"},
 		{"Type: CommaDelimitedList, AllowedPattern: '\\d{12}'", "111122223333"},
 		{"Type: 'AWS::SSM::Parameter::Value<String>'", "/example"},
 		{"Type: AWS::EC2::AvailabilityZone::Name", "us-east-1a"},

@@ -99,7 +99,7 @@ func substitute(parts []expr, s *Instance) (Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		madeUp = madeUp || isSample(v)
+		madeUp = madeUp || IsSample(v)
 		p, sh, ok := scalar(v)
 		if !ok {
 			if _, none := v.(noValue); none {

@@ -55,7 +55,7 @@ func selectItem(_ *Instance, args []Value) (Value, error) {
 	if err != nil || !ok {
 		return nil, invalid("%s", usageSelect)
 	}
-	if n := len(items); index >= n && n > 0 && isSample(items[n-1]) {
+	if n := len(items); index >= n && n > 0 && IsSample(items[n-1]) {
 		return items[n-1], nil
 	}
 	if index < 0 || index >= len(items) {
@@ -72,7 +72,7 @@ func split(_ *Instance, args []Value) (Value, error) {
 		return nil, invalid("%s", usageSplit)
 	}
 	parts := Strings(strings.Split(plain, delimiter))
-	if isSample(args[1]) {
+	if IsSample(args[1]) {
 		for i, p := range parts {
 			parts[i] = Sample(Text(p))
 		}
@@ -115,6 +115,8 @@ func length(_ *Instance, v Value) (Value, error) {
 // jsonString is Fn::ToJsonString of the AWS::LanguageExtensions transform.
 func jsonString(_ *Instance, v Value) (Value, error) {
 	switch v.(type) {
+	case noValue: // the result of a transform, which is not run
+		return "{}", nil
 	case List, *Object:
 		plain := appendJSON(nil, v, style{typed: true})
 		if len(plain) > maxText {

@@ -110,7 +110,8 @@ func Sample(s string) Value { return sample{text: s} }
 // SampleOfAnyType returns a made-up value that is a text, or a list where a function wants one.
 func SampleOfAnyType(s string) Value { return sample{text: s, list: true} }
 
-func isSample(v Value) bool {
+// IsSample reports whether v is made up.
+func IsSample(v Value) bool {
 	_, ok := v.(sample)
 	return ok
 }

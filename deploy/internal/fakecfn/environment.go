@@ -91,6 +91,9 @@ func (st *stack) StoredParameter(name, typ string) (string, bool) {
 	if strings.Contains(typ, "AWS::EC2::Image::Id") {
 		return "ami-" + makeID(name, 17, lowerHex), true
 	}
+	if lower := strings.ToLower(name); strings.HasSuffix(lower, "arn") || strings.Contains(lower, "lambda") || strings.Contains(lower, "function") {
+		return "arn:" + st.engine.partition + ":lambda:" + st.engine.cfg.Region + ":" + st.account + ":function:" + path.Base(name), true
+	}
 	return path.Base(name), true
 }
 

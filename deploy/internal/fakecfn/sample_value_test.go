@@ -39,6 +39,27 @@ Resources:
 	}
 }
 
+// A function that only AWS knows exists. A gate's function must be known.
+func TestMadeUpServiceToken(t *testing.T) {
+	const src = `
+Parameters: {Stored: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /org/BootstrapperLambdaArn}}
+Resources:
+  Functions: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: 'https://example.com/functions.yaml'}}
+  Nested: {Type: Custom::Zone, Properties: {ServiceToken: !GetAtt Functions.Outputs.HostedZone}}
+  Other: {Type: Custom::Zone, Properties: {ServiceToken: !Ref Stored}}
+`
+	unserved := func(c *fakecfn.Config) { c.Serves = func(string, *gate.Object) bool { return false } }
+	w := newFixture(t, unserved)
+	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, src)})
+	if got := w.stack(id).Status; got != fakecfn.CreateComplete {
+		t.Errorf("stack: got %s: %v", got, w.log(id))
+	}
+	got := newFixture(t, unserved).refusal(strings.ReplaceAll(src, "HostedZone}", "HostedZone, WaitUrl: x}"))
+	if want := "Invalid service token."; got != want {
+		t.Errorf("refusal: got %q, want %q", got, want)
+	}
+}
+
 func TestStackOutput(t *testing.T) {
 	w := newFixture(t)
 	_, err := w.engine.CreateStack(fakecfn.CreateStackInput{Name: "network", Template: mustParse(t,
