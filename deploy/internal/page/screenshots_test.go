@@ -51,6 +51,7 @@ func TestScreenshots(t *testing.T) {
 	newest := func(name, words string) {
 		t.Helper()
 		tab.sees("#channel > .message:last-child", words)
+		tab.until("the thread has begun", `document.querySelector("#channel > .message:last-child .thread")`) // its arrival renders the message anew
 		tab.is("the thread is removed", `(document.querySelectorAll("#slack .thread").forEach((el) => el.remove()), true)`)
 		tab.screenshot(filepath.Join(dir, name), maxMessageBytes, chromedp.Screenshot(chromedp.CSS("#channel > .message:last-child")))
 	}
