@@ -38,7 +38,7 @@ func (n *Notifier) Handle(ctx context.Context, event json.RawMessage) error {
 		// Even if the document is broken, CloudFormation may be waiting for an
 		// answer.
 		if salvaged, ok := salvage(event); ok {
-			return n.answer(ctx, salvaged, salvaged.failed("the event could not be read: "+jsonFault(err)))
+			return n.answerUnreadable(ctx, salvaged, err)
 		}
 		return fmt.Errorf("%w: %s", ErrEvent, jsonFault(err))
 	}
@@ -103,7 +103,9 @@ func (n *Notifier) record(ctx context.Context, raw json.RawMessage) error {
 	case n.Account != "" && account == n.Account:
 		return fmt.Errorf("%w: a topic message about a stack of this account, whose stacks call the function itself", ErrEvent)
 	case ev.RequestType != "Delete" && !n.floods.allow(account, n.Now()):
-		return n.answer(ctx, ev, ev.failed("too many requests from this account at once; launch again in a minute"))
+		return n.answerWith(ctx, ev, func(context.Context, customResource) (reply, error) {
+			return reply{response: ev.failed("too many requests from this account at once; launch again in a minute"), unread: true}, nil
+		})
 	}
 	return n.answerRequest(ctx, message)
 }

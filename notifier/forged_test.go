@@ -289,7 +289,7 @@ func TestRollbackOfAnUpdateSucceeds(t *testing.T) {
 	w.stacks.description.Status = "UPDATE_ROLLBACK_IN_PROGRESS"
 	got, err := w.handle(w.event(nil, map[string]any{"RequestType": "Update", "PhysicalResourceId": "new", "RequestId": "back",
 		"OldResourceProperties": map[string]any{"WaitUrl": w.waitURL() + "&new"}}))
-	if err != nil || got.Status != "SUCCESS" || got.PhysicalResourceId != "new" || len(w.slack.Messages(channel)) != 1 {
+	if err != nil || got.Status != "SUCCESS" || got.PhysicalResourceId != r.ID || len(w.slack.Messages(channel)) != 1 {
 		t.Errorf("answered %+v, error %v, %d messages", got, err, len(w.slack.Messages(channel)))
 	}
 

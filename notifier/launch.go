@@ -37,15 +37,17 @@ func (n *Notifier) request(ctx context.Context, ev customResource, p properties)
 	if err != nil {
 		return fail(err.Error()), nil
 	}
+	if ev.RequestType == "Update" && r.Stack.OtherAccount {
+		if id, ok := n.returnsToApproved(ctx, ev); ok {
+			return succeeded(ev, id), nil
+		}
+	}
 	r, verified, err := n.verify(ctx, r)
 	var contradiction *reconcile.Contradiction
 	switch {
-	case ev.RequestType == "Update" && reconcile.RollingBack(err):
-		// Back to the old handle, whose gate was passed before. FAILED would leave
-		// the stack in UPDATE_ROLLBACK_FAILED.
-		return reply{response: ev.succeeded("", map[string]string{"RequestId": ev.PhysicalResourceID})}, nil
 	case err != nil:
 		refused := fail(err.Error())
+		refused.rollback = reconcile.RollingBack(err)
 		if errors.As(err, &contradiction) && (handle.Ended{Status: contradiction.Status}).Succeeded() {
 			// The wait was released before the request could be recorded.
 			refused.then = func(ctx context.Context) error {
@@ -350,6 +352,9 @@ func (n *Notifier) newRecord(ctx context.Context, ev customResource, p propertie
 	return r.RecordCreation(), a, nil
 }
 
+// unknownDigest begins the digest of a gate whose key could not be read.
+const unknownDigest = "unknown "
+
 // gateDigest returns the digest of the gate's property Parameters; empty if it has
 // none, and one that equals no other if the key can't be read.
 func (n *Notifier) gateDigest(ctx context.Context, id string, p properties, a approval) string {
@@ -359,7 +364,7 @@ func (n *Notifier) gateDigest(ctx context.Context, id string, p properties, a ap
 	key, err := n.DigestKey(ctx)
 	if err != nil {
 		n.Log.WarnContext(ctx, "couldn't read the digest key: the next update of this gate asks even if nothing changes", "request", id, "error", err)
-		return "unknown " + id
+		return unknownDigest + id
 	}
 	return handle.GateDigest(key, a.parameters)
 }

@@ -31,8 +31,9 @@ type Notifier struct {
 
 	// ConfigErr is why the notifier cannot work, such as an invalid
 	// configuration. Create and Update are then answered FAILED with it, Delete
-	// SUCCESS; other events return it. Only Client, Now, Log and Origins are used
-	// then. Optional.
+	// SUCCESS, and so is an Update that rolls back or changes no content; other
+	// events return it. Only Client, Now, Log, Origins, Account and Stacks are used
+	// then. Stacks may be nil. Optional.
 	ConfigErr error
 
 	// Workers is how many records a sweep reconciles at a time. Optional: at

@@ -55,6 +55,8 @@ type reply struct {
 	held     bool // CloudFormation is answered later, when the request is decided
 	response handle.Response
 	then     func(ctx context.Context) error // optional
+	rollback bool                            // FAILED because CloudFormation is rolling back
+	unread   bool                            // FAILED before any record was read
 	again    bool                            // Lambda must deliver the event again even if the response is FAILED
 }
 
@@ -68,8 +70,20 @@ func (n *Notifier) answerRequest(ctx context.Context, event json.RawMessage) err
 		if !ok {
 			return fmt.Errorf("%w: custom resource: %s", ErrEvent, jsonFault(err))
 		}
-		return n.answer(ctx, salvaged, n.fallback(salvaged, "the event could not be read: "+jsonFault(err)))
+		return n.answerUnreadable(ctx, salvaged, err)
 	}
+	return n.answerWith(ctx, ev, n.dispatch)
+}
+
+// answerUnreadable answers an event that could not be decoded.
+func (n *Notifier) answerUnreadable(ctx context.Context, salvaged customResource, err error) error {
+	refused := reply{response: n.fallback(salvaged, "the event could not be read: "+jsonFault(err)), unread: true}
+	return n.finish(ctx, salvaged, n.succeedInstead(ctx, salvaged, refused, nil), nil)
+}
+
+// answerWith answers ev with what handle returns, or in its place if it panics or is
+// late.
+func (n *Notifier) answerWith(ctx context.Context, ev customResource, handle func(context.Context, customResource) (reply, error)) error {
 	type result struct {
 		reply reply
 		err   error
@@ -78,11 +92,13 @@ func (n *Notifier) answerRequest(ctx context.Context, event json.RawMessage) err
 		defer func() {
 			if p := recover(); p != nil {
 				n.Log.ErrorContext(ctx, "panic", "at", string(debug.Stack())) // never p itself: it may quote a secret
-				res = result{reply{response: n.fallback(ev, "an internal error stopped this request; see the function's log")}, errors.New("panic while answering CloudFormation")}
+				stopped := errors.New("panic while answering CloudFormation")
+				refused := reply{response: n.fallback(ev, "an internal error stopped this request; see the function's log")}
+				res = result{n.succeedInstead(ctx, ev, refused, stopped), stopped}
 			}
 		}()
-		r, err := n.dispatch(ctx, ev)
-		return result{r, err}
+		r, err := handle(ctx, ev)
+		return result{n.succeedInstead(ctx, ev, r, err), err}
 	}
 	deadline, limited := ctx.Deadline()
 	if !limited {
@@ -102,8 +118,9 @@ func (n *Notifier) answerRequest(ctx context.Context, event json.RawMessage) err
 	case res := <-done:
 		return n.finish(ctx, ev, res.reply, res.err)
 	case <-time.After(answerTime / 6):
-		late := n.fallback(ev, "this request did not finish in time; launch again")
-		return n.finish(ctx, ev, reply{response: late}, errors.New("the request did not finish before the function's deadline"))
+		late := errors.New("the request did not finish before the function's deadline")
+		refused := reply{response: n.fallback(ev, "this request did not finish in time; launch again")}
+		return n.finish(ctx, ev, n.succeedInstead(ctx, ev, refused, late), late)
 	}
 }
 
@@ -166,7 +183,9 @@ func (n *Notifier) dispatch(ctx context.Context, ev customResource) (reply, erro
 	fail := func(reason string) reply { return reply{response: n.fallback(ev, reason)} }
 	switch {
 	case n.ConfigErr != nil:
-		return fail(n.ConfigErr.Error()), nil
+		refused := fail(n.ConfigErr.Error())
+		refused.unread = true
+		return refused, nil
 	case ev.RequestType == "Delete":
 		return reply{
 			response: ev.succeeded("", nil),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"countersign/handle"
@@ -25,10 +26,6 @@ func (n *Notifier) update(ctx context.Context, ev customResource, p properties) 
 	}
 	requests, err := n.Store.OfStack(ctx, ev.StackID)
 	if err != nil {
-		_, account, _, _ := parseStackID(ev.StackID)
-		if status, statusErr := n.StackStatus(ctx, handle.Stack{ID: ev.StackID, Account: account}); statusErr == nil && status == "UPDATE_ROLLBACK_IN_PROGRESS" {
-			return keep(ev.PhysicalResourceID), err
-		}
 		return fail("the approvals of this stack could not be read, so no approver was asked; update again"), err
 	}
 	id := handle.NewID(ev.StackID, ev.LogicalResourceID, ev.RequestID)
@@ -52,12 +49,15 @@ func (n *Notifier) update(ctx context.Context, ev customResource, p properties) 
 	if approved && last.Content.SameGate(r.Content) {
 		return unchanged(ev.PhysicalResourceID), nil
 	}
+	if approved && (unreadDigest(last) || unreadDigest(r)) && keepsContent(ev) {
+		return unchanged(ev.PhysicalResourceID), nil
+	}
 	r, verified, err := n.verify(ctx, r)
 	switch {
-	case reconcile.RollingBack(err):
-		return unchanged(reconcile.ReturnsTo(requests, r)), nil
 	case err != nil:
-		return fail(err.Error()), nil
+		refused := fail(err.Error())
+		refused.rollback = reconcile.RollingBack(err)
+		return refused, nil
 	case !verified && !r.Stack.Unverified && approved && wasApproved(requests, last.Update, r):
 		return unchanged(last.Update.Approved), nil // another account's stack: presumably a rollback
 	}
@@ -137,6 +137,12 @@ func (n *Notifier) newUpdate(ctx context.Context, ev customResource, p propertie
 		return nil
 	})
 	return r, a.parameters, err
+}
+
+// unreadDigest reports whether the key of the gate's digest could not be read when r
+// was made: its digest then equals no other.
+func unreadDigest(r handle.Request) bool {
+	return strings.HasPrefix(r.Content.GateParameters, unknownDigest)
 }
 
 // lastApproved finds the request that was approved last at the gate of ev: its

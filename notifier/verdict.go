@@ -49,11 +49,6 @@ func (n *Notifier) verdict(ctx context.Context, ev customResource, p properties)
 		}
 		return refused, nil
 	}
-	if ev.RequestType == "Update" && n.rollingBack(ctx, r) {
-		// The stack returns to what it was. FAILED would leave it in
-		// UPDATE_ROLLBACK_FAILED.
-		return reply{response: ev.succeeded("", map[string]string{"RequestId": id, "ApprovedBy": approvers(r.ApprovedBy()), "ApprovedAt": ""})}, nil
-	}
 	refused := fail(fmt.Sprintf("no approval is on record for this launch: request %s is %s", r.ID, r.State()))
 	refused.then = func(ctx context.Context) error {
 		n.logBypass(ctx, ev, id)
@@ -63,12 +58,6 @@ func (n *Notifier) verdict(ctx context.Context, ev customResource, p properties)
 		return nil
 	}
 	return refused, nil
-}
-
-// rollingBack reports whether CloudFormation is rolling an update of the stack back.
-func (n *Notifier) rollingBack(ctx context.Context, r handle.Request) bool {
-	_, err := n.Verify(ctx, r, true)
-	return reconcile.RollingBack(err)
 }
 
 func (n *Notifier) logBypass(ctx context.Context, ev customResource, id string) {

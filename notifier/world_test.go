@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -273,6 +274,7 @@ type stacks struct {
 	templateErr error
 	cancelled   int
 	reads       int
+	fail        int // how many more descriptions fail
 }
 
 func (s *stacks) CancelUpdate(context.Context, string) error {
@@ -296,6 +298,10 @@ func (s *stacks) Gate(context.Context, string, string, handle.WaitURL) (reconcil
 func (s *stacks) Describe(context.Context, string) (reconcile.Description, error) {
 	s.reads++
 	d := s.description
+	if s.fail > 0 {
+		s.fail--
+		return d, errors.New("throttled")
+	}
 	if d.Status == "" {
 		d.Status = "CREATE_IN_PROGRESS"
 	}

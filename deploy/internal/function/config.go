@@ -115,8 +115,8 @@ func problemCount(n int) string {
 }
 
 // ReadConfig reads the configuration from the environment. The error is Problems.
-// With an error, only Origins are returned, if they are valid: the notifier needs
-// them to answer CloudFormation.
+// With an error, only Account and Origins are returned, if they are valid: the
+// notifier needs them to answer CloudFormation.
 func ReadConfig(role Role, environ []string) (Config, error) {
 	given := map[string]string{}
 	for key, value := range env.ToMap(environ) {
@@ -135,7 +135,10 @@ func ReadConfig(role Role, environ []string) (Config, error) {
 		if slices.Contains(check.variables, prefix+"ORIGINS") {
 			c.Origins = nil
 		}
-		return Config{Origins: c.Origins}, check.problems
+		if slices.Contains(check.variables, prefix+"ACCOUNT") {
+			c.Account = ""
+		}
+		return Config{Account: c.Account, Origins: c.Origins}, check.problems
 	}
 	return c, nil
 }

@@ -40,13 +40,13 @@ type Function struct {
 }
 
 // NewNotifier returns the notifier, configured by the environment. With an invalid
-// configuration it answers every custom resource request with FAILED and the
-// problems.
+// configuration it answers custom resource requests with FAILED and the problems,
+// except what must succeed all the same; see [notifier.Notifier].
 func NewNotifier(environ []string, out io.Writer) *Function {
 	f, deps := start(RoleNotifier, environ, out)
 	if f.configErr != nil {
 		f.notifier = &notifier.Notifier{
-			Reconciler: &reconcile.Reconciler{Client: f.transport.Client, Now: now, Log: f.log},
+			Reconciler: &reconcile.Reconciler{Stacks: deps.Stacks, Client: f.transport.Client, Now: now, Log: f.log, Account: f.config.Account},
 			Origins:    f.config.Origins,
 			ConfigErr:  fmt.Errorf("cannot ask for approval: %w", f.configErr),
 		}
@@ -77,13 +77,17 @@ func start(role Role, environ []string, out io.Writer) (*Function, Deps) {
 		metrics:   &Metrics{Out: out, Function: lambdacontext.FunctionName, Now: now},
 		transport: NewTransport(),
 	}
-	var sdk aws.Config
-	if f.config, f.configErr = ReadConfig(role, environ); f.configErr == nil {
-		sdk, f.configErr = AWS(f.transport.Client)
+	sdk, sdkErr := AWS(f.transport.Client)
+	f.config, f.configErr = ReadConfig(role, environ)
+	if f.configErr == nil {
+		f.configErr = sdkErr
 	}
 	if f.configErr != nil {
 		f.log.Error("invalid configuration", "error", f.configErr)
-		return f, Deps{}
+		if sdkErr != nil {
+			return f, Deps{}
+		}
+		return f, Deps{Stacks: reconcile.CloudFormation{Client: cloudformation.NewFromConfig(sdk)}}
 	}
 	f.transport.Open(1, tableEndpoint(sdk))
 	f.transport.Open(map[Role]int{RoleBot: 3, RoleNotifier: 1}[role], f.config.SlackAPI) // a decision makes three calls at once
