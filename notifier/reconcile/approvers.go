@@ -154,6 +154,8 @@ func (s *search) unable(user *slack.User) string {
 		return "is a bot"
 	case user.IsRestricted, user.IsUltraRestricted:
 		return "is a guest"
+	case s.c.Outside != nil && s.c.Outside(user):
+		return "belongs to another workspace"
 	case !s.r.Terms.SelfApproval && common(s.r.Requester.SlackIDs, []string{user.ID, user.Enterprise.ID}):
 		return "is the requester"
 	}

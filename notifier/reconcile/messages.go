@@ -196,18 +196,30 @@ func gone(err error) bool {
 	return errors.As(err, &slack) && slack.gone
 }
 
-// threadMayBeGone reports whether one of steps is what comes long after the message
-// of a pending request was last written. A deleted message with replies stays as a
-// placeholder that takes replies, so only an update shows that it is gone.
-func (u *run) threadMayBeGone(steps []handle.Step) bool {
-	return u.r.Decision == nil && u.c.Slack != nil && slices.ContainsFunc(steps, func(s handle.Step) bool {
-		switch s.Notification.Kind() {
-		case handle.NotifyAsked, handle.NotifyReasked, handle.NotifyVote: // these follow a post or an update
-			return false
+// threadMayBeGone reports whether steps reply in the thread of a pending request whose
+// message this run has neither posted nor updated. A deleted message with replies stays
+// as a placeholder that takes replies, so only an update shows that it is gone.
+func (u *run) threadMayBeGone(root handle.Message, steps []handle.Step) bool {
+	if u.r.Decision != nil || u.c.Slack == nil {
+		return false
+	}
+	replies := false
+	for _, s := range steps {
+		switch s.Kind {
+		case handle.StepRefresh:
+			if same(s.Message, root) {
+				u.seenRoot = root
+			}
+		case handle.StepNotify:
+			reply, _ := u.r.PendingDeliveries(s.Notification)
+			replies = replies || reply
 		}
-		return s.Kind == handle.StepNotify
-	})
+	}
+	return replies && !same(u.seenRoot, root)
 }
+
+// same reports whether a and b are the same message.
+func same(a, b handle.Message) bool { return a.Channel == b.Channel && a.TS == b.TS }
 
 // mail publishes a notification to the mail topic.
 func (u *run) mail(ctx context.Context, s handle.Step) []message {

@@ -17,6 +17,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/slack-go/slack"
+
 	"countersign/bot/blocks"
 	"countersign/handle"
 )
@@ -44,6 +46,10 @@ type Reconciler struct {
 	// CancelUnapproved cancels an update that bypasses its gate, when it is first
 	// seen. It needs cloudformation:CancelUpdateStack.
 	CancelUnapproved bool
+
+	// Outside reports whether a user certainly belongs to another workspace, whose
+	// members may not decide. Optional.
+	Outside func(*slack.User) bool
 
 	// MailDomain is appended to a proven principal's name that has no domain,
 	// to look it up in Slack: alice becomes alice@example.com. Optional.
@@ -151,7 +157,7 @@ type run struct {
 	marks   []Mark          // not yet durable
 	limited map[string]bool // steps that Slack asked to wait with, by key: see sideBySide
 
-	rootSeen bool // the root was updated, so it is known whether it was deleted
+	seenRoot handle.Message // a root that was posted or updated, so that it is known whether it was deleted
 }
 
 const (
@@ -204,8 +210,8 @@ func (u *run) do(ctx context.Context) error {
 // each other leave side by side.
 func (u *run) take(ctx context.Context, due []handle.Step) error {
 	if steps := u.independent(due); len(steps) > 0 {
-		if root, posted := u.r.Root(); posted && !u.rootSeen && u.threadMayBeGone(steps) {
-			u.rootSeen = true
+		if root, posted := u.r.Root(); posted && u.threadMayBeGone(root, steps) {
+			u.seenRoot = root
 			return u.sideBySide(ctx, []handle.Step{{Kind: handle.StepRefresh, Message: root}}, true)
 		}
 		return u.sideBySide(ctx, steps, false)

@@ -102,6 +102,7 @@ func (u *run) post(ctx context.Context, s handle.Step) bool {
 		u.fail(ctx, s, failure(err))
 		return false
 	}
+	u.seenRoot = handle.Message{Channel: p.Channel, TS: p.TS}
 	u.mark(posted{p.Channel, p.TS, hash, u.c.Now()})
 	return true
 }

@@ -49,15 +49,16 @@ const workers = 4 // requests that a sweep reconciles at a time
 
 // Reconciler returns the reconciler that both functions use.
 func (d Deps) Reconciler() *reconcile.Reconciler {
-	slack := reconcile.NewSlack(d.Token, d.SlackAPI, d.slackClient(), d.Now)
+	client := reconcile.NewSlack(d.Token, d.SlackAPI, d.slackClient(), d.Now)
 	if d.Enterprise != "" {
-		slack.Team = d.Team
+		client.Team = d.Team
 	}
 	return &reconcile.Reconciler{
 		Store:      d.Store,
 		Stacks:     d.Stacks,
 		Names:      d.Names,
-		Slack:      slack,
+		Slack:      client,
+		Outside:    d.outside,
 		Mail:       d.Mail,
 		Client:     d.Client,
 		Now:        d.Now,
@@ -89,6 +90,13 @@ func (d Deps) Notifier(r *reconcile.Reconciler) *notifier.Notifier {
 		DigestKey:  d.DigestKey,
 		Workers:    workers,
 	}
+}
+
+// outside reports whether a user would be refused as a member of another workspace,
+// whatever the payload of their click said.
+func (d Deps) outside(u *slack.User) bool {
+	home, member := bot.Home{Team: d.Team, Enterprise: d.Enterprise}, bot.NewMember(u)
+	return !home.Includes("", member) && !home.Includes(d.Team, member) && !home.Includes(d.Enterprise, member)
 }
 
 // links returns the link signer, or nil if mail links are not configured. The first

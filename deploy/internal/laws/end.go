@@ -41,6 +41,10 @@ func (c *Checker) finished(r handle.Request, now time.Time, unreachable bool) {
 		c.add(OwnDeadline, "every request is decided", "%s is not", r.ID)
 		return
 	}
+	checked := r.Requester.LookedUp && !r.ApproversUnchecked && r.Terms.Channel != "" && r.GrantFrom == ""
+	if got, need := c.electorate(r), c.approvalsNeeded(r); checked && got < need && r.State() != handle.Withdrawn && len(r.Reassignments) == 0 {
+		c.add(BindsPerson, "a launch that too few people can approve fails at once", "%s needs %d of %d, and is %s", r.ID, need, got, r.State())
+	}
 	if r.Signal == nil {
 		c.add(Recovery, "every decision is signalled", "%s is not", r.ID)
 	} else if expires, ok := r.WaitURL.Expires(); r.Signal.Undeliverable != "" && (!ok || r.Signal.At.Before(expires)) {

@@ -39,7 +39,7 @@ func (c *Checker) events(old, r handle.Request) {
 // unapprovable reports whether a request was withdrawn because no one, or too few
 // people, can approve it.
 func unapprovable(reason string) bool {
-	return strings.Contains(reason, "approver") || strings.Contains(reason, "may approve")
+	return strings.Contains(reason, "approver") || strings.Contains(reason, "may approve") || strings.Contains(reason, "can approve")
 }
 
 // creation checks that a new request is one of CloudFormation's, and that its

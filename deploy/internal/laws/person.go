@@ -58,11 +58,33 @@ func (c *Checker) MayVote(r handle.Request, id string) bool {
 		return true
 	}
 	for _, g := range c.Slack.UserGroups() {
-		if slices.Contains(r.Terms.Approvers, g.ID) && has(u, g.Users) {
+		if !g.Disabled && slices.Contains(r.Terms.Approvers, g.ID) && has(u, g.Users) {
 			return true
 		}
 	}
 	return false
+}
+
+// lackOfApprovers checks that no request is withdrawn for lack of people who can
+// approve while there are enough.
+func (c *Checker) lackOfApprovers(old, r handle.Request) {
+	checked := old.ApproversUnchecked && !r.ApproversUnchecked
+	if !checked || old.Decision != nil || r.State() != handle.Withdrawn || !strings.Contains(r.Decision.Reason, "can approve") {
+		return
+	}
+	if got, need := c.electorate(r), c.approvalsNeeded(r); got >= need {
+		c.add(BindsPerson, "no launch fails for lack of approvers while there are enough", "%s needs %d of %d: %s", r.ID, need, got, r.Decision.Reason)
+	}
+}
+
+// electorate counts the people who may vote on r.
+func (c *Checker) electorate(r handle.Request) (n int) {
+	for _, u := range c.Slack.Users() {
+		if c.MayVote(r, u.ID) {
+			n++
+		}
+	}
+	return n
 }
 
 // launcher returns who launched the stack of r. proven is false if nothing that

@@ -42,6 +42,7 @@ func (c *Checker) change(old, r handle.Request, now time.Time) {
 		}
 	}
 	c.decision(r, now)
+	c.lackOfApprovers(old, r)
 	c.events(old, r)
 	c.grants(old, r)
 	c.marks(old, r)
@@ -68,6 +69,25 @@ func (c *Checker) record(r handle.Request, now time.Time) {
 	}
 	for _, m := range r.Messages {
 		c.message(r, m, now)
+	}
+	c.question(r, now)
+}
+
+// question checks that a reply about a pending request that Slack posted outside its
+// thread, because the question was deleted, has become the question.
+func (c *Checker) question(r handle.Request, now time.Time) {
+	if r.State() != handle.Pending || !upToDate(r, now) {
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.Delivered)) {
+		d := r.Delivered[key]
+		m, ok := c.Slack.Message(d.Channel, d.TS)
+		if !strings.HasPrefix(key, "reply/") || !ok || m.Deleted || m.ThreadTS != "" {
+			continue
+		}
+		if !slices.ContainsFunc(r.Messages, func(known handle.Message) bool { return known.Channel == d.Channel && known.TS == d.TS }) {
+			c.add(Recovery, "a deleted question is asked again", "%s: %s is outside its thread, and no question", r.ID, key)
+		}
 	}
 }
 

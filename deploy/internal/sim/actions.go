@@ -74,6 +74,10 @@ func (s *simulation) do(a Action) {
 			s.noteDeleted(m)
 			_ = s.sandbox.Slack.DeleteMessage(m.ChannelID, m.TS) // fails if it is deleted already
 		}
+	case DeleteThread:
+		if s.rememberMessages(); len(s.messages) > 0 {
+			s.deleteThread(s.messages[a.A%len(s.messages)])
+		}
 	case DeliverEvent:
 		s.tick()
 		s.deliver(a.A)
@@ -325,9 +329,23 @@ func (s *simulation) clickForged(a Action) {
 	s.clickOld(a, m)
 }
 
+// deleteThread deletes a message and its replies, as an administrator can.
+func (s *simulation) deleteThread(m slacktest.Message) {
+	now, _ := s.sandbox.Slack.Message(m.ChannelID, m.TS)
+	for _, reply := range now.Replies {
+		s.deleted[reply.ChannelID+reply.TS] = true
+		_ = s.sandbox.Slack.DeleteMessage(reply.ChannelID, reply.TS) // it is there
+	}
+	s.noteDeleted(m)
+	_ = s.sandbox.Slack.DeleteMessage(m.ChannelID, m.TS) // fails if it is deleted already
+}
+
 // noteDeleted notes that a message does not exist, so that it may be posted again.
 func (s *simulation) noteDeleted(m slacktest.Message) {
 	s.deleted[m.ChannelID+m.TS] = true
+	if s.deletedAt[m.ChannelID+m.TS].IsZero() {
+		s.deletedAt[m.ChannelID+m.TS] = s.now()
+	}
 	for _, b := range m.ButtonsIn("decide") {
 		if t, err := handle.ParseTicket(b.Value); err == nil {
 			s.deleted[t.ID] = true

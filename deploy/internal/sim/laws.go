@@ -36,7 +36,8 @@ type observations struct {
 
 	// Messages that a person deleted, and those that were clicked but never
 	// posted: by channel and ts, and by request.
-	deleted map[string]bool
+	deleted   map[string]bool
+	deletedAt map[string]time.Time // of messages
 
 	alarms     map[string]bool // bypass alarms in the functions' log, by stack
 	lostEvents map[string]bool // stacks of which Lambda gave up on a status event
@@ -55,7 +56,7 @@ type post struct {
 }
 
 func newObservations() observations {
-	return observations{posted: map[string]post{}, signalSent: map[string]bool{}, markLost: map[string]int{}, decidedAt: map[string]int{}, outdated: map[string]bool{}, deleted: map[string]bool{}, alarms: map[string]bool{}, failed: map[string]bool{}, unread: map[string]bool{}, lostEvents: map[string]bool{}}
+	return observations{posted: map[string]post{}, signalSent: map[string]bool{}, markLost: map[string]int{}, decidedAt: map[string]int{}, outdated: map[string]bool{}, deleted: map[string]bool{}, deletedAt: map[string]time.Time{}, alarms: map[string]bool{}, failed: map[string]bool{}, unread: map[string]bool{}, lostEvents: map[string]bool{}}
 }
 
 // configureChecker sets up the sandbox's checker for this run. checkPost decides what may be
@@ -158,8 +159,8 @@ func (s *simulation) noteUpdate(in *invocation, form string, i Injection) {
 }
 
 // postKey identifies what a call posts to Slack, and where. It is empty if a
-// second post does no harm, as when Slack refuses it because there is no such
-// thread. The text of a request's own message does not count, for it may change.
+// second post does no harm: Slack refuses it because there is no such thread, or it is
+// in the thread of a deleted message, and sent again in the next one's. The text of a request's own message does not count, for it may change.
 func (s *simulation) postKey(method, form string) string {
 	if method != "chat.postMessage" {
 		return ""
@@ -168,7 +169,7 @@ func (s *simulation) postKey(method, form string) string {
 	if err != nil {
 		return form
 	}
-	if q.Get("thread_ts") == neverPosted {
+	if thread := q.Get("thread_ts"); thread == neverPosted || thread != "" && s.deleted[q.Get("channel")+thread] {
 		return ""
 	}
 	if q.Get("thread_ts") != "" || q.Get("channel") != sandbox.Channel {
@@ -206,6 +207,26 @@ func (s *simulation) checkStep() {
 	}
 	s.checked = state
 	s.report(s.checker.Check(s.records(), s.now()))
+	for _, r := range s.records() {
+		s.checkThread(r)
+	}
+}
+
+// checkThread checks that nothing about a pending request was posted in the thread of
+// a message that had been deleted before: a placeholder takes replies, but no one sees
+// it as a question. A vote's reply leaves side by side with the update that finds out.
+func (s *simulation) checkThread(r handle.Request) {
+	if r.Decision != nil || s.plan.Env.Freezes { // frozen, a function may miss a deletion
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.Delivered)) {
+		d := r.Delivered[key]
+		m, ok := s.sandbox.Slack.Message(d.Channel, d.TS)
+		deletedAt := s.deletedAt[m.ChannelID+m.ThreadTS]
+		if ok && strings.HasPrefix(key, "reply/") && !strings.HasPrefix(key, "reply/vote-") && m.ThreadTS != "" && !deletedAt.IsZero() && d.At.After(deletedAt.Add(handle.LeaseTime)) {
+			s.violation(laws.Recovery, "a deleted question is asked again", "%s: %s was posted in the thread of a deleted message", short(r.ID), key)
+		}
+	}
 }
 
 func (s *simulation) records() []handle.Request {

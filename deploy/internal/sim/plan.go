@@ -36,6 +36,8 @@ type Environment struct {
 
 	GrantFor         time.Duration // of late approvals; 0: none
 	CancelUnapproved bool          // updates that bypass the gate are cancelled
+
+	Group string // what is left of the approvers' user group; empty: everyone
 }
 
 // Step is one action, and whether the events that it causes are then delivered.
@@ -75,6 +77,7 @@ const (
 	ClickRelaunch   Kind = "approves for relaunch"
 	ClickRevoke     Kind = "revokes the approval for relaunch"
 	DeleteMessage   Kind = "deletes a message"
+	DeleteThread    Kind = "deletes a message with its thread"
 	DeliverEvent    Kind = "an event is delivered"
 	RedeliverEvent  Kind = "an event is delivered again"
 	ForgeEvent      Kind = "forges an event"
@@ -157,6 +160,9 @@ func Draw(seed uint64) Plan {
 	}
 	p.Env.GrantFor = pick(r, 0, time.Hour, 6*time.Hour, 72*time.Hour, 72*time.Hour)
 	p.Env.CancelUnapproved = r.IntN(2) == 0
+	if r.IntN(10) == 0 {
+		p.Env.Group = pick(r, noGroup, emptyGroup, requestersGroup)
+	}
 	launches, steps := 1+r.IntN(3), 6+r.IntN(18)
 	if r.IntN(2) == 0 { // most failures need few steps
 		steps = 3 + r.IntN(5)
@@ -168,9 +174,16 @@ func Draw(seed uint64) Plan {
 		}
 		p.Steps = append(p.Steps, Step{N: n, Action: a, Hold: r.IntN(5) == 0})
 	}
-	p.Steps = weave(r, p.Steps, pick(r, nil, updated, relaunched))
+	p.Steps = weave(r, p.Steps, pick(r, nil, updated, relaunched, vanished))
 	return p
 }
+
+// What can be left of the approvers' user group.
+const (
+	noGroup         = "it is disabled"
+	emptyGroup      = "no one"
+	requestersGroup = "the requester, and people who may not approve"
+)
 
 // A script is what must happen in order for a rare case to come up at all.
 type script []Action
@@ -192,6 +205,17 @@ var relaunched = script{
 	{Kind: ClickRelaunch, Who: sandbox.Ann}, {Kind: ClickRelaunch, Who: sandbox.Bob},
 	{Kind: Relaunch, Who: sandbox.Rita},
 	{Kind: Relaunch, Who: sandbox.Rita},
+}
+
+// vanished deletes a message while its request waits, until the reminder.
+var vanished = script{
+	{Kind: Launch, Who: sandbox.Rita},
+	{Kind: DeleteThread},
+	{Kind: ClickApprove, Who: sandbox.Ann},
+	{Kind: DeleteMessage},
+	{Kind: PassTime, D: 9 * time.Hour},
+	{Kind: DeleteMessage},
+	{Kind: ClickApprove, Who: sandbox.Bob},
 }
 
 // weave puts the actions of a script between steps, in order, and leaves some out.
@@ -248,6 +272,7 @@ var betweenCalls = []weightedAction{
 	{3, PutWaitHandle, []string{sandbox.Rita}, 0, 0},
 	{3, DeleteStack, []string{sandbox.Rita}, 0, 0},
 	{1, DeleteMessage, nil, 0, 0},
+	{1, DeleteThread, nil, 0, 0},
 	{10, UpdateStack, []string{sandbox.Rita}, 0, 0},
 	{3, CancelUpdate, []string{sandbox.Rita}, 0, 0},
 	{4, Relaunch, []string{sandbox.Rita}, 0, 0},
@@ -279,6 +304,7 @@ var duringCalls = []weightedAction{
 	{4, UpdateStack, []string{sandbox.Rita}, 0, 0},
 	{4, CancelUpdate, []string{sandbox.Rita}, 0, 0},
 	{4, Relaunch, []string{sandbox.Rita}, 0, 0},
+	{3, DeleteThread, nil, 0, 0},
 	{6, ClickRelaunch, voters, 0, 0},
 	{3, ClickRevoke, everyone, 0, 0},
 	{12, DeliverEvent, nil, 0, 0},

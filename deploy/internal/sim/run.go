@@ -136,6 +136,7 @@ func Run(p Plan, story bool) (out Outcome, err error) {
 	}
 	defer s.sandbox.Close()
 	s.checker = s.configureChecker()
+	s.emptyGroup()
 	s.client = &http.Client{Transport: s.sandbox.Network}
 	s.sandbox.Network.Intercept(s.intercept)
 	s.clients()
@@ -157,6 +158,22 @@ func Run(p Plan, story bool) (out Outcome, err error) {
 		s.checkEnd()
 	}
 	return s.out, nil
+}
+
+// emptyGroup leaves in the approvers' user group whom the plan says.
+func (s *simulation) emptyGroup() {
+	g := slacktest.UserGroup{ID: sandbox.Approvers, Handle: "platform-approvers", Name: "Platform approvers", Users: []string{sandbox.Ann, sandbox.Bob}}
+	switch s.plan.Env.Group {
+	case "":
+		return
+	case noGroup:
+		g.Disabled = true
+	case emptyGroup:
+		g.Users = nil
+	case requestersGroup:
+		g.Users = []string{sandbox.Rita, sandbox.Gwen, sandbox.Olga}
+	}
+	s.sandbox.Slack.AddUserGroup(g)
 }
 
 // violation reports that a law does not hold. The first report stops the run.
