@@ -38,15 +38,25 @@ func BehindGate(resources []*Resource) []*Resource {
 	return Dependents(resources, waits...)
 }
 
-// LastBehindGate returns the last plain resource behind the gate that every stack has; false if there is none. The
-// simulation makes it fail to show a launch that fails after its approval.
-func LastBehindGate(resources []*Resource) (*Resource, bool) {
-	for _, r := range slices.Backward(BehindGate(resources)) {
-		if r.Kind == KindPlain && r.Condition == "" {
+// LastBehindGate returns the last resource of the stack that an approval releases, a plain one if there is one; false if
+// there is none. The simulation makes it fail to show a launch that fails after its approval.
+func (s *Instance) LastBehindGate() (*Resource, bool) {
+	behind := slices.DeleteFunc(BehindGate(s.Resources()), func(r *Resource) bool { return !s.Includes(r) || !r.releasable() })
+	for _, r := range slices.Backward(behind) {
+		if r.Kind == KindPlain {
 			return r, true
 		}
 	}
-	return nil, false
+	if len(behind) == 0 {
+		return nil, false
+	}
+	return behind[len(behind)-1], true
+}
+
+// releasable reports whether a resource may be part of the product: it is a plain one or a custom resource that belongs to
+// no gate.
+func (r *Resource) releasable() bool {
+	return r.Kind == KindPlain || r.Kind == KindCustom && r.property("WaitUrl") == nil && r.property("RequestId") == nil
 }
 
 // IsGate reports whether the properties of a custom resource are those of an approval request or a verdict.

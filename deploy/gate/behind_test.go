@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -33,13 +34,32 @@ func TestBehindGate(t *testing.T) {
 	if diff := cmp.Diff([]string{"BySub", "ByAttribute", "Verdict", "Nested", "Optional", "Custom"}, got); diff != "" {
 		t.Errorf("behind the gate (-want +got):\n%s", diff)
 	}
-	if last, ok := gate.LastBehindGate(resources); !ok || last.LogicalID != "Nested" {
-		t.Errorf("last resource behind the gate: got %v %t, want Nested", last, ok)
-	}
-	if last, ok := gate.LastBehindGate(resources[:2]); ok {
-		t.Errorf("last resource behind no gate: got %s", last.LogicalID)
-	}
 	if got := gate.Dependents(resources, "Early"); len(got) != 1 || got[0].LogicalID != "Early2" {
 		t.Errorf("dependents of Early: got %v, want Early2", got)
+	}
+}
+
+// The last resource that an approval releases is one that the stack has, and a custom resource only if there is no other.
+func TestLastBehindGate(t *testing.T) {
+	const head = "Conditions: {Large: !Equals [!Ref AWS::Region, %s]}\nResources:\n  H: {Type: AWS::CloudFormation::WaitConditionHandle}\n" +
+		"  W: {Type: AWS::CloudFormation::WaitCondition, Properties: {Handle: !Ref H, Timeout: 10}}\n" +
+		"  V: {Type: Custom::ApprovalVerdict, DependsOn: W, Properties: {ServiceToken: x, RequestId: x}}\n"
+	const region = "'<AWS::Region>'" // of the environment
+	tests := []struct{ region, resources, want string }{
+		{region, "  Q: {Type: AWS::SQS::Queue, DependsOn: V}\n  C: {Type: Custom::Tags, DependsOn: V, Properties: {ServiceToken: x}}\n", "Q"},
+		{region, "  Q: {Type: AWS::SQS::Queue, DependsOn: V}\n  T: {Type: AWS::SNS::Topic, DependsOn: V, Condition: Large}\n", "T"},
+		{"x", "  Q: {Type: AWS::SQS::Queue, DependsOn: V}\n  T: {Type: AWS::SNS::Topic, DependsOn: V, Condition: Large}\n", "Q"},
+		{"x", "  C: {Type: Custom::Tags, DependsOn: V, Properties: {ServiceToken: x}}\n", "C"},
+		{"x", "  T: {Type: AWS::SNS::Topic, DependsOn: V, Condition: Large}\n", ""},
+	}
+	for _, tt := range tests {
+		in, err := parse(t, []byte(fmt.Sprintf(head, tt.region)+tt.resources)).Instantiate(account{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last, ok := in.LastBehindGate()
+		if ok != (tt.want != "") || ok && last.LogicalID != tt.want {
+			t.Errorf("%s: got %v %t, want %q", tt.resources, last, ok, tt.want)
+		}
 	}
 }

@@ -25,6 +25,10 @@ type CreateStackInput struct {
 	Fail map[string]string
 }
 
+// LastBehindGate is a key of CreateStackInput.Fail and UpdateStackInput.Fail: it stands for the last resource of the stack
+// that an approval releases, which may be a custom resource that is not served.
+const LastBehindGate = ""
+
 // CreateStack creates a stack and takes it as far as it can go. Its errors are *Error: AlreadyExistsException, or
 // ValidationError for an invalid name, parameter or reference.
 func (e *Engine) CreateStack(in CreateStackInput) (stackID string, err error) {

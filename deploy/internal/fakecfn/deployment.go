@@ -83,15 +83,25 @@ func (st *stack) addResources(d *deployment) error {
 	return nil
 }
 
-// checkFail refuses resources that cannot be made to fail.
+// checkFail refuses resources that cannot be made to fail, and resolves LastBehindGate.
 func (d *deployment) checkFail() error {
 	for _, name := range slices.Sorted(maps.Keys(d.fail)) {
-		if !slices.ContainsFunc(d.instance.Resources(), func(def *gate.Resource) bool {
+		if name != LastBehindGate && !slices.ContainsFunc(d.instance.Resources(), func(def *gate.Resource) bool {
 			return d.instance.Includes(def) && def.LogicalID == name && def.Kind == gate.KindPlain
 		}) {
 			return invalid("Fail names %s, which is not a plain resource of the stack", name) // own words
 		}
 	}
+	reason, ok := d.fail[LastBehindGate]
+	if !ok {
+		return nil
+	}
+	last, ok := d.instance.LastBehindGate()
+	if !ok {
+		return invalid("The stack has no resource behind its gate that can be made to fail") // own words
+	}
+	delete(d.fail, LastBehindGate)
+	d.fail[last.LogicalID] = reason
 	return nil
 }
 

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"countersign/bot/slacktest"
-	"countersign/deploy/gate"
 	"countersign/deploy/internal/fakecfn"
 	"countersign/deploy/internal/sandbox"
 )
@@ -62,11 +61,7 @@ func (p *Page) injectFailure(id string, in *sandbox.Launch) (undo func(), err er
 	case failSlackRateLimit:
 		p.outage.set(outage{RateLimited: rateLimitedPosts})
 	case failResource:
-		last, ok := gate.LastBehindGate(p.template.Resources())
-		if !ok {
-			return nil, refuse("This template has no resource behind its gate that can fail.")
-		}
-		in.Failures = map[string]string{last.LogicalID: quotaReason}
+		in.Failures = map[string]string{fakecfn.LastBehindGate: quotaReason}
 	default:
 		return nil, refuse("There is no such failure to simulate.")
 	}

@@ -387,7 +387,7 @@ type Launch struct {
 	Version    string // the product version's ID; ProvisioningArtifactID if empty
 	Name       string // of the provisioned product
 	Parameters map[string]string
-	Failures   map[string]string // resources that fail, by logical ID, and why
+	Failures   map[string]string // resources that fail, by logical ID or fakecfn.LastBehindGate, and why
 }
 
 // Launch launches a product and returns the ID of its stack.

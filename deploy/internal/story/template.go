@@ -60,15 +60,6 @@ func title(t *gate.Template) string {
 	return first
 }
 
-// failLast makes the last resource behind the gate fail with a reason.
-func failLast(t *gate.Template, reason string) (map[string]string, error) {
-	last, ok := gate.LastBehindGate(t.Resources())
-	if !ok {
-		return nil, errors.New("every resource behind the template's gate has a condition or is a custom resource: the simulation cannot make one fail")
-	}
-	return map[string]string{last.LogicalID: reason}, nil
-}
-
 // firstInput returns the IDs of the first input of a modal.
 func firstInput(blocks json.RawMessage) (blockID, actionID string, err error) {
 	var list []struct {
