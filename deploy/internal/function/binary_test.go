@@ -1,6 +1,7 @@
 package function_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -288,6 +290,34 @@ func TestInvalidConfiguration(t *testing.T) {
 		h.waitForLog(`"ConfigurationFaults":1`)
 		if h.starts != 1 || h.initFail != 0 {
 			t.Errorf("a process started %d times, and failed to start %d times", h.starts, h.initFail)
+		}
+	}
+}
+
+// With an invalid configuration, a stack can still roll an update back, and be updated
+// without a change of what was approved.
+func TestInvalidConfigurationFailsNoRollback(t *testing.T) {
+	cloud := newFakeCloudFormation(t)
+	var status atomic.Value
+	api := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintf(rw, `<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>x</StackName><StackStatus>%s</StackStatus></member></Stacks></DescribeStacksResult></DescribeStacksResponse>`, status.Load())
+	}))
+	t.Cleanup(api.Close)
+	r := newFixture(t, "COUNTERSIGN_ORIGINS="+cloud.URL, "COUNTERSIGN_TABLE=", "AWS_ENDPOINT_URL_CLOUDFORMATION="+api.URL)
+	gate := cloud.gateProperties() + `, "Parameters": {"Size": "small"}`
+	for _, c := range []struct{ stack, old, want string }{
+		{"UPDATE_IN_PROGRESS", strings.Replace(gate, "small", "large", 1), "FAILED"},
+		{"UPDATE_IN_PROGRESS", strings.Replace(gate, "rita@", "rob@", 1), "SUCCESS"},
+		{"UPDATE_ROLLBACK_IN_PROGRESS", strings.Replace(gate, "small", "large", 1), "SUCCESS"},
+		{"UPDATE_ROLLBACK_IN_PROGRESS", strings.Replace(gate, "ApprovalHandle", "OldHandle", 1), "SUCCESS"},
+	} {
+		status.Store(c.stack)
+		event := bytes.Replace(cloud.event("Update", gate), []byte(`  "ResourceProperties"`), fmt.Appendf(nil, `  "PhysicalResourceId": "x", "OldResourceProperties": {%s},`+"\n"+`  "ResourceProperties"`, c.old), 1)
+		if o := r.notifier.invoke(event, invokeTime); o.failed != "" {
+			t.Errorf("%s: failed: %s", c.stack, o.failed)
+		}
+		if got, reason := cloud.answer(t, r.notifier); got != c.want {
+			t.Errorf("%s, old properties %s: got %s %s, want %s", c.stack, c.old, got, reason, c.want)
 		}
 	}
 }
