@@ -170,6 +170,14 @@ var simMutants = []mutant{
 		`Region: r\.Stack\.Region, Principal: f\.Principal,`, "Region: r.Stack.Region, Principal: \"x\","},
 	{"an unproven requester gets a grant", "handle",
 		`r\.Update != nil \|\| !r\.Requester\.Proven \|\| `, "r.Update != nil || "},
+	{"a reply outside its thread is no question", "notifier/reconcile",
+		`case err == nil && p\.AtRoot:`, "case false:"},
+	{"a late reply does not look whether its thread is still there", "notifier/reconcile",
+		`return replies && !same\(u\.seenRoot, root\)`, "return false"},
+	{"an approver whom Slack could not be asked about counts as missing", "notifier/reconcile",
+		`case len\(s\.errs\) > 0:`, "case false:"},
+	{"a launch that too few people can approve waits", "notifier/reconcile",
+		`if missing == "" \{`, "if true {"},
 	{"anyone approves late", "handle",
 		`(VoteBySlack\(v Voter.*\n\tif err := r\.Authorize\(v\); err != nil) \{`, "$1 && r.Grant == nil {"},
 }
@@ -202,8 +210,22 @@ var notifierMutants = []mutant{
 		`\(undone != nil \|\| r\.unread\) && keepsContent\(ev\)`, "keepsContent(ev)"},
 	{"in another account, an update to approved content but another handle succeeds", "notifier",
 		`id == "" && !n\.otherAccount\(ev\)`, "id == \"\""},
+	{"a 429 without a readable Retry-After is an error like others", "notifier/reconcile",
+		`if res\.StatusCode == http\.StatusTooManyRequests \{`, "if false {"},
+	{"that Slack refuses to look people up is an answer", "notifier/reconcile",
+		`f\.Refused, f\.Permanent = false, false`, "_ = f"},
 	{"what a later update changed counts as approved", "notifier/reconcile",
 		`e\.Succeeded\(\) && err == nil && !later \{`, "e.Succeeded() && err == nil {"},
+}
+
+// reconcileMutants are the same for the reconciler's own tests.
+var reconcileMutants = []mutant{
+	{"what fails in the rollback hides its cause", "notifier/reconcile",
+		`f\.resource, f\.gate = cause\{\}, cause\{\}`, "_ = f"},
+	{"a nested stack is not read", "notifier/reconcile",
+		`if cause\.nested == "" \|\| `, "if true || "},
+	{"a cancelled resource is the cause", "notifier/reconcile",
+		` \|\| strings\.HasSuffix\(strings\.TrimRight\(reason, "\. "\), "cancelled"\)`, ""},
 }
 
 // handleMutants are the same for the record's own tests.
@@ -218,6 +240,12 @@ var handleMutants = []mutant{
 		`if !r\.GrantUsable\(now\) \{\n\t\treturn r, false`, "if r.Grant == nil {\n\t\treturn r, false"},
 	{"a grant is used after its end", "handle",
 		`!r\.Grant\.At\.IsZero\(\) && now\.Before\(r\.Grant\.Until\)`, "!r.Grant.At.IsZero()"},
+	{"an unknown refusal is repeated for a day", "handle",
+		`failed\.Refusals >= maxRefusals \|\| `, ""},
+	{"approvers who could not be mentioned are not mailed", "handle",
+		`return n\.At, r\.unmentioned\(\)`, "return n.At, false"},
+	{"a question waits for Slack past its deadline", "handle",
+		` && posting\.NotBefore\.Before\(r\.Terms\.Deadline\)`, ""},
 	{"a grant opens each gate of the stack", "handle",
 		`r\.Stack\.Gate == given\.Stack\.Gate && `, ""},
 }
@@ -249,13 +277,14 @@ func TestMutants(t *testing.T) {
 	}
 	catch(simMutants, `(seed \d+): \[([^:\]]+)`, "countersign/deploy/internal/sim", "-run", "^TestSchedules$", "-shrink=false", "-schedules", strconv.Itoa(*mutants))
 	catch(notifierMutants, `--- FAIL: (Test\w+).*\s+(.*)`, "countersign/notifier")
+	catch(reconcileMutants, `--- FAIL: (Test\w+).*\s+(.*)`, "countersign/notifier/reconcile")
 	catch(handleMutants, `--- FAIL: (Test\w+).*\s+(.*)`, "countersign/handle")
 	catch(dynamoMutants, `--- FAIL: (Test\w+).*\s+(.*)`, "countersign/handle/dynamo")
 }
 
 // TestMutantsApply checks quickly that each edit still applies to the code.
 func TestMutantsApply(t *testing.T) {
-	for _, m := range slices.Concat(simMutants, notifierMutants, handleMutants, dynamoMutants) {
+	for _, m := range slices.Concat(simMutants, notifierMutants, reconcileMutants, handleMutants, dynamoMutants) {
 		t.Run(m.name, func(t *testing.T) { m.edit(t) })
 	}
 }
