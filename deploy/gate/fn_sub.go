@@ -60,8 +60,8 @@ func (c *compiler) subParts(pattern string, vars map[string]expr) ([]expr, error
 		if before != "" {
 			parts = append(parts, constant{before})
 		}
-		if strings.HasPrefix(name, "!") {
-			parts = append(parts, constant{"${" + name[1:] + "}"})
+		if text, ok := strings.CutPrefix(strings.TrimLeft(name, " "), "!"); ok {
+			parts = append(parts, constant{"${" + text + "}"})
 			continue
 		}
 		e, err := c.variable(strings.TrimSpace(name), vars)

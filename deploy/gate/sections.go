@@ -47,15 +47,17 @@ func checkHeader(root *yaml.Node) error {
 	if n := member(root, "AWSTemplateFormatVersion"); n != nil && n.Value != "2010-09-09" {
 		return invalid("Template format error: unsupported value for AWSTemplateFormatVersion.")
 	}
+	_, lenient := transforms(root)
 	if n := member(root, "Description"); n != nil {
 		switch s, ok := literal(n); {
-		case !ok:
+		case isNull(n) && !lenient:
+			return errNull([]string{"Description"})
+		case !ok && !isNull(n):
 			return invalid("Template format error: Description must be a string.") // own words
 		case len(s) > 1024:
 			return invalid("Template format error: 'Description' length is greater than 1024.")
 		}
 	}
-	_, lenient := transforms(root)
 	return checkSections(root, lenient)
 }
 

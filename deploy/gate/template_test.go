@@ -50,6 +50,7 @@ func TestParseErrors(t *testing.T) {
 		{"empty", "", "Template format error: unsupported structure."},
 		{"a list", "- a", "Template format error: unsupported structure."},
 		{"no resources", "Description: x", "Template format error: At least one Resources member must be defined."},
+		{"null description", "Description:\n" + queue, "[/Description] 'null' values are not allowed in templates"},
 		{"null resources", "Resources:", "[/Resources] 'null' values are not allowed in templates"},
 		{"null property", "Resources:\n  Q:\n    Type: AWS::SQS::Queue\n    Properties: {A: {B: ~}}", "[/Resources/Q/Properties/A/B] 'null' values are not allowed in templates"},
 		{"bad indentation", "Resources:\n  Q:\n    Type: X\n   Properties: {}", "Template format error: YAML not well-formed. (line 4, column 4)"},

@@ -88,6 +88,7 @@ func TestFunctions(t *testing.T) {
 		{"Sub attribute", `!Sub '${Bucket.Arn}/*'`, "arn:aws:s3:::sample-bucket/*"},
 		{"Sub with map", `!Sub ['${A}/${Word}/${B}', {A: 1, B: !Ref Word, Word: own}]`, "1/own/river"},
 		{"Sub without variables", `!Sub plain`, "plain"},
+		{"Sub literal after a space", `!Sub '${ !Word}'`, "${Word}"},
 		{"Sub unclosed", `!Sub 'a${Word'`, "a${Word"},
 		{"Sub nested", `!Sub ['${A}!', {A: !Sub ['<${B}>', {B: !Ref Word}]}]`, "<river>!"},
 
