@@ -257,7 +257,8 @@ func TestRollbackInAnotherAccountSucceeds(t *testing.T) {
 		}{
 			"to the handle that was approved":                     {w.gate(newHandle, "production"), w.gate(w.waitURL(), "test"), true},
 			"to the handle that was approved, with other content": {w.gate(newHandle, "test"), w.gate(w.waitURL(), "production"), false},
-			"the same content":                                    {w.gate(w.waitURL(), "test"), mergeProperties(w.gate(w.waitURL(), "test"), map[string]any{"Title": "x"}), true},
+			"to a new handle, with the content that was approved": {w.gate(w.waitURL(), "production"), w.gate(newHandle, "test"), false},
+			"the same content": {w.gate(w.waitURL(), "test"), mergeProperties(w.gate(w.waitURL(), "test"), map[string]any{"Title": "x"}), true},
 		} {
 			got, err := w.handle(topic(w.updateEvent("p", "ApprovalRequest", "u", tt.old, tt.new)))
 			if err != nil || got.RequestId != "u" || tt.back && got.Status != "SUCCESS" || flood && !tt.back && got.Status != "FAILED" {
