@@ -94,7 +94,7 @@ func (e *Engine) initiate(r *resource) {
 func (e *Engine) initiatePlain(r *resource) {
 	reason, fails := r.stack.fail[r.def.LogicalID]
 	if fails && e.cfg.Delay == 0 {
-		e.fail(r, reason)
+		e.failPlain(r, reason)
 		return
 	}
 	if !fails {
@@ -199,7 +199,7 @@ func (e *Engine) timerFired(r *resource) {
 	case r.kind == gate.KindWait:
 		e.waitTimedOut(r)
 	case fails:
-		e.fail(r, reason)
+		e.failPlain(r, reason)
 	default:
 		e.completeResource(r)
 	}

@@ -21,11 +21,32 @@ func TestRequesterIsToldTheReasonOnTheStack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	hears(t, w, store, sandbox.Launch{Name: "my-queue", Requester: "rita@example.com"}, source, "Approver")
+}
+
+// A resource fails inside a nested stack. Only its own events say why.
+func TestRequesterIsToldTheReasonInTheNestedStack(t *testing.T) {
+	store := &handle.Memory{}
+	w := newWorld(t, store)
+	source, err := os.ReadFile("testdata/reason-on-the-stack.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nested := strings.Replace(string(source), "  Queue:\n    Type: AWS::SQS::Queue\n", "  Network:\n    Type: AWS::CloudFormation::Stack\n    Properties: {TemplateURL: https://example.com/network.yaml}\n", 1)
+	hears(t, w, store, sandbox.Launch{Name: "my-queue", Requester: "rita@example.com", Failures: map[string]string{"Network": "The CIDR conflicts"}},
+		[]byte(nested), "Network / Inner: The CIDR conflicts")
+}
+
+// hears launches a product and checks that the thread and the requester are told the
+// reason of its failure.
+func hears(t *testing.T, w *sandbox.Sandbox, store handle.Store, l sandbox.Launch, source []byte, reason string) {
+	t.Helper()
 	template, err := gate.Parse(source)
 	if err != nil {
 		t.Fatal(err)
 	}
-	stack, err := w.Launch(sandbox.Launch{Template: template, Name: "my-queue", Requester: "rita@example.com"})
+	l.Template = template
+	stack, err := w.Launch(l)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +60,6 @@ func TestRequesterIsToldTheReasonOnTheStack(t *testing.T) {
 		t.Fatalf("click: %+v, %v", i.Notice, err)
 	}
 	run(t, w)
-	const reason = "Approver"
 	thread, _ := w.Slack.Message(root.Channel, root.TS)
 	for where, messages := range map[string][]slacktest.Message{"thread": thread.Replies, "direct message": flat(w.Slack.DMs(sandbox.Rita))} {
 		told := false
@@ -47,7 +67,7 @@ func TestRequesterIsToldTheReasonOnTheStack(t *testing.T) {
 			told = told || strings.Contains(m.Text, "First failure:") && strings.Contains(m.Text, reason)
 		}
 		if !told {
-			t.Errorf("%s: no message names the wrong output: %+v", where, messages)
+			t.Errorf("%s: no message says %q: %+v", where, reason, messages)
 		}
 	}
 }
