@@ -118,7 +118,7 @@ func (f SlackFlags) steps(missing []string) string {
 // for Socket Mode, which needs no addresses. See
 // https://docs.slack.dev/app-manifests/configuring-apps-with-app-manifests
 func manifestLink() string {
-	return "https://api.slack.com/apps?new_app=1&manifest_json=" + url.QueryEscape(string(socketManifest()))
+	return "https://api.slack.com/apps?new_app=1&manifest_json=" + strings.ReplaceAll(url.QueryEscape(string(socketManifest())), "+", "%20")
 }
 
 func socketManifest() []byte {
