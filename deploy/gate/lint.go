@@ -61,14 +61,15 @@ func (l *linter) add(rule *Rule, at *yaml.Node, resource, message, fix string) {
 // section returns the key of a section, or nil.
 func (l *linter) section(name string) *yaml.Node { return keyOf(l.template.root, name) }
 
-// keyOf returns the node of a key of n, or nil.
+// keyOf returns the node of a key of n, or nil. Of duplicate keys the last counts.
 func keyOf(n *yaml.Node, key string) *yaml.Node {
+	var found *yaml.Node
 	for k := range members(n) {
 		if k.Value == key {
-			return k
+			found = k
 		}
 	}
-	return nil
+	return found
 }
 
 // at returns the key of a resource.

@@ -5,6 +5,7 @@ package gates
 // Command is the command line.
 type Command struct {
 	Lint   Lint   `cmd:"" help:"Find every way in which the gates of templates are wrong, and say how to fix it."`
+	Inject Inject `cmd:"" help:"Add a gate to a template, and make every resource wait for it."`
 	Digest Digest `cmd:"" help:"Print a template's digest, check the gate's, or write it."`
 }
 
@@ -12,6 +13,7 @@ type Command struct {
 func (Command) Help() string {
 	return `Examples:
 
+    countersign gate inject my-product.yaml --write
     countersign gate lint my-product.yaml
     countersign gate digest my-product.yaml --write`
 }
