@@ -43,8 +43,8 @@ func TestInvalidCommandLineIsExplainedInOneLine(t *testing.T) {
 		{"unknown format", []string{"audit", "--format", "xml"}, statusUsage, []string{"--format", "text", "csv", "json"}},
 		{"unknown state", []string{"audit", "--state", "open"}, statusUsage, []string{"--state", "pending", "withdrawn"}},
 		{"argument that doctor does not take", []string{"doctor", "nope"}, statusUsage, []string{"countersign doctor", "nope"}},
-		{"gate without a command", []string{"gate"}, statusUsage, []string{"countersign gate", "commands: lint, inject, digest"}},
-		{"unknown command of gate", []string{"gate", "nope"}, statusUsage, []string{`countersign gate: unknown command "nope"; commands: lint, inject, digest`}},
+		{"gate without a command", []string{"gate"}, statusUsage, []string{"countersign gate", "commands: lint, inject, upgrade, digest"}},
+		{"unknown command of gate", []string{"gate", "nope"}, statusUsage, []string{`countersign gate: unknown command "nope"; commands: lint, inject, upgrade, digest`}},
 		{"gate lint of a missing file", []string{"gate", "lint", "nope.yaml"}, 2, []string{"countersign gate lint: nope.yaml: no such file"}},
 		{"unknown format of gate lint", []string{"gate", "lint", "--format", "xml", "x"}, statusUsage, []string{"--format", "sarif"}},
 		{"gate digest without a file", []string{"gate", "digest"}, statusUsage, []string{"countersign gate digest", "<file>"}},
@@ -72,7 +72,7 @@ func TestInvalidCommandLineIsExplainedInOneLine(t *testing.T) {
 func TestHelpFitsOnOneScreenAndShowsExamples(t *testing.T) {
 	for _, columns := range []string{"80", "100", "200"} {
 		t.Setenv("COLUMNS", columns)
-		for _, command := range []string{"", "local", "doctor", "audit", "gate", "gate lint", "gate inject", "gate digest"} {
+		for _, command := range []string{"", "local", "doctor", "audit", "gate", "gate lint", "gate inject", "gate upgrade", "gate digest"} {
 			args, example := append(strings.Fields(command), "--help"), "\n    countersign "+command
 			status, stdout, stderr := runCommand(t, args...)
 			if status != 0 || stderr != "" {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"countersign/deploy"
 )
 
 const ungated = "Resources:\n  # one\n  Queue:\n    Type: AWS::SQS::Queue\n"
@@ -60,5 +62,26 @@ func TestRewriteStatus(t *testing.T) {
 		if after, _ := os.ReadFile(test.file); !bytes.Equal(before, after) {
 			t.Errorf("%s: the file was changed", test.name)
 		}
+	}
+}
+
+func TestUpgradePrintsAndWrites(t *testing.T) {
+	name := write(t, strings.Replace(string(deploy.Product), "Description: Message queue", "Description: A queue", 1))
+	before := read(t, name)
+	var out bytes.Buffer
+	if err := (Upgrade{File: name}).Run(&out); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); !strings.Contains(got, "\n-  ApprovalHandle:\n+  ApprovalHandle2:\n") || read(t, name) != before {
+		t.Errorf("printed\n%s", got)
+	}
+	for i, changed := range []bool{true, false} {
+		out.Reset()
+		if err := (Upgrade{File: name, Write: true}).Run(&out); err != nil || (out.Len() > 0) != changed {
+			t.Errorf("run %d: %v, printed\n%s", i, err, &out)
+		}
+	}
+	if text, status, _ := runLint(t, "text", name); status != 0 {
+		t.Errorf("the result does not lint clean:\n%s", text)
 	}
 }
