@@ -2,7 +2,8 @@
 // over HTTP, and keeps the event log that CloudFormation would.
 //
 // Wait conditions, wait handles and custom resources behave as documented. Every other resource type succeeds, with
-// plausible identifiers and attributes. Stacks are created, updated, rolled back and deleted.
+// plausible identifiers and attributes. Stacks are created, updated, rolled back and deleted. Nested stacks are not expanded,
+// and transforms other than AWS::LanguageExtensions are not run: what they would add has made-up identifiers.
 //
 // An update changes the resources whose evaluated properties differ. Simplified: changed stack tags are not passed on to
 // resources, a changed Metadata is not a change, and a plain resource is replaced only if its name changes.

@@ -38,6 +38,9 @@ type Config struct {
 	// Delay is the creation time of a plain resource.
 	Delay time.Duration
 
+	// OtherStacks makes up the exports and outputs that templates take from stacks which the engine does not have.
+	OtherStacks bool
+
 	// ScriptsSignal makes plain resources signal the wait handles that they refer to, as the scripts of instances do. Handles
 	// that a custom resource refers to are left to its provider.
 	ScriptsSignal bool

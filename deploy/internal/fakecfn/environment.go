@@ -53,6 +53,9 @@ func (st *stack) GetAtt(r *gate.Resource, attribute string) (gate.Value, error) 
 // ImportValue returns the value of another stack's export and records that it is in use.
 func (st *stack) ImportValue(name string) (gate.Value, error) {
 	export, ok := st.engine.exports[name]
+	if !ok && st.engine.cfg.OtherStacks {
+		return gate.Sample(name), nil
+	}
 	if !ok {
 		return nil, invalid("No export named %s found", name)
 	}
@@ -104,6 +107,9 @@ func (st *stack) StackOutput(name, output string, local bool) (gate.Value, error
 		return gate.Sample(name + "-" + output), nil
 	}
 	other, ok := st.engine.find(name)
+	if !ok && st.engine.cfg.OtherStacks {
+		return gate.Sample(name + "-" + output), nil
+	}
 	if !ok {
 		return nil, invalid("Stack with id %s does not exist", name)
 	}

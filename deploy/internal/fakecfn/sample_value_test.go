@@ -81,3 +81,21 @@ Outputs:
 		t.Errorf("refusal: got %q, want %q", got, want)
 	}
 }
+
+// With OtherStacks, what no stack here exports is made up. A function that is imported exists.
+func TestOtherStacks(t *testing.T) {
+	w := newFixture(t, func(c *fakecfn.Config) {
+		c.OtherStacks = true
+		c.Serves = func(string, *gate.Object) bool { return false }
+	})
+	id := w.create(fakecfn.CreateStackInput{Template: mustParse(t, `
+Resources:
+  T: {Type: AWS::SNS::Topic, Properties: {A: !Select [2, !Split [',', !ImportValue subnets]], B: !GetStackOutput {StackName: network, OutputName: Id}}}
+  C: {Type: Custom::Zone, Properties: {ServiceToken: !ImportValue zones}}
+Outputs:
+  Vpc: {Value: !ImportValue vpc}
+`)})
+	if got := w.stack(id); got.Status != fakecfn.CreateComplete || got.Output("Vpc") == "" {
+		t.Errorf("stack: got %s: %v", got.Status, w.log(id))
+	}
+}

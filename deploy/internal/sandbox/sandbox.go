@@ -131,7 +131,7 @@ func New(c Config) (*Sandbox, error) {
 		Delay:  c.Delay,
 		NewID:  c.NewID,
 
-		ScriptsSignal: true,
+		OtherStacks: true, ScriptsSignal: true,
 	})
 	w.CloudFormation.AddProduct(fakecfn.Product{ID: ProductID, Name: ProductName, Versions: []fakecfn.ProductVersion{{ID: ProvisioningArtifactID, Name: VersionName}}})
 	w.Slack = newWorkspace(w.Clock.Now, origins[1], origins[3], w.client, c.RateLimits, c.Grid)
