@@ -58,6 +58,7 @@ func Stories() []Story {
 		{Name: "update", About: "Rita updates the launched product, and the update waits until Ann and Bob have approved what it changes.", scenario: update, needs: asks},
 		{Name: "update-rejected", About: "Ann rejects an update, which rolls back with her reason.", scenario: updateRejected, needs: asks},
 		{Name: "update-bypass", About: "An update changes the template and leaves the gate as it was: it is found and reported.", scenario: updateBypass},
+		{Name: "new-version", About: "A template gets a gate by gate inject, is launched, changed, renewed by gate upgrade, and updated.", scenario: newVersion},
 		{Name: "weekend", About: "A launch expires over the weekend, Ann approves it on Monday, and Rita's relaunch goes through at once.", scenario: weekend, start: friday},
 		{Name: "grid", About: "In an Enterprise Grid, Ann cannot approve her own launch under her other ID, and Bob counts once.", scenario: grid,
 			grid: &sandbox.Grid{}, defaults: func(d *notifier.Defaults) { d.Approvals = 2 }},
