@@ -28,10 +28,12 @@ import (
 	"countersign/handle"
 )
 
-// Bot answers Slack's interactivity requests and mailed links. It is an
-// http.Handler with two routes:
+// Bot answers Slack's requests and mailed links. It is an http.Handler with these
+// routes:
 //
-//	POST            /slack/interactivity
+//	POST            /slack/interactivity    clicks and submitted modals
+//	POST            /slack/commands         /approvals
+//	POST            /slack/events           an opened Home tab
 //	GET, HEAD, POST /decide/{sealed ticket}
 //
 // Fields not marked optional must be set, and must not change after the first
@@ -40,8 +42,9 @@ type Bot struct {
 	Store handle.Store
 	Now   func() time.Time
 
-	// Slack is used for users.info, usergroups.users.list, views.open and
-	// chat.postEphemeral. It must not retry by itself: there is no time.
+	// Slack is used for users.info, usergroups.users.list, views.open, views.push,
+	// views.update, views.publish, chat.postEphemeral and response URLs. It must not
+	// retry by itself: there is no time.
 	Slack *slack.Client
 
 	// SigningSecrets returns the app's signing secrets: the current one and,
@@ -118,14 +121,15 @@ func (b *Bot) Check() error {
 	return errors.Join(errs...)
 }
 
-// ServeHTTP serves both routes.
+// ServeHTTP serves all routes.
 func (b *Bot) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	sealed, mailed := strings.CutPrefix(r.URL.Path, "/decide/")
+	to, fromSlack := slackRoutes[r.URL.Path]
 	switch {
-	case r.URL.Path == "/slack/interactivity" && b.SigningSecrets != nil:
-		b.serveInteractivity(w, r)
+	case fromSlack && b.SigningSecrets != nil:
+		b.serveSlack(w, r, to)
 	case mailed && b.MailKeys != nil && sealed != "":
 		b.serveMailLink(w, r, sealed)
 	default:

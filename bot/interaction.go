@@ -21,6 +21,7 @@ type interaction struct {
 	user         user
 	organization string // Enterprise Grid organization of the payload
 	message      handle.Message
+	view         view // where they act, if not on a message
 	ticket       handle.Ticket
 	reason       string
 	opening      bool // Reject was pressed: the reason is still to come
@@ -44,6 +45,7 @@ func (b *Bot) pressed(d deadlines, payload blockActions) (answer reply) {
 		user:         payload.User,
 		organization: payload.Enterprise.ID,
 		message:      payload.source(),
+		view:         payload.View,
 	}
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -54,8 +56,17 @@ func (b *Bot) pressed(d deadlines, payload blockActions) (answer reply) {
 			}
 		}
 	}()
-	if action.ID == blocks.DetailsAction {
+	switch action.ID {
+	case blocks.DetailsAction:
 		return i.showDetails(action.Value, payload.TriggerID)
+	case blocks.ReviewAction:
+		return i.review(action.Value, payload.TriggerID)
+	case blocks.BatchAction:
+		return i.chooseBatch(action.Value, payload.TriggerID)
+	case blocks.NextAction, blocks.PreviousAction:
+		return i.turnPage(action.Value, payload.ResponseURL)
+	case blocks.HomeNextAction, blocks.HomePreviousAction:
+		return i.turnHome(action.Value)
 	}
 	var err error
 	i.ticket, err = handle.ParseTicket(action.Value)
@@ -83,12 +94,16 @@ func (i *interaction) vote(trigger string) reply {
 	}
 	rest := i.b.reconcile(i.deadlines, o.request, o.holder)
 	defer rest()
-	return i.acknowledge(text)
+	if i.view.Type != "" && (text != "" || !i.opening) { // no message shows the person what happened
+		text = blocks.Outcome(o.request, i.ticket.Verdict, text)
+	}
+	return i.acknowledge(text, o.request)
 }
 
-// acknowledge tells the person, and returns Slack's answer.
-func (i *interaction) acknowledge(text string) reply {
-	if i.tell(text) || i.recorded {
+// acknowledge tells the person, and returns Slack's answer. fresh are requests as just
+// written or read.
+func (i *interaction) acknowledge(text string, fresh ...handle.Request) reply {
+	if i.tell(text, fresh...) || i.recorded {
 		return ok
 	}
 	return failed
@@ -186,11 +201,17 @@ func (i *interaction) answer(o outcome, f blocks.Format) string {
 	return ""
 }
 
-// tell sends the person a message that only they see. Slack does not guarantee
-// its delivery. See https://docs.slack.dev/reference/methods/chat.postEphemeral
-func (i *interaction) tell(text string) (sent bool) {
-	if text == "" {
+// tell tells the person something that only they see: in the modal or on the Home tab
+// where they act, else in a message, whose delivery Slack does not guarantee. See
+// https://docs.slack.dev/reference/methods/chat.postEphemeral
+func (i *interaction) tell(text string, fresh ...handle.Request) (sent bool) {
+	switch {
+	case text == "":
 		return true
+	case i.view.Type == viewModal:
+		return i.showResult(text, fresh...)
+	case i.view.Type == viewHome:
+		return i.refreshHome(text, fresh...)
 	}
 	if i.message.Channel == "" || i.user.ID == "" {
 		i.b.log().Warn("no channel for a private reply", "user", i.user.ID)

@@ -12,20 +12,42 @@ import (
 
 const maxPayload = 1 << 20 // bytes of a request's body
 
-// reply is Slack's answer: a status and, for a modal that stays open, the error
-// of each block.
+// reply is the answer to Slack: a status and, for a modal that stays open, the error
+// of each block, or another document.
 type reply struct {
 	status int
 	errors map[string]string // by block_id
+	body   any               // as JSON
 }
 
 // ok acknowledges, and closes a modal. Its body must be empty.
 var ok = reply{status: http.StatusOK}
 
-// serveInteractivity handles clicks and submitted modals. The body is parsed only
-// after its signature is verified. See
-// https://docs.slack.dev/interactivity/handling-user-interaction
-func (b *Bot) serveInteractivity(w http.ResponseWriter, r *http.Request) {
+// A route is one of Slack's request URLs: the media type of its requests, and what
+// handles a body that Slack has signed.
+type route struct {
+	media  string
+	handle func(b *Bot, d deadlines, body []byte) reply
+}
+
+const (
+	mediaForm = "application/x-www-form-urlencoded"
+	mediaJSON = "application/json"
+)
+
+// slackRoutes are Slack's request URLs by path. See
+// https://docs.slack.dev/interactivity/handling-user-interaction,
+// https://docs.slack.dev/interactivity/implementing-slash-commands and
+// https://docs.slack.dev/apis/events-api/using-http-request-urls
+var slackRoutes = map[string]route{
+	"/slack/interactivity": {mediaForm, (*Bot).interact},
+	"/slack/commands":      {mediaForm, (*Bot).command},
+	"/slack/events":        {mediaJSON, (*Bot).event},
+}
+
+// serveSlack handles a request of Slack's. The body is parsed only after its
+// signature is verified.
+func (b *Bot) serveSlack(w http.ResponseWriter, r *http.Request, to route) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		refuse(w, http.StatusMethodNotAllowed)
@@ -33,7 +55,7 @@ func (b *Bot) serveInteractivity(w http.ResponseWriter, r *http.Request) {
 	}
 	d, cancel := b.deadlines(r.Context())
 	defer cancel()
-	body, status := formBody(w, r, maxPayload)
+	body, status := readBody(w, r, to.media, maxPayload)
 	if status != 0 {
 		refuse(w, status)
 		return
@@ -51,15 +73,15 @@ func (b *Bot) serveInteractivity(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusUnauthorized)
 		return
 	}
-	b.interact(d, body).write(w)
+	to.handle(b, d, body).write(w)
 }
 
-// formBody reads the body of a form of at most limit bytes. status is the HTTP
-// status of the refusal, or 0.
-func formBody(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, status int) {
+// readBody reads a body of the given media type and of at most limit bytes. status is
+// the HTTP status of the refusal, or 0.
+func readBody(w http.ResponseWriter, r *http.Request, media string, limit int64) (body []byte, status int) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	encoding := r.Header.Get("Content-Encoding")
-	if err != nil || kind != "application/x-www-form-urlencoded" || encoding != "" && encoding != "identity" {
+	if err != nil || kind != media || encoding != "" && encoding != "identity" {
 		return nil, http.StatusUnsupportedMediaType
 	}
 	body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
@@ -73,17 +95,32 @@ func formBody(w http.ResponseWriter, r *http.Request, limit int64) (body []byte,
 	return body, 0
 }
 
+// forOtherApp reports whether a signed request is for a different app, and logs it.
+func (b *Bot) forOtherApp(appID string) bool {
+	if b.AppID == "" || appID == b.AppID {
+		return false
+	}
+	b.log().Warn("signed request for a different app", "app", handle.OneLine(appID, 40))
+	return true
+}
+
 func (a reply) write(w http.ResponseWriter) {
 	switch {
 	case a.errors != nil:
-		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		w.WriteHeader(a.status)
-		_ = json.NewEncoder(w).Encode(map[string]any{"response_action": "errors", "errors": a.errors})
+		writeJSON(w, a.status, map[string]any{"response_action": "errors", "errors": a.errors})
+	case a.body != nil:
+		writeJSON(w, a.status, a.body)
 	case a.status >= 400:
 		refuse(w, a.status)
 	default:
 		w.WriteHeader(a.status)
 	}
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v)
 }
 
 // interact decodes a verified body and dispatches it. Payloads that are not for
@@ -101,8 +138,7 @@ func (b *Bot) interact(d deadlines, body []byte) reply {
 		b.log().Warn("unreadable signed request", "error", err)
 		return reply{status: http.StatusBadRequest}
 	}
-	if b.AppID != "" && head.AppID != b.AppID {
-		b.log().Warn("signed request for a different app", "app", handle.OneLine(head.AppID, 40))
+	if b.forOtherApp(head.AppID) {
 		return reply{status: http.StatusForbidden}
 	}
 	switch head.Type {

@@ -112,7 +112,7 @@ func readMailForm(w http.ResponseWriter, r *http.Request) (form url.Values, stat
 	if err := http.NewCrossOriginProtection().Check(r); err != nil {
 		return nil, http.StatusForbidden
 	}
-	body, status := formBody(w, r, maxMailForm)
+	body, status := readBody(w, r, mediaForm, maxMailForm)
 	if status != 0 {
 		return nil, status
 	}

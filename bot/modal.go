@@ -19,16 +19,16 @@ type metadata struct {
 	Ticket  string `json:"ticket"`
 	Channel string `json:"channel,omitempty"`
 	TS      string `json:"ts,omitempty"`
+	View    string `json:"view,omitempty"` // modal or home: where it was opened, if not on a message
+	Home    bool   `json:"home,omitempty"` // the person's Home tab is to be refreshed
 }
 
 // openModal opens the modal for a reason. It returns what to tell the person if
 // that failed.
 func (i *interaction) openModal(r handle.Request, trigger string) string {
-	from, err := json.Marshal(metadata{i.ticket.String(), i.message.Channel, i.message.TS})
+	from, err := json.Marshal(metadata{i.ticket.String(), i.message.Channel, i.message.TS, i.view.Type, i.onHome()})
 	if err == nil {
-		_, err = within(i.work, i.b, "open a modal", func(ctx context.Context) (*slack.ViewResponse, error) {
-			return i.b.Slack.OpenViewContext(ctx, trigger, blocks.Reject(r, string(from)))
-		})
+		err = i.open("open a modal", trigger, blocks.Reject(r, string(from)))
 	}
 	if err == nil {
 		return ""
@@ -53,10 +53,24 @@ func (i *interaction) showDetails(value, trigger string) reply {
 		return i.acknowledge(blocks.UnknownButton)
 	}
 	if err == nil {
-		_, err = within(i.work, i.b, "open the details", func(ctx context.Context) (*slack.ViewResponse, error) {
-			return i.b.Slack.OpenViewContext(ctx, trigger, blocks.Details(r))
-		})
+		err = i.open("open the details", trigger, blocks.Details(r))
 	}
+	return i.opened(id, err)
+}
+
+// open opens a modal: above the one in which the person acts, if any.
+func (i *interaction) open(what, trigger string, v slack.ModalViewRequest) error {
+	_, err := within(i.work, i.b, what, func(ctx context.Context) (*slack.ViewResponse, error) {
+		if i.view.Type == viewModal {
+			return i.b.Slack.PushViewContext(ctx, trigger, v)
+		}
+		return i.b.Slack.OpenViewContext(ctx, trigger, v)
+	})
+	return err
+}
+
+// opened answers after the details of the request with the given ID were to be opened.
+func (i *interaction) opened(id string, err error) reply {
 	switch {
 	case err == nil:
 		return ok
@@ -86,7 +100,13 @@ func triggerExpired(err error) bool {
 // submitted handles a submitted modal. Errors are shown in the modal, which stays
 // open, so that nothing typed is lost.
 func (b *Bot) submitted(d deadlines, payload viewSubmission) (answer reply) {
-	if payload.View.CallbackID != blocks.RejectModal {
+	switch payload.View.CallbackID {
+	case blocks.RejectModal:
+	case blocks.BatchChooseModal:
+		return b.reviewBatch(d, payload)
+	case blocks.BatchReviewModal:
+		return b.approveBatch(d, payload)
+	default:
 		return ok
 	}
 	i := &interaction{
@@ -104,7 +124,8 @@ func (b *Bot) submitted(d deadlines, payload viewSubmission) (answer reply) {
 			}
 		}
 	}()
-	if !i.readMetadata(payload.View.PrivateMetadata) {
+	from, known := i.readMetadata(payload.View.PrivateMetadata)
+	if !known {
 		b.log().Warn("modal without a valid ticket", "user", i.user.ID)
 		return invalid(blocks.UnknownForm)
 	}
@@ -118,27 +139,36 @@ func (b *Bot) submitted(d deadlines, payload viewSubmission) (answer reply) {
 	if errors.Is(o.err, handle.ErrNotFound) {
 		return invalid(blocks.UnknownForm)
 	}
-	if o.counts() {
-		return ok
+	if !o.counts() {
+		return invalid(i.answer(o, blocks.Plain))
 	}
-	return invalid(i.answer(o, blocks.Plain))
+	if from.Home {
+		i.refreshHome(blocks.Outcome(o.request, i.ticket.Verdict, ""), o.request)
+	}
+	if from.View == viewModal {
+		return closeAll
+	}
+	return ok
 }
 
 // readMetadata takes the request and the message from the modal's metadata. ok
 // is false if the modal is not one of ours.
-func (i *interaction) readMetadata(text string) (ok bool) {
-	var from metadata
+func (i *interaction) readMetadata(text string) (from metadata, ok bool) {
 	if json.Unmarshal([]byte(text), &from) != nil {
-		return false
+		return from, false
 	}
 	ticket, err := handle.ParseTicket(from.Ticket)
 	if err != nil || ticket.Verdict != handle.Reject {
-		return false
+		return from, false
 	}
 	i.ticket = ticket
 	i.message = wellFormed(handle.Message{Channel: from.Channel, TS: from.TS})
-	return true
+	return from, true
 }
+
+// closeAll closes the modal and those below it. See
+// https://docs.slack.dev/surfaces/modals#close_all_views
+var closeAll = reply{status: http.StatusOK, body: map[string]string{"response_action": "clear"}}
 
 // invalid keeps the modal open, with text at the reason.
 func invalid(text string) reply {

@@ -45,10 +45,12 @@ type ident struct {
 // blockActions reports a pressed button. Its team is null for an app installed
 // in a whole organization, and is not decoded.
 type blockActions struct {
-	User       user   `json:"user"`
-	Enterprise ident  `json:"enterprise"`
-	TriggerID  string `json:"trigger_id"`
-	Container  struct {
+	User        user   `json:"user"`
+	Enterprise  ident  `json:"enterprise"`
+	TriggerID   string `json:"trigger_id"`
+	ResponseURL string `json:"response_url"`
+	View        view   `json:"view"` // if a button in a modal or on the Home tab was pressed
+	Container   struct {
 		ChannelID string `json:"channel_id"`
 		MessageTS string `json:"message_ts"`
 		Ephemeral bool   `json:"is_ephemeral"`
@@ -59,6 +61,19 @@ type blockActions struct {
 	} `json:"message"`
 	Actions []json.RawMessage `json:"actions"`
 }
+
+// view identifies a modal or a Home tab.
+type view struct {
+	ID       string `json:"id"`
+	Type     string `json:"type"` // modal or home; empty if there is none
+	Hash     string `json:"hash"`
+	Metadata string `json:"private_metadata"`
+}
+
+const (
+	viewModal = "modal"
+	viewHome  = "home"
+)
 
 type action struct {
 	ID    string `json:"action_id"`
@@ -73,7 +88,8 @@ func (p blockActions) action() (action, bool) {
 			continue
 		}
 		switch a.ID {
-		case string(handle.Approve), string(handle.Reject), string(handle.Revoke), blocks.DetailsAction:
+		case string(handle.Approve), string(handle.Reject), string(handle.Revoke), blocks.DetailsAction,
+			blocks.ReviewAction, blocks.BatchAction, blocks.NextAction, blocks.PreviousAction, blocks.HomeNextAction, blocks.HomePreviousAction:
 			return a, true
 		}
 	}
@@ -154,6 +170,22 @@ var (
 	errForm    = errors.New("the body is not a form")
 	errNotOnce = errors.New("the form has more than one payload field")
 )
+
+// choices are the chosen values of a group of checkboxes in an input block.
+func (p viewSubmission) choices(block, action string) (values []string) {
+	var element struct {
+		Selected []struct {
+			Value string `json:"value"`
+		} `json:"selected_options"`
+	}
+	if json.Unmarshal(p.View.State[block][action], &element) != nil {
+		return nil
+	}
+	for _, o := range element.Selected {
+		values = append(values, o.Value)
+	}
+	return values
+}
 
 // payloadOf returns the JSON of an interactivity request; nil if the form has no
 // payload, such as Slack's ssl_check.

@@ -43,6 +43,9 @@ type Summary struct {
 	SelfApproval  bool     `json:"selfApproval,omitempty"`
 	Unidentified  bool     `json:"unidentified,omitempty"` // the launch or its requester is not verified yet, so votes are refused
 	OpenQuestions int      `json:"openQuestions,omitempty"`
+
+	Channel string `json:"channel,omitempty"` // of its message in Slack; empty if none is known
+	TS      string `json:"ts,omitempty"`
 }
 
 // Summary returns the request as lists show it. ok is false unless the request is
@@ -62,6 +65,9 @@ func (r Request) Summary() (s Summary, ok bool) {
 	}
 	if r.Requester.Addressable() {
 		s.RequesterID = r.Requester.SlackID
+	}
+	if root, ok := r.Root(); ok {
+		s.Channel, s.TS = root.Channel, root.TS
 	}
 	for _, v := range r.Votes {
 		s.Voted = union(s.Voted, v.By.IDs())

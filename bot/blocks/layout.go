@@ -86,3 +86,6 @@ func markdown(text string) *slack.TextBlockObject {
 func plain(text string) *slack.TextBlockObject {
 	return slack.NewTextBlockObject(slack.PlainTextType, text, false, false)
 }
+
+// divider adds a line between parts.
+func (l *layout) divider() { l.blocks = append(l.blocks, slack.NewDividerBlock()) }

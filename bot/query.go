@@ -1,0 +1,198 @@
+package bot
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"countersign/handle"
+)
+
+// query is what a person asks for with /approvals: one of the lists, and words that
+// all must match.
+type query struct {
+	text  string // as typed; it can be parsed again
+	list  list
+	terms []term
+}
+
+// list is one of the lists of open requests.
+type list string
+
+const (
+	listWaiting list = "waiting" // for the person
+	listMine    list = "mine"    // requested by them
+	listAll     list = "all"
+)
+
+// term is one word of a search.
+type term struct {
+	key   string // requester, product or account; empty if it may be anywhere
+	value string // in lower case
+	user  string // the ID in a mention; value is empty then
+}
+
+// maxQuery bounds a command's text as JSON, because the buttons of the list carry it.
+const maxQuery = 400 // bytes
+
+// queryError says in a sentence for the person why a command was not understood.
+type queryError string
+
+func (e queryError) Error() string { return string(e) }
+
+// parseQuery reads the text of a command, with Slack's escapes and mentions. The
+// error is a queryError.
+func parseQuery(text string) (query, error) {
+	q := query{text: strings.TrimSpace(text), list: listAll}
+	if b, err := json.Marshal(q.text); err != nil || len(b) > maxQuery {
+		return q, queryError("That is too long to search for. Use a few words.")
+	}
+	words := splitQuery(q.text)
+	if len(words) == 0 {
+		q.list = listWaiting
+		return q, nil
+	}
+	if w := words[0]; !w.quoted {
+		switch l := list(strings.ToLower(w.text)); l {
+		case listWaiting, listMine, listAll:
+			q.list, words = l, words[1:]
+		}
+	}
+	for _, w := range words {
+		t, err := w.term()
+		if err != nil {
+			return q, err
+		}
+		if t != (term{}) {
+			q.terms = append(q.terms, t)
+		}
+	}
+	return q, nil
+}
+
+// wantsHelp reports whether the text of a command asks how to use it.
+func wantsHelp(text string) bool {
+	return slices.Contains([]string{"help", "-h", "--help", "?"}, strings.ToLower(strings.TrimSpace(text)))
+}
+
+// word is a part of a command's text. What was quoted has no key and no control.
+type word struct {
+	key, text string
+	quoted    bool
+}
+
+// quotes are the marks that end what begins with a mark. Phones and keyboards type
+// curly ones.
+var quotes = map[rune]string{
+	'"': "\"”“", '“': "”\"“", '”': "”\"", '„': "“”\"", '«': "»", '\'': "'’", '‘': "’'", '’': "’'",
+}
+
+// splitQuery splits text at spaces outside quotes and outside Slack's <controls>. An
+// open quote ends with the text.
+func splitQuery(text string) (words []word) {
+	runes := []rune(strings.ToValidUTF8(text, "\uFFFD"))
+	for i := 0; i < len(runes); {
+		if unicode.IsSpace(runes[i]) {
+			i++
+			continue
+		}
+		var w word
+		var part strings.Builder
+	scan:
+		for i < len(runes) && !unicode.IsSpace(runes[i]) {
+			c := runes[i]
+			ends := quotes[c]
+			switch {
+			case ends != "" && part.Len() == 0:
+				for i++; i < len(runes) && !strings.ContainsRune(ends, runes[i]); i++ {
+					part.WriteRune(runes[i])
+				}
+				i++
+				w.quoted = true
+				break scan
+			case c == '<':
+				for ; i < len(runes) && runes[i] != '>'; i++ {
+					part.WriteRune(runes[i])
+				}
+			case c == ':' && w.key == "" && part.Len() > 0 && !strings.HasPrefix(part.String(), "<"):
+				w.key = strings.ToLower(part.String())
+				part.Reset()
+				i++
+				continue
+			}
+			if i < len(runes) {
+				part.WriteRune(runes[i])
+				i++
+			}
+		}
+		w.text = part.String()
+		words = append(words, w)
+	}
+	return words
+}
+
+var queryEscapes = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&")
+
+func (w word) term() (term, error) {
+	t := term{key: w.key}
+	switch w.key {
+	case "", "requester", "product", "account":
+	case "by", "from":
+		t.key = "requester"
+	default:
+		return t, queryError(fmt.Sprintf("I can't search by “%s”.", handle.OneLine(queryEscapes.Replace(w.key), 40)))
+	}
+	text := w.text
+	if inside, control := strings.CutPrefix(text, "<"); control && !w.quoted {
+		inside = strings.TrimSuffix(inside, ">")
+		target, label, _ := strings.Cut(inside, "|")
+		user, mention := strings.CutPrefix(target, "@")
+		switch {
+		case mention && handle.IsUser(user) && (t.key == "" || t.key == "requester"):
+			t.key, t.user = "requester", user
+			return t, nil
+		case mention, strings.HasPrefix(target, "#"), strings.HasPrefix(target, "!"):
+			return t, queryError("I can search by the person who requests a launch, not by a channel or a group.")
+		case label != "":
+			text = label // a link that Slack made of an address
+		default:
+			text = strings.TrimPrefix(target, "mailto:")
+		}
+	}
+	text = strings.TrimSpace(queryEscapes.Replace(text))
+	if t.key == "requester" {
+		text = strings.TrimPrefix(text, "@")
+	}
+	if handle.Blank(text) {
+		if t.key != "" {
+			return t, queryError(fmt.Sprintf("“%s:” needs a value after the colon.", w.key))
+		}
+		return term{}, nil
+	}
+	t.value = strings.ToLower(text)
+	return t, nil
+}
+
+// matches reports whether s is among what q asks for, leaving its list aside.
+func (q query) matches(s handle.Summary) bool {
+	return !slices.ContainsFunc(q.terms, func(t term) bool { return !t.matches(s) })
+}
+
+func (t term) matches(s handle.Summary) bool {
+	has := func(fields ...string) bool {
+		return slices.ContainsFunc(fields, func(f string) bool { return strings.Contains(strings.ToLower(f), t.value) })
+	}
+	switch {
+	case t.user != "":
+		return s.RequesterID == t.user || slices.Contains(s.RequesterIDs, t.user)
+	case t.key == "requester":
+		return has(s.Requester)
+	case t.key == "product":
+		return has(s.Product, s.ProductName, s.ProductID, s.Provisioned)
+	case t.key == "account":
+		return has(s.Account, s.AccountName)
+	}
+	return has(s.Requester, s.Product, s.ProductName, s.ProductID, s.Provisioned, s.Account, s.AccountName, s.Region, s.ID)
+}
