@@ -17,7 +17,8 @@ import (
 // them.
 func passedOn(template map[string]any) map[string]string {
 	variables := map[string]string{}
-	for _, v := range []any{at(template, "Globals", "Function"), at(template, "Resources", "BotFunction", "Properties")} {
+	for _, v := range []any{at(template, "Globals", "Function"), at(template, "Resources", "BotFunction", "Properties"),
+		at(template, "Resources", "NotifierFunction", "Properties")} {
 		for variable, value := range at(v, "Environment", "Variables").(map[string]any) {
 			if list, joined := at(value, "Join").([]any); joined {
 				value = list[1]
@@ -124,11 +125,17 @@ func TestTemplateAllowsTypicalValues(t *testing.T) {
 		"SlackApp":        {"A0123ABCD", "xapp-1 A"},
 		"SlackApi": {"https://slack.com/api/ https://slack-gov.com/api/ https://slack.example.com:8443/a/b/ http://127.0.0.1:8080/api/",
 			"http://slack.com/api/ https://slack.com/api https://a:b/ https://:/ https://:443/api/ https:///api/ https://u@slack.com/api/ https://slack.com/api/?a= slack.com/api/"},
-		"Channel":    {"C0123ABCD G0123ABCD #approvals #zulassung-für-alle", "approvals @ann D0123ABCD # #a#b"},
-		"Approvers":  {"U0123ABCD W0123ABCD S0123ABCD", "@ann ann@example.com C0123ABCD U"},
-		"Url":        {"https://approvals.example.com", "http://approvals.example.com https://approvals.example.com/a approvals.example.com"},
-		"Timeout":    {"1h 12h 60m 90m 720m", "59m 3m 13h 0h 721m 60 3600s -1h"},
-		"GrantFor":   {"0 0h 00h 1h 60m 90m 72h 336h 20160m", "337h 1000h 30m 59m 20161m 1 -1h 3d"},
+		"Channel":       {"C0123ABCD G0123ABCD #approvals #zulassung-für-alle", "approvals @ann D0123ABCD # #a#b"},
+		"Approvers":     {"U0123ABCD W0123ABCD S0123ABCD", "@ann ann@example.com C0123ABCD U"},
+		"Url":           {"https://approvals.example.com", "http://approvals.example.com https://approvals.example.com/a approvals.example.com"},
+		"Timeout":       {"1h 12h 60m 90m 720m", "59m 3m 13h 0h 721m 60 3600s -1h"},
+		"GrantFor":      {"0 0h 00h 1h 60m 90m 72h 336h 20160m", "337h 1000h 30m 59m 20161m 1 -1h 3d"},
+		"Reminders":     {"50,25,5 50 99,1 50,25,10,5,1 none", "0 100 50% 50; 50,25, ,50 50,,25 1,2,3,4,5,6"},
+		"EscalateAfter": {"0 1m 90m 719m 1h 11h", "12h 720m 30s 4 -1h"},
+		"EscalateTo":    {"U0123ABCD S0123ABCD,W0123ABCD", "@ann C0123ABCD U0123ABCD;S0123ABCD U0123ABCD,"},
+		"ReassignTo":    {"U0123ABCD S0123ABCD,W0123ABCD", "@ann C0123ABCD U0123ABCD;S0123ABCD ,U0123ABCD"},
+		"WorkingHours": {"09:00-17:00 08:30-16:45 00:00-24:00 19:00-20:00 23:59-24:00 13:00-21:00 08:00-09:00 22:15-23:30",
+			"17:00-09:00 09:00-09:00 9:00-17:00 09:00 09-17 24:00-24:00 09:00-24:01 09:60-17:00 20:00-19:00 Mon-Fri"},
 		"Margin":     {"2m 3m 10m 59m", "1m 60m 1h 2 -2m"},
 		"Accounts":   {"111122223333=production 111122223333=production,444455556666=sandbox_2", "production=111122223333 11112222333=production 111122223333= 111122223333 111122223333==production"},
 		"MailDomain": {"example.com sub.example-bank.co", "@example.com example .example.com -a.com example.c"},

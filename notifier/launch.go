@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"countersign/handle"
@@ -340,7 +341,7 @@ func (n *Notifier) newRecord(ctx context.Context, ev customResource, p propertie
 		return handle.Request{}, approval{}, err
 	}
 	r.ApproversUnchecked = r.Terms.Channel != ""
-	r.Terms.Reminders = handle.ReminderTimes(r.CreatedAt, r.Terms.Deadline, handle.DefaultReminders(), handle.WorkingHours{})
+	n.Defaults.remind(&r)
 	if err := r.Terms.Check(); err != nil {
 		return handle.Request{}, approval{}, err
 	}
@@ -350,6 +351,26 @@ func (n *Notifier) newRecord(ctx context.Context, ev customResource, p propertie
 	r.Product.Name = handle.OneLine(r.WaitURL.Redact(a.title), maxTitle)
 	r.Content.GateParameters, r.Content.GateTemplate = n.gateDigest(ctx, r.ID, p, a), a.template
 	return r.RecordCreation(), a, nil
+}
+
+// remind sets when the approvers of r are reminded, and when and to whom r may go if
+// they don't decide. Its deadline and channel must be set.
+func (d Defaults) remind(r *handle.Request) {
+	percent := d.Reminders
+	if percent == nil {
+		percent = handle.DefaultReminders()
+	}
+	r.Terms.Reminders = handle.ReminderTimes(r.CreatedAt, r.Terms.Deadline, percent, d.Hours)
+	if r.Terms.Channel == "" { // mail tells no people apart
+		return
+	}
+	r.Terms.ReassignTo = slices.Clone(d.ReassignTo)
+	if len(d.EscalateTo) > 0 {
+		r.Terms.EscalateAt = handle.EscalationTime(r.CreatedAt, r.Terms.Deadline, d.EscalateAfter, d.Hours)
+	}
+	if !r.Terms.EscalateAt.IsZero() {
+		r.Terms.EscalateTo = slices.Clone(d.EscalateTo)
+	}
 }
 
 // unknownDigest begins the digest of a gate whose key could not be read.

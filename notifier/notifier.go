@@ -7,6 +7,7 @@ import (
 	"context"
 	"time"
 
+	"countersign/handle"
 	"countersign/notifier/reconcile"
 )
 
@@ -59,4 +60,17 @@ type Defaults struct {
 	GrantFor time.Duration
 	Timeout  time.Duration // of the wait, if the template sets none; zero means 12 h, as in the original sample
 	Margin   time.Duration // between our deadline and the wait's own; at least handle.MinMargin
+
+	// Reminders are the percentages of the time to decide that are left when approvers
+	// are reminded. Nil means handle.DefaultReminders; an empty list, no reminders.
+	Reminders []int
+	Hours     handle.WorkingHours // when people are reminded and requests escalated
+
+	// EscalateAfter is when an undecided request is escalated to EscalateTo; zero means
+	// never. ReassignTo are who an approver may reassign a request to. All are users and
+	// user groups. A template can't change them: its author would widen who may approve
+	// beyond what the deployment allows.
+	EscalateAfter time.Duration
+	EscalateTo    []string
+	ReassignTo    []string
 }

@@ -6,6 +6,7 @@ package main
 
 import (
 	"os"
+	_ "time/tzdata" // Lambda's system has no time zones
 
 	"github.com/aws/aws-lambda-go/lambda"
 

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -78,6 +79,24 @@ type Config struct {
 	// GrantFor is how long an expired launch may still be approved for relaunch, and
 	// how long such a grant lasts; 0 disables grants.
 	GrantFor time.Duration `env:"GRANT_FOR" envDefault:"72h"`
+
+	// Reminders are the percentages of the time to decide that are left when approvers
+	// are reminded, separated by commas; none for no reminders.
+	Reminders []string `env:"REMINDERS" envDefault:"50,25,5"`
+
+	// WorkingHours are when people are reminded and requests escalated, as Mon-Fri
+	// 09:00-17:00 or 09:00-17:00, in TimeZone; empty: at any time. See
+	// [handle.ParseWorkingHours].
+	WorkingHours string `env:"WORKING_HOURS"`
+	TimeZone     string `env:"TIME_ZONE" envDefault:"UTC"`
+
+	// EscalateAfter is when an undecided request is escalated to EscalateTo; 0: never.
+	EscalateAfter time.Duration `env:"ESCALATE_AFTER" envDefault:"0"`
+	EscalateTo    []string      `env:"ESCALATE_TO"` // IDs of users and user groups, separated by commas
+
+	// ReassignTo are IDs of users and user groups, separated by commas, that an approver
+	// may reassign a request to; empty: none.
+	ReassignTo []string `env:"REASSIGN_TO"`
 
 	// CancelUnapprovedUpdates cancels stack updates that bypass their gate.
 	CancelUnapprovedUpdates bool `env:"CANCEL_UNAPPROVED_UPDATES" envDefault:"false"`
@@ -260,6 +279,12 @@ const (
 	maxGrantFor = 14 * 24 * time.Hour
 )
 
+const (
+	maxReminders     = 5
+	minEscalateAfter = time.Minute
+	maxNamed         = 50 // users and user groups
+)
+
 // unprovenRequester are the values of Config.UnprovenRequester.
 var unprovenRequester = []string{handle.UnprovenTwoApprovers, handle.UnprovenWarn, handle.UnprovenRefuse}
 
@@ -294,6 +319,19 @@ func (c *checker) config(conf Config, role Role) {
 	must("MARGIN", conf.Margin >= handle.MinMargin && conf.Margin <= maxMargin, "must be from 2m to 59m")
 	must("MARGIN", conf.Margin+minDecisionTime <= conf.Timeout || conf.Timeout < minTimeout, "must be at least a minute less than "+prefix+"TIMEOUT, to leave time to decide")
 	must("GRANT_FOR", conf.GrantFor == 0 || conf.GrantFor >= minGrantFor && conf.GrantFor <= maxGrantFor, "must be from 1h to 336h, or 0 for no grants")
+	_, err := conf.reminders()
+	must("REMINDERS", err == nil, fmt.Sprintf("must be up to %d percentages from 1 to 99, such as 50,25,5, or none", maxReminders))
+	_, err = handle.ParseWorkingHours(conf.TimeZone, "00:00-24:00", "")
+	must("TIME_ZONE", err == nil, "must be a time zone of the IANA database, such as Europe/Berlin or UTC")
+	if err == nil {
+		_, err = conf.workingHours()
+	}
+	must("WORKING_HOURS", err == nil || slices.Contains(c.variables, prefix+"TIME_ZONE"), "must be hours of one day, with or without days, such as Mon-Fri 09:00-17:00 or Sun,Tue-Thu 08:30-16:30")
+	must("ESCALATE_AFTER", conf.EscalateAfter == 0 || conf.EscalateAfter >= minEscalateAfter && conf.EscalateAfter < handle.MaxWait, "must be from 1m to 11h, or 0 for no escalation")
+	for name, ids := range map[string][]string{"ESCALATE_TO": conf.EscalateTo, "REASSIGN_TO": conf.ReassignTo} {
+		must(name, len(ids) <= maxNamed && !slices.ContainsFunc(trimmed(ids), func(id string) bool { return !handle.IsUser(id) && !handle.IsUserGroup(id) }),
+			fmt.Sprintf("must be IDs of at most %d Slack users (U…) and user groups (S…), separated by commas", maxNamed))
+	}
 	must("URL", conf.URL == "" || isAddress(conf.URL), "must be an https URL without a path, such as https://approvals.example.com")
 	must("SLACK_API", isHTTPS(conf.SlackAPI) && strings.HasSuffix(conf.SlackAPI, "/"), "must be an https URL that ends with a slash, such as https://slack.com/api/")
 	must("ORIGINS", !slices.ContainsFunc(conf.Origins, func(o string) bool { return !isHTTPS(o) }), "must be https URLs, separated by commas; do not set it on AWS")
@@ -301,8 +339,52 @@ func (c *checker) config(conf Config, role Role) {
 	case RoleBot:
 		must("SLACK_TEAM", conf.SlackTeam != "" || conf.SlackEnterprise != "", "is missing, and so is "+prefix+"SLACK_ENTERPRISE: set one of them, or no one can decide")
 	case RoleNotifier:
+		must("ESCALATE_TO", len(conf.EscalateTo) > 0 || conf.EscalateAfter == 0, "is missing: set it to the users and user groups to escalate to, or set "+prefix+"ESCALATE_AFTER to 0")
+		must("ESCALATE_AFTER", conf.EscalateAfter != 0 || len(conf.EscalateTo) == 0, "is missing: set it to the time after which to escalate, or set no "+prefix+"ESCALATE_TO")
 		must("URL", conf.URL != "" || conf.Topic == "", "is missing: set it to the bot's URL, which mails link to")
 	}
+}
+
+// reminders returns the percentages of Reminders; an empty list for none.
+func (c Config) reminders() ([]int, error) {
+	percent := []int{}
+	if len(c.Reminders) == 1 && c.Reminders[0] == "none" {
+		return percent, nil
+	}
+	for _, item := range trimmed(c.Reminders) {
+		n, err := strconv.Atoi(item)
+		if err != nil || n < 1 || n > 99 || !hasForm(item, "", digits) {
+			return nil, errReminders
+		}
+		percent = append(percent, n)
+	}
+	if len(percent) > maxReminders {
+		return nil, errReminders
+	}
+	return percent, nil
+}
+
+var errReminders = errors.New("not percentages")
+
+// workingHours reads WorkingHours: days and hours, or hours alone.
+func (c Config) workingHours() (handle.WorkingHours, error) {
+	if c.WorkingHours == "" {
+		return handle.WorkingHours{}, nil
+	}
+	days, hours, both := strings.Cut(c.WorkingHours, " ")
+	if !both {
+		days, hours = "", c.WorkingHours
+	}
+	return handle.ParseWorkingHours(c.TimeZone, hours, days)
+}
+
+// trimmed returns list with the space around its elements removed.
+func trimmed(list []string) []string {
+	var out []string
+	for _, s := range list {
+		out = append(out, strings.TrimSpace(s))
+	}
+	return out
 }
 
 const maxAccountLabel = 40 // characters
@@ -355,6 +437,8 @@ func isAddress(raw string) bool {
 
 // defaults are for launches whose template does not set them.
 func (c Config) defaults() notifier.Defaults {
+	reminders, _ := c.reminders() // checked by ReadConfig
+	hours, _ := c.workingHours()
 	return notifier.Defaults{
 		Channel:           c.Channel,
 		Approvers:         c.Approvers,
@@ -364,5 +448,10 @@ func (c Config) defaults() notifier.Defaults {
 		GrantFor:          c.GrantFor,
 		Timeout:           c.Timeout,
 		Margin:            c.Margin,
+		Reminders:         reminders,
+		Hours:             hours,
+		EscalateAfter:     c.EscalateAfter,
+		EscalateTo:        trimmed(c.EscalateTo),
+		ReassignTo:        trimmed(c.ReassignTo),
 	}
 }

@@ -30,6 +30,7 @@ func TestConfigHasDefaults(t *testing.T) {
 	want := function.Config{
 		Table: "countersign", Secret: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:countersign-AbCdEf", SlackTeam: "T0123ABCD", Account: "123456789012",
 		SlackAPI: "https://slack.com/api/", Approvals: 1, UnprovenRequester: "two-approvers", GrantFor: 72 * time.Hour, Timeout: 12 * time.Hour, Margin: 2 * time.Minute,
+		Reminders: []string{"50", "25", "5"}, TimeZone: "UTC",
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
@@ -42,6 +43,8 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 		"COUNTERSIGN_SLACK_API=https://slack-gov.com/api/", "COUNTERSIGN_SLACK_ENTERPRISE=E0123ABCD", "COUNTERSIGN_SLACK_APP=A0123ABCD",
 		"COUNTERSIGN_CHANNEL=#approvals", "COUNTERSIGN_APPROVERS=U0123ABCD,S0123ABCD", "COUNTERSIGN_APPROVALS=2", "COUNTERSIGN_SELF_APPROVAL=true",
 		"COUNTERSIGN_ACCOUNTS=111122223333=production, 444455556666 = Sandbox (EU)",
+		"COUNTERSIGN_REMINDERS=75, 5", "COUNTERSIGN_WORKING_HOURS=Sun-Thu 08:30-16:00", "COUNTERSIGN_TIME_ZONE=Asia/Kathmandu",
+		"COUNTERSIGN_ESCALATE_AFTER=4h", "COUNTERSIGN_ESCALATE_TO=S0123ABCE, U0123ABCE", "COUNTERSIGN_REASSIGN_TO=S0123ABCF",
 		"COUNTERSIGN_MAIL_DOMAIN=example.com", "COUNTERSIGN_UNPROVEN_REQUESTER=refuse", "COUNTERSIGN_GRANT_FOR=24h", "COUNTERSIGN_CANCEL_UNAPPROVED_UPDATES=true", "COUNTERSIGN_TIMEOUT=11h", "COUNTERSIGN_MARGIN=4m", "COUNTERSIGN_ORIGINS=http://127.0.0.1:4566/,https://made.example"))
 	if err != nil {
 		t.Fatal(err)
@@ -53,6 +56,8 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 		Channel: "#approvals", Approvers: []string{"U0123ABCD", "S0123ABCD"}, Approvals: 2, SelfApproval: true,
 		Accounts: []string{"111122223333=production", " 444455556666 = Sandbox (EU)"},
 		Account:  "123456789012", UnprovenRequester: "refuse", GrantFor: 24 * time.Hour, CancelUnapprovedUpdates: true,
+		Reminders: []string{"75", " 5"}, WorkingHours: "Sun-Thu 08:30-16:00", TimeZone: "Asia/Kathmandu",
+		EscalateAfter: 4 * time.Hour, EscalateTo: []string{"S0123ABCE", " U0123ABCE"}, ReassignTo: []string{"S0123ABCF"},
 		MailDomain: "example.com", Timeout: 11 * time.Hour, Margin: 4 * time.Minute, Origins: []string{"http://127.0.0.1:4566/", "https://made.example"},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
@@ -123,6 +128,24 @@ func TestConfigReportsEachProblem(t *testing.T) {
 		{bot, "COUNTERSIGN_GRANT_FOR=336h1s", "COUNTERSIGN_GRANT_FOR must be from"},
 		{bot, "COUNTERSIGN_GRANT_FOR=-1h", "COUNTERSIGN_GRANT_FOR must be from"},
 		{notifier, "COUNTERSIGN_CANCEL_UNAPPROVED_UPDATES=perhaps", "COUNTERSIGN_CANCEL_UNAPPROVED_UPDATES must be true or false"},
+		{notifier, "COUNTERSIGN_REMINDERS=50,0", "COUNTERSIGN_REMINDERS must be up to 5 percentages"},
+		{notifier, "COUNTERSIGN_REMINDERS=100", "COUNTERSIGN_REMINDERS must be"},
+		{notifier, "COUNTERSIGN_REMINDERS=half", "COUNTERSIGN_REMINDERS must be"},
+		{notifier, "COUNTERSIGN_REMINDERS=none,5", "COUNTERSIGN_REMINDERS must be"},
+		{notifier, "COUNTERSIGN_REMINDERS=6,5,4,3,2,1", "COUNTERSIGN_REMINDERS must be"},
+		{notifier, "COUNTERSIGN_WORKING_HOURS=9-17", "COUNTERSIGN_WORKING_HOURS must be"},
+		{notifier, "COUNTERSIGN_WORKING_HOURS=17:00-09:00", "COUNTERSIGN_WORKING_HOURS must be"},
+		{notifier, "COUNTERSIGN_WORKING_HOURS=Weekdays 09:00-17:00", "COUNTERSIGN_WORKING_HOURS must be"},
+		{notifier, "COUNTERSIGN_WORKING_HOURS=Mon - Fri 09:00-17:00", "COUNTERSIGN_WORKING_HOURS must be"},
+		{notifier, "COUNTERSIGN_TIME_ZONE=Berlin", "COUNTERSIGN_TIME_ZONE must be"},
+		{notifier, "COUNTERSIGN_TIME_ZONE=Local", "COUNTERSIGN_TIME_ZONE must be"},
+		{notifier, "COUNTERSIGN_TIME_ZONE=../../etc/passwd", "COUNTERSIGN_TIME_ZONE must be"},
+		{notifier, "COUNTERSIGN_ESCALATE_AFTER=4h", "COUNTERSIGN_ESCALATE_TO is missing"},
+		{notifier, "COUNTERSIGN_ESCALATE_TO=S0123ABCD", "COUNTERSIGN_ESCALATE_AFTER is missing"},
+		{bot, "COUNTERSIGN_ESCALATE_AFTER=59s", "COUNTERSIGN_ESCALATE_AFTER must be from"},
+		{bot, "COUNTERSIGN_ESCALATE_AFTER=12h", "COUNTERSIGN_ESCALATE_AFTER must be from"},
+		{bot, "COUNTERSIGN_ESCALATE_TO=@ann", "COUNTERSIGN_ESCALATE_TO must be"},
+		{bot, "COUNTERSIGN_REASSIGN_TO=C0123ABCD", "COUNTERSIGN_REASSIGN_TO must be"},
 		{bot, "COUNTERSIGN_MAIL_DOMAIN=@example.com", "COUNTERSIGN_MAIL_DOMAIN must be"},
 		{notifier, "COUNTERSIGN_ACCOUNTS=production", "COUNTERSIGN_ACCOUNTS must be"},
 		{notifier, "COUNTERSIGN_ACCOUNTS=11112222333=production", "COUNTERSIGN_ACCOUNTS must be"},
@@ -157,6 +180,9 @@ func TestConfigReportsEachProblem(t *testing.T) {
 	}
 	if _, err := function.ReadConfig(bot, environ("COUNTERSIGN_TIMEOUT=3m", "COUNTERSIGN_MARGIN=2m")); err != nil {
 		t.Errorf("a minute is left to decide: %v", err)
+	}
+	if _, err := function.ReadConfig(notifier, environ("COUNTERSIGN_TIME_ZONE=Berlin", "COUNTERSIGN_WORKING_HOURS=09:00-17:00")); err == nil || strings.Contains(err.Error(), "WORKING_HOURS") {
+		t.Errorf("a wrong time zone makes working hours wrong, too: %v", err)
 	}
 	if _, err := function.ReadConfig(notifier, environ("COUNTERSIGN_SLACK_TEAM=")); err != nil {
 		t.Errorf("the notifier needs no team: %v", err)
