@@ -301,24 +301,30 @@ func TestTemplateHasTheOutputsThatOthersRead(t *testing.T) {
 	}
 }
 
-// The template sets exactly the variables that the functions read, except Origins,
-// which is for tests.
+// The template sets exactly the variables that each function reads, except Origins,
+// which is for tests. Only the bot needs to know the Slack app.
 func TestTemplateSetsTheFunctionsVariables(t *testing.T) {
 	template := read(t, "template.yaml")
-	set := map[string]bool{}
-	for _, v := range []any{at(template, "Globals", "Function"), at(template, "Resources", "BotFunction", "Properties"),
-		at(template, "Resources", "NotifierFunction", "Properties")} {
-		for name := range at(v, "Environment", "Variables").(map[string]any) {
-			set[name] = true
+	for name, without := range map[string][]string{
+		"BotFunction":      {"Origins"},
+		"NotifierFunction": {"Origins", "SlackApp"},
+	} {
+		set := map[string]bool{}
+		for _, v := range []any{at(template, "Globals", "Function"), at(template, "Resources", name, "Properties")} {
+			for variable := range at(v, "Environment", "Variables").(map[string]any) {
+				set[variable] = true
+			}
 		}
-	}
-	want := map[string]bool{}
-	for _, name := range function.Variables() {
-		want[name] = true
-	}
-	delete(want, function.Variable("Origins"))
-	if d := cmp.Diff(want, set); d != "" {
-		t.Errorf("-functions +template:\n%s", d)
+		want := map[string]bool{}
+		for _, variable := range function.Variables() {
+			want[variable] = true
+		}
+		for _, field := range without {
+			delete(want, function.Variable(field))
+		}
+		if d := cmp.Diff(want, set); d != "" {
+			t.Errorf("%s: -functions +template:\n%s", name, d)
+		}
 	}
 }
 

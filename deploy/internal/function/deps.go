@@ -93,8 +93,12 @@ func (d Deps) Notifier(r *reconcile.Reconciler) *notifier.Notifier {
 }
 
 // outside reports whether a user would be refused as a member of another workspace,
-// whatever the payload of their click said.
+// whatever the payload of their click said. Where neither workspace nor organization is
+// configured, no one certainly is.
 func (d Deps) outside(u *slack.User) bool {
+	if d.Team == "" && d.Enterprise == "" {
+		return false
+	}
 	home, member := bot.Home{Team: d.Team, Enterprise: d.Enterprise}, bot.NewMember(u)
 	return !home.Includes("", member) && !home.Includes(d.Team, member) && !home.Includes(d.Enterprise, member)
 }
