@@ -60,3 +60,41 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// FuzzRewrite holds that Inject only inserts, and that after it and after Upgrade a second Upgrade changes nothing. That
+// the results lint clean and are equal but for the gate, both check themselves.
+func FuzzRewrite(f *testing.F) {
+	files, err := filepath.Glob(filepath.Join("testdata", "*.*"))
+	if err != nil || len(files) == 0 {
+		f.Fatal("no seeds")
+	}
+	for _, name := range files {
+		src, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(src))
+	}
+	f.Add(cleanGate)
+	f.Add("Resources: {A: {Type: A::B::C, DependsOn: [B, \"C\"]}, B: {Type: A::B::C}, C: {Type: AWS::CloudFormation::WaitConditionHandle}}")
+	f.Fuzz(func(t *testing.T, src string) {
+		template, err := gate.Parse([]byte(src))
+		if err != nil {
+			return
+		}
+		out, err := template.Inject(gate.InjectOptions{ServiceToken: gate.DefaultServiceToken})
+		if err == nil && !isSubsequence(src, string(out)) {
+			t.Errorf("Inject changed more than it inserted:\n%s", out)
+		}
+		if err != nil {
+			out, err = template.Upgrade(false)
+		}
+		if err != nil {
+			return
+		}
+		again, err := parse(t, out).Upgrade(false)
+		if err != nil || string(again) != string(out) {
+			t.Errorf("a second run changes the template: %v\n%s\nafter\n%s", err, again, out)
+		}
+	})
+}

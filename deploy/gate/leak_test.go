@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"countersign/deploy"
 	"countersign/deploy/gate"
@@ -135,4 +136,40 @@ func TestLeaksOfWholeTemplates(t *testing.T) {
 	if _, err := parse(t, []byte("Resources: {Q: {Type: AWS::SQS::Queue}}")).Leaks(); !errors.Is(err, gate.ErrNoRequest) {
 		t.Errorf("without a gate: %v", err)
 	}
+}
+
+// TestTooManyCombinationsAreUnproven compares two rows of parameters pairwise: a diagram with the rows one after the other
+// has a node for each value of the first row.
+func TestTooManyCombinationsAreUnproven(t *testing.T) {
+	const pairs = 30
+	var parameters, order, conditions strings.Builder
+	all := "!Condition P0"
+	for i := range pairs {
+		fmt.Fprintf(&parameters, "  A%d: {Type: String, AllowedValues: [x, y]}\n  B%d: {Type: String, AllowedValues: [x, y]}\n", i, i)
+		fmt.Fprintf(&order, "  A%d: !Equals [!Ref A%d, x]\n", i, i)
+		fmt.Fprintf(&conditions, "  P%d: !And [!Equals [!Ref A%d, x], !Equals [!Ref B%d, x]]\n", i, i, i)
+		if i > 0 {
+			all = fmt.Sprintf("!Or [%s, !Condition P%d]", all, i)
+		}
+	}
+	src := "Parameters:\n" + parameters.String() + "Conditions:\n" + order.String() + conditions.String() + "  Any: " + all + "\n" + gateOf +
+		"  Q: {Type: AWS::SQS::Queue, DependsOn: Verdict}\n  Q2: {Type: AWS::SQS::Queue, Condition: Any, Properties: {N: !If [Any, !Ref Verdict, x]}}\n"
+	template := parse(t, []byte(src))
+	start := time.Now()
+	leaks, err := template.Leaks()
+	var unproven *gate.UnprovenError
+	if !errors.As(err, &unproven) || len(leaks) > 0 || !strings.Contains(err.Error(), "too many combinations") {
+		t.Errorf("got %v, error %v", leaks, err)
+	}
+	found := map[string]bool{}
+	for _, f := range template.Lint() {
+		found[f.ID] = true
+	}
+	if !found["unproven"] || found["leak"] || found["verdict-order"] {
+		t.Errorf("lint finds %v", found)
+	}
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	t.Log(time.Since(start))
 }

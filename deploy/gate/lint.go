@@ -139,7 +139,7 @@ func (l *linter) leaks() {
 
 // always reports whether from depends on to in every stack that has from.
 func (l *linter) always(from, to *Resource) bool {
-	return l.and(l.and(l.possible, l.exists[from.Index]), l.not(l.dependsOn(to)[from.Index])) == never
+	return l.full || l.and(l.and(l.possible, l.exists[from.Index]), l.not(l.dependsOn(to)[from.Index])) == never
 }
 
 // wiring checks that handle, request, wait and verdict belong together.
