@@ -134,17 +134,40 @@ func (n Notification) isForRequester() bool {
 	return true
 }
 
-// needless reports whether the reminder n would say nothing new, because the approvers
-// were asked or nudged at its time or later, or are still to be asked, or because a
-// later reminder has gone out or was tried.
+// remindGap is how close to another mention of the approvers a reminder says nothing
+// new.
+const remindGap = time.Minute
+
+// needless reports whether n would say nothing new. A reminder does not if the approvers
+// are mentioned otherwise within remindGap or later, or are still to be asked, or if a
+// later reminder has gone out or was tried. An escalation does not if its approvers were
+// replaced since.
 func (r Request) needless(n Notification) bool {
+	switch n.Kind() {
+	case NotifyEscalated:
+		return !slices.ContainsFunc(r.Terms.EscalateTo, func(id string) bool { return slices.Contains(r.Terms.Approvers, id) })
+	case NotifyReminder:
+		return r.needlessReminder(n)
+	}
+	return false
+}
+
+func (r Request) needlessReminder(n Notification) bool {
+	if at := r.Terms.EscalateAt; r.escalates() && at.Sub(n.At).Abs() <= remindGap {
+		return true
+	}
 	for _, other := range r.Notifications() {
-		kind := other.Kind()
 		d, told := r.Delivered[other.ReplyKey()]
-		abandoned := r.Attempts[Step{Kind: StepNotify, Notification: other}.Key()].Abandoned
-		asked := kind == NotifyAsked || kind == NotifyReasked
-		if asked && !told && !abandoned || (asked || kind == NotifyNudge) && told && !d.At.Before(n.At) {
-			return true
+		pending := !told && !r.Attempts[Step{Kind: StepNotify, Notification: other}.Key()].Abandoned
+		switch other.Kind() {
+		case NotifyAsked, NotifyReasked:
+			if pending || told && !d.At.Before(n.At) {
+				return true
+			}
+		case NotifyEscalated, NotifyNudge, NotifyReassigned:
+			if pending && !r.needless(other) || told && !d.At.Before(n.At.Add(-remindGap)) {
+				return true
+			}
 		}
 	}
 	for i := n.Index + 1; i < len(r.Terms.Reminders); i++ {

@@ -57,6 +57,13 @@ func (s Step) NeedsLease() bool {
 	return true
 }
 
+// Bulk reports whether the clock sends the message of s, so that many requests can have
+// one at the same minute.
+func (s Step) Bulk() bool {
+	kind := s.Notification.Kind()
+	return s.Kind == StepNotify && (kind == NotifyReminder || kind == NotifyEscalated)
+}
+
 const (
 	mailAfter  = time.Hour       // how long the question waits for a rate-limited Slack before it is mailed
 	watchAfter = 5 * time.Minute // how long after the decision CloudFormation is first asked, if no event came
@@ -112,7 +119,7 @@ func (r Request) Outstanding() []Step {
 		}
 	}
 	for _, n := range r.Notifications() {
-		if n.Kind() == NotifyReminder && r.needless(n) {
+		if r.needless(n) {
 			continue
 		}
 		if reply, direct := r.PendingDeliveries(n); reply || direct {

@@ -113,7 +113,16 @@ func states() map[string]handle.Request {
 	again.ID, again.GrantFrom, again.Content = "zyxwvutsrqpnmkjh-gfedcba9", granted.ID, granted.Content
 	used, _ := granted.UseGrant(again.ID, late.Add(time.Hour))
 	updateApproved := must(must(updated.VoteBySlack(voter(ann), handle.Approve, "", at)).VoteBySlack(voter("U0BOB"), handle.Approve, "", at))
+	reminded := sample()
+	reminded.Terms.RemindAt, reminded.Terms.Approvals = time.Time{}, 2
+	reminded.Terms.Reminders = handle.ReminderTimes(start, reminded.Terms.Deadline, handle.DefaultReminders(), handle.WorkingHours{})
+	reminded.Terms.EscalateAt, reminded.Terms.EscalateTo = start.Add(4*time.Hour), []string{"S0SECOND", "U0DEPUTY"}
+	reminded = reminded.RecordGroups(map[string]handle.Group{group: {Size: 3, Members: []string{ann, "U0BOB", "U0CARL"}}})
+	escalated := must(reminded.VoteBySlack(voter(ann), handle.Approve, "", at)).Escalate(reminded.Terms.EscalateAt)
 	return map[string]handle.Request{
+		"reminded":         reminded,
+		"escalated":        escalated,
+		"nudged":           must(pending.Nudge(voter(rita), start.Add(150*time.Minute))),
 		"update":           updated,
 		"update-unknown":   unknown,
 		"update-approved":  updateApproved,

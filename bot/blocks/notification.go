@@ -2,6 +2,7 @@ package blocks
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,14 +79,13 @@ func word(r handle.Request, n handle.Notification, direct bool) sentence {
 		missing := r.ApprovalsNeeded() - approvalsUpTo(r, n.Vote)
 		return sentence{sign: states[handle.Pending].sign, toRequester: true, text: "approved by " + mention(r.Votes[n.Vote].By.ID) + "; " + count(missing, "more approval is", "more approvals are") + " needed."}
 	case handle.NotifyReminder:
-		text := awaited(r) + ": this " + Operation(r) + " has been waiting for your decision since " + Mrkdwn.Date(r.CreatedAt) +
-			". Without one it expires " + Mrkdwn.Date(r.Terms.Deadline) + " and is rolled back."
+		text := awaited(r) + ": this " + Operation(r) + " has been waiting for your decision for " + waited(r, n.At) + ". " + otherwise(r)
 		if all := len(r.Terms.Reminders); all > 1 {
 			text += fmt.Sprintf(" Reminder %d of %d.", n.Index+1, all)
 		}
 		return sentence{sign: reminderSign, text: text}
 	case handle.NotifyNudge:
-		return sentence{sign: reminderSign, text: awaited(r) + ": at " + Mrkdwn.Date(n.At) + " the requester asked for your decision on this " + Operation(r) + ". Without one it expires " + Mrkdwn.Date(r.Terms.Deadline) + " and is rolled back."}
+		return sentence{sign: reminderSign, text: awaited(r) + ": the requester asks for your decision on this " + Operation(r) + ", which has been waiting for " + waited(r, n.At) + ". " + otherwise(r)}
 	case handle.NotifyQuestion:
 		q := r.Questions[n.Index]
 		return sentence{sign: questionSign, toRequester: true, text: mention(q.By.ID) + " asks:", quote: q.Text}
@@ -96,7 +96,7 @@ func word(r handle.Request, n handle.Notification, direct bool) sentence {
 		m := r.Reassignments[n.Index]
 		return sentence{sign: states[handle.Pending].sign, toRequester: true, text: mention(m.By.ID) + " reassigned this " + Operation(r) + " to " + mentions(m.To) + "."}
 	case handle.NotifyEscalated:
-		return sentence{sign: states[handle.Pending].sign, toRequester: true, text: "this " + Operation(r) + " was escalated to " + mentions(r.Terms.EscalateTo) + ", who may now approve it too. Expires " + Mrkdwn.Date(r.Terms.Deadline) + "."}
+		return escalated(r, n, direct)
 	case handle.NotifyLocked:
 		return sentence{sign: lockedSign, text: fmt.Sprintf("the mailed link to %s this %s was locked after %d wrong codes; nothing was decided. Decide here in Slack. If no approver mistyped the code, someone else may have the mail: check who receives it.", n.Verdict, Operation(r), handle.MaxWrongCodes)}
 	case handle.NotifyDecided:
@@ -177,11 +177,60 @@ func ended(r handle.Request, direct bool) sentence {
 	return s
 }
 
+// escalated words an escalation: for the second approvers and those who have not acted
+// or, if direct, for the requester.
+func escalated(r handle.Request, n handle.Notification, direct bool) sentence {
+	var second, first []string
+	for _, id := range r.Terms.EscalateTo {
+		if slices.Contains(r.Terms.Approvers, id) { // not replaced since
+			second = append(second, id)
+		}
+	}
+	for _, a := range r.WaitingFor() {
+		if !slices.Contains(r.Terms.EscalateTo, a.ID) {
+			first = append(first, a.ID)
+		}
+	}
+	if direct {
+		return sentence{sign: states[handle.Pending].sign, text: "not decided for " + waited(r, n.At) + ", so it was escalated to " + mentions(second) +
+			", who may now decide too. Expires " + Mrkdwn.Date(r.Terms.Deadline) + "."}
+	}
+	text := mentions(second) + ": this " + Operation(r) + " has been waiting for a decision for " + waited(r, n.At) + ", so it was escalated to you."
+	if len(first) > 0 {
+		text += " Still missing, and still able to decide: " + mentions(first) + "."
+	}
+	return sentence{sign: states[handle.Pending].sign, text: text + " " + otherwise(r)}
+}
+
+// waited says how long r had been waiting at t.
+func waited(r handle.Request, t time.Time) string {
+	minutes := max(1, int(t.Sub(r.CreatedAt)/time.Minute))
+	var age string
+	switch h, m := minutes/60, minutes%60; {
+	case h == 0:
+		age = fmt.Sprintf("%d min", m)
+	case m == 0:
+		age = fmt.Sprintf("%d h", h)
+	default:
+		age = fmt.Sprintf("%d h %d min", h, m)
+	}
+	return age + ", since " + Mrkdwn.Date(r.CreatedAt)
+}
+
+// otherwise says until when a pending request can be decided, what follows if it is
+// not, and how to decide it.
+func otherwise(r handle.Request) string {
+	return "Without a decision it expires " + Mrkdwn.Date(r.Terms.Deadline) + " and is rolled back. Approve or reject it at the top of this thread."
+}
+
 // awaited mentions those who have not voted.
 func awaited(r handle.Request) string {
 	var ids []string
 	for _, a := range r.WaitingFor() {
 		ids = append(ids, a.ID)
+	}
+	if len(ids) == 0 {
+		return "Approvers"
 	}
 	return mentions(ids)
 }
