@@ -126,10 +126,14 @@ func (b *Bot) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	sealed, mailed := strings.CutPrefix(r.URL.Path, "/decide/")
-	to, fromSlack := slackRoutes[r.URL.Path]
+	fromSlack := b.SigningSecrets != nil
 	switch {
-	case fromSlack && b.SigningSecrets != nil:
-		b.serveSlack(w, r, to)
+	case fromSlack && r.URL.Path == "/slack/interactivity":
+		b.serveSlack(w, r, mediaForm, b.interact)
+	case fromSlack && r.URL.Path == "/slack/commands":
+		b.serveSlack(w, r, mediaForm, b.command)
+	case fromSlack && r.URL.Path == "/slack/events":
+		b.serveSlack(w, r, mediaJSON, b.event)
 	case mailed && b.MailKeys != nil && sealed != "":
 		b.serveMailLink(w, r, sealed)
 	default:

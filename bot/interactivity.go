@@ -23,31 +23,15 @@ type reply struct {
 // ok acknowledges, and closes a modal. Its body must be empty.
 var ok = reply{status: http.StatusOK}
 
-// A route is one of Slack's request URLs: the media type of its requests, and what
-// handles a body that Slack has signed.
-type route struct {
-	media  string
-	handle func(b *Bot, d deadlines, body []byte) reply
-}
-
 const (
 	mediaForm = "application/x-www-form-urlencoded"
 	mediaJSON = "application/json"
 )
 
-// slackRoutes are Slack's request URLs by path. See
-// https://docs.slack.dev/interactivity/handling-user-interaction,
-// https://docs.slack.dev/interactivity/implementing-slash-commands and
-// https://docs.slack.dev/apis/events-api/using-http-request-urls
-var slackRoutes = map[string]route{
-	"/slack/interactivity": {mediaForm, (*Bot).interact},
-	"/slack/commands":      {mediaForm, (*Bot).command},
-	"/slack/events":        {mediaJSON, (*Bot).event},
-}
-
-// serveSlack handles a request of Slack's. The body is parsed only after its
-// signature is verified.
-func (b *Bot) serveSlack(w http.ResponseWriter, r *http.Request, to route) {
+// serveSlack handles a request of Slack's: handle parses its body, of the given media
+// type, only after the signature is verified. See
+// https://docs.slack.dev/authentication/verifying-requests-from-slack
+func (b *Bot) serveSlack(w http.ResponseWriter, r *http.Request, media string, handle func(d deadlines, body []byte) reply) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		refuse(w, http.StatusMethodNotAllowed)
@@ -55,7 +39,7 @@ func (b *Bot) serveSlack(w http.ResponseWriter, r *http.Request, to route) {
 	}
 	d, cancel := b.deadlines(r.Context())
 	defer cancel()
-	body, status := readBody(w, r, to.media, maxPayload)
+	body, status := readBody(w, r, media, maxPayload)
 	if status != 0 {
 		refuse(w, status)
 		return
@@ -73,7 +57,7 @@ func (b *Bot) serveSlack(w http.ResponseWriter, r *http.Request, to route) {
 		refuse(w, http.StatusUnauthorized)
 		return
 	}
-	to.handle(b, d, body).write(w)
+	handle(d, body).write(w)
 }
 
 // readBody reads a body of the given media type and of at most limit bytes. status is

@@ -22,6 +22,10 @@ const (
 	maxDescription = 140
 	maxBotName     = 80
 	maxRequestURL  = 3500
+	maxCommand     = 32
+	maxCommandText = 2000
+	maxUsageHint   = 1000
+	maxCommandURL  = 3000
 	maxBotScopes   = 255
 )
 
@@ -32,6 +36,7 @@ var scopes = map[string]struct{ method, pkg string }{
 	"users:read":       {"GetUserInfoContext", "bot"},                            // https://docs.slack.dev/reference/methods/users.info
 	"users:read.email": {"GetUserByEmailContext", "notifier/reconcile"},          // https://docs.slack.dev/reference/methods/users.lookupByEmail
 	"usergroups:read":  {"GetUserGroupMembersContext", "bot"},                    // https://docs.slack.dev/reference/methods/usergroups.users.list
+	"commands":         {"MsgOptionReplaceOriginal", "bot"},                      // https://docs.slack.dev/interactivity/implementing-slash-commands
 	"channels:read":    {"GetConversationInfoContext", "deploy/internal/doctor"}, // https://docs.slack.dev/reference/methods/conversations.info
 	"groups:read":      {"GetConversationInfoContext", "deploy/internal/doctor"}, // the same, of private channels
 }
@@ -70,6 +75,11 @@ func TestManifestIsWithinSlacksLimits(t *testing.T) {
 		{"display_information.description", m.Display.Description, maxDescription},
 		{"features.bot_user.display_name", m.Features.BotUser.DisplayName, maxBotName},
 		{"settings.interactivity.request_url", m.Settings.Interactivity.RequestUrl, maxRequestURL - maxHost},
+		{"settings.event_subscriptions.request_url", m.Settings.EventSubscriptions.RequestUrl, maxRequestURL - maxHost},
+		{"features.slash_commands.command", m.Features.SlashCommands[0].Command, maxCommand},
+		{"features.slash_commands.description", m.Features.SlashCommands[0].Description, maxCommandText},
+		{"features.slash_commands.usage_hint", m.Features.SlashCommands[0].UsageHint, maxUsageHint},
+		{"features.slash_commands.url", m.Features.SlashCommands[0].Url, maxCommandURL - maxHost},
 	} {
 		if n := utf8.RuneCountInString(text.is); n < 1 || n > text.most {
 			t.Errorf("%s has %d characters, want 1 to %d", text.name, n, text.most)
@@ -78,8 +88,10 @@ func TestManifestIsWithinSlacksLimits(t *testing.T) {
 	if !regexp.MustCompile(`^#[0-9a-f]{6}$`).MatchString(m.Display.BackgroundColor) {
 		t.Errorf("background_color is %q", m.Display.BackgroundColor)
 	}
-	if !strings.HasPrefix(m.Settings.Interactivity.RequestUrl, "https://") {
-		t.Errorf("request_url is %q", m.Settings.Interactivity.RequestUrl)
+	for _, url := range []string{m.Settings.Interactivity.RequestUrl, m.Settings.EventSubscriptions.RequestUrl, m.Features.SlashCommands[0].Url} {
+		if !strings.HasPrefix(url, "https://") {
+			t.Errorf("a request URL is %q", url)
+		}
 	}
 	if len(m.OAuthConfig.Scopes.Bot) > maxBotScopes || len(m.OAuthConfig.Scopes.User) > 0 {
 		t.Errorf("scopes: %+v", m.OAuthConfig.Scopes)
@@ -88,15 +100,21 @@ func TestManifestIsWithinSlacksLimits(t *testing.T) {
 
 const maxHost = 253 // characters; replaces the example's
 
-// Without these settings buttons do nothing, the token expires, or direct messages to
+// Without these settings buttons do nothing, mentions in commands have no user IDs, the token expires, or direct messages to
 // requesters fail with messages_tab_disabled. See
 // https://docs.slack.dev/reference/methods/chat.postMessage
 func TestManifestEnablesWhatTheBotNeeds(t *testing.T) {
 	m := theManifest(t)
-	if !m.Features.AppHome.MessagesTabEnabled {
+	if !m.Features.AppHome.MessagesTabEnabled || !m.Features.AppHome.HomeTabEnabled {
 		t.Errorf("features.app_home: %+v", m.Features.AppHome)
 	}
+	if c := m.Features.SlashCommands; len(c) != 1 || !c[0].ShouldEscape {
+		t.Errorf("features.slash_commands: %+v", c)
+	}
 	s := m.Settings
+	if !slices.Equal(s.EventSubscriptions.BotEvents, []string{"app_home_opened"}) {
+		t.Errorf("bot_events: %v", s.EventSubscriptions.BotEvents)
+	}
 	if !s.Interactivity.IsEnabled || s.SocketModeEnabled || s.TokenRotationEnabled {
 		t.Errorf("settings: %+v", s)
 	}

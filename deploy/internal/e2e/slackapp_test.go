@@ -20,7 +20,9 @@ func newSlackApp(t *testing.T, manifest, origin string, client *http.Client, fau
 		Features struct {
 			AppHome struct {
 				MessagesTab bool `json:"messages_tab_enabled"`
+				HomeTab     bool `json:"home_tab_enabled"`
 			} `json:"app_home"`
+			Commands []struct{ URL string } `json:"slash_commands"`
 		}
 		OAuth struct {
 			Scopes struct{ Bot []string }
@@ -30,15 +32,19 @@ func newSlackApp(t *testing.T, manifest, origin string, client *http.Client, fau
 				Enabled    bool   `json:"is_enabled"`
 				RequestURL string `json:"request_url"`
 			}
+			Events struct {
+				RequestURL string `json:"request_url"`
+			} `json:"event_subscriptions"`
 		}
 	}
-	if err := json.Unmarshal([]byte(manifest), &app); err != nil || !app.Settings.Interactivity.Enabled {
-		t.Fatalf("the stack's manifest has no interactivity: %v, in %s", err, manifest)
+	if err := json.Unmarshal([]byte(manifest), &app); err != nil || !app.Settings.Interactivity.Enabled || len(app.Features.Commands) != 1 {
+		t.Fatalf("the stack's manifest has no interactivity or no command: %v, in %s", err, manifest)
 	}
 	w := slacktest.New(slacktest.Config{
 		Now: time.Now, TeamID: sandbox.Team, TeamName: "Example", Domain: "example",
 		AppID: sandbox.AppID, BotID: "B0COUNTERSIGN", BotUserID: sandbox.BotUser, BotName: "countersign", BotToken: botToken,
 		Scopes: app.OAuth.Scopes.Bot, MessagesTab: app.Features.AppHome.MessagesTab, RequestURL: app.Settings.Interactivity.RequestURL,
+		HomeTab: app.Features.AppHome.HomeTab, CommandURL: app.Features.Commands[0].URL, EventsURL: app.Settings.Events.RequestURL,
 		Origin: origin, SigningSecret: signingSecret, Client: client, Fault: fault, RateLimits: slacktest.PublishedRateLimits(),
 	})
 	sandbox.Populate(w)
