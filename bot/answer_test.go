@@ -101,7 +101,7 @@ func TestFormWithValuesList(t *testing.T) {
 	w.wantAck(w.send(w.reject(r)))
 	w.wantPrivate()
 	w.wantVotes(r.ID, 0, handle.Pending)
-	d := w.document("reject.json", handle.DetailsValue(r.ID)).set("details", "actions", "0", "action_id")
+	d := w.document("reject.json", handle.Action{ID: r.ID, Name: "details"}.String()).set("details", "actions", "0", "action_id")
 	w.wantAck(w.send(d))
 	w.wantPrivate()
 }

@@ -228,7 +228,7 @@ func (b *Bot) reconcileAll(d deadlines, outcomes []outcome) {
 // approveOne approves one request if it is what was shown.
 func (i *interaction) approveOne(id, shown string) (outcome, blocks.BatchOutcome) {
 	i.ticket.ID = id
-	o := i.b.decide(i.work, voteAttempt{request: id, evaluate: func(ctx context.Context, r handle.Request, now time.Time) evaluation {
+	o := i.b.decide(i.work, attempt{request: id, evaluate: func(ctx context.Context, r handle.Request, now time.Time) evaluation {
 		if r.Decision == nil && blocks.Shown(r) != shown {
 			return evaluation{next: r, err: errChanged}
 		}

@@ -131,7 +131,7 @@ func (i *interaction) turnPage(value, responseURL string) reply {
 // review opens a request from a list, with the buttons to decide it. Those who cannot
 // see its message may know of it, but not all that it shows.
 func (i *interaction) review(value, trigger string) reply {
-	id, err := handle.ParseDetailsValue(value)
+	id, err := detailsOf(value)
 	if err != nil {
 		return i.acknowledge(blocks.UnknownButton)
 	}

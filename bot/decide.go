@@ -9,25 +9,25 @@ import (
 	"countersign/handle"
 )
 
-// voteAttempt is one person's attempt to vote on a request.
-type voteAttempt struct {
-	request string // ID
-	message handle.Message
+// attempt is one person's attempt to change a request: to vote, or to do something
+// else to it.
+type attempt struct {
+	request string         // ID
+	message handle.Message // that shows the request and was clicked; zero if there is none
 
-	// evaluate applies the voting rules to r as it is at now.
+	// evaluate applies the request's rules to r as it is at now.
 	evaluate func(ctx context.Context, r handle.Request, now time.Time) evaluation
 }
 
-// evaluation is the result of the voting rules. If refused and err are empty the
-// vote counts, and next is the record with it; next is unchanged if the vote
-// repeats an earlier one.
+// evaluation is the result of the rules. If refused and err are empty the attempt
+// counts, and next is the record with it; next is unchanged if the attempt repeats an
+// earlier one. Every change of the record by a person adds an event to its history.
 type evaluation struct {
 	next    handle.Request
 	refused handle.RefusalReason
 	err     error // the rules could not be applied
 	by      handle.Person
 	keep    keep
-	write   bool // next has another change than a vote
 }
 
 // keep says how a refusal gets onto the record.
@@ -39,7 +39,7 @@ const (
 	keepFirst                  // durable before it is answered
 )
 
-// evaluated turns the result of a vote into an evaluation.
+// evaluated turns the result of a method of the request into an evaluation.
 func evaluated(next handle.Request, err error) evaluation {
 	var refusal *handle.Refusal
 	if errors.As(err, &refusal) {
@@ -48,17 +48,17 @@ func evaluated(next handle.Request, err error) evaluation {
 	return evaluation{next: next, err: err}
 }
 
-// outcome is the result of a vote attempt.
+// outcome is the result of an attempt.
 type outcome struct {
 	request      handle.Request       // as last written or read; zero if it could not be
 	holder       string               // holder of its lease, if this attempt took it
-	refused      handle.RefusalReason // empty if the vote counts
-	repeated     bool                 // the same person had given the same verdict before
+	refused      handle.RefusalReason // empty if the attempt counts
+	repeated     bool                 // the same person had done the same before
 	err          error                // not recorded, or not certainly; handle.ErrNotFound if there is no such request
-	maybeWritten bool                 // with err: a write was sent without an answer, so the vote may be on record
+	maybeWritten bool                 // with err: a write was sent without an answer, so the attempt may be on record
 }
 
-// counts reports whether the vote is durable on the record.
+// counts reports whether the attempt is durable on the record.
 func (o outcome) counts() bool { return o.err == nil && o.refused == "" }
 
 // result names the outcome for the log.
@@ -74,26 +74,26 @@ func (o outcome) result() string {
 	return string(o.request.State())
 }
 
-// decide reads the record, evaluates the vote, and writes the result unless the
+// decide reads the record, evaluates the attempt, and writes the result unless the
 // record has changed meanwhile. The same write takes in the clicked message and
 // the lease for After. After a conflict or a lost answer it reads again: what
-// counts is whether the vote is on the record then. Without contention a click
+// counts is whether the attempt is on the record then. Without contention a click
 // costs one read and one write.
-func (b *Bot) decide(ctx context.Context, v voteAttempt) outcome {
+func (b *Bot) decide(ctx context.Context, a attempt) outcome {
 	holder := b.newHolder()
 	var o outcome
 	for n := 0; n == 0 || pause(ctx, n); n++ {
-		r, err := b.load(ctx, v.request)
+		r, err := b.load(ctx, a.request)
 		if errors.Is(err, handle.ErrNotFound) {
 			return outcome{err: handle.ErrNotFound}
 		}
 		if err != nil {
-			b.log().Warn("could not read a request", "request", v.request, "error", err)
+			b.log().Warn("could not read a request", "request", a.request, "error", err)
 			o.err = err
 			continue
 		}
 		now := b.Now()
-		e := v.evaluate(ctx, r, now)
+		e := a.evaluate(ctx, r, now)
 		o = outcome{request: r, refused: e.refused, err: e.err, maybeWritten: o.maybeWritten}
 		if o.err != nil {
 			return o
@@ -102,7 +102,7 @@ func (b *Bot) decide(ctx context.Context, v voteAttempt) outcome {
 			o.holder = holder // an earlier write whose answer was lost
 		}
 		required := e.required(r)
-		next, held := claim(e.apply(r, now).AdoptMessage(v.message.Channel, v.message.TS), holder, now)
+		next, held := claim(e.apply(r, now).AdoptMessage(a.message.Channel, a.message.TS), holder, now)
 		if required || changed(r, next) {
 			written, err := b.replace(ctx, next)
 			switch {
@@ -122,10 +122,10 @@ func (b *Bot) decide(ctx context.Context, v voteAttempt) outcome {
 
 // required reports whether the write must succeed before anything is answered.
 func (e evaluation) required(r handle.Request) bool {
-	return e.keep == keepFirst || e.refused == "" && (e.write || len(e.next.Votes) > len(r.Votes))
+	return e.keep == keepFirst || e.refused == "" && !sameEvents(r, e.next)
 }
 
-// apply returns r with the vote, or with its refusal. A deadline that has passed
+// apply returns the record with the attempt, or with its refusal. A deadline that has passed
 // is recorded on the way.
 func (e evaluation) apply(r handle.Request, now time.Time) handle.Request {
 	switch {
@@ -155,7 +155,11 @@ func changed(r, next handle.Request) bool {
 		len(r.Messages) != len(next.Messages) ||
 		r.Lease != next.Lease ||
 		r.State() != next.State() ||
-		!slices.EqualFunc(r.Events, next.Events, handle.Event.Same)
+		!sameEvents(r, next)
+}
+
+func sameEvents(r, next handle.Request) bool {
+	return slices.EqualFunc(r.Events, next.Events, handle.Event.Same)
 }
 
 func (b *Bot) load(ctx context.Context, id string) (handle.Request, error) {

@@ -13,7 +13,7 @@ import (
 
 // details is a click on Details by who.
 func (w *world) details(r handle.Request, who string) document {
-	return w.approve(r).set("details", "actions", "0", "action_id").set(handle.DetailsValue(r.ID), "actions", "0", "value").set(who, "user", "id")
+	return w.approve(r).set("details", "actions", "0", "action_id").set(handle.Action{ID: r.ID, Name: "details"}.String(), "actions", "0", "value").set(who, "user", "id")
 }
 
 // TestDetails opens all details for anyone who sees the message, also after the
@@ -66,7 +66,7 @@ func TestDetailsThatCannotBeShown(t *testing.T) {
 		want  string
 	}{
 		"another verdict":    {value: "approve", want: "doesn't belong to a known request"},
-		"no request":         {value: handle.DetailsValue("abcdefghabcdefgh-abcdefgh"), want: "doesn't belong to a known request"},
+		"no request":         {value: handle.Action{ID: "abcdefghabcdefgh-abcdefgh", Name: "details"}.String(), want: "doesn't belong to a known request"},
 		"nonsense":           {value: "x", want: "doesn't belong to a known request"},
 		"an expired trigger": {fail: "expired_trigger_id", want: "Click Details again"},
 		"a refused view":     {fail: "view_too_large", want: "could not be opened"},
@@ -92,11 +92,11 @@ func TestDetailsThatCannotBeShown(t *testing.T) {
 	}
 }
 
-// TestDetailsValueVotesForNothing puts the Details button's value on Approve.
-func TestDetailsValueVotesForNothing(t *testing.T) {
+// TestDetailsActionVotesForNothing puts the Details button's value on Approve.
+func TestDetailsActionVotesForNothing(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
-	w.wantAck(w.send(w.approve(r).set(handle.DetailsValue(r.ID), "actions", "0", "value")))
+	w.wantAck(w.send(w.approve(r).set(handle.Action{ID: r.ID, Name: "details"}.String(), "actions", "0", "value")))
 	w.wantPrivate("doesn't belong to a known request")
 	w.wantVotes(r.ID, 0, handle.Pending)
 }

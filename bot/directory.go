@@ -26,15 +26,16 @@ type directory struct {
 const maxName = 80 // bytes of a person's name
 
 // lookUp asks Slack once who the person is. User groups are looked up only if
-// the person is not named as an approver, and at the same time if the ID in the
-// payload is not.
+// the person acts as an approver and is not named as one, and at the same time if the
+// ID in the payload is not.
 func (i *interaction) lookUp(ctx context.Context, r handle.Request) (handle.Voter, error) {
 	if i.voter != nil {
 		return *i.voter, nil
 	}
 	ctx, cancel := i.b.callTimeout(ctx)
 	defer cancel()
-	if notNamed(r.Authorize(handle.Voter{Person: i.person(), Home: true})) {
+	asApprover := !i.act.byRequester
+	if asApprover && notNamed(r.Authorize(handle.Voter{Person: i.person(), Home: true})) {
 		i.b.fetchAhead(ctx, r.Terms.Groups())
 	}
 	m, err := i.b.member(ctx, i.user.ID)
@@ -42,7 +43,7 @@ func (i *interaction) lookUp(ctx context.Context, r handle.Request) (handle.Vote
 		return handle.Voter{}, err
 	}
 	v := i.b.asVoter(i.user, m)
-	if notNamed(r.Authorize(v)) {
+	if asApprover && notNamed(r.Authorize(v)) {
 		if v.Groups, err = i.b.groupsOf(ctx, v.IDs(), r.Terms.Groups()); err != nil {
 			return handle.Voter{}, err
 		}

@@ -24,7 +24,9 @@ type interaction struct {
 	view         view // where they act, if not on a message
 	ticket       handle.Ticket
 	reason       string
-	opening      bool // Reject was pressed: the reason is still to come
+	act          act    // zero if the person votes
+	in           filled // of act
+	opening      bool   // the button of a form was pressed: what it asks for is still to come
 
 	voter      *handle.Voter // once Slack has confirmed the person
 	unverified bool          // Slack could not be asked about them
@@ -68,6 +70,9 @@ func (b *Bot) pressed(d deadlines, payload blockActions) (answer reply) {
 	case blocks.HomeNextAction, blocks.HomePreviousAction:
 		return i.turnHome(action.Value)
 	}
+	if act, ok := acts()[action.ID]; ok {
+		return i.clicked(act, action, payload.TriggerID)
+	}
 	var err error
 	i.ticket, err = handle.ParseTicket(action.Value)
 	if err != nil || string(i.ticket.Verdict) != action.ID {
@@ -109,8 +114,8 @@ func (i *interaction) acknowledge(text string, fresh ...handle.Request) reply {
 	return failed
 }
 
-func (i *interaction) attempt() voteAttempt {
-	return voteAttempt{request: i.ticket.ID, message: i.message, evaluate: i.evaluate}
+func (i *interaction) attempt() attempt {
+	return attempt{request: i.ticket.ID, message: i.message, evaluate: i.evaluate}
 }
 
 // evaluate applies the voting rules after asking Slack who the person is. Slack
@@ -124,6 +129,9 @@ func (i *interaction) evaluate(ctx context.Context, r handle.Request, now time.T
 func (i *interaction) rules(ctx context.Context, r handle.Request, now time.Time) evaluation {
 	if outside := i.b.home().excludes(i.user.TeamID, i.organization); outside || !handle.IsUser(i.user.ID) {
 		return evaluated(r, r.Authorize(handle.Voter{Person: i.person(), Home: !outside}))
+	}
+	if i.act.apply != nil {
+		return i.evaluateAct(ctx, r, now)
 	}
 	if i.ticket.Verdict == handle.Revoke {
 		return i.revoke(ctx, r, now)
@@ -157,9 +165,7 @@ func (i *interaction) revoke(ctx context.Context, r handle.Request, now time.Tim
 	if errors.Is(err, handle.ErrNoGrant) {
 		return evaluation{next: r} // revoked before, used, or lapsed: the message shows it
 	}
-	e := evaluated(next, err)
-	e.write = e.refused == "" && e.err == nil
-	return e
+	return evaluated(next, err)
 }
 
 // repeats reports whether the person has given the same verdict before.

@@ -146,7 +146,7 @@ func (m *mailDecision) post(d deadlines, form url.Values) page {
 	if faults := m.faults(); len(faults) > 0 {
 		return m.get(d).with(faults)
 	}
-	o := m.b.decide(d.work, voteAttempt{request: m.ticket.ID, evaluate: m.evaluate})
+	o := m.b.decide(d.work, attempt{request: m.ticket.ID, evaluate: m.evaluate})
 	if o.counts() {
 		m.recorded = o.request
 	}

@@ -13,10 +13,10 @@ import (
 	"countersign/handle"
 )
 
-// metadata is what the modal remembers of the message it was opened from. It
+// metadata is what a form remembers of the message it was opened from. It
 // returns under Slack's signature, and says where, never who may decide.
 type metadata struct {
-	Ticket  string `json:"ticket"`
+	Ticket  string `json:"ticket"` // or the action
 	Channel string `json:"channel,omitempty"`
 	TS      string `json:"ts,omitempty"`
 	View    string `json:"view,omitempty"` // modal or home: where it was opened, if not on a message
@@ -26,24 +26,38 @@ type metadata struct {
 // openModal opens the modal for a reason. It returns what to tell the person if
 // that failed.
 func (i *interaction) openModal(r handle.Request, trigger string) string {
-	from, err := json.Marshal(metadata{i.ticket.String(), i.message.Channel, i.message.TS, i.view.Type, i.onHome()})
-	if err == nil {
-		err = i.open("open a modal", trigger, blocks.Reject(r, string(from)))
+	return i.openForm(r, trigger, "Reject", blocks.Reject(r, i.metadata(i.ticket.String())))
+}
+
+// metadata is what a modal takes along: what it is about, a ticket or an action, and the
+// message that was clicked.
+func (i *interaction) metadata(about string) string {
+	from, err := json.Marshal(metadata{about, i.message.Channel, i.message.TS, i.view.Type, i.onHome()})
+	if err != nil {
+		return "" // unreachable: every field can be encoded
 	}
-	if err == nil {
+	return string(from)
+}
+
+// openForm opens a form. It returns what to tell the person, who clicked the button with
+// the given label, if that failed.
+func (i *interaction) openForm(r handle.Request, trigger, label string, form slack.ModalViewRequest) string {
+	err := i.open("open a form", trigger, form)
+	switch {
+	case err == nil:
 		return ""
+	case triggerExpired(err):
+		i.b.log().Warn("could not open a form in time", "request", r.ID, "user", i.user.ID, "button", label)
+		return blocks.TriggerExpired(label)
 	}
-	i.b.log().Warn("could not open the modal for a reason", "request", r.ID, "user", i.user.ID, "error", err)
-	if triggerExpired(err) {
-		return blocks.TriggerExpired
-	}
+	i.b.log().Warn("could not open a form", "request", r.ID, "user", i.user.ID, "button", label, "error", err)
 	return blocks.FormNotOpened
 }
 
 // showDetails opens the modal with all details of a request. Anyone who sees the
 // message may read them, and nothing is recorded.
 func (i *interaction) showDetails(value, trigger string) reply {
-	id, err := handle.ParseDetailsValue(value)
+	id, err := detailsOf(value)
 	if err != nil {
 		i.b.log().Warn("button without a valid ticket", "action", blocks.DetailsAction, "user", i.user.ID, "channel", i.message.Channel)
 		return i.acknowledge(blocks.UnknownButton)
@@ -56,6 +70,16 @@ func (i *interaction) showDetails(value, trigger string) reply {
 		err = i.open("open the details", trigger, blocks.Details(r))
 	}
 	return i.opened(id, err)
+}
+
+// detailsOf returns the request's ID from the value of a button that shows it. The error
+// is handle.ErrTicket.
+func detailsOf(value string) (id string, err error) {
+	a, err := handle.ParseAction(value)
+	if err == nil && a.Name != blocks.DetailsAction {
+		err = handle.ErrTicket
+	}
+	return a.ID, err
 }
 
 // open opens a modal: above the one in which the person acts, if any.
@@ -100,6 +124,9 @@ func triggerExpired(err error) bool {
 // submitted handles a submitted modal. Errors are shown in the modal, which stays
 // open, so that nothing typed is lost.
 func (b *Bot) submitted(d deadlines, payload viewSubmission) (answer reply) {
+	if act, ok := acts()[payload.View.CallbackID]; ok && act.form != nil {
+		return b.submittedAct(d, act, payload)
+	}
 	switch payload.View.CallbackID {
 	case blocks.RejectModal:
 	case blocks.BatchChooseModal:
@@ -170,7 +197,10 @@ func (i *interaction) readMetadata(text string) (from metadata, ok bool) {
 // https://docs.slack.dev/surfaces/modals#close_all_views
 var closeAll = reply{status: http.StatusOK, body: map[string]string{"response_action": "clear"}}
 
-// invalid keeps the modal open, with text at the reason.
-func invalid(text string) reply {
-	return reply{status: http.StatusOK, errors: map[string]string{blocks.ReasonBlock: text}}
+// invalid keeps the modal for a reason open, with text at the reason.
+func invalid(text string) reply { return invalidAt(blocks.ReasonBlock, text) }
+
+// invalidAt keeps a modal open, with text at an input block.
+func invalidAt(block, text string) reply {
+	return reply{status: http.StatusOK, errors: map[string]string{block: text}}
 }

@@ -13,6 +13,12 @@ import (
 // wantFormError checks that the form stays open with an error at the reason.
 func (w *world) wantFormError(res response, want string) {
 	w.Helper()
+	w.wantErrorAt(res, "reason", want)
+}
+
+// wantErrorAt checks that a form stays open with an error at a block.
+func (w *world) wantErrorAt(res response, block, want string) {
+	w.Helper()
 	var got struct {
 		Action string            `json:"response_action"`
 		Errors map[string]string `json:"errors"`
@@ -21,9 +27,9 @@ func (w *world) wantFormError(res response, want string) {
 		w.Errorf("response to a form: got %q: %v", res.body, err)
 		return
 	}
-	text := got.Errors["reason"]
+	text := got.Errors[block]
 	if res.status != http.StatusOK || got.Action != "errors" || len(got.Errors) != 1 || !strings.Contains(text, want) {
-		w.Errorf("response to a form: got %d %s, want %q at the reason", res.status, res.body, want)
+		w.Errorf("response to a form: got %d %s, want %q at %s", res.status, res.body, want, block)
 	}
 	if strings.ContainsAny(text, "<>`") || strings.Contains(text, "&lt;") {
 		w.Errorf("markup in plain text: %q", text)
@@ -210,9 +216,9 @@ func TestFormDoesNotOpen(t *testing.T) {
 		{"expired_trigger_id", "Slack took too long to open the form, so nothing was recorded. Click Reject again."},
 		{"trigger_expired", "Slack took too long to open the form"},
 		{"exchanged_trigger_id", "Slack took too long to open the form"},
-		{"invalid_arguments", "The form for your reason could not be opened"},
-		{"ratelimited", "The form for your reason could not be opened"},
-		{"500", "The form for your reason could not be opened"},
+		{"invalid_arguments", "The form could not be opened"},
+		{"ratelimited", "The form could not be opened"},
+		{"500", "The form could not be opened"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.code, func(t *testing.T) {
@@ -227,7 +233,7 @@ func TestFormDoesNotOpen(t *testing.T) {
 		w := newWorld(t)
 		r := w.launch()
 		w.wantAck(w.send(w.reject(r).set("", "trigger_id")))
-		w.wantPrivate("The form for your reason could not be opened")
+		w.wantPrivate("The form could not be opened")
 	})
 }
 

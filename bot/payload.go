@@ -92,6 +92,9 @@ func (p blockActions) action() (action, bool) {
 			blocks.ReviewAction, blocks.BatchAction, blocks.NextAction, blocks.PreviousAction, blocks.HomeNextAction, blocks.HomePreviousAction:
 			return a, true
 		}
+		if _, is := acts()[a.ID]; is {
+			return a, true
+		}
 	}
 	return action{}, false
 }
@@ -171,7 +174,8 @@ var (
 	errNotOnce = errors.New("the form has more than one payload field")
 )
 
-// choices are the chosen values of a group of checkboxes in an input block.
+// choices are the chosen values of a menu, or of a group of checkboxes, in an input
+// block.
 func (p viewSubmission) choices(block, action string) (values []string) {
 	var element struct {
 		Selected []struct {

@@ -185,8 +185,18 @@ func (s *simulatedSlack) checkView(c slackCall) {
 		case "input":
 			s.checkText(where, text(block["label"]), 2000)
 			element := block["element"].(map[string]any)
-			if element["type"] != "plain_text_input" || element["multiline"] != true || element["max_length"] != 500.0 || element["min_length"] != 3.0 {
-				s.t.Errorf("%s: got %v, want a multiline input of 3 to 500 characters", where, element)
+			least := 1.0
+			switch view["callback_id"] {
+			case "reject":
+				least = 3
+			case "reassign":
+				if element["type"] != "multi_static_select" {
+					s.t.Errorf("%s: got %v, want a menu", where, element)
+				}
+				continue
+			}
+			if element["type"] != "plain_text_input" || element["multiline"] != true || element["max_length"] != 500.0 || element["min_length"] != least {
+				s.t.Errorf("%s: got %v, want a multiline input of %v to 500 characters", where, element, least)
 			}
 		default:
 			s.t.Errorf("%s: unexpected type %v", where, block["type"])

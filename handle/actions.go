@@ -250,6 +250,12 @@ func (r Request) Nudge(v Voter, now time.Time) (Request, error) {
 	return r.appendEvent(Event{At: now, Kind: EventNudged, By: r.recorded(v)}), nil
 }
 
+// ReassignOptions returns those whom the request can be reassigned to: never the
+// requester.
+func (r Request) ReassignOptions() []string {
+	return slices.DeleteFunc(union(nil, r.Terms.ReassignTo), func(id string) bool { return slices.Contains(r.Requester.SlackIDs, id) })
+}
+
 // Reassign makes to the approvers in place of those who have not voted, at the wish
 // of one who may decide. to must be among Terms.ReassignTo. Votes stay, and so do
 // the voters, who may still reject; the number of approvals needed stays too. The
@@ -257,8 +263,8 @@ func (r Request) Nudge(v Voter, now time.Time) (Request, error) {
 func (r Request) Reassign(v Voter, to []string, now time.Time) (Request, error) {
 	if n := len(r.Reassignments); n > 0 {
 		last := r.Reassignments[n-1]
-		if last.By.Is(v.Person) && last.At.Equal(now) && slices.Equal(last.To, to) {
-			return r, nil
+		if last.By.Is(v.Person) && slices.Equal(last.To, to) && !r.EscalatedAt.After(last.At) {
+			return r, nil // they are the approvers already
 		}
 	}
 	if err := r.allow(r.Authorize, v, now); err != nil {

@@ -2,6 +2,7 @@ package handle_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,18 +81,21 @@ func TestCountOfWrongCodesIsExact(t *testing.T) {
 	}
 }
 
-func TestDetailsValueIsNoVerdict(t *testing.T) {
+func TestActionsAreNoVerdicts(t *testing.T) {
 	id := ticket(handle.Approve).ID
-	value := handle.DetailsValue(id)
-	if got, err := handle.ParseDetailsValue(value); got != id || err != nil {
-		t.Errorf("got %q, %v", got, err)
+	for _, want := range []handle.Action{{ID: id, Name: "details"}, {ID: id, Name: "answer", Item: "q12"}} {
+		value := want.String()
+		if got, err := handle.ParseAction(value); got != want || err != nil {
+			t.Errorf("%q: got %+v, %v", value, got, err)
+		}
+		if _, err := handle.ParseTicket(value); err == nil {
+			t.Errorf("%q is a ticket", value)
+		}
 	}
-	if _, err := handle.ParseTicket(value); err == nil {
-		t.Error("it is a ticket")
-	}
-	for _, s := range []string{"", ".details", "v1..details", id, "v1." + id, id + ".details", "v2." + id + ".details", ticket(handle.Approve).String(), value + ".details", "v1.v1." + id + ".details"} {
-		if got, err := handle.ParseDetailsValue(s); err == nil {
-			t.Errorf("%q is read as %q", s, got)
+	value := handle.Action{ID: id, Name: "ask"}.String()
+	for _, s := range []string{"", ".ask", "v1..ask", id, "v1." + id, id + ".ask", "v2." + id + ".ask", value + ".q1.q2", value + ".", value + ". ", value + "\n", "v1.v1." + id + ".ask", "v1." + id + ".", value + strings.Repeat("x", 75)} {
+		if got, err := handle.ParseAction(s); err == nil {
+			t.Errorf("%q is read as %+v", s, got)
 		}
 	}
 }

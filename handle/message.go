@@ -1,6 +1,8 @@
 package handle
 
 import (
+	"fmt"
+	"hash/fnv"
 	"maps"
 	"slices"
 	"strconv"
@@ -137,7 +139,7 @@ func (r Request) ViewHash() string {
 		hash += " " + strconv.Itoa(len(r.ApprovedBy()))
 	}
 	if r.Decision == nil && len(r.Groups) > 0 {
-		hash += " groups " + strconv.Itoa(len(r.Groups))
+		hash += " groups " + r.groupsHash()
 	}
 	if n := len(r.Questions); n > 0 {
 		hash += " questions " + strconv.Itoa(n) + " answers " + strconv.Itoa(r.answers())
@@ -164,4 +166,13 @@ func (r Request) ViewHash() string {
 		hash += " ended " + r.Ended.Status
 	}
 	return hash
+}
+
+// groupsHash digests what is known of the groups among the approvers.
+func (r Request) groupsHash() string {
+	h := fnv.New64a()
+	for _, id := range r.Terms.Groups() {
+		_, _ = fmt.Fprintln(h, id, r.Groups[id])
+	}
+	return strconv.FormatUint(h.Sum64(), 36)
 }

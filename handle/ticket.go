@@ -40,21 +40,42 @@ func ParseTicket(s string) (Ticket, error) {
 	return t, nil
 }
 
-// detailsSuffix ends the value of a Details button, which gives no verdict.
-const detailsSuffix = ".details"
+// Action is what a button carries that gives no verdict: a request's ID, the name of
+// what it does, such as details or ask, and for some the item that it is about, such as
+// the ID of a question.
+type Action struct{ ID, Name, Item string }
 
-// DetailsValue returns the value of the button that shows a request's details.
-func DetailsValue(id string) string { return "v1." + id + detailsSuffix }
-
-// ParseDetailsValue returns the request's ID from what DetailsValue wrote. The
-// error is ErrTicket.
-func ParseDetailsValue(s string) (id string, err error) {
-	id, is := strings.CutSuffix(s, detailsSuffix)
-	id, v1 := strings.CutPrefix(id, "v1.")
-	if _, _, ok := SplitID(id); !ok || !is || !v1 {
-		return "", ErrTicket
+// String returns the action as a button's value, of at most 75 bytes. Like a ticket it
+// needs no signature of ours.
+func (a Action) String() string {
+	s := "v1." + a.ID + "." + a.Name
+	if a.Item != "" {
+		s += "." + a.Item
 	}
-	return id, nil
+	return s
+}
+
+// ParseAction reads what String wrote. The error is ErrTicket.
+func ParseAction(s string) (Action, error) {
+	parts := strings.Split(s, ".")
+	if len(s) > 75 || len(parts) < 3 || len(parts) > 4 || parts[0] != "v1" || !lowerAlphanumeric(parts[2]) {
+		return Action{}, ErrTicket
+	}
+	a := Action{ID: parts[1], Name: parts[2]}
+	if len(parts) == 4 {
+		a.Item = parts[3]
+		if !lowerAlphanumeric(a.Item) {
+			return Action{}, ErrTicket
+		}
+	}
+	if _, _, ok := SplitID(a.ID); !ok {
+		return Action{}, ErrTicket
+	}
+	return a, nil
+}
+
+func lowerAlphanumeric(s string) bool {
+	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
 }
 
 // MailKey signs the tickets of mailed links. It prints as a placeholder.

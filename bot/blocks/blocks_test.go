@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/slack-go/slack"
 	"pgregory.net/rapid"
 
 	"countersign/bot/blocks"
@@ -46,6 +47,17 @@ func sample() handle.Request {
 		Parameters: []handle.Field{{Name: "AdminPassword", Value: "(hidden)"}, {Name: "Environment", Value: "test"}},
 		Terms:      handle.Terms{Channel: channel, Approvers: []string{group, "U0BOSS"}, Approvals: 1, Deadline: start.Add(11 * time.Hour), RemindAt: start.Add(8 * time.Hour)},
 	}.RecordCreation()
+}
+
+// sampleOfGroups is sample with what Slack says about the groups, and with others to
+// turn to.
+func sampleOfGroups() handle.Request {
+	r := sample()
+	r.Terms.ReassignTo, r.Terms.EscalateTo, r.Terms.EscalateAt = []string{"U0DAN", "S0SECURITY", rita}, []string{"S0SECURITY"}, start.Add(2*time.Hour)
+	return r.RecordGroups(map[string]handle.Group{
+		group:        {Name: "platform", Size: 3, Members: []string{ann, "U0CAT", rita}},
+		"S0SECURITY": {Name: "security & <audit>", Size: 14},
+	})
 }
 
 // sampleUpdate is a request of an update of sample's product.
@@ -112,6 +124,14 @@ func states() map[string]handle.Request {
 	again := sample()
 	again.ID, again.GrantFrom, again.Content = "zyxwvutsrqpnmkjh-gfedcba9", granted.ID, granted.Content
 	used, _ := granted.UseGrant(again.ID, late.Add(time.Hour))
+	asked, _, err := sampleOfGroups().Ask(voter(ann), "How long do you need it, and who pays?\nA rough guess is enough.", at)
+	asked = must(asked, err)
+	answered := must(asked.AnswerQuestion("q1", voter(rita), "Until May; the web shop pays.", at.Add(time.Minute)))
+	reviewed := must(must(sampleOfGroups().StartReview(voter(ann), at)).StartReview(voter("U0BOSS"), at.Add(10*time.Minute)))
+	half := sampleOfGroups()
+	half.Terms.Approvals = 2
+	half = must(half.VoteBySlack(voter(ann), handle.Approve, "", at))
+	reassigned := must(sampleOfGroups().Reassign(voter(ann), []string{"U0DAN", "S0SECURITY"}, at))
 	updateApproved := must(must(updated.VoteBySlack(voter(ann), handle.Approve, "", at)).VoteBySlack(voter("U0BOB"), handle.Approve, "", at))
 	reminded := sample()
 	reminded.Terms.RemindAt, reminded.Terms.Approvals = time.Time{}, 2
@@ -138,6 +158,12 @@ func states() map[string]handle.Request {
 		"relaunch-revoked": must(granted.RevokeGrant(voter("U0BOB"), late.Add(time.Hour))),
 		"relaunch-lapsed":  granted.LapseGrant(granted.Grant.Until),
 		"by-grant":         again.ApproveByGrant(used, late.Add(time.Hour)),
+
+		"question":          asked,
+		"question-answered": answered,
+		"reviewed":          reviewed,
+		"waits-for-rest":    half,
+		"reassigned":        reassigned,
 
 		"pending":     pending,
 		"claimed":     claimed,
@@ -220,6 +246,27 @@ func valid(t interface{ Errorf(string, ...any) }, v blocks.View) {
 	}
 	if v.Text == "" {
 		t.Errorf("no text for notifications and screen readers")
+	}
+}
+
+// TestForms compares the forms with their golden files.
+func TestForms(t *testing.T) {
+	asked, _, err := sampleOfGroups().Ask(voter(ann), "How long do you need it?", start)
+	asked = must(asked, err)
+	for name, v := range map[string]slack.ModalViewRequest{
+		"reject":   blocks.Reject(sample(), "metadata"),
+		"ask":      blocks.Ask(sample(), "metadata"),
+		"answer":   blocks.Answer(asked, "q1", "metadata"),
+		"reassign": blocks.Reassign(asked, map[string]string{"U0DAN": "Dan Approver"}, "metadata"),
+	} {
+		b, err := json.MarshalIndent(v, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range slacktest.ValidateView(b) {
+			t.Errorf("%s: Slack would refuse it: %v", name, p)
+		}
+		golden(t, name+".modal.json", append(b, '\n'))
 	}
 }
 

@@ -116,7 +116,8 @@ func decideButtons(it Item) []slack.BlockElement {
 	if it.Kind == handle.OpenExpired {
 		return []slack.BlockElement{vote(handle.Approve, "Approve for relaunch", slack.StylePrimary), review}
 	}
-	return []slack.BlockElement{vote(handle.Approve, "Approve", slack.StylePrimary), vote(handle.Reject, "Reject", slack.StyleDanger), review}
+	ask := button(AskAction, handle.Action{ID: it.ID, Name: AskAction}.String(), "Ask", "Ask the requester: "+title, slack.StyleDefault)
+	return []slack.BlockElement{vote(handle.Approve, "Approve", slack.StylePrimary), vote(handle.Reject, "Reject", slack.StyleDanger), ask, review}
 }
 
 // HomeNote is the Home tab with one sentence only.

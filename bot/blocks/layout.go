@@ -54,6 +54,11 @@ func (l *layout) actions(id string, buttons ...slack.BlockElement) {
 	l.blocks = append(l.blocks, slack.NewActionBlock(id, buttons...))
 }
 
+// input adds a field of a form. id is the block_id.
+func (l *layout) input(id, label, hint string, element slack.BlockElement) {
+	l.blocks = append(l.blocks, slack.NewInputBlock(id, plain(label), plain(cutPlain(hint, maxHint)), element))
+}
+
 // button is a button with a label, and a longer one that screen readers say.
 func button(action, value, label, aloud string, style slack.Style) *slack.ButtonBlockElement {
 	b := slack.NewButtonBlockElement(action, value, plain(cutPlain(label, maxLabel))).WithStyle(style)
@@ -75,6 +80,13 @@ func (l *layout) modal(callback, heading, closeLabel string) slack.ModalViewRequ
 		Close:      plain(cutPlain(closeLabel, maxHeading)),
 		Blocks:     slack.Blocks{BlockSet: l.blocks},
 	}
+}
+
+// form is the view as a modal that is submitted. metadata comes back with it.
+func (l *layout) form(callback, heading, submit, metadata string) slack.ModalViewRequest {
+	v := l.modal(callback, heading, "Cancel")
+	v.PrivateMetadata, v.Submit = metadata, plain(cutPlain(submit, maxHeading))
+	return v
 }
 
 // markdown is verbatim mrkdwn: Slack adds no links or mentions of its own.

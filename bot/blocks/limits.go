@@ -15,6 +15,7 @@ const (
 	maxSection = 3000 // also of a text in a context block
 	maxLabel   = 75   // of a button, and of what screen readers say of it
 	maxHeading = 24   // of a modal
+	maxHint    = 2000 // of a field of a form
 	maxText    = 4000 // of a message: chat.update refuses more, chat.postMessage splits it
 )
 

@@ -71,7 +71,15 @@ func checkSizes(t *testing.T, r handle.Request) {
 			t.Errorf("%s has %d bytes", name, size)
 		}
 	}
-	for name, modal := range map[string]any{"details": blocks.Details(r), "rejection": blocks.Reject(r, strings.Repeat("m", 3000))} {
+	names := map[string]string{}
+	for _, id := range r.Terms.ReassignTo {
+		names[id] = r.Purpose
+	}
+	modals := map[string]any{"details": blocks.Details(r), "rejection": blocks.Reject(r, strings.Repeat("m", 3000)), "question": blocks.Ask(r, ""), "answer": blocks.Answer(r, "q1", "")}
+	if len(r.ReassignOptions()) > 0 {
+		modals["reassignment"] = blocks.Reassign(r, names, "")
+	}
+	for name, modal := range modals {
 		b, err := json.Marshal(modal)
 		if err != nil {
 			t.Fatal(err)
@@ -80,6 +88,19 @@ func checkSizes(t *testing.T, r handle.Request) {
 			t.Errorf("Slack would refuse the %s: %v", name, p)
 		}
 		eachMrkdwn(b, func(s string) { whole(t, name, s) })
+	}
+	for _, f := range []blocks.Format{blocks.Mrkdwn, blocks.Plain} {
+		for _, action := range []string{"ask", "answer", "reviewing", "reassign"} {
+			for _, reason := range []handle.RefusalReason{handle.RefusedNotApprover, handle.RefusedDecided, handle.RefusedNoRequester, handle.RefusedTooMany, handle.RefusedTooSoon, handle.RefusedTooFew} {
+				s := f.RefusedAction(r, action, reason)
+				if len(s) > 2000 && reason != handle.RefusedNotApprover {
+					t.Errorf("the answer to %s at %s has %d bytes", reason, action, len(s))
+				}
+				if f == blocks.Mrkdwn {
+					whole(t, "answer", s)
+				}
+			}
+		}
 	}
 	for _, reason := range []handle.RefusalReason{handle.RefusedNotApprover, handle.RefusedOwnRequest, handle.RefusedDecided, handle.RefusedExpired, "else"} {
 		if s := blocks.Mrkdwn.Refused(r, reason); s != "" {
@@ -182,6 +203,27 @@ func (d randomRecord) request() handle.Request {
 			r.Update.Approved = r.ID
 		}
 		r.Update.Changes = handle.Changes(d.fields(), d.fields())
+	}
+	r.Groups = map[string]handle.Group{}
+	for _, id := range r.Terms.Groups() {
+		r.Groups[id] = []handle.Group{{}, {Name: d.string(80), Size: d.IntN(1e6)}}[d.IntN(2)]
+	}
+	for i := range d.IntN(21) {
+		q := handle.Question{ID: fmt.Sprint("q", i+1), By: d.person(), At: at, Text: d.string(2000)}
+		if d.chance() {
+			q.Answer = &handle.Answer{By: d.person(), At: at, Text: d.string(2000)}
+		}
+		r.Questions = append(r.Questions, q)
+	}
+	for range d.IntN(11) {
+		r.Reviews = append(r.Reviews, handle.Review{By: d.person(), At: at, Until: at.Add(time.Minute)})
+	}
+	for range d.IntN(51) {
+		r.Terms.ReassignTo = append(r.Terms.ReassignTo, []string{d.person().ID, fmt.Sprintf("S0%09d", d.IntN(1e9))}[d.IntN(2)])
+	}
+	if d.chance() {
+		r.EscalatedAt, r.Terms.EscalateTo = at, r.Terms.ReassignTo
+		r.Reassignments = []handle.Reassignment{{By: d.person(), At: at, To: r.Terms.ReassignTo}}
 	}
 	for range d.IntN(21) {
 		r.Votes = append(r.Votes, handle.Vote{By: d.person(), Verdict: handle.Approve, Via: handle.ViaSlack, At: at})

@@ -240,7 +240,7 @@ func messageURL(it Item) string {
 }
 
 func reviewButton(it Item, label string) *slack.ButtonBlockElement {
-	return button(ReviewAction, handle.DetailsValue(it.ID), label, label+": "+itemTitle(it), slack.StyleDefault)
+	return button(ReviewAction, handle.Action{ID: it.ID, Name: DetailsAction}.String(), label, label+": "+itemTitle(it), slack.StyleDefault)
 }
 
 func batchButton(value string) *slack.ButtonBlockElement {

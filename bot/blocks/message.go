@@ -36,6 +36,7 @@ func Message(r handle.Request) View {
 	l.section("summary", summary(r)) // who wants to launch what, and where
 	l.quote(r.Purpose, 400)          // why
 	l.section("status", status(r))   // until when; later, how it was decided
+	l.section("people", people(r))   // who has to act, and who has
 	if r.Decision != nil && r.State() != handle.Expired {
 		l.quote(r.Decision.Reason, 2000)
 	}
@@ -186,26 +187,50 @@ func bullets(heading string, lines []string, represents func(i int) int) string 
 	return s
 }
 
-// buttons adds those that can be pressed in the present state.
+// buttons adds those that can be pressed in the present state. On a phone three fit in a
+// row, so what decides comes first, and the rest below it.
 func buttons(l *layout, r handle.Request) {
+	for _, row := range rows(r) {
+		l.actions(row.id, row.buttons...)
+	}
+}
+
+// row is a row of buttons.
+type row struct {
+	id      string // block_id
+	buttons []slack.BlockElement
+}
+
+// rows are the buttons of a request. The first row has those that decide.
+func rows(r handle.Request) []row {
 	about := " the " + Operation(r) + " of " + Title(r)
 	vote := func(verdict handle.Verdict, label, aloud string, style slack.Style) slack.BlockElement {
 		return button(string(verdict), handle.Ticket{ID: r.ID, Verdict: verdict}.String(), label, aloud, style)
 	}
-	details := button(DetailsAction, handle.DetailsValue(r.ID), "Details", "Show all details of"+about, slack.StyleDefault)
+	act := func(name, label, aloud string) slack.BlockElement {
+		return button(name, actionValue(r, name, ""), label, aloud, slack.StyleDefault)
+	}
+	details := act(DetailsAction, "Details", "Show all details of"+about)
 	switch g := r.Grant; {
 	case r.State() == handle.Pending:
-		l.actions("decide",
+		more := []slack.BlockElement{details, act(StartReviewAction, "I'm reviewing", "Say that you are reviewing"+about)}
+		if len(r.Reviews) > 0 {
+			more = append(more, act(StopReviewAction, "Stop reviewing", "Stop reviewing"+about))
+		}
+		if len(r.ReassignOptions()) > 0 {
+			more = append(more, act(ReassignAction, "Reassign", "Reassign"+about))
+		}
+		return []row{{"decide", []slack.BlockElement{
 			vote(handle.Approve, "Approve", "Approve"+about, slack.StylePrimary),
 			vote(handle.Reject, "Reject", "Reject"+about, slack.StyleDanger),
-			details)
+			act(AskAction, "Ask", "Ask the requester about"+about),
+		}}, {"more", more}}
 	case g == nil, g.UsedBy != "", !g.RevokedAt.IsZero(), g.Lapsed:
-		l.actions("details", details)
+		return []row{{"details", []slack.BlockElement{details}}}
 	case g.At.IsZero():
-		l.actions("relaunch", vote(handle.Approve, "Approve for relaunch", "Approve for relaunch: "+Title(r), slack.StylePrimary), details)
-	default:
-		l.actions("relaunch", vote(handle.Revoke, "Revoke", "Revoke the approval for relaunch of "+Title(r), slack.StyleDanger), details)
+		return []row{{"relaunch", []slack.BlockElement{vote(handle.Approve, "Approve for relaunch", "Approve for relaunch: "+Title(r), slack.StylePrimary), details}}}
 	}
+	return []row{{"relaunch", []slack.BlockElement{vote(handle.Revoke, "Revoke", "Revoke the approval for relaunch of "+Title(r), slack.StyleDanger), details}}}
 }
 
 // What an update changes that can't be shown.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/slack-go/slack"
+
 	"countersign/handle"
 )
 
@@ -35,6 +37,9 @@ func Notification(r handle.Request, n handle.Notification, direct bool) View {
 	l.section("", s.text)
 	l.quote(s.quote, 2000)
 	l.section("", s.list)
+	if n.Kind() == handle.NotifyQuestion {
+		l.actions("answer", button(AnswerAction, actionValue(r, AnswerAction, r.Questions[n.Index].ID), "Answer", "Answer this question about the "+Operation(r)+" of "+Title(r), slack.StyleDefault))
+	}
 	text := s.text
 	if !handle.Blank(s.quote) {
 		text += " " + code(s.quote, 300)
@@ -68,7 +73,11 @@ func word(r handle.Request, n handle.Notification, direct bool) sentence {
 	approvers := mentions(r.Terms.Approvers)
 	switch n.Kind() {
 	case handle.NotifyAsked:
-		text := "this " + Operation(r) + " is waiting for approval by " + approvers + "."
+		of := approvers
+		if !direct {
+			of = askedOf(r)
+		}
+		text := "this " + Operation(r) + " is waiting for approval by " + of + "."
 		if r.ApprovalsNeeded() > 1 {
 			text += " " + count(r.ApprovalsNeeded(), "approval is", "approvals are") + " needed, each from a different person."
 		}

@@ -3,6 +3,7 @@ package blocks
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"countersign/handle"
 )
@@ -11,17 +12,94 @@ import (
 // next step.
 const (
 	UnknownButton    = "This button doesn't belong to a known request. If the launch is still waiting, use its newest message."
-	UnknownForm      = "This form doesn't belong to a known request. Close it and click Reject on the message again."
+	UnknownForm      = "This form doesn't belong to a known request. Close it and click the button on the message again."
 	PersonUnverified = "Slack could not confirm who you are, so your decision was not recorded. Try again in a moment."
 	RequesterPending = "The requester's identity is still being checked, so your decision was not recorded. Try again in a moment."
 	NotRecorded      = "Your decision could not be recorded. Try again in a moment."
 	MaybeRecorded    = "Your decision may not have been recorded. Try again in a moment: repeating it is safe."
 	DetailsExpired   = "Slack took too long to open the details. Click Details again."
-	TriggerExpired   = "Slack took too long to open the form, so nothing was recorded. Click Reject again."
-	FormNotOpened    = "The form for your reason could not be opened, so nothing was recorded. Try again in a moment."
+	FormNotOpened    = "The form could not be opened, so nothing was recorded. Try again in a moment."
 	DetailsNotOpened = "The details could not be opened. Try again in a moment."
 	ReasonMissing    = "Give a reason of at least 3 characters. The requester will read it."
+
+	// Of what is no decision.
+	PersonUnknown = "Slack could not confirm who you are, so nothing was recorded. Try again in a moment."
+	NotDone       = "This could not be recorded. Try again in a moment."
+	MaybeDone     = "This may not have been recorded. Try again in a moment: repeating it is safe."
 )
+
+// TriggerExpired answers a person whose click on the button with that label came too
+// late to open its form.
+func TriggerExpired(label string) string {
+	return "Slack took too long to open the form, so nothing was recorded. Click " + label + " again."
+}
+
+// RefusedAction says why something that is no decision, named by its action_id, was
+// refused, and what to do.
+func (f Format) RefusedAction(r handle.Request, action string, reason handle.RefusalReason) string {
+	operation := Operation(r)
+	switch reason {
+	case handle.RefusedNotApprover:
+		return "You aren't an approver of this " + operation + ", so nothing was recorded. " + f.approvers(r)
+	case handle.RefusedNotMember:
+		return "Guests, bots and deactivated accounts can't do this."
+	case handle.RefusedOtherWorkspace:
+		return "You're in a different Slack workspace. Only members of the workspace where Countersign is installed can do this."
+	case handle.RefusedUnverified:
+		return "The requester's identity is still being checked, so nothing was recorded. Try again in a moment."
+	case handle.RefusedDecided, handle.RefusedExpired:
+		text := f.Refused(r, reason)
+		switch action {
+		case AskAction:
+			text += " To reach the requester, reply in the thread."
+		case AnswerAction:
+			text += " An answer is no longer needed, so it was not sent."
+		}
+		return text
+	case handle.RefusedNotRequester:
+		return "Only the requester of this " + operation + " can do this, so nothing was recorded. To add something, reply in the thread."
+	case handle.RefusedNoRequester:
+		return "The requester isn't known in Slack, so a question can't be sent. Reply in the thread instead, or reach " + f.Text(requesterName(r), 100) + " another way."
+	case handle.RefusedNoText:
+		return "Write something first: the text is empty."
+	case handle.RefusedNoQuestion:
+		return "This question isn't on record. Use the Answer button of the newest question."
+	case handle.RefusedAnswered:
+		return "This question has been answered already. To add something, reply in the thread."
+	case handle.RefusedNotReviewing:
+		return "You aren't reviewing this " + operation + ", or your review has ended. To start, click I'm reviewing."
+	case handle.RefusedNotReassigned:
+		return "This " + operation + " can't be reassigned to them. Choose people or groups from the list."
+	case handle.RefusedTooFew:
+		return "They are too few: this " + operation + " needs " + count(r.ApprovalsNeeded(), "approval", "approvals") + ". Choose more people, or a user group."
+	case handle.RefusedTooMany:
+		return f.tooMany(r, action)
+	case handle.RefusedTooSoon:
+		return "The approvers were reminded only a while ago. You can remind them again from " + f.Date(nextNudge(r)) + " on."
+	}
+	return f.Refused(r, reason)
+}
+
+// tooMany says of what there are too many.
+func (f Format) tooMany(r handle.Request, action string) string {
+	switch action {
+	case AskAction:
+		return "So many questions were asked about this " + Operation(r) + " that no more can be recorded. Go on in the thread."
+	case StartReviewAction:
+		return "So many people are reviewing this " + Operation(r) + " that you can't be listed too. You can still decide."
+	case ReassignAction:
+		return "This " + Operation(r) + " has been reassigned too often to do it again. Ask those it was reassigned to."
+	}
+	return "This was done too often. Go on in the thread."
+}
+
+// nextNudge is when the requester may have the approvers reminded again.
+func nextNudge(r handle.Request) time.Time {
+	if n := len(r.Nudges); n > 0 {
+		return r.Nudges[n-1].At.Add(handle.NudgeInterval)
+	}
+	return r.CreatedAt
+}
 
 // Refused says why a vote was refused, and what to do.
 func (f Format) Refused(r handle.Request, reason handle.RefusalReason) string {

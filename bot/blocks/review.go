@@ -17,15 +17,11 @@ const ReviewModal = "review"
 func Review(r handle.Request, decides bool, metadata string) slack.ModalViewRequest {
 	v := Details(r)
 	v.CallbackID, v.PrivateMetadata = ReviewModal, metadata
-	if decides {
-		var l layout
-		buttons(&l, r)
-		if last, ok := l.blocks[len(l.blocks)-1].(*slack.ActionBlock); ok {
-			last.Elements.ElementSet = withoutDetails(last.Elements.ElementSet)
-			if len(last.Elements.ElementSet) > 0 {
-				v.Blocks.BlockSet = append(v.Blocks.BlockSet, last)
-			}
-		}
+	first := rows(r)[0]
+	if left := withoutDetails(first.buttons); decides && len(left) > 0 {
+		l := layout{v.Blocks.BlockSet}
+		l.actions(first.id, left...)
+		v.Blocks.BlockSet = l.blocks
 	}
 	return v
 }

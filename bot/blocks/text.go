@@ -40,6 +40,15 @@ func (f Format) Date(t time.Time) string {
 	return fmt.Sprintf("<!date^%d^{date_short_pretty} at {time}|%s>", t.Unix(), utc)
 }
 
+// Time shows the time of day of t like Date, for what is over within the hour.
+func (f Format) Time(t time.Time) string {
+	utc := t.UTC().Format("15:04 UTC")
+	if f == Plain {
+		return utc
+	}
+	return fmt.Sprintf("<!date^%d^{time}|%s>", t.Unix(), utc)
+}
+
 // Person names a voter: by mention in mrkdwn, else by name. A name typed by mail
 // is marked as such.
 func (f Format) Person(p handle.Person, via handle.Via) string {
@@ -95,18 +104,23 @@ func mention(id string) string {
 	return code(id, 40)
 }
 
-func mentions(ids []string) string {
-	var b strings.Builder
+func mentionEach(ids []string) []string {
+	list := make([]string, len(ids))
 	for i, id := range ids {
-		switch {
-		case i > 0 && i == len(ids)-1:
-			b.WriteString(" and ")
-		case i > 0:
-			b.WriteString(", ")
-		}
-		b.WriteString(mention(id))
+		list[i] = mention(id)
 	}
-	return b.String()
+	return list
+}
+
+func mentions(ids []string) string { return conjunction(mentionEach(ids)) }
+
+// conjunction is "a", "a and b" or "a, b and c".
+func conjunction(list []string) string {
+	if len(list) < 2 {
+		return strings.Join(list, "")
+	}
+	last := len(list) - 1
+	return strings.Join(list[:last], ", ") + " and " + list[last]
 }
 
 // link links label, which must not be outside text.

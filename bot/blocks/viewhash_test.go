@@ -26,6 +26,7 @@ func TestViewHashCoversMessage(t *testing.T) {
 		f.r = handletest.Request(1, f.now, func(r *handle.Request) {
 			r.Terms.Approvals = rapid.IntRange(1, 3).Draw(t, "approvals")
 			r.Terms.SelfApproval = rapid.Bool().Draw(t, "self-approval")
+			r.Terms.ReassignTo, r.Terms.EscalateTo, r.Terms.EscalateAt = []string{"U0GUARD1", "S0OTHERS"}, []string{"S0OTHERS"}, f.now.Add(time.Hour)
 		})
 		t.Repeat(map[string]func(*rapid.T){
 			"":            f.check,
@@ -36,6 +37,7 @@ func TestViewHashCoversMessage(t *testing.T) {
 			"stack":       f.stack,
 			"stray click": f.strayClick,
 			"claim":       f.claim,
+			"act":         f.act,
 		})
 	})
 }
@@ -79,6 +81,40 @@ func (f *hashedRequest) timePasses(t *rapid.T) {
 
 func (f *hashedRequest) claim(t *rapid.T) {
 	f.r, _ = f.r.Claim(rapid.SampledFrom([]string{"one", "two"}).Draw(t, "who"), f.now)
+}
+
+// act does what people and reconcilers can do besides deciding.
+func (f *hashedRequest) act(t *rapid.T) {
+	member := func(id string) handle.Voter {
+		return handle.Voter{Person: handle.Person{Team: "T0HOME", ID: id, Name: id}, Home: true, Groups: []string{"S0APPROVERS"}}
+	}
+	v := member(rapid.SampledFrom([]string{"U0APPROVER1", "U0GUARD1"}).Draw(t, "who"))
+	next, err := f.r, error(nil)
+	switch rapid.IntRange(0, 7).Draw(t, "act") {
+	case 0:
+		next, _, err = f.r.Ask(v, rapid.SampledFrom([]string{"Why?", "How long?"}).Draw(t, "question"), f.now)
+	case 1:
+		next, err = f.r.AnswerQuestion(rapid.SampledFrom([]string{"q1", "q2"}).Draw(t, "ID"), member("U0REQUESTER"), "Because", f.now)
+	case 2:
+		next, err = f.r.StartReview(v, f.now)
+	case 3:
+		next, err = f.r.StopReview(v, f.now)
+	case 4:
+		next, err = f.r.Reassign(v, rapid.SampledFrom([][]string{{"U0GUARD1"}, {"S0OTHERS"}}).Draw(t, "to"), f.now)
+	case 5:
+		next = f.r.Escalate(f.now)
+	case 6:
+		next = f.r.EndReviews(f.now)
+	case 7:
+		g := handle.Group{Name: rapid.SampledFrom([]string{"", "platform"}).Draw(t, "name"), Size: rapid.IntRange(0, 3).Draw(t, "size")}
+		if g.Size == 2 {
+			g.Members = []string{"U0GUARD1", "U0GUARD2"}
+		}
+		next = f.r.RecordGroups(map[string]handle.Group{rapid.SampledFrom([]string{"S0APPROVERS", "S0OTHERS"}).Draw(t, "group"): g})
+	}
+	if err == nil {
+		f.r = next
+	}
 }
 
 func (f *hashedRequest) vote(t *rapid.T) {

@@ -1,0 +1,236 @@
+package bot
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/slack-go/slack"
+	"golang.org/x/sync/errgroup"
+
+	"countersign/bot/blocks"
+	"countersign/handle"
+)
+
+// An act is what people can do to a request besides voting: by a click alone, or by a
+// form that the click opens. The rules are those of package handle. The action_id of the
+// button is the callback_id of the form, and the name of the handle.Action that both
+// carry.
+type act struct {
+	label       string // of the button
+	byRequester bool   // and not by an approver
+	onMessage   bool   // the button is on the request's message, of which there can be copies
+
+	// apply does it. On a click that opens a form it is called with probe's result, to
+	// find out whether the person may; what it returns is then dropped.
+	apply func(r handle.Request, v handle.Voter, in filled, now time.Time) (handle.Request, error)
+
+	form  func(i *interaction, r handle.Request, metadata string) slack.ModalViewRequest // nil if the click is enough
+	probe func(r handle.Request, in filled) filled
+	field string // block_id and action_id of the form's input
+}
+
+// filled is what a button and a form say.
+type filled struct {
+	item   string   // of the button, such as the ID of a question
+	text   string   // that was typed
+	chosen []string // values of a menu
+}
+
+// acts are all acts by action_id.
+var acts = sync.OnceValue(func() map[string]act {
+	anyText := func(_ handle.Request, in filled) filled { return filled{item: in.item, text: "-"} }
+	return map[string]act{
+		blocks.AskAction: {
+			label: "Ask", onMessage: true, field: blocks.QuestionField, probe: anyText,
+			apply: func(r handle.Request, v handle.Voter, in filled, now time.Time) (handle.Request, error) {
+				next, _, err := r.Ask(v, in.text, now)
+				return next, err
+			},
+			form: func(_ *interaction, r handle.Request, metadata string) slack.ModalViewRequest {
+				return blocks.Ask(r, metadata)
+			},
+		},
+		blocks.AnswerAction: {
+			label: "Answer", byRequester: true, field: blocks.AnswerField, probe: anyText,
+			apply: func(r handle.Request, v handle.Voter, in filled, now time.Time) (handle.Request, error) {
+				return r.AnswerQuestion(in.item, v, in.text, now)
+			},
+			form: func(i *interaction, r handle.Request, metadata string) slack.ModalViewRequest {
+				return blocks.Answer(r, i.in.item, metadata)
+			},
+		},
+		blocks.StartReviewAction: {
+			label: "I'm reviewing", onMessage: true,
+			apply: func(r handle.Request, v handle.Voter, _ filled, now time.Time) (handle.Request, error) {
+				return r.StartReview(v, now)
+			},
+		},
+		blocks.StopReviewAction: {
+			label: "Stop reviewing", onMessage: true,
+			apply: func(r handle.Request, v handle.Voter, _ filled, now time.Time) (handle.Request, error) {
+				return r.StopReview(v, now)
+			},
+		},
+		blocks.ReassignAction: {
+			label: "Reassign", onMessage: true, field: blocks.ApproversField,
+			probe: func(r handle.Request, _ filled) filled { return filled{chosen: r.ReassignOptions()} },
+			apply: func(r handle.Request, v handle.Voter, in filled, now time.Time) (handle.Request, error) {
+				return r.Reassign(v, in.chosen, now)
+			},
+			form: func(i *interaction, r handle.Request, metadata string) slack.ModalViewRequest {
+				return blocks.Reassign(r, i.names(i.work, r.ReassignOptions()), metadata)
+			},
+		},
+	}
+})
+
+// clicked does what a button says, or opens its form.
+func (i *interaction) clicked(a act, pressed action, trigger string) reply {
+	about, err := handle.ParseAction(pressed.Value)
+	if err != nil || about.Name != pressed.ID {
+		i.b.log().Warn("button without a valid action", "action", pressed.ID, "user", i.user.ID, "channel", i.message.Channel)
+		return i.acknowledge(blocks.UnknownButton)
+	}
+	i.act, i.in, i.opening = a, filled{item: about.Item}, a.form != nil
+	o := i.decideAct(about)
+	text := i.answerAct(o, about, blocks.Mrkdwn)
+	if i.opening && o.counts() {
+		text = i.openForm(o.request, trigger, a.label, a.form(i, o.request, i.metadata(about.String())))
+		i.recorded = text == ""
+	}
+	rest := i.b.reconcile(i.deadlines, o.request, o.holder)
+	defer rest()
+	if i.view.Type != "" && (text != "" || !i.opening) { // no message shows the person what happened
+		text = blocks.ActionOutcome(o.request, about.Name, text)
+	}
+	return i.acknowledge(text, o.request)
+}
+
+// submittedAct handles a submitted form. Errors are shown in it, and it stays open, so
+// that nothing typed is lost.
+func (b *Bot) submittedAct(d deadlines, a act, payload viewSubmission) (answer reply) {
+	i := &interaction{
+		b: b, deadlines: d, act: a,
+		user:         payload.User,
+		organization: payload.Enterprise.ID,
+	}
+	defer func() {
+		if cause := recover(); cause != nil {
+			b.logPanic("a submitted form", cause)
+			if answer = ok; !i.recorded {
+				answer = invalidAt(a.field, blocks.NotDone)
+			}
+		}
+	}()
+	var from metadata
+	err := json.Unmarshal([]byte(payload.View.PrivateMetadata), &from)
+	about, badAction := handle.ParseAction(from.Ticket)
+	if err != nil || badAction != nil || about.Name != payload.View.CallbackID {
+		b.log().Warn("form without a valid action", "form", payload.View.CallbackID, "user", i.user.ID)
+		return invalidAt(a.field, blocks.UnknownForm)
+	}
+	i.message = wellFormed(handle.Message{Channel: from.Channel, TS: from.TS})
+	i.in = filled{
+		item:   about.Item,
+		text:   strings.TrimSpace(payload.input(a.field, a.field)),
+		chosen: payload.choices(a.field, a.field),
+	}
+	o := i.decideAct(about)
+	b.reconcile(d, o.request, o.holder)()
+	if !o.counts() {
+		return invalidAt(a.field, i.answerAct(o, about, blocks.Plain))
+	}
+	if from.Home {
+		i.refreshHome(blocks.ActionOutcome(o.request, about.Name, ""), o.request)
+	}
+	if from.View == viewModal {
+		return closeAll
+	}
+	return ok
+}
+
+func (i *interaction) decideAct(about handle.Action) outcome {
+	a := attempt{request: about.ID, evaluate: i.evaluate}
+	if i.act.onMessage {
+		a.message = i.message
+	}
+	o := i.b.decide(i.work, a)
+	i.recorded = o.counts()
+	i.b.log().Info("interaction", "request", about.ID, "user", i.user.ID, "team", i.user.TeamID, "action", about.Name, "item", about.Item, "opening", i.opening, "result", o.result())
+	return o
+}
+
+// evaluateAct applies the rules of an act after asking Slack who the person is.
+func (i *interaction) evaluateAct(ctx context.Context, r handle.Request, now time.Time) evaluation {
+	v, err := i.lookUp(ctx, r)
+	if i.unverified = err != nil; err != nil {
+		i.b.log().Warn("could not verify a person", "request", r.ID, "user", i.user.ID, "error", err)
+		return evaluation{next: r, refused: handle.RefusedUnverified}
+	}
+	if i.opening {
+		_, err := i.act.apply(r, v, i.act.probe(r, i.in), now)
+		return evaluated(r, err)
+	}
+	return evaluated(i.act.apply(r, v, i.in, now))
+}
+
+// answerAct words the outcome of an act for the person; empty if the message or the
+// thread shows it.
+func (i *interaction) answerAct(o outcome, about handle.Action, f blocks.Format) string {
+	switch {
+	case errors.Is(o.err, handle.ErrNotFound) && f == blocks.Plain:
+		return blocks.UnknownForm
+	case errors.Is(o.err, handle.ErrNotFound):
+		return blocks.UnknownButton
+	case o.err != nil && o.maybeWritten:
+		return blocks.MaybeDone
+	case o.err != nil:
+		return blocks.NotDone
+	case o.refused == handle.RefusedUnverified && i.unverified:
+		return blocks.PersonUnknown
+	case o.refused != "":
+		return f.RefusedAction(o.request, about.Name, o.refused)
+	}
+	return ""
+}
+
+const (
+	maxNames  = 20                     // users that are looked up for a form
+	namesTime = 500 * time.Millisecond // for all of them: the form must open within three seconds of the click
+)
+
+// names are the names of users, by ID, as far as Slack tells them in time.
+func (i *interaction) names(ctx context.Context, ids []string) map[string]string {
+	ctx, cancel := context.WithTimeout(ctx, namesTime)
+	defer cancel()
+	var (
+		mu    sync.Mutex
+		names = map[string]string{}
+		calls errgroup.Group
+		n     int
+	)
+	calls.SetLimit(maxNames)
+	for _, id := range ids {
+		if !handle.IsUser(id) {
+			continue
+		}
+		if n++; n > maxNames {
+			break
+		}
+		calls.Go(func() error {
+			m, err := i.b.member(ctx, id)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				names[id] = m.Name
+			}
+			return nil
+		})
+	}
+	_ = calls.Wait()
+	return names
+}

@@ -1,0 +1,124 @@
+package blocks
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"countersign/handle"
+)
+
+// maxNamed is how many people one line names. Others are counted.
+const maxNamed = 10
+
+// people says of a pending request for whom it waits, who has approved, who is
+// reviewing it, and whether a question is open.
+//
+// Mentions notify people when a message is posted, not when it is updated. So that no
+// one is notified twice, groups are named here in plain text, and those who are mentioned
+// here are not mentioned by the first reply in the thread: see askedOf.
+func people(r handle.Request) string {
+	if r.State() != handle.Pending {
+		return ""
+	}
+	var lines []string
+	add := func(heading, text string) {
+		if text != "" {
+			lines = append(lines, "*"+heading+"* "+text)
+		}
+	}
+	names, _ := waiting(r)
+	add("Waiting for", enumerate(names))
+	var approved []string
+	for _, p := range r.ApprovedBy() {
+		approved = append(approved, person(p))
+	}
+	add("Approved by", enumerate(approved))
+	var reviews []string
+	for _, v := range r.Reviews {
+		reviews = append(reviews, mention(v.By.ID)+" until "+Mrkdwn.Time(v.Until))
+	}
+	add("Reviewing", enumerate(reviews))
+	add("Questions", questions(r))
+	if n := len(r.Reassignments); n > 0 {
+		last := r.Reassignments[n-1]
+		add("Reassigned", "by "+mention(last.By.ID)+", "+Mrkdwn.Date(last.At))
+	}
+	if !r.EscalatedAt.IsZero() {
+		add("Escalated", Mrkdwn.Date(r.EscalatedAt))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// person mentions who approved, or names them if they did so by mail.
+func person(p handle.Person) string {
+	if p.ID == "" {
+		return Mrkdwn.Person(p, handle.ViaMail)
+	}
+	return mention(p.ID)
+}
+
+// questions says how many questions wait for an answer.
+func questions(r handle.Request) string {
+	open := 0
+	var askers []string
+	for _, q := range r.Questions {
+		if q.Answer != nil {
+			continue
+		}
+		open++
+		if by := mention(q.By.ID); !slices.Contains(askers, by) {
+			askers = append(askers, by)
+		}
+	}
+	switch {
+	case len(r.Questions) == 0:
+		return ""
+	case open == 0:
+		return count(len(r.Questions), "question, answered in the thread", "questions, all answered in the thread")
+	}
+	return fmt.Sprintf("%s by %s: see the thread", count(open, "open question", "open questions"), enumerate(askers))
+}
+
+// waiting lists those who have not acted, pending first: people by mention, groups by
+// name and size. A group whose name is unknown is left to the thread. unmentioned are the
+// IDs of those whom the message does not mention.
+func waiting(r handle.Request) (names, unmentioned []string) {
+	unnamed := 0
+	for _, a := range r.WaitingFor() {
+		switch user := handle.IsUser(a.ID); {
+		case user && len(names) < maxNamed:
+			names = append(names, mention(a.ID))
+			continue
+		case user:
+			names = append(names, "") // only counted
+		case handle.Blank(a.Group.Name):
+			unnamed++
+		default:
+			names = append(names, escape(withoutMarkup.Replace(groupName(a.Group))))
+		}
+		unmentioned = append(unmentioned, a.ID)
+	}
+	if unnamed > 0 {
+		names = append(names, count(unnamed, "user group", "user groups"))
+	}
+	return names, unmentioned
+}
+
+// askedOf names those whom the first reply in the thread asks. People whom the message
+// mentions are not mentioned again.
+func askedOf(r handle.Request) string {
+	names, unmentioned := waiting(r)
+	if len(names) > len(unmentioned) {
+		return enumerate(append(mentionEach(unmentioned), "the people named above"))
+	}
+	return enumerate(mentionEach(unmentioned))
+}
+
+// enumerate lists names, at most maxNamed, and counts the others.
+func enumerate(names []string) string {
+	if left := len(names) - maxNamed; left > 0 {
+		names = append(names[:maxNamed:maxNamed], fmt.Sprintf("%d more", left))
+	}
+	return conjunction(names)
+}
