@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -142,7 +141,7 @@ func isJSON(src []byte) bool {
 // offset converts a node's line and column to a byte offset. Columns count bytes in JSON and characters in YAML, and
 // neither counts a byte order mark.
 func offset(src []byte, n *yaml.Node) (at int, ok bool) {
-	if strings.HasPrefix(string(src[:min(3, len(src))]), "\ufeff") {
+	if bytes.HasPrefix(src, []byte("\ufeff")) {
 		at = 3
 	}
 	for range n.Line - 1 {
@@ -152,16 +151,16 @@ func offset(src []byte, n *yaml.Node) (at int, ok bool) {
 		}
 		at += next + 1
 	}
+	if isJSON(src) {
+		at += max(n.Column-1, 0)
+		return at, n.Line > 0 && n.Column > 0 && at < len(src)
+	}
 	for range n.Column - 1 {
 		if at >= len(src) {
 			return 0, false
 		}
-		if isJSON(src) {
-			at++
-		} else {
-			_, size := utf8.DecodeRune(src[at:])
-			at += size
-		}
+		_, size := utf8.DecodeRune(src[at:])
+		at += size
 	}
 	return at, n.Line > 0 && n.Column > 0 && at < len(src)
 }

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -100,7 +101,7 @@ func (t *Template) rename(from, to gateIDs) ([]byte, error) {
 	for i, id := range from.list() {
 		names[id] = to.list()[i]
 	}
-	r := renamer{splicer: newSplicer(t.source), names: names, nodes: nodeOffsets(t.source, t.root)}
+	r := renamer{splicer: newSplicer(t.source), names: names, nodes: positions(t.root)}
 	for k := range members(member(t.root, blockResources)) {
 		if names[k.Value] != "" {
 			r.word(k, k.Value)
@@ -126,23 +127,28 @@ func (t *Template) rename(from, to gateIDs) ([]byte, error) {
 type renamer struct {
 	*splicer
 	names  map[string]string
-	nodes  []int // sorted offsets of all nodes: a node's text ends before the next
-	failed int   // the first line that cannot be changed
+	nodes  []position // of all nodes, sorted: a node's text ends before the next
+	failed int        // the first line that cannot be changed
 }
 
-func nodeOffsets(src []byte, root *yaml.Node) []int {
-	seen := map[int]bool{}
+type position struct{ line, column int }
+
+func (p position) compare(other position) int {
+	return cmp.Or(p.line-other.line, p.column-other.column)
+}
+
+func positions(root *yaml.Node) []position {
+	var all []position
 	var walk func(n *yaml.Node)
 	walk = func(n *yaml.Node) {
-		if at, ok := offset(src, n); ok {
-			seen[at] = true
-		}
+		all = append(all, position{n.Line, n.Column})
 		for _, c := range n.Content {
 			walk(c)
 		}
 	}
 	walk(root)
-	return slices.Sorted(maps.Keys(seen))
+	slices.SortFunc(all, position.compare)
+	return all
 }
 
 // extent returns the text of a scalar, with what separates it from the next node.
@@ -151,10 +157,12 @@ func (r *renamer) extent(n *yaml.Node) (start int, text string, ok bool) {
 	if !ok {
 		return 0, "", false
 	}
-	i, _ := slices.BinarySearch(r.nodes, start+1)
+	i, _ := slices.BinarySearchFunc(r.nodes, position{n.Line, n.Column + 1}, position.compare)
 	end := len(r.src)
 	if i < len(r.nodes) {
-		end = r.nodes[i]
+		if end, ok = offset(r.src, &yaml.Node{Line: r.nodes[i].line, Column: r.nodes[i].column}); !ok || end < start {
+			return 0, "", false
+		}
 	}
 	return start, string(r.src[start:end]), true
 }
