@@ -149,6 +149,61 @@ func relaunches(t *testing.T) handle.Store {
 	return &m
 }
 
+// questions holds a request that was asked about, reassigned and escalated.
+func questions(t *testing.T) handle.Store {
+	t.Helper()
+	ok := func(r handle.Request, err error) handle.Request {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	after := func(minutes int) time.Time { return day.Add(time.Duration(minutes) * time.Minute) }
+	approver := func(p handle.Person) handle.Voter { return handle.Voter{Person: p, Home: true} }
+	rita := approver(handle.Person{Team: "T0EXAMPLE", ID: "U0RITA", Name: "Rita"})
+
+	r := asked("asked", day, 1)
+	r.Terms.ReassignTo, r.Terms.EscalateTo, r.Terms.EscalateAt = []string{"U0CAT", "S0SECURITY"}, []string{"S0SECURITY"}, after(120)
+	r, _, err := r.Ask(approver(ann), "=HYPERLINK(\"x\"); how long?\nSee "+secret, after(10))
+	r = ok(r, err)
+	r = ok(r.AnswerQuestion("q1", rita, "Until May,\n\"at most\"", after(20)))
+	r, _, err = r.Ask(approver(bob), "Who pays?", after(30))
+	r = ok(r, err)
+	r = ok(r.StartReview(approver(bob), after(40)))
+	r = ok(r.Nudge(rita, after(50)))
+	r = ok(r.Reassign(approver(ann), []string{"U0CAT"}, after(60))).Escalate(after(120))
+	var m handle.Memory
+	if _, err := m.Create(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	return &m
+}
+
+// The audit shows what people did besides deciding.
+func TestQuestionsAreShown(t *testing.T) {
+	id := ""
+	for r, err := range questions(t).Since(t.Context(), day) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		id = r.ID
+	}
+	for name, o := range map[string]Command{
+		"questions.csv":       {Format: "csv"},
+		"questions.json":      {Format: "json"},
+		"questions.txt":       {},
+		"questions-whole.txt": {Named: []string{id}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := audit(t, questions(t), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, name, got)
+		})
+	}
+}
+
 // The audit shows what an approval binds, what an update changes, and who gave and
 // used a grant.
 func TestContentAndGrantsAreShown(t *testing.T) {

@@ -62,6 +62,17 @@ var columns = []struct {
 	{"grant used at", func(r handle.Request) string { return stamp(value(r.Grant).UsedAt) }},
 	{"grant revoked by", func(r handle.Request) string { return report.Person(value(r.Grant).RevokedBy) }},
 	{"grant revoked at", func(r handle.Request) string { return stamp(value(r.Grant).RevokedAt) }},
+	{"questions and answers", report.Questions},
+	{"reassigned", report.Reassignments},
+	{"escalated at", func(r handle.Request) string { return stamp(r.EscalatedAt) }},
+	{"escalated to", func(r handle.Request) string {
+		if r.EscalatedAt.IsZero() {
+			return ""
+		}
+		return strings.Join(r.Terms.EscalateTo, " ")
+	}},
+	{"approvers at launch", func(r handle.Request) string { return strings.Join(r.AskedAtFirst(), " ") }},
+	{"nudges", func(r handle.Request) string { return strconv.Itoa(len(r.Nudges)) }},
 }
 
 // takenGrant is the ID of the expired request whose grant approved r.

@@ -59,6 +59,12 @@ func summary(r handle.Request) string {
 	if text := grant(r); text != "" {
 		line("grant", text)
 	}
+	if text := report.Questions(r); text != "" {
+		line("questions", handle.OneLine(text, 600))
+	}
+	if text := report.Reassignments(r); text != "" {
+		line("reassign", handle.OneLine(text, 300))
+	}
 	line("stack", fmt.Sprintf("%s in %s, %s: %s", r.Stack.Name, r.Stack.Account, r.Stack.Region, cmp.Or(ended(r).Status, "final status not recorded")))
 	line("request", r.ID)
 	return b.String()

@@ -35,6 +35,12 @@ func samples() []sample {
 		{"Pending, hostile text", "Every text that a launch controls tries to mention people, forge a field or break out of its markup.", hostile(pending(1))},
 		{"Pending, mailed link locked", "Five wrong codes were entered at one of the mailed links.", linkLocked(pending(3))},
 		{"Pending, template not readable", "CloudFormation denies GetTemplate, so an approval does not bind the template.", withoutTemplate(pending(1))},
+		{"Pending, waiting for people and a large group", "Slack has told the group's name and size. People are mentioned, groups are not.", withGroups(pending(2))},
+		{"Pending, question open", "Ann has asked the requester; the answer is still to come.", asked(withGroups(pending(1)))},
+		{"Pending, question answered", "The requester has answered in the thread.", answered(asked(withGroups(pending(1))))},
+		{"Pending, being reviewed by two", "Reviews end by themselves after half an hour. They block no one.", reviewed(withGroups(pending(1)))},
+		{"Pending, reassigned", "Ann has passed it on to the security group.", reassigned(withGroups(pending(1)))},
+		{"Pending, escalated", "No one decided in time, so the security group may decide too.", withGroups(pending(1)).Escalate(after(2 * time.Hour))},
 		{"Approved", "The launch continues.", approved(pending(1), ann)},
 		{"Approved by two", "Both are named.", approved(approved(pending(2), ann), bob)},
 		{"Approved, requester claimed", "Nothing proved the requester, so one more person than usual approved.", approved(approved(claimed(pending(1)), ann), bob)},
@@ -110,6 +116,45 @@ func pending(n int) handle.Request {
 		},
 	}
 	return r.IdentifyRequester(sandbox.Rita, []string{sandbox.Rita}, true).RecordCreation()
+}
+
+// security is a group of 14 people.
+const security = "S0SECURITY"
+
+// withGroups returns r with two named approvers and two groups whose names and sizes are
+// known. It can be reassigned and escalated to one of them.
+func withGroups(r handle.Request) handle.Request {
+	r = r.Clone()
+	r.Terms.Approvers = []string{sandbox.Ann, sandbox.Bob, sandbox.Approvers}
+	r.Terms.ReassignTo, r.Terms.EscalateTo, r.Terms.EscalateAt = []string{sandbox.Bob, security}, []string{security}, after(2*time.Hour)
+	return r.RecordGroups(map[string]handle.Group{
+		sandbox.Approvers: {Name: "platform-approvers", Size: 26},
+		security:          {Name: "security", Size: 14},
+	})
+}
+
+// The actions of the samples cannot be refused, because their people may take them.
+
+func asked(r handle.Request) handle.Request {
+	r, _, _ = r.Ask(handle.Voter{Person: ann, Home: true}, "How long do you need it, and which team pays for it?", after(10*time.Minute))
+	return r
+}
+
+func answered(r handle.Request) handle.Request {
+	rita := handle.Person{Team: sandbox.Team, ID: sandbox.Rita, Name: "Rita Requester"}
+	r, _ = r.AnswerQuestion("q1", handle.Voter{Person: rita, Home: true}, "Until the end of May. The orders team pays.", after(25*time.Minute))
+	return r
+}
+
+func reviewed(r handle.Request) handle.Request {
+	r, _ = r.StartReview(handle.Voter{Person: ann, Home: true}, after(10*time.Minute))
+	r, _ = r.StartReview(handle.Voter{Person: bob, Home: true}, after(20*time.Minute))
+	return r
+}
+
+func reassigned(r handle.Request) handle.Request {
+	r, _ = r.Reassign(handle.Voter{Person: ann, Home: true}, []string{security}, after(30*time.Minute))
+	return r
 }
 
 func linkLocked(r handle.Request) handle.Request {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/slack-go/slack"
+
 	"countersign/bot/blocks"
 	"countersign/bot/slacktest"
 	"countersign/deploy/internal/sandbox"
@@ -40,7 +42,22 @@ func newStorybook() (storybook, error) {
 	replies := section{ID: "replies", Title: "Thread replies", About: "One per event of the request."}
 	direct := section{ID: "direct", Title: "Direct messages", About: "Outcomes, sent to the requester."}
 	mails := section{ID: "mail", Title: "Mail", About: "Sent when Slack cannot be reached."}
+	forms := section{ID: "forms", Title: "Forms", About: "The modals that ask for a text or a choice."}
 	seen := map[string]bool{}
+	inQuestion := asked(withGroups(pending(1)))
+	for _, f := range []struct {
+		title, about string
+		form         slack.ModalViewRequest
+	}{
+		{"Reject", "The reason goes to the requester.", blocks.Reject(inQuestion, "")},
+		{"Ask", "It says who gets the question.", blocks.Ask(inQuestion, "")},
+		{"Answer", "For the requester, from the direct message or the thread.", blocks.Answer(inQuestion, "q1", "")},
+		{"Reassign", "People and groups that the configuration allows.", blocks.Reassign(inQuestion, map[string]string{bob.ID: bob.Name}, "")},
+	} {
+		if err := forms.add(seen, f.title, f.about, blocks.View{Text: f.title, Blocks: f.form.Blocks.BlockSet}); err != nil {
+			return storybook{}, err
+		}
+	}
 	for _, s := range samples() {
 		if err := messages.add(seen, s.Name, s.About, blocks.Message(s.Request)); err != nil {
 			return storybook{}, err
@@ -61,7 +78,7 @@ func newStorybook() (storybook, error) {
 			mails.mail(seen, name, s.Request, o)
 		}
 	}
-	return storybook{build, []section{messages, details, replies, direct, mails}}, nil
+	return storybook{build, []section{messages, forms, details, replies, direct, mails}}, nil
 }
 
 // notificationTitle names a notification in the storybook.
@@ -69,7 +86,8 @@ func notificationTitle(n handle.Notification) string {
 	return map[string]string{
 		handle.NotifyAsked: "new request", handle.NotifyVote: "one approval", handle.NotifyReminder: "reminder",
 		handle.NotifyDecided: "outcome", handle.NotifyBypass: "bypass", handle.NotifyEnded: "stack finished", handle.NotifyLocked: "mailed link locked",
-		handle.NotifyGranted: "approved for relaunch",
+		handle.NotifyGranted: "approved for relaunch", handle.NotifyQuestion: "question", handle.NotifyAnswer: "answer",
+		handle.NotifyReassigned: "reassigned", handle.NotifyEscalated: "escalated",
 	}[n.Kind()]
 }
 
@@ -128,6 +146,7 @@ func sampleNames() names {
 	} {
 		n.users[p.id] = slacktest.User{ID: p.id, DisplayName: p.name, Bot: p.id == sandbox.BotUser}
 	}
+	n.groups[security] = slacktest.UserGroup{ID: security, Handle: "security"}
 	n.groups[sandbox.Approvers] = slacktest.UserGroup{ID: sandbox.Approvers, Handle: "platform-approvers", Users: []string{ann.ID, bob.ID}}
 	return n
 }

@@ -106,3 +106,50 @@ func grant(r handle.Request) []Fact {
 	}
 	return list
 }
+
+// Questions lists the questions to the requester with their answers.
+func Questions(r handle.Request) string {
+	var list []string
+	for _, q := range r.Questions {
+		s := q.ID + " by " + Person(q.By) + ", " + q.At.UTC().Format(time.RFC3339) + ": " + q.Text
+		if a := q.Answer; a != nil {
+			s += " | answered by " + Person(a.By) + ", " + a.At.UTC().Format(time.RFC3339) + ": " + a.Text
+		} else {
+			s += " | not answered"
+		}
+		list = append(list, s)
+	}
+	return show(r, strings.Join(list, "; "))
+}
+
+// Reassignments lists who reassigned r, when and to whom.
+func Reassignments(r handle.Request) string {
+	var list []string
+	for _, m := range r.Reassignments {
+		list = append(list, "by "+Person(m.By)+", "+m.At.UTC().Format(time.RFC3339)+", to "+strings.Join(m.To, " "))
+	}
+	return show(r, strings.Join(list, "; "))
+}
+
+// people returns the facts of what people did besides deciding.
+func people(r handle.Request) (list []Fact) {
+	for _, q := range r.Questions {
+		list = append(list, Fact{"Question " + q.ID, "by " + Person(q.By) + ": " + q.Text, q.At})
+		if a := q.Answer; a != nil {
+			list = append(list, Fact{"Answer to " + q.ID, "by " + Person(a.By) + ": " + a.Text, a.At})
+		}
+	}
+	for _, v := range r.Reviews {
+		list = append(list, Fact{"Reviewing", "by " + Person(v.By) + ", until " + v.Until.UTC().Format(time.RFC3339), v.At})
+	}
+	for _, m := range r.Reassignments {
+		list = append(list, Fact{"Reassigned", "by " + Person(m.By) + ", to " + strings.Join(m.To, " "), m.At})
+	}
+	if !r.EscalatedAt.IsZero() {
+		list = append(list, Fact{"Escalated", "to " + strings.Join(r.Terms.EscalateTo, " "), r.EscalatedAt})
+	}
+	for _, n := range r.Nudges {
+		list = append(list, Fact{"Nudged", "by the requester", n.At})
+	}
+	return list
+}

@@ -58,6 +58,9 @@ func Facts(r handle.Request, names Names) []Fact {
 	}
 	add("Terms", terms(r, names), time.Time{})
 	add("Deadline", "", r.Terms.Deadline)
+	for _, f := range people(r) {
+		add(f.Name, f.Text, f.At)
+	}
 	for _, v := range r.Votes {
 		add("Vote", vote(v), v.At)
 	}
