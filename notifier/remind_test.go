@@ -1,11 +1,14 @@
 package notifier_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"countersign/bot/slacktest"
 	"countersign/handle"
 	"countersign/notifier"
 )
@@ -67,5 +70,77 @@ func TestMailOnlyLaunchIsNotEscalated(t *testing.T) {
 	w.notifier.Defaults = notifier.Defaults{Approvals: 1, Margin: handle.MinMargin, EscalateAfter: time.Hour, EscalateTo: []string{bob}, ReassignTo: []string{bob}}
 	if terms := w.launch().Terms; !terms.EscalateAt.IsZero() || len(terms.EscalateTo) > 0 || len(terms.ReassignTo) > 0 {
 		t.Errorf("got %+v", terms)
+	}
+}
+
+// What Slack says about groups at the launch is on record, so that the next reminder
+// mentions only those who have not acted. Groups whose reading fails cost nothing.
+func TestLaunchRecordsTheMembersOfGroups(t *testing.T) {
+	w := newWorld(t)
+	w.slack.AddUserGroup(slacktest.UserGroup{ID: "S0SECOND", Handle: "second", Users: []string{bob}})
+	w.slack.AddUserGroup(slacktest.UserGroup{ID: "S0EMPTY", Handle: "empty"})
+	w.notifier.Defaults.Approvers, w.notifier.Defaults.Approvals = []string{ann, group}, 2
+	w.notifier.Defaults.EscalateAfter, w.notifier.Defaults.EscalateTo = time.Hour, []string{"S0SECOND"}
+	w.notifier.Defaults.ReassignTo = []string{"S0EMPTY", "S0NONE", "S0SECOND"}
+	r := w.launch()
+	want := map[string]handle.Group{group: {Size: 2, Members: []string{ann, bob}}, "S0SECOND": {Size: 1, Members: []string{bob}}}
+	if diff := cmp.Diff(want, r.Groups); diff != "" {
+		t.Error(diff)
+	}
+	reads := 0
+	for _, c := range w.slack.Calls() {
+		if c.Method == "usergroups.users.list" {
+			reads++
+		}
+	}
+	if reads != 4 {
+		t.Errorf("%d groups read, want each once", reads)
+	}
+}
+
+// The people who are missing are mentioned once in each reminder, and no one else is.
+// The requester is told of the escalation by direct message.
+func TestReminderAndEscalationMentionThoseWhoHaveNotActed(t *testing.T) {
+	w := newWorld(t)
+	w.stacks.description = proven("arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com")
+	w.slack.AddUser(slacktest.User{ID: "U0CARL", Name: "carl", Email: "carl@example.com"})
+	w.notifier.Defaults.Approvals = 2
+	w.notifier.Defaults.Reminders = []int{50}
+	w.notifier.Defaults.EscalateAfter, w.notifier.Defaults.EscalateTo = 2*time.Hour, []string{"U0CARL"}
+	r := w.launch()
+	voted, err := r.VoteBySlack(handle.Voter{Person: handle.Person{Team: "T0EXAMPLE", ID: ann}, Home: true, Groups: []string{group}}, handle.Approve, "", w.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.store.Replace(t.Context(), voted); err != nil {
+		t.Fatal(err)
+	}
+	mentions := func(text string) (ids []string) {
+		for _, id := range []string{ann, bob, "U0CARL", rita, group} {
+			if strings.Contains(text, id) {
+				ids = append(ids, id)
+			}
+		}
+		return ids
+	}
+	latest := func() string {
+		m := w.slack.Messages(channel)[0]
+		return m.Replies[len(m.Replies)-1].Text
+	}
+	w.advance(2 * time.Hour)
+	w.sweep(time.Second)
+	if got := latest(); !strings.Contains(got, "escalated to you") || !slices.Equal(mentions(got), []string{bob, "U0CARL"}) {
+		t.Errorf("the thread says %q", got)
+	}
+	if dms := w.slack.DMs(rita); !strings.Contains(dms[0].Replies[len(dms[0].Replies)-1].Text, "it was escalated to <@U0CARL>") {
+		t.Errorf("the requester was not told of the escalation: %v", dms[0].Replies)
+	}
+	w.advance(4 * time.Hour)
+	w.sweep(time.Second)
+	if got := latest(); !strings.Contains(got, "waiting for your decision") || !slices.Equal(mentions(got), []string{bob, "U0CARL"}) {
+		t.Errorf("the thread says %q", got)
+	}
+	if n := len(w.slack.Messages(channel)[0].Replies); n != 4 {
+		t.Errorf("%d replies, want the question, the approval, the escalation and the reminder", n)
 	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	maxGroupsRead = 10 // by one check
+	maxGroupsRead = 10 // at one launch
 	maxUsersRead  = 25
 	maxReasons    = 5 // that are named
 )
@@ -27,12 +27,13 @@ func (u *run) checkApprovers(ctx context.Context, s handle.Step) bool {
 		u.fail(ctx, s, handle.Failure{Reason: "Slack is not configured"})
 		return false
 	}
-	missing, err := u.c.tooFewApprovers(ctx, u.r)
+	groups := u.c.readGroups(ctx, u.r)
+	missing, err := u.c.tooFewApprovers(ctx, u.r, groups)
 	if err != nil {
 		u.fail(ctx, s, unanswered(err))
 		return false
 	}
-	u.mark(approversChecked{})
+	u.mark(approversChecked{groups.sizes()})
 	if missing == "" {
 		return false
 	}
@@ -40,37 +41,88 @@ func (u *run) checkApprovers(ctx context.Context, s handle.Step) bool {
 	return true
 }
 
+// groupAnswer is Slack's answer about a user group.
+type groupAnswer struct {
+	group
+	err error
+}
+
+// groupAnswers are answers by the groups' IDs.
+type groupAnswers map[string]groupAnswer
+
+// readGroups reads, side by side, the groups that may decide r, now or later: at most
+// maxGroupsRead, those that may decide now first. Their names are not read: a mention
+// shows them.
+func (c *Reconciler) readGroups(ctx context.Context, r handle.Request) groupAnswers {
+	var ids []string
+	for _, id := range slices.Concat(mayApprove(r), r.Terms.ReassignTo) {
+		if handle.IsUserGroup(id) && !slices.Contains(ids, id) && len(ids) < maxGroupsRead {
+			ids = append(ids, id)
+		}
+	}
+	answers := make([]groupAnswer, len(ids))
+	calls := make([]func(), len(ids))
+	for i, id := range ids {
+		calls[i] = func() {
+			answers[i].err = c.guard(ctx, func() (err error) {
+				answers[i].group, err = c.Slack.Group(ctx, id)
+				return err
+			})
+		}
+	}
+	c.sideBySide(calls)
+	found := groupAnswers{}
+	for i, id := range ids {
+		found[id] = answers[i]
+	}
+	return found
+}
+
+// sizes are what the record keeps of the groups that Slack answered about.
+func (a groupAnswers) sizes() map[string]handle.Group {
+	sizes := map[string]handle.Group{}
+	for id, g := range a {
+		if g.err == nil && len(g.members) > 0 {
+			sizes[id] = handle.Group{Size: len(g.members), Members: g.members}
+		}
+	}
+	return sizes
+}
+
+// mayApprove lists the approvers of r, also those after its escalation.
+func mayApprove(r handle.Request) []string {
+	if r.Terms.EscalateAt.IsZero() {
+		return r.Terms.Approvers
+	}
+	return slices.Concat(r.Terms.Approvers, r.Terms.EscalateTo)
+}
+
 // tooFewApprovers says why too few people can approve r, now or once it is escalated;
-// empty if enough can, or if that would take too many calls to find out. The error means that Slack could not be
-// asked about someone who matters.
-func (c *Reconciler) tooFewApprovers(ctx context.Context, r handle.Request) (string, error) {
+// empty if enough can, or if that would take too many calls to find out. read are the
+// groups read. The error means that Slack could not be asked about someone who matters.
+func (c *Reconciler) tooFewApprovers(ctx context.Context, r handle.Request, read groupAnswers) (string, error) {
 	s := search{c: c, r: r, needed: r.ApprovalsNeeded()}
 	for _, p := range r.ApprovedBy() {
 		s.found = append(s.found, p.IDs())
 	}
 	var groups []string
-	approvers := r.Terms.Approvers
-	if !r.Terms.EscalateAt.IsZero() {
-		approvers = slices.Concat(approvers, r.Terms.EscalateTo)
-	}
-	for _, id := range approvers {
+	for _, id := range mayApprove(r) {
 		if handle.IsUserGroup(id) {
 			groups = append(groups, id)
 		} else {
 			s.person(ctx, id)
 		}
 	}
-	for i, id := range groups {
+	for _, id := range groups {
 		if s.enough() {
 			break
 		}
-		if i == maxGroupsRead {
-			return "", nil
-		}
-		g, err := c.Slack.Group(ctx, id)
+		g, ok := read[id]
 		switch {
-		case err != nil:
-			s.errs = append(s.errs, err)
+		case !ok:
+			return "", nil
+		case g.err != nil:
+			s.errs = append(s.errs, g.err)
 		case len(g.members) == 0:
 			s.leaveOut("user group " + id + " " + g.empty)
 		}

@@ -80,7 +80,7 @@ type identified struct {
 	proven bool
 }
 
-type approversChecked struct{}
+type approversChecked struct{ groups map[string]handle.Group }
 
 type posted struct {
 	channel, ts, viewHash string
@@ -150,7 +150,12 @@ func (m verified) Apply(r handle.Request) handle.Request {
 func (m identified) Apply(r handle.Request) handle.Request {
 	return r.IdentifyRequester(m.main, m.all, m.proven)
 }
-func (approversChecked) Apply(r handle.Request) handle.Request { return r.MarkApproversChecked() }
+func (m approversChecked) Apply(r handle.Request) handle.Request {
+	if len(m.groups) > 0 {
+		r = r.RecordGroups(m.groups)
+	}
+	return r.MarkApproversChecked()
+}
 func (m posted) Apply(r handle.Request) handle.Request {
 	return r.MarkPosted(m.channel, m.ts, m.viewHash, m.at)
 }

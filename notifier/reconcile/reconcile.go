@@ -124,11 +124,33 @@ func (c *Reconciler) Reconcile(ctx context.Context, id string) error {
 // that the returned record is not what is stored.
 func (c *Reconciler) ReconcileRecord(ctx context.Context, r handle.Request, holder string) (handle.Request, error) {
 	run := &run{c: c, holder: holder, r: r}
-	err := run.do(ctx)
-	if len(run.marks) > 0 || run.r.HeldBy(holder, c.Now()) {
-		err = errors.Join(err, run.write(ctx, release))
-	}
+	err := run.finish(ctx)
 	return run.r, err
+}
+
+// ReconcileUrgent does what is due on a request, except the messages that may be due on
+// many requests at the same minute (see handle.Step.Bulk), and updates that come with
+// them. It returns the request, and reports whether there are such messages.
+func (c *Reconciler) ReconcileUrgent(ctx context.Context, id string) (r handle.Request, bulk bool, err error) {
+	r, err = c.Store.Load(ctx, id)
+	if err != nil {
+		return r, false, fmt.Errorf("couldn't load request %s: %w", id, err)
+	}
+	run := &run{c: c, holder: NewHolder(), r: r, urgent: true}
+	err = run.finish(ctx)
+	return run.r, slices.ContainsFunc(run.r.Due(c.Now()), handle.Step.Bulk), err
+}
+
+// ReconcileBulk does all that is due on a request. It does not wait when Slack asks it
+// to, but leaves the rest to a later call; limited reports that.
+func (c *Reconciler) ReconcileBulk(ctx context.Context, id string) (limited bool, err error) {
+	r, err := c.Store.Load(ctx, id)
+	if err != nil {
+		return false, fmt.Errorf("couldn't load request %s: %w", id, err)
+	}
+	run := &run{c: c, holder: NewHolder(), r: r, impatient: true}
+	err = run.finish(ctx)
+	return run.wasLimited, err
 }
 
 // Change makes m durable on r under compare-and-swap, does what is then due, and
@@ -158,6 +180,10 @@ type run struct {
 	limited map[string]bool // steps that Slack asked to wait with, by key: see sideBySide
 
 	seenRoot handle.Message // a root that was posted or updated, so that it is known whether it was deleted
+
+	urgent     bool // leaves out messages of handle.Step.Bulk
+	impatient  bool // does not wait when Slack asks to
+	wasLimited bool // Slack asked to wait, and a step failed for it
 }
 
 const (
@@ -174,12 +200,31 @@ func (u *run) mark(m Mark) {
 	u.r = m.Apply(u.r)
 }
 
+// finish does what is due, makes the last marks durable and gives the lease back.
+func (u *run) finish(ctx context.Context) error {
+	err := u.do(ctx)
+	if len(u.marks) > 0 || u.r.HeldBy(u.holder, u.c.Now()) {
+		err = errors.Join(err, u.write(ctx, release))
+	}
+	return err
+}
+
+// due lists the steps of r that this run takes now.
+func (u *run) due(r handle.Request) []handle.Step {
+	due := r.Due(u.c.Now())
+	if !u.urgent || !slices.ContainsFunc(due, handle.Step.Bulk) {
+		return due
+	}
+	escalates := slices.ContainsFunc(due, func(s handle.Step) bool { return s.Notification.Kind() == handle.NotifyEscalated })
+	return slices.DeleteFunc(due, func(s handle.Step) bool { return s.Bulk() || escalates && s.Kind == handle.StepRefresh })
+}
+
 // do takes steps until none is due, time runs short, or another process holds the
 // lease.
 func (u *run) do(ctx context.Context) error {
 	for range maxSteps {
 		now := u.c.Now()
-		due := u.r.Due(now)
+		due := u.due(u.r)
 		if len(due) == 0 || Short(ctx, reserve) {
 			return nil
 		}
@@ -249,9 +294,9 @@ const (
 func (u *run) withLease(r handle.Request, use leaseUse) handle.Request {
 	now := u.c.Now()
 	switch {
-	case use == take && slices.ContainsFunc(r.Due(now), handle.Step.NeedsLease):
+	case use == take && slices.ContainsFunc(u.due(r), handle.Step.NeedsLease):
 		r, _ = r.Claim(u.holder, now)
-	case use == renew && len(r.Due(now)) > 0 && r.HeldBy(u.holder, now):
+	case use == renew && len(u.due(r)) > 0 && r.HeldBy(u.holder, now):
 		r, _ = r.Claim(u.holder, now)
 	case use != take:
 		r = r.Release(u.holder)

@@ -56,6 +56,7 @@ func (u *run) fail(ctx context.Context, s handle.Step, f handle.Failure) {
 		u.c.Observer.StepFailed(ctx, s)
 	}
 	u.c.Log.WarnContext(ctx, "step failed", "request", u.r.ID, "step", string(s.Kind), "notification", s.Notification.Name, "reason", f.Reason)
+	u.wasLimited = u.wasLimited || f.RateLimited
 	u.mark(stepFailed{s, f, u.c.Now()})
 }
 
@@ -250,7 +251,7 @@ func (u *run) retryRateLimited(ctx context.Context, call func() error) error {
 		err := call()
 		var slack *slackError
 		deadline, ends := ctx.Deadline()
-		if !errors.As(err, &slack) || !slack.RateLimited || !ends || time.Until(deadline) < slack.RetryAfter+callReserve {
+		if !errors.As(err, &slack) || !slack.RateLimited || u.impatient || !ends || time.Until(deadline) < slack.RetryAfter+callReserve {
 			return err
 		}
 		if u.r.Lease.Until.Sub(u.c.Now()) < slack.RetryAfter+callTimeout+writeTime {
