@@ -33,7 +33,7 @@ func checkRelease(t *testing.T, files map[string][]byte) {
 	t.Helper()
 	folder := "countersign_1.2.3_" + runtime.GOOS + "_" + runtime.GOARCH
 	archive := folder + ".tar.gz"
-	names := slices.Concat([]string{"SHA256SUMS"}, functionZips, []string{archive, "countersign_1.2.3.cdx.json", "slack.yaml", "template.yaml"})
+	names := []string{"SHA256SUMS", "bot-amd64.zip", "bot-arm64.zip", "countersign_1.2.3.cdx.json", archive, "notifier-amd64.zip", "notifier-arm64.zip", "slack.yaml", "template.yaml"}
 	sums := ""
 	for _, name := range names {
 		if files[name] == nil {
@@ -77,23 +77,26 @@ func checkCode(t *testing.T, files map[string][]byte) {
 	t.Helper()
 	type function struct {
 		Properties struct {
-			CodeUri struct {
-				Bucket string
-				Key    []string
-			}
-		}
+			Code struct {
+				Bucket string   `yaml:"Bucket"`
+				Key    []string `yaml:"Key"`
+			} `yaml:"CodeUri"`
+		} `yaml:"Properties"`
 	}
 	var template struct {
-		Resources struct{ BotFunction, NotifierFunction function }
+		Resources struct {
+			Bot      function `yaml:"BotFunction"`
+			Notifier function `yaml:"NotifierFunction"`
+		} `yaml:"Resources"`
 	}
 	if err := yaml.Unmarshal(files["template.yaml"], &template); err != nil {
 		t.Fatal(err)
 	}
-	for name, f := range map[string]function{"bot": template.Resources.BotFunction, "notifier": template.Resources.NotifierFunction} {
+	for name, f := range map[string]function{"bot": template.Resources.Bot, "notifier": template.Resources.Notifier} {
 		key := func(name string) string {
 			return fmt.Sprintf("countersign/%s-%x.zip", name, sha256.Sum256(files[name+".zip"]))
 		}
-		want, code := []string{"OnArm", key(name + "-arm64"), key(name + "-amd64")}, f.Properties.CodeUri
+		want, code := []string{"OnArm", key(name + "-arm64"), key(name + "-amd64")}, f.Properties.Code
 		if code.Bucket != "CodeBucket" || !slices.Equal(code.Key, want) {
 			t.Errorf("the code of %s is %+v, not %v", name, code, want)
 		}
