@@ -31,6 +31,8 @@ type act struct {
 	form  func(i *interaction, r handle.Request, metadata string) slack.ModalViewRequest // nil if the click is enough
 	probe func(r handle.Request, in filled) filled
 	field string // block_id and action_id of the form's input
+
+	done func(r handle.Request) string // tells the person what a click did; nil if they see it
 }
 
 // filled is what a button and a form say.
@@ -73,6 +75,21 @@ var acts = sync.OnceValue(func() map[string]act {
 			label: "Stop reviewing", onMessage: true,
 			apply: func(r handle.Request, v handle.Voter, _ filled, now time.Time) (handle.Request, error) {
 				return r.StopReview(v, now)
+			},
+		},
+		blocks.WithdrawAction: {
+			label: "Withdraw", byRequester: true, field: blocks.WithdrawField, probe: anyText,
+			apply: func(r handle.Request, v handle.Voter, in filled, now time.Time) (handle.Request, error) {
+				return r.WithdrawByRequester(v, in.text, now)
+			},
+			form: func(_ *interaction, r handle.Request, metadata string) slack.ModalViewRequest {
+				return blocks.Withdraw(r, metadata)
+			},
+		},
+		blocks.NudgeAction: {
+			label: "Nudge", byRequester: true, done: blocks.Nudged,
+			apply: func(r handle.Request, v handle.Voter, _ filled, now time.Time) (handle.Request, error) {
+				return r.Nudge(v, now)
 			},
 		},
 		blocks.ReassignAction: {
@@ -194,6 +211,8 @@ func (i *interaction) answerAct(o outcome, about handle.Action, f blocks.Format)
 		return blocks.PersonUnknown
 	case o.refused != "":
 		return f.RefusedAction(o.request, about.Name, o.refused)
+	case i.act.done != nil:
+		return i.act.done(o.request)
 	}
 	return ""
 }

@@ -37,6 +37,7 @@ var scopes = map[string]struct{ method, pkg string }{
 	"users:read.email": {"GetUserByEmailContext", "notifier/reconcile"},          // https://docs.slack.dev/reference/methods/users.lookupByEmail
 	"usergroups:read":  {"GetUserGroupMembersContext", "bot"},                    // https://docs.slack.dev/reference/methods/usergroups.users.list
 	"commands":         {"MsgOptionReplaceOriginal", "bot"},                      // https://docs.slack.dev/interactivity/implementing-slash-commands
+	"reactions:write":  {"AddReactionContext", "notifier/reconcile"},             // https://docs.slack.dev/reference/methods/reactions.add
 	"channels:read":    {"GetConversationInfoContext", "deploy/internal/doctor"}, // https://docs.slack.dev/reference/methods/conversations.info
 	"groups:read":      {"GetConversationInfoContext", "deploy/internal/doctor"}, // the same, of private channels
 }

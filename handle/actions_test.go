@@ -320,7 +320,7 @@ func TestEscalationAddsApprovers(t *testing.T) {
 	}
 	run.takeDone()
 	run.runUntil(t, at.Add(2*time.Hour))
-	if diff := cmp.Diff([]string{"escalate", "refresh/C0APPROVALS/20261123090000.000000000", "tell/escalated"}, run.takeDone()); diff != "" {
+	if diff := cmp.Diff([]string{"escalate", "refresh/C0APPROVALS/20261123090000.000000000", "refresh/D0ROB/20261123090000.000000000", "tell/escalated"}, run.takeDone()); diff != "" {
 		t.Errorf("two hours after the launch (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{ann, ben, rob, guards, "U0EVE", "S0SECOND"}, run.r.Terms.Approvers); diff != "" {

@@ -62,7 +62,7 @@ func TestStoredRequestHasTheSameSteps(t *testing.T) {
 	if !r.ApprovedFor("arn:aws:cloudformation:us-east-1:111122223333:stack/SC-x/1") || r.Rev != 7 || r.WaitURL.Expose() != "https://wait.example.com/a%3Ab?c=%2B" {
 		t.Errorf("got %s, revision %d", r.State(), r.Rev)
 	}
-	want := []string{"signal", "refresh/C0APPROVALS/1.000001", "tell/decided", "watch"}
+	want := []string{"signal", "refresh/C0APPROVALS/1.000001", "tell/decided", "watch", "react"}
 	if got := keys(r.Outstanding()); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("outstanding: got %q, want %q", got, want)
 	}

@@ -127,6 +127,10 @@ func (m *model) takeStep(t *rapid.T) {
 		}
 		viewHash = m.r.ViewHash()
 		m.mark(t, "MarkPosted", func(r handle.Request) handle.Request { return r.MarkPosted("C0APPROVALS", ts, viewHash, now) })
+	case handle.StepReact:
+		root, _ := m.r.Root()
+		reaction := m.r.Reaction()
+		m.mark(t, "MarkReacted", func(r handle.Request) handle.Request { return r.MarkReacted(root, reaction) })
 	case handle.StepRefresh:
 		if rapid.IntRange(0, 3).Draw(t, "deleted") == 0 {
 			m.mark(t, "MarkMessageGone", func(r handle.Request) handle.Request { return r.MarkMessageGone(s.Message, now) })
@@ -147,8 +151,8 @@ func (m *model) takeStep(t *rapid.T) {
 			})
 		}
 		if direct {
-			m.mark(t, "MarkDelivered", func(r handle.Request) handle.Request {
-				return r.MarkDelivered(s.Notification.DirectKey(), "D0ROB", ts, now)
+			m.mark(t, "BeginDirect", func(r handle.Request) handle.Request {
+				return r.BeginDirect(s.Notification.DirectKey(), "D0ROB", ts, viewHash, now)
 			})
 		}
 	case handle.StepMail:

@@ -15,6 +15,10 @@ type Message struct {
 	Channel string `json:"channel"` // C…, G… or D…: chat.update takes the ID from the post's answer, not a name
 	TS      string `json:"ts"`
 	Shown   string `json:"shown"` // the ViewHash it last showed; empty if unknown
+
+	// Reaction is the emoji with which the app last reacted to it, or tried to and was
+	// refused. Only the root of the thread has one.
+	Reaction string `json:"reaction,omitempty"`
 }
 
 // maxMessages bounds Messages: anyone in a channel with copies could add them.
@@ -60,7 +64,8 @@ func (r Request) AdoptMessage(channel, ts string) Request {
 }
 
 func (r Request) hasMessage(channel, ts string) bool {
-	return slices.ContainsFunc(r.Messages, func(m Message) bool { return m.Channel == channel && m.TS == ts })
+	is := func(m Message) bool { return m.Channel == channel && m.TS == ts }
+	return r.Direct != nil && is(*r.Direct) || slices.ContainsFunc(r.Messages, is)
 }
 
 // MarkRefreshed records that m was updated to show viewHash. m is the message as
@@ -69,8 +74,15 @@ func (r Request) hasMessage(channel, ts string) bool {
 // is refreshed again.
 func (r Request) MarkRefreshed(m Message, viewHash string) Request {
 	r = r.clearAttempts(Step{Kind: StepRefresh, Message: m})
+	shown := make([]*Message, 0, len(r.Messages)+1)
 	for i := range r.Messages {
-		switch stored := &r.Messages[i]; {
+		shown = append(shown, &r.Messages[i])
+	}
+	if r.Direct != nil {
+		shown = append(shown, r.Direct)
+	}
+	for _, stored := range shown {
+		switch {
 		case stored.Channel != m.Channel || stored.TS != m.TS:
 		case stored.Shown == m.Shown || stored.Shown == viewHash:
 			stored.Shown = viewHash
@@ -97,6 +109,9 @@ func (r Request) MarkMessageGone(m Message, now time.Time) Request {
 		if mentioned && len(r.Reasked) < maxReasked {
 			r.Reasked = append(r.Reasked, now)
 		}
+	}
+	if r.Direct != nil && r.Direct.Channel == m.Channel && r.Direct.TS == m.TS {
+		r.Direct = nil
 	}
 	r.Messages = slices.DeleteFunc(r.Messages, func(stored Message) bool { return stored.Channel == m.Channel && stored.TS == m.TS })
 	return r.appendEvent(Event{At: now, Kind: EventFailed, Text: "refresh: the message was deleted"})

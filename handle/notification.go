@@ -251,6 +251,16 @@ func (r Request) MarkDelivered(key, channel, ts string, now time.Time) Request {
 	return r
 }
 
+// BeginDirect records the first direct message to the requester, which told of what
+// key names, and shows viewHash. It is refreshed like the message in the channel.
+func (r Request) BeginDirect(key, channel, ts, viewHash string, now time.Time) Request {
+	r = r.MarkDelivered(key, channel, ts, now)
+	if _, first, _ := r.DirectThread(); r.Direct == nil && first == ts {
+		r.Direct = &Message{Channel: channel, TS: ts, Shown: viewHash}
+	}
+	return r
+}
+
 // DirectThread returns the first direct message to the requester. Later ones are
 // replies in its thread. ok is false if there is none yet.
 func (r Request) DirectThread() (channel, ts string, ok bool) {

@@ -75,6 +75,7 @@ type Request struct {
 
 	Reasked   []time.Time         `json:"reasked,omitempty"`  // when the question's message was found deleted, after its thread had mentioned the approvers
 	Messages  []Message           `json:"messages,omitempty"` // the first is the root of the thread; the others are duplicate posts, found when they were clicked
+	Direct    *Message            `json:"direct,omitempty"`   // the requester's first direct message, if it shows the request
 	Delivered map[string]Delivery `json:"told,omitempty"`     // by delivery key, such as reply/decided: see Notification
 	Attempts  map[string]Attempts `json:"tries,omitempty"`    // by Step.Key: what failed so far
 	Lease     Lease               `json:"lease,omitzero"`
@@ -285,6 +286,7 @@ func (r Request) Clone() Request {
 	}
 	r.Reasked = slices.Clone(r.Reasked)
 	r.Messages = slices.Clone(r.Messages)
+	r.Direct = clonePointer(r.Direct)
 	r.Delivered = maps.Clone(r.Delivered)
 	r.Attempts = maps.Clone(r.Attempts)
 	r.Events = slices.Clone(r.Events)

@@ -20,6 +20,7 @@ func fullRequest(t *testing.T) handle.Request {
 	r = r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", Outputs: []handle.Field{{Name: "Queue", Value: "q"}}, At: at})
 	r.Votes[0].By.Aliases, r.Decision.By.Aliases, r.Events[0].By.Aliases = []string{"W0ANN"}, []string{"W0BEN"}, []string{"W0SAM"}
 	r.Reasked = []time.Time{at}
+	r.Direct = &handle.Message{Channel: "D0ROB", TS: "1.000002"}
 	r.Update = &handle.Update{Changes: []handle.Change{{Name: "A"}}}
 	r.Grant = &handle.Grant{RevokedBy: handle.Person{Aliases: []string{"W0ANN"}}}
 	r.Terms.Reminders, r.Terms.EscalateTo, r.Terms.ReassignTo, r.FirstApprovers = []time.Time{at}, []string{sam}, []string{sam}, []string{ann}

@@ -79,6 +79,8 @@ func (run *runner) take(s handle.Step) {
 		if _, posted := run.r.Root(); !posted {
 			run.r = run.r.MarkPosted("C0APPROVALS", run.ts(), run.r.ViewHash(), run.now)
 		}
+	case handle.StepReact:
+		run.r = run.r.MarkReacted(run.r.Messages[0], run.r.Reaction())
 	case handle.StepRefresh:
 		run.r = run.r.MarkRefreshed(s.Message, run.r.ViewHash())
 	case handle.StepNotify:
@@ -87,7 +89,7 @@ func (run *runner) take(s handle.Step) {
 			run.r = run.r.MarkDelivered(s.Notification.ReplyKey(), "C0APPROVALS", run.ts(), run.now)
 		}
 		if direct {
-			run.r = run.r.MarkDelivered(s.Notification.DirectKey(), "D0ROB", run.ts(), run.now)
+			run.r = run.r.BeginDirect(s.Notification.DirectKey(), "D0ROB", run.ts(), run.r.ViewHash(), run.now)
 		}
 	case handle.StepMail:
 		run.r = run.r.MarkDelivered(s.Notification.MailKey(), "", "", run.now)
@@ -136,7 +138,8 @@ func TestStepsOfWholeRequests(t *testing.T) {
 			{0, nil, []string{"post", "tell/asked"}},
 			{time.Hour, approve(ann), []string{"refresh/C0APPROVALS/20261123090000.000000000", "tell/vote-0"}},
 			{2 * time.Hour, approve(ben), []string{"signal", "refresh/C0APPROVALS/20261123090000.000000000", "tell/decided"}},
-			{2*time.Hour + 5*time.Minute, nil, []string{"watch", "refresh/C0APPROVALS/20261123090000.000000000", "tell/ended"}},
+			{2*time.Hour + time.Minute, nil, []string{"refresh/D0ROB/20261123090000.000000000", "react"}},
+			{2*time.Hour + 5*time.Minute, nil, []string{"watch", "refresh/C0APPROVALS/20261123090000.000000000", "refresh/D0ROB/20261123090000.000000000", "tell/ended"}},
 		}},
 		{name: "approved by two at once", endsAs: "CREATE_COMPLETE", steps: []step{
 			{0, nil, []string{"post", "tell/asked"}},
@@ -146,7 +149,8 @@ func TestStepsOfWholeRequests(t *testing.T) {
 			{0, nil, []string{"post", "tell/asked"}},
 			{time.Hour, func(t *testing.T, run *runner) { run.r = rejected(t, run.r, run.now) },
 				[]string{"signal", "refresh/C0APPROVALS/20261123090000.000000000", "tell/decided"}},
-			{65 * time.Minute, nil, []string{"watch", "refresh/C0APPROVALS/20261123090000.000000000", "tell/ended"}},
+			{61 * time.Minute, nil, []string{"refresh/D0ROB/20261123090000.000000000", "react"}},
+			{65 * time.Minute, nil, []string{"watch", "refresh/C0APPROVALS/20261123090000.000000000", "refresh/D0ROB/20261123090000.000000000", "tell/ended"}},
 		}},
 		{name: "no one decides", endsAs: "ROLLBACK_COMPLETE", steps: []step{
 			{0, nil, []string{"post", "tell/asked"}},
@@ -163,7 +167,7 @@ func TestStepsOfWholeRequests(t *testing.T) {
 			{0, nil, []string{"post", "tell/asked"}},
 			{time.Hour, approve(ann, ben), []string{"signal", "refresh/C0APPROVALS/20261123090000.000000000", "tell/decided"}},
 			{61 * time.Minute, func(_ *testing.T, run *runner) { run.r = run.r.ObserveStatus("CREATE_COMPLETE", "", run.now) },
-				[]string{"watch", "refresh/C0APPROVALS/20261123090000.000000000", "tell/ended"}},
+				[]string{"refresh/D0ROB/20261123090000.000000000", "watch", "refresh/C0APPROVALS/20261123090000.000000000", "refresh/D0ROB/20261123090000.000000000", "tell/ended", "react"}},
 		}},
 		{name: "the gate is bypassed", endsAs: "CREATE_COMPLETE", steps: []step{
 			{0, nil, []string{"post", "tell/asked"}},

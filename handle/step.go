@@ -23,6 +23,7 @@ const (
 	StepMail      StepKind = "mail"      // the same by mail
 	StepCheck     StepKind = "check"     // compare an updated stack with what was approved
 	StepWatch     StepKind = "watch"     // ask CloudFormation how the stack operation ended
+	StepReact     StepKind = "react"     // show the state as a reaction on the message
 )
 
 // Step is one piece of work that a request needs.
@@ -66,6 +67,7 @@ func (s Step) Bulk() bool {
 
 const (
 	mailAfter  = time.Hour       // how long the question waits for a rate-limited Slack before it is mailed
+	settleTime = time.Minute     // after what a person does; what tells no one anything new waits for it, so that a click is not kept waiting
 	watchAfter = 5 * time.Minute // how long after the decision CloudFormation is first asked, if no event came
 )
 
@@ -118,6 +120,9 @@ func (r Request) Outstanding() []Step {
 			add(Step{Kind: StepRefresh, Message: m, At: r.CreatedAt})
 		}
 	}
+	if m := r.Direct; m != nil && m.Shown != viewHash {
+		add(Step{Kind: StepRefresh, Message: *m, At: r.settledAt()})
+	}
 	for _, n := range r.Notifications() {
 		if r.needless(n) {
 			continue
@@ -135,7 +140,44 @@ func (r Request) Outstanding() []Step {
 	if at, ok := r.watchDueAt(); ok {
 		add(Step{Kind: StepWatch, At: at})
 	}
+	if root, posted := r.Root(); posted && r.Reaction() != root.Reaction {
+		add(Step{Kind: StepReact, At: r.settledAt()})
+	}
 	return steps
+}
+
+// settledAt returns when what the last click changed may be shown where it tells no
+// one anything new: on the requester's first direct message, whose thread says it
+// already, and as a reaction.
+func (r Request) settledAt() time.Time {
+	at := r.CreatedAt
+	acted := func(t time.Time) {
+		if t = t.Add(settleTime); t.After(at) {
+			at = t
+		}
+	}
+	for _, v := range r.Votes {
+		acted(v.At)
+	}
+	for _, q := range r.Questions {
+		acted(q.At)
+		if q.Answer != nil {
+			acted(q.Answer.At)
+		}
+	}
+	for _, v := range r.Reviews {
+		acted(v.At)
+	}
+	for _, m := range r.Reassignments {
+		acted(m.At)
+	}
+	if r.Decision != nil {
+		acted(r.Decision.At)
+	}
+	if r.Grant != nil {
+		acted(r.Grant.RevokedAt)
+	}
+	return at
 }
 
 // identityPending reports whether CloudFormation or Slack still has to be asked who

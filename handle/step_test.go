@@ -54,7 +54,7 @@ func TestOutstandingSteps(t *testing.T) {
 		{"half approved", func() handle.Request { return votes(t, postAndNotify(launch()), handle.Approve, decided, ann) },
 			[]string{"expire", "refresh/C0APPROVALS/1.000001", "tell/vote-0", "tell/reminder"}},
 		{"approved", func() handle.Request { return approved(t, postAndNotify(launch(approvals(1))), decided) },
-			[]string{"signal", "refresh/C0APPROVALS/1.000001", "tell/decided", "watch"}},
+			[]string{"signal", "refresh/C0APPROVALS/1.000001", "tell/decided", "watch", "react"}},
 		{"approved by mail, never posted", func() handle.Request {
 			r, err := launch(withoutSlack).MarkDelivered("mail/asked", "", "", at).VoteByMail("Ann", handle.Approve, "", decided)
 			if err != nil {
@@ -64,13 +64,13 @@ func TestOutstandingSteps(t *testing.T) {
 		}, []string{"signal", "mail/decided", "watch"}},
 		{"rejected, with a duplicate message", func() handle.Request {
 			return rejected(t, postAndNotify(launch()).AdoptMessage("C0APPROVALS", "1.000003"), decided)
-		}, []string{"signal", "refresh/C0APPROVALS/1.000001", "refresh/C0APPROVALS/1.000003", "tell/decided", "watch"}},
+		}, []string{"signal", "refresh/C0APPROVALS/1.000001", "refresh/C0APPROVALS/1.000003", "tell/decided", "watch", "react"}},
 		{"expired", func() handle.Request { r := postAndNotify(launch()); return r.Expire(r.Terms.Deadline) },
-			[]string{"signal", "refresh/C0APPROVALS/1.000001", "tell/decided", "watch"}},
+			[]string{"signal", "refresh/C0APPROVALS/1.000001", "tell/decided", "watch", "react"}},
 		{"expired, requester not identified", func() handle.Request {
 			r := launch(unidentified).AdoptMessage("C0APPROVALS", "1.000001")
 			return r.Expire(r.Terms.Deadline)
-		}, []string{"signal", "refresh/C0APPROVALS/1.000001", "tell/decided", "watch"}},
+		}, []string{"signal", "refresh/C0APPROVALS/1.000001", "tell/decided", "watch", "react"}},
 		{"withdrawn, never posted", func() handle.Request { return launch().Withdraw("x", decided) },
 			[]string{"signal", "tell/decided", "watch"}}, // to the requester only
 		{"withdrawn, requester unknown", func() handle.Request { return launch(unidentified).Withdraw("x", decided) },
@@ -78,7 +78,7 @@ func TestOutstandingSteps(t *testing.T) {
 		{"status event", func() handle.Request { return postAndNotify(launch()).ObserveStatus("CREATE_COMPLETE", "", decided) },
 			[]string{"expire", "tell/reminder", "watch"}},
 		{"bypassed", func() handle.Request { return postAndNotify(launch()).RecordBypass("x", decided) },
-			[]string{"expire", "refresh/C0APPROVALS/1.000001", "tell/bypass", "tell/reminder"}},
+			[]string{"expire", "refresh/C0APPROVALS/1.000001", "tell/bypass", "tell/reminder", "react"}},
 		{"bypassed, by mail", func() handle.Request {
 			return launch(withoutSlack).MarkDelivered("mail/asked", "", "", at).RecordBypass("x", decided)
 		}, []string{"expire", "mail/bypass"}},
@@ -86,7 +86,7 @@ func TestOutstandingSteps(t *testing.T) {
 			r := approved(t, postAndNotify(launch(approvals(1))), decided).MarkSignalled("", decided)
 			r = r.RecordEnd(handle.Ended{Status: "CREATE_COMPLETE", At: decided.Add(time.Minute)})
 			return r.MarkRefreshed(r.Messages[0], r.ViewHash())
-		}, []string{"tell/decided", "tell/ended"}},
+		}, []string{"tell/decided", "tell/ended", "react"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := tt.r()

@@ -88,9 +88,13 @@ func TestApprovedLaunchIsReportedToItsEnd(t *testing.T) {
 	if err := w.ended("CREATE_COMPLETE"); err != nil { // EventBridge delivers at least once
 		t.Fatal(err)
 	}
+	w.sweep(10 * time.Minute)
 	r = w.load(r.ID)
 	root, _ := r.Root()
 	m := w.message(root)
+	if len(m.Reactions) != 1 || m.Reactions[0].Name != handle.ReactionApproved {
+		t.Errorf("reactions: %+v", m.Reactions)
+	}
 	if got := len(m.ButtonsIn("decide")); got != 0 {
 		t.Errorf("the message still has %d buttons", got)
 	}
@@ -109,6 +113,8 @@ func TestApprovedLaunchIsReportedToItsEnd(t *testing.T) {
 	direct := w.slack.DMs(rita)
 	if len(direct) != 1 || len(direct[0].Replies) != 2 {
 		t.Errorf("the requester got %+v, want three messages in one thread", direct)
+	} else if first := direct[0]; len(first.ButtonsIn("requester")) != 0 || !strings.Contains(string(first.Blocks), "Approved and launched") {
+		t.Errorf("the first direct message is %s", first.Blocks)
 	}
 	if len(w.bucket.signals) != 1 || w.bucket.signals[0].Status != handle.SignalSuccess {
 		t.Errorf("signals: %+v", w.bucket.signals)

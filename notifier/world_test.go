@@ -62,7 +62,7 @@ func newLimitedWorld(t *testing.T, limits slacktest.RateLimits) *testWorld {
 	w := &testWorld{T: t, store: &handle.Memory{}, bucket: &bucket{}, stacks: &stacks{}, mail: &inbox{}, now: start, log: &bytes.Buffer{}}
 	w.slack = slacktest.New(slacktest.Config{
 		Now: w.Now, TeamID: "T0EXAMPLE", AppID: "A0APP", BotID: "B0BOT", BotUserID: "U0BOT", BotToken: "xoxb-test",
-		Scopes: []string{"chat:write", "users:read", "users:read.email", "usergroups:read"}, MessagesTab: true, RateLimits: limits,
+		Scopes: []string{"chat:write", "users:read", "users:read.email", "usergroups:read", "reactions:write"}, MessagesTab: true, RateLimits: limits,
 	})
 	w.slack.AddUser(slacktest.User{ID: "U0BOT", Name: "countersign", Bot: true})
 	w.slack.AddUser(slacktest.User{ID: rita, Name: "rita", RealName: "Rita", Email: "rita@example.com"})

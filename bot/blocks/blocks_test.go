@@ -257,6 +257,7 @@ func TestForms(t *testing.T) {
 		"reject":   blocks.Reject(sample(), "metadata"),
 		"ask":      blocks.Ask(sample(), "metadata"),
 		"answer":   blocks.Answer(asked, "q1", "metadata"),
+		"withdraw": blocks.Withdraw(sample(), "metadata"),
 		"reassign": blocks.Reassign(asked, map[string]string{"U0DAN": "Dan Approver"}, "metadata"),
 	} {
 		b, err := json.MarshalIndent(v, "", "  ")

@@ -40,7 +40,7 @@ func Message(r handle.Request) View {
 	if r.Decision != nil && r.State() != handle.Expired {
 		l.quote(r.Decision.Reason, 2000)
 	}
-	l.section("relaunching", relaunch(r))
+	l.section("relaunching", relaunch(r, "The requester"))
 	for _, text := range content(r) {
 		l.section("", text)
 	}
@@ -267,8 +267,8 @@ func change(c handle.Change, n int) string {
 }
 
 // relaunch says until when an expired launch can still be approved for relaunch, or
-// whether that approval was given, used or revoked.
-func relaunch(r handle.Request) string {
+// whether that approval was given, used or revoked. launcher is who may launch it.
+func relaunch(r handle.Request, launcher string) string {
 	g := r.Grant
 	switch {
 	case g == nil, g.Lapsed && g.At.IsZero():
@@ -280,7 +280,7 @@ func relaunch(r handle.Request) string {
 	case g.Lapsed:
 		return "*Approval for relaunch not used* by " + Mrkdwn.Date(g.Until) + ": it is no longer valid."
 	case g.At.IsZero():
-		text := "Approvers can still approve until " + Mrkdwn.Date(g.Until) + ". The requester can then launch it again with the same values, once, without waiting."
+		text := "Approvers can still approve until " + Mrkdwn.Date(g.Until) + ". " + launcher + " can then launch it again with the same values, once, without waiting."
 		if n := len(r.ApprovedBy()); n > 0 {
 			text += fmt.Sprintf("\n%d of %d have approved.", n, r.ApprovalsNeeded())
 		}
@@ -310,6 +310,10 @@ func outcome(r handle.Request) string {
 		line += " by " + Mrkdwn.Person(d.By, d.Via)
 	case handle.Expired:
 		line += " without a decision"
+	case handle.Withdrawn:
+		if r.WithdrawnByRequester() {
+			line += " by " + Mrkdwn.Person(d.By, d.Via)
+		}
 	}
 	line += ", " + Mrkdwn.Date(d.At)
 	if d.Via == handle.ViaGrant {

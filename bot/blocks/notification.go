@@ -150,6 +150,10 @@ func decided(r handle.Request) sentence {
 		s.text = "approved for relaunch by " + approvedBy(r, handle.ViaSlack) + ", so the launch continues at once; " + result(r)
 		return s
 	}
+	if r.WithdrawnByRequester() {
+		s.text, s.quote = "withdrawn by "+by+". The "+Operation(r)+" is being rolled back. Reason:", d.Reason
+		return s
+	}
 	switch d.State {
 	case handle.Approved:
 		s.text, s.quote = "approved by "+by+". The launch continues; "+result(r), d.Reason

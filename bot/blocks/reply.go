@@ -54,6 +54,10 @@ func (f Format) RefusedAction(r handle.Request, action string, reason handle.Ref
 			text += " To reach the requester, reply in the thread."
 		case AnswerAction:
 			text += " An answer is no longer needed, so it was not sent."
+		case WithdrawAction:
+			text += " There is nothing left to withdraw."
+		case NudgeAction:
+			text += " No one needs to be reminded anymore."
 		}
 		return text
 	case handle.RefusedNotRequester:

@@ -92,6 +92,11 @@ type refreshed struct {
 	viewHash string
 }
 
+type reacted struct {
+	message  handle.Message
+	reaction string
+}
+
 type messageGone struct {
 	message handle.Message
 	at      time.Time
@@ -108,6 +113,12 @@ type rootMoved struct {
 type delivered struct {
 	key, channel, ts string
 	at               time.Time
+}
+
+// directBegun records the first direct message, which shows the request.
+type directBegun struct {
+	delivered
+	viewHash string
 }
 
 type stillInProgress struct{ at time.Time }
@@ -161,6 +172,12 @@ func (m posted) Apply(r handle.Request) handle.Request {
 }
 func (m refreshed) Apply(r handle.Request) handle.Request {
 	return r.MarkRefreshed(m.message, m.viewHash)
+}
+func (m reacted) Apply(r handle.Request) handle.Request {
+	return r.MarkReacted(m.message, m.reaction)
+}
+func (m directBegun) Apply(r handle.Request) handle.Request {
+	return r.BeginDirect(m.key, m.channel, m.ts, m.viewHash, m.at)
 }
 func (m messageGone) Apply(r handle.Request) handle.Request {
 	return r.MarkMessageGone(m.message, m.at)

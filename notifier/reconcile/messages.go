@@ -138,6 +138,9 @@ func (u *run) messages(ctx context.Context, s handle.Step) []message {
 // is harmless.
 func (u *run) refresh(s handle.Step) message {
 	hash, view := u.r.ViewHash(), blocks.Message(u.r)
+	if d := u.r.Direct; d != nil && same(*d, s.Message) {
+		view = blocks.Direct(u.r)
+	}
 	return message{step: s, send: func(ctx context.Context) (Mark, error) {
 		err := u.c.Slack.Update(ctx, s.Message.Channel, s.Message.TS, view)
 		if gone(err) {
@@ -180,6 +183,9 @@ func (u *run) direct(s handle.Step) message {
 	channel, thread, begun := u.r.DirectThread()
 	if !begun {
 		channel = u.r.Requester.SlackID // opens the conversation
+		if n := s.Notification.Name; n == handle.NotifyAsked || n == handle.NotifyDecided {
+			return u.begin(s, channel)
+		}
 	}
 	return message{step: s, once: true, send: func(ctx context.Context) (Mark, error) {
 		p, err := u.c.Slack.Post(ctx, channel, thread, view)
@@ -187,6 +193,16 @@ func (u *run) direct(s handle.Step) message {
 			p, err = u.c.Slack.Post(ctx, channel, "", view)
 		}
 		return delivered{s.Notification.DirectKey(), p.Channel, p.TS, u.c.Now()}, err
+	}}
+}
+
+// begin writes the first direct message to the requester. It shows the request, and is
+// refreshed like the message in the channel.
+func (u *run) begin(s handle.Step, requester string) message {
+	hash, view := u.r.ViewHash(), blocks.FirstDirect(u.r, s.Notification)
+	return message{step: s, once: true, send: func(ctx context.Context) (Mark, error) {
+		p, err := u.c.Slack.Post(ctx, requester, "", view)
+		return directBegun{delivered{s.Notification.DirectKey(), p.Channel, p.TS, u.c.Now()}, hash}, err
 	}}
 }
 

@@ -136,6 +136,35 @@ func (s *Slack) Update(ctx context.Context, channel, ts string, v blocks.View) e
 	})
 }
 
+// React adds a reaction to a message, if it is not empty, after removing others. A
+// reaction that is there already, or gone already, is no error. The error is a
+// *slackError.
+func (s *Slack) React(ctx context.Context, channel, ts, reaction string, others []string) error {
+	message := slack.NewRefToMessage(channel, ts)
+	for _, other := range others {
+		err := s.call(ctx, "reactions.remove", func(ctx context.Context) error {
+			return unless(s.api.RemoveReactionContext(ctx, other, message), "no_reaction")
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if reaction == "" {
+		return nil
+	}
+	return s.call(ctx, "reactions.add", func(ctx context.Context) error {
+		return unless(s.api.AddReactionContext(ctx, reaction, message), "already_reacted")
+	})
+}
+
+// unless returns err unless it has Slack's error code harmless.
+func unless(err error, harmless string) error {
+	if code(err) == harmless {
+		return nil
+	}
+	return err
+}
+
 // UserByEmail returns the user with that e-mail address, or nil if there is none
 // or they are deactivated. Answers are cached for ten minutes. The error is a
 // *slackError.

@@ -41,6 +41,8 @@ func (u *run) step(ctx context.Context, s handle.Step) error {
 		sent = u.check(ctx, s)
 	case handle.StepWatch:
 		return u.watch(ctx, s)
+	case handle.StepReact:
+		u.react(ctx, s)
 	default:
 		return fmt.Errorf("request %s has an unknown step %q", u.r.ID, s.Kind)
 	}
@@ -106,6 +108,29 @@ func (u *run) post(ctx context.Context, s handle.Step) bool {
 	u.seenRoot = handle.Message{Channel: p.Channel, TS: p.TS}
 	u.mark(posted{p.Channel, p.TS, hash, u.c.Now()})
 	return true
+}
+
+// react shows the state as the message's one reaction. What Slack refuses, as for an app
+// that was installed without the scope reactions:write, is not tried again: the message
+// says all that the reaction does. Repeating it is harmless.
+func (u *run) react(ctx context.Context, s handle.Step) {
+	root, posted := u.r.Root()
+	if !posted || u.c.Slack == nil {
+		u.mark(reacted{root, u.r.Reaction()})
+		return
+	}
+	reaction := u.r.Reaction()
+	err := u.c.Slack.React(ctx, root.Channel, root.TS, reaction, u.r.EarlierReactions())
+	var refused *slackError
+	switch {
+	case err == nil:
+	case errors.As(err, &refused) && (refused.Permanent || refused.Refused):
+		u.c.Log.InfoContext(ctx, "Slack refuses a reaction", "request", u.r.ID, "reason", refused.Reason)
+	default:
+		u.fail(ctx, s, failure(err))
+		return
+	}
+	u.mark(reacted{root, reaction})
 }
 
 // withdrawUnapprovable withdraws a request that too few people can approve.

@@ -54,7 +54,7 @@ func newHeldUpdate(t *testing.T, edits ...func(*handle.Request)) *heldUpdate {
 	h.bot = botServer.URL
 	h.slack = slacktest.New(slacktest.Config{
 		Now: time.Now, TeamID: sandbox.Team, AppID: sandbox.AppID, BotID: "B0COUNTERSIGN", BotUserID: sandbox.BotUser, BotToken: token,
-		Scopes: []string{"chat:write", "users:read", "users:read.email", "usergroups:read"}, MessagesTab: true,
+		Scopes: []string{"chat:write", "users:read", "users:read.email", "usergroups:read", "reactions:write"}, MessagesTab: true,
 		Origin: slackServer.URL, SigningSecret: signingSecret, RequestURL: botServer.URL + "/slack/interactivity", Client: slackServer.Client(),
 	})
 	sandbox.Populate(h.slack)

@@ -69,7 +69,7 @@ func newWorkspace(now func() time.Time, origin, bot string, client *http.Client,
 	c := slacktest.Config{
 		Now: now, TeamID: Team, TeamName: "Example", Domain: "example",
 		AppID: AppID, BotID: "B0COUNTERSIGN", BotUserID: BotUser, BotName: "countersign", BotToken: token,
-		Scopes: []string{"chat:write", "users:read", "users:read.email", "usergroups:read", "commands"}, MessagesTab: true, HomeTab: true,
+		Scopes: []string{"chat:write", "users:read", "users:read.email", "usergroups:read", "commands", "reactions:write"}, MessagesTab: true, HomeTab: true,
 		Origin: origin, SigningSecret: signingSecret, RequestURL: bot + "/slack/interactivity",
 		CommandURL: bot + "/slack/commands", EventsURL: bot + "/slack/events",
 		Client: client, RateLimits: limits,
