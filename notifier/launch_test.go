@@ -405,3 +405,23 @@ func TestSignalIsRetriedWhileThatCanHelp(t *testing.T) {
 		}
 	}
 }
+
+// An update can bring a new gate, under new logical IDs: its request gets a Create
+// event. AWS proves who launched the stack, not who updates it, so one more person
+// must approve, and the launcher is none of them.
+func TestNewGateOfAnUpdateDoesNotTakeTheLauncherForTheRequester(t *testing.T) {
+	for status, updating := range map[string]bool{"CREATE_IN_PROGRESS": false, "UPDATE_IN_PROGRESS": true} {
+		w := newWorld(t)
+		w.stacks.description = proven("arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com")
+		w.stacks.description.Status = status
+		w.notifier.Defaults.UnprovenRequester = handle.UnprovenTwoApprovers
+		got, err := w.handle(w.event(nil, nil))
+		if err != nil || got.Status != "SUCCESS" {
+			t.Fatalf("%s: answered %+v, error %v", status, got, err)
+		}
+		r := w.load(got.PhysicalResourceId)
+		if r.Stack.Updating != updating || (r.Requester.Launcher != "") != updating || (r.ApprovalsNeeded() > r.Terms.Approvals) != updating {
+			t.Errorf("%s: updating %v, launched by %q, %d of %d approvals needed", status, r.Stack.Updating, r.Requester.Launcher, r.ApprovalsNeeded(), r.Terms.Approvals)
+		}
+	}
+}

@@ -16,10 +16,14 @@ type Facts struct {
 	Principal  string         // ARN of the launching principal; empty without Service Catalog's tags
 	Parameters []handle.Field // redacted
 	Content    handle.Content
+	Updating   bool // the stack is being updated
 }
 
-// Apply records the facts on r.
+// Apply records the facts on r. A gate that an update adds to a stack, as under new
+// logical IDs for a new version, gets a Create event, but AWS proves who launched the
+// stack, not who updates it.
 func (f Facts) Apply(r handle.Request) handle.Request {
+	r.Stack.Updating = r.Stack.Updating || f.Updating
 	return r.VerifyStack(f.Product, f.Principal, f.Parameters, f.Content)
 }
 
@@ -74,7 +78,7 @@ func (c *Reconciler) Verify(ctx context.Context, r handle.Request, answered bool
 	case g.Handle == HandleDiffers && r.Update == nil: // an update's URL is not a handle's
 		return Facts{}, &Contradiction{Reason: "WaitUrl is not the URL of a wait condition handle of this stack"}
 	}
-	f := Facts{Product: product(d), Principal: principal(d), Parameters: handle.RedactFields(r.WaitURL, d.Parameters)}
+	f := Facts{Product: product(d), Principal: principal(d), Parameters: handle.RedactFields(r.WaitURL, d.Parameters), Updating: d.Status == "UPDATE_IN_PROGRESS"}
 	template, err := c.Stacks.Template(ctx, r.Stack.ID)
 	switch {
 	case errors.Is(err, ErrDenied):

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"countersign/bot/slacktest"
+	"countersign/deploy/internal/fakecfn"
 	"countersign/handle"
 )
 
@@ -116,6 +117,18 @@ func (c *Checker) launcher(r handle.Request) (u slacktest.User, proven bool) {
 	return u, u.ID != ""
 }
 
+// existedBefore reports whether the stack of r had been created before r was: then r
+// is of an update, whatever event it was made of.
+func (c *Checker) existedBefore(r handle.Request) bool {
+	if c.CloudFormation == nil || accountOf(r.Stack.ID) != c.Account {
+		return false
+	}
+	stack, _ := c.CloudFormation.Stack(r.Stack.ID)
+	return slices.ContainsFunc(stack.Events, func(e fakecfn.Event) bool {
+		return e.LogicalID == stack.Name && e.Status == fakecfn.CreateComplete && e.Timestamp.Before(r.CreatedAt)
+	})
+}
+
 // accountOf returns the account of a stack.
 func accountOf(stackID string) string {
 	if parts := strings.Split(stackID, ":"); len(parts) > 4 {
@@ -146,6 +159,9 @@ func (c *Checker) requester(r handle.Request, v handle.Vote) {
 	}
 	if v.Via == handle.ViaMail || r.Terms.SelfApproval {
 		return
+	}
+	if !r.Stack.Unverified && !r.Stack.Updating && c.existedBefore(r) {
+		c.add(BindsPerson, "no launch proves who updates", "%s: the stack existed before, and the request counts as its launch", r.ID)
 	}
 	if !r.Requester.LookedUp {
 		c.add(BindsPerson, rule, "%s: Slack has not been asked", r.ID)

@@ -200,6 +200,8 @@ var notifierMutants = []mutant{
 		`\} else if !gaveUp \{`, "} else if !gaveUp && false {"},
 	{"the second of two requests for a handle is recorded", "notifier",
 		`if other\.ID != r\.ID && other\.WaitURL\.Same\(r\.WaitURL\) \{`, "if false {"},
+	{"a new gate of an update counts as a launch", "notifier/reconcile",
+		`r\.Stack\.Updating \|\| f\.Updating`, "r.Stack.Updating"},
 	{"a cancelled update's request waits for the stack's event", "notifier",
 		`if err == nil && gaveUp \{`, "if err == nil && gaveUp && false {"},
 	{"the rollback of an update whose event could not be decoded fails", "notifier",

@@ -76,6 +76,8 @@ func newVersion(ctx context.Context, run *runner) error {
 			return nil
 		}),
 		run.click(sandbox.Ann, handle.Approve),
+		run.requestIs(handle.Pending), // AWS proves who launched, not who updates
+		run.click(sandbox.Bob, handle.Approve),
 		run.requestIs(handle.Approved),
 		run.stackIs("UPDATE_COMPLETE"),
 		run.expect("the queue was updated after the new verdict", func(context.Context) error {
