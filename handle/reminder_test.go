@@ -11,7 +11,7 @@ import (
 // remindedAt returns the reminders and escalations that are due at now.
 func remindedAt(r handle.Request, now time.Time) (due []string) {
 	for _, s := range r.Due(now) {
-		if s.Bulk() {
+		if kind := s.Notification.Kind(); s.Kind == handle.StepNotify && (kind == handle.NotifyReminder || kind == handle.NotifyEscalated) {
 			due = append(due, s.Notification.Name)
 		}
 	}
@@ -55,8 +55,22 @@ func TestRemindersThatSayNothingNewAreNotSent(t *testing.T) {
 		{"nudged two hours ago", told(nudged, "reply/nudge-0", at.Add(3*time.Hour+59*time.Minute)), 6 * time.Hour, []string{"reminder-1"}},
 		{"decided", posted.Withdraw("no longer needed", at.Add(time.Hour)), 4 * time.Hour, nil},
 	} {
-		if got := remindedAt(tt.r, at.Add(tt.at)); !slices.Equal(got, tt.want) {
+		got := remindedAt(tt.r, at.Add(tt.at))
+		if !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %v is due, want %v", tt.name, got, tt.want)
+		}
+		if bulk := tt.r.BulkDue(at.Add(tt.at)); bulk != (len(got) > 0) {
+			t.Errorf("%s: bulk messages are due: %v", tt.name, bulk)
+		}
+	}
+}
+
+func TestExpiryIsToldInBulkAndDecisionsAreNot(t *testing.T) {
+	r := launch().MarkPosted("C0APPROVALS", "1.000001", "", at)
+	for state, closed := range closedRequests(t, r) {
+		now := closed.Decision.At.Add(time.Second)
+		if bulk := closed.BulkDue(now); bulk != (state == handle.Expired) {
+			t.Errorf("%s: bulk messages are due: %v", state, bulk)
 		}
 	}
 }

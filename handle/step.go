@@ -58,13 +58,6 @@ func (s Step) NeedsLease() bool {
 	return true
 }
 
-// Bulk reports whether the clock sends the message of s, so that many requests can have
-// one at the same minute.
-func (s Step) Bulk() bool {
-	kind := s.Notification.Kind()
-	return s.Kind == StepNotify && (kind == NotifyReminder || kind == NotifyEscalated)
-}
-
 const (
 	mailAfter  = time.Hour       // how long the question waits for a rate-limited Slack before it is mailed
 	settleTime = time.Minute     // after what a person does; what tells no one anything new waits for it, so that a click is not kept waiting
@@ -213,6 +206,23 @@ func (r Request) Due(now time.Time) []Step {
 		}
 	}
 	return slices.DeleteFunc(due, func(s Step) bool { return s.Notification.Kind() == NotifyReminder && s.Key() != last })
+}
+
+// BulkDue reports whether messages are due that the clock causes: a reminder, or notice
+// of an escalation or an expiry. Many requests can have them at the same minute.
+func (r Request) BulkDue(now time.Time) bool {
+	return slices.ContainsFunc(r.Due(now), func(s Step) bool {
+		if s.Kind != StepNotify {
+			return false
+		}
+		switch s.Notification.Kind() {
+		case NotifyReminder, NotifyEscalated:
+			return true
+		case NotifyDecided:
+			return r.State() == Expired
+		}
+		return false
+	})
 }
 
 // NextDue returns when to look at the request again; zero if no step is

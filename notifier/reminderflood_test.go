@@ -37,7 +37,12 @@ func (w *testWorld) ask(n int, channel string, remind, deadline time.Time) (ids 
 		if err != nil {
 			w.Fatal(err)
 		}
-		r = r.MarkPosted(p.Channel, p.TS, r.ViewHash(), w.Now()).MarkDelivered("reply/asked", channel, p.TS, w.Now()).MarkDelivered("direct/asked", "D0RITA", p.TS, w.Now())
+		direct, err := w.notifier.Slack.Post(ctx, rita, "", blocks.Notification(r, handle.Notification{Name: handle.NotifyAsked}, true))
+		if err != nil {
+			w.Fatal(err)
+		}
+		r = r.MarkPosted(p.Channel, p.TS, r.ViewHash(), w.Now()).
+			MarkDelivered("reply/asked", channel, p.TS, w.Now()).MarkDelivered("direct/asked", direct.Channel, direct.TS, w.Now())
 		if r, err = w.store.Create(ctx, r); err != nil {
 			w.Fatal(err)
 		}
@@ -144,6 +149,50 @@ func TestThousandRemindersLoseNoneAndDelayNoLaunch(t *testing.T) {
 		t.Errorf("%d of the last calls were above Slack's limits", limited)
 	}
 	t.Logf("%d sweeps, %d launches, the slowest asked after %s", sweeps, launches, slowest)
+}
+
+// A thousand requests that expire at once are all signalled by the first sweep, long
+// before CloudFormation gives up; that people are told at Slack's pace delays none.
+func TestThousandExpiriesAreSignalledAtOnce(t *testing.T) {
+	w := newLimitedWorld(t, slacktest.PublishedRateLimits())
+	const n = 1000
+	deadline := start.Add(time.Hour)
+	ids := w.ask(n, channel, deadline.Add(-time.Minute), deadline)
+	w.advance(deadline.Sub(w.Now()))
+	told, signalled := 0, time.Duration(0)
+	for sweep := 0; told < n && sweep < 40; sweep++ {
+		begun := w.Now()
+		process := w.restart(func(_ context.Context, d time.Duration) error {
+			if signalled == 0 {
+				signalled = w.Now().Sub(deadline)
+				if got := len(w.bucket.signals); got != n {
+					t.Errorf("%d signals left before the first message, want %d", got, n)
+				}
+			}
+			w.advance(d)
+			return nil
+		})
+		if err := process.Sweep(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		w.advance(max(0, time.Minute-w.Now().Sub(begun)))
+		told = 0
+		for _, m := range w.slack.Messages(channel) {
+			if len(m.Replies) > 0 && strings.Contains(m.Replies[len(m.Replies)-1].Text, "expired without a decision") {
+				told++
+			}
+		}
+	}
+	if told != n {
+		t.Errorf("%d requests were told to have expired, want %d", told, n)
+	}
+	for _, id := range ids {
+		r := w.load(id)
+		delete(r.Attempts, string(handle.StepWatch)) // the stack is still rolling back
+		if len(r.Attempts) > 0 {
+			t.Fatalf("request %s: %+v", id, r.Attempts)
+		}
+	}
 }
 
 // A channel that Slack asks to wait with is left alone until the next sweep. Others go on.

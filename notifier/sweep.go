@@ -23,7 +23,7 @@ const (
 )
 
 // Slack allows one post a second in a channel, and 50 updates a minute in a workspace;
-// each reminder takes one of both. What the sweep leaves of them is for launches and
+// each bulk message takes one of both. What the sweep leaves of them is for launches and
 // clicks. See https://docs.slack.dev/apis/web-api/rate-limits
 const (
 	maxBulk      = 30 // requests with bulk messages in one sweep, which runs every minute
@@ -33,9 +33,9 @@ const (
 // Sweep reconciles every request with a due step: it expires, reminds, and
 // finishes what a crash or an outage interrupted. It ends when nothing is due or
 // its context is about to end; the next sweep continues. A failing request does
-// not stop the others. Reminders and notices of escalations come last, in order of the
-// deadline and at a pace that Slack allows: of many, the next sweeps send the rest. The
-// error means that the due requests could not be listed.
+// not stop the others. Reminders and notices of escalations and expiries come last, at a
+// pace that Slack allows: of many, the next sweeps send the rest. So they delay no
+// signal. The error means that the due requests could not be listed.
 func (n *Notifier) Sweep(ctx context.Context) error {
 	seen := map[string]bool{}
 	var bulk []handle.Request
@@ -89,10 +89,13 @@ func (n *Notifier) reconcileAll(ctx context.Context, ids []string) (bulk []handl
 	return bulk
 }
 
-// sendBulk sends the bulk messages of requests, those that expire first before others.
-// A channel that Slack asks to wait with is left to the next sweep.
+// sendBulk sends the bulk messages of requests: first of those that can still be decided,
+// in order of their deadlines. A channel that Slack asks to wait with is left to the next sweep.
 func (n *Notifier) sendBulk(ctx context.Context, requests []handle.Request) {
 	slices.SortFunc(requests, func(a, b handle.Request) int {
+		if (a.Decision == nil) != (b.Decision == nil) {
+			return map[bool]int{true: -1, false: 1}[a.Decision == nil]
+		}
 		return cmp.Or(a.Terms.Deadline.Compare(b.Terms.Deadline), strings.Compare(a.ID, b.ID))
 	})
 	limited := map[string]bool{} // by channel

@@ -128,9 +128,8 @@ func (c *Reconciler) ReconcileRecord(ctx context.Context, r handle.Request, hold
 	return run.r, err
 }
 
-// ReconcileUrgent does what is due on a request, except the messages that may be due on
-// many requests at the same minute (see handle.Step.Bulk), and updates that come with
-// them. It returns the request, and reports whether there are such messages.
+// ReconcileUrgent does what is due on a request, except its messages in Slack if they are
+// bulk (see handle.Request.BulkDue). It returns the request, and reports whether they are.
 func (c *Reconciler) ReconcileUrgent(ctx context.Context, id string) (r handle.Request, bulk bool, err error) {
 	r, err = c.Store.Load(ctx, id)
 	if err != nil {
@@ -138,7 +137,7 @@ func (c *Reconciler) ReconcileUrgent(ctx context.Context, id string) (r handle.R
 	}
 	run := &run{c: c, holder: NewHolder(), r: r, urgent: true}
 	err = run.finish(ctx)
-	return run.r, slices.ContainsFunc(run.r.Due(c.Now()), handle.Step.Bulk), err
+	return run.r, run.r.BulkDue(c.Now()), err
 }
 
 // ReconcileBulk does all that is due on a request. It does not wait when Slack asks it
@@ -181,7 +180,7 @@ type run struct {
 
 	seenRoot handle.Message // a root that was posted or updated, so that it is known whether it was deleted
 
-	urgent     bool // leaves out messages of handle.Step.Bulk
+	urgent     bool // leaves out bulk messages
 	impatient  bool // does not wait when Slack asks to
 	wasLimited bool // Slack asked to wait, and a step failed for it
 }
@@ -209,14 +208,15 @@ func (u *run) finish(ctx context.Context) error {
 	return err
 }
 
-// due lists the steps of r that this run takes now.
+// due lists the steps of r that this run takes now. Of bulk messages, an urgent run
+// leaves out all, so that those of one conversation stay in order.
 func (u *run) due(r handle.Request) []handle.Step {
-	due := r.Due(u.c.Now())
-	if !u.urgent || !slices.ContainsFunc(due, handle.Step.Bulk) {
+	now := u.c.Now()
+	due := r.Due(now)
+	if !u.urgent || !r.BulkDue(now) {
 		return due
 	}
-	escalates := slices.ContainsFunc(due, func(s handle.Step) bool { return s.Notification.Kind() == handle.NotifyEscalated })
-	return slices.DeleteFunc(due, func(s handle.Step) bool { return s.Bulk() || escalates && s.Kind == handle.StepRefresh })
+	return slices.DeleteFunc(due, func(s handle.Step) bool { return s.Kind == handle.StepNotify || s.Kind == handle.StepRefresh })
 }
 
 // do takes steps until none is due, time runs short, or another process holds the
