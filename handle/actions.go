@@ -291,7 +291,7 @@ func (r Request) Reassign(v Voter, to []string, now time.Time) (Request, error) 
 	}
 	next.setApprovers(approvers)
 	next.Reassignments = append(next.Reassignments, Reassignment{By: by, At: now, To: slices.Clone(to)})
-	if next.CheckApprovers() != nil {
+	if next.enough(next.Terms.Approvers) != nil { // whom the escalation adds may come too late
 		return r, &Refusal{Reason: RefusedTooFew}
 	}
 	return next.appendEvent(Event{At: now, Kind: EventReassigned, By: by, Text: strings.Join(to, " ")}), nil

@@ -116,17 +116,25 @@ func (t Terms) Check() error {
 	return nil
 }
 
-// CheckApprovers returns an error if the listed approvers, without the requester,
-// are too few. A user group counts as enough: its members are known only at the
-// click.
+// CheckApprovers returns an error if the listed approvers, with those whom the escalation
+// adds and without the requester, are too few. A user group counts as enough: its
+// members are known only at the click.
 func (r Request) CheckApprovers() error {
+	if r.Terms.EscalateAt.IsZero() {
+		return r.enough(r.Terms.Approvers)
+	}
+	return r.enough(slices.Concat(r.Terms.Approvers, r.Terms.EscalateTo))
+}
+
+// enough returns an error if approvers, without the requester, are too few.
+func (r Request) enough(approvers []string) error {
 	unproven := r.Requester.LookedUp && !r.Requester.Proven && !r.Terms.SelfApproval
 	if unproven && r.Terms.UnprovenRequester == UnprovenRefuse {
 		return errors.New("the requester's Slack account is not verified, and the deployment's parameter UnprovenRequester refuses such launches")
 	}
 	needed := r.ApprovalsNeeded()
 	named := map[string]bool{}
-	for _, a := range r.Terms.Approvers {
+	for _, a := range approvers {
 		if IsUserGroup(a) {
 			return nil
 		}
@@ -137,7 +145,7 @@ func (r Request) CheckApprovers() error {
 	switch {
 	case len(named) >= needed:
 		return nil
-	case len(r.Terms.Approvers) == 0:
+	case len(approvers) == 0:
 		return ErrNoApprovers
 	case len(named) == 0:
 		return errors.New("only the requester may approve this launch, and requesters cannot approve their own launches: list other approvers")

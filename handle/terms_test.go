@@ -139,6 +139,20 @@ func TestCheckApprovers(t *testing.T) {
 	}
 }
 
+// TestCheckApproversCountsThoseOfTheEscalation: a launch whose approvers are too few until
+// it is escalated can still be approved.
+func TestCheckApproversCountsThoseOfTheEscalation(t *testing.T) {
+	r := launch(approvals(2))
+	r.Terms.Approvers, r.Terms.EscalateTo = []string{ann}, []string{ben}
+	if err := r.CheckApprovers(); err == nil {
+		t.Error("without an escalation: got no error")
+	}
+	r.Terms.EscalateAt = r.CreatedAt.Add(time.Hour)
+	if err := r.CheckApprovers(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTermsGroups(t *testing.T) {
 	terms := handle.Terms{Approvers: []string{ann, guards, "W0EVE", "S0OTHERS"}}
 	if diff := cmp.Diff([]string{guards, "S0OTHERS"}, terms.Groups()); diff != "" {
