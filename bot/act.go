@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/slack-go/slack"
-	"golang.org/x/sync/errgroup"
 
 	"countersign/bot/blocks"
 	"countersign/handle"
@@ -229,10 +228,9 @@ func (i *interaction) names(ctx context.Context, ids []string) map[string]string
 	var (
 		mu    sync.Mutex
 		names = map[string]string{}
-		calls errgroup.Group
+		calls []func()
 		n     int
 	)
-	calls.SetLimit(maxNames)
 	for _, id := range ids {
 		if !handle.IsUser(id) {
 			continue
@@ -240,16 +238,15 @@ func (i *interaction) names(ctx context.Context, ids []string) map[string]string
 		if n++; n > maxNames {
 			break
 		}
-		calls.Go(func() error {
+		calls = append(calls, func() {
 			m, err := i.b.member(ctx, id)
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
 				names[id] = m.Name
 			}
-			return nil
 		})
 	}
-	_ = calls.Wait()
+	i.b.sideBySide(maxNames, calls)
 	return names
 }

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"countersign/bot/blocks"
 	"countersign/handle"
 )
@@ -132,12 +130,11 @@ func updated(v any) reply {
 // each calls f side by side for n requests, with an interaction of its own for each,
 // until the time for work ends.
 func (i *interaction) each(n int, f func(n int, one *interaction)) {
-	var calls errgroup.Group
-	calls.SetLimit(batchAtOnce)
+	calls := make([]func(), n)
 	for k := range n {
-		calls.Go(func() error {
+		calls[k] = func() {
 			if i.work.Err() != nil {
-				return nil
+				return
 			}
 			defer func() {
 				if p := recover(); p != nil {
@@ -147,10 +144,9 @@ func (i *interaction) each(n int, f func(n int, one *interaction)) {
 			one := *i
 			one.voter = nil // with the groups of this request
 			f(k, &one)
-			return nil
-		})
+		}
 	}
-	_ = calls.Wait()
+	i.b.sideBySide(batchAtOnce, calls)
 }
 
 // reviewOne reads one request, and says why its person cannot approve it now, if so.
@@ -214,15 +210,11 @@ func (b *Bot) approveBatch(d deadlines, payload viewSubmission) (answer reply) {
 
 // reconcileAll calls After for each outcome as far as there is time.
 func (b *Bot) reconcileAll(d deadlines, outcomes []outcome) {
-	var calls errgroup.Group
-	calls.SetLimit(batchAtOnce)
-	for _, o := range outcomes {
-		calls.Go(func() error {
-			b.reconcile(d, o.request, o.holder)()
-			return nil
-		})
+	calls := make([]func(), len(outcomes))
+	for n, o := range outcomes {
+		calls[n] = func() { b.reconcile(d, o.request, o.holder)() }
 	}
-	_ = calls.Wait()
+	b.sideBySide(batchAtOnce, calls)
 }
 
 // approveOne approves one request if it is what was shown.

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/slack-go/slack"
+	"golang.org/x/sync/errgroup"
 
 	"countersign/handle"
 )
@@ -82,6 +83,11 @@ type Bot struct {
 	// Go starts a look-up that will probably be needed. Optional: nil starts a
 	// goroutine. A simulation runs it at once, or not at all.
 	Go func(lookUp func())
+
+	// SideBySide makes calls that do not depend on each other, and returns when all have
+	// ended. Optional: nil starts a goroutine for each. A simulation makes them in an
+	// order of its own.
+	SideBySide func(calls []func())
 
 	// Budget is the time from the start of a request in which it is decided and
 	// reconciled; the sweep does the rest. A single outside call may take half of
@@ -192,6 +198,20 @@ func (b *Bot) deadlines(ctx context.Context) (deadlines, context.CancelFunc) {
 // callTimeout bounds one outside call.
 func (b *Bot) callTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, b.budget()/2)
+}
+
+// sideBySide makes calls, at most limit at a time, and returns when all have ended.
+func (b *Bot) sideBySide(limit int, calls []func()) {
+	if b.SideBySide != nil {
+		b.SideBySide(calls)
+		return
+	}
+	var group errgroup.Group
+	group.SetLimit(limit)
+	for _, call := range calls {
+		group.Go(func() error { call(); return nil })
+	}
+	_ = group.Wait() // the calls return no error
 }
 
 var errPanicked = errors.New("it panicked")

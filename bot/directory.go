@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/slack-go/slack"
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/singleflight"
 
 	"countersign/handle"
@@ -147,11 +146,10 @@ func (b *Bot) groupsOf(ctx context.Context, ids, groups []string) ([]string, err
 		mu    sync.Mutex
 		found []string
 		errs  []error
-		calls errgroup.Group
+		calls []func()
 	)
-	calls.SetLimit(groupsAtOnce)
 	for _, group := range groups {
-		calls.Go(func() error {
+		calls = append(calls, func() {
 			users, err := []string(nil), ctx.Err()
 			if err == nil {
 				users, err = b.groupMembers(ctx, group)
@@ -165,10 +163,9 @@ func (b *Bot) groupsOf(ctx context.Context, ids, groups []string) ([]string, err
 				found = []string{group}
 				cancel()
 			}
-			return nil
 		})
 	}
-	_ = calls.Wait()
+	b.sideBySide(groupsAtOnce, calls)
 	if found != nil {
 		return found, nil
 	}

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"countersign/bot/blocks"
 	"countersign/handle"
 )
@@ -45,15 +43,11 @@ func (b *Bot) newReader(who handle.Voter, fresh ...handle.Request) *reader {
 }
 
 // walk calls f with the open requests after a cursor, the earliest deadline first,
-// until f returns false, the list ends, listReads are made, or time is up after the
-// first. next is where the list goes on; empty if it has ended.
+// until f returns false, the list ends, or listReads are made. next is where the list
+// goes on; empty if it has ended.
 func (x *reader) walk(ctx context.Context, after string, size int, f func(handle.Summary) bool) (next string, err error) {
-	for n := range listReads {
+	for range listReads {
 		page, next, err := x.read(ctx, after, size)
-		if err != nil && n > 0 && ctx.Err() != nil {
-			x.b.log().Warn("no time to read the whole list of open requests", "reads", n)
-			return after, nil
-		}
 		if err != nil {
 			return "", err
 		}
@@ -101,9 +95,8 @@ func (x *reader) read(ctx context.Context, after string, size int) (page []handl
 func (x *reader) lookUpGroups(ctx context.Context, page []handle.Summary) {
 	var (
 		mu    sync.Mutex
-		calls errgroup.Group
+		calls []func()
 	)
-	calls.SetLimit(groupsAtOnce)
 	for _, s := range page {
 		for _, group := range s.Approvers {
 			if !handle.IsUserGroup(group) || x.looked[group] {
@@ -116,7 +109,7 @@ func (x *reader) lookUpGroups(ctx context.Context, page []handle.Summary) {
 				continue
 			}
 			x.looked[group] = true
-			calls.Go(func() error {
+			calls = append(calls, func() {
 				users, err := x.b.groupMembers(ctx, group)
 				mu.Lock()
 				defer mu.Unlock()
@@ -127,11 +120,10 @@ func (x *reader) lookUpGroups(ctx context.Context, page []handle.Summary) {
 				if slices.ContainsFunc(users, func(id string) bool { return x.who.Has(id) }) {
 					x.who.Groups = append(x.who.Groups, group)
 				}
-				return nil
 			})
 		}
 	}
-	_ = calls.Wait()
+	x.b.sideBySide(groupsAtOnce, calls)
 }
 
 func (x *reader) item(s handle.Summary) blocks.Item {

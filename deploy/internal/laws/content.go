@@ -144,6 +144,9 @@ func StatesUpdate(r handle.Request, answer handle.Response) bool {
 func (c *Checker) updates(r handle.Request) {
 	list, known := c.answers(r)
 	for _, got := range list {
+		if got.used {
+			c.withdrawal(r, got.Status, got.Reason)
+		}
 		switch {
 		case got.Status == "SUCCESS" && got.used && r.State() != handle.Approved && !(r.Update.RolledBack && c.rolledBack(r)):
 			c.add(BindsContent, "no update proceeds before it is approved", "%s is %s, and the answer is %s %s", r.ID, r.State(), got.Status, got.Reason)
@@ -151,7 +154,7 @@ func (c *Checker) updates(r handle.Request) {
 			c.add(RecordActMark, "a held answer states the recorded decision", "%s is %s, and the answer is %s %s", r.ID, r.State(), got.Status, got.Reason)
 		}
 	}
-	if known && r.Signal != nil && r.Signal.Undeliverable == "" && len(list) == 0 && r.State() != handle.Withdrawn {
+	if known && r.Signal != nil && r.Signal.Undeliverable == "" && len(list) == 0 && mustArrive(r) {
 		c.add(RecordActMark, "a mark states what was done", "%s is marked as answered, and no answer arrived", r.ID)
 	}
 }

@@ -23,6 +23,7 @@ func (c *Checker) CheckEnd(records []handle.Request, now time.Time, unreachable 
 				c.add(Recovery, "every launch ends", "%s is %s", s.Name, s.Status)
 			}
 		}
+		c.limits()
 		for _, ch := range c.Slack.Channels() {
 			for _, m := range c.Slack.Messages(ch.ID) {
 				if len(m.ButtonsIn("decide")) > 0 {
@@ -31,6 +32,18 @@ func (c *Checker) CheckEnd(records []handle.Request, now time.Time, unreachable 
 			}
 		}
 	})
+}
+
+// tooLarge are Slack's errors for what is malformed or beyond its limits.
+var tooLarge = []string{"invalid_blocks", "invalid_blocks_format", "invalid_arguments", "msg_too_long", "msg_blocks_too_long", "view_too_large", "too_many_attachments", "too_many_reactions", "metadata_too_large"}
+
+// limits checks that Slack took each message and view.
+func (c *Checker) limits() {
+	for _, call := range c.Slack.Calls() {
+		if slices.Contains(tooLarge, call.Error) {
+			c.add(Recovery, "messages and views keep to Slack's limits", "%s: %s", call.Method, call.Error)
+		}
+	}
 }
 
 func (c *Checker) finished(r handle.Request, now time.Time, unreachable bool) {
@@ -42,7 +55,7 @@ func (c *Checker) finished(r handle.Request, now time.Time, unreachable bool) {
 		return
 	}
 	checked := r.Requester.LookedUp && !r.ApproversUnchecked && r.Terms.Channel != "" && r.GrantFrom == ""
-	if got, need := c.electorate(r), c.approvalsNeeded(r); checked && got < need && r.State() != handle.Withdrawn && len(r.Reassignments) == 0 {
+	if got, need := c.electorate(escalated(r)), c.approvalsNeeded(r); checked && got < need && r.State() != handle.Withdrawn && len(r.Reassignments) == 0 {
 		c.add(BindsPerson, "a launch that too few people can approve fails at once", "%s needs %d of %d, and is %s", r.ID, need, got, r.State())
 	}
 	if r.Signal == nil {

@@ -1,7 +1,7 @@
 package laws
 
 import (
-	"strings"
+	"slices"
 
 	"countersign/deploy/internal/fakecfn"
 	"countersign/handle"
@@ -25,7 +25,7 @@ func (c *Checker) events(old, r handle.Request) {
 	if created {
 		c.creation(r, stack)
 	}
-	if withdrawn && stack.Status == fakecfn.CreateInProgress && !unapprovable(r.Decision.Reason) {
+	if withdrawn && stack.Status == fakecfn.CreateInProgress && !r.WithdrawnByRequester() && !c.unapprovable(r) && !unasked(r) {
 		c.add(EventUnproven, "no forged event withdraws a request", "%s was withdrawn while its stack is being created: %s", r.ID, r.Decision.Reason)
 	}
 	if readable := accountOf(r.Stack.ID) == c.Account; ended && readable && !reached(stack, r.Ended.Status) {
@@ -36,10 +36,28 @@ func (c *Checker) events(old, r handle.Request) {
 	}
 }
 
-// unapprovable reports whether a request was withdrawn because no one, or too few
-// people, can approve it.
-func unapprovable(reason string) bool {
-	return strings.Contains(reason, "approver") || strings.Contains(reason, "may approve") || strings.Contains(reason, "can approve")
+// unapprovable reports whether too few people can approve r, as Slack says, or the terms
+// refuse its requester. It does not rely on the reason that the record gives.
+func (c *Checker) unapprovable(r handle.Request) bool {
+	if r.Terms.UnprovenRequester == handle.UnprovenRefuse && !r.Requester.Proven && !r.Terms.SelfApproval {
+		return true
+	}
+	return c.electorate(escalated(r)) < max(c.approvalsNeeded(r), r.ApprovalsNeeded())
+}
+
+// unasked reports whether neither Slack nor mail took the question.
+func unasked(r handle.Request) bool {
+	_, posted := r.Root()
+	_, mailed := r.Delivered["mail/asked"]
+	return !posted && !mailed && r.Attempts["post"].Count+r.Attempts["mail/asked"].Count > 0
+}
+
+// escalated returns r with the approvers that it has once it is escalated.
+func escalated(r handle.Request) handle.Request {
+	if !r.Terms.EscalateAt.IsZero() {
+		r.Terms.Approvers = slices.Concat(r.Terms.Approvers, r.Terms.EscalateTo)
+	}
+	return r
 }
 
 // creation checks that a new request is one of CloudFormation's, and that its

@@ -37,9 +37,11 @@ func TestCheckWriteReportsForgedEvents(t *testing.T) {
 	}
 	record := func(account, request string) handle.Request {
 		id := stacks[account].ID
-		return handle.Request{ID: handle.NewID(id, "Request", request), Rev: 1, CreatedAt: start, Stack: handle.Stack{ID: id, Gate: "Request"}, Terms: handle.Terms{Deadline: start.Add(time.Hour)}}
+		return handle.Request{ID: handle.NewID(id, "Request", request), Rev: 1, CreatedAt: start, Stack: handle.Stack{ID: id, Gate: "Request"}, Terms: handle.Terms{Deadline: start.Add(time.Hour), Approvers: []string{"U0ANN"}, Approvals: 1}}
 	}
 	own := record("111122223333", stacks["111122223333"].Requests[0].ID)
+	nobody := own.Clone() // can approve it
+	nobody.Terms.Approvers = []string{"U0GONE"}
 	changed := func(change func(*handle.Request)) handle.Request {
 		r := own.Clone()
 		r.Rev++
@@ -57,13 +59,19 @@ func TestCheckWriteReportsForgedEvents(t *testing.T) {
 		{"a withdrawal during the creation", own, changed(func(r *handle.Request) {
 			r.Decision = &handle.Decision{State: handle.Withdrawn, Reason: "the stack was rolled back or deleted before a decision", At: start}
 		}), "no forged event withdraws a request"},
-		{"a withdrawal for want of approvers", own, changed(func(r *handle.Request) {
-			r.Decision = &handle.Decision{State: handle.Withdrawn, Reason: "no approver could be asked", At: start}
+		{"a withdrawal for want of approvers", nobody, changed(func(r *handle.Request) {
+			r.Terms.Approvers = nobody.Terms.Approvers
+			r.Decision = &handle.Decision{State: handle.Withdrawn, Reason: "no one is left", At: start}
 		}), ""},
+		{"a withdrawal that only says so", own, changed(func(r *handle.Request) {
+			r.Decision = &handle.Decision{State: handle.Withdrawn, Reason: "no one is left who can approve this launch", At: start}
+		}), "no forged event withdraws a request"},
 		{"an end that never was", own, changed(func(r *handle.Request) { r.Ended = &handle.Ended{Status: "CREATE_COMPLETE"} }), "no forged event ends a launch"},
 		{"a bypass of a wait that waits", own, changed(func(r *handle.Request) { r.Bypass = &handle.Bypass{How: "x"} }), "no forged event records a bypass"},
 	} {
-		checker := laws.Checker{Team: "T0", Account: "111122223333", Slack: slacktest.New(slacktest.Config{TeamID: "T0"}), CloudFormation: engine}
+		workspace := slacktest.New(slacktest.Config{TeamID: "T0"})
+		workspace.AddUser(slacktest.User{ID: "U0ANN", TeamID: "T0"})
+		checker := laws.Checker{Team: "T0", Account: "111122223333", Slack: workspace, CloudFormation: engine}
 		found := checker.CheckWrite(test.old, test.r, start)
 		if got := fmt.Sprint(found); test.want == "" && len(found) > 0 || !strings.Contains(got, test.want) {
 			t.Errorf("%s: got %s, want %q", test.name, got, test.want)

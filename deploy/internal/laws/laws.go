@@ -58,6 +58,10 @@ type Checker struct {
 	// if the test does not record what people do.
 	Answered func(r handle.Request, v handle.Vote) bool
 
+	// Acted reports whether a person, given by a Slack user ID, really did that: ask,
+	// answer, reviewing, reassign, nudge or withdraw. Optional, as Answered is.
+	Acted func(r handle.Request, action, who string) bool
+
 	Tolerance Tolerance
 
 	records   map[string]handle.Request // as last checked
@@ -78,6 +82,10 @@ type Tolerance struct {
 	// message last. Slack has no conditional update, so the message may then
 	// show an older view until the next refresh. Optional.
 	Outdated func(channel, ts string) bool
+
+	// Frozen means that functions may be frozen for any time between reading the record
+	// and acting on it.
+	Frozen bool
 
 	// Unheld reports whether faults excuse that the held answer to the update of r came
 	// late, or did not state the decision. Optional.

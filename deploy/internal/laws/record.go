@@ -23,8 +23,8 @@ func (c *Checker) change(old, r handle.Request, now time.Time) {
 	if old.Decision != nil && !reflect.DeepEqual(old.Decision, r.Decision) {
 		c.add(OneDecision, "a decision never changes", "%s was %s and became %s", r.ID, old.State(), r.State())
 	}
-	if old.ID != "" && (!reflect.DeepEqual(old.Terms, r.Terms) || old.Stack.ID != r.Stack.ID || !reflect.DeepEqual(old.WaitURL, r.WaitURL)) {
-		c.add(BindsContent, "terms, stack and wait URL never change", "%s", r.ID)
+	if old.ID != "" {
+		c.actions(old, r)
 	}
 	if len(r.Votes) < len(old.Votes) || len(old.Votes) > 0 && !reflect.DeepEqual(old.Votes, r.Votes[:len(old.Votes)]) {
 		c.add(OneDecision, "votes are kept", "%s had %d and has %d", r.ID, len(old.Votes), len(r.Votes))
@@ -71,6 +71,9 @@ func (c *Checker) record(r handle.Request, now time.Time) {
 		c.message(r, m, now)
 	}
 	c.question(r, now)
+	if upToDate(r, now) {
+		c.asked(r)
+	}
 }
 
 // question checks that a reply about a pending request that Slack posted outside its
@@ -154,7 +157,7 @@ func (c *Checker) vote(r handle.Request, v handle.Vote, now time.Time) {
 // marks checks that each mark of r that old has not states what was done.
 func (c *Checker) marks(old, r handle.Request) {
 	const rule = "a mark states what was done"
-	if r.Signal != nil && old.Signal == nil && r.Signal.Undeliverable == "" && r.State() != handle.Withdrawn && !c.signalled(r) {
+	if r.Signal != nil && old.Signal == nil && r.Signal.Undeliverable == "" && mustArrive(r) && !c.signalled(r) {
 		c.add(RecordActMark, rule, "%s is marked as signalled, and no signal arrived", r.ID)
 	}
 	mails := 0

@@ -63,10 +63,17 @@ func (c *Checker) signals(r handle.Request) {
 		if !StatesDecision(r, got) {
 			c.add(RecordActMark, "a signal states the recorded decision", "%s is %s, and %s was sent", r.ID, r.State(), got.Status)
 		}
+		c.withdrawal(r, got.Status, got.Reason)
 	}
-	if known && r.Signal != nil && r.Signal.Undeliverable == "" && len(list) == 0 && r.State() != handle.Withdrawn {
+	if known && r.Signal != nil && r.Signal.Undeliverable == "" && len(list) == 0 && mustArrive(r) {
 		c.add(RecordActMark, "a mark states what was done", "%s is marked as signalled, and no signal arrived", r.ID)
 	}
+}
+
+// mustArrive reports whether CloudFormation still waits for the signal about r. It does
+// not if the request was withdrawn for another reason than its requester's wish.
+func mustArrive(r handle.Request) bool {
+	return r.State() != handle.Withdrawn || r.WithdrawnByRequester()
 }
 
 // StatesDecision reports whether body is the signal for r's recorded decision.

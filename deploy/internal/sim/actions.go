@@ -68,6 +68,26 @@ func (s *simulation) do(a Action) {
 		s.clickGrant(a, handle.Approve)
 	case ClickRevoke:
 		s.clickGrant(a, handle.Revoke)
+	case Ask:
+		s.act(a, askAction)
+	case Answer:
+		s.act(a, answerAction)
+	case StartReview:
+		s.act(a, reviewAction)
+	case StopReview:
+		s.act(a, stopReviewAction)
+	case Reassign:
+		s.act(a, reassignAction)
+	case Withdraw:
+		s.act(a, withdrawAction)
+	case Nudge:
+		s.act(a, nudgeAction)
+	case List:
+		s.list(a)
+	case OpenHome:
+		s.openHome(a)
+	case ClickInView:
+		s.clickInView(a)
 	case DeleteMessage:
 		if s.rememberMessages(); len(s.messages) > 0 {
 			m := s.messages[a.A%len(s.messages)]
@@ -260,13 +280,16 @@ func (s *simulation) click(a Action, verdict handle.Verdict) {
 	m := s.messages[a.A%len(s.messages)]
 	s.noteAnswer(a.Who, m, verdict)
 	lost, seen := s.clicksLost, len(s.sandbox.Slack.Ephemerals(a.Who))
+	might := s.mayVoteOnAll(a.Who)
 	i, err := s.sandbox.Slack.ClickButton(s.as(a), m.ChannelID, m.TS, string(verdict))
 	if err != nil {
 		s.log("  %v", err)
 		return
 	}
 	s.recorded = append(s.recorded, i)
-	s.checkRefusal(a.Who, seen)
+	if might {
+		s.checkRefusal(a.Who, seen)
+	}
 	if verdict == handle.Approve && s.clicksLost == lost && !i.Failed && s.saysRecorded(a.Who, seen) {
 		s.checkClickResult(a.Who, m)
 	}
@@ -379,19 +402,14 @@ func (s *simulation) submitModal(a Action) {
 	if !ok || s.clickWouldBlock() {
 		return
 	}
-	var from struct{ Ticket string }
-	if json.Unmarshal([]byte(v.PrivateMetadata), &from) == nil {
-		if t, err := handle.ParseTicket(from.Ticket); err == nil {
-			s.answered[answer{t.ID, a.Who, t.Verdict}] = true
-		}
-	}
-	reason := []string{"not this week", "too dear <!here>", "x", "  "}[a.A%4]
-	i, err := s.sandbox.Slack.Submit(s.as(a), v.ID, map[string]map[string]string{"reason": {"reason": reason}})
-	if err != nil {
-		s.log("  %v", err)
+	if v.CallbackID != blocks.RejectModal {
+		s.submitForm(a)
 		return
 	}
-	s.recorded = append(s.recorded, i)
+	s.noteSubmission(a.Who, v)
+	reason := []string{"not this week", "too dear <!here>", "x", "  "}[a.A%4]
+	i, err := s.sandbox.Slack.Submit(s.as(a), v.ID, map[string]map[string]string{"reason": {"reason": reason}})
+	s.interacted(a, i, err)
 }
 
 var mailedLink = regexp.MustCompile(`(http\S+/decide/(v1\.[^.\s]+\.[a-z]+)\.\S+)\s+Code: (\d{6})`)

@@ -70,7 +70,11 @@ func (s *simulation) configureChecker() *laws.Checker {
 		}
 		return s.answered[answer{r.ID, person(who), v.Verdict}]
 	}
+	c.Acted = func(r handle.Request, action, who string) bool {
+		return s.answered[answer{r.ID, person(who), handle.Verdict(action)}]
+	}
 	c.Tolerance = laws.Tolerance{
+		Frozen:   s.plan.Env.Freezes,
 		Copies:   maxInjected + 1,
 		Deleted:  func(channel, ts string) bool { return s.deleted[channel+ts] },
 		Outdated: func(channel, ts string) bool { return s.outdated[channel+ts] },
@@ -214,7 +218,7 @@ func (s *simulation) checkStep() {
 
 // checkThread checks that nothing about a pending request was posted in the thread of
 // a message that had been deleted before: a placeholder takes replies, but no one sees
-// it as a question. A vote's reply leaves side by side with the update that finds out.
+// it as a question.
 func (s *simulation) checkThread(r handle.Request) {
 	if r.Decision != nil || s.plan.Env.Freezes { // frozen, a function may miss a deletion
 		return
@@ -223,10 +227,17 @@ func (s *simulation) checkThread(r handle.Request) {
 		d := r.Delivered[key]
 		m, ok := s.sandbox.Slack.Message(d.Channel, d.TS)
 		deletedAt := s.deletedAt[m.ChannelID+m.ThreadTS]
-		if ok && strings.HasPrefix(key, "reply/") && !strings.HasPrefix(key, "reply/vote-") && m.ThreadTS != "" && !deletedAt.IsZero() && d.At.After(deletedAt.Add(handle.LeaseTime)) {
+		if ok && strings.HasPrefix(key, "reply/") && !shownToo(key) && m.ThreadTS != "" && !deletedAt.IsZero() && d.At.After(deletedAt.Add(handle.LeaseTime)) {
 			s.violation(laws.Recovery, "a deleted question is asked again", "%s: %s was posted in the thread of a deleted message", short(r.ID), key)
 		}
 	}
+}
+
+// shownToo reports whether what a reply says changes the request's message too. The reply
+// then leaves side by side with the update that finds out, and the next message shows it.
+func shownToo(key string) bool {
+	kind := handle.Notification{Name: strings.TrimPrefix(key, "reply/")}.Kind()
+	return slices.Contains([]string{handle.NotifyVote, handle.NotifyBypass, handle.NotifyQuestion, handle.NotifyAnswer, handle.NotifyReassigned, handle.NotifyEscalated}, kind)
 }
 
 func (s *simulation) records() []handle.Request {
@@ -328,10 +339,15 @@ func (s *simulation) checkRefusal(who string, since int) {
 		if s.plan.Env.AskedID || !strings.HasPrefix(m.Text, notApproverPrefix) {
 			continue
 		}
-		if !slices.ContainsFunc(s.records(), func(r handle.Request) bool { return !s.checker.MayVote(r, who) }) {
+		if s.mayVoteOnAll(who) {
 			s.violation(laws.BindsPerson, "approvers may vote, under each of their IDs", "%s was refused", who)
 		}
 	}
+}
+
+// mayVoteOnAll reports whether there is no request that the person may not decide.
+func (s *simulation) mayVoteOnAll(who string) bool {
+	return !slices.ContainsFunc(s.records(), func(r handle.Request) bool { return !s.checker.MayVote(r, who) })
 }
 
 // unheld reports whether the answer to the update of r may have come late, or not

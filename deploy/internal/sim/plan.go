@@ -37,6 +37,11 @@ type Environment struct {
 	GrantFor         time.Duration // of late approvals; 0: none
 	CancelUnapproved bool          // updates that bypass the gate are cancelled
 
+	EscalateAfter time.Duration // 0: never; to Dan
+	Reassignable  bool          // to Dan or Bob
+	Reminders     []int         // percentages; nil: the default ones
+	WorkingHours  bool          // people are reminded in the working hours of a time zone only
+
 	Group string // what is left of the approvers' user group; empty: everyone
 }
 
@@ -76,6 +81,16 @@ const (
 	Relaunch        Kind = "launches the same again"
 	ClickRelaunch   Kind = "approves for relaunch"
 	ClickRevoke     Kind = "revokes the approval for relaunch"
+	Ask             Kind = "asks the requester"
+	Answer          Kind = "answers a question"
+	StartReview     Kind = "starts reviewing"
+	StopReview      Kind = "stops reviewing"
+	Reassign        Kind = "reassigns the request"
+	Withdraw        Kind = "withdraws the request"
+	Nudge           Kind = "nudges the approvers"
+	List            Kind = "runs /approvals"
+	OpenHome        Kind = "opens the Home tab"
+	ClickInView     Kind = "clicks in a modal, list or Home tab"
 	DeleteMessage   Kind = "deletes a message"
 	DeleteThread    Kind = "deletes a message with its thread"
 	DeliverEvent    Kind = "an event is delivered"
@@ -163,6 +178,9 @@ func Draw(seed uint64) Plan {
 	if r.IntN(10) == 0 {
 		p.Env.Group = pick(r, noGroup, emptyGroup, requestersGroup)
 	}
+	p.Env.EscalateAfter = pick(r, 0, 0, 10*time.Minute, 3*time.Hour)
+	p.Env.Reassignable, p.Env.WorkingHours = r.IntN(2) == 0, r.IntN(4) == 0
+	p.Env.Reminders = pick(r, nil, nil, []int{90, 60, 30})
 	launches, steps := 1+r.IntN(3), 6+r.IntN(18)
 	if r.IntN(2) == 0 { // most failures need few steps
 		steps = 3 + r.IntN(5)
@@ -174,7 +192,7 @@ func Draw(seed uint64) Plan {
 		}
 		p.Steps = append(p.Steps, Step{N: n, Action: a, Hold: r.IntN(5) == 0})
 	}
-	p.Steps = weave(r, p.Steps, pick(r, nil, updated, relaunched, vanished))
+	p.Steps = weave(r, p.Steps, pick(r, nil, updated, relaunched, vanished, discussed, listed))
 	return p
 }
 
@@ -218,6 +236,36 @@ var vanished = script{
 	{Kind: ClickApprove, Who: sandbox.Bob},
 }
 
+// discussed asks the requester, reviews, reminds, reassigns and withdraws.
+var discussed = script{
+	{Kind: Launch, Who: sandbox.Rita},
+	{Kind: Ask, Who: sandbox.Ann},
+	{Kind: StartReview, Who: sandbox.Bob},
+	{Kind: Answer, Who: sandbox.Rita},
+	{Kind: Nudge, Who: sandbox.Rita},
+	{Kind: PassTime, D: 3 * time.Hour},
+	{Kind: Nudge, Who: sandbox.Rita},
+	{Kind: ClickApprove, Who: sandbox.Ann},
+	{Kind: Reassign, Who: sandbox.Ann},
+	{Kind: ClickApprove, Who: sandbox.Bob},
+	{Kind: Ask, Who: sandbox.Bob},
+	{Kind: PassTime, D: 4 * time.Hour},
+	{Kind: Nudge, Who: sandbox.Rita},
+	{Kind: Withdraw, Who: sandbox.Rita},
+	{Kind: Answer, Who: sandbox.Rita},
+}
+
+// listed lists several launches, and approves several together.
+var listed = script{
+	{Kind: Launch, Who: sandbox.Rita},
+	{Kind: Launch, Who: sandbox.Rita},
+	{Kind: OpenHome, Who: sandbox.Ann},
+	{Kind: ClickInView, Who: sandbox.Ann}, {Kind: ClickInView, Who: sandbox.Ann},
+	{Kind: List, Who: sandbox.Bob},
+	{Kind: ClickInView, Who: sandbox.Bob}, {Kind: ClickInView, Who: sandbox.Bob},
+	{Kind: OpenHome, Who: sandbox.Rita}, {Kind: ClickInView, Who: sandbox.Rita},
+}
+
 // weave puts the actions of a script between steps, in order, and leaves some out.
 func weave(r *rand.Rand, steps []Step, s script) []Step {
 	if len(s) == 0 {
@@ -257,6 +305,11 @@ var (
 	voters   = slices.Concat(slices.Repeat([]string{sandbox.Ann, sandbox.Bob}, 6), everyone)
 	anyone   = []string{"an intruder"}
 	admins   = []string{sandbox.Ann, sandbox.Bob}
+	members  = []string{sandbox.Ann, sandbox.Ann, sandbox.Bob, sandbox.Bob, sandbox.Dan, sandbox.Rita, sandbox.Rita, sandbox.Gwen}
+
+	// Mostly approvers, and mostly requesters.
+	deciders = slices.Concat(slices.Repeat([]string{sandbox.Ann, sandbox.Bob}, 4), []string{sandbox.Dan, sandbox.Dan}, everyone)
+	askers   = slices.Concat(slices.Repeat([]string{sandbox.Rita}, 12), []string{sandbox.Ann}, everyone)
 )
 
 // betweenCalls are the actions of the steps.
@@ -267,6 +320,16 @@ var betweenCalls = []weightedAction{
 	{2, ClickForged, everyone, 0, 0},
 	{3, ResendClick, nil, 0, 0},
 	{11, SubmitModal, admins, 0, 0},
+	{4, Ask, deciders, 0, 0},
+	{4, Answer, askers, 0, 0},
+	{3, StartReview, deciders, 0, 0},
+	{1, StopReview, deciders, 0, 0},
+	{3, Reassign, deciders, 0, 0},
+	{3, Withdraw, askers, 0, 0},
+	{3, Nudge, askers, 0, 0},
+	{2, List, members, 0, 0},
+	{2, OpenHome, members, 0, 0},
+	{5, ClickInView, members, 0, 0},
 	{1, CloseModal, admins, 0, 0},
 	{5, FollowMailLink, []string{"an admin"}, 0, 0},
 	{3, PutWaitHandle, []string{sandbox.Rita}, 0, 0},
@@ -298,6 +361,16 @@ var duringCalls = []weightedAction{
 	{10, ClickReject, voters, 0, 0},
 	{5, ClickOldMessage, everyone, 0, 0},
 	{10, SubmitModal, admins, 0, 0},
+	{2, Ask, deciders, 0, 0},
+	{2, Answer, askers, 0, 0},
+	{2, StartReview, deciders, 0, 0},
+	{1, StopReview, deciders, 0, 0},
+	{3, Reassign, deciders, 0, 0},
+	{4, Withdraw, askers, 0, 0},
+	{2, Nudge, askers, 0, 0},
+	{1, List, members, 0, 0},
+	{1, OpenHome, members, 0, 0},
+	{3, ClickInView, members, 0, 0},
 	{2, FollowMailLink, []string{"an admin"}, 0, 0},
 	{3, PutWaitHandle, []string{sandbox.Rita}, 0, 0},
 	{5, DeleteStack, []string{sandbox.Rita}, 0, 0},

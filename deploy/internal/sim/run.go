@@ -70,6 +70,8 @@ type simulation struct {
 	seenMessages map[string]bool     // by channel and ts
 	version      uint64
 	recorded     []slacktest.Interaction
+	buttons      map[string][]slacktest.Message         // with a button of that action_id, as first shown
+	seenButtons  map[string]bool                        // by value, channel and ts
 	oldGrants    map[handle.Verdict][]slacktest.Message // with a button for it, as shown before
 
 	// answered holds each answer that a person gave, whether or not it reached the bot.
@@ -114,6 +116,8 @@ func Run(p Plan, story bool) (out Outcome, err error) {
 		requests:     map[string]*cfnRequest{},
 		seenMessages: map[string]bool{},
 		answered:     map[answer]bool{},
+		buttons:      map[string][]slacktest.Message{},
+		seenButtons:  map[string]bool{},
 		observations: newObservations(),
 	}
 	s.store = newStore(s)
@@ -122,6 +126,16 @@ func Run(p Plan, story bool) (out Outcome, err error) {
 		Clock: sandbox.ManualClock(start), InProcess: true, Log: slog.New(slog.NewTextHandler(logs{s}, nil)),
 		Defaults: func(d *notifier.Defaults) {
 			d.SelfApproval, d.GrantFor = p.Env.SelfApproval, p.Env.GrantFor
+			d.Reminders = p.Env.Reminders
+			if p.Env.EscalateAfter > 0 {
+				d.EscalateAfter, d.EscalateTo = p.Env.EscalateAfter, []string{sandbox.Dan}
+			}
+			if p.Env.Reassignable {
+				d.ReassignTo = []string{sandbox.Dan, sandbox.Bob}
+			}
+			if p.Env.WorkingHours {
+				d.Hours, _ = handle.ParseWorkingHours("Europe/Berlin", "09:00-17:00", "") // valid
+			}
 			if p.Env.MailOnly {
 				d.Channel, d.Approvers = "", nil
 			}
@@ -229,7 +243,7 @@ func (s *simulation) restart() {
 	n.CancelUnapproved = s.plan.Env.CancelUnapproved
 	n.Wait = s.wait
 	n.SideBySide = s.oneByOne
-	b.Go = s.nowOrNever
+	b.Go, b.SideBySide = s.nowOrNever, s.oneByOne
 	b.After = func(ctx context.Context, r handle.Request, holder string) {
 		parent := invocationOf(ctx)
 		defer parent.trackCall()()
