@@ -149,12 +149,17 @@ func (i *interaction) homeView(notice string, at listPage, fresh []handle.Reques
 		}
 		return blocks.HomeNote(text)
 	}
-	if refused := i.mayList(i.answerBy); refused != "" {
+	ctx, cancel := i.answerBy, context.CancelFunc(func() {})
+	if end, ok := ctx.Deadline(); ok {
+		ctx, cancel = context.WithDeadline(ctx, end.Add(-i.b.budget()/2)) // to publish it
+	}
+	defer cancel()
+	if refused := i.mayList(ctx); refused != "" {
 		return note(refused)
 	}
-	h, err := i.b.newReader(*i.voter, fresh...).home(i.answerBy, at)
+	h, err := i.b.newReader(*i.voter, fresh...).home(ctx, at)
 	if errors.Is(err, handle.ErrCursor) {
-		h, err = i.b.newReader(*i.voter, fresh...).home(i.answerBy, listPage{})
+		h, err = i.b.newReader(*i.voter, fresh...).home(ctx, listPage{})
 	}
 	if err != nil {
 		return note(i.listError(err))

@@ -43,11 +43,15 @@ func (b *Bot) newReader(who handle.Voter, fresh ...handle.Request) *reader {
 }
 
 // walk calls f with the open requests after a cursor, the earliest deadline first,
-// until f returns false, the list ends, or listReads are made. next is where the list
-// goes on; empty if it has ended.
+// until f returns false, the list ends, listReads are made, or time is up after the
+// first. next is where the list goes on; empty if it has ended.
 func (x *reader) walk(ctx context.Context, after string, size int, f func(handle.Summary) bool) (next string, err error) {
-	for range listReads {
+	for n := range listReads {
 		page, next, err := x.read(ctx, after, size)
+		if err != nil && n > 0 && ctx.Err() != nil {
+			x.b.log().Warn("no time to read the whole list of open requests", "reads", n)
+			return after, nil
+		}
 		if err != nil {
 			return "", err
 		}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -691,5 +692,90 @@ func TestListsReadAtMostTenPagesOfTheIndex(t *testing.T) {
 	}
 	if took := time.Since(start); took > 30*time.Second {
 		t.Errorf("it took %s", took)
+	}
+}
+
+// slow adds the latencies of DynamoDB and Slack, in the bubble's time.
+type slow struct {
+	handle.Store
+	base    http.RoundTripper
+	latency time.Duration // of Slack
+}
+
+func (s slow) Open(ctx context.Context, after string, limit int) ([]handle.Summary, string, error) {
+	time.Sleep(20 * time.Millisecond)
+	return s.Store.Open(ctx, after, limit)
+}
+
+func (s slow) Load(ctx context.Context, id string) (handle.Request, error) {
+	time.Sleep(5 * time.Millisecond)
+	return s.Store.Load(ctx, id)
+}
+
+func (s slow) RoundTrip(r *http.Request) (*http.Response, error) {
+	select {
+	case <-time.After(s.latency):
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+	return s.base.RoundTrip(r)
+}
+
+// With 1,000 open requests and twenty user groups to ask about, the command and the
+// Home tab are answered within Slack's three seconds, even if Slack is slow.
+func TestListsAnswerInTime(t *testing.T) {
+	for _, latency := range []time.Duration{120 * time.Millisecond, 700 * time.Millisecond} {
+		t.Run(latency.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &handle.Memory{}
+				now := func() time.Time { return launched.Add(10 * time.Minute) }
+				w := slacktest.New(slacktest.Config{
+					Now: now, TeamID: "T0HOME", AppID: "A0COUNTERSIGN", BotID: "B0COUNTERSIGN", BotUserID: "U0COUNTERSIGN", BotToken: token,
+					Scopes: []string{"users:read", "usergroups:read"}, HomeTab: true,
+				})
+				w.AddUser(slacktest.User{ID: approver, Name: "ada", RealName: "Ada"})
+				for n := range 20 {
+					w.AddUserGroup(slacktest.UserGroup{ID: fmt.Sprintf("S0GROUP%d", n), Users: []string{approver}})
+				}
+				for n := range 1000 {
+					r := handletest.Request(n, launched.Add(time.Duration(n)*time.Second), posted, func(r *handle.Request) {
+						r.Terms.Approvers = []string{fmt.Sprintf("S0GROUP%d", n/50)}
+						if n < 995 { // the person's own few come last
+							r.Terms.Approvers = append(r.Terms.Approvers, "U0SECOND")
+						}
+					})
+					if _, err := store.Create(t.Context(), r); err != nil {
+						t.Fatal(err)
+					}
+				}
+				s := slow{Store: store, base: w, latency: latency}
+				b := &bot.Bot{
+					Store: s, Now: now, TeamID: "T0HOME", AppID: "A0COUNTERSIGN",
+					SigningSecrets: func(context.Context, bool) ([]string, error) { return []string{secret}, nil },
+					After:          func(context.Context, handle.Request, string) {},
+					Slack:          slack.New(token, slack.OptionAPIURL("http://slack.test/api/"), slack.OptionHTTPClient(&http.Client{Transport: bot.Answers(s)})),
+				}
+				l := &lists{T: t, bot: b, slack: w}
+				form := url.Values{"command": {"/approvals"}, "text": {"waiting workbench-99"}, "user_id": {approver}, "team_id": {"T0HOME"}, "api_app_id": {"A0COUNTERSIGN"}}
+				began := time.Now()
+				res := l.signed("/slack/commands", "application/x-www-form-urlencoded", form.Encode(), nil)
+				took := time.Since(began)
+				if res.Code != 200 || took > 2700*time.Millisecond {
+					t.Errorf("/approvals: %d after %s", res.Code, took)
+				}
+				if latency < 500*time.Millisecond && !strings.Contains(res.Body.String(), "workbench-990") {
+					t.Errorf("/approvals: got %s", res.Body)
+				}
+				event := fmt.Sprintf(`{"type":"event_callback","api_app_id":"A0COUNTERSIGN","event":{"type":"app_home_opened","tab":"home","user":%q}}`, approver)
+				began = time.Now()
+				res = l.signed("/slack/events", "application/json", event, nil)
+				if took := time.Since(began); took > 2700*time.Millisecond {
+					t.Errorf("Home: %d after %s", res.Code, took)
+				}
+				if v, ok := w.Home(approver); !ok || latency < 500*time.Millisecond && len(requestsIn(l, v.Blocks, "request/")) != blocks.HomeWaiting {
+					t.Errorf("Home: %d, %s", res.Code, v.Blocks)
+				}
+			})
+		})
 	}
 }
