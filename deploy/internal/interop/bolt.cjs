@@ -28,6 +28,16 @@ async function main() {
     };
     await ack(acknowledge);
   });
+  app.command(/.*/, async ({ ack, command, body, context }) => {
+    seen = {
+      kind: 'command', id: command.command, value: command.text, user: context.userId, team: context.teamId, app: body.api_app_id,
+      channel: command.channel_id, trigger: command.trigger_id, responseUrl: command.response_url,
+    };
+    await ack(acknowledge);
+  });
+  app.event('app_home_opened', async ({ event, body, context }) => {
+    seen = { kind: body.type, id: event.type, value: event.tab, user: event.user, team: context.teamId, app: body.api_app_id, channel: event.channel };
+  });
   const handler = await receiver.start();
 
   const answers = [];

@@ -23,6 +23,7 @@ import (
 
 // click is a request of the simulated Slack to the bot, and the bot's response.
 type click struct {
+	path   string
 	header http.Header
 	body   string
 	status int
@@ -30,14 +31,34 @@ type click struct {
 	answer string
 }
 
-// payload returns the JSON in the click's form.
+const (
+	pathCommands = "/slack/commands"
+	pathEvents   = "/slack/events"
+)
+
+// payload returns the JSON in the click's form, or of the event; of a command its
+// fields as JSON.
 func (c click) payload(t *testing.T) string {
 	t.Helper()
+	if c.path == pathEvents {
+		return c.body
+	}
 	form, err := url.ParseQuery(c.body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return form.Get("payload")
+	if c.path != pathCommands {
+		return form.Get("payload")
+	}
+	fields := map[string]string{}
+	for name := range form {
+		fields[name] = form.Get(name)
+	}
+	b, err := json.Marshal(fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 // call is a Slack API call of the bot or the notifier.
@@ -82,6 +103,7 @@ func record(t *testing.T) *recording {
 	if _, err := w.PutWaitHandle(t.Context(), stolen); err != nil {
 		t.Fatal(err)
 	}
+	rec.lists(rec.launch("together-1"), rec.launch("together-2"))
 	gone := rec.launch("withdrawn")
 	if err := w.CloudFormation.DeleteStack(gone); err != nil {
 		t.Fatal(err)
@@ -94,6 +116,39 @@ func record(t *testing.T) *recording {
 		t.Fatalf("laws were broken: %s", broken)
 	}
 	return rec
+}
+
+// lists opens the Home tab, runs the command, and approves two launches together.
+func (rec *recording) lists(stacks ...string) {
+	rec.t.Helper()
+	if i, err := rec.sandbox.Slack.OpenHome(sandbox.Ann); err != nil || i.Failed {
+		rec.t.Fatalf("the Home tab: %v, %d", err, i.Status)
+	}
+	for _, text := range []string{"", "mine", `product:"message queue"`, "help"} {
+		if i, err := rec.sandbox.Slack.Command(sandbox.Ann, sandbox.Channel, "/approvals", text); err != nil || i.Failed {
+			rec.t.Fatalf("/approvals %s: %v, %s", text, err, i.Notice)
+		}
+	}
+	home, _ := rec.sandbox.Slack.Home(sandbox.Ann)
+	i, err := rec.sandbox.Slack.Click(sandbox.Ann, slacktest.Target{ViewID: home.ID, ActionID: blocks.BatchAction})
+	if err != nil || i.Opened == nil {
+		rec.t.Fatalf("the form to approve several: %v", err)
+	}
+	var ids []string
+	for _, id := range stacks {
+		stack, _ := rec.sandbox.CloudFormation.Stack(id)
+		ids = append(ids, stack.Resource("ApprovalRequest").PhysicalID)
+	}
+	chosen := map[string]map[string]string{blocks.BatchBlock(0): {blocks.BatchChoice: strings.Join(ids, ",")}}
+	for _, values := range []map[string]map[string]string{chosen, nil} {
+		if s, err := rec.sandbox.Slack.Submit(sandbox.Ann, i.Opened.ID, values); err != nil || s.Failed {
+			rec.t.Fatalf("approving several: %v, %s", err, s.Notice)
+		}
+	}
+	if _, err := rec.sandbox.Slack.CloseView(sandbox.Ann, i.Opened.ID); err != nil {
+		rec.t.Fatal(err)
+	}
+	rec.run()
 }
 
 func (rec *recording) around(req *http.Request, next http.RoundTripper) (*http.Response, error) {
@@ -128,7 +183,7 @@ func (rec *recording) around(req *http.Request, next http.RoundTripper) (*http.R
 		res.Body.Close()
 		res.Body = io.NopCloser(bytes.NewReader(answer))
 		rec.mu.Lock()
-		rec.clicks = append(rec.clicks, click{req.Header.Clone(), string(body), res.StatusCode, res.Header.Get("Content-Type"), string(answer)})
+		rec.clicks = append(rec.clicks, click{req.URL.Path, req.Header.Clone(), string(body), res.StatusCode, res.Header.Get("Content-Type"), string(answer)})
 		rec.mu.Unlock()
 	}
 	return res, nil

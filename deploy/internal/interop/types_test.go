@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"countersign/bot/blocks"
 	"countersign/deploy/internal/testtools"
 )
 
@@ -22,12 +23,17 @@ type typedValue struct{ kind, json, where string }
 
 // tsHead imports Slack's types. It adds fields to the payloads that Slack documents
 // but Bolt's types lack: a null enterprise outside Enterprise Grid, the style of a
-// clicked button, and the username of a modal's submitter. See
+// clicked button, and the username of a modal's submitter. They require a title of a
+// Home tab, which has none. See
 // https://docs.slack.dev/reference/interaction-payloads
-const tsHead = `import type { KnownBlock, MessageMetadata, ModalView } from "@slack/types";
-import type { BlockAction, ButtonAction, ViewErrorsResponseAction, ViewSubmitAction } from "@slack/bolt";
+const tsHead = `import type { AppHomeOpenedEvent, HomeView, KnownBlock, MessageMetadata, ModalView } from "@slack/types";
+import type { BlockAction, ButtonAction, EnvelopedEvent, RespondArguments, SlashCommand, ViewOutput, ViewErrorsResponseAction, ViewSubmitAction, ViewUpdateResponseAction } from "@slack/bolt";
 type OutsideGrid<T> = Omit<T, "enterprise"> & { enterprise: null };
 type Click = OutsideGrid<BlockAction<ButtonAction & { style?: "primary" | "danger" }>>;
+type HomeClick = Pick<Click, "type" | "user" | "actions" | "team" | "token" | "trigger_id" | "api_app_id" | "container"> &
+  { enterprise: null; is_enterprise_install: boolean; view: Partial<ViewOutput> };
+type Command = Partial<SlashCommand>;
+type HomeOpened = EnvelopedEvent<AppHomeOpenedEvent>;
 type Submission = OutsideGrid<ViewSubmitAction> & { user: { username: string } };
 `
 
@@ -39,6 +45,9 @@ func TestSlackTypes(t *testing.T) {
 	var list []typedValue
 	for _, c := range rec.calls {
 		for field, kind := range map[string]string{"blocks": "KnownBlock[]", "view": "ModalView", "metadata": "MessageMetadata"} {
+			if c.method == "views.publish" && kind == "ModalView" {
+				kind = "HomeView"
+			}
 			if s := c.form.Get(field); s != "" {
 				list = append(list, typedValue{kind, s, c.method})
 			}
@@ -48,13 +57,23 @@ func TestSlackTypes(t *testing.T) {
 		}
 	}
 	for _, c := range rec.clicks {
-		kind := "Click"
-		if strings.Contains(c.payload(t), `"type":"view_submission"`) {
+		kind, answer := "Click", "ViewErrorsResponseAction"
+		switch {
+		case c.path == pathCommands:
+			kind, answer = "Command", "RespondArguments"
+		case c.path == pathEvents:
+			kind = "HomeOpened"
+		case strings.Contains(c.payload(t), `"callback_id":"`+blocks.HomeCallback+`"`):
+			kind = "HomeClick"
+		case strings.Contains(c.payload(t), `"type":"view_submission"`):
 			kind = "Submission"
+			if strings.Contains(c.answer, `"response_action":"update"`) {
+				answer = "ViewUpdateResponseAction"
+			}
 		}
 		list = append(list, typedValue{kind, c.payload(t), "simulated Slack"})
 		if c.answer != "" {
-			list = append(list, typedValue{"ViewErrorsResponseAction", c.answer, "the bot's answer"})
+			list = append(list, typedValue{answer, c.answer, "the bot's answer"})
 		}
 	}
 	list = append(list, goldens(t)...)
@@ -65,7 +84,8 @@ func TestSlackTypes(t *testing.T) {
 	}
 	for _, want := range []string{
 		"chat.postMessage KnownBlock[]", "chat.update KnownBlock[]", "views.open ModalView", "simulated Slack Click", "simulated Slack Submission",
-		"the bot's answer ViewErrorsResponseAction", "golden KnownBlock[]",
+		"views.publish HomeView", "simulated Slack Command", "simulated Slack HomeOpened", "the bot's answer RespondArguments",
+		"the bot's answer ViewUpdateResponseAction", "the bot's answer ViewErrorsResponseAction", "golden KnownBlock[]",
 	} {
 		if count[want] == 0 {
 			t.Errorf("the recording has no %s, only %v", want, count)
