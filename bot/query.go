@@ -45,7 +45,7 @@ func (e queryError) Error() string { return string(e) }
 // parseQuery reads the text of a command, with Slack's escapes and mentions. The
 // error is a queryError.
 func parseQuery(text string) (query, error) {
-	q := query{text: strings.TrimSpace(text), list: listAll}
+	q := query{text: strings.TrimSpace(strings.ToValidUTF8(text, "\uFFFD")), list: listAll}
 	if b, err := json.Marshal(q.text); err != nil || len(b) > maxQuery {
 		return q, queryError("That is too long to search for. Use a few words.")
 	}
@@ -92,7 +92,7 @@ var quotes = map[rune]string{
 // splitQuery splits text at spaces outside quotes and outside Slack's <controls>. An
 // open quote ends with the text.
 func splitQuery(text string) (words []word) {
-	runes := []rune(strings.ToValidUTF8(text, "\uFFFD"))
+	runes := []rune(text)
 	for i := 0; i < len(runes); {
 		if unicode.IsSpace(runes[i]) {
 			i++

@@ -244,7 +244,7 @@ func reviewButton(it Item, label string) *slack.ButtonBlockElement {
 }
 
 func batchButton(value string) *slack.ButtonBlockElement {
-	return button(BatchAction, value, "Approve several…", "Choose several requests to approve together", slack.StyleDefault)
+	return button(BatchAction, value, "Approve several", "Approve several waiting requests together", slack.StyleDefault)
 }
 
 // CommandHelp is the answer to /approvals help, or to what was not understood: then

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -27,6 +28,8 @@ type commandLine struct {
 	Doctor doctor.Command `cmd:"" help:"Check a deployment and say how to fix what is wrong."`
 	Audit  audit.Command  `cmd:"" help:"List requests: who asked, who decided, when and why."`
 	Gate   gates.Command  `cmd:"" help:"Check and write the gates of product templates."`
+
+	Version kong.VersionFlag `help:"Print the version."`
 }
 
 // Help implements kong.HelpProvider.
@@ -40,6 +43,9 @@ func (*commandLine) Help() string {
 }
 
 const about = "Countersign puts approvals for AWS Service Catalog launches into Slack."
+
+// version is the release's. The linker sets it; see .ci/release.
+var version = "devel"
 
 // statusUsage is the exit status for a command line that cannot be parsed.
 const statusUsage = 2
@@ -61,6 +67,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	parser, err := kong.New(&commandLine{}, kong.Name("countersign"), kong.Description(about),
 		kong.Writers(stdout, stderr), kong.Exit(func(int) { helped = true }),
 		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 100, Compact: true}),
+		kong.Vars{"version": fmt.Sprintf("countersign %s, %s %s/%s", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)},
 		kong.PostBuild(func(k *kong.Kong) error { k.Model.HelpFlag.Help = "Show this help."; return nil }),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(stdout, (*io.Writer)(nil)))
 	if err != nil {
@@ -72,7 +79,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return statusUsage
 	}
 	parsed, err := parser.Parse(args)
-	if helped { // kong prints the help while it parses
+	if helped { // kong prints help and version while it parses
 		return 0
 	}
 	if err != nil {

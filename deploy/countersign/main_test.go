@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -90,6 +91,13 @@ func TestHelpFitsOnOneScreenAndShowsExamples(t *testing.T) {
 				t.Errorf("%q shows no example:\n%s", command, stdout)
 			}
 		}
+	}
+}
+
+func TestVersionNamesTheVersionOfGo(t *testing.T) {
+	status, stdout, stderr := runCommand(t, "--version")
+	if want := "countersign devel, " + runtime.Version() + " "; status != 0 || stderr != "" || !strings.HasPrefix(stdout, want) || strings.Count(stdout, "\n") != 1 {
+		t.Errorf("status %d, stdout %q, stderr %q", status, stdout, stderr)
 	}
 }
 

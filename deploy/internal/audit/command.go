@@ -43,7 +43,7 @@ type Command struct {
 func (Command) Help() string {
 	return `It reads the deployment's table, changes nothing, and prints no wait URL.
 
-Exit status: 0 everything was read; 1 something could not be read, or was not found.
+Exit status: 0 everything was read; 1 something could not be read or found.
 
 Examples:
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -14,9 +15,10 @@ import (
 	"countersign/deploy/internal/testtools"
 )
 
-// The same sources give the same zips in a different folder, with different file
-// times, without a repository, and with different Go settings.
-func TestBuildIsReproducible(t *testing.T) {
+// The same sources give the same release in a different folder, with different file
+// times, without a repository, and with different Go settings. One platform stands for
+// all: they differ in GOOS and GOARCH alone.
+func TestReleaseIsReproducible(t *testing.T) {
 	here := copyTree(t, filepath.Join(t.TempDir(), "a"), time.Date(2020, 2, 29, 12, 0, 0, 0, time.UTC))
 	there := copyTree(t, filepath.Join(t.TempDir(), "a longer name", "of a folder"), time.Now().Add(time.Hour))
 	git(t, here)
@@ -24,17 +26,20 @@ func TestBuildIsReproducible(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", command, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	one := build(t, command, here, "bot,notifier")
-	other := build(t, command, there, "bot,notifier",
+	one := buildRelease(t, command, here)
+	other := buildRelease(t, command, there,
 		"GOAMD64=v3", "GOARM64=v9.0", "GOFLAGS=-tags=other", "CGO_ENABLED=1", "TZ=Pacific/Auckland", "SOURCE_DATE_EPOCH=1")
-	for _, name := range []string{"bot.zip", "notifier.zip"} {
+	for name := range other {
 		if len(one[name]) == 0 || !bytes.Equal(one[name], other[name]) {
 			t.Errorf("%s differs between builds (%d and %d bytes)", name, len(one[name]), len(other[name]))
 		}
-		checkZip(t, one[name])
 	}
-	if bytes.Equal(one["bot.zip"], one["notifier.zip"]) {
-		t.Error("both functions have the same zip")
+	checkRelease(t, one)
+
+	// The zips of one function at a time are the release's.
+	alone := buildFunctions(t, command, here, "bot")
+	if !bytes.Equal(alone["bot.zip"], one["bot-arm64.zip"]) {
+		t.Error("bot.zip differs from the release's bot-arm64.zip")
 	}
 
 	// Different sources give different zips.
@@ -46,8 +51,8 @@ func TestBuildIsReproducible(t *testing.T) {
 	if err := os.WriteFile(source, append(text, "\nfunc init() { println(\"changed\") }\n"...), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	changed := build(t, command, there, "bot")
-	if bytes.Equal(one["bot.zip"], changed["bot.zip"]) {
+	changed := buildFunctions(t, command, there, "bot")
+	if bytes.Equal(one["bot-arm64.zip"], changed["bot.zip"]) {
 		t.Error("changed sources give the same zip")
 	}
 }
@@ -114,24 +119,39 @@ func git(t *testing.T, folder string) {
 	}
 }
 
-// build runs the command in a folder and returns the zips.
-func build(t *testing.T, command, folder, functions string, env ...string) map[string][]byte {
+// buildFunctions runs the command in a folder and returns the zips.
+func buildFunctions(t *testing.T, command, folder, functions string) map[string][]byte {
+	t.Helper()
+	return run(t, command, folder, nil, func(out string) []string { return []string{"--out", out, "--only", functions} })
+}
+
+// buildRelease builds a release for this platform and returns its files.
+func buildRelease(t *testing.T, command, folder string, env ...string) map[string][]byte {
+	t.Helper()
+	return run(t, command, folder, env, func(out string) []string {
+		return []string{"release", out, "1.2.3", "--platform", runtime.GOOS + "/" + runtime.GOARCH}
+	})
+}
+
+// run runs the command in a folder and returns the files that it wrote to its output
+// folder.
+func run(t *testing.T, command, folder string, env []string, args func(out string) []string) map[string][]byte {
 	t.Helper()
 	out := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), command, "--out", out, "--only", functions)
+	cmd := exec.CommandContext(t.Context(), command, args(out)...)
 	cmd.Dir, cmd.Env = folder, append(os.Environ(), env...)
 	if said, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("couldn't build in %s: %v: %s", folder, err, said)
 	}
-	zips, err := filepath.Glob(filepath.Join(out, "*"))
+	paths, err := filepath.Glob(filepath.Join(out, "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	zipped := map[string][]byte{}
-	for _, path := range zips {
-		if zipped[filepath.Base(path)], err = os.ReadFile(path); err != nil {
+	files := map[string][]byte{}
+	for _, path := range paths {
+		if files[filepath.Base(path)], err = os.ReadFile(path); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return zipped
+	return files
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"regexp"
+	"strings"
 	"time"
 
 	"countersign/bot/slacktest"
@@ -142,6 +143,36 @@ func (p *Page) click(_ context.Context, a action) error {
 	}
 	p.buttonErrors.set(key, i.Notice)
 	return nil
+}
+
+const command = "/approvals"
+
+// command runs the app's command in the channel.
+func (p *Page) command(_ context.Context, a action) error {
+	i, err := p.sandbox.Slack.Command(a.As, sandbox.Channel, command, p.escaped(a.Text))
+	if err == nil && i.Notice != "" {
+		return refuse(command + " failed: " + i.Notice)
+	}
+	return err
+}
+
+// escaped is the text of a command as Slack sends it, with mentions by user ID. See
+// https://docs.slack.dev/interactivity/implementing-slash-commands
+func (p *Page) escaped(text string) string {
+	text = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text)
+	for _, u := range p.sandbox.Slack.Users() {
+		text = strings.ReplaceAll(text, "@"+u.Name, "<@"+u.ID+"|"+u.Name+">")
+	}
+	return text
+}
+
+// home opens the app's Home tab.
+func (p *Page) home(_ context.Context, a action) error {
+	i, err := p.sandbox.Slack.OpenHome(a.As)
+	if err == nil && i.Failed {
+		return refuse("The app could not show its Home tab.")
+	}
+	return err
 }
 
 // submit submits the open modal. The modal shows the app's validation errors.

@@ -30,6 +30,9 @@ type action struct {
 	Action  string                       `json:"action"`
 	Values  map[string]map[string]string `json:"values"` // by block_id and action_id
 
+	// command: what is typed after it.
+	Text string `json:"text"`
+
 	// advance: by this long, or to just past the next deadline.
 	Seconds  int  `json:"seconds"`
 	Deadline bool `json:"deadline"`

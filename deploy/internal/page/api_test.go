@@ -301,3 +301,26 @@ func TestOperationFailed(t *testing.T) {
 	s.clickButton(sandbox.Ann, "approve")
 	s.hides(sandbox.Ann, "slack", "operation failed")
 }
+
+func TestHomeTabAndCommand(t *testing.T) {
+	s := newFixture(t)
+	s.launch(sandbox.Rita, nil)
+	s.hides(sandbox.Ann, "slack", "Waiting for you")
+	s.do("home", sandbox.Ann, nil)
+	s.shows(sandbox.Ann, "slack", "Home tab", "Waiting for you", "Requested by @Rita Requester", "You have no open requests.")
+	s.do("home", sandbox.Gwen, nil)
+	s.shows(sandbox.Gwen, "slack", "Lists of open requests are for full members")
+	s.do("command", sandbox.Rita, body{"text": `requester:@rita product:"message queue"`})
+	s.shows(sandbox.Rita, "slack", "Only visible to you", "Open requests", "Requested by @Rita Requester")
+	s.do("command", sandbox.Ann, body{"text": "color:red"})
+	s.shows(sandbox.Ann, "slack", "I can't search by “color”.")
+	if status, fault := s.try("command", sandbox.Olga, body{"text": ""}); status != http.StatusConflict {
+		t.Errorf("a person of another workspace ran the command: %d %+v", status, fault)
+	}
+	home, _ := s.sandbox.Slack.Home(sandbox.Ann)
+	s.do("click", sandbox.Ann, body{"view": home.ID, "block": "decide/" + s.request().ID, "action": "approve"})
+	if got := s.request().State(); got != handle.Approved {
+		t.Fatalf("the request is %s, want approved", got)
+	}
+	s.shows(sandbox.Ann, "slack", "Nothing is waiting for you.")
+}

@@ -52,8 +52,9 @@ type wireElement struct {
 }
 
 type wireOption struct {
-	Text  wireText `json:"text"`
-	Value string   `json:"value"`
+	Text        wireText  `json:"text"`
+	Description *wireText `json:"description"`
+	Value       string    `json:"value"`
 }
 
 // wireTextOrString is the text property of an element: a text object in a button,

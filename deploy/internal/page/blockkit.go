@@ -50,9 +50,10 @@ type element struct {
 
 // option is one choice of a menu.
 type option struct {
-	Text     *text
-	Value    string
-	Selected bool
+	Text        *text
+	Description *text
+	Value       string
+	Selected    bool
 }
 
 // surface is the message or view that holds blocks. Buttons on the zero surface,
@@ -149,7 +150,7 @@ func (r reader) element(e wireElement, b wireBlock) *element {
 		out.Confirm = e.Confirm.Title.Text + "\n\n" + slacktest.PlainText(slacktest.ParseMrkdwn(e.Confirm.Text.Text))
 	}
 	for _, o := range e.Options {
-		out.Options = append(out.Options, option{Text: r.text(&o.Text), Value: o.Value})
+		out.Options = append(out.Options, option{Text: r.text(&o.Text), Description: r.text(o.Description), Value: o.Value})
 	}
 	if e.InitialOption != nil {
 		out.fill(e.InitialOption.Value)

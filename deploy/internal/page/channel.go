@@ -7,7 +7,7 @@ import (
 )
 
 // channel is the Slack pane: a channel as one person sees it, and the app's
-// direct messages to that person.
+// Home tab and direct messages to that person.
 type channel struct {
 	Name    string
 	People  int
@@ -19,6 +19,9 @@ type channel struct {
 
 	Messages     []message
 	Direct       []message
+	Command      string // that the viewer can run in the channel; empty for none
+	Home         []block
+	HomeBroken   bool
 	Announcement string // the newest message in one sentence, for screen readers
 }
 
@@ -32,9 +35,18 @@ func (r reader) channel(w *slacktest.Workspace, id string, viewer person, failed
 		}
 	}
 	out.Direct = r.read(w.DMs(viewer.ID), nil, failed)
+	if v, ok := w.Home(viewer.ID); ok {
+		home := r
+		home.on = surface{View: v.ID}
+		home.failed = failed.on(r.viewer, home.on)
+		var err error
+		out.Home, err = home.blocks(v.Blocks)
+		out.HomeBroken = err != nil
+	}
 	if out.Outside = !slices.Contains(c.Members, viewer.ID); out.Outside {
 		return out
 	}
+	out.Command = command
 	here := slices.DeleteFunc(w.Ephemerals(viewer.ID), func(m slacktest.Message) bool { return m.ChannelID != id })
 	shared := w.Messages(id)
 	out.Messages = r.read(shared, here, failed)

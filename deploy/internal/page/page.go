@@ -69,7 +69,7 @@ func (p *Page) routes() http.Handler {
 	mux.HandleFunc("GET /api/live", p.serveLive)
 	for path, do := range map[string]func(context.Context, action) error{
 		"launch": p.launch, "update": p.update, "cancel": p.cancel, "signal": p.signal,
-		"click": p.click, "submit": p.submit, "close": p.close,
+		"click": p.click, "submit": p.submit, "close": p.close, "command": p.command, "home": p.home,
 		"advance": p.advance, "clear": p.clear,
 	} {
 		mux.HandleFunc("POST /api/"+path, p.serveAction(do))

@@ -58,6 +58,12 @@ func newStorybook() (storybook, error) {
 			return storybook{}, err
 		}
 	}
+	lists := section{ID: "lists", Title: "Lists and the Home tab", About: "What /approvals and the Home tab show to one person, and the forms that they open."}
+	for _, s := range listSamples() {
+		if err := lists.addList(seen, s); err != nil {
+			return storybook{}, err
+		}
+	}
 	for _, s := range samples() {
 		if err := messages.add(seen, s.Name, s.About, blocks.Message(s.Request)); err != nil {
 			return storybook{}, err
@@ -78,7 +84,7 @@ func newStorybook() (storybook, error) {
 			mails.mail(seen, name, s.Request, o)
 		}
 	}
-	return storybook{build, []section{messages, forms, details, replies, direct, mails}}, nil
+	return storybook{build, []section{messages, forms, details, replies, direct, lists, mails}}, nil
 }
 
 // notificationTitle names a notification in the storybook.

@@ -235,6 +235,7 @@ const onClick = {
   cancel: (b) => run("cancel", { stack: b.dataset.stack }, b),
   signal: (b) => run("signal", { stack: b.dataset.stack }, b),
   clear: (b) => run("clear", {}, b),
+  home: (b) => run("home", {}, b),
   close: (b) => run("close", { view: b.dataset.view }, b),
   click: (b) => {
     const { channel, ts, view, block, action, url, confirm } = b.dataset;
@@ -277,6 +278,10 @@ const onSubmit = {
     if (await sendForm("launch", form, body, button)) changeView({ stack: "" });
   },
   update: (form, button) => sendForm("update", form, { stack: form.dataset.stack }, button),
+  command: async (form, button) => {
+    await run("command", { text: form.elements.text.value }, button);
+    form.reset();
+  },
   submit: async (form, button) => {
     const values = {};
     for (const el of all("[data-input]", form)) {
