@@ -10,7 +10,7 @@ import (
 )
 
 func (w *world) withdrawal(r handle.Request, who, reason string) document {
-	return w.form(r, "withdraw", "", who, "reason", map[string]any{"type": "plain_text_input", "value": reason})
+	return w.form(r, "withdraw", "", who, "withdrawal", map[string]any{"type": "plain_text_input", "value": reason})
 }
 
 // inDirect moves a click to the requester's direct messages.
@@ -50,14 +50,14 @@ func TestWithdrawalRefused(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
 	for _, who := range []string{approver, member} {
-		w.wantErrorAt(w.send(w.withdrawal(r, who, "x")), "reason", "Only the requester")
+		w.wantErrorAt(w.send(w.withdrawal(r, who, "x")), "withdrawal", "Only the requester")
 	}
 	w.wantAck(w.send(w.click(r, "withdraw", "", approver)))
 	w.wantPrivate("Only the requester")
 	w.wantVotes(r.ID, 0, handle.Pending)
 
 	w.wantAck(w.send(w.approve(r).by(approver)))
-	w.wantErrorAt(w.send(w.withdrawal(r, requester, "x")), "reason", "nothing left to withdraw")
+	w.wantErrorAt(w.send(w.withdrawal(r, requester, "x")), "withdrawal", "nothing left to withdraw")
 	w.wantAck(w.send(w.inDirect(w.click(r, "withdraw", "", requester))))
 	w.wantPrivate("Only the requester", "nothing left to withdraw")
 	w.wantVotes(r.ID, 1, handle.Approved)

@@ -84,7 +84,7 @@ func directButtons(l *layout, r handle.Request) {
 const (
 	WithdrawAction = "withdraw"
 	NudgeAction    = "nudge"
-	WithdrawField  = "reason"
+	WithdrawField  = "withdrawal"
 )
 
 // Withdraw is the form that confirms the withdrawal of r. metadata comes back with the

@@ -34,7 +34,10 @@ func (r reader) channel(w *slacktest.Workspace, id string, viewer person, failed
 			out.People++
 		}
 	}
-	out.Direct = r.read(w.DMs(viewer.ID), nil, failed)
+	direct := w.DMs(viewer.ID)
+	out.Direct = r.read(direct, slices.DeleteFunc(w.Ephemerals(viewer.ID), func(m slacktest.Message) bool {
+		return len(direct) == 0 || m.ChannelID != direct[0].ChannelID
+	}), failed)
 	if v, ok := w.Home(viewer.ID); ok {
 		home := r
 		home.on = surface{View: v.ID}

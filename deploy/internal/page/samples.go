@@ -49,6 +49,7 @@ func samples() []sample {
 		{"Rejected", "The reason is also in the stack's events.", rejected(pending(1))},
 		{"Expired", "No decision before the deadline.", expired(pending(1))},
 		{"Withdrawn", "The stack was deleted or rolled back before a decision.", pending(1).Withdraw("the stack was rolled back or deleted before a decision", after(20*time.Minute))},
+		{"Withdrawn by the requester", "They no longer need it; the launch is rolled back with their reason.", withdrawnByRequester(pending(1))},
 		{"Signal refused", "Approved, but CloudFormation no longer accepts the signal.", approved(pending(1), ann).MarkSignalled("couldn't signal CloudFormation: it answered 403 Forbidden", after(time.Hour))},
 		{"Bypassed approval", "The wait handle was signalled without an approval.", bypassed(pending(1))},
 		{"Approved and launched", "The stack was created.", launched(approved(pending(1), ann))},
@@ -85,6 +86,16 @@ var (
 )
 
 func after(d time.Duration) time.Time { return sampleTime.Add(d) }
+
+// withdrawnByRequester is r after its requester withdrew it.
+func withdrawnByRequester(r handle.Request) handle.Request {
+	rita := handle.Voter{Person: handle.Person{Team: sandbox.Team, ID: sandbox.Rita, Name: "Rita Requester"}, Home: true}
+	r, err := r.WithdrawByRequester(rita, "Wrong size, I'll launch it again", after(20*time.Minute))
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
 
 // pending returns a new request that needs n approvals.
 func pending(n int) handle.Request {

@@ -40,7 +40,7 @@ func newStorybook() (storybook, error) {
 	messages := section{ID: "messages", Title: "Request message", About: "One per request, updated as the request changes."}
 	details := section{ID: "details", Title: "Details", About: "The modal behind the Details button: all values in full."}
 	replies := section{ID: "replies", Title: "Thread replies", About: "One per event of the request."}
-	direct := section{ID: "direct", Title: "Direct messages", About: "Outcomes, sent to the requester."}
+	direct := section{ID: "direct", Title: "Direct messages", About: "The requester's thread: beside each request message is its first message, which is updated too; these are the replies."}
 	mails := section{ID: "mail", Title: "Mail", About: "Sent when Slack cannot be reached."}
 	forms := section{ID: "forms", Title: "Forms", About: "The modals that ask for a text or a choice."}
 	seen := map[string]bool{}
@@ -52,6 +52,7 @@ func newStorybook() (storybook, error) {
 		{"Reject", "The reason goes to the requester.", blocks.Reject(inQuestion, "")},
 		{"Ask", "It says who gets the question.", blocks.Ask(inQuestion, "")},
 		{"Answer", "For the requester, from the direct message or the thread.", blocks.Answer(inQuestion, "q1", "")},
+		{"Withdraw", "For the requester, from the direct message. The reason is optional.", blocks.Withdraw(inQuestion, "")},
 		{"Reassign", "People and groups that the configuration allows.", blocks.Reassign(inQuestion, map[string]string{bob.ID: bob.Name}, "")},
 	} {
 		if err := forms.add(seen, f.title, f.about, blocks.View{Text: f.title, Blocks: f.form.Blocks.BlockSet}); err != nil {
@@ -67,6 +68,11 @@ func newStorybook() (storybook, error) {
 	for _, s := range samples() {
 		if err := messages.add(seen, s.Name, s.About, blocks.Message(s.Request)); err != nil {
 			return storybook{}, err
+		}
+		if s.Request.Requester.Addressable() {
+			if err := messages.add(seen, s.Name+": to the requester", "The first direct message.", blocks.Direct(s.Request)); err != nil {
+				return storybook{}, err
+			}
 		}
 		if err := details.add(seen, s.Name+": details", "", blocks.View{Text: "Details", Blocks: blocks.Details(s.Request).Blocks.BlockSet}); err != nil {
 			return storybook{}, err
