@@ -312,6 +312,29 @@ func TestReassignReplacesThoseWhoHaveNotVoted(t *testing.T) {
 	}
 }
 
+// A form that Slack delivers again, or that is submitted again later, changes nothing
+// while its choice stands.
+func TestRepeatedReassignmentChangesNothing(t *testing.T) {
+	r, to := launch(lifeTerms, approvals(1)), []string{"U0EVE", "U0FAY"}
+	r, err := r.Reassign(voter(ann), to, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, later := range []time.Duration{0, time.Second, time.Hour} {
+		next, err := r.Reassign(voter(ann), to, at.Add(later))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantSame(t, later.String(), r, next)
+	}
+	if _, err := r.Reassign(voter(ben), to, at.Add(time.Second)); refusalReason(err) != handle.RefusedNotApprover {
+		t.Errorf("by another: got error %v", err)
+	}
+	if diff := cmp.Diff([]string{"U0EVE", "U0FAY", "S0SECOND"}, r.ReassignOptions()); diff != "" {
+		t.Errorf("options (-want +got):\n%s", diff)
+	}
+}
+
 func TestEscalationAddsApprovers(t *testing.T) {
 	run := newRunner(launch(lifeTerms, approvals(1)))
 	run.runUntil(t, at.Add(2*time.Hour-1))

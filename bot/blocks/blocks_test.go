@@ -367,3 +367,35 @@ func TestSubjectsAreWhatSNSTakes(t *testing.T) {
 		}
 	})
 }
+
+// Mentions notify people when a message is posted: the request's message and the first
+// reply in its thread together mention each approver once, and the requester not as an
+// approver.
+func TestApproversAreMentionedOnce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := sampleOfGroups()
+		r.Terms.Approvers = rapid.SliceOfNDistinct(rapid.SampledFrom([]string{group, "S0SECURITY", "S0UNNAMED", ann, rita, "U0BOSS", "U0CAT", "U0DAN",
+			"U0E", "U0F", "U0G", "U0H", "U0I", "U0J", "U0K", "U0L", "U0M"}), 1, 17, rapid.ID).Draw(t, "approvers")
+		mentioned := map[string]int{}
+		count := func(v blocks.View) {
+			b, _ := json.Marshal(v.Blocks)
+			eachMrkdwn(b, func(s string) {
+				slacktest.WalkSpans(slacktest.ParseMrkdwn(s), func(span slacktest.Span) {
+					if span.Kind == slacktest.SpanUser || span.Kind == slacktest.SpanGroup {
+						mentioned[span.Target]++
+					}
+				})
+			})
+		}
+		count(blocks.Message(r))
+		count(blocks.Notification(r, handle.Notification{Name: handle.NotifyAsked}, false))
+		for _, a := range r.WaitingFor() {
+			if mentioned[a.ID] != 1 {
+				t.Fatalf("%s is mentioned %d times", a.ID, mentioned[a.ID])
+			}
+		}
+		if mentioned[rita] != 2 { // as the requester, by each
+			t.Fatalf("the requester is mentioned %d times", mentioned[rita])
+		}
+	})
+}

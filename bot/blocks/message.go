@@ -213,7 +213,7 @@ func rows(r handle.Request) []row {
 	details := act(DetailsAction, "Details", "Show all details of"+about)
 	switch g := r.Grant; {
 	case r.State() == handle.Pending:
-		more := []slack.BlockElement{details, act(StartReviewAction, "I'm reviewing", "Say that you are reviewing"+about)}
+		more := []slack.BlockElement{details, act(StartReviewAction, "I'm reviewing", "I'm reviewing"+about)}
 		if len(r.Reviews) > 0 {
 			more = append(more, act(StopReviewAction, "Stop reviewing", "Stop reviewing"+about))
 		}

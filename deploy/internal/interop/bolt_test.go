@@ -145,7 +145,7 @@ func TestBoltReadsRequestsOfSimulatedSlack(t *testing.T) {
 			kinds["refused"]++
 		}
 	}
-	if kinds["block_actions"] < 6 || kinds["view_submission"] != 4 || kinds["refused"] != 1 || kinds["command"] != 4 || kinds["event_callback"] != 1 {
+	if kinds["block_actions"] < 10 || kinds["view_submission"] != 6 || kinds["refused"] != 1 || kinds["command"] != 4 || kinds["event_callback"] != 1 {
 		t.Errorf("the recording does not cover enough: %v", kinds)
 	}
 	if last := a.Answers[len(rec.clicks)]; last.StatusCode != http.StatusUnauthorized || last.Seen != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -94,6 +95,7 @@ func record(t *testing.T) *recording {
 
 	approved := rec.launch("approved")
 	rec.details(approved)
+	rec.question(approved)
 	rec.click(approved, sandbox.Ann, handle.Approve)
 	rec.reject(rec.launch("rejected"), "Use the shared queue, “please”: é 😀 & < > + % = ; <!channel>\n*second* line", nil)
 	late := rec.launch("too-late")
@@ -260,6 +262,36 @@ func (rec *recording) details(stackID string) {
 	if _, err := rec.sandbox.Slack.CloseView(sandbox.Rita, i.Opened.ID); err != nil {
 		rec.t.Fatal(err)
 	}
+}
+
+// question has Ann ask, Rita answer in the thread, and Bob review for a moment.
+func (rec *recording) question(stackID string) {
+	rec.t.Helper()
+	rec.fill(sandbox.Ann, rec.click(stackID, sandbox.Ann, blocks.AskAction), blocks.QuestionField, "How long?\n“é” 😀 & < > + % = ; <!channel>")
+	asked := slices.IndexFunc(rec.message(stackID).Replies, func(m slacktest.Message) bool { return len(m.ButtonsIn("answer")) > 0 })
+	if asked < 0 {
+		rec.t.Fatal("the question is not in the thread")
+	}
+	i, err := rec.sandbox.Slack.ClickStale(sandbox.Rita, rec.message(stackID).Replies[asked], blocks.AnswerAction)
+	if err != nil || i.Failed {
+		rec.t.Fatalf("answer: %v, %s", err, i.Notice)
+	}
+	rec.fill(sandbox.Rita, i, blocks.AnswerField, "A month")
+	rec.click(stackID, sandbox.Bob, blocks.StartReviewAction)
+	rec.click(stackID, sandbox.Bob, blocks.StopReviewAction)
+}
+
+// fill submits the form that a click has opened.
+func (rec *recording) fill(who string, i slacktest.Interaction, field, text string) {
+	rec.t.Helper()
+	if i.Opened == nil {
+		rec.t.Fatal("the form did not open")
+	}
+	s, err := rec.sandbox.Slack.Submit(who, i.Opened.ID, map[string]map[string]string{field: {field: text}})
+	if err != nil || s.Failed || s.Body != "" {
+		rec.t.Fatalf("submitting the form: %v, %s %s", err, s.Notice, s.Body)
+	}
+	rec.run()
 }
 
 // reject opens the modal, calls meanwhile, and submits the modal.

@@ -3,6 +3,8 @@ package page
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	"countersign/bot/slacktest"
 )
@@ -158,10 +160,11 @@ func (r reader) element(e wireElement, b wireBlock) *element {
 	return out
 }
 
-// fill sets the value of an input.
+// fill sets the value of an input. Several choices are joined by commas.
 func (e *element) fill(value string) {
 	e.Value = value
+	chosen := strings.Split(value, ",")
 	for i := range e.Options {
-		e.Options[i].Selected = e.Options[i].Value == value
+		e.Options[i].Selected = slices.Contains(chosen, e.Options[i].Value)
 	}
 }
