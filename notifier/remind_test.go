@@ -83,18 +83,21 @@ func TestLaunchRecordsTheMembersOfGroups(t *testing.T) {
 	w.notifier.Defaults.EscalateAfter, w.notifier.Defaults.EscalateTo = time.Hour, []string{"S0SECOND"}
 	w.notifier.Defaults.ReassignTo = []string{"S0EMPTY", "S0NONE", "S0SECOND"}
 	r := w.launch()
-	want := map[string]handle.Group{group: {Size: 2, Members: []string{ann, bob}}, "S0SECOND": {Size: 1, Members: []string{bob}}}
+	want := map[string]handle.Group{group: {Name: "platform", Size: 2, Members: []string{ann, bob}}, "S0SECOND": {Name: "second", Size: 1, Members: []string{bob}}}
 	if diff := cmp.Diff(want, r.Groups); diff != "" {
 		t.Error(diff)
 	}
-	reads := 0
-	for _, c := range w.slack.Calls() {
-		if c.Method == "usergroups.users.list" {
-			reads++
-		}
+	if c := w.slack.Counts(); c["usergroups.users.list"] != 4 || c["usergroups.list"] != 1 {
+		t.Errorf("calls: %v; want each group read once, and the names once", c)
 	}
-	if reads != 4 {
-		t.Errorf("%d groups read, want each once", reads)
+}
+
+// Names are shown where Slack gives them, and missed where it does not.
+func TestLaunchGoesOnWithoutTheNamesOfGroups(t *testing.T) {
+	w := newWorld(t)
+	w.refuse("usergroups.list", "missing_scope")
+	if diff := cmp.Diff(map[string]handle.Group{group: {Size: 2, Members: []string{ann, bob}}}, w.launch().Groups); diff != "" {
+		t.Error(diff)
 	}
 }
 

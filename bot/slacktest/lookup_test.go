@@ -68,6 +68,7 @@ func TestScopes(t *testing.T) {
 			return err
 		}},
 		{"users.lookupByEmail", "users:read.email", func(w *world) error { _, err := w.api.GetUserByEmailContext(ctx, "ann@example.com"); return err }},
+		{"usergroups.list", "usergroups:read", func(w *world) error { _, err := w.api.GetUserGroupsContext(ctx); return err }},
 		{"usergroups.users.list", "usergroups:read", func(w *world) error { _, err := w.api.GetUserGroupMembersContext(ctx, group); return err }},
 		{"reactions.add", "reactions:write", func(w *world) error { return w.api.AddReactionContext(ctx, "eyes", api.NewRefToMessage(public, "1.2")) }},
 		{"reactions.remove", "reactions:write", func(w *world) error {
@@ -303,4 +304,28 @@ func TestUnknownMethod(t *testing.T) {
 	w := newWorld(t)
 	_, _, err := w.api.ScheduleMessageContext(t.Context(), public, "1795424400", text("x"))
 	wantCode(t, "chat.scheduleMessage", err, "unknown_method")
+}
+
+func TestGroupListHasWhatIsAskedFor(t *testing.T) {
+	w := newWorld(t)
+	w.AddUserGroup(slacktest.UserGroup{ID: "S0OLD", Handle: "old", Disabled: true})
+	list := func(options ...api.GetUserGroupsOption) map[string]api.UserGroup {
+		t.Helper()
+		groups, err := w.api.GetUserGroupsContext(t.Context(), options...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		byID := map[string]api.UserGroup{}
+		for _, g := range groups {
+			byID[g.ID] = g
+		}
+		return byID
+	}
+	if g := list(); g[group].Handle == "" || g[group].UserCount != 0 || g[group].Users != nil || g["S0OLD"].ID != "" {
+		t.Errorf("got %+v", g)
+	}
+	all := list(api.GetUserGroupsOptionIncludeUsers(true), api.GetUserGroupsOptionIncludeCount(true), api.GetUserGroupsOptionIncludeDisabled(true))
+	if g := all[group]; g.UserCount != len(g.Users) || g.UserCount == 0 || all["S0OLD"].DateDelete == 0 {
+		t.Errorf("got %+v", all)
+	}
 }

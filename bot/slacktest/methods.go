@@ -28,6 +28,7 @@ var methods = map[string]method{
 	"users.info":          {scope: "users:read", do: (*call).userInfo},
 	"users.lookupByEmail": {scope: "users:read.email", do: (*call).lookupByEmail},
 
+	"usergroups.list":       {scope: "usergroups:read", do: (*call).listGroups},
 	"usergroups.users.list": {scope: "usergroups:read", do: (*call).listGroupUsers},
 
 	"reactions.add":    {scope: "reactions:write", do: (*call).addReaction},

@@ -25,7 +25,7 @@ func PublishedRateLimits() RateLimits {
 			"chat.update": tier3, "chat.postEphemeral": tier4,
 			"conversations.info": tier3, "conversations.list": tier2,
 			"users.info": tier4, "users.lookupByEmail": tier3,
-			"bots.info": tier3, "usergroups.users.list": tier2,
+			"bots.info": tier3, "usergroups.list": tier2, "usergroups.users.list": tier2,
 			"reactions.add": tier3, "reactions.remove": tier2,
 			"views.open": tier4, "views.push": tier4, "views.update": tier4, "views.publish": tier4,
 		},

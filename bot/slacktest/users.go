@@ -263,6 +263,46 @@ func (c *call) requireTeam() *apiError {
 	return nil
 }
 
+// listGroups implements usergroups.list. Without include_users and include_count, Slack
+// sends neither.
+func (c *call) listGroups() (any, *apiError) {
+	if err := c.requireTeam(); err != nil {
+		return nil, err
+	}
+	type userGroup struct {
+		ID        string   `json:"id"`
+		TeamID    string   `json:"team_id"`
+		IsGroup   bool     `json:"is_usergroup"`
+		Name      string   `json:"name"`
+		Handle    string   `json:"handle"`
+		DeletedAt int64    `json:"date_delete"`
+		Count     *int     `json:"user_count,omitempty"`
+		Users     []string `json:"users,omitempty"`
+	}
+	list := []userGroup{}
+	for _, id := range c.groups.order {
+		g := c.groups.byID[id]
+		if g.Disabled && !c.boolArg("include_disabled", false) {
+			continue
+		}
+		answer := userGroup{ID: g.ID, TeamID: c.config.TeamID, IsGroup: true, Name: g.Name, Handle: g.Handle}
+		if g.Disabled {
+			answer.DeletedAt = c.now.Unix()
+		}
+		if n := len(g.Users); c.boolArg("include_count", false) {
+			answer.Count = &n
+		}
+		if c.boolArg("include_users", false) {
+			answer.Users = slices.Clone(g.Users)
+		}
+		list = append(list, answer)
+	}
+	return struct {
+		envelope
+		UserGroups []userGroup `json:"usergroups"`
+	}{okEnvelope, list}, nil
+}
+
 // listGroupUsers implements usergroups.users.list.
 func (c *call) listGroupUsers() (any, *apiError) {
 	if err := c.requireTeam(); err != nil {

@@ -44,15 +44,16 @@ func (u *run) checkApprovers(ctx context.Context, s handle.Step) bool {
 // groupAnswer is Slack's answer about a user group.
 type groupAnswer struct {
 	group
-	err error
+	handle string // without the @; empty if unknown
+	err    error
 }
 
 // groupAnswers are answers by the groups' IDs.
 type groupAnswers map[string]groupAnswer
 
 // readGroups reads, side by side, the groups that may decide r, now or later: at most
-// maxGroupsRead, those that may decide now first. Their names are not read: a mention
-// shows them.
+// maxGroupsRead, those that may decide now first. Their handles come in one call, and
+// stay unknown if it fails.
 func (c *Reconciler) readGroups(ctx context.Context, r handle.Request) groupAnswers {
 	var ids []string
 	for _, id := range slices.Concat(mayApprove(r), r.Terms.ReassignTo) {
@@ -61,7 +62,8 @@ func (c *Reconciler) readGroups(ctx context.Context, r handle.Request) groupAnsw
 		}
 	}
 	answers := make([]groupAnswer, len(ids))
-	calls := make([]func(), len(ids))
+	var handles map[string]string
+	calls := make([]func(), len(ids), len(ids)+1)
 	for i, id := range ids {
 		calls[i] = func() {
 			answers[i].err = c.guard(ctx, func() (err error) {
@@ -70,9 +72,21 @@ func (c *Reconciler) readGroups(ctx context.Context, r handle.Request) groupAnsw
 			})
 		}
 	}
+	if len(ids) > 0 {
+		calls = append(calls, func() {
+			err := c.guard(ctx, func() (err error) {
+				handles, err = c.Slack.GroupHandles(ctx)
+				return err
+			})
+			if err != nil {
+				c.Log.WarnContext(ctx, "couldn't read the names of user groups", "request", r.ID, "error", err)
+			}
+		})
+	}
 	c.sideBySide(calls)
 	found := groupAnswers{}
 	for i, id := range ids {
+		answers[i].handle = handles[id]
 		found[id] = answers[i]
 	}
 	return found
@@ -83,7 +97,7 @@ func (a groupAnswers) sizes() map[string]handle.Group {
 	sizes := map[string]handle.Group{}
 	for id, g := range a {
 		if g.err == nil && len(g.members) > 0 {
-			sizes[id] = handle.Group{Size: len(g.members), Members: g.members}
+			sizes[id] = handle.Group{Name: g.handle, Size: len(g.members), Members: g.members}
 		}
 	}
 	return sizes

@@ -37,6 +37,7 @@ type Slack struct {
 	emails    answers[*slack.User] // by e-mail; nil if Slack has no such user
 	users     answers[*slack.User] // by ID; nil if Slack has no such user
 	groups    answers[group]       // by ID
+	handles   answers[map[string]string]
 }
 
 // answers are cached answers to look-ups.
@@ -72,6 +73,7 @@ func NewSlack(token, apiURL string, client *http.Client, now func() time.Time) *
 		emails:    answers[*slack.User]{},
 		users:     answers[*slack.User]{},
 		groups:    answers[group]{},
+		handles:   answers[map[string]string]{},
 	}
 }
 
@@ -212,6 +214,23 @@ func (s *Slack) Group(ctx context.Context, id string) (group, error) {
 			return group{empty: "can't be used, because this Slack plan has no user groups"}, nil
 		}
 		return group{members, "has no members"}, err
+	})
+}
+
+// GroupHandles returns the handles of all user groups, such as platform, by their IDs.
+// Answers are cached for ten minutes. The error is a *slackError.
+func (s *Slack) GroupHandles(ctx context.Context) (map[string]string, error) {
+	return lookUp(ctx, s, s.handles, "", userTTL, "usergroups.list", func(ctx context.Context) (map[string]string, error) {
+		var options []slack.GetUserGroupsOption
+		if s.Team != "" {
+			options = append(options, slack.GetUserGroupsOptionWithTeamID(s.Team))
+		}
+		groups, err := s.api.GetUserGroupsContext(ctx, options...)
+		handles := make(map[string]string, len(groups))
+		for _, g := range groups {
+			handles[g.ID] = g.Handle
+		}
+		return handles, err
 	})
 }
 

@@ -16,7 +16,7 @@ const (
 )
 
 // lookupMethods are the Slack API methods that look people up.
-var lookupMethods = []string{"users.info", "users.lookupByEmail", "usergroups.users.list"}
+var lookupMethods = []string{"users.info", "users.lookupByEmail", "usergroups.list", "usergroups.users.list"}
 
 // usage counts the calls since startUsage. It counts all calls of the deployment, so
 // nothing else may run at the same time.

@@ -223,7 +223,7 @@ func isIdempotent(req *http.Request) bool {
 		return true
 	}
 	switch path.Base(req.URL.Path) {
-	case "users.info", "users.lookupByEmail", "usergroups.users.list", "chat.update":
+	case "users.info", "users.lookupByEmail", "usergroups.list", "usergroups.users.list", "chat.update":
 		return req.Method == http.MethodPost
 	}
 	return false
