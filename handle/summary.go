@@ -25,8 +25,8 @@ type Summary struct {
 	CreatedAt time.Time `json:"createdAt"`
 	Deadline  time.Time `json:"deadline"` // until then it is open: the decision's, or the grant's
 
-	Product     string `json:"product,omitempty"`     // the title: Product.Name
-	ProductName string `json:"productName,omitempty"` // Service Catalog's
+	Product     string `json:"product,omitempty"`     // see Product.Title
+	ProductName string `json:"productName,omitempty"` // the template's own title, for searches
 	ProductID   string `json:"productId,omitempty"`
 	Provisioned string `json:"provisioned,omitempty"`
 	Account     string `json:"account"`
@@ -54,7 +54,7 @@ type Summary struct {
 func (r Request) Summary() (s Summary, ok bool) {
 	s = Summary{
 		ID: r.ID, Kind: OpenPending, Update: r.Update != nil || r.Stack.Updating, CreatedAt: r.CreatedAt, Deadline: r.Terms.Deadline,
-		Product: OneLine(r.Product.Name, 100), ProductName: OneLine(r.Product.ProductName, 100), ProductID: r.Product.ID, Provisioned: r.Product.Provisioned,
+		Product: r.Product.Title(), ProductName: OneLine(r.Product.Name, 100), ProductID: r.Product.ID, Provisioned: r.Product.Provisioned,
 		Account: r.Stack.Account, AccountName: OneLine(r.Stack.AccountName, 100), Region: r.Stack.Region,
 		Requester: r.Requester.PrincipalName(), RequesterIDs: slices.Clone(r.Requester.SlackIDs), Approvers: slices.Clone(r.Terms.Approvers),
 		Approvals: len(r.ApprovedBy()), Needed: r.ApprovalsNeeded(), SelfApproval: r.Terms.SelfApproval,

@@ -160,7 +160,7 @@ func jsonSize(s string) int {
 
 // itemTitle is the plain name of a request in a list.
 func itemTitle(it Item) string {
-	return cmp.Or(handle.OneLine(it.Product, maxTitle), handle.OneLine(it.ProductName, maxTitle), handle.OneLine(it.Provisioned, maxTitle), "a launch")
+	return cmp.Or(handle.OneLine(it.Product, maxTitle), "a launch")
 }
 
 // itemText shows a request with at most n bytes of each outside text.
