@@ -326,3 +326,89 @@ func TestReviewsCollide(t *testing.T) {
 		t.Errorf("got reviews %+v and questions %+v", got.Reviews, got.Questions)
 	}
 }
+
+// TestAskFromHome asks in place, from the Home tab and from the request that a list
+// opens. What happened is shown there.
+func TestAskFromHome(t *testing.T) {
+	l := newLists(t)
+	all := l.add(1, 2)
+	home := l.home(approver)
+	i := l.click(approver, home, "decide/"+all[0].ID, "ask")
+	if i.Opened == nil {
+		t.Fatal("no form for the question")
+	}
+	fill := func(view slacktest.View, text string) {
+		t.Helper()
+		s, err := l.slack.Submit(approver, view.ID, map[string]map[string]string{"question": {"question": text}})
+		if err != nil || s.Failed {
+			t.Fatal(err, s.Status, s.Body)
+		}
+	}
+	fill(*i.Opened, "How long?")
+	home, _ = l.slack.Home(approver)
+	l.wantText("Home", home.Blocks, "Your question was sent to the requester.")
+
+	i = l.click(approver, home, "decide/"+all[1].ID, "list.review")
+	if i.Opened == nil {
+		t.Fatal("the request does not open")
+	}
+	i = l.click(approver, *i.Opened, "", "ask")
+	if i.Opened == nil {
+		t.Fatal("no form above the request")
+	}
+	fill(*i.Opened, "Who pays?")
+	if v, open := l.slack.Modal(approver); open {
+		t.Errorf("the modal %q is still open", v.Title)
+	}
+	for n, want := range []string{"How long?", "Who pays?"} {
+		if got := l.stored(all[n].ID).Questions; len(got) != 1 || got[0].Text != want {
+			t.Errorf("request %d: got %+v", n, got)
+		}
+	}
+	if len(l.slack.Ephemerals(approver)) != 0 {
+		t.Error("a private message beside the Home tab")
+	}
+	unknown := l.add(3, 1, func(r *handle.Request) { *r = r.IdentifyRequester("", nil, false) })[0]
+	l.click(approver, l.home(approver), "decide/"+unknown.ID, "ask")
+	home, _ = l.slack.Home(approver)
+	l.wantText("Home", home.Blocks, "Reply in the thread instead")
+}
+
+// TestGuestAnswers: guests may launch, so they may answer.
+func TestGuestAnswers(t *testing.T) {
+	w := newWorld(t)
+	w.slack.add(requester, map[string]any{"is_restricted": true})
+	r := w.launch()
+	w.wantAck(w.send(w.question(r, approver, "Why?")))
+	w.wantAck(w.send(w.answer(r, "q1", requester, "Because")))
+	if got := w.stored(r.ID).Questions; len(got) != 1 || got[0].Answer == nil {
+		t.Errorf("got %+v", got)
+	}
+	w.wantPrivate()
+}
+
+// TestActCost: what is no vote costs no more than one.
+func TestActCost(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch(reassignable)
+	for _, tt := range []struct {
+		name          string
+		send          document
+		reads, writes int
+	}{
+		{"a review", w.click(r, "reviewing", "", approver), 1, 1},
+		{"a form", w.click(r, "ask", "", approver), 1, 0},
+		{"a question", w.question(r, approver, "Why?"), 1, 1},
+		{"an answer", w.answer(r, "q1", requester, "Because"), 1, 1},
+		{"a reassignment", w.reassignment(r, approver, "U0SECOND"), 1, 1},
+	} {
+		w.store.Reset()
+		w.wantAck(w.send(tt.send))
+		if n := w.store.Counts(); n != (handletest.Counts{Reads: tt.reads, Writes: tt.writes}) {
+			t.Errorf("%s: got %+v, want %d reads and %d writes", tt.name, n, tt.reads, tt.writes)
+		}
+	}
+	if n := w.slack.count("users.info"); n != 2 {
+		t.Errorf("%d people were looked up, want each once", n)
+	}
+}
