@@ -4,7 +4,8 @@
 // A schedule is a list of actions: people launch products, click, submit forms,
 // follow mailed links, signal wait handles themselves and delete stacks; they
 // update stacks, openly or past the gate, cancel updates, approve expired
-// launches late and launch them again; time passes, functions restart, Slack and
+// launches late and launch them again; they ask, answer, review, reassign, nudge
+// and withdraw, list what is open and approve several together; time passes, functions restart, Slack and
 // mail go down. Requesters throttle the reads and look-ups that would identify
 // them, in an Enterprise Grid people act under either of their IDs, and an
 // intruder forges events. At each call of the functions to the outside, the

@@ -191,7 +191,7 @@ var simMutants = []mutant{
 	{"nudges need no interval", "handle",
 		`case now\.Before\(next\):`, "case false:"},
 	{"a reminder notifies those who have voted", "handle",
-		`return slices\.ContainsFunc\(r\.Votes, func\(v Vote\) bool \{ return v\.By\.Has\(id\) \}\) \|\|\n`, "return\n"},
+		`return slices\.ContainsFunc\(r\.Votes, func\(v Vote\) bool \{ return v\.By\.Has\(id\) \}\) \|\|\n`, "return false ||\n"},
 	{"a request is escalated again and again", "handle",
 		`\tr\.EscalatedAt = now\n`, "\tr.EscalatedAt = time.Time{}\n"},
 	{"those who were reassigned away still count", "handle",
