@@ -23,6 +23,15 @@ func deps(t *testing.T, path string) []string {
 	return list[:len(list)-1] // the package itself comes last
 }
 
+// Lambda's system has no time zones, and neither has every laptop that runs the doctor.
+func TestTimeZonesAreBuiltIn(t *testing.T) {
+	for _, path := range []string{"countersign/deploy/notifier", "countersign/deploy/countersign"} {
+		if !slices.Contains(deps(t, path), "time/tzdata") {
+			t.Errorf("%s does not import time/tzdata", path)
+		}
+	}
+}
+
 // Imports run one way: deploy -> bot, notifier -> handle. bot and notifier share
 // bot/blocks and nothing else.
 func TestImportsRunOneWay(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // the doctor checks the time zone, on any system
 
 	"github.com/alecthomas/kong"
 

@@ -41,6 +41,7 @@ func samples() []sample {
 		{"Pending, being reviewed by two", "Reviews end by themselves after half an hour. They block no one.", reviewed(withGroups(pending(1)))},
 		{"Pending, reassigned", "Ann has passed it on to the security group.", reassigned(withGroups(pending(1)))},
 		{"Pending, escalated", "No one decided in time, so the security group may decide too.", withGroups(pending(1)).Escalate(after(2 * time.Hour))},
+		{"Pending, nudged", "The requester has asked for a decision; Ann's approval is not enough.", nudged(approved(named(pending(2)), ann))},
 		{"Approved", "The launch continues.", approved(pending(1), ann)},
 		{"Approved by two", "Both are named.", approved(approved(pending(2), ann), bob)},
 		{"Approved, requester claimed", "Nothing proved the requester, so one more person than usual approved.", approved(approved(claimed(pending(1)), ann), bob)},
@@ -165,6 +166,18 @@ func reviewed(r handle.Request) handle.Request {
 
 func reassigned(r handle.Request) handle.Request {
 	r, _ = r.Reassign(handle.Voter{Person: ann, Home: true}, []string{security}, after(30*time.Minute))
+	return r
+}
+
+// named returns r with a group whose members are known, so that only those who have not
+// acted are mentioned.
+func named(r handle.Request) handle.Request {
+	return r.RecordGroups(map[string]handle.Group{sandbox.Approvers: {Name: "platform-approvers", Size: 2, Members: []string{sandbox.Ann, sandbox.Bob}}})
+}
+
+func nudged(r handle.Request) handle.Request {
+	rita := handle.Person{Team: sandbox.Team, ID: sandbox.Rita, Name: "Rita Requester"}
+	r, _ = r.Nudge(handle.Voter{Person: rita, Home: true}, after(3*time.Hour))
 	return r
 }
 

@@ -99,7 +99,7 @@ func notificationTitle(n handle.Notification) string {
 		handle.NotifyAsked: "new request", handle.NotifyVote: "one approval", handle.NotifyReminder: "reminder",
 		handle.NotifyDecided: "outcome", handle.NotifyBypass: "bypass", handle.NotifyEnded: "stack finished", handle.NotifyLocked: "mailed link locked",
 		handle.NotifyGranted: "approved for relaunch", handle.NotifyQuestion: "question", handle.NotifyAnswer: "answer",
-		handle.NotifyReassigned: "reassigned", handle.NotifyEscalated: "escalated",
+		handle.NotifyReassigned: "reassigned", handle.NotifyEscalated: "escalated", handle.NotifyNudge: "nudge",
 	}[n.Kind()]
 }
 
