@@ -2,7 +2,11 @@
 // programs.
 package deploy
 
-import _ "embed"
+import (
+	_ "embed"
+	"net/url"
+	"strings"
+)
 
 // Product is the template of the sample product, product.yaml.
 //
@@ -13,3 +17,9 @@ var Product []byte
 //
 //go:embed slack.yaml
 var SlackManifest []byte
+
+// SlackAppLink opens Slack's form for a new app with a manifest in JSON. See
+// https://docs.slack.dev/app-manifests/configuring-apps-with-app-manifests
+func SlackAppLink(manifest string) string {
+	return "https://api.slack.com/apps?new_app=1&manifest_json=" + strings.ReplaceAll(url.QueryEscape(manifest), "+", "%20")
+}

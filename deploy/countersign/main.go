@@ -1,4 +1,4 @@
-// Command countersign runs Countersign on this machine, checks a deployment, lists
+// Command countersign installs Countersign, runs it on this machine, checks a deployment, lists
 // who approved what, and writes gates in product templates.
 package main
 
@@ -20,15 +20,19 @@ import (
 	"countersign/deploy/internal/audit"
 	"countersign/deploy/internal/doctor"
 	"countersign/deploy/internal/gates"
+	"countersign/deploy/internal/install"
 	"countersign/deploy/internal/local"
 	"countersign/deploy/internal/localfn"
 )
 
 type commandLine struct {
-	Local  local.Command  `cmd:"" help:"Run Countersign on this machine with simulated AWS, Slack and mail."`
-	Doctor doctor.Command `cmd:"" help:"Check a deployment and say how to fix what is wrong."`
-	Audit  audit.Command  `cmd:"" help:"List requests: who asked, who decided, when and why."`
-	Gate   gates.Command  `cmd:"" help:"Check and write the gates of product templates."`
+	Install   install.Install   `cmd:"" help:"Install Countersign in an AWS account and a Slack workspace."`
+	Upgrade   install.Upgrade   `cmd:"" help:"Update a deployment to this release."`
+	Uninstall install.Uninstall `cmd:"" help:"Delete a deployment, and say what stays."`
+	Local     local.Command     `cmd:"" help:"Run Countersign on this machine with simulated AWS, Slack and mail."`
+	Doctor    doctor.Command    `cmd:"" help:"Check a deployment and say how to fix what is wrong."`
+	Audit     audit.Command     `cmd:"" help:"List requests: who asked, who decided, when and why."`
+	Gate      gates.Command     `cmd:"" help:"Check and write the gates of product templates."`
 
 	Version kong.VersionFlag `help:"Print the version."`
 }

@@ -35,9 +35,9 @@ func TestInvalidCommandLineIsExplainedInOneLine(t *testing.T) {
 		status int
 		want   []string
 	}{
-		{"no command", nil, statusUsage, []string{"commands: local, doctor, audit, gate"}},
-		{"unknown command", []string{"nope"}, statusUsage, []string{`countersign: unknown command "nope"; commands: local, doctor, audit`}},
-		{"unknown flag before a command", []string{"--nope"}, statusUsage, []string{"--nope", "commands: local, doctor, audit, gate"}},
+		{"no command", nil, statusUsage, []string{"commands: install, upgrade, uninstall, local, doctor, audit, gate"}},
+		{"unknown command", []string{"nope"}, statusUsage, []string{`countersign: unknown command "nope"; commands: install, upgrade, uninstall, local, doctor, audit`}},
+		{"unknown flag before a command", []string{"--nope"}, statusUsage, []string{"--nope", "commands: install, upgrade, uninstall, local, doctor, audit, gate"}},
 		{"unknown flag of local", []string{"local", "--nope"}, statusUsage, []string{"countersign local", "--nope", "--story", "--template", "-v"}},
 		{"unknown flag of doctor", []string{"doctor", "--stak=x"}, statusUsage, []string{"countersign doctor", "--stak", `did you mean "--stack"`, "--print-policy"}},
 		{"unknown flag of audit", []string{"audit", "-x"}, statusUsage, []string{"countersign audit", "-x", "--since", "--format"}},
@@ -73,7 +73,7 @@ func TestInvalidCommandLineIsExplainedInOneLine(t *testing.T) {
 func TestHelpFitsOnOneScreenAndShowsExamples(t *testing.T) {
 	for _, columns := range []string{"80", "100", "200"} {
 		t.Setenv("COLUMNS", columns)
-		for _, command := range []string{"", "local", "doctor", "audit", "gate", "gate lint", "gate inject", "gate upgrade", "gate digest"} {
+		for _, command := range []string{"", "install", "upgrade", "uninstall", "local", "doctor", "audit", "gate", "gate lint", "gate inject", "gate upgrade", "gate digest"} {
 			args, example := append(strings.Fields(command), "--help"), "\n    countersign "+command
 			status, stdout, stderr := runCommand(t, args...)
 			if status != 0 || stderr != "" {

@@ -28,6 +28,9 @@ type Account struct {
 	Client *http.Client // the HTTP client in Config
 }
 
+// ErrNoRegion means that neither the command line nor the environment names a Region.
+var ErrNoRegion = errors.New("no AWS Region: use --region or set AWS_REGION")
+
 // Open returns the configuration for region and profile. Empty ones, and the
 // credentials, come from the environment and the AWS CLI's files. wrap, if not nil,
 // wraps the HTTP transport. See
@@ -41,7 +44,7 @@ func Open(ctx context.Context, region, profile string, wrap func(http.RoundTripp
 		return Account{}, fmt.Errorf("couldn't load the AWS configuration: %w", err)
 	}
 	if c.Region == "" {
-		return Account{}, errors.New("no AWS Region: use --region or set AWS_REGION")
+		return Account{}, ErrNoRegion
 	}
 	bundled, ok := c.HTTPClient.(*awshttp.BuildableClient)
 	if !ok {

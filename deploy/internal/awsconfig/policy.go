@@ -68,17 +68,21 @@ func (s Scope) ARN(service, resource string) string {
 // Decrypt allows the use of any KMS key through the services alone: a table or a
 // secret may be encrypted with a customer managed key.
 func (s Scope) Decrypt(services ...string) Statement {
-	domain := ".amazonaws.com"
-	if s.china() {
-		domain += ".cn"
-	}
 	var via []string
 	for _, service := range services {
-		via = append(via, service+"."+orAny(s.Region)+domain)
+		via = append(via, service+"."+orAny(s.Region)+"."+s.Domain())
 	}
 	d := Allow("Decrypt", []string{"kms:Decrypt"}, []string{s.ARN("kms", "key/*")})
 	d.Condition = map[string]map[string][]string{"StringLike": {"kms:ViaService": via}}
 	return d
+}
+
+// Domain returns the domain of the endpoints of AWS in s.
+func (s Scope) Domain() string {
+	if s.china() {
+		return "amazonaws.com.cn"
+	}
+	return "amazonaws.com"
 }
 
 func (s Scope) china() bool { return strings.HasPrefix(s.Region, "cn-") }

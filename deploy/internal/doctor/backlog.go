@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"countersign/deploy/internal/awsconfig"
 	"countersign/handle"
 	"countersign/handle/dynamo"
 )
@@ -48,7 +49,7 @@ func (d *doctor) checkOverdue(ctx context.Context) []Finding {
 	switch {
 	case errors.As(err, &gone):
 		return []Finding{needs(nameOverdue, nameTable)}
-	case code(err) == "ValidationException":
+	case awsconfig.ErrorCode(err) == "ValidationException":
 		return []Finding{needs(nameOverdue, nameTable)} // no such index
 	case err != nil:
 		return []Finding{awsError(nameOverdue, "dynamodb:Query and dynamodb:GetItem", err)}

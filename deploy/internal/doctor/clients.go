@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
@@ -58,21 +57,12 @@ func newClients(account awsconfig.Account) clients {
 	}
 }
 
-// code returns the code of an AWS error, or "" if AWS did not answer.
-func code(err error) string {
-	var api smithy.APIError
-	if errors.As(err, &api) {
-		return api.ErrorCode()
-	}
-	return ""
-}
-
 // awsError is the finding of a check whose AWS call failed. action names the IAM
 // actions that it needs.
 func awsError(name, action string, err error) Finding {
-	c := code(err)
+	c := awsconfig.ErrorCode(err)
 	switch {
-	case strings.HasPrefix(c, "AccessDenied"), c == "AuthorizationError", c == "UnauthorizedOperation":
+	case awsconfig.Denied(err):
 		return unchecked(name, "your AWS identity is not allowed "+action,
 			"Attach the policy that this prints to your AWS identity, then run the doctor again:"+doctorCommand+" --print-policy")
 	case c == "ExpiredToken", c == "ExpiredTokenException", c == "RequestExpired", c == "UnrecognizedClientException",
@@ -83,7 +73,7 @@ func awsError(name, action string, err error) Finding {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return unchecked(name, action+": AWS did not answer in time", "Check the network between this machine and AWS (VPN, proxy), then run the doctor again.")
 	}
-	return unchecked(name, action+": "+handle.OneLine(reason(err), 300), "Check your AWS sign-in and the network between this machine and AWS, then run the doctor again:\n  aws sts get-caller-identity")
+	return unchecked(name, action+": "+handle.OneLine(awsconfig.Reason(err), 300), "Check your AWS sign-in and the network between this machine and AWS, then run the doctor again:\n  aws sts get-caller-identity")
 }
 
 func message(err error) string {
@@ -92,15 +82,4 @@ func message(err error) string {
 		return api.ErrorMessage()
 	}
 	return ""
-}
-
-// reason returns the innermost error's text: the outer ones repeat the call.
-func reason(err error) string {
-	for {
-		inner := errors.Unwrap(err)
-		if inner == nil {
-			return err.Error()
-		}
-		err = inner
-	}
 }

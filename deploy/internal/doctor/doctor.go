@@ -157,7 +157,10 @@ const (
 	anyStack = "--stack-name STACK"
 
 	// doctorCommand is this command, as in the installation.
-	doctorCommand = "\n  go run ./deploy/countersign doctor"
+	doctorCommand = sourceCommand + "doctor"
+
+	// sourceCommand runs the command line from the sources.
+	sourceCommand = "\n  go run ./deploy/countersign "
 
 	// redeploy are the installation's commands. sam asks for the parameters and
 	// offers their present values.

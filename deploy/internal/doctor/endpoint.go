@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"countersign/deploy/internal/awsconfig"
 )
 
 const (
@@ -102,7 +104,7 @@ func (d *doctor) probe(ctx context.Context, address, secret string, at time.Time
 func (d *doctor) judgeUnsigned(address string, b deployedFunction, r reply) Finding {
 	switch {
 	case r.err != nil:
-		return fault(nameAPI, address+" does not answer: "+reason(r.err), "Check the network between this machine and the API (VPN, proxy, DNS). If the network is fine, check whether the API was changed or deleted:"+
+		return fault(nameAPI, address+" does not answer: "+awsconfig.Reason(r.err), "Check the network between this machine and the API (VPN, proxy, DNS). If the network is fine, check whether the API was changed or deleted:"+
 			d.cli("cloudformation detect-stack-drift --stack-name %s", d.Stack))
 	case r.status == http.StatusUnauthorized, r.status == http.StatusForbidden:
 		return ok(nameAPI, "refuses unsigned requests; the app's Interactivity Request URL in Slack must be %s", address)
@@ -121,7 +123,7 @@ func (d *doctor) judgeSigned(address string, b deployedFunction, signed, replay 
 	const name = "API signature"
 	switch {
 	case signed.err != nil || replay.err != nil:
-		return unchecked(name, address+" does not always answer: "+reason(errors.Join(signed.err, replay.err)), "Run the doctor again. If it fails again, look at the bot's log:"+d.logs(b))
+		return unchecked(name, address+" does not always answer: "+awsconfig.Reason(errors.Join(signed.err, replay.err)), "Run the doctor again. If it fails again, look at the bot's log:"+d.logs(b))
 	case signed.status == http.StatusForbidden:
 		return fault(name, "the API refuses requests signed as by Slack (403): clicks are not accepted",
 			"The URL must be public. A Function URL needs the permissions lambda:InvokeFunctionUrl and lambda:InvokeFunction; a WAF or proxy in front of it may also refuse. "+restore)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"countersign/deploy/internal/awsconfig"
 	"countersign/handle"
 	"countersign/handle/dynamo"
 )
@@ -84,7 +85,7 @@ func (d *doctor) readRecent(ctx context.Context) ([]handle.Request, error) {
 // noTable reports whether err says that the table, or an index of it, does not exist.
 func noTable(err error) bool {
 	var gone *types.ResourceNotFoundException
-	return errors.As(err, &gone) || code(err) == "ValidationException"
+	return errors.As(err, &gone) || awsconfig.ErrorCode(err) == "ValidationException"
 }
 
 // unprovenEffect is what happens to new requests from unmatched requesters, by the stack

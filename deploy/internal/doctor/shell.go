@@ -31,13 +31,21 @@ func (d *doctor) awsFlags() string {
 }
 
 // completeCommands adds the stack, the Region and the profile to commands that are
-// constants.
+// constants. For a deployment from a release, commands that need the sources become
+// those that do not.
 func (d *doctor) completeCommands(findings []Finding) {
 	stack := shellQuote(d.Stack)
+	deployed, _ := d.stack()
 	for i := range findings {
 		f := &findings[i]
+		if deployed.released {
+			f.Do = strings.ReplaceAll(f.Do, redeploy, "\n  countersign upgrade --set NAME=VALUE --stack "+stack+d.awsFlags())
+		}
 		f.Do = strings.ReplaceAll(f.Do, anyStack, "--stack-name "+stack+d.awsFlags())
 		f.Do = strings.ReplaceAll(f.Do, doctorCommand, doctorCommand+" --stack "+stack+d.awsFlags())
+		if deployed.released {
+			f.Do = strings.ReplaceAll(f.Do, sourceCommand, "\n  countersign ")
+		}
 	}
 }
 

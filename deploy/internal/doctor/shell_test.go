@@ -64,3 +64,30 @@ func TestPrintedCommandsAreQuoted(t *testing.T) {
 		t.Errorf("only %d commands have the value", commands)
 	}
 }
+
+// A deployment from a release can be fixed without the sources.
+func TestAdviceForReleaseNeedsNoSources(t *testing.T) {
+	for _, released := range []bool{false, true} {
+		d := &doctor{Command: Command{Stack: "c"}, region: "eu-west-1"}
+		d.facts.stack = func() (stack, error) { return stack{released: released}, nil }
+		findings := []Finding{{Do: "Correct it:" + redeploy}, {Do: "Again:" + doctorCommand}, {Do: "Check:" + sourceCommand + "gate lint TEMPLATE"}}
+		d.completeCommands(findings)
+		want := []string{
+			"Correct it:\n  sam build --template deploy/template.yaml && sam deploy --guided --stack-name c --region eu-west-1",
+			"Again:\n  go run ./deploy/countersign doctor --stack c --region eu-west-1",
+			"Check:\n  go run ./deploy/countersign gate lint TEMPLATE",
+		}
+		if released {
+			want = []string{
+				"Correct it:\n  countersign upgrade --set NAME=VALUE --stack c --region eu-west-1",
+				"Again:\n  countersign doctor --stack c --region eu-west-1",
+				"Check:\n  countersign gate lint TEMPLATE",
+			}
+		}
+		for i, f := range findings {
+			if f.Do != want[i] {
+				t.Errorf("%q, not %q", f.Do, want[i])
+			}
+		}
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"countersign/deploy/internal/awsconfig"
 	"countersign/handle"
 )
 
@@ -43,6 +44,7 @@ type stack struct {
 	outputs        map[string]string
 	resources      []resource
 	resourcesErr   error // why resources are not all
+	released       bool  // deployed from a release, not with SAM
 }
 
 type resource struct{ kind, logical, physical string }
@@ -69,7 +71,7 @@ func (d *doctor) readStack(ctx context.Context) (stack, error) {
 
 func (d *doctor) readStackNamed(ctx context.Context, name string) (stack, error) {
 	out, err := d.aws.cloudFormation.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &name})
-	if code(err) == "ValidationError" || err == nil && len(out.Stacks) == 0 {
+	if awsconfig.ErrorCode(err) == "ValidationError" || err == nil && len(out.Stacks) == 0 {
 		return stack{}, errNoStack // the API has no code of its own for this
 	}
 	if err != nil {
@@ -84,6 +86,9 @@ func (d *doctor) readStackNamed(ctx context.Context, name string) (stack, error)
 	}
 	if described.LastUpdatedTime != nil {
 		s.changed = *described.LastUpdatedTime
+	}
+	for _, p := range described.Parameters {
+		s.released = s.released || aws.ToString(p.ParameterKey) == "CodeBucket"
 	}
 	for _, o := range described.Outputs {
 		s.outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)

@@ -28,7 +28,7 @@ import (
 // Credentials of the simulated Slack's app, stored in the deployment's secret.
 const (
 	botToken      = "xoxb-example-token"
-	signingSecret = "example-signing-secret"
+	signingSecret = "0123456789abcdef0123456789abcdef"
 	mailKey       = "example key for the links in mails"
 )
 

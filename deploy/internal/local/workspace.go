@@ -10,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -115,11 +114,8 @@ func (f SlackFlags) steps(missing []string) string {
 }
 
 // manifestLink opens Slack's form for a new app with the manifest of deploy/slack.yaml
-// for Socket Mode, which needs no addresses. See
-// https://docs.slack.dev/app-manifests/configuring-apps-with-app-manifests
-func manifestLink() string {
-	return "https://api.slack.com/apps?new_app=1&manifest_json=" + strings.ReplaceAll(url.QueryEscape(string(socketManifest())), "+", "%20")
-}
+// for Socket Mode, which needs no addresses.
+func manifestLink() string { return deploy.SlackAppLink(string(socketManifest())) }
 
 func socketManifest() []byte {
 	var m map[string]any
