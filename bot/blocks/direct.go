@@ -73,7 +73,7 @@ func directButtons(l *layout, r handle.Request) {
 	withdraw := act(WithdrawAction, "Withdraw", "Withdraw"+about)
 	switch g := r.Grant; {
 	case r.Decision == nil:
-		l.actions("requester", act(NudgeAction, "Nudge", "Remind the approvers of"+about), withdraw)
+		l.actions("requester", act(NudgeAction, "Nudge", "Nudge the approvers of"+about), withdraw)
 	case r.State() == handle.Expired && g != nil && g.UsedBy == "" && g.RevokedAt.IsZero() && !g.Lapsed:
 		l.actions("requester", withdraw)
 	}

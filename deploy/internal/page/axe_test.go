@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -24,11 +25,14 @@ func axeScript(t *testing.T) string {
 	return string(source)
 }
 
+// axeLimit bounds one run of axe-core. The storybook has every message in every state.
+const axeLimit = time.Minute
+
 // axe runs all rules of axe-core on the current document and returns the
 // violations. See https://github.com/dequelabs/axe-core/blob/develop/doc/API.md
 func (t *tab) axe(script string) []string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.ctx, waitLimit)
+	ctx, cancel := context.WithTimeout(t.ctx, axeLimit)
 	defer cancel()
 	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script+"\n;true")); err != nil {
 		t.fatal(fmt.Sprintf("loading axe-core: %v", err))
