@@ -21,6 +21,7 @@ const (
 	maxLookUps           = 80 // of people; Slack allows users.info at least 100 times a minute
 	maxConcurrentLookUps = 4
 	doApprovers          = "Change the stack parameter Approvers:" + redeploy
+	doLaterApprovers     = "Change the stack parameters EscalateTo and ReassignTo:" + redeploy
 	doUserGroups         = "Change the user group in Slack (People > User groups), or the stack parameter Approvers:" + redeploy
 )
 
@@ -101,7 +102,40 @@ func (d *doctor) checkApprovers(ctx context.Context) []Finding {
 	if err != nil {
 		return append(findings, needs(nameApprovers, settings(nameNotifier)))
 	}
-	return append(findings, judgeApprovers(named, groups, found, len(found)+notAsked, approvals)...)
+	findings = append(findings, judgeApprovers(named, groups, found, len(found)+notAsked, approvals)...)
+	return append(findings, checkLaterApprovers(ctx, w.client, n.env, b.env, named)...)
+}
+
+// checkLaterApprovers looks up those who are no approvers at first, and whom requests can
+// be escalated or reassigned to.
+func checkLaterApprovers(ctx context.Context, client *slack.Client, notifier, bot map[string]string, first []string) (findings []Finding) {
+	var users []string
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(append(split(notifier[envEscalateTo]), split(notifier[envReassignTo])...)))) {
+		switch {
+		case slices.Contains(first, id):
+		case handle.IsUser(id):
+			users = append(users, id)
+		case handle.IsUserGroup(id):
+			members, err := client.GetUserGroupMembersContext(ctx, id, teamOf(bot)...)
+			switch {
+			case slackCode(err) == "no_such_subteam":
+				findings = append(findings, fault(nameApprovers, "user group "+id+" does not exist or is disabled, so requests can't be escalated or reassigned to it", doLaterApprovers))
+			case err != nil:
+				findings = append(findings, slackError(nameApprovers, err))
+			case len(members) == 0:
+				findings = append(findings, fault(nameApprovers, "user group "+id+" has no members, so requests can't be escalated or reassigned to it", doLaterApprovers))
+			}
+		}
+	}
+	for _, p := range lookUp(ctx, client, users[:min(len(users), maxLookUps)], bot) {
+		switch {
+		case p.err != nil:
+			findings = append(findings, slackError(nameApprovers, p.err))
+		case p.reason != "":
+			findings = append(findings, fault(nameApprovers, "requests can be escalated or reassigned to "+p.label()+", who cannot approve: "+p.reason, doLaterApprovers))
+		}
+	}
+	return findings
 }
 
 // teamOf selects the workspace to look for user groups in, for a token that covers

@@ -242,6 +242,10 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"a name", env(envApprovers, "@ann,S0PLATFORM,U0EVE"), []expectation{{"bot function settings", Fault, envApprovers, ""}, {"notifier function settings", Fault, envApprovers, "sam deploy"}}},
 		{"a name given", func(p *fixture) { p.command.Approvers = []string{"@ann", "S0PLATFORM"} }, []expectation{{"approvers", Fault, `"@ann" is not a Slack user ID`, "Copy member ID"}}},
 		{"no such user", env(envApprovers, "U0UNKNOWN,S0PLATFORM"), []expectation{{"approvers", Fault, "U0UNKNOWN cannot approve: no such user", "Approvers"}}},
+		{"no such user or group to escalate or reassign to", func(p *fixture) {
+			notifier(p).env["COUNTERSIGN_ESCALATE_AFTER"], notifier(p).env[envEscalateTo], notifier(p).env[envReassignTo] = "4h", "U0UNKNOWN, U0EVE", "S0NONE,S0PLATFORM"
+		}, []expectation{{"approvers", Fault, "S0NONE does not exist or is disabled, so requests can't be escalated or reassigned to it", "ReassignTo"},
+			{"approvers", Fault, "requests can be escalated or reassigned to U0UNKNOWN, who cannot approve: no such user", "EscalateTo"}}},
 		{"deactivated", func(p *fixture) { p.slack.AddUser(slacktest.User{ID: "U0EVE", Name: "eve", Deleted: true}) }, []expectation{{"approvers", Fault, "deactivated", "Approvers"}}},
 		{"a guest", func(p *fixture) { p.slack.AddUser(slacktest.User{ID: "U0EVE", Name: "eve", Restricted: true}) }, []expectation{{"approvers", Fault, "a guest", "Approvers"}}},
 		{"a bot", func(p *fixture) { p.slack.AddUser(slacktest.User{ID: "U0EVE", Name: "eve", Bot: true}) }, []expectation{{"approvers", Fault, "a bot", "Approvers"}}},

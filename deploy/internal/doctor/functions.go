@@ -187,6 +187,8 @@ var (
 	envSlackAPI   = function.Variable("SlackAPI")
 	envChannel    = function.Variable("Channel")
 	envApprovers  = function.Variable("Approvers")
+	envEscalateTo = function.Variable("EscalateTo")
+	envReassignTo = function.Variable("ReassignTo")
 	envApprovals  = function.Variable("Approvals")
 	envUnproven   = function.Variable("UnprovenRequester")
 	envMailDomain = function.Variable("MailDomain")
