@@ -21,15 +21,16 @@ var (
 	secretName = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`passw|pass-?(phrase|code)|pass$|(pwd|psk)\d*$|(^|-)(pw|pin|pat|salt)\d*$|secret|token|credential` +
 			`|(private|api|access|auth|signing|hmac|insert|ingest(ion)?|licen[cs]e)-?key` +
-			`|(encryption|pre-?shared|shared|master|account|webhook)-?key(-?(value|material|base64))?$` +
+			`|(encryption|pre-?shared|shared|symmetric|aes|master|account|webhook|integration)-?key-?\d*(-?(value|material|base64))?$` +
+			`|basic-?auth$|(^|-)(otp|totp)\d*$` +
 			`|conn(ection)?-?str|web-?hooks?(-?(ur[il]s?|endpoint|address))?$`)
 	})
 
 	// What such a name describes, but is not.
 	plainName = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`(bypass|compass|overpass|underpass|trespass)$` +
-			`|-(arns?|names?|size|length|count|limit|rate|capacity|bucket|ttl|age|days|hours|minutes|seconds?|units?|expiry|expiration|lifetime|validity|enabled|required` +
-			`|type|algorithm|version|stage|policy|prevention|rotation|region|issuer|path)$` +
+			`|-(arns?|names?|size|length|count|limit|rate|capacity|bucket|ttl|age|days|hours|minutes|seconds?|units?|expiry|expiration|lifetime|validity|duration|timeout|interval|period|enabled|required` +
+			`|type|algorithm|version|stage|policy|prevention|rotation|region|issuer|provider|path|prefix|parameter)$` +
 			`|^(max|min)(imum)?-(\w+-)?tokens$|tokenizer|token-(endpoint|url)$|reset-(page|url)$`)
 	})
 
@@ -77,12 +78,14 @@ var secretForms = []secretForm{
 	form(`\bsk-((proj|ant|svcacct)-[\w-]{8,}|[A-Za-z0-9]{32,})`, Hidden, "sk-"),       // OpenAI, Anthropic
 	form(`\b(hv[sbr]\.[\w-]{20,}|dckr_pat_[\w-]{12,}|do[opr]_v1_[0-9a-f]{16,}|shp(at|ca|pa|ss)_[0-9a-fA-F]{16,}|hf_[A-Za-z]{30,}|dapi[0-9a-f]{32}|key-[0-9a-f]{32}|ya29\.[\w.-]{16,})`,
 		Hidden, "hvs.", "hvb.", "hvr.", "dckr_pat_", "_v1_", "shpat_", "shpca_", "shppa_", "shpss_", "hf_", "dapi", "key-", "ya29."), // Vault, Docker, DigitalOcean, Shopify, Hugging Face, Databricks, Mailgun, Google
+	form(`\b(glsa_\w{20,}|lin_api_\w{20,}|sq0(csp|atp)-[\w-]{16,}|NRA[KL]-[A-Z0-9]{16,}|PMAK-[0-9a-f-]{24,}|ATATT3[\w-]{20,}=*|\d{8,10}:AA[\w-]{32,})`,
+		Hidden, "glsa_", "lin_api_", "sq0csp-", "sq0atp-", "nrak-", "nral-", "pmak-", "atatt3", ":aa"), // Grafana, Linear, Square, New Relic, Postman, Atlassian, Telegram
 	form(`\bAGE-SECRET-KEY-1[A-Z0-9]+`, Hidden, "age-secret-key-1"),
 	form(`\bSG\.[\w-]{16,}(\.[\w-]+)?`, Hidden, "sg."), // SendGrid
 	form(`\beyJ[\w-]+\.[\w-]+\.[\w-]*`, Hidden, "eyj"), // JSON Web Tokens
 	form(`(?i)https?://(hooks\.slack(-gov)?\.com/|[\w.-]*webhook\.office\.com/|outlook\.office(365)?\.com/webhook|hooks\.chime\.aws/|(\w+\.)?discord(app)?\.com/api/webhooks/|hooks\.zapier\.com/hooks/`+
-		`|[\w.-]+(:\d+)?/hooks/[a-z0-9]{20,}|events\.(\w+\.)?pagerduty\.com/integration/)\S*`,
-		Hidden, "hook", "pagerduty"),
+		`|[\w.-]+(:\d+)?/hooks/[a-z0-9]{20,}|events\.(\w+\.)?pagerduty\.com/integration/|alert\.victorops\.com/integrations/|[\w.-]*sumologic\.com/receiver/|api\.telegram\.org/bot)\S*`,
+		Hidden, "hook", "pagerduty", "victorops", "sumologic", "telegram"),
 	form(`(?i)([?&](key|code|token|secret)=)[^\s&"'<>]+`, "${1}"+Hidden, "key=", "code=", "token=", "secret="),
 	form(`(?i)(\b(X-Amz-Signature|X-Amz-Security-Token|X-Amz-Credential|Signature|sig|AccountKey|SharedAccessKey|SharedAccessSignature|client_secret|(access|refresh|id|auth)[_-]?token|api[_-]?key|password|passwd|pwd)\s*(=|%3D)\s*)[^\s&;,"'<>|]+`,
 		"${1}"+Hidden, "=", "%3d"),

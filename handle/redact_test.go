@@ -69,6 +69,17 @@ var secrets = []string{
 	"dapi0123456789abcdef0123456789abcdef",
 	"ya29." + lower,
 	"AGE-SECRET-KEY-1QQQQQQQQQQ",
+	"https://api.telegram.org/bot123456789:AA" + lower + lower + "/sendMessage",
+	"123456789:AA" + lower + lower,
+	"https://endpoint1.collection.us2.sumologic.com/receiver/v1/http/" + lower + "==",
+	"https://alert.victorops.com/integrations/generic/20131114/alert/" + lower + "/key",
+	"https://api.opsgenie.com/v1/json/cloudwatch?apiKey=" + lower,
+	"glsa_" + lower + "_12345678",
+	"lin_api_" + lower + lower,
+	"sq0csp-" + lower,
+	"NRAK-ABCDEFGHIJKLMNOPQRSTUVWXYZ1",
+	"PMAK-0123456789abcdef01234567-0123456789abcdef0123456789abcdef01",
+	"ATATT3xFfGF0" + lower,
 }
 
 // secretNames are names whose value is hidden whatever it is.
@@ -78,6 +89,7 @@ var secretNames = []string{
 	"SecretAccessKey", "AccessKeyId", "GitHubToken", "TokenValue", "ClientSecret", "SlackSigningSecret", "ConnectionString", "DbConnStr", "Passphrase", "AdminPass",
 	"UserPasscode", "SlackWebhookURL", "TeamsWebhookUri", "webhook", "DbCredentials", "StorageAccountKey",
 	"VpnPSK1", "DbPwd2", "AdminPW", "DoorPIN", "GitHubPAT", "HmacKey", "PasswordSalt", "EncryptionKeyValue", "DBPASSWORD", "apikey", "presharedkey", "VaultSecretId",
+	"TunnelPreSharedKey1", "PreSharedKey2", "EncryptionKey2", "AesKey", "SymmetricKey", "HttpBasicAuth", "OTP", "PagerDutyIntegrationKey",
 }
 
 var plain = []handle.Field{
@@ -101,6 +113,11 @@ var plain = []handle.Field{
 	{Name: "SecretArn", Value: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:orders-AbCdEf"},
 	{Name: "SecretName", Value: "orders/database"},
 	{Name: "TokenExpiration", Value: "3600"},
+	{Name: "SessionTokenDuration", Value: "3600"},
+	{Name: "TokenTimeout", Value: "3600"},
+	{Name: "PasswordParameter", Value: "/orders/database/password"},
+	{Name: "SecretPrefix", Value: "orders/"},
+	{Name: "CredentialProvider", Value: "environment"},
 	{Name: "RequirePassword", Value: "true"},
 	{Name: "SourceVersion", Value: "git-2fd4e1c67a2d28fced849ee1bb76e7391b93eb12"},
 	{Name: "Lookup", Value: "https://example.com/search?keyword=orders&page=2"},
