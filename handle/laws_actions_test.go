@@ -157,6 +157,8 @@ func (m *model) takeStep(t *rapid.T) {
 		}
 	case handle.StepMail:
 		m.mark(t, "MarkDelivered", func(r handle.Request) handle.Request { return r.MarkDelivered(s.Notification.MailKey(), "", "", now) })
+	case handle.StepAsk:
+		m.mark(t, "MarkDelivered", func(r handle.Request) handle.Request { return r.MarkDelivered(s.Key(), "D0"+s.To, ts, now) })
 	case handle.StepWatch:
 		m.observeStack(t)
 	}

@@ -221,8 +221,44 @@ func (r Request) unmentioned() bool {
 	return slices.ContainsFunc(r.Notifications(), func(n Notification) bool {
 		tried := r.Attempts[Step{Kind: StepNotify, Notification: n}.Key()]
 		late := tried.RateLimited && !tried.NotBefore.Before(r.Terms.Deadline)
-		return n.mentionsApprovers() && (tried.Abandoned || late)
+		_, replied := r.Delivered[n.ReplyKey()] // then only the requester could not be written to
+		return n.mentionsApprovers() && !replied && (tried.Abandoned || late)
 	})
+}
+
+// untold lists the approvers who are still to be told of a posted request by direct
+// message, because its thread could not mention them and no mail can tell them: users
+// who are listed, and members of groups that are known. At most MaxListed people are
+// told so, each once.
+func (r Request) untold() []string {
+	asked := Notification{Name: NotifyAsked}
+	mail := Step{Kind: StepMail, Notification: asked}
+	_, mailed := r.Delivered[asked.MailKey()]
+	if _, posted := r.Root(); !posted || r.Decision != nil || mailed || !r.Attempts[mail.Key()].Abandoned || !r.unmentioned() {
+		return nil
+	}
+	var list []string
+	told := 0
+	for key := range r.Delivered {
+		if strings.HasPrefix(key, string(StepAsk)+"/") {
+			told++
+		}
+	}
+	for _, a := range r.WaitingFor() {
+		ids := a.Group.Members
+		if IsUser(a.ID) {
+			ids = []string{a.ID}
+		}
+		for _, id := range ids {
+			_, written := r.Delivered[Step{Kind: StepAsk, To: id}.Key()]
+			own := !r.Terms.SelfApproval && slices.Contains(r.Requester.SlackIDs, id)
+			if written || own || slices.Contains(list, id) || told+len(list) >= MaxListed {
+				continue
+			}
+			list = append(list, id)
+		}
+	}
+	return list
 }
 
 // ReplyKey is the key in Delivered of the reply in the thread.

@@ -93,6 +93,8 @@ func (run *runner) take(s handle.Step) {
 		}
 	case handle.StepMail:
 		run.r = run.r.MarkDelivered(s.Notification.MailKey(), "", "", run.now)
+	case handle.StepAsk:
+		run.r = run.r.MarkDelivered(s.Key(), "D0"+s.To, run.ts(), run.now)
 	case handle.StepWatch:
 		if run.stackStatus == "" {
 			run.r = run.r.StillInProgress(run.now)

@@ -21,6 +21,7 @@ const (
 	StepRefresh   StepKind = "refresh"   // update a posted message that shows an old state
 	StepNotify    StepKind = "tell"      // reply in the thread, and write to the requester
 	StepMail      StepKind = "mail"      // the same by mail
+	StepAsk       StepKind = "ask"       // write to an approver whom neither the thread nor a mail could tell
 	StepCheck     StepKind = "check"     // compare an updated stack with what was approved
 	StepWatch     StepKind = "watch"     // ask CloudFormation how the stack operation ended
 	StepReact     StepKind = "react"     // show the state as a reaction on the message
@@ -31,18 +32,22 @@ type Step struct {
 	Kind         StepKind
 	Notification Notification // of StepNotify and StepMail
 	Message      Message      // of StepRefresh
+	To           string       // of StepAsk: a user's ID
 	At           time.Time    // when it is due
 }
 
 // Key identifies the step among the request's Attempts: its kind, followed by a
-// notification's name or a message's place, such as tell/decided or
-// refresh/C0APPROVALS/1764000000.123456.
+// notification's name, a message's place or a user, such as tell/decided,
+// refresh/C0APPROVALS/1764000000.123456 or ask/U0ANN. That of StepAsk is also its key
+// in Delivered.
 func (s Step) Key() string {
 	switch s.Kind {
 	case StepNotify, StepMail:
 		return string(s.Kind) + "/" + s.Notification.Name
 	case StepRefresh:
 		return string(s.Kind) + "/" + s.Message.Channel + "/" + s.Message.TS
+	case StepAsk:
+		return string(s.Kind) + "/" + s.To
 	}
 	return string(s.Kind)
 }
@@ -126,6 +131,9 @@ func (r Request) Outstanding() []Step {
 		if at, ok := r.mailDueAt(n); ok {
 			add(Step{Kind: StepMail, Notification: n, At: at})
 		}
+	}
+	for _, id := range r.untold() {
+		add(Step{Kind: StepAsk, To: id, At: r.CreatedAt})
 	}
 	if !r.Stack.UpdateAt.IsZero() {
 		add(Step{Kind: StepCheck, At: r.Stack.UpdateAt})

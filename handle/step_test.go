@@ -1,6 +1,7 @@
 package handle_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -198,10 +199,66 @@ func TestPendingDeliveries(t *testing.T) {
 	}
 }
 
+// Approvers are told by direct message if neither the thread nor a mail can tell them:
+// each once, twenty people at most, and none who has voted or who requests.
+func TestApproversToldDirectly(t *testing.T) {
+	members := func(n int) (ids []string) {
+		for i := range n {
+			ids = append(ids, fmt.Sprintf("U0MEMBER%02d", i))
+		}
+		return ids
+	}
+	lost := handle.Failure{Reason: "lost", Permanent: true}
+	open := func(groups map[string]handle.Group, approvers ...string) handle.Request {
+		r := launch(func(r *handle.Request) { r.Terms.Approvers = approvers }).RecordGroups(groups)
+		r = r.MarkPosted(posted.Channel, posted.TS, r.ViewHash(), at)
+		return r.RecordFailure(handle.Step{Kind: handle.StepNotify, Notification: asked}, lost, at)
+	}
+	unmailed := func(r handle.Request) handle.Request {
+		return r.RecordFailure(handle.Step{Kind: handle.StepMail, Notification: asked}, lost, at)
+	}
+	asks := func(r handle.Request) (list []string) {
+		for _, s := range r.Outstanding() {
+			if s.Kind == handle.StepAsk {
+				list = append(list, s.To)
+			}
+		}
+		return list
+	}
+	small := map[string]handle.Group{"S0SMALL": {Size: 3, Members: []string{ann, rob, "U0CARL"}}}
+	for _, tt := range []struct {
+		name string
+		r    handle.Request
+		want []string
+	}{
+		{"a mail may still tell them", open(nil, ann, ben), nil},
+		{"mailed", open(nil, ann, ben).MarkDelivered(asked.MailKey(), "", "", at), nil},
+		{"mentioned", unmailed(open(nil, ann, ben).MarkDelivered(asked.ReplyKey(), "C0APPROVALS", "1.000002", at)), nil},
+		{"users", unmailed(open(nil, ann, ben)), []string{ann, ben}},
+		{"a group without the requester", unmailed(open(small, "S0SMALL", ann)), []string{ann, "U0CARL"}},
+		{"a group that is not known", unmailed(open(nil, "S0SMALL", ann)), []string{ann}},
+		{"a large group", unmailed(open(map[string]handle.Group{"S0LARGE": {Size: 21, Members: members(21)}}, "S0LARGE")), nil},
+		{"one is told", unmailed(open(nil, ann, ben)).MarkDelivered("ask/"+ann, "D0ANN", "1.000003", at), []string{ben}},
+		{"one has voted", votes(t, unmailed(open(nil, ann, ben)), handle.Approve, at, ann), []string{ben}},
+		{"decided", unmailed(open(nil, ann, ben)).Withdraw("x", at), nil},
+	} {
+		if diff := cmp.Diff(tt.want, asks(tt.r)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+	many := unmailed(open(map[string]handle.Group{"S0ONE": {Size: 20, Members: members(20)}}, ann, "S0ONE", ben))
+	for i, left := 0, asks(many); len(left) > 0; i, left = i+1, asks(many) {
+		if len(left)+i != handle.MaxListed {
+			t.Fatalf("%d are told and %d are left, want %d in all", i, len(left), handle.MaxListed)
+		}
+		many = many.MarkDelivered("ask/"+left[0], "D0", "1.1", at)
+	}
+}
+
 func TestStepsThatNeedTheLease(t *testing.T) {
 	for kind, want := range map[handle.StepKind]bool{
 		handle.StepExpire: false, handle.StepSignal: false,
-		handle.StepPost: true, handle.StepRefresh: true, handle.StepNotify: true, handle.StepMail: true, handle.StepWatch: true,
+		handle.StepPost: true, handle.StepRefresh: true, handle.StepNotify: true, handle.StepMail: true, handle.StepAsk: true, handle.StepWatch: true,
 	} {
 		if got := (handle.Step{Kind: kind}).NeedsLease(); got != want {
 			t.Errorf("%s: got %t, want %t", kind, got, want)

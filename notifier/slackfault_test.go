@@ -226,6 +226,85 @@ func TestApproversWhoCannotBeMentionedGetMail(t *testing.T) {
 	}
 }
 
+// Without a mail topic, they are told by direct message, each once, the requester not.
+func TestApproversWhoCannotBeMentionedOrMailedGetDirectMessages(t *testing.T) {
+	const carl = "U0CARL"
+	for _, code := range []string{"cannot_reply_to_message", "restricted_action_thread_locked", "a_code_of_next_year"} {
+		t.Run(code, func(t *testing.T) {
+			w := newWorld(t)
+			w.slack.AddUser(slacktest.User{ID: carl, Name: "carl", RealName: "Carl", Email: "carl@example.com"})
+			w.slack.AddUserGroup(slacktest.UserGroup{ID: group, Handle: "platform", Users: []string{ann, bob, rita}})
+			w.notifier.Mail = nil
+			w.notifier.Defaults.Approvers = []string{group, carl, ann}
+			w.refusePosts(code, true)
+			r := w.launch()
+			w.sweep(time.Hour)
+			w.sweep(10 * time.Hour)
+			root, _ := w.load(r.ID).Root()
+			link := "https://slack.com/archives/" + root.Channel + "/p" + strings.ReplaceAll(root.TS, ".", "")
+			for _, id := range []string{ann, bob, carl} {
+				if got := w.slack.DMs(id); len(got) != 1 || !strings.Contains(got[0].Text, link) || len(got[0].ButtonsIn("decide")) > 0 {
+					t.Errorf("%s got %+v, want one message that leads to the request", id, got)
+				}
+			}
+			for _, m := range w.slack.DMs(rita) {
+				if strings.Contains(m.Text, "your approval") {
+					t.Errorf("the requester is asked: %q", m.Text)
+				}
+			}
+			w.decide(r.ID, handle.Approve, "")
+			w.sweep(time.Hour)
+			if got := len(w.slack.DMs(ann)); got != 1 {
+				t.Errorf("Ann got %d messages", got)
+			}
+		})
+	}
+}
+
+// Approvers who take no direct messages cost a few attempts, and only they are not told.
+func TestRefusedDirectMessageToOneApprover(t *testing.T) {
+	w := newWorld(t)
+	w.notifier.Mail = nil
+	attempts := 0
+	w.slack.SetFault(func(method string, form url.Values) *slacktest.Fault {
+		switch {
+		case method == "chat.postMessage" && form.Get("thread_ts") != "":
+			return &slacktest.Fault{Error: "is_archived"}
+		case method == "chat.postMessage" && form.Get("channel") == ann:
+			attempts++
+			return &slacktest.Fault{Error: "messages_tab_disabled"}
+		}
+		return nil
+	})
+	w.launch()
+	w.sweep(10 * time.Hour)
+	if attempts != 1 || len(w.slack.DMs(ann)) != 0 || len(w.slack.DMs(bob)) != 1 {
+		t.Errorf("%d attempts at Ann, who got %d messages, and Bob %d; want 1, 0 and 1", attempts, len(w.slack.DMs(ann)), len(w.slack.DMs(bob)))
+	}
+}
+
+// The thread has mentioned the approvers, and only the requester takes no direct
+// messages: the approvers are not told a second time.
+func TestRequesterWhoCannotBeWrittenToTellsApproversNothing(t *testing.T) {
+	for _, mail := range []bool{true, false} {
+		w := newWorld(t)
+		if !mail {
+			w.notifier.Mail = nil
+		}
+		w.slack.SetFault(func(method string, form url.Values) *slacktest.Fault {
+			if method == "chat.postMessage" && form.Get("channel") == rita {
+				return &slacktest.Fault{Error: "messages_tab_disabled"}
+			}
+			return nil
+		})
+		w.launch()
+		w.sweep(time.Hour)
+		if len(w.mail.sent) != 0 || len(w.slack.DMs(ann)) != 0 {
+			t.Errorf("with mail %t: %d mails, and %d direct messages to Ann", mail, len(w.mail.sent), len(w.slack.DMs(ann)))
+		}
+	}
+}
+
 // A 429 is a 429 whatever its Retry-After says. What asks to wait past the deadline
 // is mailed at once; the rest waits for Slack.
 func TestRetryAfter(t *testing.T) {

@@ -33,6 +33,21 @@ func FirstDirect(r handle.Request, n handle.Notification) View {
 	return v
 }
 
+// AskDirect tells an approver by direct message of a posted request in whose thread Slack did
+// not let them be mentioned. They decide it there.
+func AskDirect(r handle.Request) View {
+	text := states[handle.Pending].sign + " " + launch(r) + ": this " + Operation(r) + " by " + requester(r) + " is waiting for your approval. Expires " + Mrkdwn.Date(r.Terms.Deadline) +
+		". Slack did not let Countersign mention you in the channel, so you are told here."
+	if root, ok := r.Root(); ok {
+		if url := messageLink(root.Channel, root.TS); url != "" {
+			text += " Decide it there: " + link(url, "the request")
+		}
+	}
+	var l layout
+	l.section("", text)
+	return l.view(text)
+}
+
 // directHeadline is headline in the requester's words.
 func directHeadline(r handle.Request) head {
 	h := headline(r)

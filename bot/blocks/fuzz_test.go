@@ -62,7 +62,7 @@ func render(t *testing.T, text string, event int) []blocks.View {
 	if err != nil {
 		t.Fatal(err)
 	}
-	views := []blocks.View{blocks.Message(r)}
+	views := []blocks.View{blocks.Message(r), blocks.AskDirect(r)}
 	for _, o := range r.Notifications() {
 		views = append(views, blocks.Notification(r, o, false), blocks.Notification(r, o, true))
 	}

@@ -36,7 +36,7 @@ func FuzzSizes(f *testing.F) {
 
 func checkSizes(t *testing.T, r handle.Request) {
 	t.Helper()
-	messages := map[string]blocks.View{"message": blocks.Message(r)}
+	messages := map[string]blocks.View{"message": blocks.Message(r), "ask": blocks.AskDirect(r)}
 	links := &blocks.Links{Base: "https://bot.example.com", Key: handle.MailKey(strings.Repeat("k", handle.MinMailKey))}
 	notifications := append(r.Notifications(),
 		handle.Notification{Name: handle.NotifyAsked}, handle.Notification{Name: handle.NotifyReminder}, handle.Notification{Name: handle.NotifyReasked + "-0"},

@@ -233,10 +233,14 @@ func itemWaitsFor(it Item) string {
 // messageURL is the address of the request's message; empty if none is known. Slack
 // leads from there to the person's own workspace.
 func messageURL(it Item) string {
-	if !handle.IsConversation(it.Channel) || !handle.IsTimestamp(it.TS) {
+	return messageLink(it.Channel, it.TS)
+}
+
+func messageLink(channel, ts string) string {
+	if !handle.IsConversation(channel) || !handle.IsTimestamp(ts) {
 		return ""
 	}
-	return "https://slack.com/archives/" + it.Channel + "/p" + strings.ReplaceAll(it.TS, ".", "")
+	return "https://slack.com/archives/" + channel + "/p" + strings.ReplaceAll(ts, ".", "")
 }
 
 func reviewButton(it Item, label string) *slack.ButtonBlockElement {

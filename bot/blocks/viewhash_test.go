@@ -177,6 +177,8 @@ func (f *hashedRequest) step(t *rapid.T) {
 		f.r = f.r.MarkDelivered(s.Notification.ReplyKey(), "C0APPROVALS", ts, f.now).MarkDelivered(s.Notification.DirectKey(), "D0REQUESTER", ts, f.now)
 	case handle.StepMail:
 		f.r = f.r.MarkDelivered(s.Notification.MailKey(), "", "", f.now)
+	case handle.StepAsk:
+		f.r = f.r.MarkDelivered(s.Key(), "D0"+s.To, ts, f.now)
 	case handle.StepWatch:
 		f.stack(t)
 	}

@@ -23,11 +23,11 @@ type message struct {
 const maxAtOnce = 8
 
 func isMessage(s handle.Step) bool {
-	return s.Kind == handle.StepRefresh || s.Kind == handle.StepNotify || s.Kind == handle.StepMail
+	return s.Kind == handle.StepRefresh || s.Kind == handle.StepNotify || s.Kind == handle.StepMail || s.Kind == handle.StepAsk
 }
 
 // independent returns the messages at the head of due that do not depend on each
-// other: updates of posted messages, one notification in Slack and one by mail. A
+// other: updates of posted messages, direct messages to approvers, one notification in Slack and one by mail. A
 // later notification waits, so that each conversation stays in order. Steps that
 // Slack asked to wait with are left out.
 func (u *run) independent(due []handle.Step) (steps []handle.Step) {
@@ -36,7 +36,7 @@ func (u *run) independent(due []handle.Step) (steps []handle.Step) {
 		if !isMessage(s) || len(steps) == maxAtOnce {
 			break
 		}
-		if s.Kind != handle.StepRefresh && seen[s.Kind] {
+		if s.Kind != handle.StepRefresh && s.Kind != handle.StepAsk && seen[s.Kind] {
 			continue
 		}
 		seen[s.Kind] = true
@@ -130,6 +130,8 @@ func (u *run) messages(ctx context.Context, s handle.Step) []message {
 		return nil
 	case s.Kind == handle.StepRefresh:
 		return []message{u.refresh(s)}
+	case s.Kind == handle.StepAsk:
+		return []message{u.ask(s)}
 	}
 	return u.notify(s)
 }
@@ -203,6 +205,15 @@ func (u *run) begin(s handle.Step, requester string) message {
 	return message{step: s, once: true, send: func(ctx context.Context) (Mark, error) {
 		p, err := u.c.Slack.Post(ctx, requester, "", view)
 		return directBegun{delivered{s.Notification.DirectKey(), p.Channel, p.TS, u.c.Now()}, hash}, err
+	}}
+}
+
+// ask writes to an approver whom the thread could not mention.
+func (u *run) ask(s handle.Step) message {
+	view := blocks.AskDirect(u.r)
+	return message{step: s, once: true, send: func(ctx context.Context) (Mark, error) {
+		p, err := u.c.Slack.Post(ctx, s.To, "", view)
+		return delivered{s.Key(), p.Channel, p.TS, u.c.Now()}, err
 	}}
 }
 
