@@ -16,7 +16,7 @@ func Direct(r handle.Request) View {
 	l.header(head.sign + " " + head.word + ": " + Title(r))
 	l.section("summary", directSummary(r))
 	l.section("status", directStatus(r))
-	l.section("people", people(r)) // mentions notify no one in a direct message
+	l.section("people", people(r, true))
 	if r.Decision != nil && r.State() != handle.Expired {
 		l.quote(r.Decision.Reason, 2000)
 	}
@@ -123,7 +123,7 @@ func Withdraw(r handle.Request, metadata string) slack.ModalViewRequest {
 
 // Nudged answers the requester who has reminded the approvers.
 func Nudged(r handle.Request) string {
-	names, _ := waiting(r)
+	names := waitingMentioned(r)
 	if len(names) == 0 {
 		names = []string{"the approvers"}
 	}

@@ -33,10 +33,10 @@ func Message(r handle.Request) View {
 	var l layout
 	head, title := headline(r), Title(r)
 	l.header(head.sign + " " + head.word + ": " + title)
-	l.section("summary", summary(r)) // who wants to launch what, and where
-	l.quote(r.Purpose, 400)          // why
-	l.section("status", status(r))   // until when; later, how it was decided
-	l.section("people", people(r))   // who has to act, and who has
+	l.section("summary", summary(r))      // who wants to launch what, and where
+	l.quote(r.Purpose, 400)               // why
+	l.section("status", status(r))        // until when; later, how it was decided
+	l.section("people", people(r, false)) // who has to act, and who has
 	if r.Decision != nil && r.State() != handle.Expired {
 		l.quote(r.Decision.Reason, 2000)
 	}

@@ -16,8 +16,9 @@ const maxNamed = 10
 //
 // Mentions notify people when a message is posted, not when it is updated. So that no
 // one is notified twice, groups are named here in plain text, and those who are mentioned
-// here are not mentioned by the first reply in the thread: see askedOf.
-func people(r handle.Request) string {
+// here are not mentioned by the first reply in the thread: see askedOf. In a direct
+// message to the requester, mentions notify none of them.
+func people(r handle.Request, direct bool) string {
 	if r.State() != handle.Pending {
 		return ""
 	}
@@ -28,6 +29,9 @@ func people(r handle.Request) string {
 		}
 	}
 	names, _ := waiting(r)
+	if direct {
+		names = waitingMentioned(r)
+	}
 	add("Waiting for", enumerate(names))
 	var approved []string
 	for _, p := range r.ApprovedBy() {
@@ -103,6 +107,19 @@ func waiting(r handle.Request) (names, unmentioned []string) {
 		names = append(names, count(unnamed, "user group", "user groups"))
 	}
 	return names, unmentioned
+}
+
+// waitingMentioned lists those who have not acted where mentions notify none of them, as
+// in a direct message to the requester: all by mention, groups with their sizes.
+func waitingMentioned(r handle.Request) (names []string) {
+	for _, a := range r.WaitingFor() {
+		name := mention(a.ID)
+		if a.Group.Size > 0 {
+			name += " (" + count(a.Group.Size, "person", "people") + ")"
+		}
+		names = append(names, name)
+	}
+	return names
 }
 
 // askedOf names those whom the first reply in the thread asks. People whom the message

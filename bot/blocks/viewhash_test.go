@@ -56,7 +56,7 @@ type shown struct {
 }
 
 func (f *hashedRequest) check(t *rapid.T) {
-	b, err := json.MarshalIndent(blocks.Message(f.r), "", " ")
+	b, err := json.MarshalIndent([]blocks.View{blocks.Message(f.r), blocks.Direct(f.r)}, "", " ")
 	if err != nil {
 		t.Fatal(err)
 	}

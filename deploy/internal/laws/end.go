@@ -3,8 +3,11 @@ package laws
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
+	"countersign/bot/blocks"
+	"countersign/bot/slacktest"
 	"countersign/handle"
 )
 
@@ -24,6 +27,9 @@ func (c *Checker) CheckEnd(records []handle.Request, now time.Time, unreachable 
 			}
 		}
 		c.limits()
+		for _, r := range records {
+			c.atRest(r)
+		}
 		for _, ch := range c.Slack.Channels() {
 			for _, m := range c.Slack.Messages(ch.ID) {
 				if len(m.ButtonsIn("decide")) > 0 {
@@ -31,6 +37,41 @@ func (c *Checker) CheckEnd(records []handle.Request, now time.Time, unreachable 
 				}
 			}
 		}
+	})
+}
+
+// atRest checks what shows the end of a decided request besides its message: the one
+// reaction on that, and the requester's first direct message.
+func (c *Checker) atRest(r handle.Request) {
+	if r.Decision == nil {
+		return
+	}
+	if root, posted := r.Root(); posted && !c.reactionRefused() {
+		m, _ := c.Slack.Message(root.Channel, root.TS)
+		var names []string
+		for _, x := range m.Reactions {
+			names = append(names, x.Name)
+		}
+		if len(names) > 1 || len(names) == 1 && names[0] != r.Reaction() {
+			c.add(Recovery, "a message has the reaction of its last state alone", "%s is %s, and has %v", r.ID, r.State(), names)
+		}
+	}
+	if r.Direct == nil {
+		return
+	}
+	m, _ := c.Slack.Message(r.Direct.Channel, r.Direct.TS)
+	for _, b := range m.Buttons() {
+		if b.ActionID == blocks.NudgeAction {
+			c.add(Recovery, "messages have buttons only while the request is pending", "%s is %s, and the direct message has a button to nudge", r.ID, r.State())
+		}
+	}
+}
+
+// reactionRefused reports whether Slack has refused a reaction, after which it may be missing
+// or out of date.
+func (c *Checker) reactionRefused() bool {
+	return slices.ContainsFunc(c.Slack.Calls(), func(call slacktest.Call) bool {
+		return strings.HasPrefix(call.Method, "reactions.") && call.Error != "" && call.Error != "already_reacted" && call.Error != "no_reaction"
 	})
 }
 
