@@ -43,6 +43,8 @@ func (c Command) serve(ctx context.Context, w io.Writer, template *gate.Template
 	config := sandbox.Config{Store: store, Delay: resourceDelay, Log: log}
 	if slack != nil {
 		config.Workspace = &slack.Workspace
+	} else {
+		config.Defaults = sandbox.EveryAction
 	}
 	sim, err := sandbox.New(config)
 	if err != nil {

@@ -104,3 +104,20 @@ func TestReviewing(t *testing.T) {
 		t.Error("the button to stop is shown without a review")
 	}
 }
+
+// Ann passes a request on to Dan, who may approve then.
+func TestReassign(t *testing.T) {
+	s := newFixture(t)
+	s.launch(sandbox.Rita, nil)
+	s.shows(sandbox.Ann, "slack", "Waiting for", "@platform-approvers")
+	s.clickButton(sandbox.Ann, "reassign")
+	s.shows(sandbox.Ann, "modal", "Reassign this launch?", "Dan Developer")
+	s.fill(sandbox.Ann, "approvers", sandbox.Dan)
+	s.shows(sandbox.Bob, "slack", "Reassigned")
+	s.clickButton(sandbox.Bob, "approve")
+	s.shows(sandbox.Bob, "slack", "You aren't an approver")
+	s.clickButton(sandbox.Dan, "approve")
+	if got := s.request(); got.State() != handle.Approved || got.Decision.By.ID != sandbox.Dan {
+		t.Errorf("got %s by %s", got.State(), got.Decision.By.ID)
+	}
+}

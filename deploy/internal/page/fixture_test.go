@@ -49,7 +49,7 @@ func newFixtureAt(t *testing.T, clock *sandbox.Clock) *fixture {
 		t.Fatal(err)
 	}
 	s := &fixture{T: t, store: &handle.Memory{}}
-	s.sandbox, err = sandbox.New(sandbox.Config{Store: s.store, Clock: clock})
+	s.sandbox, err = sandbox.New(sandbox.Config{Store: s.store, Clock: clock, Defaults: sandbox.EveryAction})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,6 +65,13 @@ func functionsConfig(cloudFormation, slack, mail, bot string) localfn.Config {
 	}
 }
 
+// EveryAction configures the functions so that requests are reminded and escalated, and
+// can be reassigned: to Dan, who may not approve otherwise.
+func EveryAction(d *notifier.Defaults) {
+	d.Reminders = handle.DefaultReminders()
+	d.ReassignTo, d.EscalateTo, d.EscalateAfter = []string{Dan}, []string{Dan}, 6*time.Hour
+}
+
 func newWorkspace(now func() time.Time, origin, bot string, client *http.Client, limits slacktest.RateLimits, grid *Grid) *slacktest.Workspace {
 	c := slacktest.Config{
 		Now: now, TeamID: Team, TeamName: "Example", Domain: "example",
