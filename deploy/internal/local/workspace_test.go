@@ -126,9 +126,7 @@ func TestLaunchIsApprovedInTheWorkspace(t *testing.T) {
 		t.Fatalf("click: %+v, %v", i, err)
 	}
 	waitFor(t, "the end of the launch", func() bool { return strings.Contains(fetch(t, origin+"/"), "CREATE_COMPLETE") })
-	if n := len(w.DMs(requester)); n == 0 {
-		t.Error("the requester was written nothing")
-	}
+	waitFor(t, "the direct message to the requester", func() bool { return len(w.DMs(requester)) > 0 })
 }
 
 func after(s, mark string) string {
