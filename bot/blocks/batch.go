@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/slack-go/slack"
 
@@ -72,6 +73,9 @@ func option(it Item) *slack.OptionBlockObject {
 	if it.Provisioned != "" && it.Provisioned != it.Product {
 		text += " as " + handle.OneLine(it.Provisioned, 60)
 	}
+	if it.Update {
+		text = cutPlain(text, maxOption-len(" (update)")) + " (update)"
+	}
 	return slack.NewOptionBlockObject(it.ID, plain(cutPlain(text, maxOption)), plain(cutPlain(who+" in "+account+", "+it.Region, maxOption)))
 }
 
@@ -108,10 +112,34 @@ func BatchReview(list []handle.Request, out []LeftOut, metadata string) slack.Mo
 // text.
 func reviewed(r handle.Request, n int) string {
 	s := asks(r, n) + "\n*Expires* " + Mrkdwn.Date(r.Terms.Deadline) + " · *Approvals* " + approvals(r)
+	if r.Update != nil {
+		s += "\n" + changed(r.Update, n)
+	}
 	if !handle.Blank(r.Purpose) {
 		s += "\n" + code(shorten(r.WaitURL.Redact(r.Purpose), n), n)
 	}
 	return s
+}
+
+// changed names the first of what an update changes.
+func changed(u *handle.Update, n int) string {
+	const most = 3
+	total := 0
+	var names []string
+	for i, c := range u.Changes {
+		total += c.Represents()
+		if i < most {
+			names = append(names, code(c.Name, min(n, 40)))
+		}
+	}
+	s := "It changes what can't be shown here"
+	if len(names) > 0 {
+		s = "It changes " + strings.Join(names, ", ")
+		if left := total - len(names); left > 0 {
+			s += fmt.Sprintf(" and %d more", left)
+		}
+	}
+	return s + ": see its Details."
 }
 
 // asks says who wants to launch what and where, with at most n bytes of each outside
@@ -207,4 +235,4 @@ const (
 func BatchRefused(text string) string { return ":no_entry: " + text }
 
 // BatchRecorded says that an approval counts and that more are needed.
-func BatchRecorded(r handle.Request) string { return ":ballot_box_with_check: " + Recorded(r) }
+func BatchRecorded(r handle.Request) string { return "☑️ " + Recorded(r) }

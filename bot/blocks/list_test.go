@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -167,6 +168,7 @@ func TestListsFitWhateverTheyShow(t *testing.T) {
 		r.Stack.AccountName, r.Purpose = text.Draw(t, "account"), text.Draw(t, "purpose")
 		r.Requester = handle.Requester{Email: text.Draw(t, "email"), Principal: text.Draw(t, "principal"), LookedUp: true}
 		r.Terms.Approvers = []string{group, "U0BOSS", rita, ann}
+		r.Update = &handle.Update{Approved: r.ID, Changes: slices.Repeat([]handle.Change{{Name: text.Draw(t, "change"), New: "x"}}, 9)}
 		var items []blocks.Item
 		var all []handle.Request
 		for range blocks.MaxBatch {
