@@ -302,11 +302,12 @@ func TestTemplateHasTheOutputsThatOthersRead(t *testing.T) {
 }
 
 // The template sets exactly the variables that each function reads, except Origins,
-// which is for tests. Only the bot needs to know the Slack app.
+// which is for tests. Only the bot needs to know the Slack app, and only the notifier
+// when to remind and whom else to ask: it stores that with each request.
 func TestTemplateSetsTheFunctionsVariables(t *testing.T) {
 	template := read(t, "template.yaml")
 	for name, without := range map[string][]string{
-		"BotFunction":      {"Origins"},
+		"BotFunction":      {"Origins", "Reminders", "WorkingHours", "TimeZone", "EscalateAfter", "EscalateTo", "ReassignTo"},
 		"NotifierFunction": {"Origins", "SlackApp"},
 	} {
 		set := map[string]bool{}
