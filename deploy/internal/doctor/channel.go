@@ -107,6 +107,31 @@ func FindChannel(ctx context.Context, client *slack.Client, name string) (id str
 	return "", nil
 }
 
+// JoinedChannel returns the ID of a channel that the app is in; channel is an ID or a name
+// with #. The error says what to do.
+func JoinedChannel(ctx context.Context, client *slack.Client, channel string) (id string, err error) {
+	id = channel
+	if name, ok := strings.CutPrefix(channel, "#"); ok {
+		id, err = FindChannel(ctx, client, name)
+		if err != nil {
+			return "", fmt.Errorf("couldn't look for the channel %s: %w", channel, err)
+		}
+		if id == "" {
+			return "", fmt.Errorf("there is no public channel %s: create it, or give the ID of a private one in which the app is", channel)
+		}
+	}
+	c, err := client.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: id})
+	switch {
+	case slackCode(err) == "channel_not_found":
+		return "", fmt.Errorf("the app sees no channel %s: check the ID; if the channel is private, type there /invite @Countersign", channel)
+	case err != nil:
+		return "", fmt.Errorf("channel %s: Slack answers %w", channel, err)
+	case !c.IsMember:
+		return "", fmt.Errorf("the app is not in the channel %s: type there /invite @Countersign", channel)
+	}
+	return id, nil
+}
+
 // checkHello posts a test message if --say-hello is given. It is the only check
 // that others see.
 func (d *doctor) checkHello(ctx context.Context) []Finding {

@@ -3,7 +3,9 @@ package doctor
 import (
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/slack-go/slack"
 	"go.yaml.in/yaml/v4"
 )
 
@@ -38,4 +40,16 @@ func ManifestScopes(manifest string) ([]string, error) {
 		return nil, errors.New("the app manifest names no bot scopes")
 	}
 	return m.OAuth.Scopes.Bot, nil
+}
+
+// MissingScopes returns the scopes of an app manifest that a token lacks, by Slack's
+// answer to auth.test. If Slack did not report scopes, there are none.
+func MissingScopes(manifest string, self *slack.AuthTestResponse) ([]string, error) {
+	wanted, err := ManifestScopes(manifest)
+	header := self.Header.Get("X-Oauth-Scopes")
+	if err != nil || header == "" {
+		return nil, err
+	}
+	granted := split(header)
+	return slices.DeleteFunc(wanted, func(s string) bool { return slices.Contains(granted, s) }), nil
 }

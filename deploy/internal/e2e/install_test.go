@@ -74,7 +74,7 @@ func TestInstallFromRelease(t *testing.T) {
 	i.expect("Slack refuses the token (invalid_auth)")
 	i.answer("Bot token", botToken)
 	i.answer("Signing secret", signingSecret)
-	i.expect("are stored.")
+	i.expect("are stored")
 	i.end()
 	i.checkNoSecrets()
 

@@ -106,17 +106,18 @@ func (i *installer) createBucket(ctx context.Context, name string) error {
 	return i.failed("encrypt the bucket "+name, "s3:PutEncryptionConfiguration", err)
 }
 
-// put uploads a file unless the bucket has it: keys name their content.
+// put uploads a file unless the bucket has it with the same content.
 func (i *installer) put(ctx context.Context, bucket string, o object) error {
-	_, err := i.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &o.key, ExpectedBucketOwner: &i.account})
-	if err == nil {
+	sum := sha256.Sum256(o.content)
+	checksum := base64.StdEncoding.EncodeToString(sum[:])
+	found, err := i.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &o.key, ExpectedBucketOwner: &i.account, ChecksumMode: types.ChecksumModeEnabled})
+	if err == nil && aws.ToString(found.ChecksumSHA256) == checksum {
 		return nil
 	}
 	fmt.Fprintf(i.prompt, "Uploading %s (%d kB)\n", o.key, (len(o.content)+999)/1000)
-	sum := sha256.Sum256(o.content)
 	_, err = i.s3.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: &bucket, Key: &o.key, Body: bytes.NewReader(o.content), ExpectedBucketOwner: &i.account,
-		ChecksumSHA256: aws.String(base64.StdEncoding.EncodeToString(sum[:])),
+		ChecksumSHA256: &checksum,
 	})
 	return i.failed("upload "+o.key, "s3:PutObject", err)
 }

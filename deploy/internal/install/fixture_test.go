@@ -29,8 +29,9 @@ type fakeAWS struct {
 	t       *testing.T
 	answers map[string][]answer // in their order; the last one repeats
 
-	mu    sync.Mutex
-	calls []string
+	mu     sync.Mutex
+	calls  []string
+	bodies map[string]string // of the last call by name
 }
 
 type answer struct {
@@ -42,7 +43,7 @@ type answer struct {
 // newAWS starts a fake AWS in which the identity is known.
 func newAWS(t *testing.T, answers map[string][]answer) *fakeAWS {
 	t.Helper()
-	f := &fakeAWS{t: t, answers: answers}
+	f := &fakeAWS{t: t, answers: answers, bodies: map[string]string{}}
 	f.answers["sts:GetCallerIdentity"] = []answer{{body: `<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>` + identity + `</Arn><UserId>x</UserId><Account>` + account + `</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`}}
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
@@ -62,6 +63,7 @@ func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls = append(f.calls, name)
+	f.bodies[name] = string(body)
 	list := f.answers[name]
 	if len(list) == 0 {
 		f.t.Errorf("unexpected call %s", name)

@@ -2,6 +2,8 @@ package install
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -56,6 +58,29 @@ func TestMissingPermissionIsNamed(t *testing.T) {
 	i, _ := newTest(t)
 	_, err := i.upload(t.Context())
 	expectError(t, err, identity, "is not allowed s3:CreateBucket")
+}
+
+// A file under the right key with other content is replaced, not deployed.
+func TestOnlyDifferentFilesAreUploaded(t *testing.T) {
+	f := newAWS(t, map[string][]answer{headBucket: {{}}})
+	i, _ := newTest(t)
+	objects := append(i.release.objects, i.release.templateObject())
+	for n, o := range objects {
+		sum := sha256.Sum256(o.content)
+		if n == 0 {
+			sum[0]++
+		}
+		f.answers[headBucket+"/"+o.key] = []answer{{header: http.Header{"X-Amz-Checksum-Sha256": {base64.StdEncoding.EncodeToString(sum[:])}}}}
+	}
+	put := strings.Replace(headBucket, "HEAD", "PUT", 1) + "/" + objects[0].key
+	f.answers[put] = []answer{{}}
+	url, err := i.upload(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made := f.changes(); !slices.Equal(made, []string{put}) || !strings.HasSuffix(url, ".amazonaws.com/countersign-111122223333-eu-west-1/"+objects[2].key) {
+		t.Errorf("calls %v, the template is at %s", made, url)
+	}
 }
 
 func TestPlanChangesNothing(t *testing.T) {

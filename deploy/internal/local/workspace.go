@@ -10,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -172,16 +171,12 @@ func (f SlackFlags) checkBotToken(ctx context.Context, api *slack.Client, w *wor
 		return fmt.Errorf("SLACK_BOT_TOKEN: Slack answers %w: %s > Bot User OAuth Token", err, place)
 	}
 	w.TeamID, w.EnterpriseID, w.name, w.url = self.TeamID, self.EnterpriseID, self.Team, strings.TrimSuffix(self.URL, "/")
-	wanted, err := doctor.ManifestScopes(string(deploy.SlackManifest))
+	lacks, err := doctor.MissingScopes(string(deploy.SlackManifest), self)
 	if err != nil {
 		return err
 	}
-	if header := self.Header.Get("X-Oauth-Scopes"); header != "" {
-		granted := strings.FieldsFunc(header, func(r rune) bool { return r == ',' || r == ' ' })
-		lacks := slices.DeleteFunc(wanted, func(s string) bool { return slices.Contains(granted, s) })
-		if len(lacks) > 0 {
-			return fmt.Errorf("SLACK_BOT_TOKEN lacks the scopes %s: %s > Bot Token Scopes, then Reinstall to Workspace", strings.Join(lacks, ", "), place)
-		}
+	if len(lacks) > 0 {
+		return fmt.Errorf("SLACK_BOT_TOKEN lacks the scopes %s: %s > Bot Token Scopes, then Reinstall to Workspace", strings.Join(lacks, ", "), place)
 	}
 	bot, err := api.GetBotInfoContext(ctx, slack.GetBotInfoParameters{Bot: self.BotID})
 	if err != nil {
@@ -193,25 +188,12 @@ func (f SlackFlags) checkBotToken(ctx context.Context, api *slack.Client, w *wor
 
 // findChannel finds the channel, in which the bot must be.
 func (f SlackFlags) findChannel(ctx context.Context, api *slack.Client, w *workspace) error {
-	w.Channel = f.Channel
-	if name, ok := strings.CutPrefix(f.Channel, "#"); ok {
-		id, err := doctor.FindChannel(ctx, api, name)
-		if err != nil {
-			return fmt.Errorf("couldn't look for the channel %s: %w", f.Channel, err)
-		}
-		if id == "" {
-			return fmt.Errorf("there is no public channel %s: create it, or give --channel with the ID of a private one", f.Channel)
-		}
-		w.Channel = id
+	id, err := doctor.JoinedChannel(ctx, api, f.Channel)
+	if err != nil {
+		return fmt.Errorf("--channel: %w", err)
 	}
-	c, err := api.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: w.Channel})
-	switch {
-	case err != nil:
-		return fmt.Errorf("channel %s: Slack answers %w", f.Channel, err)
-	case !c.IsMember:
-		return fmt.Errorf("the app is not in the channel %s: type there /invite @Countersign", f.Channel)
-	}
-	w.url += "/archives/" + c.ID
+	w.Channel = id
+	w.url += "/archives/" + id
 	return nil
 }
 
