@@ -26,10 +26,10 @@ import (
 // SlackFlags connect the local run with a real Slack workspace. The tokens come from
 // the environment only, because other users of a machine can read command lines.
 type SlackFlags struct {
-	Slack     bool     `help:"Use a real Slack workspace, through Socket Mode. Needs SLACK_BOT_TOKEN and SLACK_APP_TOKEN."`
+	Slack     bool     `help:"Use a real Slack workspace (SLACK_BOT_TOKEN, SLACK_APP_TOKEN)."`
 	Channel   string   `help:"With --slack: channel for the requests, by name or ID." default:"#approvals" placeholder:"CHANNEL"`
-	Requester string   `help:"With --slack: your e-mail address in Slack. You launch products with it." placeholder:"EMAIL"`
-	Approver  []string `help:"With --slack: who may approve: an e-mail address, user ID (U…) or user group ID (S…). Can be repeated. Default: you, also your own launches." placeholder:"WHO"`
+	Requester string   `help:"With --slack: your e-mail address there." placeholder:"EMAIL"`
+	Approver  []string `help:"With --slack: who may approve: e-mail addresses, or IDs of users and groups. Default: you." placeholder:"WHO"`
 
 	BotToken string `hidden:"" env:"SLACK_BOT_TOKEN"`
 	AppToken string `hidden:"" env:"SLACK_APP_TOKEN"`
