@@ -834,3 +834,27 @@ func TestListsAnswerInTime(t *testing.T) {
 		})
 	}
 }
+
+// In an Enterprise Grid a person has several IDs, and its members see the lists from
+// whichever workspace they are in.
+func TestListsInGrid(t *testing.T) {
+	l := newLists(t, func(c *slacktest.Config) { c.EnterpriseID, c.EnterpriseName = "E0HOLDING", "Holding" })
+	l.bot.EnterpriseID = "E0HOLDING"
+	l.slack.AddUser(slacktest.User{ID: approver, EnterpriseUserID: "W0APPROVER1", TeamID: "T0HOME", Teams: []string{"T0HOME"}, Name: "ada", RealName: "Ada"})
+	l.slack.AddUser(slacktest.User{ID: "U0SAM", EnterpriseUserID: "W0SAM", TeamID: "T0SISTER", Teams: []string{"T0SISTER", "T0HOME"}, Name: "sam", RealName: "Sam"})
+	r := l.add(1, 1, func(r *handle.Request) { r.Terms.Approvers = []string{"W0APPROVER1", "U0SAM"} })[0]
+	if got := requestsIn(l, l.command(approver, "").Blocks, "request/"); !slices.Equal(got, []string{r.ID}) {
+		t.Errorf("by the organization's ID: got %v", got)
+	}
+	if got := requestsIn(l, l.home(approver).Blocks, "request/"); !slices.Equal(got, []string{r.ID}) {
+		t.Errorf("Home: got %v", got)
+	}
+	form := url.Values{"command": {"/approvals"}, "user_id": {"U0SAM"}, "team_id": {"T0SISTER"}, "enterprise_id": {"E0HOLDING"}, "api_app_id": {"A0COUNTERSIGN"}}
+	if res := l.signed("/slack/commands", "application/x-www-form-urlencoded", form.Encode(), nil); !strings.Contains(res.Body.String(), r.ID) {
+		t.Errorf("a member of a sister workspace: got %s", res.Body)
+	}
+	form.Set("enterprise_id", "E0OTHER")
+	if res := l.signed("/slack/commands", "application/x-www-form-urlencoded", form.Encode(), nil); strings.Contains(res.Body.String(), r.ID) {
+		t.Errorf("a member of another organization: got %s", res.Body)
+	}
+}

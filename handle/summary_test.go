@@ -1,6 +1,9 @@
 package handle_test
 
 import (
+	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,5 +70,27 @@ func TestCursorsAreRead(t *testing.T) {
 	deadline, id, err := handle.ParseCursor(s.Cursor())
 	if err != nil || !deadline.Equal(s.Deadline) || id != s.ID {
 		t.Errorf("got %s, %s and error %v", deadline, id, err)
+	}
+}
+
+// A page of the list is one query of DynamoDB, which returns 1 MB at most. See
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html
+func TestHundredSummariesFitInOneQuery(t *testing.T) {
+	r := launch(func(r *handle.Request) {
+		long := strings.Repeat("\u2028", 500)
+		r.Product = handle.Product{Name: long, ProductName: long, ID: strings.Repeat("x", 100), Provisioned: strings.Repeat("x", 128)}
+		r.Stack.AccountName, r.Requester.Email = long, long
+		r.Terms.Approvers = nil
+		for i := range 50 {
+			r.Terms.Approvers = append(r.Terms.Approvers, fmt.Sprintf("S0%09d", i))
+		}
+		for i := range 20 {
+			r.Votes = append(r.Votes, handle.Vote{Verdict: handle.Approve, By: handle.Person{ID: fmt.Sprintf("U0%09d", i), Aliases: []string{fmt.Sprintf("W0%09d", i)}}})
+		}
+	})
+	s, _ := r.Summary()
+	b, err := json.Marshal(s)
+	if err != nil || len(b) > 9_000 {
+		t.Errorf("the largest summary has %d bytes, error %v", len(b), err)
 	}
 }
