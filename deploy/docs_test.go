@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -236,6 +237,54 @@ func TestDocumentedGatesHold(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The gates of the pages are the sample's: with the same policies and times.
+func TestDocumentedGatesAreTheSamples(t *testing.T) {
+	sample, err := gate.Parse(Product)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := gateShape(t, sample)
+	for _, name := range []string{"README.md", "docs/template.md"} {
+		for _, lines := range readPage(t, name).gates() {
+			template, err := gate.Parse([]byte("Parameters:\n  UserEmail: {Type: String, Default: a@b}\nResources:\n" + regexp.MustCompile(`(?m)^`).ReplaceAllString(lines, "  ")))
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if got := gateShape(t, template); got != want {
+				t.Errorf("%s: the gate is\n%s\nand that of the sample\n%s", name, got, want)
+			}
+		}
+	}
+}
+
+// gateShape returns what every copy of a gate has in common: its resources, their
+// policies and times.
+func gateShape(t *testing.T, template *gate.Template) string {
+	t.Helper()
+	var lines []string
+	for _, r := range template.Resources() {
+		if !strings.HasPrefix(r.LogicalID, "Approval") {
+			continue
+		}
+		var declared struct {
+			DeletionPolicy      string         `yaml:"DeletionPolicy"`
+			UpdateReplacePolicy string         `yaml:"UpdateReplacePolicy"`
+			Properties          map[string]any `yaml:"Properties"`
+		}
+		if err := r.Node.Decode(&declared); err != nil {
+			t.Fatal(err)
+		}
+		wait := declared.Properties["Timeout"]
+		if fmt.Sprint(wait) == "map[Fn::FindInMap:[Gate Wait Seconds]]" { // the sample's only number of seconds for both
+			_, wait, _ = strings.Cut(string(Product), "Wait: {Seconds: '")
+			wait, _, _ = strings.Cut(wait.(string), "'")
+		}
+		lines = append(lines, fmt.Sprint(r.LogicalID, " ", r.Type, " ", declared.DeletionPolicy, " ",
+			cmp.Or(declared.UpdateReplacePolicy, "Delete"), " ", wait, " ", declared.Properties["ServiceTimeout"]))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // The page on costs counts the alarms that the stack has.

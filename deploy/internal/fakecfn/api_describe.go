@@ -143,6 +143,11 @@ func (e *Engine) describeStackEvents(x *xmlWriter, form url.Values) *Error {
 		x.text("StackName", st.name)
 		x.writeResource(ev.LogicalID, ev.PhysicalID, ev.Type, ev.Status, ev.Reason, ev.Timestamp)
 		x.textIfSet("ResourceProperties", ev.Properties)
+		x.textIfSet("HookType", ev.Hook.Type)
+		x.textIfSet("HookStatus", ev.Hook.Status)
+		x.textIfSet("HookStatusReason", ev.Hook.Reason)
+		x.textIfSet("HookFailureMode", ev.Hook.Mode)
+		x.textIfSet("HookInvocationPoint", ev.Hook.Point)
 		x.close("member")
 	}
 	x.close("StackEvents")

@@ -21,7 +21,7 @@ type CreateStackInput struct {
 	// API does not find them, and their EventBridge events stay in their account.
 	Account string
 
-	// Fail makes plain resources fail: logical ID to status reason.
+	// Fail makes plain resources fail: logical ID to status reason, or to FailedHook of one.
 	Fail map[string]string
 }
 

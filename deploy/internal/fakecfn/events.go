@@ -16,6 +16,7 @@ type event struct {
 	reason     string
 	properties string // as the event shows them
 	repeated   bool   // the resource's previous event has the same status
+	hook       Hook
 }
 
 // Event is a stack event, as DescribeStackEvents shows it.
@@ -28,7 +29,13 @@ type Event struct {
 	Status     Status
 	Reason     string
 	Properties string // JSON; empty for the stack's own events
+	Hook       Hook   // zero unless the event is about a hook
 }
+
+// Hook is what an event says about a CloudFormation Hook.
+//
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_StackEvent.html
+type Hook struct{ Type, Status, Reason, Mode, Point string }
 
 // appendEvent appends an event; r is nil for the stack's own.
 func (e *Engine) appendEvent(st *stack, r *resource, status Status, reason string) {
@@ -101,6 +108,7 @@ func (st *stack) event(i int) Event {
 		Timestamp: ev.at.UTC(), LogicalID: st.name, PhysicalID: ev.physicalID, Type: typeStack,
 		Status: ev.status, Reason: ev.reason,
 	}
+	out.Hook = ev.hook
 	if ev.r == nil {
 		out.ID = makeUUID(st.uuid + strconv.Itoa(i))
 		return out

@@ -64,7 +64,7 @@ func (e *Engine) initiateUpdate(r *resource) {
 func (e *Engine) initiatePlainUpdate(r *resource) {
 	reason, fails := r.stack.fail[r.def.LogicalID]
 	if fails && e.cfg.Delay == 0 {
-		e.fail(r, reason)
+		e.failPlain(r, reason)
 		return
 	}
 	if id := r.makePhysicalID(); !fails && id != r.physicalID {

@@ -18,6 +18,9 @@ type sample struct {
 // sampleTime is when every sample was created.
 var sampleTime = time.Date(2026, time.March, 2, 9, 0, 0, 0, time.UTC)
 
+// sampleWait is how long the sample product waits.
+const sampleWait = 8 * time.Hour
+
 // samples returns a request in every state. Each is built by the request's own
 // methods, so that it is a state that can occur.
 func samples() []sample {
@@ -102,7 +105,7 @@ func withdrawnByRequester(r handle.Request) handle.Request {
 func pending(n int) handle.Request {
 	const stack = "SC-" + sandbox.Account + "-pp-7kq2example4x"
 	id := "arn:aws:cloudformation:" + sandbox.Region + ":" + sandbox.Account + ":stack/" + stack + "/5f0c2c40-1600-11f1-9d8e-0e1example01"
-	deadline := after(11*time.Hour - handle.MinMargin)
+	deadline := after(sampleWait - handle.MinMargin)
 	r := handle.Request{
 		ID:        handle.NewID(id, "ApprovalRequest", "5f0c2c40"),
 		CreatedAt: sampleTime,
@@ -382,7 +385,7 @@ func relaunched(given handle.Request) handle.Request {
 	r := launchedBefore()
 	r.Content, r.GrantFrom = given.Content, given.ID
 	r.ID, r.CreatedAt = handle.NewID(r.Stack.ID, r.Stack.Gate, "9e2f3a11"), lateTime.Add(time.Hour)
-	r.Terms.Deadline = r.CreatedAt.Add(11*time.Hour - handle.MinMargin)
+	r.Terms.Deadline = r.CreatedAt.Add(sampleWait - handle.MinMargin)
 	return r.RecordCreation()
 }
 

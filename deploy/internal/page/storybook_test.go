@@ -1,11 +1,20 @@
 package page
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
+	"countersign/deploy"
 	"countersign/handle"
 )
+
+// The samples expire when launches of the sample product do.
+func TestSamplesWaitAsTheProductDoes(t *testing.T) {
+	if want := fmt.Sprintf("Wait: {Seconds: '%d'}", int(sampleWait.Seconds())); !strings.Contains(string(deploy.Product), want) {
+		t.Errorf("product.yaml has no %q", want)
+	}
+}
 
 func TestStorybook(t *testing.T) {
 	b, err := newStorybook()

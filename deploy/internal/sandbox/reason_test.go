@@ -8,6 +8,7 @@ import (
 
 	"countersign/bot/slacktest"
 	"countersign/deploy/gate"
+	"countersign/deploy/internal/fakecfn"
 	"countersign/deploy/internal/sandbox"
 	"countersign/handle"
 )
@@ -35,6 +36,18 @@ func TestRequesterIsToldTheReasonInTheNestedStack(t *testing.T) {
 	nested := strings.Replace(string(source), "  Queue:\n    Type: AWS::SQS::Queue\n", "  Network:\n    Type: AWS::CloudFormation::Stack\n    Properties: {TemplateURL: https://example.com/network.yaml}\n", 1)
 	hears(t, w, store, sandbox.Launch{Name: "my-queue", Requester: "rita@example.com", Failures: map[string]string{"Network": "The CIDR conflicts"}},
 		[]byte(nested), "Network / Inner: The CIDR conflicts")
+}
+
+// A hook refuses a resource. Only the hook's own event says why.
+func TestRequesterIsToldTheReasonOfTheHook(t *testing.T) {
+	store := &handle.Memory{}
+	w := newWorld(t, store)
+	source, err := os.ReadFile("testdata/reason-on-the-stack.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := sandbox.Launch{Name: "my-queue", Requester: "rita@example.com", Failures: map[string]string{"Queue": fakecfn.FailedHook("queues must be encrypted")}}
+	hears(t, w, store, l, source, "Queue: the hook Example::Encryption::Hook failed: queues must be encrypted")
 }
 
 // hears launches a product and checks that the thread and the requester are told the
