@@ -21,6 +21,17 @@ func Published(message []byte) []byte {
 	}}})
 }
 
+// unpublished returns the message of a Published event, and any other event as it is.
+func unpublished(event []byte) []byte {
+	var published struct {
+		Records []struct{ Sns struct{ Message string } }
+	}
+	if json.Unmarshal(event, &published) != nil || len(published.Records) != 1 {
+		return event
+	}
+	return []byte(published.Records[0].Sns.Message)
+}
+
 // Request returns a custom resource request with a ResponseURL of the right form
 // that CloudFormation did not sign.
 func (w *Sandbox) Request(typ, stackID, logicalID, physicalID string, properties map[string]any) []byte {

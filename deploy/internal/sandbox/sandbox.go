@@ -47,6 +47,10 @@ type Config struct {
 
 	Grid *Grid // nil: the workspace belongs to no Enterprise Grid
 
+	// TopicsInvoke delivers requests that a gate sends to a topic as if its ServiceToken
+	// were the notifier's: a product for other accounts is launched in Countersign's own.
+	TopicsInvoke bool
+
 	Workspace *Workspace // nil: the simulated one
 
 	// NewID returns a UUID; nil: a random one.
@@ -90,6 +94,8 @@ type Sandbox struct {
 	servers []*server
 	log     *slog.Logger
 
+	topicsInvoke bool // Config.TopicsInvoke
+
 	mu        sync.Mutex
 	queue     []invocation
 	dropped   int // events dropped after all retries
@@ -99,7 +105,7 @@ type Sandbox struct {
 
 // New returns a sandbox, served on loopback unless InProcess is set.
 func New(c Config) (*Sandbox, error) {
-	w := &Sandbox{Clock: c.Clock, Network: &Network{}, log: c.Log}
+	w := &Sandbox{Clock: c.Clock, Network: &Network{}, log: c.Log, topicsInvoke: c.TopicsInvoke}
 	if w.Clock == nil {
 		w.Clock = &Clock{}
 	}
@@ -125,7 +131,12 @@ func New(c Config) (*Sandbox, error) {
 	}
 	w.CloudFormation = fakecfn.New(fakecfn.Config{
 		Now: w.Clock.Now, Origin: origins[0], Region: Region, Account: Account,
-		Invoke: func(_ string, event []byte) { w.enqueue(event) },
+		Invoke: func(_ string, event []byte) {
+			if c.TopicsInvoke {
+				event = unpublished(event)
+			}
+			w.enqueue(event)
+		},
 		Serves: serves,
 		Emit:   w.enqueue,
 		Delay:  c.Delay,
@@ -382,7 +393,7 @@ type Launch struct {
 	// Requester is an e-mail address, used as the role session name; Rita's if empty.
 	// Launches with the same address have the same principal.
 	Requester  string
-	Account    string // empty: OtherAccount if a gate's ServiceToken is a topic, else Account
+	Account    string // empty: OtherAccount if a gate's ServiceToken is a topic that doesn't invoke, else Account
 	Template   *gate.Template
 	Version    string // the product version's ID; ProvisioningArtifactID if empty
 	Name       string // of the provisioned product
@@ -395,7 +406,7 @@ func (w *Sandbox) Launch(l Launch) (stackID string, err error) {
 	account := l.Account
 	if account == "" {
 		account = Account
-		if usesTopic(l) {
+		if !w.topicsInvoke && usesTopic(l) {
 			account = OtherAccount
 		}
 	}
@@ -410,8 +421,8 @@ func (w *Sandbox) Launch(l Launch) (stackID string, err error) {
 	return stackID, err
 }
 
-// usesTopic reports whether a custom resource of the template has a topic as its
-// ServiceToken: written out, or as a parameter.
+// usesTopic reports whether a gate of the template has a topic as its ServiceToken:
+// written out, or as a parameter.
 func usesTopic(l Launch) bool {
 	values := map[string]string{}
 	for _, p := range l.Template.Parameters() {
@@ -419,7 +430,19 @@ func usesTopic(l Launch) bool {
 	}
 	maps.Copy(values, l.Parameters)
 	for _, r := range l.Template.Resources() {
-		if r.Kind == gate.KindCustom && r.Node != nil && topicIn(r.Node, values, false) {
+		if r.Kind == gate.KindCustom && r.Node != nil && ofGate(r.Node) && topicIn(r.Node, values, false) {
+			return true
+		}
+	}
+	return false
+}
+
+// ofGate reports whether a resource's declaration has the properties of a request or a
+// verdict.
+func ofGate(n *yaml.Node) bool {
+	for i, child := range n.Content {
+		name := n.Kind == yaml.MappingNode && i%2 == 1 && (n.Content[i-1].Value == "WaitUrl" || n.Content[i-1].Value == "RequestId")
+		if name || ofGate(child) {
 			return true
 		}
 	}

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"fmt"
 	"testing"
 
 	"countersign/deploy/gate"
@@ -28,6 +29,27 @@ func TestServes(t *testing.T) {
 		}
 		if got := serves(tt.token, other); got != tt.other {
 			t.Errorf("%s of another resource: got %t", tt.token, got)
+		}
+	}
+}
+
+// Only a gate's topic means that a product is launched from another account.
+func TestUsesTopic(t *testing.T) {
+	const gateOf = "Parameters:\n  T: {Type: String, Default: 'arn:aws:sns:us-east-1:111122223333:t'}\nResources:\n  H: {Type: AWS::CloudFormation::WaitConditionHandle}\n" +
+		"  R: {Type: Custom::R, Properties: {ServiceToken: %s, WaitUrl: !Ref H}}\n  Other: {Type: Custom::O, Properties: {ServiceToken: %s}}\n"
+	const lambda, topic = "'arn:aws:lambda:us-east-1:111122223333:function:countersign-notifier'", "'arn:aws:sns:us-east-1:111122223333:t'"
+	for _, tt := range []struct {
+		gate, other string
+		want        bool
+	}{
+		{lambda, lambda, false}, {lambda, topic, false}, {lambda, "!Ref T", false}, {topic, lambda, true}, {"!Ref T", lambda, true},
+	} {
+		template, err := gate.Parse(fmt.Appendf(nil, gateOf, tt.gate, tt.other))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := usesTopic(Launch{Template: template}); got != tt.want {
+			t.Errorf("gate %s, other resource %s: got %t", tt.gate, tt.other, got)
 		}
 	}
 }

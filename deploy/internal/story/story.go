@@ -133,7 +133,7 @@ func (s Story) run(ctx context.Context, out io.Writer, c Config) (err error) {
 	}
 	defer os.RemoveAll(dir)
 	run := &runner{out: out, config: c, data: filepath.Join(dir, "requests.db"), alarms: newAlarms(c.Log)}
-	sc := sandbox.Config{Log: slog.New(run.alarms), Defaults: s.defaults, Grid: s.grid}
+	sc := sandbox.Config{Log: slog.New(run.alarms), Defaults: s.defaults, Grid: s.grid, TopicsInvoke: true}
 	if !s.child {
 		store, err := bolt.Open(run.data)
 		if err != nil {

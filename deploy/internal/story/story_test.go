@@ -39,7 +39,7 @@ func TestStories(t *testing.T) {
 	templates := map[string][]byte{"product.yaml": deploy.Product}
 	for _, name := range []string{
 		"without-verdict.json", "two-subnets.yaml", "conditional-output.yaml", "deletionpolicy-if.yaml", "other-custom-resource.yaml",
-		"only-conditional.yaml",
+		"only-conditional.yaml", "topic.yaml",
 	} {
 		src, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
