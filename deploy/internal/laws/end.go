@@ -117,4 +117,32 @@ func (c *Checker) finished(r handle.Request, now time.Time, unreachable bool) {
 	for _, m := range r.Messages {
 		c.message(r, m, now)
 	}
+	c.reaction(r)
+}
+
+// reaction checks that the request's message has one reaction, which shows how it ended.
+// A frozen process can add an old one at any time.
+func (c *Checker) reaction(r handle.Request) {
+	root, _ := r.Root()
+	m, ok := c.Slack.Message(root.Channel, root.TS)
+	if !ok || m.Deleted || c.Tolerance.Frozen {
+		return
+	}
+	g := r.Grant
+	want := map[handle.State]string{handle.Approved: "white_check_mark", handle.Rejected: "x", handle.Expired: "hourglass", handle.Withdrawn: "leftwards_arrow_with_hook"}[r.State()]
+	switch {
+	case r.Bypass != nil:
+		want = "rotating_light"
+	case r.State() == handle.Approved && r.Ended != nil && !r.Ended.Succeeded():
+		want = "warning"
+	case r.State() == handle.Expired && g != nil && !g.At.IsZero() && g.RevokedAt.IsZero() && (!g.Lapsed || g.UsedBy != ""):
+		want = "white_check_mark"
+	}
+	var got []string
+	for _, reaction := range m.Reactions {
+		got = append(got, reaction.Name)
+	}
+	if !slices.Equal(got, []string{want}) {
+		c.add(Recovery, "one reaction shows how the request ended", "%s is %s and has %v, want %s", r.ID, r.State(), got, want)
+	}
 }

@@ -218,6 +218,10 @@ var simMutants = []mutant{
 		`r\.Decision, r\.Reviews = &d, nil`, "r.Decision = &d"},
 	{"the requester is not told of questions", "handle",
 		`case NotifyReasked, NotifyReminder, `, "case NotifyQuestion, NotifyReasked, NotifyReminder, "},
+	{"an earlier reaction stays", "handle",
+		`\t\tlist = append\(list, root\.Reaction\)\n`, ""},
+	{"a failed launch has the reaction of an approved one", "handle",
+		`case r\.State\(\) == Approved && r\.Ended != nil && !r\.Ended\.Succeeded\(\):`, "case false:"},
 	{"the Home tab offers people their own requests", "handle",
 		` && \(s\.SelfApproval \|\| !v\.Has\(s\.RequesterIDs\.\.\.\)\)`, ""},
 }
