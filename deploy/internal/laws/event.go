@@ -45,11 +45,12 @@ func (c *Checker) unapprovable(r handle.Request) bool {
 	return c.electorate(escalated(r)) < max(c.approvalsNeeded(r), r.ApprovalsNeeded())
 }
 
-// unasked reports whether neither Slack nor mail took the question.
+// unasked reports whether neither Slack nor mail took the question, or could be asked in
+// time.
 func unasked(r handle.Request) bool {
 	_, posted := r.Root()
 	_, mailed := r.Delivered["mail/asked"]
-	return !posted && !mailed && r.Attempts["post"].Count+r.Attempts["mail/asked"].Count > 0
+	return !posted && !mailed
 }
 
 // escalated returns r with the approvers that it has once it is escalated.

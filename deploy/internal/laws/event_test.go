@@ -40,6 +40,7 @@ func TestCheckWriteReportsForgedEvents(t *testing.T) {
 		return handle.Request{ID: handle.NewID(id, "Request", request), Rev: 1, CreatedAt: start, Stack: handle.Stack{ID: id, Gate: "Request"}, Terms: handle.Terms{Deadline: start.Add(time.Hour), Approvers: []string{"U0ANN"}, Approvals: 1}}
 	}
 	own := record("111122223333", stacks["111122223333"].Requests[0].ID)
+	posted := []handle.Message{{Channel: "C0", TS: "1.0"}}
 	nobody := own.Clone() // can approve it
 	nobody.Terms.Approvers = []string{"U0GONE"}
 	changed := func(change func(*handle.Request)) handle.Request {
@@ -57,6 +58,7 @@ func TestCheckWriteReportsForgedEvents(t *testing.T) {
 		{"a request of a forged event", handle.Request{}, record("111122223333", "forged"), "no forged event creates a request"},
 		{"a request recorded before its answer", handle.Request{}, record("444455556666", stacks["444455556666"].Requests[0].ID), "recorded once its answer is accepted"},
 		{"a withdrawal during the creation", own, changed(func(r *handle.Request) {
+			r.Messages = posted
 			r.Decision = &handle.Decision{State: handle.Withdrawn, Reason: "the stack was rolled back or deleted before a decision", At: start}
 		}), "no forged event withdraws a request"},
 		{"a withdrawal for want of approvers", nobody, changed(func(r *handle.Request) {
@@ -64,6 +66,7 @@ func TestCheckWriteReportsForgedEvents(t *testing.T) {
 			r.Decision = &handle.Decision{State: handle.Withdrawn, Reason: "no one is left", At: start}
 		}), ""},
 		{"a withdrawal that only says so", own, changed(func(r *handle.Request) {
+			r.Messages = posted
 			r.Decision = &handle.Decision{State: handle.Withdrawn, Reason: "no one is left who can approve this launch", At: start}
 		}), "no forged event withdraws a request"},
 		{"an end that never was", own, changed(func(r *handle.Request) { r.Ended = &handle.Ended{Status: "CREATE_COMPLETE"} }), "no forged event ends a launch"},

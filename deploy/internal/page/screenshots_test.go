@@ -67,4 +67,13 @@ func TestScreenshots(t *testing.T) {
 	newest("relaunch.png", "Approve for relaunch")
 	s.clickButton(sandbox.Ann, "approve")
 	newest("granted.png", "Approved for relaunch")
+
+	tab.do(chromedp.Navigate(s.url + "/storybook"))
+	for name, title := range map[string]string{
+		"direct.png": "Pending, question open: to the requester", "home.png": "Home after an action", "several.png": "Approve several: review",
+	} {
+		article := `article.example[data-title="` + title + `"]`
+		tab.until(title+" is shown", `document.querySelector('`+article+`')`)
+		tab.screenshot(filepath.Join(dir, name), maxMessageBytes, chromedp.Screenshot(chromedp.CSS(article+" .message")))
+	}
 }

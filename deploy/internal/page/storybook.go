@@ -77,12 +77,13 @@ func newStorybook() (storybook, error) {
 		if err := details.add(seen, s.Name+": details", "", blocks.View{Text: "Details", Blocks: blocks.Details(s.Request).Blocks.BlockSet}); err != nil {
 			return storybook{}, err
 		}
+		posted := s.Request.MarkPosted(sandbox.Channel, "1772442000.000100", "", sampleTime)
 		for _, o := range s.Request.Notifications() {
 			name := s.Name + ": " + notificationTitle(o)
 			if err := replies.add(seen, name, "", blocks.Notification(s.Request, o, false)); err != nil {
 				return storybook{}, err
 			}
-			if _, toRequester := s.Request.PendingDeliveries(o); toRequester {
+			if _, toRequester := posted.PendingDeliveries(o); toRequester && o.Kind() != handle.NotifyAsked { // which is the first message
 				if err := direct.add(seen, name, "", blocks.Notification(s.Request, o, true)); err != nil {
 					return storybook{}, err
 				}
