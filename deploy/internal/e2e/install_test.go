@@ -8,15 +8,18 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"countersign/deploy/internal/sandbox"
@@ -52,7 +55,15 @@ func TestInstallFromRelease(t *testing.T) {
 	i.expect("must be a channel ID")
 	i.answer("Slack channel", sandbox.Channel)
 	i.answer("Who may approve", sandbox.Approvers)
+	i.expect("Deploying the stack")
+	i.interrupt()
+
+	// The second run finds the parameters in the stack, and asks for none.
+	i = startInstall(t, folder)
 	manifest := i.manifest()
+	if said := i.out.since(0); strings.Contains(said, "Slack channel") {
+		t.Errorf("after the interruption, it asks again:\n%s", said)
+	}
 
 	d.outputs = d.stackOutputs(t, installedStack)
 	if manifest != d.outputs["SlackManifest"] {
@@ -92,6 +103,7 @@ func TestInstallFromRelease(t *testing.T) {
 
 	d.checkBucket(t)
 	d.installAgain(t, folder)
+	installAfterFailure(t, folder, origin)
 	d.uninstall(t, folder, l)
 }
 
@@ -187,6 +199,17 @@ func (i *installation) manifest() string {
 	return manifest
 }
 
+// interrupt ends the command as Ctrl-C does.
+func (i *installation) interrupt() {
+	i.t.Helper()
+	if err := i.cmd.Process.Signal(os.Interrupt); err != nil {
+		i.t.Fatal(err)
+	}
+	if err := i.cmd.Wait(); err == nil {
+		i.t.Error("an interrupted installation ends with status 0")
+	}
+}
+
 // end waits until the command has ended. The doctor is its last part. It cannot reach
 // MiniStack's API by its name on AWS, so its exit status is not checked.
 func (i *installation) end() {
@@ -248,6 +271,58 @@ func (d *deployment) installAgain(t *testing.T, folder string) {
 		if !strings.Contains(string(out), want) || strings.Contains(string(out), unwanted) {
 			t.Errorf("countersign %s:\n%s", strings.Join(args, " "), out)
 		}
+	}
+}
+
+// installAfterFailure installs a second deployment. The first attempt fails, because the
+// template has a resource that fails. The next one deletes what that left behind, with
+// consent by flag, and keeps the parameters.
+func installAfterFailure(t *testing.T, folder, slack string) {
+	t.Helper()
+	install := func(args ...string) string {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), filepath.Join(folder, "countersign"), append([]string{"install", "--yes", "--stack", "countersign-second"}, args...)...)
+		cmd.Env = environment(ministack.home, "AWS_ENDPOINT_URL="+ministack.origin)
+		out, err := cmd.CombinedOutput()
+		if err == nil {
+			t.Errorf("an installation without Slack's credentials succeeded:\n%s", out)
+		}
+		return string(out)
+	}
+	expect := func(said string, words ...string) {
+		t.Helper()
+		for _, w := range words {
+			if !strings.Contains(said, w) {
+				t.Fatalf("countersign install does not say %q:\n%s", w, said)
+			}
+		}
+	}
+	template := filepath.Join(folder, "template.yaml")
+	good, err := os.ReadFile(template)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := strings.Replace(string(good), "\nResources:\n", `
+Resources:
+  Handle: {Type: AWS::CloudFormation::WaitConditionHandle}
+  Fails: {Type: AWS::CloudFormation::WaitCondition, DependsOn: Table, Properties: {Handle: !Ref Handle, Timeout: '1'}}
+`, 1)
+	if err := os.WriteFile(template, []byte(bad), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	expect(install("--workspace", sandbox.Team, "--channel", sandbox.Channel, "--approvers", sandbox.Approvers, "--set", "SlackApi="+slack+"/api/",
+		"--set", "Architecture=x86_64", "--set", "Name=countersign-second"), "ended in ROLLBACK_COMPLETE", "Fails: ")
+	if err := os.WriteFile(template, good, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	expect(install(), "is in ROLLBACK_COMPLETE: delete it with --delete-failed")
+	expect(install("--delete-failed"), "set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET")
+	tables, err := dynamodb.NewFromConfig(awsConfig(ministack.origin)).ListTables(t.Context(), &dynamodb.ListTablesInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kept := slices.DeleteFunc(tables.TableNames, func(name string) bool { return !strings.HasPrefix(name, "countersign-second-") }); len(kept) != 1 {
+		t.Errorf("the tables of the second deployment are %v", kept)
 	}
 }
 
