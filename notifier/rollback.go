@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"countersign/handle"
@@ -146,7 +145,7 @@ func (n *Notifier) rollingBack(ctx context.Context, stackID string) bool {
 		status, err := n.StackStatus(ctx, handle.Stack{ID: stackID, Account: account})
 		switch {
 		case err == nil:
-			return strings.Contains(status, "ROLLBACK")
+			return reconcile.RollbackStatus(status)
 		case errors.Is(err, reconcile.ErrNoStack), errors.Is(err, reconcile.ErrDenied),
 			attempt >= verifyAttempts, n.Pause(ctx, 500*time.Millisecond<<(attempt-1)) != nil:
 			n.Log.WarnContext(ctx, "couldn't find out whether an update is being rolled back", "stack", stackID, "error", err)

@@ -37,10 +37,17 @@ type Contradiction struct {
 func (e *Contradiction) Error() string { return e.Reason }
 
 // RollingBack reports whether err is a Contradiction because an update of the stack is
-// being rolled back, or has been.
+// being rolled back.
 func RollingBack(err error) bool {
 	var c *Contradiction
-	return errors.As(err, &c) && strings.HasPrefix(c.Status, "UPDATE_ROLLBACK_")
+	return errors.As(err, &c) && RollbackStatus(c.Status)
+}
+
+// RollbackStatus reports whether a stack with that status is rolling an update back.
+// After UPDATE_ROLLBACK_COMPLETE it is not, and the next update may have begun: a read
+// that lags shows the old status.
+func RollbackStatus(status string) bool {
+	return strings.HasPrefix(status, "UPDATE_ROLLBACK_") && status != "UPDATE_ROLLBACK_COMPLETE"
 }
 
 // ErrNotListed means that CloudFormation does not list the gate's resources yet.

@@ -73,6 +73,7 @@ var zoneLetters = map[string]string{
 	"ca-central-1":   "abd",
 	"ap-northeast-1": "acd",
 	"ap-northeast-2": "abcd",
+	"cn-north-1":     "abd",
 }
 
 // Zones returns the names of a Region's Availability Zones.
