@@ -128,3 +128,90 @@ func TestCheckRemembersRecords(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// TestCheckWriteReportsWhatPeopleMayNotDo checks the rules of what people do besides
+// voting.
+func TestCheckWriteReportsWhatPeopleMayNotDo(t *testing.T) {
+	ann, rita := handle.Person{ID: "U0ANN", Name: "Ann"}, handle.Person{ID: "U0RITA", Name: "Rita"}
+	pending := handle.Request{
+		ID: "r-1", Rev: 3, Stack: handle.Stack{ID: "stack"}, CreatedAt: start,
+		Requester: handle.Requester{Email: "rita@example.com", SlackID: rita.ID, SlackIDs: []string{rita.ID}, LookedUp: true},
+		Terms: handle.Terms{
+			Channel: "C0", Approvers: []string{ann.ID}, Approvals: 1, Deadline: start.Add(9 * time.Hour),
+			EscalateAt: start.Add(time.Hour), EscalateTo: []string{"U0DAN"}, ReassignTo: []string{"U0DAN"},
+		},
+		Questions: []handle.Question{{ID: "q1", By: ann, At: start, Text: "why"}},
+		Nudges:    []handle.Nudge{{At: start}},
+	}
+	decided := pending.Clone()
+	decided.Votes = []handle.Vote{{By: ann, Verdict: handle.Approve, Via: handle.ViaSlack, At: start}}
+	decided.Decision = &handle.Decision{State: handle.Approved, By: ann, At: start}
+	reassigned := func(r *handle.Request, by handle.Person, to ...string) {
+		r.Reassignments = append(r.Reassignments, handle.Reassignment{By: by, At: start, To: to})
+		r.Terms.Approvers = to
+	}
+	nudged := func(r *handle.Request, by handle.Person, at time.Time) {
+		r.Nudges = append(r.Nudges, handle.Nudge{At: at})
+		r.Events = append(r.Events, handle.Event{Kind: handle.EventNudged, By: by, At: at})
+	}
+	ask := func(by handle.Person) func(*handle.Request) {
+		return func(r *handle.Request) {
+			r.Questions = append(r.Questions, handle.Question{ID: "q2", By: by, At: start, Text: "how long"})
+		}
+	}
+	answer := func(by handle.Person) func(*handle.Request) {
+		return func(r *handle.Request) { r.Questions[0].Answer = &handle.Answer{By: by, At: start, Text: "so"} }
+	}
+	withdraw := func(by handle.Person, reason string) func(*handle.Request) {
+		return func(r *handle.Request) {
+			r.Decision = &handle.Decision{State: handle.Withdrawn, By: by, Reason: reason, Via: handle.ViaSlack, At: start}
+		}
+	}
+	for _, test := range []struct {
+		name string
+		old  handle.Request
+		edit func(r *handle.Request)
+		want string // empty: lawful
+	}{
+		{"a question", pending, ask(ann), ""},
+		{"the requester's question", pending, ask(rita), "only approvers ask"},
+		{"a question after the decision", decided, ask(ann), "ends with its decision"},
+		{"a changed question", pending, func(r *handle.Request) { r.Questions[0].Text = "x" }, "history is kept"},
+		{"an answer", pending, answer(rita), ""},
+		{"an approver's answer", pending, answer(ann), "only the requester answers"},
+		{"an outsider's review", pending, func(r *handle.Request) { r.Reviews = []handle.Review{{By: handle.Person{ID: "U0DAN"}}} }, "only approvers ask, review"},
+		{"a review after the decision", decided, func(r *handle.Request) { r.Reviews = []handle.Review{{By: ann}} }, "a review ends with the decision"},
+		{"a nudge", pending, func(r *handle.Request) { nudged(r, rita, start.Add(4*time.Hour)) }, ""},
+		{"an early nudge", pending, func(r *handle.Request) { nudged(r, rita, start.Add(4*time.Hour-1)) }, "four hours apart"},
+		{"an approver's nudge", pending, func(r *handle.Request) { nudged(r, ann, start.Add(5*time.Hour)) }, "only the requester"},
+		{"a withdrawal", pending, withdraw(rita, "wrong size"), ""},
+		{"an approver's withdrawal", pending, withdraw(ann, "wrong size"), "only the requester"},
+		{"a withdrawal without a reason", pending, withdraw(rita, " "), "a withdrawal has a reason"},
+		{"a withdrawal after the approval", decided, withdraw(rita, "wrong size"), "a decision never changes"},
+		{"a reassignment", pending, func(r *handle.Request) { reassigned(r, ann, "U0DAN") }, ""},
+		{"a reassignment to others", pending, func(r *handle.Request) { reassigned(r, ann, "U0EVE") }, "whom the configuration names"},
+		{"a reassignment by the requester", pending, func(r *handle.Request) { reassigned(r, rita, "U0DAN") }, "only approvers"},
+		{"a reassignment that keeps those before", pending, func(r *handle.Request) {
+			reassigned(r, ann, "U0DAN")
+			r.Terms.Approvers = []string{"U0DAN", ann.ID}
+		}, "approvers change only by"},
+		{"approvers out of nowhere", pending, func(r *handle.Request) { r.Terms.Approvers = []string{"U0DAN", ann.ID} }, "approvers change only by"},
+		{"an escalation", pending, func(r *handle.Request) {
+			r.EscalatedAt, r.Terms.Approvers = start.Add(time.Hour), []string{ann.ID, "U0DAN"}
+		}, ""},
+		{"an early escalation", pending, func(r *handle.Request) { r.EscalatedAt, r.Terms.Approvers = start, []string{ann.ID, "U0DAN"} }, "at its time"},
+	} {
+		slack := slacktest.New(slacktest.Config{TeamID: "T0", Now: func() time.Time { return start }})
+		for _, name := range []string{"ann", "dan", "rita"} {
+			slack.AddUser(slacktest.User{ID: "U0" + strings.ToUpper(name), TeamID: "T0", Name: name, Email: name + "@example.com"})
+		}
+		checker := laws.Checker{Team: "T0", Slack: slack}
+		r := test.old.Clone()
+		r.Rev++
+		test.edit(&r)
+		found := checker.CheckWrite(test.old, r, start.Add(time.Hour))
+		if got := fmt.Sprint(found); test.want == "" && len(found) > 0 || !strings.Contains(got, test.want) {
+			t.Errorf("%s: got %s, want %q", test.name, got, test.want)
+		}
+	}
+}
