@@ -117,6 +117,7 @@ func (c *Checker) finished(r handle.Request, now time.Time, unreachable bool) {
 	for _, m := range r.Messages {
 		c.message(r, m, now)
 	}
+	c.direct(r, now)
 	c.reaction(r)
 }
 

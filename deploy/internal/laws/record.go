@@ -70,6 +70,7 @@ func (c *Checker) record(r handle.Request, now time.Time) {
 	for _, m := range r.Messages {
 		c.message(r, m, now)
 	}
+	c.direct(r, now)
 	c.question(r, now)
 	if upToDate(r, now) {
 		c.asked(r)

@@ -111,6 +111,22 @@ func (c *Checker) message(r handle.Request, m handle.Message, now time.Time) {
 	}
 }
 
+// direct checks that the first direct message to the requester shows the record, once
+// nothing is due that it shows.
+func (c *Checker) direct(r handle.Request, now time.Time) {
+	if r.Direct == nil {
+		return
+	}
+	got, ok := c.Slack.Message(r.Direct.Channel, r.Direct.TS)
+	if !ok || got.Deleted || !upToDate(r, now) && r.Direct.Shown != r.ViewHash() || c.Tolerance.Outdated != nil && c.Tolerance.Outdated(r.Direct.Channel, r.Direct.TS) {
+		return
+	}
+	want, err := json.Marshal(blocks.Direct(r).Blocks)
+	if shown := assignedID.ReplaceAll(got.Blocks, nil); err != nil || !bytes.Equal(shown, want) {
+		c.add(Recovery, "the requester's direct message shows the record", "%s: got blocks\n%s\nwant\n%s", r.ID, shown, want)
+	}
+}
+
 // assignedID matches the IDs that Slack assigns to blocks without one.
 var assignedID = regexp.MustCompile(`"block_id":"b[0-9A-Z]+",`)
 

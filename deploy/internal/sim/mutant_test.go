@@ -218,6 +218,8 @@ var simMutants = []mutant{
 		`r\.Decision, r\.Reviews = &d, nil`, "r.Decision = &d"},
 	{"the requester is not told of questions", "handle",
 		`case NotifyReasked, NotifyReminder, `, "case NotifyQuestion, NotifyReasked, NotifyReminder, "},
+	{"the requester's direct message becomes that of the channel", "notifier/reconcile",
+		`view = blocks\.Direct\(u\.r\)`, "view = blocks.Message(u.r)"},
 	{"an earlier reaction stays", "notifier/reconcile",
 		`reaction, u\.r\.EarlierReactions\(\)\)`, "reaction, nil)"},
 	{"a failed launch has the reaction of an approved one", "handle",
