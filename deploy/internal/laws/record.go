@@ -56,7 +56,7 @@ func (c *Checker) record(r handle.Request, now time.Time) {
 		c.signals(r)
 	}
 	for _, v := range r.Votes {
-		if v.Via == handle.ViaSlack && !c.MayVote(r, v.By.ID) {
+		if v.Via == handle.ViaSlack && !c.MayVote(r, v.By.ID) && !c.granted(r, v) {
 			c.add(BindsPerson, "only approvers vote", "%s: %s voted", r.ID, v.By.ID)
 		}
 	}
