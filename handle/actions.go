@@ -13,7 +13,7 @@ import (
 //
 // Each method returns the next value, or r itself and a *Refusal. An action that is
 // on record already, as when Slack delivers a click twice, changes nothing and is no
-// error.
+// error, even if the request was decided meanwhile.
 
 // Question is what an approver asks the requester while the request stays pending.
 type Question struct {
@@ -55,6 +55,8 @@ const (
 	ReviewTime    = 30 * time.Minute // how long a review is shown unless it is renewed
 	NudgeInterval = 4 * time.Hour    // the least time between two nudges
 
+	askedAgain = time.Minute // an answered question that comes again within this time was delivered twice
+
 	maxQuestions     = 20
 	maxReviews       = 10 // at the same time
 	maxReassignments = 10
@@ -92,20 +94,20 @@ func (r Request) allow(authorize func(Voter) error, v Voter, now time.Time) erro
 // Ask puts a question of an approver to the requester, who must be known in Slack.
 func (r Request) Ask(v Voter, text string, now time.Time) (Request, Question, error) {
 	refuse := func(err error) (Request, Question, error) { return r, Question{}, err }
+	text = Truncate(r.WaitURL.Redact(strings.TrimSpace(text)), maxText)
+	for _, q := range r.Questions {
+		if q.By.Is(v.Person) && q.Text == text && (q.Answer == nil || now.Sub(q.At).Abs() < askedAgain) {
+			return r, q, nil
+		}
+	}
 	if err := r.allow(r.Authorize, v, now); err != nil {
 		return refuse(err)
 	}
 	if !r.Requester.Addressable() {
 		return refuse(&Refusal{Reason: RefusedNoRequester})
 	}
-	text = Truncate(r.WaitURL.Redact(strings.TrimSpace(text)), maxText)
 	if Blank(text) {
 		return refuse(&Refusal{Reason: RefusedNoText})
-	}
-	for _, q := range r.Questions {
-		if q.By.Is(v.Person) && q.Text == text && q.Answer == nil {
-			return r, q, nil
-		}
 	}
 	if len(r.Questions) >= maxQuestions {
 		return refuse(&Refusal{Reason: RefusedTooMany})
@@ -118,18 +120,21 @@ func (r Request) Ask(v Voter, text string, now time.Time) (Request, Question, er
 
 // AnswerQuestion adds the requester's answer to the question with the given ID.
 func (r Request) AnswerQuestion(id string, v Voter, text string, now time.Time) (Request, error) {
+	text = Truncate(r.WaitURL.Redact(strings.TrimSpace(text)), maxText)
+	i := slices.IndexFunc(r.Questions, func(q Question) bool { return q.ID == id })
+	if i >= 0 {
+		if a := r.Questions[i].Answer; a != nil && a.By.Is(v.Person) && a.Text == text {
+			return r, nil
+		}
+	}
 	if err := r.allow(r.AuthorizeRequester, v, now); err != nil {
 		return r, err
 	}
-	text = Truncate(r.WaitURL.Redact(strings.TrimSpace(text)), maxText)
-	i := slices.IndexFunc(r.Questions, func(q Question) bool { return q.ID == id })
 	switch {
 	case i < 0:
 		return r, &Refusal{Reason: RefusedNoQuestion}
 	case Blank(text):
 		return r, &Refusal{Reason: RefusedNoText}
-	case r.Questions[i].Answer != nil && r.Questions[i].Answer.Text == text:
-		return r, nil
 	case r.Questions[i].Answer != nil:
 		return r, &Refusal{Reason: RefusedAnswered}
 	}

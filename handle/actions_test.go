@@ -98,6 +98,30 @@ func TestQuestionIsAnsweredOnce(t *testing.T) {
 	}
 }
 
+// Slack can deliver a form again after it was answered, or after the decision. The same
+// words at another time are another question.
+func TestQuestionDeliveredAgain(t *testing.T) {
+	r := mustAsk(t, postAndNotify(launch()), ann, "Why?", at)
+	r, err := r.AnswerQuestion("q1", voter(rob), "Because", at.Add(5*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantSame(t, "a question delivered again", r, mustAsk(t, r, ann, "Why?", at.Add(20*time.Second)))
+	if next := mustAsk(t, r, ben, "Why?", at.Add(20*time.Second)); len(next.Questions) != 2 {
+		t.Errorf("the same question of another approver: %+v", next.Questions)
+	}
+	if next := mustAsk(t, r, ann, "Why?", at.Add(2*time.Minute)); len(next.Questions) != 2 {
+		t.Errorf("the same question at another time: %+v", next.Questions)
+	}
+	r = approved(t, r, at.Add(10*time.Second))
+	wantSame(t, "a question delivered again after the decision", r, mustAsk(t, r, ann, "Why?", at.Add(20*time.Second)))
+	again, err := r.AnswerQuestion("q1", voter(rob), "Because", at.Add(20*time.Second))
+	if err != nil {
+		t.Errorf("an answer delivered again after the decision: %v", err)
+	}
+	wantSame(t, "an answer delivered again after the decision", r, again)
+}
+
 func TestQuestionsAreLimited(t *testing.T) {
 	r := launch()
 	for n := range 20 {
