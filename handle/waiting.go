@@ -48,13 +48,29 @@ type Awaited struct {
 // if no approval can be given any more. A group whose members are known is replaced
 // by those who have not voted once one of them has. The requester is not among them
 // unless they may approve.
-func (r Request) WaitingFor() []Awaited {
+func (r Request) WaitingFor() []Awaited { return r.waitingFor(nil) }
+
+// ToRemind is WaitingFor without those who wait for an answer to their own question. It
+// can be empty although the request waits for them.
+func (r Request) ToRemind() []Awaited {
+	var asked []Person
+	for _, q := range r.Questions {
+		if q.Answer == nil {
+			asked = append(asked, q.By)
+		}
+	}
+	return r.waitingFor(asked)
+}
+
+// waitingFor leaves out excused people.
+func (r Request) waitingFor(excused []Person) []Awaited {
 	if r.Decision != nil && !(r.Grant.open() && r.Grant.At.IsZero()) {
 		return nil
 	}
 	done := func(id string) bool {
 		return slices.ContainsFunc(r.Votes, func(v Vote) bool { return v.By.Has(id) }) ||
-			!r.Terms.SelfApproval && slices.Contains(r.Requester.SlackIDs, id)
+			!r.Terms.SelfApproval && slices.Contains(r.Requester.SlackIDs, id) ||
+			slices.ContainsFunc(excused, func(p Person) bool { return p.Has(id) })
 	}
 	var list []Awaited
 	add := func(a Awaited) {

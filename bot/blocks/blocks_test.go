@@ -368,6 +368,39 @@ func TestSubjectsAreWhatSNSTakes(t *testing.T) {
 	})
 }
 
+// An approver who has asked and waits for the answer is not reminded. If no one else is
+// missing, the requester is.
+func TestReminderLeavesOutThoseWhoWaitForAnAnswer(t *testing.T) {
+	r := sampleOfGroups()
+	r.Terms.Approvers = []string{ann, "U0BOSS", group}
+	r = r.RecordGroups(map[string]handle.Group{group: {Name: "platform", Size: 3, Members: []string{ann, "U0CAT", "U0DAN"}}})
+	remind := func(r handle.Request) string {
+		return blocks.Notification(r, handle.Notification{Name: handle.NotifyReminder + "-0", At: start.Add(time.Hour)}, false).Text
+	}
+	asked, _, err := r.Ask(voter(ann), "How long do you need it?", start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := remind(asked); strings.Contains(text, "<@"+ann+">") || strings.Contains(text, group) || !strings.Contains(text, "<@U0BOSS>, <@U0CAT> and <@U0DAN>: this launch has been waiting for your decision") {
+		t.Errorf("with ann's question open: %s", text)
+	}
+	alone := asked.Clone()
+	alone.Terms.Approvers = []string{ann}
+	if text := remind(alone); strings.Contains(text, "<@"+ann+">") || !strings.Contains(text, "<@"+rita+">: this launch") || !strings.Contains(text, "for your answer") {
+		t.Errorf("only ann is missing: %s", text)
+	}
+	answered, err := asked.AnswerQuestion("q1", voter(rita), "A week", start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := remind(answered); !strings.Contains(text, "<!subteam^"+group+">") && !strings.Contains(text, "<@"+ann+">") {
+		t.Errorf("after the answer: %s", text)
+	}
+	if len(asked.WaitingFor()) != len(r.WaitingFor()) {
+		t.Error("the message no longer shows that it waits for ann")
+	}
+}
+
 // Mentions notify people when a message is posted: the request's message and the first
 // reply in its thread together mention each approver once, and the requester not as an
 // approver.
@@ -387,14 +420,18 @@ func TestApproversAreMentionedOnce(t *testing.T) {
 				})
 			})
 		}
+		first, mentionsRequester := handle.NotifyAsked, 2 // by each
+		if rapid.Bool().Draw(t, "asked again") {
+			first, mentionsRequester = handle.NotifyReasked+"-0", 1
+		}
 		count(blocks.Message(r))
-		count(blocks.Notification(r, handle.Notification{Name: handle.NotifyAsked}, false))
+		count(blocks.Notification(r, handle.Notification{Name: first}, false))
 		for _, a := range r.WaitingFor() {
 			if mentioned[a.ID] != 1 {
 				t.Fatalf("%s is mentioned %d times", a.ID, mentioned[a.ID])
 			}
 		}
-		if mentioned[rita] != 2 { // as the requester, by each
+		if mentioned[rita] != mentionsRequester {
 			t.Fatalf("the requester is mentioned %d times", mentioned[rita])
 		}
 	})

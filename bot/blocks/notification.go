@@ -83,18 +83,18 @@ func word(r handle.Request, n handle.Notification, direct bool) sentence {
 		}
 		return sentence{sign: states[handle.Pending].sign, toRequester: true, text: text + " Expires " + Mrkdwn.Date(r.Terms.Deadline) + ". Updates will appear in this thread."}
 	case handle.NotifyReasked:
-		return sentence{sign: states[handle.Pending].sign, text: approvers + ": the earlier message about this " + Operation(r) + " was deleted, so the question is repeated here. Expires " + Mrkdwn.Date(r.Terms.Deadline) + "."}
+		return sentence{sign: states[handle.Pending].sign, text: "the earlier message about this " + Operation(r) + " was deleted, so the question is repeated here for " + askedOf(r) + ". Expires " + Mrkdwn.Date(r.Terms.Deadline) + "."}
 	case handle.NotifyVote:
 		missing := r.ApprovalsNeeded() - approvalsUpTo(r, n.Vote)
 		return sentence{sign: states[handle.Pending].sign, toRequester: true, text: "approved by " + mention(r.Votes[n.Vote].By.ID) + "; " + count(missing, "more approval is", "more approvals are") + " needed."}
 	case handle.NotifyReminder:
-		text := awaited(r) + ": this " + Operation(r) + " has been waiting for your decision for " + waited(r, n.At) + ". " + otherwise(r)
+		text := reminder(r, n)
 		if all := len(r.Terms.Reminders); all > 1 {
 			text += fmt.Sprintf(" Reminder %d of %d.", n.Index+1, all)
 		}
 		return sentence{sign: reminderSign, text: text}
 	case handle.NotifyNudge:
-		return sentence{sign: reminderSign, text: awaited(r) + ": the requester asks for your decision on this " + Operation(r) + ", which has been waiting for " + waited(r, n.At) + ". " + otherwise(r)}
+		return sentence{sign: reminderSign, text: awaited(r.WaitingFor()) + ": the requester asks for your decision on this " + Operation(r) + ", which has been waiting for " + waited(r, n.At) + ". " + otherwise(r)}
 	case handle.NotifyQuestion:
 		q := r.Questions[n.Index]
 		return sentence{sign: questionSign, toRequester: true, text: mention(q.By.ID) + " asks:", quote: q.Text}
@@ -233,13 +233,27 @@ func waited(r handle.Request, t time.Time) string {
 // otherwise says until when a pending request can be decided, what follows if it is
 // not, and how to decide it.
 func otherwise(r handle.Request) string {
-	return "Without a decision it expires " + Mrkdwn.Date(r.Terms.Deadline) + " and is rolled back. Approve or reject it at the top of this thread."
+	return expiry(r) + " Approve or reject it at the top of this thread."
 }
 
-// awaited mentions those who have not voted.
-func awaited(r handle.Request) string {
+func expiry(r handle.Request) string {
+	return "Without a decision it expires " + Mrkdwn.Date(r.Terms.Deadline) + " and is rolled back."
+}
+
+// reminder mentions those who have not acted. If all of them have asked and wait for
+// an answer, it mentions the requester instead.
+func reminder(r handle.Request, n handle.Notification) string {
+	missing := r.ToRemind()
+	if len(missing) == 0 && len(r.WaitingFor()) > 0 {
+		return requester(r) + ": this " + Operation(r) + " has been waiting for " + waited(r, n.At) + ", and now for your answer. Answer the open question in this thread or in your direct messages. " + expiry(r)
+	}
+	return awaited(missing) + ": this " + Operation(r) + " has been waiting for your decision for " + waited(r, n.At) + ". " + otherwise(r)
+}
+
+// awaited mentions those who are missing.
+func awaited(missing []handle.Awaited) string {
 	var ids []string
-	for _, a := range r.WaitingFor() {
+	for _, a := range missing {
 		ids = append(ids, a.ID)
 	}
 	if len(ids) == 0 {

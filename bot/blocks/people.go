@@ -122,10 +122,13 @@ func waitingMentioned(r handle.Request) (names []string) {
 	return names
 }
 
-// askedOf names those whom the first reply in the thread asks. People whom the message
+// askedOf names those whom the first reply in a message's thread asks. People whom the message
 // mentions are not mentioned again.
 func askedOf(r handle.Request) string {
 	names, unmentioned := waiting(r)
+	if len(names) == 0 {
+		return "the approvers"
+	}
 	if len(names) > len(unmentioned) {
 		return enumerate(append(mentionEach(unmentioned), "the people named above"))
 	}

@@ -199,6 +199,11 @@ func (c *Checker) deliveries(old, r handle.Request) {
 				if slices.ContainsFunc(r.Votes, func(v handle.Vote) bool { return v.By.ID != "" && c.key(v.By.ID) == id && v.At.Before(known) }) {
 					c.add(Recovery, "a reminder notifies only those who have not acted", "%s: %s notified %s, who had voted", r.ID, key, id)
 				}
+				if kind == handle.NotifyReminder && slices.ContainsFunc(r.Questions, func(q handle.Question) bool {
+					return c.key(q.By.ID) == id && q.At.Before(known) && (q.Answer == nil || q.Answer.At.After(postedAt(d.TS)))
+				}) {
+					c.add(Recovery, "a reminder leaves out those who wait for an answer", "%s: %s notified %s", r.ID, key, id)
+				}
 			}
 		}
 		if kind == handle.NotifyAnswer {

@@ -196,6 +196,8 @@ var simMutants = []mutant{
 		`case now\.Before\(next\):`, "case false:"},
 	{"a reminder notifies those who have voted", "handle",
 		`return slices\.ContainsFunc\(r\.Votes, func\(v Vote\) bool \{ return v\.By\.Has\(id\) \}\) \|\|\n`, "return false ||\n"},
+	{"a reminder notifies those who wait for an answer", "handle",
+		`slices\.ContainsFunc\(excused, func\(p Person\) bool \{ return p\.Has\(id\) \}\)`, "false"},
 	{"a request is escalated again and again", "handle",
 		`\tr\.EscalatedAt = now\n`, "\tr.EscalatedAt = time.Time{}\n"},
 	{"those who were reassigned away still count", "handle",
