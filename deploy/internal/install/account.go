@@ -85,9 +85,9 @@ func openAccount(ctx context.Context, f flags, p *prompt) (*installer, error) {
 	return i, nil
 }
 
-// failed explains the error of an AWS call that needs the IAM action. It names the
+// callError explains the error of an AWS call that needs the IAM action. It names the
 // action if AWS refused it.
-func (i *installer) failed(what, action string, err error) error {
+func (i *installer) callError(what, action string, err error) error {
 	if err == nil {
 		return nil
 	}

@@ -52,7 +52,7 @@ func (i *installer) findBucket(ctx context.Context) (found bool, err error) {
 	case response != nil && response.HTTPStatusCode() == 403:
 		return false, fmt.Errorf("the bucket %s belongs to another account, or %s is not allowed s3:ListBucket on it: give another with --bucket", name, i.identity)
 	}
-	return false, i.failed("look for the bucket "+name, "s3:ListBucket", err)
+	return false, i.callError("look for the bucket "+name, "s3:ListBucket", err)
 }
 
 // upload creates the bucket if there is none, and puts the release's files into it that
@@ -92,18 +92,18 @@ func (i *installer) createBucket(ctx context.Context, name string) error {
 		return fmt.Errorf("another AWS account has a bucket %s: give another name with --bucket", name)
 	}
 	if err != nil {
-		return i.failed("create the bucket "+name, "s3:CreateBucket", err)
+		return i.callError("create the bucket "+name, "s3:CreateBucket", err)
 	}
 	_, err = i.s3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: &name, ExpectedBucketOwner: &i.account,
 		PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{
 			BlockPublicAcls: aws.Bool(true), IgnorePublicAcls: aws.Bool(true), BlockPublicPolicy: aws.Bool(true), RestrictPublicBuckets: aws.Bool(true)}})
 	if err != nil {
-		return i.failed("block public access to the bucket "+name, "s3:PutBucketPublicAccessBlock", err)
+		return i.callError("block public access to the bucket "+name, "s3:PutBucketPublicAccessBlock", err)
 	}
 	_, err = i.s3.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{Bucket: &name, ExpectedBucketOwner: &i.account,
 		ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{Rules: []types.ServerSideEncryptionRule{{
 			ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{SSEAlgorithm: types.ServerSideEncryptionAes256}}}}})
-	return i.failed("encrypt the bucket "+name, "s3:PutEncryptionConfiguration", err)
+	return i.callError("encrypt the bucket "+name, "s3:PutEncryptionConfiguration", err)
 }
 
 // put uploads a file unless the bucket has it with the same content.
@@ -119,5 +119,5 @@ func (i *installer) put(ctx context.Context, bucket string, o object) error {
 		Bucket: &bucket, Key: &o.key, Body: bytes.NewReader(o.content), ExpectedBucketOwner: &i.account,
 		ChecksumSHA256: &checksum,
 	})
-	return i.failed("upload "+o.key, "s3:PutObject", err)
+	return i.callError("upload "+o.key, "s3:PutObject", err)
 }

@@ -93,10 +93,10 @@ func (c Install) Run(ctx context.Context, w io.Writer) error {
 	}
 	i.deleteFailed = c.DeleteFailed
 	i.token, i.signing = c.BotToken, c.SigningSecret
-	if err := i.settle(ctx); err != nil {
+	if err := i.awaitStack(ctx); err != nil {
 		return err
 	}
-	if err := i.parameters(ctx, c); err != nil {
+	if err := i.resolveParameters(ctx, c); err != nil {
 		return err
 	}
 	if c.Plan {
@@ -117,7 +117,7 @@ func (c Upgrade) Run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := i.settle(ctx); err != nil {
+	if err := i.awaitStack(ctx); err != nil {
 		return err
 	}
 	if !i.stack.exists() {
@@ -126,7 +126,7 @@ func (c Upgrade) Run(ctx context.Context, w io.Writer) error {
 	if i.stack.failed() {
 		return fmt.Errorf("the stack %s is in %s: run countersign install", c.Stack, i.stack.status)
 	}
-	if err := i.given(); err != nil {
+	if err := i.readValues(); err != nil {
 		return err
 	}
 	if c.Plan {
@@ -144,7 +144,7 @@ func (c Uninstall) Run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := i.settle(ctx); err != nil {
+	if err := i.awaitStack(ctx); err != nil {
 		return err
 	}
 	return i.uninstall(ctx, c)

@@ -43,7 +43,7 @@ func (i *installer) deleteFailedStack(ctx context.Context) error {
 func (i *installer) stackTable(ctx context.Context) (string, error) {
 	out, err := i.cloudFormation.DescribeStackResources(ctx, &cloudformation.DescribeStackResourcesInput{StackName: &i.stack.id})
 	if err != nil {
-		return "", i.failed("list the stack's resources", "cloudformation:DescribeStackResources", err)
+		return "", i.callError("list the stack's resources", "cloudformation:DescribeStackResources", err)
 	}
 	for _, r := range out.StackResources {
 		if aws.ToString(r.LogicalResourceId) == "Table" {
@@ -60,7 +60,7 @@ func (i *installer) deleteStack(ctx context.Context) error {
 		return err
 	}
 	if _, err := i.cloudFormation.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &i.stack.id}); err != nil {
-		return i.failed("delete the stack "+i.Stack, "cloudformation:DeleteStack", err)
+		return i.callError("delete the stack "+i.Stack, "cloudformation:DeleteStack", err)
 	}
 	if err := i.follow(ctx, mark, true); err != nil {
 		return err
@@ -86,7 +86,7 @@ func (i *installer) deleteEmptyTable(ctx context.Context, name string) error {
 		return nil
 	}
 	if err != nil {
-		return i.failed("read the table "+name, "dynamodb:Scan", err)
+		return i.callError("read the table "+name, "dynamodb:Scan", err)
 	}
 	if len(out.Items) > 0 {
 		fmt.Fprintf(i.prompt, "The table %s holds decisions. It stays.\n", name)
@@ -94,13 +94,13 @@ func (i *installer) deleteEmptyTable(ctx context.Context, name string) error {
 	}
 	_, err = i.dynamoDB.UpdateTable(ctx, &dynamodb.UpdateTableInput{TableName: &name, DeletionProtectionEnabled: aws.Bool(false)})
 	if err != nil {
-		return i.failed("unprotect the empty table "+name, "dynamodb:UpdateTable", err)
+		return i.callError("unprotect the empty table "+name, "dynamodb:UpdateTable", err)
 	}
 	if err := dynamodb.NewTableExistsWaiter(i.dynamoDB).Wait(ctx, &dynamodb.DescribeTableInput{TableName: &name}, time.Minute); err != nil {
-		return i.failed("wait for the table "+name, "dynamodb:DescribeTable", err)
+		return i.callError("wait for the table "+name, "dynamodb:DescribeTable", err)
 	}
 	_, err = i.dynamoDB.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &name})
-	return i.failed("delete the empty table "+name, "dynamodb:DeleteTable", err)
+	return i.callError("delete the empty table "+name, "dynamodb:DeleteTable", err)
 }
 
 // uninstall deletes the stack after consent, and says what stays.

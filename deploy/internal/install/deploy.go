@@ -14,13 +14,13 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// parameters determines the values of the stack's parameters from file, flags and
+// resolveParameters determines the values of the stack's parameters from file, flags and
 // questions. It asks only for what the stack does not have.
-func (i *installer) parameters(ctx context.Context, c Install) error {
-	if err := i.given(); err != nil {
+func (i *installer) resolveParameters(ctx context.Context, c Install) error {
+	if err := i.readValues(); err != nil {
 		return err
 	}
-	i.adopt()
+	i.keepParameters()
 	for name, value := range map[string]string{teamParameter(c.Workspace): c.Workspace, "Channel": c.Channel, "Approvers": c.Approvers} {
 		if value != "" {
 			i.values[name] = value
@@ -53,8 +53,8 @@ func (i *installer) parameters(ctx context.Context, c Install) error {
 	return nil
 }
 
-// given reads the file and the flag --set.
-func (i *installer) given() error {
+// readValues reads the file and the flag --set.
+func (i *installer) readValues() error {
 	if i.File != "" {
 		content, err := os.ReadFile(i.File)
 		if err != nil {
@@ -71,8 +71,8 @@ func (i *installer) given() error {
 	return i.checkValues()
 }
 
-// adopt keeps the parameters of a stack that has to be created again.
-func (i *installer) adopt() {
+// keepParameters keeps the parameters of a stack that has to be created again.
+func (i *installer) keepParameters() {
 	if i.stack.exists() && !i.stack.failed() {
 		return
 	}

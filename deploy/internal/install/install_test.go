@@ -172,7 +172,7 @@ func TestFailedStackIsDeletedOnlyWithConsent(t *testing.T) {
 			f := newAWS(t, failedStack(test.scan))
 			i, out := newTest(t, test.lines...)
 			i.deleteFailed = test.consent
-			if err := i.settle(t.Context()); err != nil {
+			if err := i.awaitStack(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			err := i.deleteFailedStack(t.Context())
@@ -219,7 +219,7 @@ func TestAtMostSixQuestions(t *testing.T) {
 func TestWrongAnswersAreAskedAgain(t *testing.T) {
 	newAWS(t, map[string][]answer{"cloudformation:DescribeStacks": {noStack}})
 	i, out := newTest(t, "my team", "https://app.slack.com/client/T0EXAMPLE/C01", "Approvals!", "", "ann@example.com", "U0ANN, S0PLATFORM")
-	if err := i.parameters(t.Context(), Install{}); err != nil {
+	if err := i.resolveParameters(t.Context(), Install{}); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	if i.value("SlackTeam") != "T0EXAMPLE" || i.value("Channel") != "#approvals" || i.value("Approvers") != "U0ANN,S0PLATFORM" {
@@ -231,7 +231,7 @@ func TestWrongAnswersAreAskedAgain(t *testing.T) {
 		}
 	}
 	i, _ = newTest(t, "T0EXAMPLE")
-	expectError(t, i.parameters(t.Context(), Install{}), "run the command again")
+	expectError(t, i.resolveParameters(t.Context(), Install{}), "run the command again")
 }
 
 func event(id, resource, status, reason string) string {
@@ -275,7 +275,7 @@ func TestRunningOperationIsAwaited(t *testing.T) {
 		"cloudformation:DescribeStackEvents": {eventList(), eventList(event("1", "Table", "CREATE_COMPLETE", ""))},
 	})
 	i, out := newTest(t)
-	if err := i.settle(t.Context()); err != nil {
+	if err := i.awaitStack(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if i.stack.status != "CREATE_COMPLETE" || i.value("Channel") != "#launches" || strings.Count(out.String(), "Table ") != 1 {
@@ -290,10 +290,10 @@ func TestFailedStackKeepsItsParameters(t *testing.T) {
 		stackIn("ROLLBACK_COMPLETE", "SlackTeam", "T0EXAMPLE", "Channel", "#launches", "Approvers", "U0ANN", "Unknown", "x"),
 	}})
 	i, _ := newTest(t)
-	if err := i.settle(t.Context()); err != nil {
+	if err := i.awaitStack(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := i.parameters(t.Context(), Install{Channel: "#others"}); err != nil {
+	if err := i.resolveParameters(t.Context(), Install{Channel: "#others"}); err != nil {
 		t.Fatal(err)
 	}
 	i.stack = stack{}
@@ -312,7 +312,7 @@ func TestFailedStackKeepsItsParameters(t *testing.T) {
 func TestUpgradeKeepsParameters(t *testing.T) {
 	newAWS(t, map[string][]answer{"cloudformation:DescribeStacks": {stackIn("UPDATE_COMPLETE", "Channel", "#launches", "Gone", "x")}})
 	i, _ := newTest(t)
-	if err := i.settle(t.Context()); err != nil {
+	if err := i.awaitStack(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	i.values["CodeBucket"] = "b-x"

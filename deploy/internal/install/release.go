@@ -94,7 +94,8 @@ func (r release) templateObject() object {
 	return object{fmt.Sprintf("countersign/template-%x.yaml", sha256.Sum256(r.template)), r.template}
 }
 
-// check reports why value cannot be the value of a parameter, as CloudFormation would.
+// check reports why value cannot be the value of a parameter. What it does not check,
+// such as the range of numbers, CloudFormation does.
 func (r release) check(name, value string) error {
 	rule, known := r.rules[name]
 	if !known {

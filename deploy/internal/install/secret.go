@@ -34,7 +34,7 @@ func (i *installer) findSecret(ctx context.Context) (arn string, err error) {
 	case errors.As(err, &missing):
 		return "", nil
 	case err != nil:
-		return "", i.failed("look for the secret "+i.Stack, "secretsmanager:DescribeSecret", err)
+		return "", i.callError("look for the secret "+i.Stack, "secretsmanager:DescribeSecret", err)
 	case out.DeletedDate != nil:
 		return "", fmt.Errorf("the secret %s is scheduled for deletion: aws secretsmanager restore-secret --secret-id %s", i.Stack, i.Stack)
 	}
@@ -56,7 +56,7 @@ func (i *installer) ensureSecret(ctx context.Context) (arn string, err error) {
 		Name: &i.Stack, SecretString: aws.String(string(text)), Description: aws.String("Countersign: Slack token, signing secrets, and keys of mailed links"),
 	})
 	if err != nil {
-		return "", i.failed("create the secret "+i.Stack, "secretsmanager:CreateSecret", err)
+		return "", i.callError("create the secret "+i.Stack, "secretsmanager:CreateSecret", err)
 	}
 	return *out.ARN, nil
 }
@@ -66,7 +66,7 @@ func (i *installer) readSecret(ctx context.Context) (credentials, error) {
 	arn := i.value("SecretArn")
 	out, err := i.secrets.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &arn})
 	if err != nil {
-		return credentials{}, i.failed("read the secret", "secretsmanager:GetSecretValue", err)
+		return credentials{}, i.callError("read the secret", "secretsmanager:GetSecretValue", err)
 	}
 	text := aws.ToString(out.SecretString)
 	if _, err := function.ParseSecret(text); err != nil {
@@ -84,5 +84,5 @@ func (i *installer) storeSecret(ctx context.Context, s credentials) error {
 	}
 	arn := i.value("SecretArn")
 	_, err = i.secrets.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &arn, SecretString: aws.String(string(text))})
-	return i.failed("store the token and the signing secret", "secretsmanager:PutSecretValue", err)
+	return i.callError("store the token and the signing secret", "secretsmanager:PutSecretValue", err)
 }

@@ -56,7 +56,7 @@ func (i *installer) readStack(ctx context.Context, name string) (stack, error) {
 		return stack{}, nil
 	}
 	if err != nil {
-		return stack{}, i.failed("read the stack "+name, "cloudformation:DescribeStacks", err)
+		return stack{}, i.callError("read the stack "+name, "cloudformation:DescribeStacks", err)
 	}
 	found := out.Stacks[0]
 	s := stack{id: *found.StackId, status: string(found.StackStatus), parameters: map[string]string{}, outputs: map[string]string{}}
@@ -69,8 +69,8 @@ func (i *installer) readStack(ctx context.Context, name string) (stack, error) {
 	return s, nil
 }
 
-// settle reads the stack, and waits until a running operation has ended.
-func (i *installer) settle(ctx context.Context) (err error) {
+// awaitStack reads the stack, and waits until a running operation has ended.
+func (i *installer) awaitStack(ctx context.Context) (err error) {
 	if i.stack, err = i.readStack(ctx, i.Stack); err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (i *installer) apply(ctx context.Context, templateURL string) error {
 		Capabilities: []types.Capability{types.CapabilityCapabilityIam, types.CapabilityCapabilityAutoExpand},
 	})
 	if err != nil {
-		return i.failed("create a change set for the stack "+i.Stack, "cloudformation:CreateChangeSet", err)
+		return i.callError("create a change set for the stack "+i.Stack, "cloudformation:CreateChangeSet", err)
 	}
 	changes, err := i.awaitChangeSet(ctx, *created.Id)
 	if err != nil {
@@ -114,7 +114,7 @@ func (i *installer) apply(ctx context.Context, templateURL string) error {
 	if changes == 0 {
 		fmt.Fprintf(i.prompt, "The stack %s is up to date.\n", i.Stack)
 		_, err := i.cloudFormation.DeleteChangeSet(ctx, &cloudformation.DeleteChangeSetInput{ChangeSetName: created.Id})
-		return i.failed("delete an empty change set", "cloudformation:DeleteChangeSet", err)
+		return i.callError("delete an empty change set", "cloudformation:DeleteChangeSet", err)
 	}
 	fmt.Fprintf(i.prompt, "Deploying the stack %s: %d changes\n", i.Stack, changes)
 	i.stack.id = *created.StackId
@@ -124,7 +124,7 @@ func (i *installer) apply(ctx context.Context, templateURL string) error {
 	}
 	_, err = i.cloudFormation.ExecuteChangeSet(ctx, &cloudformation.ExecuteChangeSetInput{ChangeSetName: created.Id})
 	if err != nil {
-		return i.failed("execute the change set", "cloudformation:ExecuteChangeSet", err)
+		return i.callError("execute the change set", "cloudformation:ExecuteChangeSet", err)
 	}
 	if err := i.follow(ctx, mark, true); err != nil {
 		return err
@@ -143,7 +143,7 @@ func (i *installer) awaitChangeSet(ctx context.Context, id string) (changes int,
 	for {
 		out, err := i.cloudFormation.DescribeChangeSet(ctx, &cloudformation.DescribeChangeSetInput{ChangeSetName: &id})
 		if err != nil {
-			return 0, i.failed("read the change set", "cloudformation:DescribeChangeSet", err)
+			return 0, i.callError("read the change set", "cloudformation:DescribeChangeSet", err)
 		}
 		reason := aws.ToString(out.StatusReason)
 		switch out.Status {
@@ -193,7 +193,7 @@ func (i *installer) follow(ctx context.Context, mark string, started bool) error
 func (i *installer) lastEvent(ctx context.Context) (id string, err error) {
 	out, err := i.cloudFormation.DescribeStackEvents(ctx, &cloudformation.DescribeStackEventsInput{StackName: &i.stack.id})
 	if err != nil {
-		return "", i.failed("read the stack's events", "cloudformation:DescribeStackEvents", err)
+		return "", i.callError("read the stack's events", "cloudformation:DescribeStackEvents", err)
 	}
 	if len(out.StackEvents) == 0 {
 		return "", nil
@@ -207,7 +207,7 @@ func (i *installer) events(ctx context.Context, mark string) (list []types.Stack
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, i.failed("read the stack's events", "cloudformation:DescribeStackEvents", err)
+			return nil, i.callError("read the stack's events", "cloudformation:DescribeStackEvents", err)
 		}
 		for _, e := range page.StackEvents {
 			if *e.EventId == mark {
