@@ -277,14 +277,14 @@ func TestActsThatFail(t *testing.T) {
 		"an unknown person":  {map[string]string{"users.info": "fatal_error"}, func(w *world, r handle.Request) document { return w.click(r, "reviewing", "", approver) }, "Slack could not confirm who you are, so nothing was recorded."},
 		"another's value": {nil, func(w *world, r handle.Request) document {
 			return w.click(r, "ask", "", approver).set("reassign", "actions", "0", "action_id")
-		}, "doesn't belong to a known request"},
+		}, "belongs to an unknown request"},
 		"a verdict": {nil, func(w *world, r handle.Request) document {
 			return w.click(r, "reviewing", "", approver).set(handle.Ticket{ID: r.ID, Verdict: handle.Approve}.String(), "actions", "0", "value")
-		}, "doesn't belong to a known request"},
+		}, "belongs to an unknown request"},
 		"no such request": {nil, func(w *world, r handle.Request) document {
 			r.ID = "abcdefghabcdefgh-abcdefgh"
 			return w.click(r, "reviewing", "", approver)
-		}, "doesn't belong to a known request"},
+		}, "belongs to an unknown request"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

@@ -413,7 +413,7 @@ func TestClickAdoptsMessage(t *testing.T) {
 
 func TestUnknownButtons(t *testing.T) {
 	const nowhere = "nowhere to answer"
-	const unknown = "This button doesn't belong to a known request."
+	const unknown = "This button belongs to an unknown request."
 	ticket := func(s string) func(document) {
 		return func(d document) { d.set(s, "actions", "0", "value") }
 	}

@@ -65,9 +65,9 @@ func TestDetailsThatCannotBeShown(t *testing.T) {
 		fail  string // of views.open
 		want  string
 	}{
-		"another verdict":    {value: "approve", want: "doesn't belong to a known request"},
-		"no request":         {value: handle.Action{ID: "abcdefghabcdefgh-abcdefgh", Name: "details"}.String(), want: "doesn't belong to a known request"},
-		"nonsense":           {value: "x", want: "doesn't belong to a known request"},
+		"another verdict":    {value: "approve", want: "belongs to an unknown request"},
+		"no request":         {value: handle.Action{ID: "abcdefghabcdefgh-abcdefgh", Name: "details"}.String(), want: "belongs to an unknown request"},
+		"nonsense":           {value: "x", want: "belongs to an unknown request"},
 		"an expired trigger": {fail: "expired_trigger_id", want: "Click Details again"},
 		"a refused view":     {fail: "view_too_large", want: "could not be opened"},
 	} {
@@ -97,7 +97,7 @@ func TestDetailsActionVotesForNothing(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
 	w.wantAck(w.send(w.approve(r).set(handle.Action{ID: r.ID, Name: "details"}.String(), "actions", "0", "value")))
-	w.wantPrivate("doesn't belong to a known request")
+	w.wantPrivate("belongs to an unknown request")
 	w.wantVotes(r.ID, 0, handle.Pending)
 }
 

@@ -658,7 +658,7 @@ func TestBatchRefusesWhatHasChanged(t *testing.T) {
 			t.Errorf("got %s", got.State())
 		}
 	}
-	l.wantText("result", result.Blocks, "it has changed since you reviewed it")
+	l.wantText("result", result.Blocks, "the request has changed since you reviewed it")
 	l.wantText("result", result.Blocks, "Already rejected by <@U0SECOND>")
 	l.wantText("result", result.Blocks, "Approved.")
 }

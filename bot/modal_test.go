@@ -183,10 +183,10 @@ func TestSubmission(t *testing.T) {
 		{"unknown inputs", func(d document) {
 			d.set(map[string]any{"dial": 7, "list": []any{}}, "view", "state", "values", "x")
 		}, ""},
-		{"no metadata", metadata(""), "This form doesn't belong to a known request."},
-		{"metadata from a different form", metadata("[]"), "This form doesn't belong"},
-		{"a ticket to approve", metadata(`{"ticket":"APPROVE"}`), "This form doesn't belong"},
-		{"a ticket of an unknown request", metadata(`{"ticket":"v1.abcdefghabcdefgh-abcdefgh.reject"}`), "This form doesn't belong"},
+		{"no metadata", metadata(""), "This form belongs to an unknown request."},
+		{"metadata from a different form", metadata("[]"), "This form belongs to an unknown request"},
+		{"a ticket to approve", metadata(`{"ticket":"APPROVE"}`), "This form belongs to an unknown request"},
+		{"a ticket of an unknown request", metadata(`{"ticket":"v1.abcdefghabcdefgh-abcdefgh.reject"}`), "This form belongs to an unknown request"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -476,7 +476,7 @@ func TestRevokeTicketUnderOtherButtons(t *testing.T) {
 			t.Errorf("%s under %s: votes %+v", verdict, action, got.Votes)
 		}
 	}
-	if list := w.slack.ephemerals(); len(list) != 3 || !strings.HasPrefix(list[0], "This button doesn't belong") {
+	if list := w.slack.ephemerals(); len(list) != 3 || !strings.HasPrefix(list[0], "This button belongs to an unknown request") {
 		t.Errorf("private messages: %q", list)
 	}
 }

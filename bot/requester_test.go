@@ -71,12 +71,12 @@ func TestRequesterNudges(t *testing.T) {
 	w.wantPrivate("will be reminded")
 	w.now = w.now.Add(time.Minute)
 	w.wantAck(w.send(w.inDirect(w.click(r, "nudge", "", requester))))
-	w.wantPrivate("will be reminded", "reminded only a while ago")
+	w.wantPrivate("will be reminded", "nudged recently")
 	if last := w.slack.ephemerals()[1]; !strings.Contains(last, "<!date^") {
 		t.Errorf("it does not say when again as a date: %s", last)
 	}
 	w.wantAck(w.send(w.click(r, "nudge", "", approver)))
-	w.wantPrivate("will be reminded", "reminded only a while ago", "Only the requester")
+	w.wantPrivate("will be reminded", "nudged recently", "Only the requester")
 	if got := w.stored(r.ID); len(got.Nudges) != 1 {
 		t.Errorf("nudges: %+v", got.Nudges)
 	}

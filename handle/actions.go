@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// This file has what people can do to a pending request besides voting: approvers
-// ask the requester, say that they are reviewing, and reassign; the requester
-// answers, nudges and withdraws. All of it ends with the decision.
+// This file has the actions on a pending request other than votes: approvers ask the
+// requester, mark themselves as reviewing, and reassign; the requester answers, nudges
+// and withdraws. All of them end with the decision.
 //
-// Each method returns the next value, or r itself and a *Refusal. An action that is
-// on record already, as when Slack delivers a click twice, changes nothing and is no
-// error, even if the request was decided meanwhile.
+// Each method returns the next value, or r itself and a *Refusal. A repeated action, as
+// when Slack delivers a click twice, changes nothing and returns no error, even after a
+// decision.
 
-// Question is what an approver asks the requester while the request stays pending.
+// Question is an approver's question to the requester. The request stays pending.
 type Question struct {
 	ID     string    `json:"id"` // q1, q2 …
 	By     Person    `json:"by"`
@@ -31,20 +31,19 @@ type Answer struct {
 	Text string    `json:"text"`
 }
 
-// Review is an approver's claim to be looking at the request. It binds no one and
-// ends by itself.
+// Review says that an approver is reviewing the request. It reserves nothing, and expires.
 type Review struct {
 	By    Person    `json:"by"`
 	At    time.Time `json:"at"` // when it began
 	Until time.Time `json:"until"`
 }
 
-// Nudge is a requester's reminder to those who have not acted.
+// Nudge is the requester's reminder to the approvers who have not acted.
 type Nudge struct {
 	At time.Time `json:"at"`
 }
 
-// Reassignment is a change of the approvers by one of them.
+// Reassignment replaces the approvers who have not acted. Only an approver can reassign.
 type Reassignment struct {
 	By Person    `json:"by"`
 	At time.Time `json:"at"`
@@ -91,7 +90,7 @@ func (r Request) allow(authorize func(Voter) error, v Voter, now time.Time) erro
 	return nil
 }
 
-// Ask puts a question of an approver to the requester, who must be known in Slack.
+// Ask records an approver's question to the requester, who must be known in Slack.
 func (r Request) Ask(v Voter, text string, now time.Time) (Request, Question, error) {
 	refuse := func(err error) (Request, Question, error) { return r, Question{}, err }
 	text = Truncate(r.WaitURL.Redact(strings.TrimSpace(text)), maxText)
@@ -144,8 +143,8 @@ func (r Request) AnswerQuestion(id string, v Voter, text string, now time.Time) 
 	return r.appendEvent(Event{At: now, Kind: EventAnswer, By: by, Text: id + ": " + text}), nil
 }
 
-// StartReview says that v, who may decide the request, is looking at it for the next
-// ReviewTime. A person who is reviewing already goes on for that time.
+// StartReview records that v, an approver, is reviewing the request for the next
+// ReviewTime. If v already has a review, StartReview renews it.
 func (r Request) StartReview(v Voter, now time.Time) (Request, error) {
 	if err := r.allow(r.Authorize, v, now); err != nil {
 		return r, err
@@ -207,8 +206,8 @@ func (r Request) EndReviews(now time.Time) Request {
 	return r
 }
 
-// WithdrawByRequester closes a pending request at the wish of its requester, or ends
-// the late approval or the unused grant of an expired one. The reason can be empty.
+// WithdrawByRequester closes a pending request for its requester. For an expired one it
+// revokes the unused grant, or ends the time to give one. The reason can be empty.
 func (r Request) WithdrawByRequester(v Voter, reason string, now time.Time) (Request, error) {
 	if err := r.AuthorizeRequester(v); err != nil {
 		return r, err
@@ -235,8 +234,8 @@ func (r Request) WithdrawnByRequester() bool {
 	return r.State() == Withdrawn && r.Decision.By.ID != ""
 }
 
-// Nudge reminds those who have not acted, at the wish of the requester. It is
-// refused within NudgeInterval of the last one.
+// Nudge lets the requester remind the approvers who have not acted. It is refused within
+// NudgeInterval of the last nudge.
 func (r Request) Nudge(v Voter, now time.Time) (Request, error) {
 	if err := r.allow(r.AuthorizeRequester, v, now); err != nil {
 		return r, err
@@ -255,16 +254,15 @@ func (r Request) Nudge(v Voter, now time.Time) (Request, error) {
 	return r.appendEvent(Event{At: now, Kind: EventNudged, By: r.recorded(v)}), nil
 }
 
-// ReassignOptions returns those whom the request can be reassigned to: never the
-// requester.
+// ReassignOptions returns the users and user groups that the request can be reassigned
+// to. The requester is never among them.
 func (r Request) ReassignOptions() []string {
 	return slices.DeleteFunc(union(nil, r.Terms.ReassignTo), func(id string) bool { return slices.Contains(r.Requester.SlackIDs, id) })
 }
 
-// Reassign makes to the approvers in place of those who have not voted, at the wish
-// of one who may decide. to must be among Terms.ReassignTo. Votes stay, and so do
-// the voters, who may still reject; the number of approvals needed stays too. The
-// requester never becomes an approver by it.
+// Reassign replaces the approvers who have not voted with to. v must be an approver, and
+// to must be among Terms.ReassignTo and never includes the requester. Votes stay, and
+// voters remain approvers, who may still reject. The number of approvals needed stays.
 func (r Request) Reassign(v Voter, to []string, now time.Time) (Request, error) {
 	if n := len(r.Reassignments); n > 0 {
 		last := r.Reassignments[n-1]
@@ -275,7 +273,7 @@ func (r Request) Reassign(v Voter, to []string, now time.Time) (Request, error) 
 	if err := r.allow(r.Authorize, v, now); err != nil {
 		return r, err
 	}
-	if !r.Requester.LookedUp { // who must not be among them is not known yet
+	if !r.Requester.LookedUp { // to could include the requester
 		return r, &Refusal{Reason: RefusedUnverified}
 	}
 	if len(r.Reassignments) >= maxReassignments {
@@ -296,7 +294,7 @@ func (r Request) Reassign(v Voter, to []string, now time.Time) (Request, error) 
 	}
 	next.setApprovers(approvers)
 	next.Reassignments = append(next.Reassignments, Reassignment{By: by, At: now, To: slices.Clone(to)})
-	if next.enough(next.Terms.Approvers) != nil { // whom the escalation adds may come too late
+	if next.enough(next.Terms.Approvers) != nil { // without EscalateTo, because the escalation may come too late
 		return r, &Refusal{Reason: RefusedTooFew}
 	}
 	return next.appendEvent(Event{At: now, Kind: EventReassigned, By: by, Text: strings.Join(to, " ")}), nil
@@ -314,13 +312,12 @@ func (r Request) Escalate(now time.Time) Request {
 	return r.appendEvent(Event{At: now, Kind: EventEscalated, Text: strings.Join(r.Terms.EscalateTo, " ")})
 }
 
-// escalates reports whether the request is to be escalated, now or later.
+// escalates reports whether the request will be escalated, now or later.
 func (r Request) escalates() bool {
 	return r.Decision == nil && r.EscalatedAt.IsZero() && !r.Terms.EscalateAt.IsZero() && len(r.Terms.EscalateTo) > 0 && r.Terms.Channel != ""
 }
 
-// setApprovers changes who may decide, and keeps who was asked at first. r must be a
-// clone.
+// setApprovers changes who may decide, and keeps the first approvers. r must be a clone.
 func (r *Request) setApprovers(approvers []string) {
 	if r.FirstApprovers == nil {
 		r.FirstApprovers = r.Terms.Approvers

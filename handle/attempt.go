@@ -23,7 +23,7 @@ type Failure struct {
 	Reason      string        // short, for the record; must contain no secret
 	RetryAfter  time.Duration // the least time to wait, if the other side gave one (Retry-After)
 	RateLimited bool          // the other side works and only asks to wait (429)
-	Refused     bool          // the other side refuses, and may do so for good
+	Refused     bool          // the service refused the call, maybe permanently
 	Permanent   bool          // trying again is useless
 }
 

@@ -91,8 +91,8 @@ type Change struct {
 	New  string `json:"new"` // redacted; empty if it is removed
 }
 
-// Represents returns how many changes c stands for: more than one if it is of the
-// field that counts those without room. See [Field.Represents].
+// Represents returns how many changes c stands for: more than one if it counts those
+// that had no room. See [Field.Represents].
 func (c Change) Represents() int {
 	return max(Field{c.Name, c.Old}.Represents(), Field{c.Name, c.New}.Represents())
 }

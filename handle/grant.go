@@ -100,10 +100,9 @@ func (r Request) LapseGrant(now time.Time) Request {
 	return r.clearRefreshAttempts()
 }
 
-// SameQuestion reports whether r asks the same people at the same gate as given did
-// at first, and lets it be passed on to the same people. The content does not tell: a
-// stack can have several gates, and the approvers can be defaults that have changed
-// since.
+// SameQuestion reports whether r has the same gate, first approvers, escalation and
+// reassignment options as given. The content does not tell: a stack can have several
+// gates, and the deployment's defaults can have changed.
 func (r Request) SameQuestion(given Request) bool {
 	return r.Stack.Gate == given.Stack.Gate && slices.Equal(r.AskedAtFirst(), given.AskedAtFirst()) &&
 		(given.EscalatedAt.IsZero() || slices.Equal(r.Terms.EscalateTo, given.Terms.EscalateTo)) &&

@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// WorkingHours are when people are reminded. The zero value means always.
+// WorkingHours are the hours in which approvers are reminded and requests escalated. The
+// zero value means always.
 type WorkingHours struct {
 	zone     *time.Location
-	from, to time.Duration // since midnight by the clock on the wall, from < to
+	from, to time.Duration // local time since midnight, from < to
 	days     [7]bool       // by time.Weekday
 }
 
@@ -99,8 +100,8 @@ func (w WorkingHours) next(t time.Time) time.Time {
 	return t // not reached: at least one day is a working day
 }
 
-// shift moves t to working hours, unless they begin too late for the deadline: then t
-// stays. ok is false if even t is too late.
+// shift moves t to the next working hours. If they begin too late for the deadline, it
+// returns t. ok is false if t itself is too late.
 func (w WorkingHours) shift(t, deadline time.Time) (_ time.Time, ok bool) {
 	latest := deadline.Add(-minRemind)
 	if next := w.next(t); !next.After(latest) {
@@ -109,13 +110,12 @@ func (w WorkingHours) shift(t, deadline time.Time) (_ time.Time, ok bool) {
 	return t, !t.After(latest)
 }
 
-// minRemind is the least time that a reminder leaves to decide.
+// minRemind is the least time to decide that a reminder leaves.
 const minRemind = time.Minute
 
-// ReminderTimes returns when approvers are reminded, in order and each time once: when
-// the given percentages of the time to decide are left, during working hours. A
-// reminder that falls outside of them comes when they begin or, if the deadline is
-// before that, at its own time.
+// ReminderTimes returns when approvers are reminded, sorted and without duplicates: when
+// the given percentages of the time to decide are left. A reminder outside working hours
+// moves to when they next begin, unless that is too late for the deadline.
 func ReminderTimes(created, deadline time.Time, percentLeft []int, hours WorkingHours) []time.Time {
 	var times []time.Time
 	for _, percent := range percentLeft {
@@ -135,8 +135,9 @@ func ReminderTimes(created, deadline time.Time, percentLeft []int, hours Working
 // reminded by default.
 func DefaultReminders() []int { return []int{50, 25, 5} }
 
-// EscalationTime returns when a request is escalated: after the given time, during
-// working hours as reminders are; zero if it is too late by then, or after is zero.
+// EscalationTime returns when a request is escalated: at created + after, moved to
+// working hours as reminders are. It is zero if that is too late for the deadline, or if
+// after is zero.
 func EscalationTime(created, deadline time.Time, after time.Duration, hours WorkingHours) time.Time {
 	if after <= 0 {
 		return time.Time{}

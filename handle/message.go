@@ -93,8 +93,8 @@ func (r Request) MarkRefreshed(m Message, viewHash string) Request {
 	return r
 }
 
-// maxReasked is how often approvers are mentioned again because the question was
-// deleted, so that a bot that deletes each message ends nowhere in a flood.
+// maxReasked is how often approvers are mentioned again because the message was deleted.
+// It prevents a flood if a bot deletes every message.
 const maxReasked = 3
 
 // MarkMessageGone records that m was deleted in Slack. If it was the only one,
@@ -183,7 +183,7 @@ func (r Request) ViewHash() string {
 	return hash
 }
 
-// groupsHash digests what is known of the groups among the approvers.
+// groupsHash digests the known names and members of the approver groups.
 func (r Request) groupsHash() string {
 	h := fnv.New64a()
 	for _, id := range r.Terms.Groups() {

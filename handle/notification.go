@@ -38,7 +38,7 @@ func (n Notification) mentionsApprovers() bool {
 // Names of notifications. They are part of stored keys.
 const (
 	NotifyAsked    = "asked"
-	NotifyReasked  = "reasked" // the question's message was deleted, and the question is asked again
+	NotifyReasked  = "reasked" // the message was deleted and posted again
 	NotifyVote     = "vote"    // an approval that does not decide yet
 	NotifyReminder = "reminder"
 	NotifyLocked   = "locked" // too many wrong codes at a mailed link
@@ -47,9 +47,9 @@ const (
 	NotifyEnded    = "ended"
 	NotifyGranted  = "granted" // approved for relaunch
 
-	NotifyQuestion   = "question" // of an approver to the requester
+	NotifyQuestion   = "question" // from an approver to the requester
 	NotifyAnswer     = "answer"
-	NotifyNudge      = "nudge" // a reminder at the wish of the requester
+	NotifyNudge      = "nudge" // the requester's reminder
 	NotifyReassigned = "reassigned"
 	NotifyEscalated  = "escalated"
 )
@@ -115,8 +115,8 @@ func (r Request) Notifications() []Notification {
 // PendingDeliveries reports which Slack messages for n are still unsent: the
 // reply in the thread, which needs a posted message, and the direct message, which
 // needs a known requester and, while the request is pending, the posted message.
-// What the requester did themselves, and what is only for approvers, has no direct
-// message. A person whom a typed e-mail names gets none where AWS proves another
+// The requester gets no direct message about their own actions or about what is only for
+// approvers. A person named only by a typed e-mail gets none if AWS proves a different
 // principal.
 func (r Request) PendingDeliveries(n Notification) (reply, direct bool) {
 	_, posted := r.Root()
@@ -125,7 +125,7 @@ func (r Request) PendingDeliveries(n Notification) (reply, direct bool) {
 	return posted && !replied, n.isForRequester() && r.Requester.Addressable() && !written && (r.Decision != nil || posted)
 }
 
-// isForRequester reports whether n is told to the requester by direct message too.
+// isForRequester reports whether the requester gets n by direct message too.
 func (n Notification) isForRequester() bool {
 	switch n.Kind() {
 	case NotifyReasked, NotifyReminder, NotifyLocked, NotifyAnswer, NotifyNudge:
@@ -134,14 +134,13 @@ func (n Notification) isForRequester() bool {
 	return true
 }
 
-// remindGap is how close to another mention of the approvers a reminder says nothing
-// new.
+// remindGap is how close to another mention of the approvers a reminder is needless.
 const remindGap = time.Minute
 
-// needless reports whether n would say nothing new. A reminder does not if the approvers
-// are mentioned otherwise within remindGap or later, or are still to be asked, or if a
-// later reminder has gone out or was tried. An escalation does not if its approvers were
-// replaced since.
+// needless reports whether n would say nothing new. A reminder is needless if the
+// approvers are mentioned within remindGap of it or later, if the first mention is still
+// unsent, or if a later reminder was sent or tried. An escalation is needless if its
+// approvers were replaced since.
 func (r Request) needless(n Notification) bool {
 	switch n.Kind() {
 	case NotifyEscalated:
@@ -215,8 +214,8 @@ func (r Request) PostingWaits() bool {
 	return posting.RateLimited && !posting.Abandoned && posting.NotBefore.Before(r.Terms.Deadline)
 }
 
-// unmentioned reports whether a pending request's thread took no reply that mentions
-// the approvers, and will take none.
+// unmentioned reports whether Slack refuses, for good or past the deadline, a reply that
+// mentions the approvers in the thread.
 func (r Request) unmentioned() bool {
 	return slices.ContainsFunc(r.Notifications(), func(n Notification) bool {
 		tried := r.Attempts[Step{Kind: StepNotify, Notification: n}.Key()]
@@ -226,10 +225,9 @@ func (r Request) unmentioned() bool {
 	})
 }
 
-// untold lists the approvers who are still to be told of a posted request by direct
-// message, because its thread could not mention them and no mail can tell them: users
-// who are listed, and members of groups that are known. At most MaxListed people are
-// told so, each once.
+// untold lists the approvers who must still be asked by direct message because neither
+// the thread nor a mail could notify them: listed users, and the known members of listed
+// groups. At most MaxListed people are asked this way, each once.
 func (r Request) untold() []string {
 	asked := Notification{Name: NotifyAsked}
 	mail := Step{Kind: StepMail, Notification: asked}
@@ -287,8 +285,9 @@ func (r Request) MarkDelivered(key, channel, ts string, now time.Time) Request {
 	return r
 }
 
-// BeginDirect records the first direct message to the requester, which told of what
-// key names, and shows viewHash. It is refreshed like the message in the channel.
+// BeginDirect records the first direct message to the requester. It delivered the
+// notification with that key, shows viewHash, and is refreshed like the message in the
+// channel.
 func (r Request) BeginDirect(key, channel, ts, viewHash string, now time.Time) Request {
 	r = r.MarkDelivered(key, channel, ts, now)
 	if _, first, _ := r.DirectThread(); r.Direct == nil && first == ts {

@@ -8,7 +8,7 @@ import "strings"
 type Product struct {
 	Name          string `json:"name,omitempty"`          // the template's Title, else the stack's description
 	ID            string `json:"id,omitempty"`            // prod-…
-	ProductName   string `json:"productName,omitempty"`   // of ID, as Service Catalog lists it; empty if it could not be asked
+	ProductName   string `json:"productName,omitempty"`   // of ID, from Service Catalog; empty if it could not be read
 	Version       string `json:"version,omitempty"`       // provisioning artifact, pa-…
 	VersionName   string `json:"versionName,omitempty"`   // of Version, likewise
 	Portfolio     string `json:"portfolio,omitempty"`     // port-…
@@ -58,9 +58,8 @@ func (s Stack) AccountLabel() string {
 	return s.AccountName + " (" + s.Account + ")"
 }
 
-// Garbled reports whether text has lost most of its meaning because CloudFormation
-// returned its characters as question marks, as it does with all that are not ASCII
-// in a stack's description and outputs: at least a third of what is not space.
+// Garbled reports whether at least a third of text is question marks. CloudFormation
+// returns them for every non-ASCII character in a stack's description and outputs.
 func Garbled(text string) bool {
 	text = strings.Join(strings.Fields(text), "")
 	n := strings.Count(text, "?")

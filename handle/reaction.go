@@ -2,8 +2,8 @@ package handle
 
 import "slices"
 
-// Reactions that show how a request ended, by their emoji's name, so that a channel
-// whose messages are collapsed shows it too. A pending request has none.
+// Emoji names of the reactions that show how a request ended. They are visible even where
+// a channel collapses messages. A pending request has none.
 const (
 	ReactionApproved  = "white_check_mark"
 	ReactionFailed    = "warning" // approved, but the stack was rolled back
@@ -32,8 +32,8 @@ func (r Request) Reaction() string {
 	return ""
 }
 
-// grantStands reports whether an expired launch was approved for relaunch, and that
-// approval was used or still can be.
+// grantStands reports whether an expired launch was approved for relaunch and that
+// approval was used or is still valid.
 func (r Request) grantStands() bool {
 	if r.State() != Expired || r.Grant == nil {
 		return false
@@ -42,8 +42,8 @@ func (r Request) grantStands() bool {
 	return state == "used" || state == "given"
 }
 
-// EarlierReactions returns the reactions that the message may have had before, to be
-// removed. An answer that was lost may have left one that is not on record.
+// EarlierReactions returns the reactions to remove. It includes some that are not on
+// record, because Slack's answer to adding them may have been lost.
 func (r Request) EarlierReactions() []string {
 	var list []string
 	switch r.Reaction() {

@@ -161,11 +161,11 @@ func RedactFields(u WaitURL, list []Field) []Field {
 	return redactFields(u, list, maxFields, maxValue)
 }
 
-// notStored is the name of the field that counts those that a list had no room for.
+// notStored is the name of the field that counts the omitted ones.
 const notStored = "(not stored)"
 
-// Represents returns how many fields of the template or stack f stands for: one, or
-// all that RedactFields had no room for.
+// Represents returns how many fields of the template or stack f stands for: one, or the
+// number that RedactFields omitted.
 func (f Field) Represents() int {
 	n := 1
 	if f.Name == notStored {

@@ -69,8 +69,8 @@ type Request struct {
 	Ended    *Ended    `json:"ended,omitempty"`
 	Grant    *Grant    `json:"grant,omitempty"` // set when a launch expires and may still be approved for relaunch
 
-	// ApproversUnchecked means that Slack has not answered yet whether enough people are
-	// left who may approve. It is asked once, at launch.
+	// ApproversUnchecked means that Slack has not confirmed yet that enough approvers have
+	// active accounts. It is checked once, at launch.
 	ApproversUnchecked bool `json:"approversUnchecked,omitempty"`
 
 	Reasked   []time.Time         `json:"reasked,omitempty"`  // when the question's message was found deleted, after its thread had mentioned the approvers
@@ -204,7 +204,7 @@ func (r Request) IdentifyRequester(main string, all []string, proven bool) Reque
 	return r
 }
 
-// MarkApproversChecked records that Slack has answered who is left to approve.
+// MarkApproversChecked records that Slack was asked about the approvers' accounts.
 func (r Request) MarkApproversChecked() Request {
 	r = r.clearAttempts(Step{Kind: StepApprovers})
 	r.ApproversUnchecked = false

@@ -35,9 +35,8 @@ const (
 const maxSignalReason = 1500 // bytes; twice as many when all of them are quotes
 
 // SignalBody returns the signal that the decision requires. ok is false while
-// the request is pending. A withdrawn request signals FAILURE too: unless the
-// requester withdrew it, the stack has usually ended and ignores it, but if not, it
-// must not wait in vain.
+// the request is pending. A withdrawn request signals FAILURE too. Unless the
+// requester withdrew it, the stack has usually ended and ignores the signal.
 func (r Request) SignalBody() (body SignalBody, ok bool) {
 	d := r.Decision
 	if d == nil {

@@ -16,12 +16,12 @@ const (
 	StepEscalate  StepKind = "escalate"  // add the second approvers
 	StepReviews   StepKind = "reviews"   // remove the reviews whose time has passed
 	StepIdentify  StepKind = "identify"  // ask CloudFormation about the launch, and Slack about the requester
-	StepApprovers StepKind = "approvers" // ask Slack whether enough people are left who may approve
+	StepApprovers StepKind = "approvers" // ask Slack whether enough approvers have active accounts
 	StepPost      StepKind = "post"      // post the message
 	StepRefresh   StepKind = "refresh"   // update a posted message that shows an old state
 	StepNotify    StepKind = "tell"      // reply in the thread, and write to the requester
 	StepMail      StepKind = "mail"      // the same by mail
-	StepAsk       StepKind = "ask"       // write to an approver whom neither the thread nor a mail could tell
+	StepAsk       StepKind = "ask"       // ask an approver by direct message because neither the thread nor a mail could
 	StepCheck     StepKind = "check"     // compare an updated stack with what was approved
 	StepWatch     StepKind = "watch"     // ask CloudFormation how the stack operation ended
 	StepReact     StepKind = "react"     // show the state as a reaction on the message
@@ -65,7 +65,7 @@ func (s Step) NeedsLease() bool {
 
 const (
 	mailAfter  = time.Hour       // how long the question waits for a rate-limited Slack before it is mailed
-	settleTime = time.Minute     // after what a person does; what tells no one anything new waits for it, so that a click is not kept waiting
+	settleTime = time.Minute     // after a click, before updates that are not news, so that the click does not wait for them
 	watchAfter = 5 * time.Minute // how long after the decision CloudFormation is first asked, if no event came
 )
 
@@ -147,9 +147,8 @@ func (r Request) Outstanding() []Step {
 	return steps
 }
 
-// settledAt returns when what the last click changed may be shown where it tells no
-// one anything new: on the requester's first direct message, whose thread says it
-// already, and as a reaction.
+// settledAt returns when the last click may be shown where it is not news: on the
+// requester's first direct message, whose thread already says it, and as a reaction.
 func (r Request) settledAt() time.Time {
 	at := r.CreatedAt
 	acted := func(t time.Time) {

@@ -49,11 +49,11 @@ type Store interface {
 	Grants(ctx context.Context, digest string) ([]Request, error)
 
 	// Open lists the summaries of at most limit open requests (see Request.Summary), the
-	// earliest deadline first: those after the given cursor, or with an empty one from
-	// the beginning. next is the cursor of what follows, empty if nothing does; what
-	// follows can turn out to be nothing. Its cost grows with limit, not with what is
-	// stored. It may lag behind writes by seconds. The error is ErrCursor if after is
-	// not a cursor, and ErrNoIndex if the list is not ready yet.
+	// earliest deadline first: those after the given cursor, or from the beginning if it
+	// is empty. next is the cursor of the next page, which can be empty of requests; ""
+	// after the last page. The cost grows with limit, not with the number of stored
+	// requests. The list may lag behind writes by seconds. The error is ErrCursor if after
+	// is not a cursor, and ErrNoIndex if the list is not ready yet.
 	Open(ctx context.Context, after string, limit int) (page []Summary, next string, err error)
 
 	// Since yields the requests created at or after t, oldest first. It may lag

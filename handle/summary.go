@@ -49,8 +49,8 @@ type Summary struct {
 }
 
 // Summary returns the request as lists show it. ok is false unless the request is
-// open: pending, or expired with a grant that is awaited or given. A request is open
-// until that is on record, even if its time has passed.
+// open: pending, or expired with a grant that can still be given or used. A request stays
+// open until its end is on record, even if its time has passed.
 func (r Request) Summary() (s Summary, ok bool) {
 	s = Summary{
 		ID: r.ID, Kind: OpenPending, Update: r.Update != nil || r.Stack.Updating, CreatedAt: r.CreatedAt, Deadline: r.Terms.Deadline,
@@ -97,7 +97,7 @@ func (s Summary) WaitsFor(v Voter, now time.Time) bool {
 // RequestedBy reports whether p may act on it as the requester.
 func (s Summary) RequestedBy(p Person) bool { return s.RequesterID != "" && p.Has(s.RequesterID) }
 
-// ErrCursor means that a cursor is not one that Store.Open returned.
+// ErrCursor means that Store.Open did not return this cursor.
 var ErrCursor = errors.New("the list has no such page")
 
 const cursorTime = "2006-01-02T15:04:05.000000000Z"

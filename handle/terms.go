@@ -116,9 +116,9 @@ func (t Terms) Check() error {
 	return nil
 }
 
-// CheckApprovers returns an error if the listed approvers, with those whom the escalation
-// adds and without the requester, are too few. A user group counts as enough: its
-// members are known only at the click.
+// CheckApprovers returns an error if the approvers, including those that the escalation
+// adds and excluding the requester, are too few. A user group counts as enough, because
+// its members are known only at the click.
 func (r Request) CheckApprovers() error {
 	if r.Terms.EscalateAt.IsZero() {
 		return r.enough(r.Terms.Approvers)

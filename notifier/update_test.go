@@ -449,7 +449,7 @@ func TestMessageSaysWhatAnApprovalCannotBind(t *testing.T) {
 	w.stacks.templateErr = reconcile.ErrDenied
 	launched := w.launchApproved()
 	root, _ := launched.Root()
-	if shown := string(w.message(root).Blocks); !strings.Contains(shown, "may not read the template") || launched.Content.Template != "" {
+	if shown := string(w.message(root).Blocks); !strings.Contains(shown, "has no permission to read the template") || launched.Content.Template != "" {
 		t.Errorf("the launch's message does not say that its template is unread: %s", shown)
 	}
 	w.stacks.template, w.stacks.templateErr = "Resources: {}", nil
@@ -457,7 +457,7 @@ func TestMessageSaysWhatAnApprovalCannotBind(t *testing.T) {
 		t.Fatal(err)
 	}
 	root, _ = w.held().Root()
-	if shown := string(w.message(root).Blocks); strings.Contains(shown, "may not read the template") || !strings.Contains(shown, "`test` → `production`") {
+	if shown := string(w.message(root).Blocks); strings.Contains(shown, "has no permission to read the template") || !strings.Contains(shown, "`test` → `production`") {
 		t.Errorf("the update's message: %s", shown)
 	}
 	other := newWorld(t)

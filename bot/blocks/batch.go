@@ -14,8 +14,8 @@ import (
 	"countersign/handle"
 )
 
-// The modals that approve several requests: the first to choose, the second to review
-// and confirm.
+// Callback IDs of the modals that approve several requests: choose, review and confirm,
+// then see the results.
 const (
 	BatchChooseModal = "batch-choose"
 	BatchReviewModal = "batch-review"
@@ -24,8 +24,8 @@ const (
 	BatchChoice = "requests" // action_id of each group of checkboxes
 )
 
-// MaxBatch is how many requests can be approved together. The list to review must stay
-// below the 20,000 bytes of an answer by Socket Mode.
+// MaxBatch is how many requests can be approved together. The review list must stay
+// below the 20,000 bytes that Slack takes in a Socket Mode answer.
 const MaxBatch = 20
 
 const (
@@ -40,11 +40,11 @@ func BatchBlock(i int) string { return "requests/" + strconv.Itoa(i) }
 // BatchGroups is how many groups of checkboxes there can be.
 const BatchGroups = MaxBatch / maxOptions
 
-// BatchChoose is the form to choose among what waits for a person, at most MaxBatch.
-// more means that more waits for them.
+// BatchChoose is the form to choose from the requests waiting for a person, at most
+// MaxBatch of them. more says that there are others.
 func BatchChoose(items []Item, more bool, metadata string) slack.ModalViewRequest {
 	var l layout
-	l.section("", "Choose the requests to approve. You review the list before anything is approved.")
+	l.section("", "Choose the requests to approve. You'll review the list before anything is approved.")
 	for i := 0; i*maxOptions < len(items); i++ {
 		var options []*slack.OptionBlockObject
 		for _, it := range items[i*maxOptions : min((i+1)*maxOptions, len(items))] {
@@ -59,7 +59,7 @@ func BatchChoose(items []Item, more bool, metadata string) slack.ModalViewReques
 		l.blocks = append(l.blocks, input)
 	}
 	if more {
-		l.context("", fmt.Sprintf("These are the first %d, by deadline. Approve them, then open this again for more.", MaxBatch))
+		l.context("", fmt.Sprintf("These are the first %d, by deadline. Approve them, then open this form again for more.", MaxBatch))
 	}
 	v := l.modal(BatchChooseModal, "Approve several", "Cancel")
 	v.Submit, v.PrivateMetadata = plain("Review"), metadata
@@ -87,12 +87,12 @@ type LeftOut struct {
 	Why     string
 }
 
-// BatchReview lists what is approved once it is confirmed. metadata comes back with the
-// confirmation.
+// BatchReview lists the requests to approve and asks to confirm. metadata comes back with
+// the confirmation.
 func BatchReview(list []handle.Request, out []LeftOut, metadata string) slack.ModalViewRequest {
 	var l layout
 	if len(list) > 0 {
-		l.section("", count(len(list), "request is", "requests are")+" approved when you confirm:")
+		l.section("", count(len(list), "request", "requests")+" will be approved when you confirm:")
 	}
 	for i, r := range list {
 		l.section("request/"+r.ID, fitted(maxBatchItem, func(n int) string { return strconv.Itoa(i+1) + ". " + reviewed(r, n) }))
@@ -121,7 +121,7 @@ func reviewed(r handle.Request, n int) string {
 	return s
 }
 
-// changed names the first of what an update changes.
+// changed names the first few values that an update changes.
 func changed(u *handle.Update, n int) string {
 	const most = 3
 	total := 0
@@ -132,43 +132,18 @@ func changed(u *handle.Update, n int) string {
 			names = append(names, code(c.Name, min(n, 40)))
 		}
 	}
-	s := "It changes what can't be shown here"
+	s := "The changes can't be shown here"
 	if len(names) > 0 {
-		s = "It changes " + strings.Join(names, ", ")
+		s = "Changes " + strings.Join(names, ", ")
 		if left := total - len(names); left > 0 {
 			s += fmt.Sprintf(" and %d more", left)
 		}
 	}
-	return s + ": see its Details."
+	return s + ": see Details."
 }
 
-// asks says who wants to launch what and where, with at most n bytes of each outside
-// text.
-func asks(r handle.Request, n int) string {
-	who := "An unknown requester"
-	switch {
-	case r.Requester.Addressable() && r.Requester.Proven:
-		who = mention(r.Requester.SlackID)
-	case r.Requester.Addressable():
-		who = mention(r.Requester.SlackID) + " (claimed)"
-	case handle.OneLine(r.Requester.PrincipalName(), n) != "":
-		who = code(r.Requester.PrincipalName(), n)
-	case handle.OneLine(r.WaitURL.Redact(r.Requester.Email), n) != "":
-		who = code(r.WaitURL.Redact(r.Requester.Email), n) + " (claimed)"
-	}
-	what := bold(Title(r), n)
-	if name := handle.OneLine(r.WaitURL.Redact(r.Product.Provisioned), n); name != "" && name != Title(r) {
-		what += " as " + code(name, n)
-	}
-	account := "account " + code(r.Stack.Account, 20)
-	if label := handle.OneLine(r.Stack.AccountName, min(n, 60)); label != "" {
-		account = bold(label, 60) + " (" + account + ")"
-	}
-	return who + " wants to " + Operation(r) + " " + what + " in " + account + ", " + code(r.Stack.Region, 30)
-}
-
-// Shown identifies what a review list shows of a request and what its approval binds.
-// A confirmation of another value is refused.
+// Shown is a digest of what a review list shows of a request and what its approval
+// binds. An approval is refused if the digest has changed since the review.
 func Shown(r handle.Request) string {
 	b, err := json.Marshal([]any{
 		r.Content.Digest(), asks(r, 100), r.Purpose, r.Details, r.Parameters, r.Update, r.Requester.SlackIDs,
@@ -181,7 +156,7 @@ func Shown(r handle.Request) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:12])
 }
 
-// BatchOutcome is what happened to one request of a batch: what, in mrkdwn.
+// BatchOutcome is what happened to one request of a batch. What is mrkdwn.
 type BatchOutcome struct {
 	Request handle.Request // zero if it could not be read
 	ID      string
@@ -221,14 +196,14 @@ func batchName(r handle.Request, id string, n int) string {
 // What happened to a request of a batch, and why one was left out.
 const (
 	BatchApproved    = ":white_check_mark: Approved."
-	BatchNotDone     = ":hourglass: Not done in time. Try again: approving twice is safe."
-	BatchChanged     = ":warning: Not approved: it has changed since you reviewed it. Review it again."
-	BatchUnreadable  = ":warning: It could not be read. Try again in a moment."
+	BatchNotDone     = ":hourglass: Not finished in time. Try again: approving twice is safe."
+	BatchChanged     = ":warning: Not approved: the request has changed since you reviewed it. Review it again."
+	BatchUnreadable  = ":warning: This request could not be read. Try again in a moment."
 	BatchNothing     = "Choose at least one request."
 	BatchTooMany     = "Choose at most 20 requests."
 	BatchFormUnknown = "This form is from an earlier release. Close it and start again."
 	BatchNotOpened   = "The form could not be opened. Try again in a moment."
-	BatchNoneWaiting = "Nothing is waiting for you that can be approved together with others."
+	BatchNoneWaiting = "None of the requests waiting for you can be approved together."
 )
 
 // BatchRefused says why a request of a batch was not approved: text is mrkdwn.

@@ -55,8 +55,7 @@ func Details(r handle.Request) slack.ModalViewRequest {
 	return d.modal(DetailsModal, strings.ToUpper(Operation(r)[:1])+Operation(r)[1:]+" details", "Close")
 }
 
-// Identifiers lists what AWS and Countersign call the launch: for searching, not for
-// deciding.
+// Identifiers lists the launch's IDs in AWS and Countersign, for searching.
 func Identifiers(r handle.Request) (list []handle.Field) {
 	for _, f := range []handle.Field{
 		{Name: "Request", Value: r.ID},

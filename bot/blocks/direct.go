@@ -7,9 +7,9 @@ import (
 )
 
 // Direct is the first direct message to the requester: their own view of the request,
-// with the buttons to withdraw it and to remind the approvers. What follows is told in
-// its thread. Like Message, it shows what handle.Request.ViewHash digests, and what
-// never changes.
+// with the buttons to withdraw it and to nudge the approvers. Later notifications are
+// replies to it. Like Message, it shows only what handle.Request.ViewHash digests and
+// what never changes.
 func Direct(r handle.Request) View {
 	var l layout
 	head := directHeadline(r)
@@ -26,21 +26,21 @@ func Direct(r handle.Request) View {
 	return l.view(head.sign + " " + launch(r) + ": " + head.word + ".")
 }
 
-// FirstDirect is Direct as it is posted: what notifies the requester of it is n.
+// FirstDirect is Direct as first posted: n's text is the notification that Slack shows.
 func FirstDirect(r handle.Request, n handle.Notification) View {
 	v := Direct(r)
 	v.Text = Notification(r, n, true).Text
 	return v
 }
 
-// AskDirect tells an approver by direct message of a posted request in whose thread Slack did
-// not let them be mentioned. They decide it there.
+// AskDirect asks an approver by direct message when Slack did not let them be mentioned
+// in the request's thread. They decide in the channel.
 func AskDirect(r handle.Request) View {
-	text := states[handle.Pending].sign + " " + launch(r) + ": this " + Operation(r) + " by " + requester(r) + " is waiting for your approval. Expires " + Mrkdwn.Date(r.Terms.Deadline) +
-		". Slack did not let Countersign mention you in the channel, so you are told here."
+	text := states[handle.Pending].sign + " " + launch(r) + ": this " + Operation(r) + " by " + requester(r, 100) + " is waiting for your approval. Expires " + Mrkdwn.Date(r.Terms.Deadline) +
+		". Slack did not let Countersign mention you in the channel, so you get this direct message."
 	if root, ok := r.Root(); ok {
 		if url := messageLink(root.Channel, root.TS); url != "" {
-			text += " Decide it there: " + link(url, "the request")
+			text += " To decide, " + link(url, "open the request") + "."
 		}
 	}
 	var l layout
@@ -64,13 +64,13 @@ func directHeadline(r handle.Request) head {
 func directSummary(r handle.Request) string {
 	s := "Your " + Operation(r) + " of " + launch(r) + "."
 	if !r.Requester.Proven {
-		s = "The " + Operation(r) + " of " + launch(r) + ".\n:warning: AWS doesn't prove that it is yours: your e-mail address was typed. If you know nothing of it, tell the approvers."
+		s = "The " + Operation(r) + " of " + launch(r) + ".\n:warning: AWS doesn't prove that it is yours: your e-mail address was typed. If it isn't yours, tell the approvers."
 	}
 	return s
 }
 
-// directStatus is status in the requester's direct message, which promises no result
-// that Countersign can't see.
+// directStatus is status in the requester's direct message. It promises no result for
+// stacks in other accounts, which Countersign can't follow.
 func directStatus(r handle.Request) string {
 	text := status(r)
 	if r.State() == handle.Approved && r.Ended == nil && r.Stack.OtherAccount {
@@ -79,7 +79,7 @@ func directStatus(r handle.Request) string {
 	return text
 }
 
-// directButtons adds those of the requester that can be pressed in the present state.
+// directButtons adds the requester's buttons for the current state.
 func directButtons(l *layout, r handle.Request) {
 	about := " the " + Operation(r) + " of " + Title(r)
 	act := func(name, label, aloud string) slack.BlockElement {
@@ -94,8 +94,8 @@ func directButtons(l *layout, r handle.Request) {
 	}
 }
 
-// What the requester can do: the action_id of the button, which is also the callback_id
-// of its form, and the block_id and action_id of the form's input.
+// The action_id of each of the requester's buttons, which is also the callback_id of its
+// form; and the block_id and action_id of the form's input.
 const (
 	WithdrawAction = "withdraw"
 	NudgeAction    = "nudge"
@@ -109,7 +109,7 @@ func Withdraw(r handle.Request, metadata string) slack.ModalViewRequest {
 	text := launch(r) + " stops waiting for approval and is rolled back at once. This can't be undone."
 	switch {
 	case r.Decision != nil:
-		text = launch(r) + " can then no longer be launched again without waiting for approval. This can't be undone."
+		text = launch(r) + " will then need a new approval to be launched again. This can't be undone."
 	case isUpdate(r):
 		text = "The update of " + launch(r) + " stops waiting for approval and is rolled back at once. This can't be undone."
 	}
@@ -121,7 +121,7 @@ func Withdraw(r handle.Request, metadata string) slack.ModalViewRequest {
 	return l.form(WithdrawAction, "Withdraw this "+Operation(r)+"?", "Withdraw", metadata)
 }
 
-// Nudged answers the requester who has reminded the approvers.
+// Nudged answers a requester who nudged the approvers.
 func Nudged(r handle.Request) string {
 	names := waitingMentioned(r)
 	if len(names) == 0 {
@@ -129,7 +129,7 @@ func Nudged(r handle.Request) string {
 	}
 	text := enumerate(names) + " will be reminded in the request's thread."
 	if next := nextNudge(r); next.Before(r.Terms.Deadline) {
-		return text + " You can nudge them again from " + Mrkdwn.Date(next) + " on."
+		return text + " You can nudge them again after " + Mrkdwn.Date(next) + "."
 	}
 	return text + " The request expires before you can nudge them again."
 }

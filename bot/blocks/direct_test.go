@@ -71,7 +71,7 @@ func TestWithdrawnByRequesterNamesThem(t *testing.T) {
 // TestNudgedSaysWhomAndWhenAgain checks the answer to a nudge.
 func TestNudgedSaysWhomAndWhenAgain(t *testing.T) {
 	r := must(sampleOfGroups().Nudge(voter(rita), start.Add(time.Hour)))
-	if text := blocks.Nudged(r); !strings.Contains(text, "<@U0ANN>") || !strings.Contains(text, "<!date^") || !strings.Contains(text, "again from") {
+	if text := blocks.Nudged(r); !strings.Contains(text, "<@U0ANN>") || !strings.Contains(text, "<!date^") || !strings.Contains(text, "again after") {
 		t.Error(text)
 	}
 	late := must(sampleOfGroups().Nudge(voter(rita), start.Add(10*time.Hour)))

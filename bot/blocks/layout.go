@@ -6,9 +6,8 @@ import (
 	"countersign/handle"
 )
 
-// layout collects the blocks of a message or modal, from top to bottom. Every block of
-// this package is made by one of its methods, which cut or split what they are given,
-// so that Slack takes each block whatever it shows.
+// layout collects the blocks of a message or modal, from top to bottom. Its methods make
+// every block of this package, and cut or split text to Slack's limits.
 type layout struct{ blocks []slack.Block }
 
 // header adds a heading.

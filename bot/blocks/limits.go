@@ -115,7 +115,7 @@ func token(s string) string {
 	return cluster(s)
 }
 
-// cluster returns the first letter of s with its marks, or the first emoji.
+// cluster returns the first letter of s with its combining marks, or the first emoji.
 func cluster(s string) string {
 	_, end := utf8.DecodeRuneInString(s)
 	for end < len(s) && handle.CutPoint(s, end) != end {

@@ -179,11 +179,7 @@ func itemText(it Item, n int) string {
 	case it.Requester != "":
 		who = code(it.Requester, n)
 	}
-	account := "account " + code(it.Account, 20)
-	if label := handle.OneLine(it.AccountName, min(n, 60)); label != "" {
-		account = bold(label, 60) + " (" + account + ")"
-	}
-	lines := []string{title, "Requested by " + who + " in " + account + ", " + code(it.Region, 30)}
+	lines := []string{title, "Requested by " + who + " in " + place(it.Account, it.AccountName, it.Region, n)}
 	switch it.Kind {
 	case handle.OpenGranted:
 		lines = append(lines, "*Approved for relaunch* until "+Mrkdwn.Date(it.Deadline))

@@ -46,9 +46,9 @@ func Mail(r handle.Request, n handle.Notification, links *Links) (subject, body 
 	}
 	switch n.Kind() {
 	case handle.NotifyAsked:
-		what := requesterName(r) + " wants to " + Operation(r) + " " + Title(r) + " in " + where(r, Plain) + "."
+		what := requesterName(r) + " wants to " + Operation(r) + " " + Title(r) + " in " + plainPlace(r) + "."
 		if isUpdate(r) {
-			what += " AWS doesn't prove who updates."
+			what += " AWS doesn't prove who started the update."
 		}
 		why := "Slack could not be reached, so this request comes by mail."
 		if _, posted := r.Root(); posted {
@@ -87,8 +87,7 @@ func Mail(r handle.Request, n handle.Notification, links *Links) (subject, body 
 }
 
 // Facts are what a person decides on, in plain text: who, what, where, why and until
-// when. The template's details and the parameters are not in it. Empty ones are left
-// out.
+// when. They leave out empty values, and the details and parameters.
 func Facts(r handle.Request) []handle.Field {
 	var facts []handle.Field
 	add := func(name, value string) {

@@ -45,11 +45,11 @@ func Message(r handle.Request) View {
 		l.section("", text)
 	}
 	if r.Content.Account != "" && r.Content.Template == "" {
-		l.context("template", ":warning: Countersign may not read the template, so an approval does not bind it.")
+		l.context("template", ":warning: Countersign has no permission to read the template, so an approval does not bind it.")
 	}
 	buttons(&l, r)
 	l.context("footer", footer(r)...)
-	return l.view(escape(fmt.Sprintf("%s: %s, requested by %s, in %s", head.word, title, requesterName(r), where(r, Plain))))
+	return l.view(escape(fmt.Sprintf("%s: %s, requested by %s, in %s", head.word, title, requesterName(r), plainPlace(r))))
 }
 
 // content lists what is launched, or what an update changes.
@@ -121,9 +121,9 @@ var states = map[handle.State]head{
 
 // summary says who wants to launch what, where, and how well the requester is known.
 func summary(r handle.Request) string {
-	s := requester(r) + " wants to " + Operation(r) + " " + bold(Title(r), maxTitle) + as(r) + " in " + where(r, Mrkdwn) + ".\n" + identity(r, Mrkdwn)
+	s := asks(r, 100) + ".\n" + identity(r, Mrkdwn)
 	if isUpdate(r) {
-		s += "\nAWS doesn't prove who updates."
+		s += "\nAWS doesn't prove who started the update."
 	}
 	switch {
 	case r.Terms.SelfApproval:
@@ -138,8 +138,8 @@ func summary(r handle.Request) string {
 	return s
 }
 
-// status says until when the request can be decided and by how many; once it is
-// decided, how.
+// status says when a pending request expires and how many have approved it, or how it
+// was decided.
 func status(r handle.Request) string {
 	if r.Decision != nil {
 		return outcome(r)
@@ -187,8 +187,8 @@ func bullets(heading string, lines []string, represents func(i int) int) string 
 	return s
 }
 
-// buttons adds those that can be pressed in the present state. On a phone three fit in a
-// row, so what decides comes first, and the rest below it.
+// buttons adds the buttons for the current state. A phone fits three in a row, so the
+// buttons that decide come first, and the others below them.
 func buttons(l *layout, r handle.Request) {
 	for _, row := range rows(r) {
 		l.actions(row.id, row.buttons...)
@@ -349,7 +349,7 @@ func stackEnd(e *handle.Ended) string {
 	}
 }
 
-// footer identifies the request: for searching and for reading on, not for deciding.
+// footer identifies the request for searching, and links to its stack.
 func footer(r handle.Request) []string {
 	first := "Request " + code(r.ID, 40)
 	if url := stackPage(r); url != "" {

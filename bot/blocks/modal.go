@@ -32,8 +32,8 @@ func Reject(r handle.Request, metadata string) slack.ModalViewRequest {
 	return l.form(RejectModal, "Reject this "+Operation(r)+"?", "Reject", metadata)
 }
 
-// The action_ids of the buttons for what people can do besides voting. The form that a
-// button opens has the same callback_id.
+// The action_ids of the approvers' buttons other than votes, and of Answer. The form that
+// a button opens has the same callback_id.
 const (
 	AskAction         = "ask"
 	AnswerAction      = "answer"
@@ -57,12 +57,12 @@ func actionValue(r handle.Request, name, item string) string {
 	return handle.Action{ID: r.ID, Name: name, Item: item}.String()
 }
 
-// ActionOutcome says what a person's own action led to, where no message shows it: text,
-// or that it is done.
+// ActionOutcome tells a person the result of their action where no message shows it:
+// text or, if that is empty, that the action is done.
 func ActionOutcome(r handle.Request, action, text string) string {
 	done := map[string]string{
-		AskAction: "Your question was sent to the requester. The answer comes to the thread.", AnswerAction: "Your answer was sent.",
-		StartReviewAction: "The message says that you are reviewing.", StopReviewAction: "You are no longer reviewing.",
+		AskAction: "Your question was sent to the requester. The answer will appear in the thread.", AnswerAction: "Your answer was sent.",
+		StartReviewAction: "The message now shows that you are reviewing.", StopReviewAction: "You are no longer reviewing.",
 		ReassignAction: "Reassigned.",
 	}
 	text = cmp.Or(text, done[action], "Done.")
@@ -77,7 +77,7 @@ func Ask(r handle.Request, metadata string) slack.ModalViewRequest {
 	var l layout
 	l.section("", subject(r))
 	l.quote(r.Purpose, 400)
-	l.input(QuestionField, "Question", "Goes to "+requesterName(r)+" by direct message, and to the thread. The "+Operation(r)+" stays pending.", textInput(QuestionField, "For example: how long do you need it?"))
+	l.input(QuestionField, "Question", "Sent to "+requesterName(r)+" by direct message and posted in the thread. The "+Operation(r)+" stays pending.", textInput(QuestionField, "For example: how long do you need it?"))
 	return l.form(AskAction, "Ask the requester", "Ask", metadata)
 }
 
@@ -91,12 +91,12 @@ func Answer(r handle.Request, id, metadata string) slack.ModalViewRequest {
 			l.quote(q.Text, 2000)
 		}
 	}
-	l.input(AnswerField, "Answer", "Goes to the thread of the request, where everyone in the channel can read it.", textInput(AnswerField, "For example: until the end of the month"))
+	l.input(AnswerField, "Answer", "Posted in the request's thread, where everyone in the channel can read it.", textInput(AnswerField, "For example: until the end of the month"))
 	return l.form(AnswerAction, "Answer", "Send", metadata)
 }
 
-// Reassign is the modal for choosing other approvers. names are those of users, by ID,
-// as far as known.
+// Reassign is the modal for choosing other approvers. names are the known names of
+// users, by ID.
 func Reassign(r handle.Request, names map[string]string, metadata string) slack.ModalViewRequest {
 	var options []*slack.OptionBlockObject
 	for _, id := range r.ReassignOptions() {
@@ -105,8 +105,8 @@ func Reassign(r handle.Request, names map[string]string, metadata string) slack.
 	menu := slack.NewOptionsMultiSelectBlockElement(slack.MultiOptTypeStatic, plain("Choose people or groups"), ApproversField, options...)
 	var l layout
 	l.section("", subject(r))
-	l.section("", "They replace the approvers who have not decided yet. Approvals that were given still count.")
-	l.input(ApproversField, "New approvers", "They are mentioned in the thread, and the requester is told.", menu)
+	l.section("", "They replace the approvers who have not decided yet. Approvals already given still count.")
+	l.input(ApproversField, "New approvers", "They will be mentioned in the thread, and the requester will be notified.", menu)
 	return l.form(ReassignAction, "Reassign this "+Operation(r)+"?", "Reassign", metadata)
 }
 
@@ -142,5 +142,5 @@ func textInput(action, example string) *slack.PlainTextInputBlockElement {
 
 // subject says who wants what, and where.
 func subject(r handle.Request) string {
-	return requester(r) + " wants to " + Operation(r) + " " + launch(r) + ".\n" + identity(r, Mrkdwn)
+	return asks(r, 100) + ".\n" + identity(r, Mrkdwn)
 }

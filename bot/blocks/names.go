@@ -30,47 +30,60 @@ func requesterName(r handle.Request) string {
 	return "an unknown requester"
 }
 
-// requester mentions the requester, or names them if Slack does not know them. A
-// claimed e-mail never overrides a proven principal; a person whom only the claim
-// names is marked as claimed.
-func requester(r handle.Request) string {
+// requester mentions the requester, or names them in at most n bytes if Slack does not
+// know them. A claimed e-mail never overrides a proven principal; a person whom only the
+// claim names is marked as claimed.
+func requester(r handle.Request, n int) string {
 	switch {
 	case r.Requester.Addressable() && r.Requester.Proven:
 		return mention(r.Requester.SlackID)
 	case r.Requester.Addressable():
 		return mention(r.Requester.SlackID) + " (claimed)"
 	}
-	if name := handle.OneLine(r.Requester.PrincipalName(), 100); name != "" {
-		return code(name, 100)
+	if name := handle.OneLine(r.Requester.PrincipalName(), n); name != "" {
+		return code(name, n)
 	}
-	if claim := handle.OneLine(r.WaitURL.Redact(r.Requester.Email), 100); claim != "" {
-		return code(claim, 100) + " (claimed)"
+	if claim := handle.OneLine(r.WaitURL.Redact(r.Requester.Email), n); claim != "" {
+		return code(claim, n) + " (claimed)"
 	}
 	return "An unknown requester"
 }
 
-// as names the provisioned product, unless the title does.
-func as(r handle.Request) string {
-	if name := handle.OneLine(r.WaitURL.Redact(r.Product.Provisioned), 100); name != "" && name != Title(r) {
-		return " as " + code(name, 100)
-	}
-	return ""
+// asks says who wants to launch what and where, with at most n bytes of each outside
+// text.
+func asks(r handle.Request, n int) string {
+	return requester(r, n) + " wants to " + Operation(r) + " " + shortLaunch(r, n)
 }
 
-// where names the account, by its label if it has one, and the Region.
-func where(r handle.Request, f Format) string {
-	if f == Plain {
-		account := r.Stack.AccountLabel()
-		if handle.Blank(r.Stack.AccountName) {
-			account = "account " + r.Stack.Account
-		}
-		return handle.OneLine(account, 100) + ", " + handle.OneLine(r.Stack.Region, 30)
+// launch names the launch where no thread does: in private messages.
+func launch(r handle.Request) string { return shortLaunch(r, maxTitle) }
+
+// shortLaunch is launch with at most n bytes of each outside text.
+func shortLaunch(r handle.Request, n int) string {
+	s := bold(Title(r), n)
+	if name := handle.OneLine(r.WaitURL.Redact(r.Product.Provisioned), n); name != "" && name != Title(r) {
+		s += " as " + code(name, n)
 	}
-	account := "account " + code(r.Stack.Account, 20)
-	if label := handle.OneLine(r.Stack.AccountName, 60); label != "" {
-		account = bold(label, 60) + " (" + account + ")"
+	return s + " in " + place(r.Stack.Account, r.Stack.AccountName, r.Stack.Region, n)
+}
+
+// place names an account, by its label if it has one, and a Region. The label takes at
+// most n bytes.
+func place(account, label, region string, n int) string {
+	s := "account " + code(account, 20)
+	if label = handle.OneLine(label, min(n, 60)); label != "" {
+		s = bold(label, 60) + " (" + s + ")"
 	}
-	return account + ", " + code(r.Stack.Region, 30)
+	return s + ", " + code(region, 30)
+}
+
+// plainPlace is place in plain text.
+func plainPlace(r handle.Request) string {
+	account := r.Stack.AccountLabel()
+	if handle.Blank(r.Stack.AccountName) {
+		account = "account " + r.Stack.Account
+	}
+	return handle.OneLine(account, 100) + ", " + handle.OneLine(r.Stack.Region, 30)
 }
 
 // principal is the readable end of a principal's ARN: role and session, or the user.
@@ -109,11 +122,6 @@ func (f Format) warning() string {
 		return ""
 	}
 	return ":warning: "
-}
-
-// launch names the launch where no thread does: in private messages.
-func launch(r handle.Request) string {
-	return bold(Title(r), maxTitle) + as(r) + " in " + where(r, Mrkdwn)
 }
 
 // stackPage is the URL of the stack in the AWS console; empty if that is not public.

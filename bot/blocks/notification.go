@@ -28,7 +28,7 @@ func Notification(r handle.Request, n handle.Notification, direct bool) View {
 	case direct:
 		s.text = launch(r) + ": " + s.text
 	case s.toRequester:
-		s.text = requester(r) + ": " + s.text
+		s.text = requester(r, 100) + ": " + s.text
 	}
 	if s.sign != "" {
 		s.text = s.sign + " " + s.text
@@ -50,7 +50,7 @@ func Notification(r handle.Request, n handle.Notification, direct bool) View {
 	return l.view(text)
 }
 
-// The signs of what is neither a state nor an end.
+// Signs of notifications that are about neither a state nor an end.
 const (
 	reminderSign = "⏰"
 	questionSign = "❓"
@@ -83,7 +83,7 @@ func word(r handle.Request, n handle.Notification, direct bool) sentence {
 		}
 		return sentence{sign: states[handle.Pending].sign, toRequester: true, text: text + " Expires " + Mrkdwn.Date(r.Terms.Deadline) + ". Updates will appear in this thread."}
 	case handle.NotifyReasked:
-		return sentence{sign: states[handle.Pending].sign, text: "the earlier message about this " + Operation(r) + " was deleted, so the question is repeated here for " + askedOf(r) + ". Expires " + Mrkdwn.Date(r.Terms.Deadline) + "."}
+		return sentence{sign: states[handle.Pending].sign, text: "the earlier message about this " + Operation(r) + " was deleted, so the request is posted again here for " + askedOf(r) + ". Expires " + Mrkdwn.Date(r.Terms.Deadline) + "."}
 	case handle.NotifyVote:
 		missing := r.ApprovalsNeeded() - approvalsUpTo(r, n.Vote)
 		return sentence{sign: states[handle.Pending].sign, toRequester: true, text: "approved by " + mention(r.Votes[n.Vote].By.ID) + "; " + count(missing, "more approval is", "more approvals are") + " needed."}
@@ -205,12 +205,12 @@ func escalated(r handle.Request, n handle.Notification, direct bool) sentence {
 		}
 	}
 	if direct {
-		return sentence{sign: states[handle.Pending].sign, text: "not decided for " + waited(r, n.At) + ", so it was escalated to " + mentions(second) +
-			", who may now decide too. Expires " + Mrkdwn.Date(r.Terms.Deadline) + "."}
+		return sentence{sign: states[handle.Pending].sign, text: "no decision for " + waited(r, n.At) + ", so it was escalated to " + mentions(second) +
+			", who can now decide too. Expires " + Mrkdwn.Date(r.Terms.Deadline) + "."}
 	}
 	text := mentions(second) + ": this " + Operation(r) + " has been waiting for a decision for " + waited(r, n.At) + ", so it was escalated to you."
 	if len(first) > 0 {
-		text += " Still missing, and still able to decide: " + mentions(first) + "."
+		text += " These approvers can still decide too: " + mentions(first) + "."
 	}
 	return sentence{sign: states[handle.Pending].sign, text: text + " " + otherwise(r)}
 }

@@ -11,13 +11,13 @@ import (
 // maxNamed is how many people one line names. Others are counted.
 const maxNamed = 10
 
-// people says of a pending request for whom it waits, who has approved, who is
-// reviewing it, and whether a question is open.
+// people shows who a pending request is waiting for, who has approved it, who is
+// reviewing it, and its questions.
 //
-// Mentions notify people when a message is posted, not when it is updated. So that no
-// one is notified twice, groups are named here in plain text, and those who are mentioned
-// here are not mentioned by the first reply in the thread: see askedOf. In a direct
-// message to the requester, mentions notify none of them.
+// Mentions notify people when a message is posted, not when it is updated. To notify no
+// one twice, this names groups in plain text, and the first reply in the thread does not
+// mention the people mentioned here: see askedOf. In a direct message to the requester,
+// mentions notify no approver.
 func people(r handle.Request, direct bool) string {
 	if r.State() != handle.Pending {
 		return ""
@@ -62,7 +62,7 @@ func person(p handle.Person) string {
 	return mention(p.ID)
 }
 
-// questions says how many questions wait for an answer.
+// questions counts the open questions and names who asked them.
 func questions(r handle.Request) string {
 	open := 0
 	var askers []string
@@ -84,9 +84,9 @@ func questions(r handle.Request) string {
 	return fmt.Sprintf("%s by %s: see the thread", count(open, "open question", "open questions"), enumerate(askers))
 }
 
-// waiting lists those who have not acted, pending first: people by mention, groups by
-// name and size. A group whose name is unknown is left to the thread. unmentioned are the
-// IDs of those whom the message does not mention.
+// waiting lists the approvers who have not acted: people by mention, groups by name and
+// size. Groups whose name is unknown are only counted. unmentioned are the IDs of the
+// approvers that the message does not mention.
 func waiting(r handle.Request) (names, unmentioned []string) {
 	unnamed := 0
 	for _, a := range r.WaitingFor() {
@@ -109,8 +109,9 @@ func waiting(r handle.Request) (names, unmentioned []string) {
 	return names, unmentioned
 }
 
-// waitingMentioned lists those who have not acted where mentions notify none of them, as
-// in a direct message to the requester: all by mention, groups with their sizes.
+// waitingMentioned lists the approvers who have not acted, all by mention, groups with
+// their sizes. It is for messages where mentions notify no approver, such as a direct
+// message to the requester.
 func waitingMentioned(r handle.Request) (names []string) {
 	for _, a := range r.WaitingFor() {
 		name := mention(a.ID)
@@ -122,8 +123,8 @@ func waitingMentioned(r handle.Request) (names []string) {
 	return names
 }
 
-// askedOf names those whom the first reply in a message's thread asks. People whom the message
-// mentions are not mentioned again.
+// askedOf names the approvers in the first reply in the thread. It does not repeat the
+// mentions of the message.
 func askedOf(r handle.Request) string {
 	names, unmentioned := waiting(r)
 	if len(names) == 0 {

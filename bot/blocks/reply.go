@@ -11,8 +11,8 @@ import (
 // Private replies to a person who clicked or submitted a form, each with the
 // next step.
 const (
-	UnknownButton    = "This button doesn't belong to a known request. If the launch is still waiting, use its newest message."
-	UnknownForm      = "This form doesn't belong to a known request. Close it and click the button on the message again."
+	UnknownButton    = "This button belongs to an unknown request. If the launch is still waiting, use its newest message."
+	UnknownForm      = "This form belongs to an unknown request. Close it and click the button on the message again."
 	PersonUnverified = "Slack could not confirm who you are, so your decision was not recorded. Try again in a moment."
 	RequesterPending = "The requester's identity is still being checked, so your decision was not recorded. Try again in a moment."
 	NotRecorded      = "Your decision could not be recorded. Try again in a moment."
@@ -22,7 +22,7 @@ const (
 	DetailsNotOpened = "The details could not be opened. Try again in a moment."
 	ReasonMissing    = "Give a reason of at least 3 characters. The requester will read it."
 
-	// Of what is no decision.
+	// The same for actions other than decisions.
 	PersonUnknown = "Slack could not confirm who you are, so nothing was recorded. Try again in a moment."
 	NotDone       = "This could not be recorded. Try again in a moment."
 	MaybeDone     = "This may not have been recorded. Try again in a moment: repeating it is safe."
@@ -34,8 +34,8 @@ func TriggerExpired(label string) string {
 	return "Slack took too long to open the form, so nothing was recorded. Click " + label + " again."
 }
 
-// RefusedAction says why something that is no decision, named by its action_id, was
-// refused, and what to do.
+// RefusedAction says why an action other than a decision was refused, and what to do.
+// action is its action_id.
 func (f Format) RefusedAction(r handle.Request, action string, reason handle.RefusalReason) string {
 	operation := Operation(r)
 	switch reason {
@@ -57,7 +57,7 @@ func (f Format) RefusedAction(r handle.Request, action string, reason handle.Ref
 		case WithdrawAction:
 			text += " There is nothing left to withdraw."
 		case NudgeAction:
-			text += " No one needs to be reminded anymore."
+			text += " The approvers don't need to be nudged anymore."
 		}
 		return text
 	case handle.RefusedNotRequester:
@@ -75,29 +75,29 @@ func (f Format) RefusedAction(r handle.Request, action string, reason handle.Ref
 	case handle.RefusedNotReassigned:
 		return "This " + operation + " can't be reassigned to them. Choose people or groups from the list."
 	case handle.RefusedTooFew:
-		return "They are too few: this " + operation + " needs " + count(r.ApprovalsNeeded(), "approval", "approvals") + ". Choose more people, or a user group."
+		return "Too few people: this " + operation + " needs " + count(r.ApprovalsNeeded(), "approval", "approvals") + ". Choose more people, or a user group."
 	case handle.RefusedTooMany:
 		return f.tooMany(r, action)
 	case handle.RefusedTooSoon:
-		return "The approvers were reminded only a while ago. You can remind them again from " + f.Date(nextNudge(r)) + " on."
+		return "The approvers were nudged recently. You can nudge them again after " + f.Date(nextNudge(r)) + "."
 	}
 	return f.Refused(r, reason)
 }
 
-// tooMany says of what there are too many.
+// tooMany says which limit an action has reached.
 func (f Format) tooMany(r handle.Request, action string) string {
 	switch action {
 	case AskAction:
-		return "So many questions were asked about this " + Operation(r) + " that no more can be recorded. Go on in the thread."
+		return "Too many questions were asked about this " + Operation(r) + " to record another. Continue in the thread."
 	case StartReviewAction:
-		return "So many people are reviewing this " + Operation(r) + " that you can't be listed too. You can still decide."
+		return "Too many people are reviewing this " + Operation(r) + " to list you too. You can still decide."
 	case ReassignAction:
-		return "This " + Operation(r) + " has been reassigned too often to do it again. Ask those it was reassigned to."
+		return "This " + Operation(r) + " was reassigned too often to be reassigned again. Ask its current approvers to decide."
 	}
-	return "This was done too often. Go on in the thread."
+	return "This was done too often. Continue in the thread."
 }
 
-// nextNudge is when the requester may have the approvers reminded again.
+// nextNudge is when the requester may nudge the approvers again.
 func nextNudge(r handle.Request) time.Time {
 	if n := len(r.Nudges); n > 0 {
 		return r.Nudges[n-1].At.Add(handle.NudgeInterval)

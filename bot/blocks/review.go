@@ -12,8 +12,8 @@ import (
 // ReviewModal is the callback_id of the modal that shows a request from a list.
 const ReviewModal = "review"
 
-// Review is the modal with the details of a request, and, if the person can decide
-// it, the buttons. metadata comes back with a click.
+// Review is the modal with the details of a request and, if the person can decide it,
+// the buttons to do so. metadata comes back with a click.
 func Review(r handle.Request, decides bool, metadata string) slack.ModalViewRequest {
 	v := Details(r)
 	v.CallbackID, v.PrivateMetadata = ReviewModal, metadata
@@ -45,7 +45,7 @@ func Result(text string) slack.ModalViewRequest {
 	return l.modal(ReviewModal, "Countersign", "Close")
 }
 
-// Outcome says what a person's own action led to, where no message shows it.
+// Outcome tells a person the result of their vote where no message shows it.
 func Outcome(r handle.Request, verdict handle.Verdict, text string) string {
 	if text == "" {
 		switch {

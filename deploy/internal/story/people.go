@@ -55,7 +55,7 @@ func remind(ctx context.Context, run *runner) error {
 		run.notified("the nudge", sandbox.Bob),
 		run.later("a minute", time.Minute),
 		run.press(sandbox.Rita, run.inDirect(sandbox.Rita), blocks.NudgeAction, "Nudge"),
-		run.toldPrivately(sandbox.Rita, "You can remind them again from"),
+		run.toldPrivately(sandbox.Rita, "You can nudge them again after"),
 		run.expect("the record", func(ctx context.Context) error {
 			r, err := run.request(ctx)
 			if err == nil && len(r.Nudges) != 1 {
