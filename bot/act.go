@@ -14,17 +14,16 @@ import (
 	"countersign/handle"
 )
 
-// An act is what people can do to a request besides voting: by a click alone, or by a
-// form that the click opens. The rules are those of package handle. The action_id of the
-// button is the callback_id of the form, and the name of the handle.Action that both
-// carry.
+// An act is an action on a request other than a vote: a click, or a form that the click
+// opens. Package handle has its rules. The button's action_id is also the form's
+// callback_id, and the name of the handle.Action that both carry.
 type act struct {
 	label       string // of the button
-	byRequester bool   // and not by an approver
-	onMessage   bool   // the button is on the request's message, of which there can be copies
+	byRequester bool   // only the requester can do it; otherwise, approvers
+	onMessage   bool   // the button is on the request's message
 
-	// apply does it. On a click that opens a form it is called with probe's result, to
-	// find out whether the person may; what it returns is then dropped.
+	// apply returns the request after the act. Before a form opens, it is called with
+	// probe's result to check that the person may act; that result is dropped.
 	apply func(r handle.Request, v handle.Voter, in filled, now time.Time) (handle.Request, error)
 
 	form  func(i *interaction, r handle.Request, metadata string) slack.ModalViewRequest // nil if the click is enough
@@ -34,7 +33,7 @@ type act struct {
 	done func(r handle.Request) string // tells the person what a click did; nil if they see it
 }
 
-// filled is what a button and a form say.
+// filled is the input from a button and its form.
 type filled struct {
 	item   string   // of the button, such as the ID of a question
 	text   string   // that was typed
@@ -104,7 +103,7 @@ var acts = sync.OnceValue(func() map[string]act {
 	}
 })
 
-// clicked does what a button says, or opens its form.
+// clicked performs a button's act, or opens its form.
 func (i *interaction) clicked(a act, pressed action, trigger string) reply {
 	about, err := handle.ParseAction(pressed.Value)
 	if err != nil || about.Name != pressed.ID {
@@ -218,10 +217,10 @@ func (i *interaction) answerAct(o outcome, about handle.Action, f blocks.Format)
 
 const (
 	maxNames  = 20                     // users that are looked up for a form
-	namesTime = 500 * time.Millisecond // for all of them: the form must open within three seconds of the click
+	namesTime = 500 * time.Millisecond // for all of them; the form must open within three seconds of the click
 )
 
-// names are the names of users, by ID, as far as Slack tells them in time.
+// names returns the names of users, by ID, that Slack returns within namesTime.
 func (i *interaction) names(ctx context.Context, ids []string) map[string]string {
 	ctx, cancel := context.WithTimeout(ctx, namesTime)
 	defer cancel()

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// Answers returns a transport for Slack clients that takes from Slack's answers what
-// slack-go cannot always decode: the message or view that Slack echoes, with whatever
-// blocks, elements and state it has. A call that Slack has accepted would else count as
-// failed. Of an echo, only the fields below are left.
+// Answers returns a transport for Slack clients that strips the message or view that
+// Slack echoes in its answers, except for the fields of echo. slack-go cannot decode
+// every block, element and state in an echo, and would report a call that Slack accepted
+// as failed.
 func Answers(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		base = http.DefaultTransport
@@ -63,8 +63,8 @@ func echoes(method string) bool {
 	return strings.HasPrefix(method, "chat.") || strings.HasPrefix(method, "views.")
 }
 
-// withoutEcho shortens the echo in an answer. It returns what is no JSON object as it
-// is.
+// withoutEcho strips the echo in an answer. It returns anything but a JSON object
+// unchanged.
 func withoutEcho(body []byte) []byte {
 	var answer map[string]json.RawMessage
 	if json.Unmarshal(body, &answer) != nil || answer == nil {

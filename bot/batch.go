@@ -12,15 +12,15 @@ import (
 	"countersign/handle"
 )
 
-// Several requests are approved together in three steps: a form to choose, a list to
-// review, and the outcome of each. Each is decided and recorded on its own, by the same
-// path as a click.
+// Approving several requests takes three steps: a form to choose, a list to review, and
+// the result of each. Each request is decided and recorded separately, by the same path
+// as a click.
 
-// batchMetadata is what the list to review remembers: which requests it showed, and
-// blocks.Shown of each. It returns under Slack's signature.
+// batchMetadata is the review list's private metadata: the requests that it showed, with
+// blocks.Shown of each. It comes back under Slack's signature.
 type batchMetadata struct {
 	Requests [][2]string `json:"r,omitempty"`
-	Home     bool        `json:"home,omitempty"` // the person's Home tab is to be refreshed
+	Home     bool        `json:"home,omitempty"` // opened on the Home tab, so refresh it
 }
 
 func (m batchMetadata) String() string {
@@ -33,8 +33,8 @@ func (m batchMetadata) String() string {
 
 const batchAtOnce = 5 // requests that are read or decided at the same time
 
-// chooseBatch opens the form to choose among what waits for the person, in the list
-// that value names.
+// chooseBatch opens the form to choose from the requests waiting for the person, within
+// the search of the list that value names.
 func (i *interaction) chooseBatch(value, trigger string) reply {
 	_, q, err := parseListPage(value)
 	if err != nil {
@@ -67,15 +67,15 @@ func (i *interaction) chooseBatch(value, trigger string) reply {
 	return i.acknowledge(blocks.BatchNotOpened)
 }
 
-// newBatch is the submission of one of the forms. known is false if its metadata is not
-// ours.
+// newBatch reads the submission of one of the forms. known is false if this release
+// can't read its metadata.
 func (b *Bot) newBatch(d deadlines, payload viewSubmission) (i *interaction, m batchMetadata, known bool) {
 	i = &interaction{b: b, deadlines: d, user: payload.User, organization: payload.Enterprise.ID, ticket: handle.Ticket{Verdict: handle.Approve}}
 	known = json.Unmarshal([]byte(payload.View.PrivateMetadata), &m) == nil && len(m.Requests) <= blocks.MaxBatch
 	return i, m, known
 }
 
-// reviewBatch shows the chosen requests as they are now, and what approving would do.
+// reviewBatch shows the chosen requests as they are now.
 func (b *Bot) reviewBatch(d deadlines, payload viewSubmission) (answer reply) {
 	defer b.recovered("the form to approve several", &answer)
 	i, m, known := b.newBatch(d, payload)
@@ -122,12 +122,12 @@ func (b *Bot) reviewBatch(d deadlines, payload viewSubmission) (answer reply) {
 	return updated(blocks.BatchReview(list, out, m.String()))
 }
 
-// updated shows v in place of the submitted modal.
+// updated replaces the submitted modal with v.
 func updated(v any) reply {
 	return reply{status: http.StatusOK, body: map[string]any{"response_action": "update", "view": v}}
 }
 
-// each calls f side by side for n requests, with an interaction of its own for each,
+// each calls f concurrently for n requests, each with its own copy of the interaction,
 // until the time for work ends.
 func (i *interaction) each(n int, f func(n int, one *interaction)) {
 	calls := make([]func(), n)
@@ -142,14 +142,14 @@ func (i *interaction) each(n int, f func(n int, one *interaction)) {
 				}
 			}()
 			one := *i
-			one.voter = nil // with the groups of this request
+			one.voter = nil // it has the groups of one request only
 			f(k, &one)
 		}
 	}
 	i.b.sideBySide(batchAtOnce, calls)
 }
 
-// reviewOne reads one request, and says why its person cannot approve it now, if so.
+// reviewOne reads one request. Why is set if the person cannot approve it now.
 func (i *interaction) reviewOne(id string) blocks.LeftOut {
 	r, err := i.b.load(i.work, id)
 	if err != nil {
@@ -172,11 +172,11 @@ func (i *interaction) reviewOne(id string) blocks.LeftOut {
 	return blocks.LeftOut{ID: id, Request: r}
 }
 
-// errChanged means that a request is not what its person reviewed.
+// errChanged means that a request has changed since the person reviewed it.
 var errChanged = errors.New("the request has changed since it was reviewed")
 
-// approveBatch decides what the confirmed list showed. It decides all before it
-// reconciles any: the sweep reconciles what there is no time for.
+// approveBatch decides the requests of the confirmed list. It decides all before it
+// reconciles any. If time runs out, the sweep reconciles the rest.
 func (b *Bot) approveBatch(d deadlines, payload viewSubmission) (answer reply) {
 	defer b.recovered("several approvals", &answer)
 	i, m, known := b.newBatch(d, payload)
@@ -208,7 +208,7 @@ func (b *Bot) approveBatch(d deadlines, payload viewSubmission) (answer reply) {
 	return updated(blocks.BatchResult(said))
 }
 
-// reconcileAll calls After for each outcome as far as there is time.
+// reconcileAll calls After for each outcome until time runs out.
 func (b *Bot) reconcileAll(d deadlines, outcomes []outcome) {
 	calls := make([]func(), len(outcomes))
 	for n, o := range outcomes {
@@ -217,7 +217,7 @@ func (b *Bot) reconcileAll(d deadlines, outcomes []outcome) {
 	b.sideBySide(batchAtOnce, calls)
 }
 
-// approveOne approves one request if it is what was shown.
+// approveOne approves one request if it has not changed since it was shown.
 func (i *interaction) approveOne(id, shown string) (outcome, blocks.BatchOutcome) {
 	i.ticket.ID = id
 	o := i.b.decide(i.work, attempt{request: id, evaluate: func(ctx context.Context, r handle.Request, now time.Time) evaluation {
@@ -225,7 +225,7 @@ func (i *interaction) approveOne(id, shown string) (outcome, blocks.BatchOutcome
 			return evaluation{next: r, err: errChanged}
 		}
 		if r.Decision != nil && r.AwaitsRelaunchApproval(now) && !i.repeats(r) {
-			return evaluation{next: r, refused: handle.RefusedExpired, by: i.person()} // what was reviewed was a launch that waits
+			return evaluation{next: r, refused: handle.RefusedExpired, by: i.person()} // the person reviewed a pending launch, not a relaunch
 		}
 		return i.evaluate(ctx, r, now)
 	}})

@@ -45,7 +45,7 @@ type Bot struct {
 
 	// Slack is used for users.info, usergroups.users.list, views.open, views.push,
 	// views.update, views.publish, chat.postEphemeral and response URLs. It must not
-	// retry by itself: there is no time.
+	// retry, because Slack waits only three seconds.
 	Slack *slack.Client
 
 	// SigningSecrets returns the app's signing secrets: the current one and,

@@ -9,8 +9,7 @@ import (
 	"countersign/handle"
 )
 
-// attempt is one person's attempt to change a request: to vote, or to do something
-// else to it.
+// attempt is one person's attempt to change a request, by a vote or another action.
 type attempt struct {
 	request string         // ID
 	message handle.Message // that shows the request and was clicked; zero if there is none

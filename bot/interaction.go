@@ -26,7 +26,7 @@ type interaction struct {
 	reason       string
 	act          act    // zero if the person votes
 	in           filled // of act
-	opening      bool   // the button of a form was pressed: what it asks for is still to come
+	opening      bool   // the click only opens a form
 
 	voter      *handle.Voter // once Slack has confirmed the person
 	unverified bool          // Slack could not be asked about them

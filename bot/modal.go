@@ -29,8 +29,8 @@ func (i *interaction) openModal(r handle.Request, trigger string) string {
 	return i.openForm(r, trigger, "Reject", blocks.Reject(r, i.metadata(i.ticket.String())))
 }
 
-// metadata is what a modal takes along: what it is about, a ticket or an action, and the
-// message that was clicked.
+// metadata returns a modal's private metadata: a ticket or an action, and the message
+// that was clicked.
 func (i *interaction) metadata(about string) string {
 	from, err := json.Marshal(metadata{about, i.message.Channel, i.message.TS, i.view.Type, i.onHome()})
 	if err != nil {

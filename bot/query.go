@@ -10,8 +10,8 @@ import (
 	"countersign/handle"
 )
 
-// query is what a person asks for with /approvals: one of the lists, and words that
-// all must match.
+// query is a parsed /approvals command: one of the lists, and search terms that must all
+// match.
 type query struct {
 	text  string // as typed; it can be parsed again
 	list  list
@@ -34,10 +34,10 @@ type term struct {
 	user  string // the ID in a mention; value is empty then
 }
 
-// maxQuery bounds a command's text as JSON, because the buttons of the list carry it.
+// maxQuery bounds a command's text as JSON, because the list's buttons carry it.
 const maxQuery = 400 // bytes
 
-// queryError says in a sentence for the person why a command was not understood.
+// queryError tells the person in one sentence why a command was not understood.
 type queryError string
 
 func (e queryError) Error() string { return string(e) }
@@ -47,7 +47,7 @@ func (e queryError) Error() string { return string(e) }
 func parseQuery(text string) (query, error) {
 	q := query{text: strings.TrimSpace(strings.ToValidUTF8(text, "\uFFFD")), list: listAll}
 	if b, err := json.Marshal(q.text); err != nil || len(b) > maxQuery {
-		return q, queryError("That is too long to search for. Use a few words.")
+		return q, queryError("The search is too long. Use fewer words.")
 	}
 	words := splitQuery(q.text)
 	if len(words) == 0 {
@@ -77,14 +77,15 @@ func wantsHelp(text string) bool {
 	return slices.Contains([]string{"help", "-h", "--help", "?"}, strings.ToLower(strings.TrimSpace(text)))
 }
 
-// word is a part of a command's text. What was quoted has no key and no control.
+// word is a part of a command's text. A quoted word has no key, and its <controls> are
+// plain text.
 type word struct {
 	key, text string
 	quoted    bool
 }
 
-// quotes are the marks that end what begins with a mark. Phones and keyboards type
-// curly ones.
+// quotes maps each opening quotation mark to the marks that close it. Phones type curly
+// ones.
 var quotes = map[rune]string{
 	'"': "\"”“", '“': "”\"“", '”': "”\"", '„': "“”\"", '«': "»", '\'': "'’", '‘': "’'", '’': "’'",
 }
@@ -142,7 +143,7 @@ func (w word) term() (term, error) {
 	case "by", "from":
 		t.key = "requester"
 	default:
-		return t, queryError(fmt.Sprintf("I can't search by “%s”.", handle.OneLine(queryEscapes.Replace(w.key), 40)))
+		return t, queryError(fmt.Sprintf("“%s” is not a search field. Use requester, product or account.", handle.OneLine(queryEscapes.Replace(w.key), 40)))
 	}
 	text := w.text
 	if inside, control := strings.CutPrefix(text, "<"); control && !w.quoted {
@@ -154,9 +155,9 @@ func (w word) term() (term, error) {
 			t.key, t.user = "requester", user
 			return t, nil
 		case mention, strings.HasPrefix(target, "#"), strings.HasPrefix(target, "!"):
-			return t, queryError("I can search by the person who requests a launch, not by a channel or a group.")
+			return t, queryError("You can search by requester, but not by channel or group.")
 		case label != "":
-			text = label // a link that Slack made of an address
+			text = label // Slack turned an address into a link
 		default:
 			text = strings.TrimPrefix(target, "mailto:")
 		}
@@ -175,7 +176,7 @@ func (w word) term() (term, error) {
 	return t, nil
 }
 
-// matches reports whether s is among what q asks for, leaving its list aside.
+// matches reports whether s matches all terms of q. It ignores q.list.
 func (q query) matches(s handle.Summary) bool {
 	return !slices.ContainsFunc(q.terms, func(t term) bool { return !t.matches(s) })
 }

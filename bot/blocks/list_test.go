@@ -96,7 +96,7 @@ func TestLists(t *testing.T) {
 	}
 	for name, v := range map[string]blocks.View{
 		"command-help":    blocks.CommandHelp("/approvals", ""),
-		"command-unknown": blocks.CommandHelp("/approvals", "I can't search by “owner <b>”."),
+		"command-unknown": blocks.CommandHelp("/approvals", "“owner <b>” is not a search field. Use requester, product or account."),
 	} {
 		valid(t, v)
 		golden(t, name+".json", wire(t, v))

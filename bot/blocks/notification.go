@@ -245,7 +245,7 @@ func expiry(r handle.Request) string {
 func reminder(r handle.Request, n handle.Notification) string {
 	missing := r.ToRemind()
 	if len(missing) == 0 && len(r.WaitingFor()) > 0 {
-		return requester(r) + ": this " + Operation(r) + " has been waiting for " + waited(r, n.At) + ", and now for your answer. Answer the open question in this thread or in your direct messages. " + expiry(r)
+		return requester(r, 100) + ": this " + Operation(r) + " has been waiting for " + waited(r, n.At) + ", and now for your answer. Answer the open question in this thread or in your direct messages. " + expiry(r)
 	}
 	return awaited(missing) + ": this " + Operation(r) + " has been waiting for your decision for " + waited(r, n.At) + ". " + otherwise(r)
 }

@@ -313,7 +313,7 @@ func TestHomeTabAndCommand(t *testing.T) {
 	s.do("command", sandbox.Rita, body{"text": `requester:@rita product:"message queue"`})
 	s.shows(sandbox.Rita, "slack", "Only visible to you", "Open requests", "Requested by @Rita Requester")
 	s.do("command", sandbox.Ann, body{"text": "color:red"})
-	s.shows(sandbox.Ann, "slack", "I can't search by “color”.")
+	s.shows(sandbox.Ann, "slack", "“color” is not a search field. Use requester, product or account.")
 	if status, fault := s.try("command", sandbox.Olga, body{"text": ""}); status != http.StatusConflict {
 		t.Errorf("a person of another workspace ran the command: %d %+v", status, fault)
 	}

@@ -83,7 +83,7 @@ func listSamples() []listSample {
 		{"/approvals, nothing found so far", "Ten reads of the index found nothing; there are more requests.",
 			blocks.Listing{List: "all", Search: true, Text: "database", First: true, Next: button, GroupsUnknown: true}.Message()},
 		{"/approvals help", "", blocks.CommandHelp("/approvals", "")},
-		{"/approvals, not understood", "", blocks.CommandHelp("/approvals", "I can't search by “color”.")},
+		{"/approvals, not understood", "", blocks.CommandHelp("/approvals", "“color” is not a search field. Use requester, product or account.")},
 		{"Review", "A request from a list, with the buttons to decide.", modal(blocks.Review(open[0], true, ""))},
 		{"Review, done", "", modal(blocks.Result(blocks.Outcome(approved(pending(1), ann), handle.Approve, "")))},
 		{"Approve several: choose", "", modal(blocks.BatchChoose(items(ann, open[:5]...), true, ""))},
