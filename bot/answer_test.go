@@ -106,6 +106,21 @@ func TestFormWithValuesList(t *testing.T) {
 	w.wantPrivate()
 }
 
+// TestEmptyObjectsAsLists: Slack writes [] for objects without members.
+func TestEmptyObjectsAsLists(t *testing.T) {
+	empty := []any{}
+	for _, field := range []string{"enterprise", "view", "message", "channel"} {
+		w := newWorld(t)
+		r := w.launch()
+		w.wantAck(w.send(w.approve(r).set(empty, field)))
+		w.wantVotes(r.ID, 1, handle.Approved)
+	}
+	w := newWorld(t)
+	r := w.launch()
+	w.send(w.approve(r).set(empty, "user")) // no one, who cannot be answered
+	w.wantVotes(r.ID, 0, handle.Pending)
+}
+
 // viewsAnswer answers views.open itself.
 type viewsAnswer struct {
 	slack http.RoundTripper

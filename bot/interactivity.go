@@ -128,12 +128,12 @@ func (b *Bot) interact(d deadlines, body []byte) reply {
 	switch head.Type {
 	case "block_actions":
 		var p blockActions
-		if err = json.Unmarshal(payload, &p); err == nil {
+		if err = decode(payload, &p); err == nil {
 			return b.pressed(d, p)
 		}
 	case "view_submission":
 		var p viewSubmission
-		if err = json.Unmarshal(payload, &p); err == nil {
+		if err = decode(payload, &p); err == nil {
 			return b.submitted(d, p)
 		}
 	default:
