@@ -148,6 +148,31 @@ func TestUnknownThreadIsAskedAgain(t *testing.T) {
 	}
 }
 
+// Slack never knows the thread, of any message: the question is not posted without end,
+// and the approvers are told another way.
+func TestThreadsThatAreNeverFoundDoNotFillTheChannel(t *testing.T) {
+	for _, code := range []string{"thread_not_found", "message_not_found"} {
+		for _, mail := range []bool{true, false} {
+			w := newWorld(t)
+			if !mail {
+				w.notifier.Mail = nil
+			}
+			w.refusePosts(code, true)
+			r := w.launch()
+			w.sweep(time.Hour)
+			if posted := len(w.slack.Messages(channel)); posted > 3 {
+				t.Errorf("%s: the question was posted %d times", code, posted)
+			}
+			if r = w.load(r.ID); r.State() != handle.Pending || len(r.Due(w.Now())) > 0 {
+				t.Errorf("%s: the request is %s, and due are %+v", code, r.State(), r.Due(w.Now()))
+			}
+			if mails, direct := len(w.mail.sent), len(w.slack.DMs(ann)); mail && mails != 1 || !mail && direct != 1 {
+				t.Errorf("%s, with mail %t: %d mails, and %d direct messages to Ann", code, mail, mails, direct)
+			}
+		}
+	}
+}
+
 // A decided request asks nothing: what is reported of it stays where Slack puts it.
 func TestDecidedRequestIsNotAskedAgain(t *testing.T) {
 	w := newWorld(t)

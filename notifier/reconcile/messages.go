@@ -106,6 +106,9 @@ func (u *run) markAll(messages []message, marks []Mark, errs []error) (sent bool
 		if errs[i] == nil {
 			u.mark(marks[i])
 			sent = sent || m.once
+			if _, gone := marks[i].(messageGone); gone && m.once {
+				u.lostThreads++
+			}
 		}
 	}
 	return sent
@@ -164,15 +167,20 @@ func (u *run) notify(s handle.Step) (messages []message) {
 	return messages
 }
 
+// maxLostThreads is how often one run posts the question again because Slack knows no
+// thread to reply in. After that the reply is given up, so that a Slack that never finds
+// the thread does not fill the channel.
+const maxLostThreads = 2
+
 // reply replies in the thread of root.
 func (u *run) reply(s handle.Step, root handle.Message) message {
-	view, pending := blocks.Notification(u.r, s.Notification, false), u.r.Decision == nil
+	view, again := blocks.Notification(u.r, s.Notification, false), u.r.Decision == nil && u.lostThreads < maxLostThreads
 	return message{step: s, once: true, send: func(ctx context.Context) (Mark, error) {
 		p, err := u.c.Slack.Post(ctx, root.Channel, root.TS, view)
 		switch {
 		case err == nil && p.AtRoot:
 			return rootMoved{root, s.Notification, p.Channel, p.TS, u.c.Now()}, nil
-		case gone(err) && pending:
+		case gone(err) && again:
 			return messageGone{root, u.c.Now()}, nil // the question is posted again next, and this in its thread
 		}
 		return delivered{s.Notification.ReplyKey(), p.Channel, p.TS, u.c.Now()}, err

@@ -178,6 +178,8 @@ type run struct {
 	marks   []Mark          // not yet durable
 	limited map[string]bool // steps that Slack asked to wait with, by key: see sideBySide
 
+	lostThreads int // how often a reply found that the question was deleted
+
 	seenRoot handle.Message // a root that was posted or updated, so that it is known whether it was deleted
 
 	urgent     bool // leaves out bulk messages
