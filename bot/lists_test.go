@@ -423,6 +423,42 @@ func TestHomeActsInPlace(t *testing.T) {
 	}
 }
 
+// The requester nudges and withdraws on the Home tab, which shows what came of it.
+func TestHomeOfRequesterActsInPlace(t *testing.T) {
+	l := newLists(t)
+	all := l.add(1, 2)
+	v := l.home(requester)
+	l.click(requester, v, "requester/"+all[0].ID, "nudge")
+	if got := l.stored(all[0].ID); len(got.Nudges) != 1 {
+		t.Errorf("nudges: %+v", got.Nudges)
+	}
+	v, _ = l.slack.Home(requester)
+	l.wantText("Home", v.Blocks, "will be reminded in the request's thread")
+	now := l.bot.Now().Add(time.Minute)
+	l.bot.Now = func() time.Time { return now }
+	l.click(requester, v, "requester/"+all[0].ID, "nudge")
+	v, _ = l.slack.Home(requester)
+	l.wantText("Home", v.Blocks, "reminded only a while ago")
+	i := l.click(requester, v, "requester/"+all[1].ID, "withdraw")
+	if i.Opened == nil {
+		t.Fatal("no form to confirm")
+	}
+	if i, err := l.slack.Submit(requester, i.Opened.ID, map[string]map[string]string{"withdrawal": {"withdrawal": "Wrong size"}}); err != nil || i.Failed {
+		t.Fatal(err, i.Body)
+	}
+	if got := l.stored(all[1].ID); !got.WithdrawnByRequester() || got.Decision.Reason != "Wrong size" {
+		t.Errorf("decision: %+v", got.Decision)
+	}
+	v, _ = l.slack.Home(requester)
+	l.wantText("Home", v.Blocks, "Withdrawn.")
+	if got := requestsIn(l, v.Blocks, "own/"); !slices.Equal(got, ids(all[:1])) {
+		t.Errorf("own: got %v", got)
+	}
+	if n := len(l.slack.Ephemerals(requester)); n != 0 {
+		t.Errorf("%d private messages beside the Home tab", n)
+	}
+}
+
 // A refusal is shown where the person acts.
 func TestHomeShowsRefusals(t *testing.T) {
 	l := newLists(t)

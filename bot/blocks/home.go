@@ -72,7 +72,8 @@ func (h Home) View() slack.HomeTabViewRequest {
 		l.section("", "You have no open requests.")
 	}
 	for _, it := range h.Own {
-		l.own(it, reviewButton(it, "Details"))
+		l.own(it, nil)
+		l.actions("requester/"+it.ID, ownButtons(it)...)
 	}
 	if h.MoreOwn {
 		l.context("", "There are more: `/approvals mine` lists them all.")
@@ -80,11 +81,14 @@ func (h Home) View() slack.HomeTabViewRequest {
 	if len(h.Grants) > 0 {
 		l.header("Approved for relaunch")
 		for _, it := range h.Grants {
-			var revoke *slack.ButtonBlockElement
-			if it.Waiting {
-				revoke = button(string(handle.Revoke), handle.Ticket{ID: it.ID, Verdict: handle.Revoke}.String(), "Revoke", "Revoke the approval for relaunch of "+itemTitle(it), slack.StyleDanger)
+			var end *slack.ButtonBlockElement
+			switch {
+			case it.Waiting:
+				end = button(string(handle.Revoke), handle.Ticket{ID: it.ID, Verdict: handle.Revoke}.String(), "Revoke", "Revoke the approval for relaunch of "+itemTitle(it), slack.StyleDanger)
+			case it.Own:
+				end = withdrawButton(it)
 			}
-			l.grant(it, revoke)
+			l.grant(it, end)
 		}
 		if h.MoreGrants {
 			l.context("", "There are more: `/approvals all` lists them.")
@@ -118,6 +122,20 @@ func decideButtons(it Item) []slack.BlockElement {
 	}
 	ask := button(AskAction, handle.Action{ID: it.ID, Name: AskAction}.String(), "Ask", "Ask the requester: "+title, slack.StyleDefault)
 	return []slack.BlockElement{vote(handle.Approve, "Approve", slack.StylePrimary), vote(handle.Reject, "Reject", slack.StyleDanger), ask, review}
+}
+
+// ownButtons are those of the person's own request, as in its direct message.
+func ownButtons(it Item) []slack.BlockElement {
+	row := []slack.BlockElement{withdrawButton(it), reviewButton(it, "Details")}
+	if it.Kind == handle.OpenPending {
+		nudge := button(NudgeAction, handle.Action{ID: it.ID, Name: NudgeAction}.String(), "Nudge", "Nudge the approvers: "+itemTitle(it), slack.StyleDefault)
+		row = append([]slack.BlockElement{nudge}, row...)
+	}
+	return row
+}
+
+func withdrawButton(it Item) *slack.ButtonBlockElement {
+	return button(WithdrawAction, handle.Action{ID: it.ID, Name: WithdrawAction}.String(), "Withdraw", "Withdraw: "+itemTitle(it), slack.StyleDefault)
 }
 
 // HomeNote is the Home tab with one sentence only.

@@ -63,7 +63,7 @@ func ActionOutcome(r handle.Request, action, text string) string {
 	done := map[string]string{
 		AskAction: "Your question was sent to the requester. The answer will appear in the thread.", AnswerAction: "Your answer was sent.",
 		StartReviewAction: "The message now shows that you are reviewing.", StopReviewAction: "You are no longer reviewing.",
-		ReassignAction: "Reassigned.",
+		ReassignAction: "Reassigned.", WithdrawAction: "Withdrawn.",
 	}
 	text = cmp.Or(text, done[action], "Done.")
 	if r.ID == "" {
