@@ -70,6 +70,7 @@ func (f SlackFlags) check(ctx context.Context, log *slog.Logger) (*workspace, er
 	botErr := f.checkBotToken(ctx, api, w)
 	problem(botErr)
 	if botErr == nil {
+		problem(f.checkSameApp(w))
 		problem(f.findChannel(ctx, api, w))
 		problem(f.findPeople(ctx, api, w))
 	}
@@ -158,8 +159,20 @@ func (f SlackFlags) checkAppToken(ctx context.Context, w *workspace) error {
 		if err == nil {
 			return nil
 		}
+		return fmt.Errorf("couldn't reach Slack with SLACK_APP_TOKEN: %w", err)
 	}
 	return fmt.Errorf("SLACK_APP_TOKEN: Slack answers %w: the app > Basic Information > App-Level Tokens", err)
+}
+
+// checkSameApp compares the app that the app-level token names (xapp-1-A0…-…) with the
+// bot token's: clicks reach only the app that posts. A token of another form is not
+// compared.
+func (f SlackFlags) checkSameApp(w *workspace) error {
+	parts := strings.Split(f.AppToken, "-")
+	if len(parts) < 5 || !strings.HasPrefix(parts[2], "A") || w.AppID == "" || parts[2] == w.AppID {
+		return nil
+	}
+	return fmt.Errorf("SLACK_APP_TOKEN is of the app %s, and SLACK_BOT_TOKEN of the app %s: take both from the same app", parts[2], w.AppID)
 }
 
 // checkBotToken compares the token's scopes with the manifest's, and learns the
@@ -167,6 +180,9 @@ func (f SlackFlags) checkAppToken(ctx context.Context, w *workspace) error {
 func (f SlackFlags) checkBotToken(ctx context.Context, api *slack.Client, w *workspace) error {
 	const place = "the app > OAuth & Permissions"
 	self, err := api.AuthTestContext(ctx)
+	if err != nil && slackCode(err) == "" {
+		return fmt.Errorf("couldn't reach Slack with SLACK_BOT_TOKEN: %w", err)
+	}
 	if err != nil {
 		return fmt.Errorf("SLACK_BOT_TOKEN: Slack answers %w: %s > Bot User OAuth Token", err, place)
 	}

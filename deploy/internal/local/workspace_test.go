@@ -208,6 +208,9 @@ func TestWorkspaceIsChecked(t *testing.T) {
 	}{
 		{"no connections:write", func(c *slacktest.Config) { c.AppScopes = nil }, nil, []string{"SLACK_APP_TOKEN lacks the scope connections:write"}},
 		{"unknown tokens", nil, func(f *SlackFlags) { f.AppToken, f.BotToken = "xapp-other", "xoxb-other" }, []string{"SLACK_APP_TOKEN: Slack answers invalid_auth", "SLACK_BOT_TOKEN: Slack answers invalid_auth"}},
+		{"no network", nil, func(f *SlackFlags) { f.SlackURL = "http://127.0.0.1:1" }, []string{"couldn't reach Slack with SLACK_APP_TOKEN", "couldn't reach Slack with SLACK_BOT_TOKEN"}},
+		{"tokens of two apps", func(c *slacktest.Config) { c.AppID, c.AppToken = "A0BOT", "xapp-1-A0OTHER-1-abc" }, func(f *SlackFlags) { f.AppToken = "xapp-1-A0OTHER-1-abc" },
+			[]string{"SLACK_APP_TOKEN is of the app A0OTHER, and SLACK_BOT_TOKEN of the app A0BOT"}},
 		{"scopes missing", func(c *slacktest.Config) { c.Scopes = []string{"chat:write"} }, nil, []string{"SLACK_BOT_TOKEN lacks the scopes", "users:read.email"}},
 		{"no such channel, no such person", nil, func(f *SlackFlags) { f.Channel, f.Requester = "#nowhere", "stranger@example.com" }, []string{"there is no public channel #nowhere", "no one in the workspace has the e-mail address stranger@example.com"}},
 		{"not invited", nil, func(f *SlackFlags) { f.Channel = "#other" }, []string{"the app is not in the channel #other", "/invite"}},
