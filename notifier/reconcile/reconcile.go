@@ -259,6 +259,8 @@ func (u *run) take(ctx context.Context, due []handle.Step) error {
 	if steps := u.independent(due); len(steps) > 0 {
 		if root, posted := u.r.Root(); posted && u.threadMayBeGone(root, steps) {
 			u.seenRoot = root
+			u.mark(refreshed{root, ""}) // if the update fails, it stays due
+			root.Shown = ""
 			return u.sideBySide(ctx, []handle.Step{{Kind: handle.StepRefresh, Message: root}}, true)
 		}
 		return u.sideBySide(ctx, steps, false)

@@ -233,12 +233,13 @@ func (s *simulation) checkThread(r handle.Request) {
 	}
 }
 
-// foundDeleted reports whether the update that finds out that the message was deleted left
-// side by side with a reply, as when a vote has made it due.
+// foundDeleted reports whether it was found out since that the message was deleted: by the
+// update that leaves side by side with a reply, as when a vote has made it due, or that
+// had failed before it.
 func foundDeleted(r handle.Request, deletedAt, replied time.Time) bool {
 	return slices.ContainsFunc(r.Events, func(e handle.Event) bool {
 		found := e.Kind == handle.EventFailed && e.Text == "refresh: the message was deleted"
-		return found && !e.At.Before(deletedAt) && (e.Count > 0 || e.At.Before(replied.Add(handle.LeaseTime)))
+		return found && !e.At.Before(deletedAt) && (e.Count > 0 || e.At.Before(replied.Add(5*time.Minute)))
 	})
 }
 
