@@ -97,6 +97,30 @@ func TestDeletedQuestionIsAskedAgain(t *testing.T) {
 	}
 }
 
+// TestDeletionIsFoundAfterAFailedUpdate: the update that would find out that the message was
+// deleted fails once, and the reminder goes to the thread of the deleted message.
+func TestDeletionIsFoundAfterAFailedUpdate(t *testing.T) {
+	w := newWorld(t)
+	r := w.launch()
+	old := w.deleteRoot(r.ID, false)
+	failed := false
+	w.slack.SetFault(func(method string, form url.Values) *slacktest.Fault {
+		if method != "chat.update" || form.Get("ts") != old.TS || failed {
+			return nil
+		}
+		failed = true
+		return &slacktest.Fault{Status: http.StatusServiceUnavailable}
+	})
+	w.sweep(r.Terms.Reminders[0].Sub(w.Now()) + time.Minute)
+	w.sweep(15 * time.Minute)
+	if !failed {
+		t.Fatal("no update failed")
+	}
+	if root := w.askedBySlack(r.ID); root.TS == old.TS {
+		t.Error("the deleted message is still the root")
+	}
+}
+
 // lock records too many wrong codes at a mailed link, and sweeps.
 func (w *testWorld) lock(id string) {
 	w.Helper()
