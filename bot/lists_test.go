@@ -438,7 +438,7 @@ func TestHomeOfRequesterActsInPlace(t *testing.T) {
 	l.bot.Now = func() time.Time { return now }
 	l.click(requester, v, "requester/"+all[0].ID, "nudge")
 	v, _ = l.slack.Home(requester)
-	l.wantText("Home", v.Blocks, "reminded only a while ago")
+	l.wantText("Home", v.Blocks, "were nudged recently")
 	i := l.click(requester, v, "requester/"+all[1].ID, "withdraw")
 	if i.Opened == nil {
 		t.Fatal("no form to confirm")
