@@ -49,6 +49,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		reconcile:                   {blocks, handle},
 		"countersign/notifier":      {reconcile, blocks, handle},
 		"countersign/deploy/gate":   {},
+		"countersign/deploy/hook":   {"countersign/deploy/internal/hook", "countersign/deploy/gate"},
 	} {
 		for _, dep := range deps(t, path) {
 			if strings.HasPrefix(dep, "countersign/") && !slices.Contains(allowed, dep) {
@@ -87,7 +88,7 @@ func TestSlacktestIsForTests(t *testing.T) {
 func TestFunctionsLinkFewClients(t *testing.T) {
 	const sdk = "github.com/aws/aws-sdk-go-v2/"
 	allowed := []string{"cloudformation", "dynamodb", "dynamodbstreams", "secretsmanager", "servicecatalog", "sns", "internal"} // dynamodbstreams: attributevalue names its types
-	for _, path := range []string{"countersign/deploy/bot", "countersign/deploy/notifier"} {
+	for _, path := range []string{"countersign/deploy/bot", "countersign/deploy/notifier", "countersign/deploy/hook"} {
 		for _, dep := range deps(t, path) {
 			client, found := strings.CutPrefix(dep, sdk+"service/")
 			client, _, _ = strings.Cut(client, "/")

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
 	"regexp"
@@ -403,6 +404,57 @@ func sid(t *testing.T, policy any, id string) map[string]any {
 	}
 	t.Fatalf("no statement %s", id)
 	return nil
+}
+
+// Without EnforceGate the stack has nothing of the hook. Its mode is EnforceGate's, it
+// is invoked for the stacks with the prefix only, so that other stacks do not depend on
+// it, and its function has permissions on nothing but its log.
+func TestHookExistsOnlyIfEnforced(t *testing.T) {
+	template := read(t, "template.yaml")
+	if d := cmp.Diff(map[string]any{"Not": []any{map[string]any{"Equals": []any{map[string]any{"Ref": "EnforceGate"}, "off"}}}}, at(template, "Conditions", "EnforcesGate")); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff(map[string]any{"Equals": []any{map[string]any{"Ref": "EnforceGate"}, "fail"}}, at(template, "Conditions", "RefusesStacks")); d != "" {
+		t.Error(d)
+	}
+	if got := at(template, "Parameters", "EnforceGate", "Default"); got != "off" {
+		t.Errorf("the default is %v", got)
+	}
+	for id, r := range at(template, "Resources").(map[string]any) {
+		if strings.HasPrefix(id, "Hook") != (at(r, "Condition") == "EnforcesGate") {
+			t.Errorf("%s has the condition %v", id, at(r, "Condition"))
+		}
+	}
+	want := map[string]any{
+		"FailureMode":      map[string]any{"If": []any{"RefusesStacks", "FAIL", "WARN"}},
+		"HookStatus":       "ENABLED",
+		"TargetOperations": []any{"STACK"},
+		"TargetFilters":    map[string]any{"Actions": []any{"CREATE", "UPDATE"}},
+		"StackFilters": map[string]any{"FilteringCriteria": "ALL", "StackNames": map[string]any{"Include": []any{
+			map[string]any{"Sub": "${StackPrefix}*"}, map[string]any{"Sub": "StackSet-${StackPrefix}*"}}}},
+		"LambdaFunction": map[string]any{"GetAtt": "HookFunction.Arn"},
+		"ExecutionRole":  map[string]any{"GetAtt": "HookInvokeRole.Arn"},
+	}
+	got := maps.Clone(at(template, "Resources", "Hook", "Properties").(map[string]any))
+	delete(got, "Alias")
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff(map[string]any{"COUNTERSIGN_STACK_PREFIX": map[string]any{"Ref": "StackPrefix"}}, at(template, "Resources", "HookFunction", "Properties", "Environment", "Variables")); d != "" {
+		t.Error(d)
+	}
+	for role, want := range map[string]struct{ action, resource any }{
+		"HookRole":       {[]any{"logs:CreateLogStream", "logs:PutLogEvents"}, map[string]any{"GetAtt": "HookLog.Arn"}},
+		"HookInvokeRole": {"lambda:InvokeFunction", map[string]any{"GetAtt": "HookFunction.Arn"}},
+	} {
+		properties := at(template, "Resources", role, "Properties")
+		policies := at(properties, "Policies").([]any)
+		statements := at(policies[0], "PolicyDocument", "Statement").([]any)
+		if len(policies) != 1 || len(statements) != 1 || at(properties, "ManagedPolicyArns") != nil ||
+			!reflect.DeepEqual(at(statements[0], "Action"), want.action) || !reflect.DeepEqual(at(statements[0], "Resource"), want.resource) {
+			t.Errorf("%s: %v", role, policies)
+		}
+	}
 }
 
 // LaunchRoles narrows who may publish launches, within the organization.

@@ -16,6 +16,10 @@ type Rule struct {
 	About string // what the rule demands, in one sentence
 }
 
+// Refuses reports whether a template that breaks the rule is not to be launched: its gate
+// does not hold, no launch can pass it, or neither can be decided.
+func (r *Rule) Refuses() bool { return r.Level == LevelError || r == ruleUnproven }
+
 // The rules of Lint.
 var (
 	ruleNoGate         = &Rule{"no-gate", LevelError, "The template has a request: a custom resource with the property WaitUrl."}

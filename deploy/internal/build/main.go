@@ -1,4 +1,4 @@
-// Command build builds the zips of both functions, and releases. The same sources and
+// Command build builds the functions' zips, and releases. The same sources and
 // the same version of Go give the same bytes, in any folder.
 package main
 
@@ -27,13 +27,13 @@ type functions struct {
 	Arch string   `enum:"arm64,amd64" default:"arm64" help:"Architecture: ${enum}. Set the template's Architecture to the same (x86_64 for amd64)."`
 	Out  string   `default:"dist" placeholder:"FOLDER" help:"Folder for the zips."`
 	Bare bool     `help:"Write the binary, named bootstrap, instead of a zip, for sam build. Needs --only."`
-	Only []string `enum:"bot,notifier" default:"bot,notifier" help:"Which functions to build: ${enum}."`
+	Only []string `enum:"bot,notifier,hook" default:"bot,notifier,hook" help:"Which functions to build: ${enum}."`
 }
 
 // Run builds the functions of the module in the current directory.
 func (c *functions) Run() error {
 	if c.Bare && len(c.Only) != 1 {
-		return fmt.Errorf("--bare needs --only bot or --only notifier")
+		return fmt.Errorf("--bare needs --only with one function")
 	}
 	if err := os.MkdirAll(c.Out, 0o755); err != nil {
 		return fmt.Errorf("couldn't create the output folder: %w", err)

@@ -55,7 +55,7 @@ func (r *release) Run() error {
 // SBOM.
 func (r *release) common(b *bill) ([]file, error) {
 	var zips []file
-	for _, name := range []string{"bot", "notifier"} {
+	for _, name := range []string{"bot", "notifier", "hook"} {
 		for _, arch := range []string{"amd64", "arm64"} {
 			binary, err := compile(function(name, arch))
 			if err != nil {

@@ -26,14 +26,14 @@ import (
 )
 
 // functionZips are the zips of a release.
-var functionZips = []string{"bot-amd64.zip", "bot-arm64.zip", "notifier-amd64.zip", "notifier-arm64.zip"}
+var functionZips = []string{"bot-amd64.zip", "bot-arm64.zip", "hook-amd64.zip", "hook-arm64.zip", "notifier-amd64.zip", "notifier-arm64.zip"}
 
 // checkRelease checks what a release of version 1.2.3 for this platform consists of.
 func checkRelease(t *testing.T, files map[string][]byte) {
 	t.Helper()
 	folder := "countersign_1.2.3_" + runtime.GOOS + "_" + runtime.GOARCH
 	archive := folder + ".tar.gz"
-	names := []string{"SHA256SUMS", "bot-amd64.zip", "bot-arm64.zip", "countersign_1.2.3.cdx.json", archive, "notifier-amd64.zip", "notifier-arm64.zip", "slack.yaml", "template.yaml"}
+	names := []string{"SHA256SUMS", "bot-amd64.zip", "bot-arm64.zip", "countersign_1.2.3.cdx.json", archive, "hook-amd64.zip", "hook-arm64.zip", "notifier-amd64.zip", "notifier-arm64.zip", "slack.yaml", "template.yaml"}
 	sums := ""
 	for _, name := range names {
 		if files[name] == nil {
@@ -66,7 +66,7 @@ func checkRelease(t *testing.T, files map[string][]byte) {
 			t.Errorf("%s differs between archive and release", name)
 		}
 	}
-	if len(packed) != 8 || packed[folder+"/LICENSE"] == nil {
+	if len(packed) != 10 || packed[folder+"/LICENSE"] == nil {
 		t.Errorf("the archive has %d files, or no LICENSE", len(packed))
 	}
 	checkVersion(t, packed[folder+"/countersign"])
@@ -87,12 +87,13 @@ func checkCode(t *testing.T, files map[string][]byte) {
 		Resources struct {
 			Bot      function `yaml:"BotFunction"`
 			Notifier function `yaml:"NotifierFunction"`
+			Hook     function `yaml:"HookFunction"`
 		} `yaml:"Resources"`
 	}
 	if err := yaml.Unmarshal(files["template.yaml"], &template); err != nil {
 		t.Fatal(err)
 	}
-	for name, f := range map[string]function{"bot": template.Resources.Bot, "notifier": template.Resources.Notifier} {
+	for name, f := range map[string]function{"bot": template.Resources.Bot, "notifier": template.Resources.Notifier, "hook": template.Resources.Hook} {
 		key := func(name string) string {
 			return fmt.Sprintf("countersign/%s-%x.zip", name, sha256.Sum256(files[name+".zip"]))
 		}
@@ -132,8 +133,12 @@ func checkSBOM(t *testing.T, files map[string][]byte, names []string) {
 		if c := components[ref]; c.Hashes == nil || (*c.Hashes)[0].Value != fmt.Sprintf("%x", sha256.Sum256(files[name])) {
 			t.Errorf("the SBOM has no hash of %s, or a wrong one", name)
 		}
-		if !slices.Contains(uses[ref], std) || !slices.ContainsFunc(uses[ref], func(m string) bool { return strings.HasPrefix(m, "pkg:golang/github.com/aws/aws-sdk-go-v2@v") }) {
-			t.Errorf("%s uses %v: Go or the AWS SDK is missing", name, uses[ref])
+		module := "aws-sdk-go-v2"
+		if strings.HasPrefix(name, "hook-") {
+			module = "aws-lambda-go"
+		}
+		if !slices.Contains(uses[ref], std) || !slices.ContainsFunc(uses[ref], func(m string) bool { return strings.HasPrefix(m, "pkg:golang/github.com/aws/"+module+"@v") }) {
+			t.Errorf("%s uses %v: Go or %s is missing", name, uses[ref], module)
 		}
 	}
 	if len(uses["countersign"]) != len(names) {
@@ -240,7 +245,7 @@ func TestPackagedTemplateChangesOnlyTheCode(t *testing.T) {
 			removed = append(removed, strings.TrimSpace(line))
 		}
 	}
-	if len(added) != 15 || len(removed) != 6 {
+	if len(added) != 18 || len(removed) != 8 {
 		t.Errorf("the packaged template adds %d lines and removes %d:\n%s\n\n%s", len(added), len(removed), strings.Join(added, "\n"), strings.Join(removed, "\n"))
 	}
 }

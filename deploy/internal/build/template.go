@@ -8,7 +8,7 @@ import (
 )
 
 // packTemplate returns the stack's template as a release has it. It takes the functions'
-// zips, of which zips has four named as functionZip names them, from the bucket of a
+// zips, of which zips has two of each named as functionZip names them, from the bucket of a
 // parameter. The keys name the zips' content, so the template pins them, and an update
 // of the stack to another release replaces the functions.
 func packTemplate(template []byte, zips []file, version string) ([]byte, error) {
@@ -23,9 +23,10 @@ func packTemplate(template []byte, zips []file, version string) ([]byte, error) 
 		was, is string
 		times   int
 	}{
-		{"    Metadata: {BuildMethod: makefile, ContextPath: ., WorkingDirectory: ..}  # run in the root of the module\n", "", 2},
+		{"    Metadata: {BuildMethod: makefile, ContextPath: ., WorkingDirectory: ..}  # run in the root of the module\n", "", 3},
 		{"      CodeUri: bot/\n", codeURI("bot"), 1},
 		{"      CodeUri: notifier/\n", codeURI("notifier"), 1},
+		{"      CodeUri: hook/\n", codeURI("hook"), 1},
 		{"\nMetadata:\n", "\nMetadata:\n  Countersign: {Version: '" + version + "'}\n", 1},
 		{"        Parameters: [Name, SecretArn, ", "        Parameters: [CodeBucket, Name, SecretArn, ", 1},
 		{"\nParameters:\n", "\nParameters:\n" + codeBucket, 1},

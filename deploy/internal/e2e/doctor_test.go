@@ -461,6 +461,7 @@ func (w *doctorFixture) deploy(botURL string) {
 	for _, edit := range [][2]string{
 		{"CodeUri: bot/", "CodeUri: s3://" + doctorStack + "/idle.zip"},
 		{"CodeUri: notifier/", "CodeUri: s3://" + doctorStack + "/idle.zip"},
+		{"CodeUri: hook/", "CodeUri: s3://" + doctorStack + "/idle.zip"},
 		{"AllowedPattern: '(https://[A-Za-z0-9.-]+)?'", "AllowedPattern: '.*'"},
 	} {
 		if n := strings.Count(template, edit[0]); n != 1 {

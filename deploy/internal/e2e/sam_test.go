@@ -88,7 +88,7 @@ func TestSAMBuildsTheSame(t *testing.T) {
 	if said, err := command(t, "go", "run", "./deploy/internal/build", "--arch", "amd64", "--out", zips); err != nil {
 		t.Fatalf("couldn't build: %v:\n%s", err, said)
 	}
-	for folder, name := range map[string]string{"BotFunction": "bot.zip", "NotifierFunction": "notifier.zip"} {
+	for folder, name := range map[string]string{"BotFunction": "bot.zip", "NotifierFunction": "notifier.zip", "HookFunction": "hook.zip"} {
 		sams, err := os.ReadFile(filepath.Join(built, folder, "bootstrap"))
 		if err != nil {
 			t.Fatal(err)

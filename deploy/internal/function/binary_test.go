@@ -60,6 +60,22 @@ func TestRejectionWithRealBinaries(t *testing.T) {
 	r.checkLogsHoldNoSecret()
 }
 
+// The hook passes stacks of others at once, and fails a product's stack whose template
+// it cannot get.
+func TestHookWithRealBinary(t *testing.T) {
+	h := newFakeLambda(t, "countersign-hook", binary(t, "hook"), "COUNTERSIGN_STACK_PREFIX=SC-")
+	for name, want := range map[string]string{"network": `"hookStatus":"SUCCESS"`, "SC-111122223333-pp-2mmexample": `"hookStatus":"FAILED","errorCode":"InternalFailure"`} {
+		o := h.invoke(fmt.Appendf(nil, `{"clientRequestToken":"7a3b1c2d","stackId":"arn:aws:cloudformation:us-east-1:111122223333:stack/%s/1","actionInvocationPoint":"CREATE_PRE_PROVISION","requestData":{"payload":"http://127.0.0.1/?X-Amz-Signature=1"}}`, name), invokeTime)
+		if o.failed != "" || !strings.Contains(string(o.answer), want) || !strings.Contains(string(o.answer), `"clientRequestToken":"7a3b1c2d"`) {
+			t.Errorf("%s: got %s %s, want %s", name, o.answer, o.failed, want)
+		}
+	}
+	h.waitForLog(`"level":"WARN"`, `"status":"FAILED"`, `"requestId":"8476a536-`)
+	if strings.Contains(h.output(), "X-Amz-Signature") {
+		t.Errorf("the log quotes the payload's URL:\n%s", h.output())
+	}
+}
+
 // checkEnd checks how a launch ended, and that every invariant held.
 func (f *fixture) checkEnd(stack, status string, state handle.State) {
 	f.t.Helper()

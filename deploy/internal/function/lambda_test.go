@@ -288,7 +288,7 @@ var binaries = sync.OnceValue(func() (err error) {
 	if folder, err = os.MkdirTemp("", "countersign-functions-"); err != nil {
 		return err
 	}
-	for _, name := range []string{"bot", "notifier"} {
+	for _, name := range []string{"bot", "notifier", "hook"} {
 		out, err := exec.Command("go", "run", "countersign/deploy/internal/build", "--bare", "--only", name, "--arch", runtime.GOARCH, "--out", filepath.Join(folder, name)).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, out)

@@ -142,7 +142,7 @@ func releaseFolder(t *testing.T) string {
 		t.Fatal(err)
 	}
 	folder, template := t.TempDir(), string(content)
-	for _, name := range []string{"bot", "notifier"} {
+	for _, name := range []string{"bot", "notifier", "hook"} {
 		zip := []byte("zip of " + name)
 		template = strings.Replace(template, "CodeUri: "+name+"/", fmt.Sprintf("CodeUri: {Bucket: !Ref CodeBucket, Key: countersign/%s-arm64-%x.zip}", name, sha256.Sum256(zip)), 1)
 		write(t, filepath.Join(folder, name+"-arm64.zip"), zip)

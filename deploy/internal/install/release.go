@@ -37,7 +37,7 @@ type rule struct {
 
 // keys are the names of the zips in the bucket, as packTemplate of deploy/internal/build
 // writes them.
-var keyPattern = regexp.MustCompile(`countersign/((?:bot|notifier)-(?:arm64|amd64))-([0-9a-f]{64})\.zip`)
+var keyPattern = regexp.MustCompile(`countersign/((?:bot|notifier|hook)-(?:arm64|amd64))-([0-9a-f]{64})\.zip`)
 
 // openRelease reads the release in folder, or that of this program, and compares the
 // zips with the hashes in the template.
