@@ -17,7 +17,7 @@ func refusal(stack string, findings []gate.Finding) string {
 	const advice = "\nThe author of the template can check it with: countersign gate lint FILE"
 	const more = "\n- and %d more"
 	var b strings.Builder
-	fmt.Fprintf(&b, "Countersign does not let %s start: the approval gate of its template does not hold.", stack)
+	fmt.Fprintf(&b, "Countersign refuses %s: the approval gate of its template is missing or wrong.", stack)
 	for i, f := range findings {
 		line := "\n- " + cut(describe(f), maxFinding)
 		if b.Len()+len(line)+len(more)+len(advice) > maxMessage {
@@ -42,7 +42,7 @@ func describe(f gate.Finding) string {
 // starts is the hook's failure mode.
 func unchecked(stack string, err error) response {
 	return response{HookStatus: failed, ErrorCode: internalFailure, Message: cut(fmt.Sprintf("Countersign couldn't check the template of %s: %v", stack, err), maxMessage-200) +
-		". Check it with: countersign gate lint FILE. If that finds nothing, try again, and see the log of Countersign's hook function. EnforceGate=warn lets such stacks start."}
+		". Check it with: countersign gate lint FILE. If that finds nothing, try again, and see the log of Countersign's hook function. EnforceGate=warn lets such stacks through."}
 }
 
 // cut shortens text to at most n bytes, and to whole characters.
