@@ -40,7 +40,7 @@ func newStorybook() (storybook, error) {
 	messages := section{ID: "messages", Title: "Request message", About: "One per request, updated as the request changes."}
 	details := section{ID: "details", Title: "Details", About: "The modal behind the Details button: all values in full."}
 	replies := section{ID: "replies", Title: "Thread replies", About: "One per event of the request."}
-	direct := section{ID: "direct", Title: "Direct messages", About: "The requester's thread: beside each request message is its first message, which is updated too; these are the replies."}
+	direct := section{ID: "direct", Title: "Direct messages", About: "The requester's thread: beside each request message is its first message, which is updated too; these are the replies. Approvers get one only if nothing else can tell them."}
 	mails := section{ID: "mail", Title: "Mail", About: "Sent when Slack cannot be reached."}
 	forms := section{ID: "forms", Title: "Forms", About: "The modals that ask for a text or a choice."}
 	seen := map[string]bool{}
@@ -78,6 +78,11 @@ func newStorybook() (storybook, error) {
 			return storybook{}, err
 		}
 		posted := s.Request.MarkPosted(sandbox.Channel, "1772442000.000100", "", sampleTime)
+		if s.Request.Decision == nil {
+			if err := direct.add(seen, s.Name+": to an approver", "Neither the thread nor a mail could tell them.", blocks.AskDirect(posted)); err != nil {
+				return storybook{}, err
+			}
+		}
 		for _, o := range s.Request.Notifications() {
 			name := s.Name + ": " + notificationTitle(o)
 			if err := replies.add(seen, name, "", blocks.Notification(s.Request, o, false)); err != nil {

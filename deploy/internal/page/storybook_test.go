@@ -45,7 +45,7 @@ func TestStorybook(t *testing.T) {
 		"not been verified with CloudFormation yet", "not been looked up in Slack yet", "so 2 people must approve", "(claimed)", "can't prevent self-approval", "444455556666",
 		"Rejected: ", "Expired: ", "Withdrawn: ", "Bypassed approval: ", "Approved and launched: ", "Approved, but the launch failed: ",
 		"no longer accepts the signal", "this launch has been waiting for your decision", "so it was escalated to you", "the requester asks for your decision", "1 more approval is needed",
-		"Update needs approval: ", "test → production", "The template changes, or a value", "No approved launch of this stack is on record", "Countersign has no permission to read the template", "Update approved: ", "Approved and updated: ",
+		"Slack did not let Countersign mention you in the channel", "Update needs approval: ", "test → production", "The template changes, or a value", "No approved launch of this stack is on record", "Countersign has no permission to read the template", "Update approved: ", "Approved and updated: ",
 		"Update rejected: ", "Update expired: ", "Update withdrawn: ", "the update was approved by", "this product bypassed approval",
 		"Approve for relaunch", "1 of 2 have approved", "Approved for relaunch by @Ann Approver", "Approved late and relaunched: ", "Approval for relaunch revoked by @Bob Approver",
 		"Approval for relaunch not used", "so the launch continues at once", "approved for relaunch by @Ann Approver, @Bob Approver",
