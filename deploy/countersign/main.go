@@ -19,6 +19,7 @@ import (
 
 	"countersign/deploy/internal/audit"
 	"countersign/deploy/internal/doctor"
+	"countersign/deploy/internal/exit"
 	"countersign/deploy/internal/gates"
 	"countersign/deploy/internal/install"
 	"countersign/deploy/internal/local"
@@ -101,13 +102,9 @@ func status(command string, err error, stderr io.Writer) int {
 		return 0
 	}
 	code, said := 1, false
-	var checked *doctor.ExitError
-	var linted *gates.ExitError
-	switch {
-	case errors.As(err, &checked):
-		code, said = checked.Status, checked.Err == nil
-	case errors.As(err, &linted):
-		code, said = linted.Status, linted.Err == nil
+	var failed *exit.Error
+	if errors.As(err, &failed) {
+		code, said = failed.Status, failed.Err == nil
 	}
 	if !said {
 		fmt.Fprintf(stderr, "%s: %v\n", command, err)

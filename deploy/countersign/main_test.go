@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"countersign/deploy/internal/doctor"
+	"countersign/deploy/internal/exit"
 	"countersign/deploy/internal/localfn"
 )
 
@@ -118,9 +118,9 @@ func TestExitStatus(t *testing.T) {
 	}{
 		{nil, 0, ""},
 		{failure, 1, "countersign x: no AWS Region\n"},
-		{&doctor.ExitError{Status: 1}, 1, ""},
-		{&doctor.ExitError{Status: 2}, 2, ""},
-		{&doctor.ExitError{Status: 2, Err: failure}, 2, "countersign x: no AWS Region\n"},
+		{&exit.Error{Status: 1}, 1, ""},
+		{&exit.Error{Status: 2}, 2, ""},
+		{&exit.Error{Status: 2, Err: failure}, 2, "countersign x: no AWS Region\n"},
 	} {
 		var stderr bytes.Buffer
 		if got := status("countersign x", test.err, &stderr); got != test.status || stderr.String() != test.stderr {

@@ -8,14 +8,14 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// maxCombinations limits the values of parameters for which one comparison is evaluated. A comparison that needs more is
-// taken to hold or not, whatever the others.
+// maxCombinations limits the values of parameters for which one comparison is evaluated. A comparison that needs more is a
+// free variable: it may hold or not, independently of the others.
 const maxCombinations = 4096
 
-// circumstances are all that a stack of a template can have: the values of parameters that its conditions and rules
-// compare, as far as they differ. Values are told apart exactly: a parameter with AllowedValues has those, any other has
-// the values that it is compared with and one that stands for all others. A comparison whose values cannot be listed, such
-// as that of two lists, becomes a variable of its own, so that circumstances may be included that no stack can have.
+// circumstances are all combinations of parameter values that the conditions and rules of a template tell apart. A
+// parameter with AllowedValues has those; any other has the values that it is compared with and one that stands for all
+// others. A comparison whose values cannot be listed, such as that of two lists, becomes a variable itself, so the
+// circumstances may include some that no stack can have.
 type circumstances struct {
 	*space
 	program   *program
@@ -30,7 +30,7 @@ type circumstances struct {
 // variable is a parameter, a pseudo parameter, or a comparison with the values false and true.
 type variable struct {
 	index  int
-	name   string // of a comparison: where it is
+	name   string // of a comparison: its line
 	def    *Parameter
 	values []string
 	open   bool // the last value stands for all others
@@ -199,7 +199,7 @@ func (c *circumstances) readKeys(arg *yaml.Node) {
 	}
 }
 
-// learn adds values of an open variable that its parameter accepts.
+// learn adds values to an open variable if its parameter accepts them.
 func (v *variable) learn(values ...string) {
 	if !v.open {
 		return
@@ -308,7 +308,7 @@ func (c *circumstances) formula(n *yaml.Node) diagram {
 	return c.unknown(n)
 }
 
-// unknown returns the diagram of a comparison that cannot be evaluated here: one variable for each text.
+// unknown returns the diagram of a comparison that cannot be evaluated: a variable shared by comparisons with the same text.
 func (c *circumstances) unknown(n *yaml.Node) diagram {
 	var text strings.Builder
 	if a, b, ok := operands(member(n, fnEquals)); ok {
@@ -528,7 +528,7 @@ func operands(arg *yaml.Node) (a, b *yaml.Node, ok bool) {
 	return arg.Content[0], arg.Content[1], true
 }
 
-// containsOf returns the arguments of an Fn::Contains whose list is written out.
+// containsOf returns the arguments of an Fn::Contains with a literal list.
 func containsOf(arg *yaml.Node) (items []*yaml.Node, item *yaml.Node, ok bool) {
 	list, item, ok := operands(arg)
 	if !ok || list.Kind != yaml.SequenceNode {

@@ -13,8 +13,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// decodeYAML returns the root of src's first document; nil if there is none. It accepts what CloudFormation's reader of
-// YAML 1.1 does and go.yaml.in, which reads YAML 1.2, does not.
+// decodeYAML returns the root of src's first document; nil if there is none. It also accepts YAML 1.1 that CloudFormation
+// reads but go.yaml.in, which reads YAML 1.2, refuses.
 func decodeYAML(src []byte) (*yaml.Node, error) {
 	src = blankDirectives(src)
 	root, err := loadYAML(src)
@@ -38,8 +38,7 @@ func decodeYAML(src []byte) (*yaml.Node, error) {
 // maxRepairs bounds the time that reading a template takes.
 const maxRepairs = 50
 
-// repair returns src without the cause of a syntax error that YAML 1.1 does not have. Only what follows on the same line
-// moves. In YAML 1.1 a comment may follow a quoted text or a closing bracket without a space, and a quoted text may
+// repair returns src without the cause of an error that is none in YAML 1.1. Only the rest of the same line moves. In YAML 1.1 a comment may follow a quoted text or a closing bracket without a space, and a quoted text may
 // contain the two halves of a surrogate pair.
 func repair(src []byte, err error) ([]byte, bool) {
 	var at *yaml.LoadError
@@ -68,7 +67,7 @@ func joinSurrogates(src []byte) ([]byte, bool) {
 	return out, !bytes.Equal(out, src)
 }
 
-// blankDirectives makes comments of the directives that go.yaml.in refuses: other versions of YAML 1, and unknown ones.
+// blankDirectives turns directives that go.yaml.in refuses into comments: other versions of YAML 1, and unknown ones.
 func blankDirectives(src []byte) []byte {
 	out := bytes.Clone(src)
 	rest := bytes.TrimPrefix(out, []byte("\ufeff"))

@@ -2,8 +2,7 @@ package gate
 
 import "encoding/binary"
 
-// maxDiagram limits the nodes of a space. Templates need hundreds; past the limit the answer is that a property cannot be
-// shown.
+// maxDiagram limits the nodes of a space. Templates need hundreds. Past the limit, properties are reported as unproven.
 const maxDiagram = 300_000
 
 // space holds decision diagrams over variables with few values each. A diagram is a function from the variables' values
@@ -14,7 +13,7 @@ type space struct {
 	unique   map[string]diagram
 	products map[[2]diagram]diagram
 	inverses map[diagram]diagram
-	full     bool // maxDiagram was reached: diagrams are no longer right
+	full     bool // maxDiagram was reached, so diagrams are wrong from then on
 }
 
 // diagram is an index of space.nodes.
@@ -132,7 +131,7 @@ func (s *space) implies(a, b diagram) diagram { return s.not(s.and(a, s.not(b)))
 // choice is a variable with a value.
 type choice struct{ variable, value int }
 
-// example returns values under which d holds, of the variables that matter. d is not never.
+// example returns values of the variables that matter under which d holds. d must not be never.
 func (s *space) example(d diagram) []choice {
 	var choices []choice
 	for d != always {

@@ -1,5 +1,5 @@
 // Package gate reads CloudFormation templates: it parses them, checks what CloudFormation checks, finds which resource
-// depends on which, and evaluates their expressions for one stack. It finds every way in which their gates are wrong.
+// depends on which, and evaluates their expressions for one stack. It lints their gates.
 //
 // Messages that a template's author reads are CloudFormation's own where they are known; the few others are marked
 // "own words".

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Example returns a value that the parameter accepts, as far as one can be made from its constraints.
+// Example returns a value that satisfies the parameter's constraints if it can make one.
 func (def *Parameter) Example() string {
 	candidates := append(def.samples(), def.matching()...)
 	for _, s := range candidates {

@@ -39,8 +39,8 @@ func unroll(env Environment, root *yaml.Node, defs []*Parameter, values []Value)
 	return newLoops(env, root, defs, values).unroll(root)
 }
 
-// unrollKnown returns root with those loops expanded whose collections are the same in every stack. It leaves out others
-// inside a resource, and returns errNeedsValue if another makes resources.
+// unrollKnown returns root with the loops expanded whose collections are the same in every stack. It leaves out other loops
+// inside a resource, and returns errNeedsValue if one of them creates resources.
 func unrollKnown(root *yaml.Node, defs []*Parameter) (*yaml.Node, error) {
 	l := newLoops(&nowhere{}, root, defs, make([]Value, len(defs)))
 	l.known = true

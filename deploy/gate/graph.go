@@ -99,8 +99,8 @@ func (p *program) checkCycles() error {
 // acyclic refuses cycles. It removes resources without remaining dependencies, then those without remaining dependents:
 // the rest are the cycles and the resources between them.
 //
-// A transform replaces the resources that it understands, so that a cycle through them may be none in the result. SAM,
-// for example, makes resources of their own of a function's Events. The references that close such a cycle are dropped.
+// A transform replaces the resources that it understands, so a cycle through them may disappear. SAM, for example, turns a
+// function's Events into separate resources. The references that close such a cycle are dropped.
 func (p *program) acyclic(pl *plan) error {
 	removed := p.cyclic(pl)
 	if p.lenient && slices.Contains(removed, false) {

@@ -10,7 +10,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// InjectOptions say what a new gate is like.
+// InjectOptions configure a new gate.
 type InjectOptions struct {
 	// ServiceToken is the notifier's ARN, in which Fn::Sub replaces variables.
 	ServiceToken string
@@ -26,9 +26,9 @@ const DefaultServiceToken = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::
 // ErrHasGate means that a template has a gate already.
 var ErrHasGate = errors.New("the template has a gate already")
 
-// Inject returns the template with a gate that holds back every resource. It only inserts text. The result lints clean,
-// and is equal to the template but for the gate and the dependencies on it; otherwise the error says why that cannot be
-// done and what to do by hand.
+// Inject returns the template with a gate that holds back every resource. It only inserts text. The result passes Lint, and
+// equals the template except for the gate and the dependencies on it. If that is impossible, the error says why and what to
+// do by hand.
 func (t *Template) Inject(o InjectOptions) ([]byte, error) {
 	m, err := t.injectable()
 	if err != nil {
@@ -40,7 +40,7 @@ func (t *Template) Inject(o InjectOptions) ([]byte, error) {
 		return nil, err
 	}
 	members := gateMembers(ids, t.parameters, email, o.ServiceToken)
-	out, err := t.withGate(m, members(strings.Repeat("0", 2*digestBytes)), ids) // to learn the digest, which ignores itself
+	out, err := t.withGate(m, members(strings.Repeat("0", 2*digestBytes)), ids) // to compute the digest, which ignores itself
 	if err != nil {
 		return nil, err
 	}
@@ -58,17 +58,17 @@ func (t *Template) Inject(o InjectOptions) ([]byte, error) {
 func (t *Template) injectable() (*model, error) {
 	m, err := t.model()
 	if err != nil {
-		return nil, fmt.Errorf("a gate cannot be added safely: %w; add it by hand, as in docs/template.md, to the template that the transform makes", err)
+		return nil, fmt.Errorf("a gate cannot be added safely: %w; add it by hand, as in docs/template.md, to the transformed template", err)
 	}
 	switch {
 	case len(m.parts.requests) > 0:
 		return nil, fmt.Errorf("%w, with the request %s", ErrHasGate, m.parts.requests[0].LogicalID)
 	case len(m.parts.verdicts) > 0:
-		return nil, fmt.Errorf("the template has half a gate: remove %s, which checks a request, first", m.parts.verdicts[0].LogicalID)
+		return nil, fmt.Errorf("the template has part of a gate: first remove %s, which checks a request", m.parts.verdicts[0].LogicalID)
 	}
 	for k := range members(member(t.root, blockResources)) {
 		if strings.HasPrefix(k.Value, forEachPrefix) {
-			return nil, fmt.Errorf("%s makes resources (line %d): add the gate by hand, as in docs/template.md, and DependsOn: ApprovalVerdict to the resources in the loop", k.Value, k.Line)
+			return nil, fmt.Errorf("%s creates resources (line %d): add the gate by hand, as in docs/template.md, and DependsOn: ApprovalVerdict to the resources in the loop", k.Value, k.Line)
 		}
 	}
 	return m, nil
@@ -166,8 +166,8 @@ func (t *Template) withGate(m *model, gate fields, ids gateIDs) ([]byte, error) 
 	return applyEdits(t.source, s.edits), nil
 }
 
-// first returns the resources that must depend on the verdict themselves, so that all others wait through them: those
-// that in some stack depend on no other resource. What SAM untangles may depend on itself; of such resources some are added.
+// first returns the resources that need DependsOn the verdict so that all others wait through them: those that depend on no
+// other resource in some stack. SAM resources may be in cycles; some resources of each cycle are added.
 func (m *model) first() []*Resource {
 	var list []*Resource
 	for _, r := range m.program.resources {
@@ -201,7 +201,7 @@ func (m *model) canLack(r *Resource, d diagram) bool {
 	return m.and(m.and(m.possible, m.exists[r.Index]), m.not(d)) != never
 }
 
-// verifyInjected checks that out lints clean and is t but for the gate.
+// verifyInjected checks that out passes Lint and equals t except for the gate.
 func verifyInjected(t *Template, out []byte, ids gateIDs) error {
 	after, err := Parse(out)
 	if err != nil {

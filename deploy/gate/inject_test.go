@@ -141,10 +141,10 @@ func TestInjectRefusesWhatItCannotDoSafely(t *testing.T) {
 	tests := []struct{ name, src, want string }{
 		{"a gate", cleanGate, "the template has a gate already, with the request Request"},
 		{"half a gate", "Resources:\n  V: {Type: Custom::V, Properties: {RequestId: x}}\n", "remove V"},
-		{"a loop around resources", "Transform: AWS::LanguageExtensions\nResources:\n  Fn::ForEach::L: [N, [A, B], {'Q${N}': {Type: AWS::SQS::Queue}}]\n", "Fn::ForEach::L makes resources (line 3)"},
+		{"a loop around resources", "Transform: AWS::LanguageExtensions\nResources:\n  Fn::ForEach::L: [N, [A, B], {'Q${N}': {Type: AWS::SQS::Queue}}]\n", "Fn::ForEach::L creates resources (line 3)"},
 		{"a macro", "Transform: Macro\nResources:\n  Q: {Type: AWS::SQS::Queue}\n", "Macro"},
-		{"a function of SAM without a role", "Transform: AWS::Serverless-2016-10-31\nResources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties: {Handler: x}\n", "the role that SAM makes of F"},
-		{"a name on more than one line", "Resources:\n  H: {Type: AWS::CloudFormation::WaitConditionHandle}\n  Q:\n    Type: AWS::SQS::Queue\n    DependsOn: >-\n      H\n", "Q: the text has a layout"},
+		{"a function of SAM without a role", "Transform: AWS::Serverless-2016-10-31\nResources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties: {Handler: x}\n", "the role that SAM generates for F"},
+		{"a name on more than one line", "Resources:\n  H: {Type: AWS::CloudFormation::WaitConditionHandle}\n  Q:\n    Type: AWS::SQS::Queue\n    DependsOn: >-\n      H\n", "Q: the gate cannot be inserted safely"},
 		{"the maximum of resources", manyResources(498), "greater than maximum allowed"},
 	}
 	for _, test := range tests {

@@ -8,7 +8,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// What is written into templates: fields with values that are a string, a call or fields again.
+// Fields to write into templates. A value is a string, a call or nested fields.
 type (
 	fields []field
 	field  struct {
@@ -90,7 +90,7 @@ func newSplicer(src []byte) *splicer {
 	return &splicer{src: src, json: isJSON(src), newline: newlineOf(src)}
 }
 
-var errLayout = errors.New("the text has a layout into which nothing can be inserted safely; edit it by hand, as in docs/template.md")
+var errLayout = errors.New("the gate cannot be inserted safely into this layout; edit it by hand, as in docs/template.md")
 
 func (s *splicer) insert(at int, text string) { s.edits = append(s.edits, edit{at, at, text}) }
 
@@ -250,7 +250,7 @@ func (s *splicer) newDependency(r *yaml.Node, name string) error {
 	return nil
 }
 
-// insertLine inserts a line at the start of a line, or at the end of a text whose last line does not end.
+// insertLine inserts a line at the start of a line, or at the end of a text without a final line break.
 func (s *splicer) insertLine(at int, line string) {
 	if at == len(s.src) && at > 0 && s.src[at-1] != '\n' {
 		s.insert(at, s.newline+line)

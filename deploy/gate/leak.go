@@ -22,8 +22,8 @@ type Leak struct {
 	// verdict; empty if there is none.
 	Needed string
 
-	// Generated says what a transform makes of the resource that does not wait, although the resource does; empty for
-	// the resource itself.
+	// Generated is the resource that a transform generates and that does not wait, although the declared one does; empty
+	// for the declared resource itself.
 	Generated string
 }
 
@@ -38,8 +38,7 @@ func (l Leak) String() string {
 	return s
 }
 
-// UnprovenError means that it cannot be shown that no resource starts before the verdict. The leaks that were found are
-// leaks all the same.
+// UnprovenError means that there may be more leaks than those found.
 type UnprovenError struct{ Reason string }
 
 func (e *UnprovenError) Error() string {
@@ -47,9 +46,9 @@ func (e *UnprovenError) Error() string {
 }
 
 // Leaks returns the resources that can start before the verdict, or before the wait if the template has no verdict, in
-// template order. Each starts so in some stack that CloudFormation accepts: all combinations of conditions are decided,
-// and dependencies inside an Fn::If count only where their branch is taken. The gate's own resources may start at any
-// time; those that the request depends on may not: they exist before anyone has approved.
+// template order. It checks all combinations of conditions, and each leak happens in some stack that CloudFormation accepts.
+// Dependencies inside an Fn::If count only where their branch is taken. The gate's own resources may start at any time, but
+// resources that the request depends on are leaks: they exist before the approval.
 //
 // The error is ErrNoRequest if the template has no gate, or an *UnprovenError.
 func (t *Template) Leaks() ([]Leak, error) {
@@ -79,9 +78,10 @@ type model struct {
 	dependents [][]int   // under any condition
 }
 
-// model returns the model of a template. A loop over values that only a stack has is left out of a resource, where it can
-// only add dependencies. Where it makes resources, the model has those of the parameters' defaults, and the error is an
-// *UnprovenError. So it is with transforms that can add resources. The model is nil if the loops have no default.
+// model returns the model of a template. It leaves out a loop over values known only in a stack if the loop is inside a
+// resource, where it can only add dependencies. If the loop creates resources, the model has those of the parameters'
+// defaults, and the error is an *UnprovenError, as with transforms that can add resources. The model is nil if the loops
+// have no default.
 func (t *Template) model() (*model, error) {
 	p, root := t.program, t.root
 	var err error
@@ -99,7 +99,7 @@ func (t *Template) model() (*model, error) {
 func (t *Template) flat() (*program, *yaml.Node, error) {
 	root, err := unrollKnown(t.loopSource, t.parameters)
 	if errors.Is(err, errNeedsValue) {
-		unproven := &UnprovenError{"Fn::ForEach makes resources of values that differ from stack to stack"}
+		unproven := &UnprovenError{"Fn::ForEach creates resources from values that differ from stack to stack"}
 		if root, err = unroll(&nowhere{}, t.loopSource, t.parameters, t.defaultValues()); err == nil {
 			err = unproven
 		} else {
@@ -121,8 +121,8 @@ func (t *Template) flat() (*program, *yaml.Node, error) {
 	return p, root, nil
 }
 
-// unknownTransform returns an *UnprovenError if the template has a transform that may add resources of its own: any but
-// AWS::LanguageExtensions, and but SAM, whose resources are known.
+// unknownTransform returns an *UnprovenError if the template has a transform that may add resources: any except
+// AWS::LanguageExtensions and SAM, whose resources are known.
 func unknownTransform(root *yaml.Node) error {
 	var names []string
 	if declared := member(root, "Transform"); declared != nil {
@@ -148,11 +148,11 @@ func unknownTransform(root *yaml.Node) error {
 	return &UnprovenError{fmt.Sprintf("the transform %s can add resources and change others", strings.Join(names, ", "))}
 }
 
-// unknownSAM returns an *UnprovenError if the template has a SAM resource of which it is not known what SAM makes.
+// unknownSAM returns an *UnprovenError if the template has a SAM resource type whose generated resources are unknown.
 func (m *model) unknownSAM() error {
 	for _, r := range m.program.resources {
 		if _, known := samGenerates(m.root, r); !known {
-			return &UnprovenError{fmt.Sprintf("it is not known what SAM makes of %s, a resource of type %s", r.LogicalID, r.Type)}
+			return &UnprovenError{fmt.Sprintf("the resources that SAM generates for %s, of type %s, are unknown", r.LogicalID, r.Type)}
 		}
 	}
 	return nil
@@ -207,7 +207,7 @@ func (m *model) dependsOn(targets ...*Resource) []diagram {
 	return depends
 }
 
-// refuse takes out what CloudFormation does not accept: a Ref or Fn::GetAtt to a resource that does not exist.
+// refuse excludes stacks that CloudFormation does not accept: those with a Ref or Fn::GetAtt to a missing resource.
 func (m *model) refuse() {
 	check := func(exists diagram, uses *references) {
 		for _, d := range uses.resources {

@@ -118,7 +118,7 @@ func TestLeaksOfWholeTemplates(t *testing.T) {
 		{"a SAM function", sam + gateOf + "  F: {Type: AWS::Serverless::Function, DependsOn: Verdict, Properties: {Handler: x}}", "the role of F", ""},
 		{"a SAM function with a role", sam + gateOf + "  F: {Type: AWS::Serverless::Function, DependsOn: Verdict, Properties: {Handler: x, Role: r}}", "", ""},
 		{"a SAM function with events", sam + gateOf + "  F:\n    Type: AWS::Serverless::Function\n    DependsOn: Verdict\n    Properties:\n      Role: r\n      Events: {A: {Type: Api}, B: {Type: ScheduleV2, Properties: {}}, C: {Type: SNS, Properties: {SqsSubscription: true}}}", "the role of the event B of F; the queue of the event C of F", ""},
-		{"a SAM connector", sam + gateOf + "  C: {Type: AWS::Serverless::Connector, DependsOn: Verdict, Properties: {}}", "", "what SAM makes of C"},
+		{"a SAM connector", sam + gateOf + "  C: {Type: AWS::Serverless::Connector, DependsOn: Verdict, Properties: {}}", "", "SAM generates for C"},
 		{"SAM functions with a role", sam + "Globals: {Function: {Role: r}}" + gateOf + "  F: {Type: AWS::Serverless::Function, DependsOn: Verdict, Properties: {Handler: x}}", "", ""},
 	}
 	for _, test := range tests {

@@ -10,7 +10,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Lint returns every way in which the template's gate is wrong, by position.
+// Lint returns the violations of the Rules, by position.
 func (t *Template) Lint() []Finding {
 	m, err := t.model()
 	l := &linter{template: t, model: m}
@@ -112,7 +112,7 @@ func (l *linter) leaks() {
 		id := leak.LogicalID
 		what := id
 		if leak.Generated != "" {
-			what = fmt.Sprintf("%s that SAM makes of %s", leak.Generated, id)
+			what = fmt.Sprintf("%s that SAM generates for %s", leak.Generated, id)
 		}
 		message := what + " can start before " + behind
 		if leak.When != "" {
@@ -121,10 +121,10 @@ func (l *linter) leaks() {
 		fix := "Make it depend on " + behind + "."
 		switch {
 		case leak.Generated != "":
-			fix = "Write it as a resource of its own that depends on " + behind + ", and name it here: SAM passes DependsOn only to the main resource."
+			fix = "Declare it as a separate resource that depends on " + behind + ", and name it here: SAM passes DependsOn only to the main resource."
 		case leak.Needed != "":
 			message += fmt.Sprintf("; %s depends on it, so it cannot wait", leak.Needed)
-			fix = "Create it in a stack of its own, and give the request what it needs as a parameter."
+			fix = "Create it in a separate stack, and pass it to the request as a parameter."
 		case len(holding) == 0:
 		case l.and(l.possible, l.not(l.exists[holding[0].Index])) != never:
 			fix = fmt.Sprintf("Add DependsOn: %s, and remove the Condition of %s, which does not always exist.", holding[0].LogicalID, holding[0].LogicalID)
@@ -151,7 +151,7 @@ func (l *linter) wiring() {
 		case h == nil:
 			l.add(ruleWaitURL, l.atProperty(r, "WaitUrl"), r.LogicalID, "WaitUrl is not a Ref to a wait condition handle of this template", "Write WaitUrl: !Ref and the logical ID of the handle.")
 		case requestOf[h] != nil:
-			l.add(ruleHandleReused, l.atProperty(r, "WaitUrl"), r.LogicalID, fmt.Sprintf("%s is the handle of %s already, and its URL can be signalled once", h.LogicalID, requestOf[h].LogicalID), "Give each request a handle of its own.")
+			l.add(ruleHandleReused, l.atProperty(r, "WaitUrl"), r.LogicalID, fmt.Sprintf("%s is the handle of %s already, and its URL can be signalled once", h.LogicalID, requestOf[h].LogicalID), "Give each request its own handle.")
 		default:
 			requestOf[h] = r
 		}
@@ -159,7 +159,7 @@ func (l *linter) wiring() {
 	for _, w := range l.parts.waits {
 		h := l.parts.handles[w]
 		if waitOf[h] != nil {
-			l.add(ruleHandleReused, l.atProperty(w, "Handle"), w.LogicalID, fmt.Sprintf("%s is the handle of %s already", h.LogicalID, waitOf[h].LogicalID), "Give each wait a handle of its own, or remove this one.")
+			l.add(ruleHandleReused, l.atProperty(w, "Handle"), w.LogicalID, fmt.Sprintf("%s is the handle of %s already", h.LogicalID, waitOf[h].LogicalID), "Give each wait its own handle, or remove this one.")
 			continue
 		}
 		waitOf[h] = w
@@ -222,7 +222,7 @@ func (l *linter) conditions() {
 	}
 	for _, r := range l.program.resources {
 		if gated[r] && l.exists[r.Index] != always {
-			l.add(ruleConditional, cmp.Or(keyOf(r.Node, "Condition"), l.at(r)), r.LogicalID, fmt.Sprintf("%s exists only if %s holds, so that other stacks ask no one", r.LogicalID, r.Condition), "Remove its Condition. A product that needs no approval needs no gate: make it a product of its own.")
+			l.add(ruleConditional, cmp.Or(keyOf(r.Node, "Condition"), l.at(r)), r.LogicalID, fmt.Sprintf("%s exists only if %s holds, so other stacks don't ask", r.LogicalID, r.Condition), "Remove its Condition. For launches without approval, publish a separate product without a gate.")
 		}
 	}
 }

@@ -28,9 +28,9 @@ func (l *linter) timeouts() {
 			}
 			switch {
 			case own == nil:
-				l.add(ruleTimeoutsDiffer, l.at(r), r.LogicalID, fmt.Sprintf("%s has no Timeout, so that Countersign assumes the deployment's and not that of %s", r.LogicalID, w.LogicalID), "Give the request the same Timeout as the wait.")
+				l.add(ruleTimeoutsDiffer, l.at(r), r.LogicalID, fmt.Sprintf("%s has no Timeout, so Countersign assumes the deployment's, not that of %s", r.LogicalID, w.LogicalID), "Give the request the same Timeout as the wait.")
 			case waits != nil && !l.same(own, waits):
-				l.add(ruleTimeoutsDiffer, l.atProperty(r, "Timeout"), r.LogicalID, fmt.Sprintf("the Timeout of %s is not that of %s: CloudFormation and Countersign give up at different times", r.LogicalID, w.LogicalID), "Write the same Timeout in both, or refer to one value in Mappings.")
+				l.add(ruleTimeoutsDiffer, l.atProperty(r, "Timeout"), r.LogicalID, fmt.Sprintf("the Timeouts of %s and %s differ: CloudFormation and Countersign give up at different times", r.LogicalID, w.LogicalID), "Write the same Timeout in both, or refer to one value in Mappings.")
 			}
 		}
 	}
@@ -67,8 +67,7 @@ func (l *linter) timeoutRange(w *Resource, n *yaml.Node) {
 	}
 }
 
-// known returns the values of a property that the template shows: a fixed one, the AllowedValues of a parameter, or its
-// default.
+// known returns the possible values of a property: a literal, the AllowedValues of a parameter, or its default.
 func (l *linter) known(n *yaml.Node) []string {
 	if text, ok := l.fixedText(n); ok {
 		return []string{text}
@@ -98,7 +97,7 @@ func (l *linter) updates() {
 		const fix = "Write it with: countersign gate digest --write FILE."
 		switch v := r.property(templateProperty); {
 		case v == nil:
-			l.add(ruleDigest, l.at(r), r.LogicalID, fmt.Sprintf("%s has no property Template, so that an update that changes the template does not ask", r.LogicalID), fix)
+			l.add(ruleDigest, l.at(r), r.LogicalID, fmt.Sprintf("%s has no property Template, so updates that change the template don't ask", r.LogicalID), fix)
 		case !current(member(r.Node, "Properties"), want):
 			l.add(ruleDigest, l.atProperty(r, templateProperty), r.LogicalID, "Template is not the digest of this template, so that an update to it may not ask; it should be '"+want+"'", fix)
 		}
@@ -125,7 +124,7 @@ func (l *linter) parameters(r *Resource) {
 	l.add(ruleParameters, at, r.LogicalID, "updates that change these parameters do not ask: "+strings.Join(missing, ", "), fix+"{"+strings.Join(entries, ", ")+"}.")
 }
 
-// passedOn adds the parameters whose every change changes n.
+// passedOn adds the parameters of which any change also changes n.
 func passedOn(n *yaml.Node, names map[string]bool) {
 	if n == nil {
 		return
@@ -157,7 +156,7 @@ func (l *linter) tokens() {
 		l.token(r)
 		n := r.property("ServiceTimeout")
 		if n == nil {
-			l.add(ruleServiceTimeout, l.at(r), r.LogicalID, fmt.Sprintf("%s has no ServiceTimeout: if Countersign cannot answer, the stack hangs for an hour, and its rollback for another", r.LogicalID), "Add ServiceTimeout: '3600' to the request, and '600' to the verdict.")
+			l.add(ruleServiceTimeout, l.at(r), r.LogicalID, fmt.Sprintf("%s has no ServiceTimeout: if Countersign cannot answer, the stack hangs for an hour, and its rollback for another hour", r.LogicalID), "Add ServiceTimeout: '3600' to the request, and '600' to the verdict.")
 			continue
 		}
 		for _, text := range l.known(n) {
@@ -174,7 +173,7 @@ func (l *linter) tokens() {
 		}
 		own, other := v.property("ServiceToken"), r.property("ServiceToken")
 		if own != nil && other != nil && !l.same(own, other) && sketch(own) != sketch(other) {
-			l.add(ruleServiceToken, l.atProperty(v, "ServiceToken"), v.LogicalID, fmt.Sprintf("its ServiceToken is not that of %s, so that something else answers for the decision", r.LogicalID), "Write the same ServiceToken in both.")
+			l.add(ruleServiceToken, l.atProperty(v, "ServiceToken"), v.LogicalID, fmt.Sprintf("its ServiceToken differs from that of %s, so a different function answers the verdict", r.LogicalID), "Write the same ServiceToken in both.")
 		}
 	}
 }
@@ -200,12 +199,12 @@ func (l *linter) token(r *Resource) {
 			fixed = append(fixed, "the account "+arn[4])
 		}
 		if len(fixed) > 0 {
-			l.add(ruleFixedToken, l.atProperty(r, "ServiceToken"), r.LogicalID, "its ServiceToken names "+strings.Join(fixed, " and ")+", so that the product launches nowhere else", "Write !Sub arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:NAME.")
+			l.add(ruleFixedToken, l.atProperty(r, "ServiceToken"), r.LogicalID, "its ServiceToken names "+strings.Join(fixed, " and ")+", so the product can't be launched elsewhere", "Write !Sub arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:NAME.")
 		}
 	}
 }
 
-// sketch returns a text with ${} in place of what only a stack knows.
+// sketch returns a text with ${} in place of values known only in a stack.
 func sketch(n *yaml.Node) string {
 	const unknown = "${}"
 	if n.Kind == yaml.ScalarNode {

@@ -2,7 +2,7 @@ package gate
 
 import "go.yaml.in/yaml/v4"
 
-// part is what a resource does for the gates of its template.
+// part is the role of a resource in the gates of its template.
 type part int
 
 const (
@@ -57,7 +57,7 @@ func findParts(p *program) *parts {
 	return g
 }
 
-// holding returns the resources that hold others back: the verdicts that check a request of this template, or the waits
+// holding returns the resources that others must wait for: the verdicts that check a request of this template, or the waits
 // if the template has no verdict.
 func (g *parts) holding() []*Resource {
 	if len(g.verdicts) == 0 {

@@ -4,12 +4,12 @@ package gate
 type Level string
 
 const (
-	LevelError   Level = "error"   // the gate does not hold, or no launch can pass it
-	LevelWarning Level = "warning" // the gate holds launches, and something about it is wrong
+	LevelError   Level = "error"   // the gate can be bypassed, or no launch can pass it
+	LevelWarning Level = "warning" // the gate holds launches, but something else is wrong
 	LevelNote    Level = "note"    // advice
 )
 
-// Rule is one way in which a gate can be wrong.
+// Rule is a lint rule for gates.
 type Rule struct {
 	ID    string
 	Level Level
@@ -24,7 +24,7 @@ func (r *Rule) Refuses() bool { return r.Level == LevelError || r == ruleUnprove
 var (
 	ruleNoGate         = &Rule{"no-gate", LevelError, "The template has a request: a custom resource with the property WaitUrl."}
 	ruleLeak           = &Rule{"leak", LevelError, "Every resource waits for the verdict, under every combination of conditions."}
-	ruleUnproven       = &Rule{"unproven", LevelWarning, "It can be decided from the template which resources wait for the verdict."}
+	ruleUnproven       = &Rule{"unproven", LevelWarning, "The template shows which resources wait for the verdict."}
 	ruleNoVerdict      = &Rule{"no-verdict", LevelError, "A verdict checks each request: a custom resource with the property RequestId."}
 	ruleWrongRequest   = &Rule{"wrong-request", LevelError, "A verdict checks the request whose wait it depends on, by a Ref."}
 	ruleWaitURL        = &Rule{"wait-url", LevelError, "The WaitUrl of a request is a Ref to a wait condition handle of the template."}

@@ -11,8 +11,8 @@ const (
 	samPrefix    = "AWS::Serverless::"
 )
 
-// samGenerates returns what SAM makes of a resource beside the resource itself and does not give its DependsOn. All else
-// that SAM makes of the types it knows refers to the resource, and so waits with it. known is false for other types.
+// samGenerates returns the resources that SAM generates beside a resource without passing on its DependsOn. The others that
+// SAM generates for the known types refer to the resource, and so wait with it. known is false for other types.
 //
 // https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-generated-resources.html
 func samGenerates(root *yaml.Node, r *Resource) (generated []string, known bool) {

@@ -13,9 +13,9 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Upgrade renews the gate of a template for a new version: its four resources get new logical IDs, so that an update to
-// the version asks as a launch does, its request every parameter, and the template's digest. If parameters and digest are
-// current, nothing changed since the last upgrade, and the source is returned. With keepIDs the logical IDs stay.
+// Upgrade renews the gate of a template for a new version. The four resources get new logical IDs, so that an update to the
+// version asks as a launch does, and the request gets every parameter and the template's digest. If parameters and digest
+// are current, Upgrade returns the source. With keepIDs the logical IDs stay.
 //
 // The error says why that cannot be done safely, or what else is wrong with the gate.
 func (t *Template) Upgrade(keepIDs bool) ([]byte, error) {
@@ -43,7 +43,7 @@ func (t *Template) Upgrade(keepIDs bool) ([]byte, error) {
 	return out, verifyUpgraded(t, out, ids, renewed)
 }
 
-// upgradable returns the model of a template with one whole gate, and its logical IDs.
+// upgradable returns the model of a template with exactly one complete gate, and its logical IDs.
 func (t *Template) upgradable() (*model, gateIDs, error) {
 	m, err := t.model()
 	if err != nil {
@@ -56,7 +56,7 @@ func (t *Template) upgradable() (*model, gateIDs, error) {
 	case len(p.requests) > 1 || len(p.waits) > 1 || len(p.verdicts) > 1:
 		return nil, gateIDs{}, errors.New("the template has more than one gate: change their logical IDs by hand, and write the digest with gate digest --write")
 	case len(p.waits) == 0 || len(p.verdicts) == 0 || p.answers[p.verdicts[0]] != p.requests[0]:
-		return nil, gateIDs{}, errors.New("the template's gate is not whole: gate lint says what is missing")
+		return nil, gateIDs{}, errors.New("the template's gate is incomplete: gate lint says what is missing")
 	}
 	return m, gateIDs{p.handles[p.requests[0]].LogicalID, p.requests[0].LogicalID, p.waits[0].LogicalID, p.verdicts[0].LogicalID}, nil
 }
@@ -181,7 +181,7 @@ func (r *renamer) word(n *yaml.Node, name string) {
 		r.fail(n)
 		return
 	}
-	from := start + at[3] // behind what precedes the name
+	from := start + at[3] // where the name starts
 	r.edits = append(r.edits, edit{from, from + len(name), r.names[name]})
 }
 
@@ -243,7 +243,7 @@ func (r *renamer) pattern(n, own *yaml.Node) {
 func passParameters(src []byte, request string) ([]byte, error) {
 	t, err := Parse(src)
 	if err != nil {
-		return nil, fmt.Errorf("the template's layout does not allow to rename the gate: %w", err)
+		return nil, fmt.Errorf("the gate cannot be renamed in the template's layout: %w", err)
 	}
 	m, err := t.model()
 	if err != nil {
@@ -295,11 +295,11 @@ func (s *splicer) appendFields(n *yaml.Node, f fields) error {
 	return nil
 }
 
-// verifyUpgraded checks that out lints without errors and warnings, and is t but for the gate.
+// verifyUpgraded checks that out passes Lint without errors and warnings, and equals t except for the gate.
 func verifyUpgraded(t *Template, out []byte, from, to gateIDs) error {
 	after, err := Parse(out)
 	if err != nil {
-		return fmt.Errorf("the template's layout does not allow to renew the gate: %w; do it by hand", err)
+		return fmt.Errorf("the gate cannot be renewed in the template's layout: %w; do it by hand", err)
 	}
 	for _, f := range after.Lint() {
 		if f.Level != LevelNote {

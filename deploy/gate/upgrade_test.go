@@ -104,7 +104,7 @@ func TestUpgradeRefusesWhatItCannotDoSafely(t *testing.T) {
 	second := "  Wait2: {Type: AWS::CloudFormation::WaitCondition, DependsOn: Request, Properties: {Handle: !Ref Handle, Timeout: 28800}}\n"
 	for _, test := range []struct{ name, src, want string }{
 		{"no gate", "Resources: {Q: {Type: AWS::SQS::Queue}}", "no request resource"},
-		{"no verdict", edit(t, cleanGate, "      RequestId: !Ref Request\n", ""), "not whole"},
+		{"no verdict", edit(t, cleanGate, "      RequestId: !Ref Request\n", ""), "incomplete"},
 		{"two waits", edit(t, cleanGate, "  Queue:\n", second+"  Queue:\n"), "more than one gate"},
 		{"a leak", edit(t, cleanGate, "    DependsOn: Verdict\n", ""), "Queue can start before the verdict [leak]"},
 		{"a macro", "Transform: Macro\n" + cleanGate, "Macro"},

@@ -28,8 +28,8 @@ type (
 	// secret is a text and its masked form.
 	secret struct{ plain, masked string }
 
-	// sample is a text in place of a value that only AWS knows, as parts of it are too. Functions that want a list take
-	// it as one of any length if list is true.
+	// sample is a made-up text in place of a value that only AWS knows. Parts of a sample are samples too. Functions that
+	// want a list take it as one of any length if list is true.
 	sample struct {
 		text string
 		list bool

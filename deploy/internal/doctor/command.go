@@ -7,13 +7,13 @@ package doctor
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"time"
 
 	"countersign/deploy/internal/awsconfig"
+	"countersign/deploy/internal/exit"
 )
 
 // Command is the command line.
@@ -44,30 +44,14 @@ Examples:
     countersign doctor --print-policy > policy.json`
 }
 
-// ExitError ends the process with Status. Err is nil if the report has said what
-// is wrong.
-type ExitError struct {
-	Status int
-	Err    error
-}
-
-func (e *ExitError) Error() string {
-	if e.Err == nil {
-		return fmt.Sprintf("exit status %d", e.Status)
-	}
-	return e.Err.Error()
-}
-
-func (e *ExitError) Unwrap() error { return e.Err }
-
-// Run makes the checks and prints the report. The error is an *ExitError.
+// Run makes the checks and prints the report. The error is an *exit.Error.
 func (c Command) Run(ctx context.Context, w io.Writer) error {
 	status, err := c.run(ctx, w)
 	if err != nil {
-		return &ExitError{statusUnknown, err}
+		return &exit.Error{Status: statusUnknown, Err: err}
 	}
 	if status != statusOK {
-		return &ExitError{status, nil}
+		return &exit.Error{Status: status}
 	}
 	return nil
 }

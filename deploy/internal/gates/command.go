@@ -4,7 +4,7 @@ package gates
 
 // Command is the command line.
 type Command struct {
-	Lint    Lint    `cmd:"" help:"Find every way in which the gates of templates are wrong, and say how to fix it."`
+	Lint    Lint    `cmd:"" help:"Find errors in the gates of templates, and say how to fix them."`
 	Inject  Inject  `cmd:"" help:"Add a gate to a template, and make every resource wait for it."`
 	Upgrade Upgrade `cmd:"" help:"Renew a gate for a new version of its template."`
 	Digest  Digest  `cmd:"" help:"Print a template's digest, check the gate's, or write it."`

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"countersign/deploy/gate"
+	"countersign/deploy/internal/exit"
 )
 
 // Inject is the command "countersign gate inject".
@@ -31,7 +32,7 @@ Examples:
     countersign gate inject my-product.yaml --write`
 }
 
-// Run prints the difference that a gate makes, and writes the file if asked to. Its error is an *ExitError.
+// Run prints the diff, and writes the file if asked to. Its error is an *exit.Error.
 func (c Inject) Run(w io.Writer) error {
 	options := gate.InjectOptions{ServiceToken: c.ServiceToken, Email: c.Email}
 	if options.ServiceToken == "" {
@@ -40,7 +41,7 @@ func (c Inject) Run(w io.Writer) error {
 	return rewrite(w, c.File, c.Write, func(t *gate.Template) ([]byte, error) { return t.Inject(options) })
 }
 
-// rewrite prints what change makes of a template, and writes it if asked to.
+// rewrite prints the diff that change makes to a template, and writes the result if asked to.
 func rewrite(w io.Writer, name string, write bool, change func(*gate.Template) ([]byte, error)) error {
 	src, err := os.ReadFile(name)
 	if err == nil {
@@ -48,7 +49,7 @@ func rewrite(w io.Writer, name string, write bool, change func(*gate.Template) (
 		if t, err = gate.Parse(src); err == nil {
 			var out []byte
 			if out, err = change(t); err != nil {
-				return &ExitError{1, fmt.Errorf("%s: %w", name, err)}
+				return &exit.Error{Status: 1, Err: fmt.Errorf("%s: %w", name, err)}
 			}
 			if _, err := io.WriteString(w, diff(name, string(src), string(out))); err != nil {
 				return err
@@ -57,7 +58,7 @@ func rewrite(w io.Writer, name string, write bool, change func(*gate.Template) (
 				return nil
 			}
 			if err := os.WriteFile(name, out, 0o644); err != nil { // an existing file keeps its mode
-				return &ExitError{1, err}
+				return &exit.Error{Status: 1, Err: err}
 			}
 			return nil
 		}
@@ -65,5 +66,5 @@ func rewrite(w io.Writer, name string, write bool, change func(*gate.Template) (
 	if pathErr := (*os.PathError)(nil); errors.As(err, &pathErr) {
 		err = pathErr.Err
 	}
-	return &ExitError{2, fmt.Errorf("%s: %w", name, err)}
+	return &exit.Error{Status: 2, Err: fmt.Errorf("%s: %w", name, err)}
 }

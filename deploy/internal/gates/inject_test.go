@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"countersign/deploy"
+	"countersign/deploy/internal/exit"
 )
 
 const ungated = "Resources:\n  # one\n  Queue:\n    Type: AWS::SQS::Queue\n"
@@ -55,8 +56,8 @@ func TestRewriteStatus(t *testing.T) {
 		}
 		before, _ := os.ReadFile(test.file)
 		err := Inject{File: test.file, Write: true}.Run(&bytes.Buffer{})
-		var exit *ExitError
-		if !errors.As(err, &exit) || exit.Status != test.want || !strings.Contains(err.Error(), test.says) {
+		var failed *exit.Error
+		if !errors.As(err, &failed) || failed.Status != test.want || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: error %v, want status %d and %q", test.name, err, test.want, test.says)
 		}
 		if after, _ := os.ReadFile(test.file); !bytes.Equal(before, after) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"countersign/deploy/gate"
+	"countersign/deploy/internal/exit"
 )
 
 // Lint is the command "countersign gate lint".
@@ -22,9 +23,9 @@ type Lint struct {
 
 // Help implements kong.HelpProvider.
 func (Lint) Help() string {
-	return `Finds every way in which a gate can be wrong, such as a resource that can start before the verdict under some combination of conditions, and says how to fix it. docs/template.md explains the rules.
+	return `Finds errors in a gate, such as a resource that can start before the verdict under some combination of conditions, and says how to fix them. docs/template.md explains the rules.
 
-Errors mean that the gate does not hold, or that no launch can pass it. Warnings mean that something else is wrong, such as updates that would not ask. Notes are advice.
+Errors mean that the gate can be bypassed, or that no launch can pass it. Warnings mean that something else is wrong, such as updates that would not ask. Notes are advice.
 
 Exit status: 0 no errors or warnings; 1 errors or warnings; 2 a file could not be read, or is not a template.
 
@@ -34,21 +35,6 @@ Examples:
     countersign gate lint --format sarif templates/*.yaml > gates.sarif`
 }
 
-// ExitError ends the process with Status: 1 for findings, 2 for files that cannot be read. Err is nil if all has been said.
-type ExitError struct {
-	Status int
-	Err    error
-}
-
-func (e *ExitError) Error() string {
-	if e.Err == nil {
-		return fmt.Sprintf("exit status %d", e.Status)
-	}
-	return e.Err.Error()
-}
-
-func (e *ExitError) Unwrap() error { return e.Err }
-
 // linted is a file and what is wrong with it.
 type linted struct {
 	name     string
@@ -56,7 +42,7 @@ type linted struct {
 	err      error // why it cannot be read
 }
 
-// Run prints the findings. Its error is an *ExitError.
+// Run prints the findings. Its error is an *exit.Error.
 func (c Lint) Run(w io.Writer) error {
 	var files []linted
 	for _, name := range c.Files {
@@ -80,10 +66,10 @@ func (c Lint) Run(w io.Writer) error {
 		}
 	}
 	if len(unread) > 0 {
-		return &ExitError{2, errors.New(strings.Join(unread, "\n"))}
+		return &exit.Error{Status: 2, Err: errors.New(strings.Join(unread, "\n"))}
 	}
 	if status > 0 {
-		return &ExitError{Status: status}
+		return &exit.Error{Status: status}
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"countersign/deploy"
+	"countersign/deploy/internal/exit"
 )
 
 // leaky is the sample with a resource that leaks.
@@ -18,9 +19,9 @@ func runLint(t *testing.T, format string, files ...string) (out string, status i
 	t.Helper()
 	var b bytes.Buffer
 	err = Lint{Files: files, Format: format}.Run(&b)
-	var exit *ExitError
-	if errors.As(err, &exit) {
-		return b.String(), exit.Status, exit.Err
+	var failed *exit.Error
+	if errors.As(err, &failed) {
+		return b.String(), failed.Status, failed.Err
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 type Upgrade struct {
 	File    string `arg:"" name:"file" help:"Product template with a gate, YAML or JSON."`
 	Write   bool   `help:"Change the file."`
-	KeepIDs bool   `name:"keep-ids" help:"Keep the logical IDs: updates then wait for ServiceTimeout, and not for Timeout."`
+	KeepIDs bool   `name:"keep-ids" help:"Keep the logical IDs: updates then wait for ServiceTimeout, not Timeout."`
 }
 
 // Help implements kong.HelpProvider.
@@ -25,7 +25,7 @@ Examples:
     countersign gate upgrade my-product.yaml --write`
 }
 
-// Run prints the difference that the renewed gate makes, and writes the file if asked to. Its error is an *ExitError.
+// Run prints the diff, and writes the file if asked to. Its error is an *exit.Error.
 func (c Upgrade) Run(w io.Writer) error {
 	return rewrite(w, c.File, c.Write, func(t *gate.Template) ([]byte, error) { return t.Upgrade(c.KeepIDs) })
 }
