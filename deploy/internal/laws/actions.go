@@ -194,7 +194,7 @@ func (c *Checker) deliveries(old, r handle.Request) {
 		if !ok || way != "reply" {
 			continue
 		}
-		if slices.Contains(reminding, kind) {
+		if slices.Contains(reminding, kind) && !c.Tolerance.AskedID {
 			for _, id := range c.pinged(r, m.Mentions) {
 				if slices.ContainsFunc(r.Votes, func(v handle.Vote) bool { return v.By.ID != "" && c.key(v.By.ID) == id && v.At.Before(known) }) {
 					c.add(Recovery, "a reminder notifies only those who have not acted", "%s: %s notified %s, who had voted", r.ID, key, id)

@@ -95,7 +95,7 @@ func (c *Checker) finished(r handle.Request, now time.Time, unreachable bool) {
 		c.add(OwnDeadline, "every request is decided", "%s is not", r.ID)
 		return
 	}
-	checked := r.Requester.LookedUp && !r.ApproversUnchecked && r.Terms.Channel != "" && r.GrantFrom == ""
+	checked := r.Requester.LookedUp && !r.ApproversUnchecked && !c.unchecked[r.ID] && r.Terms.Channel != "" && r.GrantFrom == ""
 	if got, need := c.electorate(escalated(r)), c.approvalsNeeded(r); checked && got < need && r.State() != handle.Withdrawn && len(r.Reassignments) == 0 {
 		c.add(BindsPerson, "a launch that too few people can approve fails at once", "%s needs %d of %d, and is %s", r.ID, need, got, r.State())
 	}

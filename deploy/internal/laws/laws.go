@@ -66,6 +66,7 @@ type Checker struct {
 
 	records   map[string]handle.Request // as last checked
 	launchers map[string]slacktest.User // by stack; the zero User if unproven
+	unchecked map[string]bool           // requests that were decided before Slack had said who can approve
 	found     []Violation               // in the current call
 }
 
@@ -86,6 +87,10 @@ type Tolerance struct {
 	// Frozen means that functions may be frozen for any time between reading the record
 	// and acting on it.
 	Frozen bool
+
+	// AskedID means that Slack names a person only by the ID that it was asked about, so
+	// the record can't know that another ID is theirs too.
+	AskedID bool
 
 	// Unheld reports whether faults excuse that the held answer to the update of r came
 	// late, or did not state the decision. Optional.

@@ -69,6 +69,12 @@ func (c *Checker) MayVote(r handle.Request, id string) bool {
 // lackOfApprovers checks that no request is withdrawn for lack of people who can
 // approve while there are enough.
 func (c *Checker) lackOfApprovers(old, r handle.Request) {
+	if old.Decision == nil && r.Decision != nil && r.ApproversUnchecked {
+		if c.unchecked == nil {
+			c.unchecked = map[string]bool{}
+		}
+		c.unchecked[r.ID] = true
+	}
 	checked := old.ApproversUnchecked && !r.ApproversUnchecked
 	if !checked || old.Decision != nil || r.State() != handle.Withdrawn || !strings.Contains(r.Decision.Reason, "can approve") {
 		return

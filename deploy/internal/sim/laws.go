@@ -75,6 +75,7 @@ func (s *simulation) configureChecker() *laws.Checker {
 	}
 	c.Tolerance = laws.Tolerance{
 		Frozen:   s.plan.Env.Freezes,
+		AskedID:  s.plan.Env.AskedID,
 		Copies:   maxInjected + 1,
 		Deleted:  func(channel, ts string) bool { return s.deleted[channel+ts] },
 		Outdated: func(channel, ts string) bool { return s.outdated[channel+ts] },
