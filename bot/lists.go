@@ -174,7 +174,7 @@ func (x *reader) listing(ctx context.Context, q query, at listPage) (blocks.List
 	if err != nil {
 		return blocks.Listing{}, err
 	}
-	l := blocks.Listing{List: string(q.list), Search: len(q.terms) > 0, Text: q.text, Items: items, GroupsUnknown: x.unknown, First: at.After == ""}
+	l := blocks.Listing{List: string(q.list), Search: len(q.terms) > 0, Text: q.shown(), Items: items, GroupsUnknown: x.unknown, First: at.After == ""}
 	if next != "" {
 		l.Next = at.next(q.text, next)
 	}

@@ -459,6 +459,20 @@ func TestHomeOfRequesterActsInPlace(t *testing.T) {
 	}
 }
 
+// A list says what was searched for as the person typed it.
+func TestListShowsTheSearchAsTyped(t *testing.T) {
+	l := newLists(t)
+	for text, want := range map[string]string{
+		"requester:<@U0REQUESTER|rita>":                      "`requester:@rita`",
+		"<@U0REQUESTER>":                                     "`@U0REQUESTER`",
+		`product:"R&amp;D &lt;1&gt;" all`:                    "`product:\"R&amp;D &lt;1&gt;\" all`",
+		"<mailto:rita@example.com|rita@example.com>":         "`rita@example.com`",
+		"account:<http://prod.example.com|prod.example.com>": "`account:prod.example.com`",
+	} {
+		l.wantText(text, l.command(approver, text).Blocks, "Search: "+want+" ")
+	}
+}
+
 // A refusal is shown where the person acts.
 func TestHomeShowsRefusals(t *testing.T) {
 	l := newLists(t)

@@ -72,6 +72,32 @@ func parseQuery(text string) (query, error) {
 	return q, nil
 }
 
+// shown is the text as the person typed it, without Slack's escapes and with the labels
+// of mentions and links.
+func (q query) shown() string {
+	var b strings.Builder
+	for rest := q.text; ; {
+		before, control, found := strings.Cut(rest, "<")
+		b.WriteString(before)
+		if !found {
+			return queryEscapes.Replace(b.String())
+		}
+		var inside string
+		inside, rest, _ = strings.Cut(control, ">")
+		target, label, _ := strings.Cut(inside, "|")
+		switch user, mention := strings.CutPrefix(target, "@"); {
+		case mention && label != "":
+			b.WriteString("@" + strings.TrimPrefix(label, "@"))
+		case mention:
+			b.WriteString("@" + user)
+		case label != "":
+			b.WriteString(label)
+		default:
+			b.WriteString(strings.TrimPrefix(target, "mailto:"))
+		}
+	}
+}
+
 // wantsHelp reports whether the text of a command asks how to use it.
 func wantsHelp(text string) bool {
 	return slices.Contains([]string{"help", "-h", "--help", "?"}, strings.ToLower(strings.TrimSpace(text)))

@@ -191,6 +191,9 @@ func (r Request) answers() int {
 	return n
 }
 
+// OpenQuestions counts the questions without an answer.
+func (r Request) OpenQuestions() int { return len(r.Questions) - r.answers() }
+
 func (r Request) reviewOf(p Person) int {
 	return slices.IndexFunc(r.Reviews, func(v Review) bool { return v.By.Is(p) })
 }

@@ -58,7 +58,7 @@ func (r Request) Summary() (s Summary, ok bool) {
 		Account: r.Stack.Account, AccountName: OneLine(r.Stack.AccountName, 100), Region: r.Stack.Region,
 		Requester: r.Requester.PrincipalName(), RequesterIDs: slices.Clone(r.Requester.SlackIDs), Approvers: slices.Clone(r.Terms.Approvers),
 		Approvals: len(r.ApprovedBy()), Needed: r.ApprovalsNeeded(), SelfApproval: r.Terms.SelfApproval,
-		Unidentified: r.identityPending(), OpenQuestions: len(r.Questions) - r.answers(),
+		Unidentified: r.identityPending(), OpenQuestions: r.OpenQuestions(),
 	}
 	if s.Requester == "" {
 		s.Requester = OneLine(r.Requester.Email, 100)

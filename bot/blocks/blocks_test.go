@@ -384,6 +384,9 @@ func TestReminderLeavesOutThoseWhoWaitForAnAnswer(t *testing.T) {
 	if text := remind(asked); strings.Contains(text, "<@"+ann+">") || strings.Contains(text, group) || !strings.Contains(text, "<@U0BOSS>, <@U0CAT> and <@U0DAN>: this launch has been waiting for your decision") {
 		t.Errorf("with ann's question open: %s", text)
 	}
+	if text := blocks.Nudged(asked); !strings.Contains(text, "1 question still waits for your answer.") {
+		t.Errorf("the requester nudges without answering: %s", text)
+	}
 	alone := asked.Clone()
 	alone.Terms.Approvers = []string{ann}
 	if text := remind(alone); strings.Contains(text, "<@"+ann+">") || !strings.Contains(text, "<@"+rita+">: this launch") || !strings.Contains(text, "for your answer") {

@@ -128,6 +128,9 @@ func Nudged(r handle.Request) string {
 		names = []string{"the approvers"}
 	}
 	text := enumerate(names) + " will be reminded in the request's thread."
+	if open := r.OpenQuestions(); open > 0 {
+		text += " " + count(open, "question still waits", "questions still wait") + " for your answer."
+	}
 	if next := nextNudge(r); next.Before(r.Terms.Deadline) {
 		return text + " You can nudge them again after " + Mrkdwn.Date(next) + "."
 	}
