@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"countersign/deploy"
+	"countersign/deploy/gate"
 	"countersign/deploy/internal/story"
 )
 
@@ -55,6 +56,24 @@ func TestEveryStoryFailsIfTheGateLeaks(t *testing.T) {
 					t.Errorf("error %v says that %q started early, want %q", err, got, test.happened)
 				}
 			})
+		}
+	}
+}
+
+// A story that is skipped, because the gate's updates do not ask, still says that the gate
+// leaks or is missing.
+func TestSkippedStoriesFailIfTheGateLeaks(t *testing.T) {
+	const open = "Parameters:\n  UserEmail: {Type: String, Default: rita@example.com}\nResources:\n  Queue: {Type: AWS::SQS::Queue}\n"
+	const gated = open + "  Handle: {Type: AWS::CloudFormation::WaitConditionHandle}\n" +
+		"  Request: {Type: Custom::Request, Properties: {ServiceToken: 'arn:aws:lambda:us-east-1:111122223333:function:countersign-notifier', WaitUrl: !Ref Handle}}\n" +
+		"  Wait: {Type: AWS::CloudFormation::WaitCondition, DependsOn: Request, Properties: {Handle: !Ref Handle, Timeout: '600'}}\n"
+	for src, want := range map[string]string{gated: "hold back Queue:", open: gate.ErrNoRequest.Error()} {
+		for _, name := range []string{"update", "update-rejected"} {
+			var out strings.Builder
+			err := story.Run(context.Background(), &out, name, story.Config{Template: template(t, []byte(src))})
+			if !errors.Is(err, story.ErrFailed) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: error %v, want one with %q", name, err, want)
+			}
 		}
 	}
 }

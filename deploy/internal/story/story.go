@@ -100,7 +100,17 @@ func Run(ctx context.Context, out io.Writer, name string, c Config) error {
 	for _, s := range stories {
 		if s.needs != nil {
 			if reason := s.needs(c.Template); reason != nil {
-				fmt.Fprintf(out, "%s: %s\n  skipped: %v\n\n", s.Name, s.About, reason)
+				fmt.Fprintf(out, "%s: %s\n", s.Name, s.About)
+				err := gateHolds(out, c.Template)
+				if _, noGate := c.Template.Leaks(); errors.Is(noGate, gate.ErrNoRequest) {
+					err = noGate
+				}
+				if err != nil {
+					fmt.Fprintf(out, "  FAILED: %v\n\n", err)
+					failed = append(failed, fmt.Errorf("%s: %w", s.Name, err))
+					continue
+				}
+				fmt.Fprintf(out, "  skipped: %v\n\n", reason)
 				skipped++
 				continue
 			}
