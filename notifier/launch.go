@@ -353,15 +353,15 @@ func (n *Notifier) newRecord(ctx context.Context, ev customResource, p propertie
 	return r.RecordCreation(), a, nil
 }
 
-// remind sets when the approvers of r are reminded, and when and to whom r may go if
-// they don't decide. Its deadline and channel must be set.
+// remind sets r's reminders, escalation and reassignment options. Its deadline and
+// channel must be set.
 func (d Defaults) remind(r *handle.Request) {
 	percent := d.Reminders
 	if percent == nil {
 		percent = handle.DefaultReminders()
 	}
 	r.Terms.Reminders = handle.ReminderTimes(r.CreatedAt, r.Terms.Deadline, percent, d.Hours)
-	if r.Terms.Channel == "" { // mail tells no people apart
+	if r.Terms.Channel == "" { // mail can't tell people apart
 		return
 	}
 	r.Terms.ReassignTo = slices.Clone(d.ReassignTo)

@@ -64,12 +64,12 @@ type Defaults struct {
 	// Reminders are the percentages of the time to decide that are left when approvers
 	// are reminded. Nil means handle.DefaultReminders; an empty list, no reminders.
 	Reminders []int
-	Hours     handle.WorkingHours // when people are reminded and requests escalated
+	Hours     handle.WorkingHours // when approvers are reminded and requests escalated
 
 	// EscalateAfter is when an undecided request is escalated to EscalateTo; zero means
-	// never. ReassignTo are who an approver may reassign a request to. All are users and
-	// user groups. A template can't change them: its author would widen who may approve
-	// beyond what the deployment allows.
+	// never. An approver may reassign a request to ReassignTo. All are users and user
+	// groups. A template can't change them, because its author could then widen who may
+	// approve.
 	EscalateAfter time.Duration
 	EscalateTo    []string
 	ReassignTo    []string

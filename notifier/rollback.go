@@ -13,7 +13,7 @@ import (
 	"countersign/notifier/reconcile"
 )
 
-// lateTime is for the look at the stack when the time for the answer has begun.
+// lateTime is the time to read the stack after the time for the answer has begun.
 const lateTime = time.Second
 
 // succeedInstead replaces a FAILED answer to an Update that must succeed. Otherwise
@@ -24,8 +24,8 @@ const lateTime = time.Second
 //   - The Update changes nothing that an approval binds, and the record that would
 //     show this could not be read.
 //
-// undone is why r is not the whole answer: then the store is not used, because it may
-// be what fails or hangs.
+// undone is set if handling failed or was late. Then the store is not used, because it
+// may be the cause.
 func (n *Notifier) succeedInstead(ctx context.Context, ev customResource, r reply, undone error) (out reply) {
 	defer func() {
 		if recover() != nil {
@@ -68,8 +68,8 @@ func (n *Notifier) succeedInstead(ctx context.Context, ev customResource, r repl
 	return back
 }
 
-// succeeded answers SUCCESS with physical ID id. Attributes that can't be known have a
-// value all the same: without one, Fn::GetAtt would fail the stack.
+// succeeded answers SUCCESS with physical ID id. Unknown attributes get a placeholder,
+// because Fn::GetAtt would fail the stack without one.
 func succeeded(ev customResource, id string) reply {
 	data := map[string]string{"RequestId": id}
 	if p, err := parseProperties(ev.ResourceProperties); err == nil && !p.has("WaitUrl") {
@@ -122,8 +122,8 @@ func sameJSON(a, b json.RawMessage) bool {
 	return ok1 && ok2 && bytes.Equal(x, y)
 }
 
-// otherAccount reports whether ev is of a stack in another account, which can't be
-// read. There, what returns to approved content is presumably a rollback.
+// otherAccount reports whether ev comes from a stack in another account, which can't be
+// read. There, an update that returns to approved content is presumably a rollback.
 func (n *Notifier) otherAccount(ev customResource) bool {
 	_, account, _, _ := parseStackID(ev.StackID)
 	return n.OtherAccount(account)
@@ -155,8 +155,8 @@ func (n *Notifier) rollingBack(ctx context.Context, stackID string) bool {
 }
 
 // returnsToApproved reports whether an Update of a request resource returns to content
-// that was approved before, and by which request: in other accounts only to what ran
-// before the update that was approved last, or to an earlier wait handle.
+// that was approved before, and by which request. In other accounts it accepts only the
+// content before the last approved update, or an earlier wait handle.
 func (n *Notifier) returnsToApproved(ctx context.Context, ev customResource) (id string, ok bool) {
 	p, err := parseProperties(ev.ResourceProperties)
 	if err != nil || !p.has("WaitUrl") {

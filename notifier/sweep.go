@@ -23,8 +23,8 @@ const (
 )
 
 // Slack allows one post a second in a channel, and 50 updates a minute in a workspace;
-// each bulk message takes one of both. What the sweep leaves of them is for launches and
-// clicks. See https://docs.slack.dev/apis/web-api/rate-limits
+// each bulk message takes one of both. The sweep leaves the rest to launches and clicks.
+// See https://docs.slack.dev/apis/web-api/rate-limits
 const (
 	maxBulk      = 30 // requests with bulk messages in one sweep, which runs every minute
 	bulkInterval = 1500 * time.Millisecond
@@ -90,7 +90,7 @@ func (n *Notifier) reconcileAll(ctx context.Context, ids []string) (bulk []handl
 }
 
 // sendBulk sends the bulk messages of requests: first of those that can still be decided,
-// in order of their deadlines. A channel that Slack asks to wait with is left to the next sweep.
+// in order of their deadlines. A channel for which Slack asks to wait is left to the next sweep.
 func (n *Notifier) sendBulk(ctx context.Context, requests []handle.Request) {
 	slices.SortFunc(requests, func(a, b handle.Request) int {
 		if (a.Decision == nil) != (b.Decision == nil) {

@@ -15,7 +15,7 @@ import (
 const (
 	maxGroupsRead = 10 // at one launch
 	maxUsersRead  = 25
-	maxReasons    = 5 // that are named
+	maxReasons    = 5 // people or groups named in a reason
 )
 
 // checkApprovers withdraws a request that too few people can approve, as Slack says
@@ -92,7 +92,7 @@ func (c *Reconciler) readGroups(ctx context.Context, r handle.Request) groupAnsw
 	return found
 }
 
-// sizes are what the record keeps of the groups that Slack answered about.
+// sizes returns what the record keeps of each group that could be read.
 func (a groupAnswers) sizes() map[string]handle.Group {
 	sizes := map[string]handle.Group{}
 	for id, g := range a {
@@ -112,8 +112,8 @@ func mayApprove(r handle.Request) []string {
 }
 
 // tooFewApprovers says why too few people can approve r, now or once it is escalated;
-// empty if enough can, or if that would take too many calls to find out. read are the
-// groups read. The error means that Slack could not be asked about someone who matters.
+// empty if enough can, or if finding out would take too many calls. read are the groups
+// read. The error means that a look-up that matters failed.
 func (c *Reconciler) tooFewApprovers(ctx context.Context, r handle.Request, read groupAnswers) (string, error) {
 	s := search{c: c, r: r, needed: r.ApprovalsNeeded()}
 	for _, p := range r.ApprovedBy() {
@@ -171,7 +171,7 @@ type search struct {
 	read    int        // users
 	seen    []string   // IDs
 	found   [][]string // the IDs of each person
-	leftOut []string   // who can't approve, and why
+	leftOut []string   // people and groups that can't approve, and why
 	errs    []error
 }
 

@@ -69,7 +69,7 @@ func description(s types.Stack) Description {
 	return d
 }
 
-// garbledNote follows the value of an output that CloudFormation has made unreadable.
+// garbledNote follows an output value that CloudFormation returned garbled.
 const garbledNote = " (CloudFormation returns characters outside ASCII as question marks)"
 
 func errorCode(err error) string {

@@ -32,7 +32,7 @@ func (c CloudFormation) firstFailure(ctx context.Context, stackID string, nestin
 	if inner, innerErr := c.firstFailure(ctx, cause.nested, nesting-1, pages); innerErr == nil && inner != "" {
 		return cause.resource + " / " + inner, err
 	}
-	return cause.String(), err // the nested stack can't be read: what its parent says must do
+	return cause.String(), err // the nested stack can't be read, so use its parent's reason
 }
 
 // A cause is why an operation failed.
@@ -69,11 +69,11 @@ func (c CloudFormation) readFailure(ctx context.Context, stackID string, left *i
 	return found.cause(), nil
 }
 
-// failures are what failed in one operation, each the first of its kind: the last one
-// added. A rollback follows its cause, so what fails in it counts only if nothing
-// failed before. The stack's own reason counts only if no resource or hook failed: it
-// repeats their names. A gate fails when its request is decided or withdrawn, which is
-// the cause only if nothing else failed.
+// failures are the failures of one operation, the earliest of each kind. Failures in a
+// rollback count only if nothing failed before it. The stack's own reason counts only if
+// no resource or hook failed, because it only repeats their names. A gate fails when its
+// request is rejected, expires or is withdrawn; that is the cause only if nothing else
+// failed.
 type failures struct {
 	resource, gate, stack, rollback cause
 	started                         bool

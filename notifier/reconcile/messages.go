@@ -29,7 +29,7 @@ func isMessage(s handle.Step) bool {
 // independent returns the messages at the head of due that do not depend on each
 // other: updates of posted messages, direct messages to approvers, one notification in Slack and one by mail. A
 // later notification waits, so that each conversation stays in order. Steps that
-// Slack asked to wait with are left out.
+// Slack asked to delay are left out.
 func (u *run) independent(due []handle.Step) (steps []handle.Step) {
 	seen := map[handle.StepKind]bool{}
 	for _, s := range due {
@@ -51,8 +51,8 @@ func (u *run) independent(due []handle.Step) (steps []handle.Step) {
 // together. All of them show the record as it is when the first one leaves. One
 // that fails stops no other.
 //
-// With wait, it waits if Slack asks it to. Without, such a step stays due and is
-// taken again alone, so that the marks of the others are not kept waiting.
+// With wait, it waits if Slack asks it to. Without, such a step stays due and is taken
+// again alone, so that it does not delay the marks of the others.
 func (u *run) sideBySide(ctx context.Context, steps []handle.Step, wait bool) error {
 	var messages []message
 	for _, s := range steps {
@@ -99,8 +99,8 @@ func (u *run) sideBySide(ctx context.Context, steps []handle.Step, wait bool) er
 }
 
 // markAll marks the messages that have no error. It reports whether the marks must
-// be made durable at once. Replies come before updates: a reply that became the new
-// root says more about the old one than that it was deleted.
+// be made durable at once. Replies come before updates, because a reply that became the
+// new root must replace the old one before an update reports it as deleted.
 func (u *run) markAll(messages []message, marks []Mark, errs []error) (sent bool) {
 	for i, m := range slices.Backward(messages) {
 		if errs[i] == nil {
@@ -139,8 +139,7 @@ func (u *run) messages(ctx context.Context, s handle.Step) []message {
 	return u.notify(s)
 }
 
-// refresh updates a posted message. What is marked is what was shown. Repeating it
-// is harmless.
+// refresh updates a posted message, and marks what it showed. Repeating it is harmless.
 func (u *run) refresh(s handle.Step) message {
 	hash, view := u.r.ViewHash(), blocks.Message(u.r)
 	if d := u.r.Direct; d != nil && same(*d, s.Message) {
@@ -181,7 +180,7 @@ func (u *run) reply(s handle.Step, root handle.Message) message {
 		case err == nil && p.AtRoot:
 			return rootMoved{root, s.Notification, p.Channel, p.TS, u.c.Now()}, nil
 		case gone(err) && again:
-			return messageGone{root, u.c.Now()}, nil // the question is posted again next, and this in its thread
+			return messageGone{root, u.c.Now()}, nil // next, the message is posted again, and this in its thread
 		}
 		return delivered{s.Notification.ReplyKey(), p.Channel, p.TS, u.c.Now()}, err
 	}}
@@ -216,7 +215,7 @@ func (u *run) begin(s handle.Step, requester string) message {
 	}}
 }
 
-// ask writes to an approver whom the thread could not mention.
+// ask sends a direct message to an approver that the thread could not mention.
 func (u *run) ask(s handle.Step) message {
 	view := blocks.AskDirect(u.r)
 	return message{step: s, once: true, send: func(ctx context.Context) (Mark, error) {
@@ -286,8 +285,8 @@ var (
 	errPanicked = errors.New("it panicked")
 )
 
-// guard makes a call that may run on a goroutine of its own. A panic is a failure
-// of this call alone. Its value may quote anything, so only the stack is logged.
+// guard makes a call that may run on its own goroutine. A panic fails only this call. Its
+// value may contain secrets, so only the stack is logged.
 func (c *Reconciler) guard(ctx context.Context, call func() error) (err error) {
 	defer func() {
 		if recover() != nil {

@@ -41,8 +41,8 @@ const (
 	maxName      = 200 // bytes
 )
 
-// Find returns the names of a product and a version, given by their IDs, or empty
-// strings for what cannot be found out within a second.
+// Find returns the names of a product and a version by their IDs, or empty strings for
+// names that it cannot find within a second.
 func (n *ProductNames) Find(ctx context.Context, product, version string) (productName, versionName string) {
 	if n == nil || product == "" {
 		return "", ""

@@ -176,7 +176,7 @@ type run struct {
 	holder  string
 	r       handle.Request  // as stored, plus marks
 	marks   []Mark          // not yet durable
-	limited map[string]bool // steps that Slack asked to wait with, by key: see sideBySide
+	limited map[string]bool // steps that Slack asked to delay, by key: see sideBySide
 
 	lostThreads int // how often a reply found that the question was deleted
 
@@ -184,7 +184,7 @@ type run struct {
 
 	urgent     bool // leaves out bulk messages
 	impatient  bool // does not wait when Slack asks to
-	wasLimited bool // Slack asked to wait, and a step failed for it
+	wasLimited bool // a step failed because Slack asked to wait
 }
 
 const (
@@ -210,8 +210,8 @@ func (u *run) finish(ctx context.Context) error {
 	return err
 }
 
-// due lists the steps of r that this run takes now. Of bulk messages, an urgent run
-// leaves out all, so that those of one conversation stay in order.
+// due lists the steps of r that this run takes now. An urgent run leaves out all bulk
+// messages, so that those of one conversation stay in order.
 func (u *run) due(r handle.Request) []handle.Step {
 	now := u.c.Now()
 	due := r.Due(now)

@@ -11,9 +11,9 @@ import (
 	"countersign/handle"
 )
 
-// findRequester looks the requester up in Slack, by the name that AWS proves and
-// by the e-mail as typed; of an update, also who launched the stack. None of them
-// may approve, under any of their IDs.
+// findRequester looks the requester up in Slack, by the name that AWS proves and by the
+// e-mail as typed; for an update, also the launcher of the stack. None of them may
+// approve, under any of their IDs.
 func (u *run) findRequester(ctx context.Context) (found identified, err error) {
 	proven, launcher := u.c.address(u.r.Requester.PrincipalName()), u.c.address(u.r.Requester.LauncherName())
 	users, err := u.c.usersByEmail(ctx, proven, u.r.Requester.Email, launcher)
@@ -37,7 +37,7 @@ func (u *run) findRequester(ctx context.Context) (found identified, err error) {
 }
 
 // usersByEmail looks up users side by side, each address once. A user is nil if
-// there is none, or if the text is no address.
+// there is none, or if the text is not an address.
 func (c *Reconciler) usersByEmail(ctx context.Context, emails ...string) ([]*slack.User, error) {
 	users, errs := make([]*slack.User, len(emails)), make([]error, len(emails))
 	var calls []func()

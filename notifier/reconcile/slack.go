@@ -138,9 +138,8 @@ func (s *Slack) Update(ctx context.Context, channel, ts string, v blocks.View) e
 	})
 }
 
-// React adds a reaction to a message, if it is not empty, after removing others. A
-// reaction that is there already, or gone already, is no error. The error is a
-// *slackError.
+// React removes reactions from a message, then adds one unless it is empty. It returns
+// no error if a reaction was already added or removed. The error is a *slackError.
 func (s *Slack) React(ctx context.Context, channel, ts, reaction string, others []string) error {
 	message := slack.NewRefToMessage(channel, ts)
 	for _, other := range others {
@@ -159,7 +158,7 @@ func (s *Slack) React(ctx context.Context, channel, ts, reaction string, others 
 	})
 }
 
-// unless returns err unless it has Slack's error code harmless.
+// unless returns err, or nil if it has the Slack error code harmless.
 func unless(err error, harmless string) error {
 	if code(err) == harmless {
 		return nil
@@ -344,7 +343,7 @@ func fromCode(code string) *slackError {
 	case "ratelimited", "rate_limited":
 		f.RateLimited, f.RetryAfter = true, defaultRetryAfter
 	case "internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org", "org_login_required":
-		// Slack's own trouble, which passes.
+		// Transient errors of Slack.
 	case "message_not_found", "thread_not_found":
 		f.gone, f.Permanent = true, true
 	case "channel_not_found", "not_in_channel", "is_archived", "is_inactive",
@@ -386,8 +385,8 @@ func parseRetryAfter(values []string, now time.Time) time.Duration {
 	return min(wait, maxRetryAfter)
 }
 
-// response is the body of an answer. It is read where slack-go hides a field, or
-// cannot decode the message that Slack echoes: that is posted all the same.
+// response is the body of an answer. It is read where slack-go hides a field, or cannot
+// decode the echo of a message that was posted.
 type response struct{ body bytes.Buffer }
 
 type posting struct {
@@ -415,8 +414,8 @@ func recordResponse(ctx context.Context) (context.Context, *response) {
 	return context.WithValue(ctx, responseKey{}, r), r
 }
 
-// recorder is a RoundTripper that fills responses, bounds every answer, and makes
-// every 429 one that slack-go takes for such: with whole seconds in Retry-After.
+// recorder is a RoundTripper that fills responses, bounds every answer, and rewrites the
+// Retry-After of every 429 to whole seconds, so that slack-go recognizes it.
 type recorder struct {
 	base http.RoundTripper
 	now  func() time.Time

@@ -110,9 +110,9 @@ func (u *run) post(ctx context.Context, s handle.Step) bool {
 	return true
 }
 
-// react shows the state as the message's one reaction. What Slack refuses, as for an app
-// that was installed without the scope reactions:write, is not tried again: the message
-// says all that the reaction does. Repeating it is harmless.
+// react shows the state as the message's one reaction. If Slack refuses, as for an app
+// installed without the scope reactions:write, it is not tried again: the message shows
+// the same. Repeating it is harmless.
 func (u *run) react(ctx context.Context, s handle.Step) {
 	root, posted := u.r.Root()
 	if !posted || u.c.Slack == nil {
@@ -288,8 +288,8 @@ func (u *run) retryRateLimited(ctx context.Context, call func() error) error {
 	}
 }
 
-// unanswered is failure for a question that must be answered: that Slack refuses to
-// answer is never taken for an answer, so it is asked until the request closes.
+// unanswered is failure for a look-up that needs an answer. A refusal by Slack is not an
+// answer, so the look-up is repeated until the request closes.
 func unanswered(err error) handle.Failure {
 	f := failure(err)
 	f.Refused, f.Permanent = false, false

@@ -19,9 +19,9 @@ type Facts struct {
 	Updating   bool // the stack is being updated
 }
 
-// Apply records the facts on r. A gate that an update adds to a stack, as under new
-// logical IDs for a new version, gets a Create event, but AWS proves who launched the
-// stack, not who updates it.
+// Apply records the facts on r. If an update adds a gate to a stack, as with new logical
+// IDs for a new version, the gate gets a Create event, but AWS proves only who launched
+// the stack, not who updates it.
 func (f Facts) Apply(r handle.Request) handle.Request {
 	r.Stack.Updating = r.Stack.Updating || f.Updating
 	return r.VerifyStack(f.Product, f.Principal, f.Parameters, f.Content)

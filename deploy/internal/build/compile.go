@@ -17,9 +17,9 @@ func function(name, arch string) program {
 	return program{Package: "countersign/deploy/" + name, OS: "linux", Arch: arch}
 }
 
-// compile builds a program. Its flags leave out of the binary what differs between
-// machines: paths, the state of the repository and the build ID. lambda.norpc leaves
-// out the code for the retired go1.x runtime; -s and -w leave out debugging data.
+// compile builds a program. Its flags keep the binary the same on all machines: without
+// paths, the state of the repository and the build ID. lambda.norpc omits the code for the
+// retired go1.x runtime; -s and -w omit debugging data.
 func compile(p program) ([]byte, error) {
 	folder, err := os.MkdirTemp("", "countersign-build-")
 	if err != nil {

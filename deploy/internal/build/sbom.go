@@ -24,7 +24,7 @@ type bill struct {
 	uses    []cdx.Dependency
 }
 
-// add adds a file of the release, with the modules that Go noted in its binary.
+// add adds a file of the release, with the modules that its binary records.
 func (b *bill) add(f file, binary []byte) error {
 	info, err := buildinfo.Read(bytes.NewReader(binary))
 	if err != nil {

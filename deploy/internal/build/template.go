@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// packTemplate returns the stack's template as a release has it. It takes the functions'
-// zips, of which zips has two of each named as functionZip names them, from the bucket of a
-// parameter. The keys name the zips' content, so the template pins them, and an update
-// of the stack to another release replaces the functions.
+// packTemplate returns the release's version of the stack's template. It takes the
+// functions' zips from the bucket in a parameter. zips has two for each function, named
+// by functionZip. Their keys contain their hashes, so an update of the stack to another
+// release replaces the functions.
 func packTemplate(template []byte, zips []file, version string) ([]byte, error) {
 	keys := map[string]string{}
 	for _, z := range zips {

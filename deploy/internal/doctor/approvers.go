@@ -106,8 +106,8 @@ func (d *doctor) checkApprovers(ctx context.Context) []Finding {
 	return append(findings, checkLaterApprovers(ctx, w.client, n.env, b.env, named)...)
 }
 
-// checkLaterApprovers looks up those who are no approvers at first, and whom requests can
-// be escalated or reassigned to.
+// checkLaterApprovers looks up the users and groups of EscalateTo and ReassignTo that are
+// not already approvers.
 func checkLaterApprovers(ctx context.Context, client *slack.Client, notifier, bot map[string]string, first []string) (findings []Finding) {
 	var users []string
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(append(split(notifier[envEscalateTo]), split(notifier[envReassignTo])...)))) {

@@ -117,7 +117,7 @@ func JoinedChannel(ctx context.Context, client *slack.Client, channel string) (i
 			return "", fmt.Errorf("couldn't look for the channel %s: %w", channel, err)
 		}
 		if id == "" {
-			return "", fmt.Errorf("there is no public channel %s: create it, or give the ID of a private one in which the app is", channel)
+			return "", fmt.Errorf("there is no public channel %s: create it, or give the ID of a private channel that the app is in", channel)
 		}
 	}
 	c, err := client.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: id})

@@ -23,7 +23,7 @@ const (
 	coldAfter     = 20 * time.Minute // without a request; AWS does not say when it ends an environment
 )
 
-// idleTime is how long the bot has had no request, as far as CloudWatch tells.
+// idleTime is how long the bot has had no request, according to CloudWatch.
 type idleTime struct {
 	least time.Duration
 	err   error // set if CloudWatch could not be asked
@@ -53,21 +53,21 @@ func (d *doctor) idleSince(ctx context.Context, b deployedFunction) idleTime {
 	return idleTime{least: max(0, idle)}
 }
 
-// judgeResponseTime compares the time of the doctor's first request with Slack's
-// patience, and says what was measured.
+// judgeResponseTime compares the time of the doctor's first request with Slack's three
+// seconds, and says whether that was a cold start.
 func (d *doctor) judgeResponseTime(took time.Duration, idle idleTime, b deployedFunction) Finding {
 	var start string
 	switch {
 	case idle.err != nil:
-		start = "it is not known whether this was a cold start, because the metric AWS/Lambda Invocations could not be read"
+		start = "maybe a cold start: the metric AWS/Lambda Invocations could not be read"
 	case idle.least >= coldAfter:
 		start = "most likely a cold start, after " + approximate(idle.least) + " or more without a request"
 	default:
 		start = "not a cold start, as the bot had a request within the last " + approximate(coldAfter) + "; to time one, run the doctor after a longer pause"
 	}
 	found := fmt.Sprintf("the first request was answered in %.2f s, from this machine (%s)", took.Seconds(), start)
-	const do = "The network between this machine and the Region counts, too: run the doctor again from the Region, such as in CloudShell. " +
-		"If it is slow there, the bot's log has how long cold starts took (initDurationMs). More memory makes them faster."
+	const do = "The time includes the network between this machine and the Region. Run the doctor again in the Region, such as in CloudShell. " +
+		"If it is slow there too, see the durations of cold starts in the bot's log (initDurationMs). More memory makes them faster."
 	logs := d.cli("logs filter-log-events --log-group-name %s --filter-pattern %s", b.logGroup, `{ $.type = "platform.report" }`)
 	switch {
 	case took > slackPatience:

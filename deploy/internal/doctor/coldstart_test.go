@@ -18,7 +18,7 @@ func TestResponseTimeIsJudgedBySlacksPatience(t *testing.T) {
 		{210 * time.Millisecond, idleTime{least: 47 * time.Minute}, OK, "answered in 0.21 s, from this machine (most likely a cold start, after 47 minutes or more without a request); Slack waits 3 s"},
 		{210 * time.Millisecond, idleTime{least: idleWindow}, OK, "after 3 hours or more without a request"},
 		{90 * time.Millisecond, idleTime{least: 19 * time.Minute}, OK, "not a cold start, as the bot had a request within the last 20 minutes; to time one, run the doctor after a longer pause"},
-		{90 * time.Millisecond, idleTime{err: http.ErrServerClosed}, OK, "it is not known whether this was a cold start"},
+		{90 * time.Millisecond, idleTime{err: http.ErrServerClosed}, OK, "maybe a cold start"},
 		{2100 * time.Millisecond, idleTime{least: time.Hour}, Warning, "close to the 3 s"},
 		{3100 * time.Millisecond, idleTime{least: time.Hour}, Fault, "Slack gives up after 3 s"},
 	} {
@@ -40,7 +40,7 @@ func TestFirstRequestIsTimed(t *testing.T) {
 		{"idle for hours", 0, "", "after 3 hours or more without a request"},
 		{"idle for a while", 50 * time.Minute, "", "most likely a cold start, after 4"}, // 48 or 49 minutes
 		{"in use", 2 * time.Minute, "", "not a cold start"},
-		{"metrics denied", 0, "cloudwatch:GetMetricStatistics", "it is not known"},
+		{"metrics denied", 0, "cloudwatch:GetMetricStatistics", "maybe a cold start"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := newFixture(t)

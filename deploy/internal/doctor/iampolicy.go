@@ -12,8 +12,8 @@ import (
 	"countersign/handle"
 )
 
-// policyDocument is an IAM policy, as far as the doctor reads one: a trust policy, or
-// the policy of a topic or a function. Actions, condition operators and condition keys
+// policyDocument has the parts of an IAM policy that the doctor reads: of a trust policy,
+// or of the policy of a topic or a function. Actions, condition operators and condition keys
 // are compared without regard to case. See
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 type policyDocument struct {
@@ -148,7 +148,7 @@ func parsePolicy(text string) (policyDocument, error) {
 	return p, nil
 }
 
-// covers reports whether s is about an action.
+// covers reports whether s applies to an action.
 func (s statement) covers(action string) bool {
 	matches := func(pattern string) bool { return pattern == "*" || wildcards(pattern, true).MatchString(action) }
 	if s.NotAction != nil {
@@ -157,8 +157,7 @@ func (s statement) covers(action string) bool {
 	return slices.ContainsFunc(s.Action, matches)
 }
 
-// includesEveryone reports whether s is about every principal, or about every one but
-// some.
+// includesEveryone reports whether s applies to every principal, or to all except some.
 func (s statement) includesEveryone() bool {
 	return s.NotPrincipal != nil || s.Principal == nil || slices.Contains((*s.Principal)["aws"], "*") || (*s.Principal)["*"] != nil
 }
@@ -171,11 +170,11 @@ func (s statement) of(kind string) []string {
 	return (*s.Principal)[kind]
 }
 
-// includesAll reports whether a Deny is about every principal of an Allow.
+// includesAll reports whether a Deny applies to every principal of an Allow.
 func (s statement) includesAll(allow statement) bool {
 	switch {
 	case s.NotPrincipal != nil:
-		return false // it spares some
+		return false // it excepts some
 	case s.includesEveryone():
 		return true
 	case allow.includesEveryone():
@@ -198,8 +197,7 @@ func (s statement) label() string {
 	return " (statement " + handle.OneLine(s.Sid, 60) + ")"
 }
 
-// truth is whether a condition holds. maybe says that this depends on what the doctor
-// cannot know.
+// truth is whether a condition holds. maybe means that the doctor cannot know.
 type truth int
 
 const (

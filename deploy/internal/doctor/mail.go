@@ -76,7 +76,7 @@ func (d *doctor) checkUnsubscribe(ctx context.Context, topic string, subscriptio
 	for _, s := range open {
 		addresses = append(addresses, aws.ToString(s.Endpoint))
 	}
-	return []Finding{warning(nameSubscription, "the unsubscribe link in each mail to "+list(addresses, 3)+" ends the subscription for whoever opens it, a mail scanner too: mails then stop without notice",
+	return []Finding{warning(nameSubscription, "the unsubscribe link in each mail to "+list(addresses, 3)+" ends the subscription when anyone, even a mail scanner, opens it: mails then stop without notice",
 		"Subscribe again, and confirm with the token in AWS's mail instead of its link:"+
 			d.cli("sns unsubscribe --subscription-arn %s", aws.ToString(open[0].SubscriptionArn))+
 			d.cli("sns subscribe --topic-arn %s --protocol email --notification-endpoint %s", topic, addresses[0])+

@@ -27,7 +27,7 @@ const (
 		"\n  go run ./deploy/countersign gate lint TEMPLATE"
 )
 
-// version is a version of a product that can be launched, and what is wrong with its gate.
+// version is a launchable version of a product, and the findings about its gate.
 type version struct {
 	name     string // of product and version
 	findings []gate.Finding
@@ -52,7 +52,7 @@ func (d *doctor) checkProducts(ctx context.Context) []Finding {
 		list, err := d.readVersions(ctx, id)
 		var gone *types.ResourceNotFoundException
 		switch {
-		case errors.As(err, &gone) && i >= len(ids): // deleted since its launch, or of another account
+		case errors.As(err, &gone) && i >= len(ids): // deleted since its launch, or in another account
 			continue
 		case err != nil:
 			return []Finding{awsError(nameProducts, actionProducts, err)}

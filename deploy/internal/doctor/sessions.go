@@ -88,7 +88,7 @@ func sessionNames(recent []handle.Request, account string) map[string][]string {
 }
 
 // letsCallersChooseName reports whether callers who assume the role of a trust policy can
-// choose a name that is not theirs. With AssumeRole and AssumeRoleWithWebIdentity the
+// choose any session name. With AssumeRole and AssumeRoleWithWebIdentity the
 // caller gives the session its name; with AssumeRoleWithSAML the identity provider does,
 // and AWS services name their own sessions. seen are names of sessions of the role: a
 // list of fixed names lets callers choose, too.
@@ -119,7 +119,7 @@ const (
 	actionWebIdentity = "sts:AssumeRoleWithWebIdentity"
 )
 
-// includesCallers reports whether s is about principals who name their own sessions.
+// includesCallers reports whether s applies to principals who name their own sessions.
 func (s statement) includesCallers(action string) bool {
 	if s.includesEveryone() {
 		return true

@@ -92,9 +92,8 @@ func (d Deps) Notifier(r *reconcile.Reconciler) *notifier.Notifier {
 	}
 }
 
-// outside reports whether a user would be refused as a member of another workspace,
-// whatever the payload of their click said. Where neither workspace nor organization is
-// configured, no one certainly is.
+// outside reports whether a user's clicks are certainly refused because they belong to a
+// different workspace. It is false if neither workspace nor organization is configured.
 func (d Deps) outside(u *slack.User) bool {
 	if d.Team == "" && d.Enterprise == "" {
 		return false

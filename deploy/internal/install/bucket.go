@@ -55,8 +55,8 @@ func (i *installer) findBucket(ctx context.Context) (found bool, err error) {
 	return false, i.callError("look for the bucket "+name, "s3:ListBucket", err)
 }
 
-// upload creates the bucket if there is none, and puts the release's files into it that
-// are not there. It returns the template's URL.
+// upload creates the bucket if there is none, and uploads the release's files that it
+// lacks. It returns the template's URL.
 func (i *installer) upload(ctx context.Context) (templateURL string, err error) {
 	found, err := i.findBucket(ctx)
 	if err != nil {

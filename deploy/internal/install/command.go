@@ -1,8 +1,8 @@
 // Package install holds the commands install, upgrade and uninstall. They work from an
 // unpacked release, without Go, make or SAM.
 //
-// What is done is read from AWS each time, never from a file, so an interrupted command
-// continues when it is run again.
+// The commands read the current state from AWS each time, never from a file, so an
+// interrupted command continues when it is run again.
 package install
 
 import (

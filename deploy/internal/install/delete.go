@@ -122,7 +122,7 @@ func (i *installer) uninstall(ctx context.Context, c Uninstall) error {
 	if bucket := i.stack.parameters["CodeBucket"]; bucket != "" {
 		stays = append(stays, "the bucket "+bucket+", with the zips under countersign/")
 	}
-	fmt.Fprintf(i.prompt, "This deletes the stack %s: functions, endpoint, rules, roles and alarms. Open requests are not answered any more.\nIt keeps:\n- %s\n", i.Stack, strings.Join(stays, "\n- "))
+	fmt.Fprintf(i.prompt, "This deletes the stack %s: functions, endpoint, rules, roles and alarms. Countersign no longer answers open requests.\nIt keeps:\n- %s\n", i.Stack, strings.Join(stays, "\n- "))
 	if c.Plan {
 		return nil
 	}

@@ -80,7 +80,7 @@ func (p *prompt) confirm(ctx context.Context, question string) (bool, error) {
 
 // interruptible runs read until ctx is done. The terminal then shows input again.
 func interruptible(ctx context.Context, terminal *os.File, read func() (string, error)) (string, error) {
-	state, _ := term.GetState(int(terminal.Fd())) // nil if it is no terminal
+	state, _ := term.GetState(int(terminal.Fd())) // nil if it is not a terminal
 	type result struct {
 		text string
 		err  error
@@ -109,7 +109,7 @@ func (p *prompt) line() (string, error) {
 	return text, nil
 }
 
-// hidden reads a line without showing it. Input that is no terminal shows nothing.
+// hidden reads a line without echoing it, if input is a terminal.
 func (p *prompt) hidden() (string, error) {
 	if !term.IsTerminal(int(p.input.Fd())) {
 		return p.line()

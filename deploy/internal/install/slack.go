@@ -155,9 +155,9 @@ func (i *installer) checkToken(ctx context.Context, token string) (*slack.AuthTe
 	team, enterprise := i.value("SlackTeam"), i.value("SlackEnterprise")
 	switch {
 	case enterprise != "" && self.EnterpriseID != enterprise:
-		return nil, fmt.Errorf("the token belongs to the organization %q, but members of %s are to decide: install the app there, or give --workspace", self.EnterpriseID, enterprise)
+		return nil, fmt.Errorf("the token belongs to the organization %q, but members of %s decide: install the app there, or give --workspace", self.EnterpriseID, enterprise)
 	case enterprise == "" && team != "" && self.TeamID != team:
-		return nil, fmt.Errorf("the token belongs to the workspace %s (%s), but members of %s are to decide: install the app there, or give --workspace %s", handle.OneLine(self.Team, 60), self.TeamID, team, self.TeamID)
+		return nil, fmt.Errorf("the token belongs to the workspace %s (%s), but members of %s decide: install the app there, or give --workspace %s", handle.OneLine(self.Team, 60), self.TeamID, team, self.TeamID)
 	}
 	lacks, err := doctor.MissingScopes(string(deploy.SlackManifest), self)
 	if err != nil {

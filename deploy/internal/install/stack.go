@@ -39,7 +39,7 @@ func (s stack) failed() bool {
 	}, types.StackStatus(s.status))
 }
 
-// succeeded reports whether the last operation ended as it should.
+// succeeded reports whether the last operation succeeded.
 func (s stack) succeeded() bool {
 	return slices.Contains([]types.StackStatus{
 		types.StackStatusCreateComplete, types.StackStatusUpdateComplete, types.StackStatusImportComplete,

@@ -50,7 +50,7 @@ func (c *Checker) actions(old, r handle.Request) {
 }
 
 // terms checks that terms never change, except that approvers are added by the one
-// escalation and replaced by those to whom an approver reassigns.
+// escalation and replaced by reassignments.
 func (c *Checker) terms(old, r handle.Request) {
 	before, after := old.Terms, r.Terms
 	before.Approvers, after.Approvers = nil, nil
@@ -138,7 +138,7 @@ func (c *Checker) byApprover(old, r handle.Request, action string, by handle.Per
 	c.acted(old, r, action, by)
 }
 
-// byRequester is the same of the requester.
+// byRequester checks the same for the requester.
 func (c *Checker) byRequester(old, r handle.Request, action string, by handle.Person) {
 	if !c.isRequester(r, by.ID) {
 		c.add(BindsPerson, "only the requester answers, nudges and withdraws", "%s: %s by %q", r.ID, action, by.ID)
@@ -168,8 +168,8 @@ func (c *Checker) isRequester(r handle.Request, id string) bool {
 	return r.Requester.Principal == "" && u.Email != "" && strings.EqualFold(u.Email, r.Requester.Email)
 }
 
-// Kinds of notifications that belong before the decision, and those that only remind:
-// whoever has voted is not among those whom they notify.
+// Kinds of notifications sent only before the decision, and of reminders, which mention
+// no one who has voted.
 var (
 	beforeDecision = []string{handle.NotifyAsked, handle.NotifyReasked, handle.NotifyVote, handle.NotifyReminder, handle.NotifyQuestion, handle.NotifyAnswer,
 		handle.NotifyNudge, handle.NotifyReassigned, handle.NotifyEscalated}
@@ -215,8 +215,8 @@ func (c *Checker) deliveries(old, r handle.Request) {
 	}
 }
 
-// pinged returns whom mentions notify, each once. The members of a group count if the
-// record knows them, for then it can leave out those who have acted.
+// pinged returns the people that mentions notify, each once. It includes a group's members
+// if the record knows them, because then it can leave out those who have acted.
 func (c *Checker) pinged(r handle.Request, mentions []string) []string {
 	var people []string
 	for _, id := range mentions {

@@ -123,8 +123,8 @@ func (c *Checker) launcher(r handle.Request) (u slacktest.User, proven bool) {
 	return u, u.ID != ""
 }
 
-// existedBefore reports whether the stack of r had been created before r was: then r
-// is of an update, whatever event it was made of.
+// existedBefore reports whether the stack of r was created before r. Then r is about an
+// update, even if it came from a Create event.
 func (c *Checker) existedBefore(r handle.Request) bool {
 	if c.CloudFormation == nil || accountOf(r.Stack.ID) != c.Account {
 		return false

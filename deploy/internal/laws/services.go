@@ -71,7 +71,7 @@ func (c *Checker) signals(r handle.Request) {
 }
 
 // mustArrive reports whether CloudFormation still waits for the signal about r. It does
-// not if the request was withdrawn for another reason than its requester's wish.
+// not if the request was withdrawn, except by its requester.
 func mustArrive(r handle.Request) bool {
 	return r.State() != handle.Withdrawn || r.WithdrawnByRequester()
 }

@@ -94,7 +94,7 @@ func (c Command) template() (*gate.Template, error) {
 	return t, nil
 }
 
-// lint refuses a template whose gate does not hold, or which no launch can pass. It prints the other warnings.
+// lint refuses a template whose gate can be bypassed, or which no launch can pass. It prints the other warnings.
 func (c Command) lint(w io.Writer, t *gate.Template) error {
 	if c.Template == "" || c.Unchecked {
 		return nil
@@ -108,7 +108,7 @@ func (c Command) lint(w io.Writer, t *gate.Template) error {
 		lines = append(lines, gates.Line(name, f)+"\n    "+f.Fix)
 	}
 	if len(lines) > 0 {
-		return fmt.Errorf("the template's gate is wrong; fix it, or add --unchecked to launch it all the same:\n%s", strings.Join(lines, "\n"))
+		return fmt.Errorf("the template's gate is wrong; fix it, or add --unchecked to launch it anyway:\n%s", strings.Join(lines, "\n"))
 	}
 	return nil
 }

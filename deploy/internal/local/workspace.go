@@ -80,7 +80,7 @@ func (f SlackFlags) check(ctx context.Context, log *slog.Logger) (*workspace, er
 	return w, nil
 }
 
-// missing lists what the user must give.
+// missing lists the tokens and flags that the user must give.
 func (f SlackFlags) missing() []string {
 	var list []string
 	for _, v := range []struct{ value, prefix, name string }{
@@ -113,8 +113,8 @@ func (f SlackFlags) steps(missing []string) string {
 5. Start again: countersign local --slack --requester you@example.com`
 }
 
-// manifestLink opens Slack's form for a new app with the manifest of deploy/slack.yaml
-// for Socket Mode, which needs no addresses.
+// manifestLink is the URL of Slack's form for a new app, filled with the manifest of
+// deploy/slack.yaml, changed for Socket Mode.
 func manifestLink() string { return deploy.SlackAppLink(string(socketManifest())) }
 
 func socketManifest() []byte {
@@ -261,7 +261,7 @@ func slackCode(err error) string {
 	return ""
 }
 
-// announce says where everything is.
+// announce prints the channel and who may approve.
 func (w *workspace) announce(out io.Writer) {
 	fmt.Fprintf(out, "Requests are posted to %s in the workspace %s.\n", w.url, w.name)
 	if w.SelfApproval {

@@ -148,7 +148,7 @@ func withGroups(r handle.Request) handle.Request {
 	})
 }
 
-// The actions of the samples cannot be refused, because their people may take them.
+// The actions of the samples cannot be refused, because the people in them may take them.
 
 func asked(r handle.Request) handle.Request {
 	r, _, _ = r.Ask(handle.Voter{Person: ann, Home: true}, "How long do you need it, and which team pays for it?", after(10*time.Minute))

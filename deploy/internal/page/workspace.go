@@ -14,10 +14,10 @@ type Workspace struct {
 	Requester Person
 }
 
-// Person is someone in the real workspace.
+// Person is a member of the real workspace.
 type Person struct{ Name, Email string }
 
-// people returns those as whom a visitor can act.
+// people returns the people that a visitor can act as.
 func (p *Page) people() []person {
 	if p.workspace == nil {
 		return people

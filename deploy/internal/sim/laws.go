@@ -356,7 +356,7 @@ func (s *simulation) checkRefusal(who string, since int) {
 	}
 }
 
-// mayVoteOnAll reports whether there is no request that the person may not decide.
+// mayVoteOnAll reports whether the person may decide every request.
 func (s *simulation) mayVoteOnAll(who string) bool {
 	return !slices.ContainsFunc(s.records(), func(r handle.Request) bool { return !s.checker.MayVote(r, who) })
 }

@@ -196,7 +196,7 @@ func Draw(seed uint64) Plan {
 	return p
 }
 
-// What can be left of the approvers' user group.
+// The members left in the approvers' user group.
 const (
 	noGroup         = "it is disabled"
 	emptyGroup      = "no one"

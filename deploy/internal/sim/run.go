@@ -174,7 +174,7 @@ func Run(p Plan, story bool) (out Outcome, err error) {
 	return s.out, nil
 }
 
-// emptyGroup leaves in the approvers' user group whom the plan says.
+// emptyGroup empties, disables or fills the approvers' user group as the plan says.
 func (s *simulation) emptyGroup() {
 	g := slacktest.UserGroup{ID: sandbox.Approvers, Handle: "platform-approvers", Name: "Platform approvers", Users: []string{sandbox.Ann, sandbox.Bob}}
 	switch s.plan.Env.Group {

@@ -126,7 +126,7 @@ func (c *Client) api() *slack.Client {
 	return slack.New("", slack.OptionAppLevelToken(c.AppToken), slack.OptionAPIURL(c.API), slack.OptionHTTPClient(c.HTTP))
 }
 
-// refused reports whether Slack said no, so that trying again is in vain.
+// refused reports whether Slack refused permanently, so that a retry is useless.
 func refused(err error) bool {
 	var answer slack.SlackErrorResponse
 	return errors.As(err, &answer) && answer.Err != "internal_error" && answer.Err != "fatal_error" && answer.Err != "ratelimited"

@@ -324,7 +324,7 @@ func (run *runner) command(who, command, text string) step {
 	}
 }
 
-// notified checks whom the last reply in the thread notified.
+// notified checks which people the last reply in the thread notified.
 func (run *runner) notified(what string, want ...string) step {
 	return run.lastReply(what, func(got []string) bool { return slices.Equal(got, want) }, want)
 }
