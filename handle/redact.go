@@ -178,6 +178,9 @@ func redactFields(u WaitURL, list []Field, most, longest int) []Field {
 	out := make([]Field, 0, len(list))
 	for _, f := range list {
 		name, value := OneLine(f.Name, math.MaxInt), OneLine(f.Value, math.MaxInt)
+		if name == notStored {
+			name = "not stored" // a detail of the template's, which stands for itself only
+		}
 		value = u.redactURL(value) // first whole, then cut
 		if isSecret(name, value) {
 			value = Hidden

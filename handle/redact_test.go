@@ -273,3 +273,11 @@ func FuzzRedactFields(f *testing.F) {
 		}
 	})
 }
+
+// A detail with the name under which fields are counted that had no room stands for
+// itself.
+func TestDetailCannotPretendToStandForOthers(t *testing.T) {
+	if f := redact("(not stored)", "500 more"); f.Represents() != 1 {
+		t.Errorf("%+v stands for %d", f, f.Represents())
+	}
+}
