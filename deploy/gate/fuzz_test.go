@@ -8,8 +8,9 @@ import (
 	"countersign/deploy/gate"
 )
 
-// FuzzParse holds that Parse never panics, returns only *Error, and keeps every dependency inside the template.
-func FuzzParse(f *testing.F) {
+// templateSeeds returns the templates in testdata.
+func templateSeeds(f *testing.F) (seeds [][]byte) {
+	f.Helper()
 	files, err := filepath.Glob(filepath.Join("testdata", "*.*"))
 	if err != nil || len(files) == 0 {
 		f.Fatal("no seeds")
@@ -19,6 +20,14 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
+		seeds = append(seeds, src)
+	}
+	return seeds
+}
+
+// FuzzParse holds that Parse never panics, returns only *Error, and keeps every dependency inside the template.
+func FuzzParse(f *testing.F) {
+	for _, src := range templateSeeds(f) {
 		f.Add(src)
 	}
 	for _, src := range []string{
@@ -61,18 +70,10 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzRewrite holds that Inject only inserts, and that after it and after Upgrade a second Upgrade changes nothing. That
-// the results lint clean and are equal but for the gate, both check themselves.
+// FuzzRewrite holds that Inject only inserts, and that after Inject and after Upgrade a second Upgrade changes nothing. Both
+// check themselves that their result passes Lint and equals the template except for the gate.
 func FuzzRewrite(f *testing.F) {
-	files, err := filepath.Glob(filepath.Join("testdata", "*.*"))
-	if err != nil || len(files) == 0 {
-		f.Fatal("no seeds")
-	}
-	for _, name := range files {
-		src, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
+	for _, src := range templateSeeds(f) {
 		f.Add(string(src))
 	}
 	f.Add(cleanGate)

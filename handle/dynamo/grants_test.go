@@ -20,6 +20,29 @@ import (
 // it. Then it lists what was written before, too.
 func TestGrantsOfTableWithoutIndex(t *testing.T) {
 	cfg := local(t)
+	table, createIndex := newTableWithoutIndex(t, cfg, "Grants")
+	s := dynamo.New(cfg, slowClient(), table)
+	r, err := s.Create(t.Context(), handletest.Request(1, at, handletest.WithGrant("granted")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list, err := s.Grants(t.Context(), r.GrantKey()); err != nil || len(list) != 0 {
+		t.Errorf("without the index: got %d requests and error %v, want none", len(list), err)
+	}
+
+	createIndex()
+	eventually(t, "the index lists the grant", func() bool {
+		list, err := s.Grants(t.Context(), r.GrantKey())
+		return err == nil && len(list) == 1 && list[0].ID == r.ID
+	})
+}
+
+// newTableWithoutIndex creates a table like that of an earlier release, without an index.
+// createIndex adds the index and waits until it is active. Queries of an index that is
+// being created fail in DynamoDB Local with an internal error, and on AWS with a
+// ValidationException: see TestGrantsErrors.
+func newTableWithoutIndex(t *testing.T, cfg aws.Config, name string) (table string, createIndex func()) {
+	t.Helper()
 	table, client := newTable(t, cfg), dynamodb.NewFromConfig(cfg)
 	update := func(change types.GlobalSecondaryIndexUpdate) {
 		t.Helper()
@@ -31,28 +54,15 @@ func TestGrantsOfTableWithoutIndex(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	update(types.GlobalSecondaryIndexUpdate{Delete: &types.DeleteGlobalSecondaryIndexAction{IndexName: aws.String("Grants")}})
-	eventually(t, "the index is deleted", func() bool { return indexStatus(t, client, table, "Grants") == "" })
-
-	s := dynamo.New(cfg, slowClient(), table)
-	r, err := s.Create(t.Context(), handletest.Request(1, at, handletest.WithGrant("granted")))
-	if err != nil {
-		t.Fatal(err)
+	update(types.GlobalSecondaryIndexUpdate{Delete: &types.DeleteGlobalSecondaryIndexAction{IndexName: &name}})
+	eventually(t, "the index is deleted", func() bool { return indexStatus(t, client, table, name) == "" })
+	return table, func() {
+		t.Helper()
+		definitions := dynamo.Table(table).GlobalSecondaryIndexes
+		index := definitions[slices.IndexFunc(definitions, func(i types.GlobalSecondaryIndex) bool { return *i.IndexName == name })]
+		update(types.GlobalSecondaryIndexUpdate{Create: &types.CreateGlobalSecondaryIndexAction{IndexName: &name, KeySchema: index.KeySchema, Projection: index.Projection}})
+		eventually(t, "the index is active", func() bool { return indexStatus(t, client, table, name) == types.IndexStatusActive })
 	}
-	if list, err := s.Grants(t.Context(), r.GrantKey()); err != nil || len(list) != 0 {
-		t.Errorf("without the index: got %d requests and error %v, want none", len(list), err)
-	}
-
-	definitions := dynamo.Table(table).GlobalSecondaryIndexes
-	index := definitions[slices.IndexFunc(definitions, func(i types.GlobalSecondaryIndex) bool { return *i.IndexName == "Grants" })]
-	update(types.GlobalSecondaryIndexUpdate{Create: &types.CreateGlobalSecondaryIndexAction{IndexName: index.IndexName, KeySchema: index.KeySchema, Projection: index.Projection}})
-	// Queries of an index that is being created fail in DynamoDB Local with an
-	// internal error, and on AWS with a ValidationException: see TestGrantsErrors.
-	eventually(t, "the index is active", func() bool { return indexStatus(t, client, table, "Grants") == types.IndexStatusActive })
-	eventually(t, "the index lists the grant", func() bool {
-		list, err := s.Grants(t.Context(), r.GrantKey())
-		return err == nil && len(list) == 1 && list[0].ID == r.ID
-	})
 }
 
 // indexStatus returns the status of an index; empty if there is none.

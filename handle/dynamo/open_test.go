@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -88,19 +87,7 @@ func BenchmarkOpen(b *testing.B) {
 // added it.
 func TestOpenOfTableWithoutIndex(t *testing.T) {
 	cfg := local(t)
-	table, client := newTable(t, cfg), dynamodb.NewFromConfig(cfg)
-	update := func(change types.GlobalSecondaryIndexUpdate) {
-		t.Helper()
-		_, err := client.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{
-			TableName: aws.String(table), AttributeDefinitions: dynamo.Table(table).AttributeDefinitions,
-			GlobalSecondaryIndexUpdates: []types.GlobalSecondaryIndexUpdate{change},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	update(types.GlobalSecondaryIndexUpdate{Delete: &types.DeleteGlobalSecondaryIndexAction{IndexName: aws.String("Open")}})
-	eventually(t, "the index is deleted", func() bool { return indexStatus(t, client, table, "Open") == "" })
+	table, createIndex := newTableWithoutIndex(t, cfg, "Open")
 	s := dynamo.New(cfg, slowClient(), table)
 	r, err := s.Create(t.Context(), handletest.Request(1, at))
 	if err != nil {
@@ -109,11 +96,7 @@ func TestOpenOfTableWithoutIndex(t *testing.T) {
 	if _, _, err := s.Open(t.Context(), "", 10); !errors.Is(err, handle.ErrNoIndex) {
 		t.Errorf("without the index: got error %v, want %v", err, handle.ErrNoIndex)
 	}
-	for _, index := range dynamo.Table(table).GlobalSecondaryIndexes {
-		if *index.IndexName == "Open" {
-			update(types.GlobalSecondaryIndexUpdate{Create: &types.CreateGlobalSecondaryIndexAction{IndexName: index.IndexName, KeySchema: index.KeySchema, Projection: index.Projection}})
-		}
-	}
+	createIndex()
 	eventually(t, "the index lists the request", func() bool {
 		page, _, err := s.Open(t.Context(), "", 10)
 		return err == nil && len(page) == 1 && page[0].ID == r.ID
