@@ -12,8 +12,8 @@ import (
 	"countersign/handle"
 )
 
-// command answers /approvals: privately, wherever it is used, also where the app is
-// not a member. See https://docs.slack.dev/interactivity/implementing-slash-commands
+// command answers /approvals privately, even in channels that the app is not in. See
+// https://docs.slack.dev/interactivity/implementing-slash-commands
 func (b *Bot) command(d deadlines, body []byte) (answer reply) {
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
@@ -78,7 +78,7 @@ func (i *interaction) listError(err error) string {
 	return blocks.ListNotRead
 }
 
-// mayList looks up the person, and returns why they may see no lists; empty if they
+// mayList looks up the person, and returns why they may not see lists; empty if they
 // may. Only full members of the workspace, or organization, may.
 func (i *interaction) mayList(ctx context.Context) (refused string) {
 	if !handle.IsUser(i.user.ID) || i.b.home().excludes(i.user.TeamID, i.organization) {
@@ -128,8 +128,8 @@ func (i *interaction) turnPage(value, responseURL string) reply {
 	return ok
 }
 
-// review opens a request from a list, with the buttons to decide it. Those who cannot
-// see its message may know of it, but not all that it shows.
+// review opens a request from a list, with the buttons to decide it. Only its approvers
+// and requester may open it, because others may not be in the channel of its message.
 func (i *interaction) review(value, trigger string) reply {
 	id, err := detailsOf(value)
 	if err != nil {
@@ -145,7 +145,7 @@ func (i *interaction) review(value, trigger string) reply {
 	if err != nil {
 		return i.opened(id, err)
 	}
-	i.voter = nil // with the groups of this request
+	i.voter = nil // it has the groups of one request only
 	v, err := i.lookUp(i.work, r)
 	if err != nil {
 		i.b.log().Warn("could not verify a person", "request", r.ID, "user", i.user.ID, "error", err)

@@ -32,9 +32,8 @@ type homeOpened struct {
 
 const maxChallenge = 1000 // bytes
 
-// event publishes the Home tab of a person who opens it. Other events are acknowledged.
-// One that could not be carried out is not, so Slack sends it again: carrying it out
-// twice does no harm.
+// event publishes the Home tab of a person who opens it, and acknowledges other events.
+// If that fails it acknowledges nothing, so Slack sends the event again, which is harmless.
 func (b *Bot) event(d deadlines, body []byte) (answer reply) {
 	var e eventEnvelope
 	if err := json.Unmarshal(body, &e); err != nil {
@@ -95,12 +94,12 @@ func (i *interaction) showResult(text string, fresh ...handle.Request) bool {
 }
 
 // refreshHome publishes the person's Home tab, with a notice on top. It reads the list
-// anew, with fresh in place of what it says of the same requests.
+// again; fresh replaces what the index has of the same requests.
 func (i *interaction) refreshHome(notice string, fresh ...handle.Request) bool {
 	return i.publishHome(notice, listPage{}, fresh...)
 }
 
-// turnHome shows another page of what waits for the person.
+// turnHome shows another page of the requests waiting for the person.
 func (i *interaction) turnHome(value string) reply {
 	at, _, err := parseListPage(value)
 	if err != nil {
@@ -112,8 +111,8 @@ func (i *interaction) turnHome(value string) reply {
 	return ok
 }
 
-// publishHome publishes the Home tab unless a newer one was published since the person
-// acted; then it publishes what is true now.
+// publishHome publishes the Home tab. If a newer one was published since the person acted,
+// it reads the lists again first.
 func (i *interaction) publishHome(notice string, at listPage, fresh ...handle.Request) bool {
 	hash := ""
 	if i.view.Type == viewHome {
@@ -168,7 +167,8 @@ func (i *interaction) homeView(notice string, at listPage, fresh []handle.Reques
 	return h.View()
 }
 
-// home reads one page of what waits for the person, and the first of the rest.
+// home reads one page of the requests waiting for the person, and the first of the other
+// lists.
 func (x *reader) home(ctx context.Context, at listPage) (h blocks.Home, err error) {
 	h.At = x.b.Now()
 	waiting := query{text: string(listWaiting), list: listWaiting}
@@ -205,7 +205,7 @@ func (x *reader) home(ctx context.Context, at listPage) (h blocks.Home, err erro
 	return h, nil
 }
 
-// limited adds it to list, unless list has max already: then more is true.
+// limited appends it to list, or reports that there are more if list already has max.
 func limited(list []blocks.Item, it blocks.Item, max int) (out []blocks.Item, more bool) {
 	if len(list) >= max {
 		return list, true

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// listPage says which page of which list a button shows. It returns under Slack's
-// signature, and everyone may read what it asks for: who asks is checked at the click.
+// listPage says which page of which list a button shows. It comes back under Slack's
+// signature. It grants nothing, because the click checks who may see lists.
 type listPage struct {
 	Query  string   `json:"q"`
 	After  string   `json:"a,omitempty"` // a cursor; empty for the first page
@@ -19,8 +19,8 @@ type listPage struct {
 // Mode. See https://docs.slack.dev/reference/block-kit/block-elements/button-element
 const maxPageValue = 800 // bytes
 
-// String returns the page as a button's value. If there are too many pages before, it
-// forgets the first of them.
+// String returns the page as a button's value. If that is too long, it drops the earliest
+// pages of Before.
 func (p listPage) String() string {
 	for {
 		b, err := json.Marshal(p)

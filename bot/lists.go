@@ -10,9 +10,9 @@ import (
 	"countersign/handle"
 )
 
-// What one answer may cost, whatever is stored: reads of the index of open requests,
-// summaries in each, and look-ups of user groups. A list that ends earlier says so, and
-// its Next button goes on from there.
+// Limits of one answer: reads of the index of open requests, summaries in each read, and
+// look-ups of user groups. A list that stops at a limit says so, and its Next button
+// continues from there.
 const (
 	listRead       = 100
 	listReads      = 10
@@ -26,13 +26,13 @@ type reader struct {
 	looked  map[string]bool // user groups that Slack was asked about
 	unknown bool            // some groups could not be looked up
 
-	// fresh are requests as this process has just written or read them. The index may
-	// lag behind by seconds.
+	// fresh are requests that this process has just written or read, because the index
+	// may lag behind by seconds.
 	fresh map[string]handle.Request
 }
 
 func (b *Bot) newReader(who handle.Voter, fresh ...handle.Request) *reader {
-	who.Groups = nil // looked up as far as the list needs them
+	who.Groups = nil // read looks up those that the list needs
 	x := &reader{b: b, who: who, looked: map[string]bool{}, fresh: map[string]handle.Request{}}
 	for _, r := range fresh {
 		if r.ID != "" {
@@ -43,8 +43,8 @@ func (b *Bot) newReader(who handle.Voter, fresh ...handle.Request) *reader {
 }
 
 // walk calls f with the open requests after a cursor, the earliest deadline first,
-// until f returns false, the list ends, listReads are made, or time is up after the
-// first. next is where the list goes on; empty if it has ended.
+// until f returns false, the list ends, listReads are made, or time runs out after the
+// first. next is the cursor to continue from; empty if the list has ended.
 func (x *reader) walk(ctx context.Context, after string, size int, f func(handle.Summary) bool) (next string, err error) {
 	for n := range listReads {
 		page, next, err := x.read(ctx, after, size)

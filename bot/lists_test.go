@@ -780,7 +780,7 @@ func TestListsReadAtMostTenPagesOfTheIndex(t *testing.T) {
 	if n := count(func() { m = l.command(approver, "") }); n != 10 {
 		t.Errorf("/approvals made %d reads", n)
 	}
-	l.wantText("the first thousand", m.Blocks, "Next searches on.")
+	l.wantText("the first thousand", m.Blocks, "Click Next to continue the search.")
 	if i, err := l.slack.ClickButton(approver, "C0ELSEWHERE", m.TS, "list.next"); err != nil || i.Failed {
 		t.Fatal(err, i.Status)
 	}

@@ -9,7 +9,7 @@ import (
 	"countersign/handle"
 )
 
-// The buttons that turn the pages of the Home tab.
+// The action_ids of the buttons that page through the Home tab.
 const (
 	HomeNextAction     = "home.next"
 	HomePreviousAction = "home.previous"
@@ -26,10 +26,10 @@ const (
 	HomeGrants  = 10
 )
 
-// Home is one person's Home tab: what waits for them first, then their own requests
-// and the approvals for relaunch that they can use or revoke.
+// Home is one person's Home tab: first the requests waiting for them, then their own
+// requests and the approvals for relaunch that they can use or revoke.
 type Home struct {
-	Notice  string // mrkdwn: what the last action led to; empty if there was none
+	Notice  string // mrkdwn: the result of the last action; empty if there was none
 	Waiting []Item // at most HomeWaiting
 	Own     []Item // at most HomeOwn
 	Grants  []Item // at most HomeGrants
@@ -52,7 +52,7 @@ func (h Home) View() slack.HomeTabViewRequest {
 	l.header("Waiting for you")
 	if len(h.Waiting) == 0 {
 		if h.Next != "" {
-			l.section("", "Nothing found so far, and there are more open requests. Next searches on.")
+			l.section("", "Nothing found yet, but there are more open requests. Click Next to continue the search.")
 		} else {
 			l.section("", "Nothing is waiting for you.")
 		}
@@ -76,7 +76,7 @@ func (h Home) View() slack.HomeTabViewRequest {
 		l.actions("requester/"+it.ID, ownButtons(it)...)
 	}
 	if h.MoreOwn {
-		l.context("", "There are more: `/approvals mine` lists them all.")
+		l.context("", "There are more. Use `/approvals mine` to list them all.")
 	}
 	if len(h.Grants) > 0 {
 		l.header("Approved for relaunch")
@@ -91,15 +91,15 @@ func (h Home) View() slack.HomeTabViewRequest {
 			l.grant(it, end)
 		}
 		if h.MoreGrants {
-			l.context("", "There are more: `/approvals all` lists them.")
+			l.context("", "There are more. Use `/approvals all` to list them.")
 		}
 	}
 	l.context("updated", fmt.Sprintf("Updated %s, and after each action here. `/approvals help` shows how to search.", Mrkdwn.Date(h.At)))
 	return homeTab(l)
 }
 
-// own and grant add a request in a section of its own, where a request can appear in
-// several: a block's ID must be unique in a view.
+// own and grant add a request with a prefixed block ID, because the request can appear in
+// several sections and block IDs must be unique in a view.
 func (l *layout) own(it Item, b *slack.ButtonBlockElement)   { l.named("own/", it, b) }
 func (l *layout) grant(it Item, b *slack.ButtonBlockElement) { l.named("grant/", it, b) }
 
@@ -110,7 +110,7 @@ func (l *layout) named(prefix string, it Item, b *slack.ButtonBlockElement) {
 	}
 }
 
-// decideButtons are those of a request that waits for the person.
+// decideButtons are the buttons of a request waiting for the person.
 func decideButtons(it Item) []slack.BlockElement {
 	title := itemTitle(it)
 	vote := func(v handle.Verdict, label string, style slack.Style) slack.BlockElement {
@@ -138,7 +138,7 @@ func withdrawButton(it Item) *slack.ButtonBlockElement {
 	return button(WithdrawAction, handle.Action{ID: it.ID, Name: WithdrawAction}.String(), "Withdraw", "Withdraw: "+itemTitle(it), slack.StyleDefault)
 }
 
-// HomeNote is the Home tab with one sentence only.
+// HomeNote is a Home tab with only one sentence.
 func HomeNote(text string) slack.HomeTabViewRequest {
 	var l layout
 	l.section("", text)

@@ -12,7 +12,7 @@ import (
 	"countersign/handle"
 )
 
-// Item is an open request in a list, as one person sees it.
+// Item is an open request in one person's list.
 type Item struct {
 	handle.Summary
 	Waiting bool // for that person
@@ -38,14 +38,14 @@ const maxItem = 1100
 // Listing is one page of a list of open requests, for one person.
 type Listing struct {
 	List   string // waiting, mine or all
-	Search bool   // it is searched
+	Search bool   // the list is the result of a search
 	Text   string // what was typed after the command
 	Items  []Item
-	First  bool // the list begins here
+	First  bool // this is the first page
 
 	Previous, Next string // values of the buttons; empty for no button
 	Batch          string
-	GroupsUnknown  bool // not all the person's groups are known, so requests can be missing
+	GroupsUnknown  bool // some of the person's groups are unknown, so requests may be missing
 }
 
 // Message is the page as a message that one person sees.
@@ -91,15 +91,15 @@ func (l Listing) heading() string {
 	return "Open requests"
 }
 
-// none says that the page shows nothing.
+// none says why the page has no requests.
 func (l Listing) none() string {
 	switch {
 	case l.Next != "":
-		return "Nothing found so far, and there are more open requests. Next searches on."
+		return "Nothing found yet, but there are more open requests. Click Next to continue the search."
 	case !l.First:
-		return "There is nothing more."
+		return "There are no more requests."
 	case l.Search:
-		return "No open request matches. Closed ones are not searched."
+		return "No open request matches. Closed requests are not searched."
 	case l.List == "waiting":
 		return "Nothing is waiting for you. `/approvals all` lists everyone's open requests."
 	case l.List == "mine":
@@ -110,7 +110,7 @@ func (l Listing) none() string {
 
 func (b *layout) unknownGroups(unknown bool) {
 	if unknown {
-		b.context("groups", ":warning: Slack could not say which of the approvers' groups you are in, so requests that wait for you may be missing. Try again in a moment.")
+		b.context("groups", ":warning: Slack could not say which of the approvers' groups you are in, so requests waiting for you may be missing. Try again in a moment.")
 	}
 }
 
@@ -137,8 +137,8 @@ func (b *layout) item(it Item, beside *slack.ButtonBlockElement) {
 	b.blocks = append(b.blocks, slack.NewSectionBlock(markdown(text), nil, accessory, slack.SectionBlockOptionBlockID("request/"+it.ID)))
 }
 
-// fitted returns the longest text of at most size bytes as JSON that write makes with n
-// bytes of each outside text.
+// fitted returns write's longest text that has at most size bytes as JSON. write gets the
+// number of bytes that it may use of each outside text.
 func fitted(size int, write func(n int) string) string {
 	for n := 100; ; n /= 2 {
 		text := write(n)
@@ -190,7 +190,7 @@ func itemText(it Item, n int) string {
 	}
 	if it.Kind != handle.OpenGranted {
 		if whom := itemWaitsFor(it); whom != "" {
-			lines = append(lines, "Waits for "+whom)
+			lines = append(lines, "Waiting for "+whom)
 		}
 	}
 	if it.OpenQuestions > 0 {
@@ -206,8 +206,8 @@ func itemApprovals(it Item) string {
 	return fmt.Sprintf("*Approvals* %d of %d", it.Approvals, it.Needed)
 }
 
-// itemWaitsFor mentions those who can still approve. Nothing that one person sees
-// notifies others.
+// itemWaitsFor mentions the approvers who have not voted. Mentions in a message that only
+// one person sees notify no one.
 func itemWaitsFor(it Item) string {
 	const shown = 3
 	var ids []string
@@ -226,8 +226,8 @@ func itemWaitsFor(it Item) string {
 	return mentions(ids)
 }
 
-// messageURL is the address of the request's message; empty if none is known. Slack
-// leads from there to the person's own workspace.
+// messageURL is the URL of the request's message; empty if none is known. Slack redirects
+// it to the person's own workspace.
 func messageURL(it Item) string {
 	return messageLink(it.Channel, it.TS)
 }
@@ -247,8 +247,8 @@ func batchButton(value string) *slack.ButtonBlockElement {
 	return button(BatchAction, value, "Approve several", "Approve several waiting requests together", slack.StyleDefault)
 }
 
-// CommandHelp is the answer to /approvals help, or to what was not understood: then
-// problem says why.
+// CommandHelp is the answer to /approvals help, or to a command that was not understood.
+// Then problem says why.
 func CommandHelp(command, problem string) View {
 	var l layout
 	if problem != "" {
@@ -259,13 +259,13 @@ func CommandHelp(command, problem string) View {
 		name = "/approvals"
 	}
 	examples := []struct{ text, does string }{
-		{"", "what waits for you"},
+		{"", "requests waiting for you"},
 		{" mine", "your own open requests"},
 		{" all", "everyone's open requests"},
-		{" requester:@rita", "requests of a person"},
-		{` product:"message queue"`, "requests of a product, by its name or ID"},
+		{" requester:@rita", "requests by a person"},
+		{` product:"message queue"`, "requests for a product, by its name or ID"},
 		{" account:production", "requests in an account, by its name or number"},
-		{" waiting queue test", "of what waits for you, what has both words anywhere"},
+		{" waiting queue test", "requests waiting for you that contain both words"},
 	}
 	lines := []string{"*How to use it*"}
 	for _, e := range examples {
@@ -284,11 +284,11 @@ func Note(text string) View {
 
 // Answers to a command or an opened Home tab that shows no list.
 const (
-	GuestsSeeNoLists = "Lists of open requests are for full members of this workspace. Requests of yours reach you in direct messages."
+	GuestsSeeNoLists = "Only full members of this workspace can list open requests. You get direct messages about your own requests."
 	OutsideLists     = "Only members of the workspace where Countersign is installed can use this."
 	ListUnverified   = "Slack could not confirm who you are. Try again in a moment."
 	ListNotRead      = "The open requests could not be read. Try again in a moment."
 	ListNotReady     = "The list of open requests is still being prepared. This takes a few minutes after an upgrade of Countersign."
-	NotYoursToReview = "Only those who can approve this request and its requester can open it here. Its message has the details."
+	NotYoursToReview = "Only its approvers and its requester can open this request here. Its message has the details."
 	PageUnknown      = "This list is from an earlier release. Run the command again."
 )

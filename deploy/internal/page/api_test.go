@@ -309,7 +309,7 @@ func TestHomeTabAndCommand(t *testing.T) {
 	s.do("home", sandbox.Ann, nil)
 	s.shows(sandbox.Ann, "slack", "Home tab", "Waiting for you", "Requested by @Rita Requester", "You have no open requests.")
 	s.do("home", sandbox.Gwen, nil)
-	s.shows(sandbox.Gwen, "slack", "Lists of open requests are for full members")
+	s.shows(sandbox.Gwen, "slack", "Only full members of this workspace can list open requests")
 	s.do("command", sandbox.Rita, body{"text": `requester:@rita product:"message queue"`})
 	s.shows(sandbox.Rita, "slack", "Only visible to you", "Open requests", "Requested by @Rita Requester")
 	s.do("command", sandbox.Ann, body{"text": "color:red"})
