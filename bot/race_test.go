@@ -1,12 +1,14 @@
 package bot_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"countersign/bot/blocks"
 	"countersign/handle"
 	"countersign/handle/handletest"
 )
@@ -52,6 +54,78 @@ func TestConcurrentVerdicts(t *testing.T) {
 	wg.Wait()
 	if got := w.stored(r.ID); len(got.Votes) != 1 || got.State() == handle.Pending {
 		t.Errorf("request: got %s with votes %+v, want one", got.State(), got.Votes)
+	}
+}
+
+// TestActsRaceWithDecisions lets what approvers and the requester do meet a decision, in
+// both orders and at once. There is one decision, and after it nothing else changes.
+func TestActsRaceWithDecisions(t *testing.T) {
+	approve := func(w *world, r handle.Request) document { return w.approve(r).by(approver) }
+	batch := func(w *world, r handle.Request) document {
+		m, err := json.Marshal(map[string]any{"r": [][2]string{{r.ID, blocks.Shown(r)}}})
+		if err != nil {
+			w.Fatal(err)
+		}
+		return w.submission(r).set(blocks.BatchReviewModal, "view", "callback_id").set(string(m), "view", "private_metadata").by(member)
+	}
+	for name, other := range map[string]func(w *world, r handle.Request) document{
+		"answer":           func(w *world, r handle.Request) document { return w.answer(r, "q1", requester, "Because") },
+		"withdrawal":       func(w *world, r handle.Request) document { return w.withdrawal(r, requester, "Wrong size") },
+		"reassigned away":  func(w *world, r handle.Request) document { return w.reassignment(r, member, "U0SECOND") },
+		"several together": batch,
+		"rejection":        func(w *world, r handle.Request) document { return w.submission(r).by(member) },
+		"question":         func(w *world, r handle.Request) document { return w.question(r, member, "How long?") },
+		"review":           func(w *world, r handle.Request) document { return w.click(r, "reviewing", "", member) },
+		"nudge":            func(w *world, r handle.Request) document { return w.click(r, "nudge", "", requester) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for n := range 30 {
+				w := newWorld(t)
+				r := w.launch(reassignable, func(r *handle.Request) {
+					next, _, err := r.Ask(handle.Voter{Person: handle.Person{ID: approver}, Home: true}, "Why?", launched)
+					if err != nil {
+						t.Fatal(err)
+					}
+					*r = next
+				})
+				var both sync.WaitGroup
+				for k, d := range []document{approve(w, r), other(w, r)} {
+					both.Go(func() {
+						time.Sleep(time.Duration((n%3-1)*(1-2*k)) * 200 * time.Microsecond)
+						w.send(d)
+					})
+				}
+				both.Wait()
+				got := w.stored(r.ID)
+				decided := -1
+				for i, e := range got.Events {
+					switch e.Kind {
+					case handle.EventDecided:
+						if decided >= 0 {
+							t.Fatalf("two decisions: %+v", got.Events)
+						}
+						decided = i
+					case handle.EventVote, handle.EventAnswer, handle.EventQuestion, handle.EventReviewing, handle.EventNudged, handle.EventReassigned:
+						if decided >= 0 {
+							t.Fatalf("%s after the decision: %+v", e.Kind, got.Events)
+						}
+					}
+				}
+				switch len(got.Reassignments) {
+				case 0:
+					if decided < 0 {
+						t.Fatalf("no decision: %+v", got.Events)
+					}
+				default: // whoever was reassigned away could not approve any more
+					if len(got.Votes) != 0 || got.CountRefusals(handle.RefusedNotApprover) != 1 {
+						t.Fatalf("after the reassignment: votes %+v, events %+v", got.Votes, got.Events)
+					}
+				}
+				if got.State() == handle.Approved && len(got.Votes) != 1 {
+					t.Fatalf("votes: %+v", got.Votes)
+				}
+			}
+		})
 	}
 }
 
