@@ -610,6 +610,7 @@ func TestBatchDecidesEachOnItsOwn(t *testing.T) {
 	if got := requestsIn(l, result.Blocks, "request/"); !slices.Equal(got, all[:20]) {
 		t.Errorf("result: got %v", got)
 	}
+	l.wantText("result", result.Blocks, "as `workbench-20`") // launches of one product differ in their names only
 	v, _ := l.slack.Home(approver)
 	if got := requestsIn(l, v.Blocks, "request/"); !slices.Equal(got, all[20:]) {
 		t.Errorf("Home: got %v", got)

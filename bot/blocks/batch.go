@@ -190,7 +190,7 @@ func batchName(r handle.Request, id string, n int) string {
 	if r.ID == "" {
 		return "Request " + code(id, 40)
 	}
-	return bold(Title(r), n) + " in account " + code(r.Stack.Account, 20) + ", " + code(r.Stack.Region, 30)
+	return shortLaunch(r, n)
 }
 
 // What happened to a request of a batch, and why one was left out.
