@@ -92,8 +92,8 @@ func TestDetailsThatCannotBeShown(t *testing.T) {
 	}
 }
 
-// TestDetailsActionVotesForNothing puts the Details button's value on Approve.
-func TestDetailsActionVotesForNothing(t *testing.T) {
+// TestDetailsActionIsNotAVote puts the Details button's value on Approve.
+func TestDetailsActionIsNotAVote(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch()
 	w.wantAck(w.send(w.approve(r).set(handle.Action{ID: r.ID, Name: "details"}.String(), "actions", "0", "value")))

@@ -322,7 +322,7 @@ func TestEventsAreAcknowledged(t *testing.T) {
 	}
 }
 
-func TestListPagesForthAndBack(t *testing.T) {
+func TestListPagesForwardAndBack(t *testing.T) {
 	l := newLists(t)
 	all := ids(l.add(1, 25))
 	m := l.command(approver, "all")
@@ -501,7 +501,7 @@ func TestHomeOfGuest(t *testing.T) {
 	}
 }
 
-func TestHomeConflictIsPublishedAnewOnce(t *testing.T) {
+func TestHomeConflictIsRetriedOnce(t *testing.T) {
 	l := newLists(t)
 	l.add(1, 1)
 	v := l.home(approver)

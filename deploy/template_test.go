@@ -514,7 +514,7 @@ func TestCustomDomainIsTheOnlyAddress(t *testing.T) {
 // A new alarm is in INSUFFICIENT_DATA. Without data it goes to ALARM if missing data is
 // breaching; it stays there if missing data is missing or ignored; otherwise it is OK. See
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
-func TestNoAlarmRingsWithoutData(t *testing.T) {
+func TestNoAlarmGoesOffWithoutData(t *testing.T) {
 	withoutData := map[string]string{"missing": "INSUFFICIENT_DATA", "ignore": "INSUFFICIENT_DATA", "notBreaching": "OK", "breaching": "ALARM"}
 	const perSweep = "OldestPending" // the one metric with data at all times, at a normal value of 0
 	alarms := 0

@@ -100,7 +100,7 @@ func TestQuestionIsAnsweredOnce(t *testing.T) {
 
 // Slack can deliver a form again after it was answered, or after the decision. The same
 // words at another time are another question.
-func TestQuestionDeliveredAgain(t *testing.T) {
+func TestRedeliveredQuestionIsRecordedOnce(t *testing.T) {
 	r := mustAsk(t, postAndNotify(launch()), ann, "Why?", at)
 	r, err := r.AnswerQuestion("q1", voter(rob), "Because", at.Add(5*time.Second))
 	if err != nil {

@@ -81,7 +81,7 @@ func TestCountOfWrongCodesIsExact(t *testing.T) {
 	}
 }
 
-func TestActionsAreNoVerdicts(t *testing.T) {
+func TestActionsAreNotVerdicts(t *testing.T) {
 	id := ticket(handle.Approve).ID
 	for _, want := range []handle.Action{{ID: id, Name: "details"}, {ID: id, Name: "answer", Item: "q12"}} {
 		value := want.String()

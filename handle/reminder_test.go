@@ -65,7 +65,7 @@ func TestRemindersThatSayNothingNewAreNotSent(t *testing.T) {
 	}
 }
 
-func TestExpiryIsToldInBulkAndDecisionsAreNot(t *testing.T) {
+func TestExpiryNoticesAreBulkAndDecisionsAreNot(t *testing.T) {
 	r := launch().MarkPosted("C0APPROVALS", "1.000001", "", at)
 	for state, closed := range closedRequests(t, r) {
 		now := closed.Decision.At.Add(time.Second)

@@ -201,7 +201,7 @@ func TestPendingDeliveries(t *testing.T) {
 
 // Approvers are told by direct message if neither the thread nor a mail can tell them:
 // each once, twenty people at most, and none who has voted or who requests.
-func TestApproversToldDirectly(t *testing.T) {
+func TestApproversAskedByDirectMessage(t *testing.T) {
 	members := func(n int) (ids []string) {
 		for i := range n {
 			ids = append(ids, fmt.Sprintf("U0MEMBER%02d", i))

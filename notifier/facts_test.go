@@ -133,7 +133,7 @@ func TestNamesComeWithTheLateVerification(t *testing.T) {
 }
 
 // CloudFormation returns characters outside ASCII as question marks.
-func TestGarbledDescriptionIsNoTitle(t *testing.T) {
+func TestGarbledDescriptionIsNotATitle(t *testing.T) {
 	for description, want := range map[string]string{
 		"?????????? ???????": "my-queue", "S3 ????????": "my-queue", "Warteschlange f?r alle": "Warteschlange f?r alle", "": "my-queue", "Ready?": "Ready?",
 	} {

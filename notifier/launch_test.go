@@ -409,7 +409,7 @@ func TestSignalIsRetriedWhileThatCanHelp(t *testing.T) {
 // An update can bring a new gate, under new logical IDs: its request gets a Create
 // event. AWS proves who launched the stack, not who updates it, so one more person
 // must approve, and the launcher is none of them.
-func TestNewGateOfAnUpdateDoesNotTakeTheLauncherForTheRequester(t *testing.T) {
+func TestLauncherIsNotRequesterOfAnUpdateThatAddsAGate(t *testing.T) {
 	for status, updating := range map[string]bool{"CREATE_IN_PROGRESS": false, "UPDATE_IN_PROGRESS": true} {
 		w := newWorld(t)
 		w.stacks.description = proven("arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com")

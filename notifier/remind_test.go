@@ -93,7 +93,7 @@ func TestLaunchRecordsTheMembersOfGroups(t *testing.T) {
 }
 
 // Names are shown where Slack gives them, and missed where it does not.
-func TestLaunchGoesOnWithoutTheNamesOfGroups(t *testing.T) {
+func TestLaunchContinuesWithoutGroupNames(t *testing.T) {
 	w := newWorld(t)
 	w.refuse("usergroups.list", "missing_scope")
 	if diff := cmp.Diff(map[string]handle.Group{group: {Size: 2, Members: []string{ann, bob}}}, w.launch().Groups); diff != "" {

@@ -81,7 +81,7 @@ func (w *testWorld) restart(wait func(context.Context, time.Duration) error) *no
 // A thousand reminders that are due at once all go out, each once and before its
 // deadline, at Slack's published limits. Launches meanwhile ask within seconds, also
 // those whose process knows nothing of the sweep's. Sweeps may be cut off.
-func TestThousandRemindersLoseNoneAndDelayNoLaunch(t *testing.T) {
+func TestThousandRemindersAreAllSentAndDelayNoLaunch(t *testing.T) {
 	w := newLimitedWorld(t, slacktest.PublishedRateLimits())
 	const n = 1000
 	remind := start.Add(time.Hour)

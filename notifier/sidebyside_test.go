@@ -141,9 +141,9 @@ func TestOneFailureStopsNoOtherMessage(t *testing.T) {
 	}
 }
 
-// TestWaitForSlackHoldsUpNoMark: Slack asks to wait with one message. The others are
+// TestRateLimitDelaysNoMark: Slack asks to wait with one message. The others are
 // marked before the wait begins.
-func TestWaitForSlackHoldsUpNoMark(t *testing.T) {
+func TestRateLimitDelaysNoMark(t *testing.T) {
 	w := newWorld(t)
 	w.stacks.description = proven("arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com")
 	r := w.launch()

@@ -68,8 +68,8 @@ func TestWithdrawnByRequesterNamesThem(t *testing.T) {
 	}
 }
 
-// TestNudgedSaysWhomAndWhenAgain checks the answer to a nudge.
-func TestNudgedSaysWhomAndWhenAgain(t *testing.T) {
+// TestNudgedNamesApproversAndNextTime checks the answer to a nudge.
+func TestNudgedNamesApproversAndNextTime(t *testing.T) {
 	r := must(sampleOfGroups().Nudge(voter(rita), start.Add(time.Hour)))
 	if text := blocks.Nudged(r); !strings.Contains(text, "<@U0ANN>") || !strings.Contains(text, "<!date^") || !strings.Contains(text, "again after") {
 		t.Error(text)

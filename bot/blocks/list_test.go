@@ -157,7 +157,7 @@ func TestBatchForms(t *testing.T) {
 
 // Whatever is launched, Slack takes each list and form, answers stay below what Socket
 // Mode takes, and outside text stays text.
-func TestListsFitWhateverTheyShow(t *testing.T) {
+func TestListsFitSlacksLimits(t *testing.T) {
 	hostile := []string{"<!channel>", "<@U0VICTIM>", "<https://evil.example.com|Approve>", "*", "`", "&", "😀", "\x00", "\xff", "\"", "\\", "\u2028", strings.Repeat("&", 300), strings.Repeat("\"", 300), strings.Repeat("😀", 300)}
 	text := rapid.Custom(func(t *rapid.T) string {
 		return strings.Join(rapid.SliceOfN(rapid.OneOf(rapid.SampledFrom(hostile), rapid.String()), 0, 4).Draw(t, "pieces"), "")

@@ -8,7 +8,7 @@ import (
 )
 
 // The finding says what was measured: a cold start only if the bot had been idle.
-func TestResponseTimeIsJudgedBySlacksPatience(t *testing.T) {
+func TestResponseTimeIsComparedWithSlacksTimeout(t *testing.T) {
 	for _, tt := range []struct {
 		took  time.Duration
 		idle  idleTime

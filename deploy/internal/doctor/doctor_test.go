@@ -402,7 +402,7 @@ func TestEachFaultIsFound(t *testing.T) {
 			p.aws.products["prod-disk"] = []fakeVersion{{"1", "Resources: {Q: {Type: AWS::SQS::Queue}}", false}}
 		}, []expectation{{"products", Fault, "Name of prod-disk 1: the template has no gate", ""}}},
 		{"no products", func(p *fixture) { p.aws.catalog = p.aws.catalog[:1] }, []expectation{{"products", Skipped, "no products in the stack countersign-catalog", ""}}},
-		{"gates without a fault", func(*fixture) {}, []expectation{{"products", OK, "the gates of 1 product have no fault: 1 version", ""}}},
+		{"gates without a fault", func(*fixture) {}, []expectation{{"products", OK, "the gates of 1 product pass lint: 1 version", ""}}},
 		{"products denied", func(p *fixture) { p.aws.denied = []string{"servicecatalog:DescribeProvisioningArtifact"} },
 			[]expectation{{"products", Unchecked, "servicecatalog:DescribeProductAsAdmin and servicecatalog:DescribeProvisioningArtifact", "--print-policy"}}},
 

@@ -69,7 +69,7 @@ func (d *doctor) checkProducts(ctx context.Context) []Finding {
 	case read == 0:
 		return []Finding{skipped(nameProducts, "no products in the stack %s, and none launched recently", d.Catalog)}
 	case len(findings) == 0:
-		return []Finding{ok(nameProducts, "the gates of %s have no fault: %s", plural(read, "product"), plural(len(versions), "version"))}
+		return []Finding{ok(nameProducts, "the gates of %s pass lint: %s", plural(read, "product"), plural(len(versions), "version"))}
 	}
 	return findings
 }

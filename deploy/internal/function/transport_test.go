@@ -102,7 +102,7 @@ func TestConnectionsOpenedAheadAreClosedAfterFreeze(t *testing.T) {
 }
 
 // A server that cannot be reached ahead is dialled again by the call, whose error it is.
-func TestUnreachableServerFailsTheCallAlone(t *testing.T) {
+func TestUnreachableServerFailsOnlyTheCall(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

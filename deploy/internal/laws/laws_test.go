@@ -129,9 +129,9 @@ func TestCheckRemembersRecords(t *testing.T) {
 	}
 }
 
-// TestCheckWriteReportsWhatPeopleMayNotDo checks the rules of what people do besides
+// TestCheckWriteReportsForbiddenActions checks the rules of what people do besides
 // voting.
-func TestCheckWriteReportsWhatPeopleMayNotDo(t *testing.T) {
+func TestCheckWriteReportsForbiddenActions(t *testing.T) {
 	ann, rita := handle.Person{ID: "U0ANN", Name: "Ann"}, handle.Person{ID: "U0RITA", Name: "Rita"}
 	pending := handle.Request{
 		ID: "r-1", Rev: 3, Stack: handle.Stack{ID: "stack"}, CreatedAt: start,

@@ -68,14 +68,14 @@ func listSamples() []listSample {
 	}
 	out := []blocks.LeftOut{{ID: open[1].ID, Request: open[1], Why: blocks.BatchRefused("You already approved this request. 1 more approval is needed.")}}
 	return []listSample{
-		{"Home of an approver", "What waits for Ann, with the buttons to decide; approvals for relaunch that she can revoke.",
+		{"Home of an approver", "Requests waiting for Ann, with the buttons to decide; approvals for relaunch that she can revoke.",
 			home(blocks.Home{Waiting: items(ann, open...), Grants: grants, Batch: button, Next: button})},
 		{"Home after an action", "The result is on top.",
 			home(blocks.Home{Notice: blocks.Outcome(approved(pending(1), ann), handle.Approve, ""), Waiting: items(ann, open[:1]...)})},
 		{"Home of a requester", "", home(blocks.Home{Own: items(rita, open[:2]...)})},
 		{"Home with nothing to do", "", home(blocks.Home{})},
 		{"Home of a guest", "", blocks.View{Text: "Home", Blocks: blocks.HomeNote(blocks.GuestsSeeNoLists).Blocks.BlockSet}},
-		{"/approvals", "What waits for Ann. Only she sees it.", blocks.Listing{List: "waiting", Items: items(ann, open...), First: true, Batch: button, Next: button}.Message()},
+		{"/approvals", "Requests waiting for Ann. Only she sees the list.", blocks.Listing{List: "waiting", Items: items(ann, open...), First: true, Batch: button, Next: button}.Message()},
 		{"/approvals mine", "", blocks.Listing{List: "mine", Items: items(rita, open[:2]...), First: true}.Message()},
 		{"/approvals all, searched", "The next page of a search.",
 			blocks.Listing{List: "all", Search: true, Text: `product:"message queue"`, Items: items(rita, open[2:]...), Previous: button}.Message()},
@@ -87,8 +87,8 @@ func listSamples() []listSample {
 		{"Review", "A request from a list, with the buttons to decide.", modal(blocks.Review(open[0], true, ""))},
 		{"Review, done", "", modal(blocks.Result(blocks.Outcome(approved(pending(1), ann), handle.Approve, "")))},
 		{"Approve several: choose", "", modal(blocks.BatchChoose(items(ann, open[:5]...), true, ""))},
-		{"Approve several: review", "What is approved when Ann confirms, and what is left out.", modal(blocks.BatchReview([]handle.Request{open[0], open[2]}, out, ""))},
-		{"Approve several: result", "Each request has its own outcome.", modal(blocks.BatchResult([]blocks.BatchOutcome{
+		{"Approve several: review", "The requests that Ann approves if she confirms, and those left out.", modal(blocks.BatchReview([]handle.Request{open[0], open[2]}, out, ""))},
+		{"Approve several: result", "Each request has its own result.", modal(blocks.BatchResult([]blocks.BatchOutcome{
 			{Request: open[0], ID: open[0].ID, What: blocks.BatchApproved},
 			{Request: open[2], ID: open[2].ID, What: blocks.BatchRecorded(approved(open[2], ann))},
 			{Request: open[1], ID: open[1].ID, What: blocks.BatchRefused("Already rejected by <@" + sandbox.Bob + ">.")},

@@ -50,7 +50,7 @@ func newStorybook() (storybook, error) {
 		form         slack.ModalViewRequest
 	}{
 		{"Reject", "The reason goes to the requester.", blocks.Reject(inQuestion, "")},
-		{"Ask", "It says who gets the question.", blocks.Ask(inQuestion, "")},
+		{"Ask", "Says who gets the question.", blocks.Ask(inQuestion, "")},
 		{"Answer", "For the requester, from the direct message or the thread.", blocks.Answer(inQuestion, "q1", "")},
 		{"Withdraw", "For the requester, from the direct message. The reason is optional.", blocks.Withdraw(inQuestion, "")},
 		{"Reassign", "People and groups that the configuration allows.", blocks.Reassign(inQuestion, map[string]string{bob.ID: bob.Name}, "")},
@@ -79,7 +79,7 @@ func newStorybook() (storybook, error) {
 		}
 		posted := s.Request.MarkPosted(sandbox.Channel, "1772442000.000100", "", sampleTime)
 		if s.Request.Decision == nil {
-			if err := direct.add(seen, s.Name+": to an approver", "Neither the thread nor a mail could tell them.", blocks.AskDirect(posted)); err != nil {
+			if err := direct.add(seen, s.Name+": to an approver", "Sent if neither the thread nor a mail could notify them.", blocks.AskDirect(posted)); err != nil {
 				return storybook{}, err
 			}
 		}

@@ -15,7 +15,7 @@ import (
 
 // An output of the template is wrong. That stands only on the stack's own event, and
 // the requester is told.
-func TestRequesterIsToldTheReasonOnTheStack(t *testing.T) {
+func TestRequesterGetsReasonFromStack(t *testing.T) {
 	store := &handle.Memory{}
 	w := newWorld(t, store)
 	source, err := os.ReadFile("testdata/reason-on-the-stack.yaml")
@@ -26,7 +26,7 @@ func TestRequesterIsToldTheReasonOnTheStack(t *testing.T) {
 }
 
 // A resource fails inside a nested stack. Only its own events say why.
-func TestRequesterIsToldTheReasonInTheNestedStack(t *testing.T) {
+func TestRequesterGetsReasonFromNestedStack(t *testing.T) {
 	store := &handle.Memory{}
 	w := newWorld(t, store)
 	source, err := os.ReadFile("testdata/reason-on-the-stack.yaml")
@@ -39,7 +39,7 @@ func TestRequesterIsToldTheReasonInTheNestedStack(t *testing.T) {
 }
 
 // A hook refuses a resource. Only the hook's own event says why.
-func TestRequesterIsToldTheReasonOfTheHook(t *testing.T) {
+func TestRequesterGetsReasonFromHook(t *testing.T) {
 	store := &handle.Memory{}
 	w := newWorld(t, store)
 	source, err := os.ReadFile("testdata/reason-on-the-stack.yaml")
