@@ -249,8 +249,7 @@ func (r Request) untold() []string {
 		}
 		for _, id := range ids {
 			_, written := r.Delivered[Step{Kind: StepAsk, To: id}.Key()]
-			own := !r.Terms.SelfApproval && slices.Contains(r.Requester.SlackIDs, id)
-			if written || own || slices.Contains(list, id) || told+len(list) >= MaxListed {
+			if written || slices.Contains(list, id) || told+len(list) >= MaxListed {
 				continue
 			}
 			list = append(list, id)

@@ -81,14 +81,20 @@ func TestDeletedQuestionIsAskedAgain(t *testing.T) {
 			if root.TS == old.TS {
 				t.Fatal("the deleted message is still the root")
 			}
-			replies, mentioned := w.message(root).Replies, 0
-			for _, reply := range replies {
-				if strings.Contains(reply.Text, "<!subteam^"+group+">") {
-					mentioned++
+			asked := w.message(root)
+			notified := slices.Clone(asked.Notified) // the message names people, the thread groups
+			for _, reply := range asked.Replies {
+				notified = append(notified, reply.Notified...)
+			}
+			for _, awaited := range w.load(r.ID).WaitingFor() {
+				for _, id := range append(slices.Clone(awaited.Group.Members), awaited.ID) {
+					if handle.IsUser(id) && !slices.Contains(notified, id) {
+						t.Errorf("the new message and its thread do not notify %s", id)
+					}
 				}
 			}
-			if mentioned == 0 {
-				t.Errorf("the new thread does not mention the approvers: %+v", replies)
+			if !slices.Contains(notified, bob) { // who has not voted
+				t.Errorf("Bob is not notified: %+v", asked)
 			}
 			if len(w.mail.sent) > 0 {
 				t.Errorf("%d mails", len(w.mail.sent))

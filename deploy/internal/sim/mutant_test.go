@@ -244,6 +244,10 @@ var dynamoMutants = []mutant{
 // notifierMutants are mutants whose guard a second one backs up, so that only the
 // notifier's own tests can tell.
 var notifierMutants = []mutant{
+	{"a rollback that has ended opens the gate", "notifier/reconcile",
+		` && status != "UPDATE_ROLLBACK_COMPLETE"`, ""},
+	{"a thread that is never found fills the channel", "notifier/reconcile",
+		` && u\.lostThreads < maxLostThreads`, ""},
 	{"a Delete ignores the stack's status", "notifier",
 		`\} else if !gaveUp \{`, "} else if !gaveUp && false {"},
 	{"the second of two requests for a handle is recorded", "notifier",
@@ -295,9 +299,7 @@ var handleMutants = []mutant{
 	{"approvers who could not be mentioned are not mailed", "handle",
 		`return n\.At, r\.unmentioned\(\)`, "return n.At, false"},
 	{"approvers who could not be mentioned or mailed are not told", "handle",
-		`!r\.Attempts\[mail\.Key\(\)\]\.Abandoned \|\| !r\.unmentioned\(\)`, "true"},
-	{"the requester is asked to approve", "handle",
-		`own := !r\.Terms\.SelfApproval`, "own := false && r.Terms.SelfApproval"},
+		`!r\.Attempts\[mail\.Key\(\)\]\.Abandoned \|\| !r\.unmentioned\(\)`, `mail.Key() != ""`},
 	{"a question waits for Slack past its deadline", "handle",
 		` && posting\.NotBefore\.Before\(r\.Terms\.Deadline\)`, ""},
 	{"a grant opens each gate of the stack", "handle",
