@@ -189,6 +189,7 @@ func (x *reader) home(ctx context.Context, at listPage) (h blocks.Home, err erro
 		}
 		return !(h.MoreOwn && h.MoreGrants && (at.After != "" || h.Next != ""))
 	})
+	h.Unread = rest != ""
 	if err == nil && at.After != "" {
 		h.Waiting, h.Next, err = x.page(ctx, waiting, at.After, blocks.HomeWaiting)
 		h.Previous = at.previous()

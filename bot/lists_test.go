@@ -796,6 +796,7 @@ func TestListsReadAtMostTenPagesOfTheIndex(t *testing.T) {
 	if got := requestsIn(l, v.Blocks, "request/"); len(got) != 10 {
 		t.Errorf("Home shows %d", len(got))
 	}
+	l.wantText("Home, which did not read all", v.Blocks, "Nothing found so far. Use `/approvals mine` to search on.")
 	if took := time.Since(start); took > 30*time.Second {
 		t.Errorf("it took %s", took)
 	}

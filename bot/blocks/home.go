@@ -38,6 +38,7 @@ type Home struct {
 	Batch          string
 	MoreOwn        bool // not all are shown
 	MoreGrants     bool
+	Unread         bool // there are open requests that were not read, so some can be missing
 	GroupsUnknown  bool
 	At             time.Time // of the data
 }
@@ -68,15 +69,21 @@ func (h Home) View() slack.HomeTabViewRequest {
 	}
 	l.pages("pages", row, HomePreviousAction, HomeNextAction, h.Previous, h.Next)
 	l.header("Your requests")
-	if len(h.Own) == 0 {
+	switch {
+	case len(h.Own) == 0 && h.Unread:
+		l.section("", "Nothing found so far. Use `/approvals mine` to search on.")
+	case len(h.Own) == 0:
 		l.section("", "You have no open requests.")
 	}
 	for _, it := range h.Own {
 		l.own(it, nil)
 		l.actions("requester/"+it.ID, ownButtons(it)...)
 	}
-	if h.MoreOwn {
+	switch {
+	case h.MoreOwn:
 		l.context("", "There are more. Use `/approvals mine` to list them all.")
+	case h.Unread && len(h.Own) > 0:
+		l.context("", "There may be more. Use `/approvals mine` to list them all.")
 	}
 	if len(h.Grants) > 0 {
 		l.header("Approved for relaunch")
