@@ -117,12 +117,10 @@ func (i *interaction) clicked(a act, pressed action, trigger string) reply {
 		text = i.openForm(o.request, trigger, a.label, a.form(i, o.request, i.metadata(about.String())))
 		i.recorded = text == ""
 	}
-	rest := i.b.reconcile(i.deadlines, o.request, o.holder)
-	defer rest()
 	if i.view.Type != "" && (text != "" || !i.opening) { // no message shows the person what happened
 		text = blocks.ActionOutcome(o.request, about.Name, text)
 	}
-	return i.acknowledge(text, o.request)
+	return i.finish(o, text)
 }
 
 // submittedAct handles a submitted form. Errors are shown in it, and it stays open, so
@@ -155,12 +153,13 @@ func (b *Bot) submittedAct(d deadlines, a act, payload viewSubmission) (answer r
 		chosen: payload.choices(a.field, a.field),
 	}
 	o := i.decideAct(about)
-	b.reconcile(d, o.request, o.holder)()
+	i.whileReconciling([]outcome{o}, func() {
+		if from.Home && o.counts() {
+			i.refreshHome(blocks.ActionOutcome(o.request, about.Name, ""), o.request)
+		}
+	})
 	if !o.counts() {
 		return invalidAt(a.field, i.answerAct(o, about, blocks.Plain))
-	}
-	if from.Home {
-		i.refreshHome(blocks.ActionOutcome(o.request, about.Name, ""), o.request)
 	}
 	if from.View == viewModal {
 		return closeAll

@@ -201,10 +201,11 @@ func (b *Bot) approveBatch(d deadlines, payload viewSubmission) (answer reply) {
 			fresh = append(fresh, o.request)
 		}
 	}
-	b.reconcileAll(d, outcomes)
-	if m.Home {
-		i.refreshHome("", fresh...)
-	}
+	i.whileReconciling(outcomes, func() {
+		if m.Home {
+			i.refreshHome("", fresh...)
+		}
+	})
 	return updated(blocks.BatchResult(said))
 }
 

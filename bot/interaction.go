@@ -97,12 +97,40 @@ func (i *interaction) vote(trigger string) reply {
 		text = i.openModal(o.request, trigger)
 		i.recorded = text == ""
 	}
-	rest := i.b.reconcile(i.deadlines, o.request, o.holder)
-	defer rest()
 	if i.view.Type != "" && (text != "" || !i.opening) { // no message shows the person what happened
 		text = blocks.Outcome(o.request, i.ticket.Verdict, text)
 	}
-	return i.acknowledge(text, o.request)
+	return i.finish(o, text)
+}
+
+// finish reconciles the request and tells the person. A view takes its own reads to show
+// what happened, so there both happen at the same time.
+func (i *interaction) finish(o outcome, text string) (answer reply) {
+	if i.view.Type == "" {
+		defer i.b.reconcile(i.deadlines, o.request, o.holder)()
+		return i.acknowledge(text, o.request)
+	}
+	answer = failed
+	if i.recorded {
+		answer = ok
+	}
+	i.whileReconciling([]outcome{o}, func() { answer = i.acknowledge(text, o.request) })
+	return answer
+}
+
+// whileReconciling reconciles requests and tells the person at the same time.
+func (i *interaction) whileReconciling(outcomes []outcome, tell func()) {
+	i.b.sideBySide(2, []func(){
+		func() { i.b.reconcileAll(i.deadlines, outcomes) },
+		func() {
+			defer func() {
+				if cause := recover(); cause != nil {
+					i.b.logPanic("telling a person", cause)
+				}
+			}()
+			tell()
+		},
+	})
 }
 
 // acknowledge tells the person, and returns Slack's answer. fresh are requests as just

@@ -887,6 +887,61 @@ func TestListsAnswerInTime(t *testing.T) {
 	}
 }
 
+// The Home tab shows what an action led to, although messages and signals take all the
+// time that there is.
+func TestHomeIsCurrentWhileMessagesAreSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &handle.Memory{}
+		now := func() time.Time { return launched.Add(10 * time.Minute) }
+		w := slacktest.New(slacktest.Config{
+			Now: now, TeamID: "T0HOME", AppID: "A0COUNTERSIGN", BotID: "B0COUNTERSIGN", BotUserID: "U0COUNTERSIGN", BotToken: token,
+			Scopes: []string{"users:read", "usergroups:read"}, HomeTab: true,
+		})
+		w.AddUser(slacktest.User{ID: approver, Name: "ada", RealName: "Ada"})
+		var all []handle.Request
+		for n := range 4 {
+			r, err := store.Create(t.Context(), handletest.Request(n, launched.Add(time.Duration(n)*time.Second), posted, func(r *handle.Request) { r.Terms.Approvers = []string{approver} }))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, r)
+		}
+		s := slow{Store: store, base: w, latency: 120 * time.Millisecond}
+		l := &lists{T: t, slack: w, bot: &bot.Bot{
+			Store: s, Now: now, TeamID: "T0HOME", AppID: "A0COUNTERSIGN",
+			SigningSecrets: func(context.Context, bool) ([]string, error) { return []string{secret}, nil },
+			After:          func(ctx context.Context, _ handle.Request, _ string) { <-ctx.Done() },
+			Slack:          slack.New(token, slack.OptionAPIURL("http://slack.test/api/"), slack.OptionHTTPClient(&http.Client{Transport: bot.Answers(s)})),
+		}}
+		user := map[string]any{"id": approver, "team_id": "T0HOME"}
+		batch, err := json.Marshal(map[string]any{"home": true, "r": [][2]string{{all[2].ID, blocks.Shown(all[2])}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rejection, err := json.Marshal(map[string]any{"home": true, "ticket": handle.Ticket{ID: all[1].ID, Verdict: handle.Reject}.String()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		reason := map[string]any{"values": map[string]any{"reason": map[string]any{"reason": map[string]any{"value": "Use the shared one"}}}}
+		for n, payload := range []document{
+			{"type": "block_actions", "api_app_id": "A0COUNTERSIGN", "user": user, "view": map[string]any{"id": "V1", "type": "home"},
+				"actions": []any{map[string]any{"action_id": "approve", "value": handle.Ticket{ID: all[0].ID, Verdict: handle.Approve}.String()}}},
+			{"type": "view_submission", "api_app_id": "A0COUNTERSIGN", "user": user, "view": map[string]any{"callback_id": blocks.RejectModal, "private_metadata": string(rejection), "state": reason}},
+			{"type": "view_submission", "api_app_id": "A0COUNTERSIGN", "user": user, "view": map[string]any{"callback_id": blocks.BatchReviewModal, "private_metadata": string(batch)}},
+		} {
+			began := time.Now()
+			res := l.signed("/slack/interactivity", "application/x-www-form-urlencoded", url.Values{"payload": {encode(t, payload)}}.Encode(), nil)
+			if took := time.Since(began); res.Code != 200 || took > 2700*time.Millisecond {
+				t.Errorf("%d: %d after %s", n, res.Code, took)
+			}
+			v, _ := w.Home(approver)
+			if got := requestsIn(l, v.Blocks, "request/"); !slices.Equal(got, ids(all[n+1:])) {
+				t.Errorf("%d: Home shows %v\n%s", n, got, v.Blocks)
+			}
+		}
+	})
+}
+
 // In an Enterprise Grid a person has several IDs, and its members see the lists from
 // whichever workspace they are in.
 func TestListsInGrid(t *testing.T) {

@@ -162,15 +162,16 @@ func (b *Bot) submitted(d deadlines, payload viewSubmission) (answer reply) {
 	o := b.decide(i.work, i.attempt())
 	i.recorded = o.counts()
 	i.logResult(o)
-	b.reconcile(d, o.request, o.holder)()
+	i.whileReconciling([]outcome{o}, func() {
+		if from.Home && o.counts() {
+			i.refreshHome(blocks.Outcome(o.request, i.ticket.Verdict, ""), o.request)
+		}
+	})
 	if errors.Is(o.err, handle.ErrNotFound) {
 		return invalid(blocks.UnknownForm)
 	}
 	if !o.counts() {
 		return invalid(i.answer(o, blocks.Plain))
-	}
-	if from.Home {
-		i.refreshHome(blocks.Outcome(o.request, i.ticket.Verdict, ""), o.request)
 	}
 	if from.View == viewModal {
 		return closeAll
