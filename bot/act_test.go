@@ -157,7 +157,7 @@ func TestReassign(t *testing.T) {
 	form := w.reassignment(r, approver, "U0SECOND", "S0OTHERS")
 	w.wantAck(w.send(form))
 	w.advance(time.Second)
-	w.wantAck(w.send(form)) // again, by one who is no approver anymore
+	w.wantAck(w.send(form)) // again; the person is no longer an approver
 	got := w.wantVotes(r.ID, 0, handle.Pending)
 	if len(got.Reassignments) != 1 || strings.Join(got.Terms.Approvers, " ") != "U0SECOND S0OTHERS" {
 		t.Errorf("got %+v, approvers %v", got.Reassignments, got.Terms.Approvers)
@@ -387,7 +387,7 @@ func TestGuestAnswers(t *testing.T) {
 	w.wantPrivate()
 }
 
-// TestActCost: what is no vote costs no more than one.
+// Acts cost no more reads and writes than a vote.
 func TestActCost(t *testing.T) {
 	w := newWorld(t)
 	r := w.launch(reassignable)

@@ -173,7 +173,7 @@ func (l *lists) wantText(where string, raw json.RawMessage, want string) {
 	}
 }
 
-// at edits a request to be of another product, account and requester.
+// at edits a request to have a different product, account and requester.
 func at(product, account, label, by string) func(*handle.Request) {
 	return func(r *handle.Request) {
 		r.Product.Name, r.Stack.Account, r.Stack.AccountName = product, account, label
@@ -962,6 +962,6 @@ func TestListsInGrid(t *testing.T) {
 	}
 	form.Set("enterprise_id", "E0OTHER")
 	if res := l.signed("/slack/commands", "application/x-www-form-urlencoded", form.Encode(), nil); strings.Contains(res.Body.String(), r.ID) {
-		t.Errorf("a member of another organization: got %s", res.Body)
+		t.Errorf("a member of a different organization: got %s", res.Body)
 	}
 }

@@ -20,7 +20,7 @@ type metadata struct {
 	Channel string `json:"channel,omitempty"`
 	TS      string `json:"ts,omitempty"`
 	View    string `json:"view,omitempty"` // modal or home: where it was opened, if not on a message
-	Home    bool   `json:"home,omitempty"` // the person's Home tab is to be refreshed
+	Home    bool   `json:"home,omitempty"` // opened on the Home tab, so refresh it
 }
 
 // openModal opens the modal for a reason. It returns what to tell the person if

@@ -116,7 +116,7 @@ func TestActsRaceWithDecisions(t *testing.T) {
 					if decided < 0 {
 						t.Fatalf("no decision: %+v", got.Events)
 					}
-				default: // whoever was reassigned away could not approve any more
+				default: // an approver who was replaced could not approve any more
 					if len(got.Votes) != 0 || got.CountRefusals(handle.RefusedNotApprover) != 1 {
 						t.Fatalf("after the reassignment: votes %+v, events %+v", got.Votes, got.Events)
 					}

@@ -60,7 +60,7 @@ type Request struct {
 	Reassignments  []Reassignment   `json:"reassignments,omitempty"`
 	EscalatedAt    time.Time        `json:"escalatedAt,omitzero"`
 	FirstApprovers []string         `json:"firstApprovers,omitempty"` // Terms.Approvers before they were first changed; see AskedAtFirst
-	Groups         map[string]Group `json:"groups,omitempty"`         // by ID, as far as Slack could be asked; see RecordGroups
+	Groups         map[string]Group `json:"groups,omitempty"`         // by ID, those that Slack returned; see RecordGroups
 
 	Votes    []Vote    `json:"votes,omitempty"`
 	Decision *Decision `json:"decision,omitempty"`

@@ -41,7 +41,7 @@ func (r Request) RecordGroups(groups map[string]Group) Request {
 // Awaited is a user, or a user group, that has not acted.
 type Awaited struct {
 	ID    string
-	Group Group // of a user group, as far as known
+	Group Group // of a user group; zero if unknown
 }
 
 // WaitingFor lists the approvers who have not voted, in the order of the terms; none

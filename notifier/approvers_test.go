@@ -28,7 +28,7 @@ func TestLaunchFailsIfNoOneIsLeftToDecide(t *testing.T) {
 		refused string // in the reason; empty: the launch asks
 	}{
 		{"a group with members", func(*testWorld) {}, 1, ""},
-		{"only deactivated people", approvers("U0GONE"), 1, "no one is left who can approve this launch: U0GONE is deactivated"},
+		{"only deactivated people", approvers("U0GONE"), 1, "none of the approvers can approve this launch: U0GONE is deactivated"},
 		{"a person who does not exist", approvers("U0NONE"), 1, "U0NONE does not exist"},
 		{"a bot", approvers("U0BOT"), 1, "U0BOT is a bot"},
 		{"a guest", approvers("U0GUEST"), 1, "U0GUEST is a guest"},

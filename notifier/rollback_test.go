@@ -55,7 +55,7 @@ func TestUpdateThatRollsBackSucceeds(t *testing.T) {
 			return w.updateEvent(r.ID, "ApprovalRequest", "back", w.gate(w.waitURL(), "production"), map[string]any{})
 		},
 		"the verdict of an unknown request": verdict,
-		"the verdict of another stack's request": func(w *testWorld, r handle.Request) []byte {
+		"the verdict of a different stack's request": func(w *testWorld, r handle.Request) []byte {
 			other := r
 			other.ID, other.Stack.ID = handle.NewID("another", "stack", "x"), "arn:aws:cloudformation:us-east-1:111122223333:stack/x/y"
 			if _, err := w.store.Create(t.Context(), other); err != nil {

@@ -425,7 +425,7 @@ func TestWaitPastDeadlineWithoutMailFailsTheLaunch(t *testing.T) {
 	}
 }
 
-// That Slack refuses to look people up, in whatever words, is no answer: it is asked
+// A refusal of Slack to look people up, with any error code, is not an answer: it is asked
 // until the request closes, and no one may decide before.
 func TestRefusedLookUpIsAskedAgain(t *testing.T) {
 	w := newWorld(t)

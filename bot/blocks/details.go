@@ -91,7 +91,7 @@ func (d *details) add(heading string, n int, lines ...string) {
 	before := *d
 	if heading != d.heading && heading != "" {
 		lines = append([]string{"*" + heading + "*"}, lines...)
-		d.flush() // a block of its own
+		d.flush() // a heading starts a new block
 	}
 	for _, line := range lines {
 		encoded, err := json.Marshal(line)

@@ -189,7 +189,7 @@ func (l *linter) token(r *Resource) {
 	case len(arn) < 6 && !strings.Contains(sketch(n), "${"):
 		l.add(ruleServiceToken, l.atProperty(r, "ServiceToken"), r.LogicalID, "its ServiceToken is not an ARN", "Write the notifier's ARN, as in docs/template.md.")
 	case len(arn) < 6 || arn[0] != "arn" || arn[2] != "lambda":
-		// a value of its own, or a topic, which is in one Region and account
+		// known only in a stack, or a topic, which is in one Region and account
 	default:
 		var fixed []string
 		if !strings.Contains(arn[3], "${") {

@@ -125,7 +125,7 @@ func TestLintFindsEachRule(t *testing.T) {
 		{"the wait URL in metadata", []string{"    DependsOn: Verdict\n", "    DependsOn: Verdict\n    Metadata: {Url: !Ref Handle}\n"}, "url-exposed 36:21"},
 		{"the wait URL in another property", []string{"EmailID: !Ref Mail", "EmailID: !Ref Mail\n      Details: {Url: !Ref Handle}"}, "url-exposed 18:22"},
 		{"no ServiceToken", []string{"      ServiceToken: " + token + "\n", ""}, "service-token 10:3"},
-		{"a ServiceToken that is no ARN", []string{token, "notifier"}, "service-token 13:7; service-token 30:7"},
+		{"a ServiceToken that is not an ARN", []string{token, "notifier"}, "service-token 13:7; service-token 30:7"},
 		{"another ServiceToken", []string{token, "!Sub arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:other"}, "service-token 30:7"},
 		{"a fixed Region", []string{token, "!Sub arn:aws:lambda:us-east-1:${AWS::AccountId}:function:n", "ServiceToken: !Join [':', [arn, !Ref AWS::Partition, lambda, !Ref AWS::Region, !Ref AWS::AccountId, function, countersign-notifier]]", "ServiceToken: !Sub arn:aws:lambda:us-east-1:${AWS::AccountId}:function:n"}, "fixed-service-token 13:7; fixed-service-token 30:7"},
 		{"a topic", []string{token, "arn:aws:sns:us-east-1:111122223333:requests", "ServiceToken: !Join [':', [arn, !Ref AWS::Partition, lambda, !Ref AWS::Region, !Ref AWS::AccountId, function, countersign-notifier]]", "ServiceToken: arn:aws:sns:us-east-1:111122223333:requests"}, ""},

@@ -173,7 +173,7 @@ func (r *renamer) fail(n *yaml.Node) {
 	}
 }
 
-// word renames the first occurrence of a name in a node's text, as a word of its own.
+// word renames the first occurrence of a name as a whole word in a node's text.
 func (r *renamer) word(n *yaml.Node, name string) {
 	start, text, ok := r.extent(n)
 	at := regexp.MustCompile(`(^|[^A-Za-z0-9])` + name + `($|[^A-Za-z0-9])`).FindStringSubmatchIndex(text)

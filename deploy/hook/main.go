@@ -1,5 +1,5 @@
 // Command hook is the Lambda function behind the CloudFormation Hook that refuses
-// product templates whose gate does not hold; see package
+// product templates whose gate is missing or can be bypassed; see package
 // countersign/deploy/internal/hook. The stack has it if EnforceGate is warn or fail.
 package main
 

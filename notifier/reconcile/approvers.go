@@ -153,7 +153,7 @@ func (c *Reconciler) tooFewApprovers(ctx context.Context, r handle.Request, read
 	if len(s.leftOut) > maxReasons {
 		s.leftOut = append(s.leftOut[:maxReasons], fmt.Sprintf("and %d more", len(s.leftOut)-maxReasons))
 	}
-	missing := "no one is left who can approve this launch"
+	missing := "none of the approvers can approve this launch"
 	if len(s.found) > 0 {
 		missing = fmt.Sprintf("this launch needs %d approvers, but only %d can approve it", s.needed, len(s.found))
 	}

@@ -91,7 +91,7 @@ func TestTrustPolicies(t *testing.T) {
 		{"a literal star", rooted(`{"StringEquals":{` + name + `:"*"}}`), false},
 		{"an escaped star", rooted(`{"StringLike":{` + name + `:"${*}"}}`), false},
 		{"a fixed name", rooted(`{"StringEquals":{` + name + `:"pipeline"}}`), false},
-		{"a prefix that is no person's", rooted(`{"StringLike":{` + name + `:"pipeline-*"}}`), false},
+		{"a prefix for no person", rooted(`{"StringLike":{` + name + `:"pipeline-*"}}`), false},
 		{"names of several people", rooted(`{"StringEquals":{` + name + `:["ann@corp.example","bob@corp.example"]}}`), true},
 		{"each person by a statement", with(
 			allow+`"Principal":{"AWS":"arn:aws:iam::111122223333:user/ann"},"Condition":{"StringEquals":{`+name+`:"ann@corp.example"}}`,
@@ -107,7 +107,7 @@ func TestTrustPolicies(t *testing.T) {
 		{"the name by one statement, any by another", with(
 			allow+root+`,"Condition":{"StringLike":{`+name+`:"${aws:username}"}}`,
 			allow+`"Principal":{"AWS":"arn:aws:iam::111122223333:role/Admin"}`), true},
-		{"an operator of another type", rooted(`{"NumericEquals":{` + name + `:"1"}}`), true}, // not known what it does
+		{"an operator of another type", rooted(`{"NumericEquals":{` + name + `:"1"}}`), true}, // its effect is unknown
 		{"an ARN operator with every name", rooted(`{"ArnLike":{` + name + `:"*"}}`), true},
 
 		// Deny.

@@ -177,7 +177,7 @@ func (d *doctor) checkLaunchTopic(ctx context.Context) []Finding {
 	return findings
 }
 
-// subscriptions returns a topic's subscriptions, as far as they could be read.
+// subscriptions returns the subscriptions of a topic that could be read.
 func (d *doctor) subscriptions(ctx context.Context, topic string) (list []types.Subscription, err error) {
 	pages := sns.NewListSubscriptionsByTopicPaginator(d.aws.sns, &sns.ListSubscriptionsByTopicInput{TopicArn: &topic})
 	for pages.HasMorePages() {

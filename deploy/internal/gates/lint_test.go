@@ -108,7 +108,7 @@ func TestLintGitHub(t *testing.T) {
 	}
 	for line := range strings.Lines(out) {
 		if !strings.HasPrefix(line, "::") {
-			t.Errorf("%q is no workflow command", line)
+			t.Errorf("%q is not a workflow command", line)
 		}
 	}
 }

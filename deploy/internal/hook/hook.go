@@ -1,9 +1,10 @@
 // Package hook answers a CloudFormation Lambda Hook on stacks. Before CloudFormation
 // creates or updates a stack of a product, the hook checks the gate of its template, as
-// "countersign gate lint" does, and refuses a template whose gate does not hold.
+// "countersign gate lint" does, and refuses a template whose gate is missing or can be
+// bypassed.
 //
 // The function does not know whether it refuses or warns: it answers FAILED, and the
-// failure mode of the hook says what CloudFormation makes of it.
+// hook's failure mode decides whether CloudFormation fails the stack or only warns.
 package hook
 
 import (
@@ -94,7 +95,7 @@ func (f *Function) evaluate(ctx context.Context, e event) response {
 		return response{HookStatus: success, Message: "Not a stack of a product."}
 	}
 	if s.nested() {
-		return response{HookStatus: success, Message: "A nested stack: the gate of the stack around it holds it back."}
+		return response{HookStatus: success, Message: "A nested stack: the gate of its parent stack holds it back."}
 	}
 	text, err := f.download(ctx, e.RequestData.Payload, s)
 	if err != nil {
@@ -135,6 +136,6 @@ func lint(ctx context.Context, src []byte) ([]gate.Finding, error) {
 	case r := <-done:
 		return r.findings, r.err
 	case <-ctx.Done():
-		return nil, errors.New("checking it takes too long")
+		return nil, errors.New("the check took too long")
 	}
 }

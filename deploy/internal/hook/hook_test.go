@@ -44,7 +44,7 @@ func payload(t *testing.T, template, previous string) roundTripper {
 	return answer(http.StatusOK, string(body))
 }
 
-// none fails the test if something is downloaded.
+// none is a transport that fails the test if it is used.
 func none(t *testing.T) roundTripper {
 	return func(r *http.Request) (*http.Response, error) {
 		t.Errorf("%s was downloaded", r.URL.Host)
@@ -182,8 +182,8 @@ func TestOtherStacksPass(t *testing.T) {
 		}
 	}
 	for what, edit := range map[string]string{
-		"a stack set's":                    "stack/StackSet-SC-111122223333-pp-2mmexample-5f9e0c65-1de4-11ee-9739-0a1b2c3d4e5f/",
-		"with the prefix of another maker": "stack/SC-mine-1/",
+		"a stack set's":                        "stack/StackSet-SC-111122223333-pp-2mmexample-5f9e0c65-1de4-11ee-9739-0a1b2c3d4e5f/",
+		"with the prefix and a different name": "stack/SC-mine-1/",
 	} {
 		if r := invoke(t, event(t, "create", name, edit), payload(t, leaky(early), "")); r.HookStatus != "FAILED" {
 			t.Errorf("a stack %s: got %+v", what, r)
@@ -191,8 +191,8 @@ func TestOtherStacksPass(t *testing.T) {
 	}
 }
 
-// What cannot be checked fails, with what to do. In the mode warn, CloudFormation lets
-// the stack start nevertheless.
+// A template that cannot be checked fails, and the message says what to do. In the mode
+// warn, CloudFormation still starts the stack.
 func TestUncheckedTemplateFails(t *testing.T) {
 	big := strings.Repeat("#", 1<<20+1)
 	for what, c := range map[string]struct {

@@ -61,7 +61,7 @@ func TestCheckWriteReportsForgedEvents(t *testing.T) {
 			r.Messages = posted
 			r.Decision = &handle.Decision{State: handle.Withdrawn, Reason: "the stack was rolled back or deleted before a decision", At: start}
 		}), "no forged event withdraws a request"},
-		{"a withdrawal for want of approvers", nobody, changed(func(r *handle.Request) {
+		{"a withdrawal for lack of approvers", nobody, changed(func(r *handle.Request) {
 			r.Terms.Approvers = nobody.Terms.Approvers
 			r.Decision = &handle.Decision{State: handle.Withdrawn, Reason: "no one is left", At: start}
 		}), ""},

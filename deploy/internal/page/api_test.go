@@ -315,7 +315,7 @@ func TestHomeTabAndCommand(t *testing.T) {
 	s.do("command", sandbox.Ann, body{"text": "color:red"})
 	s.shows(sandbox.Ann, "slack", "“color” is not a search field. Use requester, product or account.")
 	if status, fault := s.try("command", sandbox.Olga, body{"text": ""}); status != http.StatusConflict {
-		t.Errorf("a person of another workspace ran the command: %d %+v", status, fault)
+		t.Errorf("a person from a different workspace ran the command: %d %+v", status, fault)
 	}
 	home, _ := s.sandbox.Slack.Home(sandbox.Ann)
 	s.do("click", sandbox.Ann, body{"view": home.ID, "block": "decide/" + s.request().ID, "action": "approve"})

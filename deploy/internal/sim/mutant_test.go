@@ -174,7 +174,7 @@ var simMutants = []mutant{
 		`Region: r\.Stack\.Region, Principal: f\.Principal,`, "Region: r.Stack.Region, Principal: \"x\","},
 	{"an unproven requester gets a grant", "handle",
 		`r\.Update != nil \|\| !r\.Requester\.Proven \|\| `, "r.Update != nil || "},
-	{"a reply outside its thread is no question", "notifier/reconcile",
+	{"a reply outside its thread does not become the question", "notifier/reconcile",
 		`case err == nil && p\.AtRoot:`, "case false:"},
 	{"a late reply does not look whether its thread is still there", "notifier/reconcile",
 		`return replies && !same\(u\.seenRoot, root\)`, "return false"},

@@ -60,7 +60,7 @@ func Stories() []Story {
 			defaults: func(d *notifier.Defaults) { d.Approvals = 2 }},
 		{Name: "escalate", About: "No one acts for twenty minutes, the request is escalated to Dan, and he approves.", scenario: escalate, defaults: escalates},
 		{Name: "withdraw-by-requester", About: "Rita withdraws her launch, and it rolls back with her reason.", scenario: withdrawByRequester},
-		{Name: "batch", About: "Ann approves two of three launches together, and each is decided on its own.", scenario: batch},
+		{Name: "batch", About: "Ann approves two of three launches together, and each is decided separately.", scenario: batch},
 		{Name: "update", About: "Rita updates the launched product, and the update waits until Ann and Bob have approved what it changes.", scenario: update, needs: asks},
 		{Name: "update-rejected", About: "Ann rejects an update, which rolls back with her reason.", scenario: updateRejected, needs: asks},
 		{Name: "update-bypass", About: "An update changes the template and leaves the gate as it was: it is found and reported.", scenario: updateBypass},

@@ -29,7 +29,7 @@ Resources:
     Properties: {TopicArn: !Ref Topic, Protocol: sqs, Endpoint: !GetAtt Queue.Arn}
 `
 
-// newVersion plays a template of its own.
+// newVersion has its own template.
 func newVersion(ctx context.Context, run *runner) error {
 	var second *gate.Template
 	return run.steps(ctx,
