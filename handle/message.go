@@ -33,6 +33,18 @@ func (r Request) Root() (m Message, ok bool) {
 	return r.Messages[0], true
 }
 
+// RootWasReply reports whether the root was posted as a reply, outside its thread, and
+// only updated to show the question: then its mentions have notified no one.
+func (r Request) RootWasReply() bool {
+	root, posted := r.Root()
+	for key, d := range r.Delivered {
+		if posted && strings.HasPrefix(key, "reply/") && d.Channel == root.Channel && d.TS == root.TS {
+			return true
+		}
+	}
+	return false
+}
+
 // Asked reports whether approvers have been asked to decide, in Slack or by
 // mail.
 func (r Request) Asked() bool {

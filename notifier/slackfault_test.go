@@ -94,7 +94,7 @@ func TestDeletedQuestionIsAskedAgain(t *testing.T) {
 				}
 			}
 			if !slices.Contains(notified, bob) { // who has not voted
-				t.Errorf("Bob is not notified: %+v", asked)
+				t.Errorf("Bob is not notified: %s", asked.Blocks)
 			}
 			if len(w.mail.sent) > 0 {
 				t.Errorf("%d mails", len(w.mail.sent))

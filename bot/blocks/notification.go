@@ -83,7 +83,11 @@ func word(r handle.Request, n handle.Notification, direct bool) sentence {
 		}
 		return sentence{sign: states[handle.Pending].sign, toRequester: true, text: text + " Expires " + Mrkdwn.Date(r.Terms.Deadline) + ". Updates will appear in this thread."}
 	case handle.NotifyReasked:
-		return sentence{sign: states[handle.Pending].sign, text: "the earlier message about this " + Operation(r) + " was deleted, so the request is posted again here for " + askedOf(r) + ". Expires " + Mrkdwn.Date(r.Terms.Deadline) + "."}
+		of := askedOf(r)
+		if r.RootWasReply() {
+			of = awaited(r.WaitingFor())
+		}
+		return sentence{sign: states[handle.Pending].sign, text: "the earlier message about this " + Operation(r) + " was deleted, so the request is posted again here for " + of + ". Expires " + Mrkdwn.Date(r.Terms.Deadline) + "."}
 	case handle.NotifyVote:
 		missing := r.ApprovalsNeeded() - approvalsUpTo(r, n.Vote)
 		return sentence{sign: states[handle.Pending].sign, toRequester: true, text: "approved by " + mention(r.Votes[n.Vote].By.ID) + "; " + count(missing, "more approval is", "more approvals are") + " needed."}
