@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Notification is one thing that people are told about a request. It can go out
+// Notification is one piece of news about a request. It can go out
 // in up to three ways, each of them once: as a reply in the message's thread, as
 // a direct message to the requester, and by mail. Delivered has a key for each,
 // such as reply/decided, direct/decided and mail/decided.
@@ -156,24 +156,24 @@ func (r Request) needlessReminder(n Notification) bool {
 		return true
 	}
 	for _, other := range r.Notifications() {
-		d, told := r.Delivered[other.ReplyKey()]
-		pending := !told && !r.Attempts[Step{Kind: StepNotify, Notification: other}.Key()].Abandoned
+		d, delivered := r.Delivered[other.ReplyKey()]
+		pending := !delivered && !r.Attempts[Step{Kind: StepNotify, Notification: other}.Key()].Abandoned
 		switch other.Kind() {
 		case NotifyAsked, NotifyReasked:
-			if pending || told && !d.At.Before(n.At) {
+			if pending || delivered && !d.At.Before(n.At) {
 				return true
 			}
 		case NotifyEscalated, NotifyNudge, NotifyReassigned:
-			if pending && !r.needless(other) || told && !d.At.Before(n.At.Add(-remindGap)) {
+			if pending && !r.needless(other) || delivered && !d.At.Before(n.At.Add(-remindGap)) {
 				return true
 			}
 		}
 	}
 	for i := n.Index + 1; i < len(r.Terms.Reminders); i++ {
 		later := Notification{Name: NotifyReminder + "-" + strconv.Itoa(i)}
-		_, told := r.Delivered[later.ReplyKey()]
+		_, delivered := r.Delivered[later.ReplyKey()]
 		_, tried := r.Attempts[Step{Kind: StepNotify, Notification: later}.Key()]
-		if told || tried {
+		if delivered || tried {
 			return true
 		}
 	}
@@ -225,10 +225,10 @@ func (r Request) unmentioned() bool {
 	})
 }
 
-// untold lists the approvers who must still be asked by direct message because neither
+// approversToAsk lists the approvers who must still be asked by direct message because neither
 // the thread nor a mail could notify them: listed users, and the known members of listed
 // groups. At most MaxListed people are asked this way, each once.
-func (r Request) untold() []string {
+func (r Request) approversToAsk() []string {
 	asked := Notification{Name: NotifyAsked}
 	mail := Step{Kind: StepMail, Notification: asked}
 	_, mailed := r.Delivered[asked.MailKey()]
@@ -236,10 +236,10 @@ func (r Request) untold() []string {
 		return nil
 	}
 	var list []string
-	told := 0
+	already := 0
 	for key := range r.Delivered {
 		if strings.HasPrefix(key, string(StepAsk)+"/") {
-			told++
+			already++
 		}
 	}
 	for _, a := range r.WaitingFor() {
@@ -249,7 +249,7 @@ func (r Request) untold() []string {
 		}
 		for _, id := range ids {
 			_, written := r.Delivered[Step{Kind: StepAsk, To: id}.Key()]
-			if written || slices.Contains(list, id) || told+len(list) >= MaxListed {
+			if written || slices.Contains(list, id) || already+len(list) >= MaxListed {
 				continue
 			}
 			list = append(list, id)

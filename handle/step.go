@@ -132,7 +132,7 @@ func (r Request) Outstanding() []Step {
 			add(Step{Kind: StepMail, Notification: n, At: at})
 		}
 	}
-	for _, id := range r.untold() {
+	for _, id := range r.approversToAsk() {
 		add(Step{Kind: StepAsk, To: id, At: r.CreatedAt})
 	}
 	if !r.Stack.UpdateAt.IsZero() {

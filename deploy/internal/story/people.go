@@ -23,16 +23,16 @@ func question(ctx context.Context, run *runner) error {
 	return run.steps(ctx,
 		run.launch(),
 		run.posted(),
-		run.press(sandbox.Dan, run.inChannel, blocks.AskAction, "Ask"),
-		run.toldPrivately(sandbox.Dan, "You aren't an approver"),
-		run.press(sandbox.Ann, run.inChannel, blocks.StartReviewAction, "I'm reviewing"),
+		run.clickButton(sandbox.Dan, run.inChannel, blocks.AskAction, "Ask"),
+		run.gotPrivateMessage(sandbox.Dan, "You aren't an approver"),
+		run.clickButton(sandbox.Ann, run.inChannel, blocks.StartReviewAction, "I'm reviewing"),
 		run.messageHas(mentionOf(sandbox.Ann)),
-		run.press(sandbox.Ann, run.inChannel, blocks.AskAction, "Ask"),
+		run.clickButton(sandbox.Ann, run.inChannel, blocks.AskAction, "Ask"),
 		run.submit(sandbox.Ann, asks),
 		run.requestIs(handle.Pending),
 		run.threadHas("@Ann Approver", asks),
 		run.directMessagesHave(sandbox.Rita, asks),
-		run.press(sandbox.Rita, run.inDirect(sandbox.Rita), blocks.AnswerAction, "Answer"),
+		run.clickButton(sandbox.Rita, run.inDirect(sandbox.Rita), blocks.AnswerAction, "Answer"),
 		run.submit(sandbox.Rita, answers),
 		run.threadHas("@Rita Requester", answers),
 		run.notified("the answer", sandbox.Ann),
@@ -51,11 +51,11 @@ func remind(ctx context.Context, run *runner) error {
 		run.advance("until half of the time has passed", func(r handle.Request) time.Time { return r.Terms.Reminders[0].Add(time.Minute) }),
 		run.notified("the reminder", sandbox.Bob), // Ann has acted
 		run.later("five minutes", 5*time.Minute),
-		run.press(sandbox.Rita, run.inDirect(sandbox.Rita), blocks.NudgeAction, "Nudge"),
+		run.clickButton(sandbox.Rita, run.inDirect(sandbox.Rita), blocks.NudgeAction, "Nudge"),
 		run.notified("the nudge", sandbox.Bob),
 		run.later("a minute", time.Minute),
-		run.press(sandbox.Rita, run.inDirect(sandbox.Rita), blocks.NudgeAction, "Nudge"),
-		run.toldPrivately(sandbox.Rita, "You can nudge them again after"),
+		run.clickButton(sandbox.Rita, run.inDirect(sandbox.Rita), blocks.NudgeAction, "Nudge"),
+		run.gotPrivateMessage(sandbox.Rita, "You can nudge them again after"),
 		run.expect("the record", func(ctx context.Context) error {
 			r, err := run.request(ctx)
 			if err == nil && len(r.Nudges) != 1 {
@@ -79,7 +79,7 @@ func escalate(ctx context.Context, run *runner) error {
 		run.launch(),
 		run.posted(),
 		run.click(sandbox.Dan, handle.Approve),
-		run.toldPrivately(sandbox.Dan, "You aren't an approver"),
+		run.gotPrivateMessage(sandbox.Dan, "You aren't an approver"),
 		run.advance("by twenty minutes", func(r handle.Request) time.Time { return r.Terms.EscalateAt.Add(time.Minute) }),
 		run.threadHas("escalated"),
 		run.notifiedToo("the escalation", sandbox.Dan),
@@ -103,7 +103,7 @@ func withdrawByRequester(ctx context.Context, run *runner) error {
 			}
 			return err
 		}),
-		run.press(sandbox.Rita, run.inDirect(sandbox.Rita), blocks.WithdrawAction, "Withdraw"),
+		run.clickButton(sandbox.Rita, run.inDirect(sandbox.Rita), blocks.WithdrawAction, "Withdraw"),
 		run.submit(sandbox.Rita, why),
 		run.requestIs(handle.Withdrawn),
 		run.waitFails("Withdrawn by Rita Requester: "+why),
@@ -112,7 +112,7 @@ func withdrawByRequester(ctx context.Context, run *runner) error {
 		run.later("ten minutes", 10*time.Minute),
 		run.reacted(handle.ReactionWithdrawn),
 		run.click(sandbox.Ann, handle.Approve), // as a slow client shows it
-		run.toldPrivately(sandbox.Ann, "withdrawn"),
+		run.gotPrivateMessage(sandbox.Ann, "withdrawn"),
 		run.requestIs(handle.Withdrawn),
 	)
 }
@@ -142,7 +142,7 @@ func batch(ctx context.Context, run *runner) error {
 	return run.steps(ctx,
 		another, note, another, note, another, note,
 		run.openHome(sandbox.Ann),
-		run.pressInView(sandbox.Ann, run.sandbox.Slack.Home, blocks.BatchAction, "Approve several"),
+		run.clickInView(sandbox.Ann, run.sandbox.Slack.Home, blocks.BatchAction, "Approve several"),
 		func(ctx context.Context) error { // the form needs what the steps before it noted
 			return run.choose(sandbox.Ann, launched[0].ID, launched[2].ID)(ctx)
 		},
@@ -193,8 +193,8 @@ func (run *runner) inDirect(who string) func(context.Context) ([]slacktest.Messa
 	}
 }
 
-// press clicks a button of one of the messages.
-func (run *runner) press(who string, where func(context.Context) ([]slacktest.Message, error), action, label string) step {
+// clickButton clicks a button of one of the messages.
+func (run *runner) clickButton(who string, where func(context.Context) ([]slacktest.Message, error), action, label string) step {
 	return func(ctx context.Context) error {
 		messages, err := where(ctx)
 		if err != nil {
@@ -212,8 +212,8 @@ func (run *runner) press(who string, where func(context.Context) ([]slacktest.Me
 	}
 }
 
-// pressInView clicks a button of a person's view.
-func (run *runner) pressInView(who string, view func(string) (slacktest.View, bool), action, label string) step {
+// clickInView clicks a button of a person's view.
+func (run *runner) clickInView(who string, view func(string) (slacktest.View, bool), action, label string) step {
 	return func(context.Context) error {
 		v, _ := view(who)
 		run.print(run.name(who), "clicks "+label)

@@ -25,7 +25,7 @@ func weekend(ctx context.Context, run *runner) error {
 		run.messageHas("Approve for relaunch"),
 		run.advance("until Monday morning", func(handle.Request) time.Time { return friday.Add(64 * time.Hour) }),
 		run.clickRelaunch(sandbox.Dan),
-		run.toldPrivately(sandbox.Dan, "You aren't an approver"),
+		run.gotPrivateMessage(sandbox.Dan, "You aren't an approver"),
 		run.clickRelaunch(sandbox.Ann),
 		run.messageHas("Approved for relaunch"),
 		run.threadHas("approved for relaunch by @Ann Approver"),

@@ -264,8 +264,8 @@ func (run *runner) clickUnder(id string) step {
 	}
 }
 
-// toldPrivately checks the last ephemeral message to who.
-func (run *runner) toldPrivately(who, words string) step {
+// gotPrivateMessage checks the last ephemeral message to who.
+func (run *runner) gotPrivateMessage(who, words string) step {
 	return run.expect(run.name(who)+"'s ephemeral message", func(ctx context.Context) error {
 		seen := run.sandbox.Slack.Ephemerals(who)
 		if len(seen) == 0 {
