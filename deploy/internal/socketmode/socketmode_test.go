@@ -256,3 +256,31 @@ func TestRefusedTokenEndsTheRun(t *testing.T) {
 		})
 	}
 }
+
+// Slack asks for a new connection while the bot still works on a click: the answer
+// reaches the person over the new one, and the bot gets the click once.
+func TestConnectionIsRenewedDuringAClick(t *testing.T) {
+	f := start(t)
+	f.connected(t, 1)
+	began, goOn := make(chan struct{}, 10), make(chan struct{})
+	f.bot.Answer = func(string) (int, string) {
+		began <- struct{}{}
+		<-goOn
+		return http.StatusOK, `{"text":"once"}`
+	}
+	done := make(chan slacktest.Interaction, 1)
+	go func() {
+		i, err := f.Command(ann, channel, "/approvals", "")
+		if err != nil {
+			t.Error(err)
+		}
+		done <- i
+	}()
+	<-began
+	f.RefreshConnections()
+	f.connected(t, 2)
+	close(goOn)
+	if i := <-done; i.Failed || len(f.Ephemerals(ann)) != 1 || len(f.bot.received()) != 1 {
+		t.Errorf("failed %v (%s), shown %d, the bot got %d", i.Failed, i.Notice, len(f.Ephemerals(ann)), len(f.bot.received()))
+	}
+}
