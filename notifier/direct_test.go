@@ -105,6 +105,42 @@ func TestRefusedDirectMessageHarmsNothing(t *testing.T) {
 	}
 }
 
+// TestLaterDirectMessagesGoOutAfterARefusedFirst: the app's Messages tab was off at the
+// launch, and is on by the time of a question. The rest of the story is in its thread.
+func TestLaterDirectMessagesGoOutAfterARefusedFirst(t *testing.T) {
+	w := newWorld(t)
+	w.stacks.description = proven("arn:aws:sts::111122223333:assumed-role/Requesters/rita@example.com")
+	w.slack.SetFault(func(method string, form url.Values) *slacktest.Fault {
+		if method == "chat.postMessage" && !strings.HasPrefix(form.Get("channel"), "C") {
+			return &slacktest.Fault{Error: "messages_tab_disabled"}
+		}
+		return nil
+	})
+	r := w.launch()
+	w.slack.SetFault(nil)
+	r = w.load(r.ID)
+	next, _, err := r.Ask(handle.Voter{Person: handle.Person{ID: ann}, Home: true, Groups: []string{group}}, "How long?", w.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.store.Replace(t.Context(), next); err != nil {
+		t.Fatal(err)
+	}
+	w.sweep(time.Minute)
+	w.decide(r.ID, handle.Approve, "")
+	if err := w.ended("CREATE_COMPLETE"); err != nil {
+		t.Fatal(err)
+	}
+	w.sweep(time.Minute)
+	direct := w.slack.DMs(rita)
+	if len(direct) != 1 || len(direct[0].ButtonsIn("answer")) != 1 || len(direct[0].Replies) != 2 {
+		t.Fatalf("direct messages: %+v", direct)
+	}
+	if !strings.Contains(direct[0].Replies[0].Text, "approved by") || !strings.Contains(direct[0].Replies[1].Text, "the stack is ready") {
+		t.Errorf("replies: %+v", direct[0].Replies)
+	}
+}
+
 // TestDecisionBeforeTheQuestionIsOneDirectMessage: while Slack refuses direct messages
 // for a while, a decision is made. The requester is told of the decision alone.
 func TestDecisionBeforeTheQuestionIsOneDirectMessage(t *testing.T) {
