@@ -76,7 +76,6 @@ func (c CloudFormation) readFailure(ctx context.Context, stackID string, left *i
 // failed.
 type failures struct {
 	resource, gate, stack, rollback cause
-	started                         bool
 }
 
 func (f *failures) cause() cause {

@@ -222,7 +222,7 @@ func (s *Slack) GroupHandles(ctx context.Context) (map[string]string, error) {
 	return lookUp(ctx, s, s.handles, "", userTTL, "usergroups.list", func(ctx context.Context) (map[string]string, error) {
 		var options []slack.GetUserGroupsOption
 		if s.Team != "" {
-			options = append(options, slack.GetUserGroupsOptionWithTeamID(s.Team))
+			options = append(options, slack.GetUserGroupsOptionTeamID(s.Team))
 		}
 		groups, err := s.api.GetUserGroupsContext(ctx, options...)
 		handles := make(map[string]string, len(groups))

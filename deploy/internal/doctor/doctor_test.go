@@ -393,7 +393,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"a stale digest", product(strings.Replace(string(deploy.Product), "Description: Message queue", "Description: Queue", 1)),
 			[]expectation{{"products", Warning, "Name of prod-queue 3: Template is not the digest", "gate lint"}}},
 		{"a template that is none", product("{"), []expectation{{"products", Unchecked, "the template of Name of prod-queue 3 cannot be read: ValidationError", "gate lint"}}},
-		{"a template that Service Catalog does not give", product(""), []expectation{{"products", Unchecked, "did not give its template", "Save the template"}}},
+		{"a template that Service Catalog does not give", product(""), []expectation{{"products", Unchecked, "its template is not in Service Catalog's answer", "Save the template"}}},
 		{"a product of a recent launch", func(p *fixture) {
 			p.aws.requests = []handle.Request{gated("Queue", "p", "t"), gated("Queue", "p", "t")}
 			for i, id := range []string{"prod-disk", "prod-deleted"} {

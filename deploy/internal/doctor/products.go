@@ -122,7 +122,7 @@ func (d *doctor) readVersions(ctx context.Context, id string) ([]version, error)
 		}
 		v := version{name: name + " " + aws.ToString(s.Name)}
 		if source, ok := out.Info["CloudFormationTemplate"]; !ok {
-			v.err = errors.New("Service Catalog did not give its template")
+			v.err = errors.New("its template is not in Service Catalog's answer")
 		} else if t, err := gate.Parse([]byte(source)); err != nil {
 			v.err = err
 		} else {

@@ -82,7 +82,7 @@ func TestInstallFromRelease(t *testing.T) {
 	slackServer.Start()
 
 	i.answer("Bot token", "xoxb-wrong")
-	i.expect("Slack refuses the token (invalid_auth)")
+	i.expect("the token is refused by Slack (invalid_auth)")
 	i.answer("Bot token", botToken)
 	i.answer("Signing secret", signingSecret)
 	i.expect("are stored")

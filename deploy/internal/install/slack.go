@@ -150,7 +150,7 @@ func (i *installer) checkToken(ctx context.Context, token string) (*slack.AuthTe
 	}
 	self, err := i.slack(token).AuthTestContext(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("Slack refuses the token (%s): copy it again from %s", slackReason(err), tokenPlace)
+		return nil, fmt.Errorf("the token is refused by Slack (%s): copy it again from %s", slackReason(err), tokenPlace)
 	}
 	team, enterprise := i.value("SlackTeam"), i.value("SlackEnterprise")
 	switch {
