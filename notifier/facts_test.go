@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/servicecatalog"
 
 	"countersign/handle"
+	"countersign/notifier/catalog"
 	"countersign/notifier/reconcile"
 )
 
@@ -36,9 +37,9 @@ func (w *testWorld) names(respond http.HandlerFunc) *atomic.Int32 {
 		_, _ = io.WriteString(rw, `{"ProductViewDetail":{"ProductViewSummary":{"Name":"Message queue"}},"ProvisioningArtifactSummaries":[{"Id":"pa-abcd1234","Name":"v3"}]}`)
 	}))
 	w.Cleanup(server.Close)
-	w.notifier.Names = &reconcile.ProductNames{Now: w.Now, Log: slog.New(slog.DiscardHandler), Client: servicecatalog.New(servicecatalog.Options{
+	w.notifier.Names = (&catalog.Names{Now: w.Now, Log: slog.New(slog.DiscardHandler), Client: servicecatalog.New(servicecatalog.Options{
 		Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("AKIDMADE", "made", ""), Retryer: aws.NopRetryer{},
-	})}
+	})}).Find
 	return calls
 }
 

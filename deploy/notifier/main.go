@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"countersign/deploy/internal/function"
+	"countersign/notifier/catalog"
 )
 
-func main() { lambda.Start(function.NewNotifier(os.Environ(), os.Stdout)) }
+func main() { lambda.Start(function.NewNotifier(os.Environ(), os.Stdout, catalog.NewFind)) }

@@ -39,9 +39,9 @@ type Reconciler struct {
 	// CloudFormation is asked about all.
 	Account string
 
-	// Names finds the names of products and versions. Optional: without it, messages
-	// show their IDs.
-	Names *ProductNames
+	// Names finds the names of a product and a version by their IDs; names that it cannot
+	// find soon are empty. Optional: without it, messages show the IDs.
+	Names func(ctx context.Context, product, version string) (productName, versionName string)
 
 	// CancelUnapproved cancels an update that bypasses its gate, when it is first
 	// seen. It needs cloudformation:CancelUpdateStack.

@@ -98,7 +98,9 @@ func (c *Reconciler) Verify(ctx context.Context, r handle.Request, answered bool
 		Template: handle.TemplateDigest(template), Parameters: handle.ParametersDigest(d.Parameters),
 		Account: r.Stack.Account, Region: r.Stack.Region, Principal: f.Principal,
 	}
-	f.Product.ProductName, f.Product.VersionName = c.Names.Find(ctx, f.Product.ID, f.Product.Version)
+	if c.Names != nil {
+		f.Product.ProductName, f.Product.VersionName = c.Names(ctx, f.Product.ID, f.Product.Version)
+	}
 	return f, nil
 }
 

@@ -349,7 +349,7 @@ func runAsFunction(role string) {
 		}
 	}
 	if role == "notifier" {
-		f := function.NewNotifier(environ, os.Stdout)
+		f := function.NewNotifier(environ, os.Stdout, nil)
 		f.SetStore(panickingStore{})
 		lambda.Start(f)
 	}

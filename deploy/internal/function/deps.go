@@ -20,9 +20,9 @@ import (
 type Deps struct {
 	Store  handle.Store
 	Stacks reconcile.Stacks
-	Names  *reconcile.ProductNames // optional
-	Mail   reconcile.MailTopic     // nil: no mail
-	Client *http.Client            // for the wait handle and for answers to CloudFormation
+	Names  func(ctx context.Context, product, version string) (productName, versionName string) // optional: see reconcile.Reconciler
+	Mail   reconcile.MailTopic                                                                  // nil: no mail
+	Client *http.Client                                                                         // for the wait handle and for answers to CloudFormation
 	Now    func() time.Time
 	Log    *slog.Logger
 

@@ -18,7 +18,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/servicecatalog"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"countersign/deploy/internal/awsfix"
@@ -39,11 +38,15 @@ type Function struct {
 	serve    http.Handler // of the bot
 }
 
+// NewNames makes what finds the names of products: catalog.NewFind. Only the notifier
+// does; without the SDK of Service Catalog the bot starts faster.
+type NewNames func(sdk aws.Config, now func() time.Time, log *slog.Logger) func(ctx context.Context, product, version string) (productName, versionName string)
+
 // NewNotifier returns the notifier, configured by the environment. With an invalid
 // configuration it answers custom resource requests with FAILED and the problems,
 // except what must succeed all the same; see [notifier.Notifier].
-func NewNotifier(environ []string, out io.Writer) *Function {
-	f, deps := start(RoleNotifier, environ, out)
+func NewNotifier(environ []string, out io.Writer, names NewNames) *Function {
+	f, deps := start(RoleNotifier, environ, out, names)
 	if f.configErr != nil {
 		f.notifier = &notifier.Notifier{
 			Reconciler: &reconcile.Reconciler{Stacks: deps.Stacks, Client: f.transport.Client, Now: now, Log: f.log, Account: f.config.Account},
@@ -59,7 +62,7 @@ func NewNotifier(environ []string, out io.Writer) *Function {
 // NewBot returns the bot, configured by the environment. With an invalid
 // configuration it answers 503.
 func NewBot(environ []string, out io.Writer) *Function {
-	f, deps := start(RoleBot, environ, out)
+	f, deps := start(RoleBot, environ, out, nil)
 	f.serve = http.HandlerFunc(serveUnavailable)
 	if f.configErr == nil {
 		f.serve = deps.Bot(deps.Reconciler())
@@ -71,7 +74,7 @@ func NewBot(environ []string, out io.Writer) *Function {
 // reads the secret, so that the first click does not wait for it; if that fails,
 // it is read again when it is needed. Meanwhile it opens the connections to DynamoDB
 // and Slack that the first event will use.
-func start(role Role, environ []string, out io.Writer) (*Function, Deps) {
+func start(role Role, environ []string, out io.Writer, names NewNames) (*Function, Deps) {
 	f := &Function{
 		log:       NewLog(out, os.Getenv("AWS_LAMBDA_LOG_LEVEL")),
 		metrics:   &Metrics{Out: out, Function: lambdacontext.FunctionName, Now: now},
@@ -95,7 +98,11 @@ func start(role Role, environ []string, out io.Writer) (*Function, Deps) {
 	begun := time.Now()
 	_, err := secrets.Secret(context.Background())
 	f.log.Info("ready", "secret", err == nil, "secretMillis", float64(time.Since(begun).Microseconds())/1000)
-	return f, f.deps(sdk, secrets)
+	deps := f.deps(sdk, secrets)
+	if names != nil {
+		deps.Names = names(sdk, now, f.log)
+	}
+	return f, deps
 }
 
 // tableEndpoint returns the URL of DynamoDB; empty if it cannot be determined.
@@ -120,7 +127,6 @@ func (f *Function) deps(sdk aws.Config, secrets *SecretCache) Deps {
 	d := Deps{
 		Store:          store,
 		Stacks:         reconcile.CloudFormation{Client: cloudformation.NewFromConfig(sdk)},
-		Names:          &reconcile.ProductNames{Client: servicecatalog.NewFromConfig(sdk), Now: now, Log: f.log},
 		Client:         f.transport.Client,
 		Now:            now,
 		Log:            f.log,

@@ -23,6 +23,7 @@ import (
 	"countersign/deploy/internal/function"
 	"countersign/handle"
 	"countersign/notifier"
+	"countersign/notifier/catalog"
 	"countersign/notifier/reconcile"
 )
 
@@ -69,10 +70,10 @@ func New(c Config, store handle.Store, now func() time.Time, client *http.Client
 	deps := function.Deps{
 		Store:  store,
 		Stacks: reconcile.CloudFormation{Client: cloudformation.NewFromConfig(aws, func(o *cloudformation.Options) { o.BaseEndpoint = &c.CloudFormation })},
-		Names: &reconcile.ProductNames{
+		Names: (&catalog.Names{
 			Client: servicecatalog.NewFromConfig(aws, func(o *servicecatalog.Options) { o.BaseEndpoint = &c.CloudFormation }),
 			Now:    now, Log: log,
-		},
+		}).Find,
 		Mail:           reconcile.SNSTopic{Client: sns.NewFromConfig(aws, func(o *sns.Options) { o.BaseEndpoint = &c.Mail }), ARN: c.TopicARN},
 		Client:         client,
 		Now:            now,

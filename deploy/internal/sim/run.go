@@ -21,6 +21,7 @@ import (
 	"countersign/deploy/internal/sandbox"
 	"countersign/handle"
 	"countersign/notifier"
+	"countersign/notifier/catalog"
 	"countersign/notifier/reconcile"
 )
 
@@ -238,7 +239,7 @@ func (s *simulation) restart() {
 	s.sandbox.Restart(s.store)
 	n, b := s.sandbox.Functions.Notifier, s.sandbox.Functions.Bot
 	n.Stacks, n.Mail = s.clouds, s.topic
-	n.Names = &reconcile.ProductNames{Client: s.catalog, Now: s.now, Log: n.Log}
+	n.Names = (&catalog.Names{Client: s.catalog, Now: s.now, Log: n.Log}).Find
 	n.Workers = 1
 	n.CancelUnapproved = s.plan.Env.CancelUnapproved
 	n.Wait = s.wait

@@ -1,4 +1,6 @@
-package reconcile
+// Package catalog finds the names of products in Service Catalog. It is a package of its
+// own because its SDK would lengthen the bot's start.
+package catalog
 
 import (
 	"context"
@@ -14,10 +16,10 @@ import (
 	"countersign/handle"
 )
 
-// ProductNames finds the names of Service Catalog products and their versions. It
+// Names finds the names of Service Catalog products and their versions. It
 // needs servicecatalog:DescribeProductAsAdmin. What it found, and that it failed, is
 // remembered for the life of the process.
-type ProductNames struct {
+type Names struct {
 	Client *servicecatalog.Client
 	Now    func() time.Time
 	Log    *slog.Logger
@@ -41,10 +43,15 @@ const (
 	maxName      = 200 // bytes
 )
 
+// NewFind returns Names.Find of a client with the settings of sdk.
+func NewFind(sdk aws.Config, now func() time.Time, log *slog.Logger) func(ctx context.Context, product, version string) (productName, versionName string) {
+	return (&Names{Client: servicecatalog.NewFromConfig(sdk), Now: now, Log: log}).Find
+}
+
 // Find returns the names of a product and a version by their IDs, or empty strings for
 // names that it cannot find within a second.
-func (n *ProductNames) Find(ctx context.Context, product, version string) (productName, versionName string) {
-	if n == nil || product == "" {
+func (n *Names) Find(ctx context.Context, product, version string) (productName, versionName string) {
+	if product == "" {
 		return "", ""
 	}
 	names, ok := n.remembered(product, version)
@@ -60,7 +67,7 @@ func (n *ProductNames) Find(ctx context.Context, product, version string) (produ
 	return names.product, names.versions[version]
 }
 
-func (n *ProductNames) remembered(product, version string) (productNames, bool) {
+func (n *Names) remembered(product, version string) (productNames, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	names, ok := n.known[product]
@@ -75,7 +82,7 @@ func (n *ProductNames) remembered(product, version string) (productNames, bool) 
 	return names, ok && age < namesTTL
 }
 
-func (n *ProductNames) remember(product string, names productNames) {
+func (n *Names) remember(product string, names productNames) {
 	names.at = n.Now()
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -87,7 +94,7 @@ func (n *ProductNames) remember(product string, names productNames) {
 
 // ask reads a product with all its versions. See
 // https://docs.aws.amazon.com/servicecatalog/latest/dg/API_DescribeProductAsAdmin.html
-func (n *ProductNames) ask(ctx context.Context, product string) (productNames, error) {
+func (n *Names) ask(ctx context.Context, product string) (productNames, error) {
 	ctx, cancel := context.WithTimeout(ctx, namesTimeout)
 	defer cancel()
 	out, err := n.Client.DescribeProductAsAdmin(ctx, &servicecatalog.DescribeProductAsAdminInput{Id: &product})
