@@ -360,7 +360,7 @@ func TestNotifierMayReadProductNames(t *testing.T) {
 			found = at(policy, "PolicyDocument", "Statement").([]any)
 		}
 	}
-	want := []any{map[string]any{"Effect": "Allow", "Action": "servicecatalog:DescribeProductAsAdmin", "Resource": "*"}}
+	want := []any{map[string]any{"Sid": "Names", "Effect": "Allow", "Action": "servicecatalog:DescribeProductAsAdmin", "Resource": "*"}}
 	if d := cmp.Diff(want, found); d != "" {
 		t.Error(d)
 	}

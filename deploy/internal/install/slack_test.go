@@ -72,7 +72,7 @@ func TestCredentialsAreStored(t *testing.T) {
 			t.Errorf("%q is printed:\n%s", want, out)
 		}
 	}
-	for _, want := range []string{"manifest_json=" + url.PathEscape(`{"a b"`), "a bot token begins with xoxb-", "refuses the token (invalid_auth)", "32 hexadecimal digits"} {
+	for _, want := range []string{"manifest_json=" + url.PathEscape(`{"a b"`), "a bot token begins with xoxb-", "the token is refused by Slack (invalid_auth)", "32 hexadecimal digits"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing:\n%s", want, out)
 		}
