@@ -206,6 +206,9 @@ func (c *ttlCache[V]) get(ctx context.Context, key string, now time.Time, fetch 
 	if ok && hit.fresh(now) {
 		return hit.v, nil
 	}
+	if err := ctx.Err(); err != nil {
+		return v, err // no one would wait for it
+	}
 	flight := c.flights.DoChan(key, func() (any, error) {
 		v, err := fetch()
 		if err == nil {

@@ -41,6 +41,12 @@ type invocation struct {
 	frozenAtLease time.Duration // observations.frozen when it last wrote its lease
 
 	calls sync.WaitGroup // calls that have not returned; it may have abandoned them
+	turn  chan struct{}  // of a click, whose budget can end: full while a call is under way
+}
+
+// newClick returns a click, or the reconciliation after one.
+func newClick(kind string, generation int) *invocation {
+	return &invocation{kind: kind, generation: generation, turn: make(chan struct{}, 1)}
 }
 
 // Kinds of invocations.
@@ -61,13 +67,21 @@ func invocationOf(ctx context.Context) *invocation {
 	return i
 }
 
-// trackCall counts a call as in progress until returned is called.
+// trackCall counts a call as in progress until returned is called. A call that follows an
+// abandoned one waits until that has returned, so that the run keeps a single order.
 func (i *invocation) trackCall() (returned func()) {
 	if i == nil {
 		return func() {}
 	}
 	i.calls.Add(1)
-	return i.calls.Done
+	if i.turn == nil {
+		return i.calls.Done
+	}
+	i.turn <- struct{}{}
+	return func() {
+		<-i.turn
+		i.calls.Done()
+	}
 }
 
 // beforeCall starts a call to the outside: it draws or looks up the injection and lets
@@ -166,7 +180,7 @@ func (s *simulation) intercept(req *http.Request, next http.RoundTripper) (*http
 
 func (s *simulation) callBot(req *http.Request, next http.RoundTripper) (*http.Response, error) {
 	i, _ := s.beforeCall(req.Context(), botCall, []Fault{NotDone, ResponseLost})
-	in := &invocation{kind: click, generation: s.generation}
+	in := newClick(click, s.generation)
 	b := s.sandbox.Functions.Bot
 	defer func(budget, limit time.Duration) { b.Budget, b.Limit = budget, limit }(b.Budget, b.Limit)
 	b.Budget, b.Limit = budgets[s.depth], budgets[s.depth]*4/3

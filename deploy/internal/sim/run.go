@@ -248,7 +248,8 @@ func (s *simulation) restart() {
 	b.After = func(ctx context.Context, r handle.Request, holder string) {
 		parent := invocationOf(ctx)
 		defer parent.trackCall()()
-		after := &invocation{kind: afterClick, generation: parent.generation, request: r.ID, holder: holder, frozenAtLease: parent.frozenAtLease}
+		after := newClick(afterClick, parent.generation)
+		after.request, after.holder, after.frozenAtLease = r.ID, holder, parent.frozenAtLease
 		after.see(r)
 		ctx = withInvocation(context.WithoutCancel(ctx), after)
 		i, ok := s.beforeCall(ctx, "reconciling after the click", []Fault{DiesBefore})
