@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -224,13 +225,13 @@ func TestDecidedRequestIsNotAskedAgain(t *testing.T) {
 }
 
 // refusePosts makes Slack refuse all posts, or only replies, with an error code.
-func (w *testWorld) refusePosts(code string, repliesOnly bool) (posts *int) {
-	posts = new(int)
+func (w *testWorld) refusePosts(code string, repliesOnly bool) (posts *atomic.Int32) {
+	posts = new(atomic.Int32)
 	w.slack.SetFault(func(method string, form url.Values) *slacktest.Fault {
 		if method != "chat.postMessage" || repliesOnly && form.Get("thread_ts") == "" {
 			return nil
 		}
-		*posts++
+		posts.Add(1)
 		return &slacktest.Fault{Error: code}
 	})
 	return posts
@@ -250,8 +251,8 @@ func TestLastingRefusals(t *testing.T) {
 			posts := w.refusePosts(code, false)
 			r := w.launch()
 			w.sweep(4 * time.Hour)
-			if *posts > most || len(w.mail.sent) != 1 {
-				t.Errorf("%d posts and %d mails, want at most %d and 1", *posts, len(w.mail.sent), most)
+			if n := int(posts.Load()); n > most || len(w.mail.sent) != 1 {
+				t.Errorf("%d posts and %d mails, want at most %d and 1", n, len(w.mail.sent), most)
 			}
 			if r = w.load(r.ID); r.State() != handle.Pending {
 				t.Errorf("the request is %s", r.State())

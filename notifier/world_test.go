@@ -267,6 +267,7 @@ func (b *bucket) last(t *testing.T) answer {
 
 // stacks fakes the reads of CloudFormation, for one stack.
 type stacks struct {
+	mu           sync.Mutex // of the calls: the sweep works on several requests at once
 	description  reconcile.Description
 	gate         reconcile.Gate // default: in progress, with the request's own handle
 	err          error
@@ -280,16 +281,22 @@ type stacks struct {
 }
 
 func (s *stacks) CancelUpdate(context.Context, string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.cancelled++
 	return nil
 }
 
 func (s *stacks) Template(context.Context, string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.reads++
 	return s.template, s.templateErr
 }
 
 func (s *stacks) Gate(context.Context, string, string, handle.WaitURL) (reconcile.Gate, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.reads++
 	if s.gate != (reconcile.Gate{}) || s.err != nil {
 		return s.gate, s.err
@@ -298,6 +305,8 @@ func (s *stacks) Gate(context.Context, string, string, handle.WaitURL) (reconcil
 }
 
 func (s *stacks) Describe(context.Context, string) (reconcile.Description, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.reads++
 	d := s.description
 	if s.fail > 0 {
@@ -311,12 +320,15 @@ func (s *stacks) Describe(context.Context, string) (reconcile.Description, error
 }
 
 func (s *stacks) FirstFailure(context.Context, string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.reads++
 	return s.firstFailure, nil
 }
 
 // inbox fakes the mail topic.
 type inbox struct {
+	mu   sync.Mutex
 	sent []sentMail
 	err  error
 }
@@ -324,6 +336,8 @@ type inbox struct {
 type sentMail struct{ subject, body string }
 
 func (i *inbox) Publish(_ context.Context, subject, body string) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	if i.err != nil {
 		return i.err
 	}

@@ -42,6 +42,13 @@ func (c *fakeCatalog) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	respond(w, r)
 }
 
+// answerWith replaces respond.
+func (c *fakeCatalog) answerWith(respond func(w http.ResponseWriter, r *http.Request)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.respond = respond
+}
+
 func (c *fakeCatalog) count() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -144,16 +151,17 @@ func TestFailedLookupLeavesIDsAndIsNotRepeatedAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n, c := newNames(t)
 			works := c.respond
-			c.respond = respond
+			c.answerWith(respond)
 			wantNames(t, n, version, "", "")
-			c.respond = works
+			c.answerWith(works)
 			wantNames(t, n, version, "", "")
 			if c.count() != 1 {
 				t.Errorf("%d calls, want 1", c.count())
 			}
 			c.now = c.now.Add(5 * time.Minute)
 			wantNames(t, n, version, "Warteschlange für Nachrichten", "v2 – größer")
-			c.respond, c.now = respond, c.now.Add(2*time.Hour)
+			c.now = c.now.Add(2 * time.Hour)
+			c.answerWith(respond)
 			wantNames(t, n, version, "Warteschlange für Nachrichten", "v2 – größer")
 		})
 	}
@@ -161,7 +169,7 @@ func TestFailedLookupLeavesIDsAndIsNotRepeatedAtOnce(t *testing.T) {
 
 func TestSlowLookupTakesASecondAtMost(t *testing.T) {
 	n, c := newNames(t)
-	c.respond = func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	c.answerWith(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	began := time.Now()
 	wantNames(t, n, version, "", "")
 	wantNames(t, n, version, "", "")
@@ -185,9 +193,9 @@ func TestManyProductsDoNotFillTheMemory(t *testing.T) {
 
 func TestNamesAreOneLineWithoutSecrets(t *testing.T) {
 	n, c := newNames(t)
-	c.respond = func(w http.ResponseWriter, _ *http.Request) {
+	c.answerWith(func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, `{"ProductViewDetail":{"ProductViewSummary":{"Name":"Queue\nby \u202exoxb-1234567890-secret"}},"ProvisioningArtifactSummaries":[{"Id":"`+version+`","Name":"`+strings.Repeat("v", 8000)+`"},{}]}`)
-	}
+	})
 	p, v := n.Find(context.Background(), product, version)
 	if strings.ContainsAny(p, "\n\u202e") || strings.Contains(p, "secret") || !strings.HasPrefix(p, "Queue by") || len(v) > 200 {
 		t.Errorf("got %q and a version name of %d bytes", p, len(v))
