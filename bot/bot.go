@@ -127,6 +127,13 @@ func (b *Bot) Check() error {
 	return errors.Join(errs...)
 }
 
+// The routes to which Slack sends requests.
+const (
+	PathInteractivity = "/slack/interactivity"
+	PathCommands      = "/slack/commands"
+	PathEvents        = "/slack/events"
+)
+
 // ServeHTTP serves all routes.
 func (b *Bot) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
@@ -134,11 +141,11 @@ func (b *Bot) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	sealed, mailed := strings.CutPrefix(r.URL.Path, "/decide/")
 	fromSlack := b.SigningSecrets != nil
 	switch {
-	case fromSlack && r.URL.Path == "/slack/interactivity":
+	case fromSlack && r.URL.Path == PathInteractivity:
 		b.serveSlack(w, r, mediaForm, b.interact)
-	case fromSlack && r.URL.Path == "/slack/commands":
+	case fromSlack && r.URL.Path == PathCommands:
 		b.serveSlack(w, r, mediaForm, b.command)
-	case fromSlack && r.URL.Path == "/slack/events":
+	case fromSlack && r.URL.Path == PathEvents:
 		b.serveSlack(w, r, mediaJSON, b.event)
 	case mailed && b.MailKeys != nil && sealed != "":
 		b.serveMailLink(w, r, sealed)

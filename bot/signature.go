@@ -15,6 +15,11 @@ import (
 
 const maxSkew = 300 // seconds between Slack's clock and ours
 
+const (
+	headerStamp     = "X-Slack-Request-Timestamp"
+	headerSignature = "X-Slack-Signature"
+)
+
 // signature is Slack's signature of a request: when it was signed, and the
 // HMAC-SHA256 of that time and the body. See
 // https://docs.slack.dev/authentication/verifying-requests-from-slack
@@ -26,7 +31,7 @@ type signature struct {
 // readSignature reads the signature from the headers. ok is false unless each
 // appears once, is well-formed, and the time is within five minutes of now.
 func readSignature(h http.Header, now time.Time) (s signature, ok bool) {
-	stamps, sums := h.Values("X-Slack-Request-Timestamp"), h.Values("X-Slack-Signature")
+	stamps, sums := h.Values(headerStamp), h.Values(headerSignature)
 	if len(stamps) != 1 || len(sums) != 1 {
 		return s, false
 	}
@@ -51,14 +56,27 @@ func (s signature) matches(secrets []string, body []byte) bool {
 		if secret == "" {
 			return false // anyone can sign with an empty secret
 		}
-		h := hmac.New(sha256.New, []byte(secret))
-		h.Write([]byte("v0:" + s.stamp + ":"))
-		h.Write(body)
-		if hmac.Equal(h.Sum(nil), s.sum) {
+		if hmac.Equal(sumOf(secret, s.stamp, body), s.sum) {
 			good = true
 		}
 	}
 	return good
+}
+
+// sumOf returns the HMAC-SHA256 that Slack's signature of a body has.
+func sumOf(secret, stamp string, body []byte) []byte {
+	h := hmac.New(sha256.New, []byte(secret))
+	h.Write([]byte("v0:" + stamp + ":"))
+	h.Write(body)
+	return h.Sum(nil)
+}
+
+// Sign sets the headers that sign a request to the bot as Slack does at that time. The
+// doctor and the local run send such requests.
+func Sign(h http.Header, secret string, at time.Time, body []byte) {
+	stamp := strconv.FormatInt(at.Unix(), 10)
+	h.Set(headerStamp, stamp)
+	h.Set(headerSignature, "v0="+hex.EncodeToString(sumOf(secret, stamp, body)))
 }
 
 // signed reports whether Slack signed body. It returns an error if the secrets

@@ -118,7 +118,7 @@ func checkLaterApprovers(ctx context.Context, client *slack.Client, notifier, bo
 		case handle.IsUserGroup(id):
 			members, err := client.GetUserGroupMembersContext(ctx, id, teamOf(bot)...)
 			switch {
-			case slackCode(err) == "no_such_subteam":
+			case SlackCode(err) == "no_such_subteam":
 				findings = append(findings, fault(nameApprovers, "user group "+id+" does not exist or is disabled, so requests can't be escalated or reassigned to it", doLaterApprovers))
 			case err != nil:
 				findings = append(findings, slackError(nameApprovers, err))
@@ -167,7 +167,7 @@ func lookUp(ctx context.Context, client *slack.Client, ids []string, env map[str
 // newPerson applies the bot's rules for who may decide.
 func newPerson(id string, u *slack.User, err error, env map[string]string) person {
 	p := person{Person: handle.Person{ID: id}}
-	switch slackCode(err) {
+	switch SlackCode(err) {
 	case "":
 	case "user_not_found", "user_not_visible", "users_not_found":
 		p.reason = "no such user in Slack"
@@ -225,7 +225,7 @@ func judgeApprovers(named []string, groups []userGroup, found []person, total, a
 	var findings []Finding
 	unknown := 0
 	for _, c := range groups {
-		switch code := slackCode(c.err); {
+		switch code := SlackCode(c.err); {
 		case code == "no_such_subteam":
 			findings = append(findings, fault(nameApprovers, "user group "+c.id+" does not exist or is disabled", doUserGroups))
 		case c.err != nil:

@@ -43,7 +43,7 @@ func (d *doctor) checkChannel(ctx context.Context) []Finding {
 		id = found
 	}
 	c, err := w.client.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: id})
-	switch slackCode(err) {
+	switch SlackCode(err) {
 	case "":
 	case "channel_not_found":
 		return []Finding{fault(nameChannel, name+" does not exist, or is private and the bot is not a member",
@@ -122,7 +122,7 @@ func JoinedChannel(ctx context.Context, client *slack.Client, channel string) (i
 	}
 	c, err := client.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: id})
 	switch {
-	case slackCode(err) == "channel_not_found":
+	case SlackCode(err) == "channel_not_found":
 		return "", fmt.Errorf("the app sees no channel %s: check the ID; if the channel is private, type there /invite @Countersign", channel)
 	case err != nil:
 		return "", fmt.Errorf("channel %s: Slack answers %w", channel, err)
@@ -143,7 +143,7 @@ func (d *doctor) checkHello(ctx context.Context) []Finding {
 		return no
 	}
 	_, ts, err := w.client.PostMessageContext(ctx, d.channel(), slack.MsgOptionText("Test message from countersign doctor: approval requests will be posted here. No action needed.", false))
-	switch code := slackCode(err); {
+	switch code := SlackCode(err); {
 	case err == nil && ts != "":
 		return []Finding{ok(nameHello, "posted to %s", d.channel())}
 	case code == "not_in_channel", code == "channel_not_found":

@@ -2,17 +2,14 @@ package doctor
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
+	"countersign/bot"
 	"countersign/deploy/internal/awsconfig"
 )
 
@@ -84,11 +81,7 @@ func (d *doctor) probe(ctx context.Context, address, secret string, at time.Time
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if secret != "" {
-		stamp := strconv.FormatInt(at.Unix(), 10)
-		mac := hmac.New(sha256.New, []byte(secret))
-		mac.Write([]byte("v0:" + stamp + ":" + probeBody))
-		req.Header.Set("X-Slack-Request-Timestamp", stamp)
-		req.Header.Set("X-Slack-Signature", "v0="+hex.EncodeToString(mac.Sum(nil)))
+		bot.Sign(req.Header, secret, at, []byte(probeBody))
 	}
 	begun := time.Now()
 	res, err := d.client.Do(req)

@@ -77,8 +77,8 @@ func isPrivate(address string) bool {
 	return err == nil && (address == "" || u.Scheme == "https" || u.Scheme == "http" && net.ParseIP(u.Hostname()).IsLoopback())
 }
 
-// slackCode returns the error code of a Slack response, or "".
-func slackCode(err error) string {
+// SlackCode returns the error code of a Slack response, or "".
+func SlackCode(err error) string {
 	var answer slack.SlackErrorResponse
 	if errors.As(err, &answer) {
 		return answer.Err
@@ -136,7 +136,7 @@ func (d *doctor) checkToken(context.Context) []Finding {
 	case errors.Is(err, errUnencrypted):
 		return []Finding{fault(nameToken, envSlackAPI+" is not an https URL: the functions send the token unencrypted, so the doctor did not test it", "Set the stack parameter SlackApi to an https URL:"+redeploy)}
 	}
-	switch code := slackCode(err); code {
+	switch code := SlackCode(err); code {
 	case "invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive", "not_allowed_token_type":
 		return invalid("Slack rejects it: " + code)
 	}

@@ -28,7 +28,7 @@ func (i *installer) bucketName() string {
 	return "countersign-" + i.account + "-" + i.region
 }
 
-// findBucket reports whether the bucket exists. It refuses a bucket of another account,
+// findBucket reports whether the bucket exists. It refuses a bucket that belongs to a different account,
 // which could replace the zips, and one in another Region, from which Lambda cannot read
 // them.
 func (i *installer) findBucket(ctx context.Context) (found bool, err error) {

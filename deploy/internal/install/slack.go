@@ -1,6 +1,7 @@
 package install
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -212,12 +213,8 @@ func checkApprovers(ctx context.Context, api *slack.Client, ids []string) error 
 
 // slackReason returns Slack's error code, or why there was no answer.
 func slackReason(err error) string {
-	var refusal slack.SlackErrorResponse
-	switch {
-	case err == nil:
+	if err == nil {
 		return ""
-	case errors.As(err, &refusal):
-		return refusal.Err
 	}
-	return handle.OneLine(awsconfig.Reason(err), 200)
+	return cmp.Or(doctor.SlackCode(err), handle.OneLine(awsconfig.Reason(err), 200))
 }

@@ -41,8 +41,8 @@ func TestCheckWriteReportsForgedEvents(t *testing.T) {
 	}
 	own := record("111122223333", stacks["111122223333"].Requests[0].ID)
 	posted := []handle.Message{{Channel: "C0", TS: "1.0"}}
-	nobody := own.Clone() // can approve it
-	nobody.Terms.Approvers = []string{"U0GONE"}
+	unapprovable := own.Clone() // can approve it
+	unapprovable.Terms.Approvers = []string{"U0GONE"}
 	changed := func(change func(*handle.Request)) handle.Request {
 		r := own.Clone()
 		r.Rev++
@@ -61,8 +61,8 @@ func TestCheckWriteReportsForgedEvents(t *testing.T) {
 			r.Messages = posted
 			r.Decision = &handle.Decision{State: handle.Withdrawn, Reason: "the stack was rolled back or deleted before a decision", At: start}
 		}), "no forged event withdraws a request"},
-		{"a withdrawal for lack of approvers", nobody, changed(func(r *handle.Request) {
-			r.Terms.Approvers = nobody.Terms.Approvers
+		{"a withdrawal for lack of approvers", unapprovable, changed(func(r *handle.Request) {
+			r.Terms.Approvers = unapprovable.Terms.Approvers
 			r.Decision = &handle.Decision{State: handle.Withdrawn, Reason: "no one is left", At: start}
 		}), ""},
 		{"a withdrawal that only says so", own, changed(func(r *handle.Request) {

@@ -152,7 +152,7 @@ func dropURLs(v any) {
 // checkAppToken asks for a connection.
 func (f SlackFlags) checkAppToken(ctx context.Context, w *workspace) error {
 	err := w.client.Check(ctx)
-	switch slackCode(err) {
+	switch doctor.SlackCode(err) {
 	case "missing_scope":
 		return errors.New("SLACK_APP_TOKEN lacks the scope connections:write: the app > Basic Information > App-Level Tokens > Generate, with that scope")
 	case "":
@@ -165,7 +165,7 @@ func (f SlackFlags) checkAppToken(ctx context.Context, w *workspace) error {
 }
 
 // checkSameApp compares the app that the app-level token names (xapp-1-A0…-…) with the
-// bot token's: clicks reach only the app that posts. A token of another form is not
+// bot token's: clicks reach only the app that posts. A token without that form is not
 // compared.
 func (f SlackFlags) checkSameApp(w *workspace) error {
 	parts := strings.Split(f.AppToken, "-")
@@ -180,7 +180,7 @@ func (f SlackFlags) checkSameApp(w *workspace) error {
 func (f SlackFlags) checkBotToken(ctx context.Context, api *slack.Client, w *workspace) error {
 	const place = "the app > OAuth & Permissions"
 	self, err := api.AuthTestContext(ctx)
-	if err != nil && slackCode(err) == "" {
+	if err != nil && doctor.SlackCode(err) == "" {
 		return fmt.Errorf("couldn't reach Slack with SLACK_BOT_TOKEN: %w", err)
 	}
 	if err != nil {
@@ -244,21 +244,13 @@ func findUser(ctx context.Context, api *slack.Client, email string) (*slack.User
 		return nil, fmt.Errorf("%q is not an e-mail address", email)
 	}
 	u, err := api.GetUserByEmailContext(ctx, email)
-	if slackCode(err) == "users_not_found" {
+	if doctor.SlackCode(err) == "users_not_found" {
 		return nil, fmt.Errorf("no one in the workspace has the e-mail address %s", email)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("couldn't look up %s: %w", email, err)
 	}
 	return u, nil
-}
-
-func slackCode(err error) string {
-	var refusal slack.SlackErrorResponse
-	if errors.As(err, &refusal) {
-		return refusal.Err
-	}
-	return ""
 }
 
 // announce prints the channel and who may approve.

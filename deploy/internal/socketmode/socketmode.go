@@ -6,9 +6,6 @@ package socketmode
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,13 +20,8 @@ import (
 
 	"github.com/slack-go/slack"
 	"github.com/slack-go/slack/socketmode"
-)
 
-// The bot's routes.
-const (
-	pathInteractivity = "/slack/interactivity"
-	pathCommands      = "/slack/commands"
-	pathEvents        = "/slack/events"
+	"countersign/bot"
 )
 
 const (
@@ -209,13 +201,9 @@ func (c *Client) serve(ctx context.Context, r socketmode.Request) *httptest.Resp
 		res.Code = http.StatusNotFound
 		return res
 	}
-	stamp := strconv.FormatInt(c.Now().Unix(), 10)
-	mac := hmac.New(sha256.New, []byte(c.SigningSecret))
-	mac.Write([]byte("v0:" + stamp + ":" + body))
 	req := httptest.NewRequestWithContext(ctx, http.MethodPost, path, strings.NewReader(body))
 	req.Header.Set("Content-Type", kind)
-	req.Header.Set("X-Slack-Request-Timestamp", stamp)
-	req.Header.Set("X-Slack-Signature", "v0="+hex.EncodeToString(mac.Sum(nil)))
+	bot.Sign(req.Header, c.SigningSecret, c.Now(), []byte(body))
 	if r.RetryAttempt > 0 {
 		req.Header.Set("X-Slack-Retry-Num", strconv.Itoa(r.RetryAttempt))
 		req.Header.Set("X-Slack-Retry-Reason", r.RetryReason)
@@ -231,7 +219,7 @@ func request(r socketmode.Request) (path, kind, body string) {
 	const form = "application/x-www-form-urlencoded"
 	switch r.Type {
 	case socketmode.RequestTypeInteractive:
-		return pathInteractivity, form, "payload=" + url.QueryEscape(string(r.Payload))
+		return bot.PathInteractivity, form, "payload=" + url.QueryEscape(string(r.Payload))
 	case socketmode.RequestTypeSlashCommands:
 		var fields map[string]any
 		if json.Unmarshal(r.Payload, &fields) != nil {
@@ -241,9 +229,9 @@ func request(r socketmode.Request) (path, kind, body string) {
 		for name, v := range fields {
 			values.Set(name, fmt.Sprint(v))
 		}
-		return pathCommands, form, values.Encode()
+		return bot.PathCommands, form, values.Encode()
 	case socketmode.RequestTypeEventsAPI:
-		return pathEvents, "application/json", string(r.Payload)
+		return bot.PathEvents, "application/json", string(r.Payload)
 	}
 	return "", "", ""
 }
